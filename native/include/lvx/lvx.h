@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * lvxattn: exact distributed cross-attention, the C ABI.
+ *
+ * Conventions
+ *  - Every function returns an lvx_status; on anything but LVX_OK, lvx_last_error() tells on the same thread what was
+ *    wrong and what was expected. Nothing here throws, aborts, exits or prints.
+ *  - Arguments are checked before anything is touched: a wrong argument leaves all outputs as they were.
+ *  - Handles are numbers with a generation: a closed, stale or forged one is an error, never a crash.
+ *  - Data pointers are trusted: memory behind a tensor must be as large as its shape and strides say, and must stay
+ *    so until the call returns.
+ *  - Option and result structs begin with struct_size, which the caller sets to sizeof the struct he compiled with.
+ *  - A handle may be used by any thread, but by one thread at a time.
+ *
+ * Layouts: q, k, v, o and their gradients are [batch, sequence, heads, headDim]; lse and delta are
+ * [batch, heads, sequence], natural logarithm. Any strides with a contiguous last dimension are accepted.
+ */
+#ifndef LVX_LVX_H
+#define LVX_LVX_H
+
+#include <stdint.h>
+
+#if defined(LVX_BUILDING) && defined(__GNUC__)
+#define LVX_API __attribute__((visibility("default")))
+#else
+#define LVX_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Version -------------------------------------------------------------------------------------------------- */
+
+/** Rises with every incompatible change of this header. */
+#define LVX_ABI_VERSION 1
+
+/** The LVX_ABI_VERSION that the library was built with. */
+LVX_API int32_t lvx_abi_version(void);
+
+/** The library's version, for instance "0.1.0"; static storage. */
+LVX_API const char* lvx_version(void);
+
+/* ---- Status and errors ---------------------------------------------------------------------------------------- */
+
+typedef enum lvx_status {
+  LVX_OK = 0,
+  LVX_INVALID_ARGUMENT = 1,  /**< null, dtype, rank, shape, strides, device, aliasing, overflow */
+  LVX_INVALID_HANDLE = 2,    /**< closed, stale, forged, or a handle of another type */
+  LVX_INVALID_STATE = 3,     /**< the object cannot do this now: a failed group, a device still in use */
+  LVX_UNSUPPORTED = 4,       /**< a valid request that this device or strategy does not serve */
+  LVX_OUT_OF_MEMORY = 5,     /**< everything stays usable; the message says what was asked and what is held */
+  LVX_DEADLINE_EXCEEDED = 6, /**< a peer did not answer in time; lvx_error.rank names it */
+  LVX_PEER_LOST = 7,         /**< a peer left, failed or died; lvx_error.rank names it */
+  LVX_PEER_MISMATCH = 8,     /**< a peer called something else; found before data moved, the group stays usable */
+  LVX_MISSING_LIBRARY = 9,   /**< an optional library could not be loaded; the message names it */
+  LVX_DEVICE_ERROR = 10,     /**< the device failed; close it */
+  LVX_INTERNAL = 11          /**< a fault of this library */
+} lvx_status;
+
+/** What went wrong in the last call on this thread that did not return LVX_OK. */
+typedef struct lvx_error {
+  uint64_t struct_size;
+  int32_t status;     /**< lvx_status */
+  int32_t rank;       /**< the peer at fault, or -1 */
+  uint64_t sequence;  /**< number of the group operation, counted from 1, or 0 outside of one */
+  char operation[32]; /**< the group operation, or empty */
+  char message[1024]; /**< UTF-8, always terminated */
+} lvx_error;
+
+/** Copies this thread's last error. Status LVX_OK and an empty message if there was none. */
+LVX_API lvx_status lvx_last_error(lvx_error* error);
+
+/* ---- Tensors: exactly the layout of DLPack's DLTensor ---------------------------------------------------------- */
+
+typedef enum lvx_device_kind { LVX_CPU = 1, LVX_CUDA = 2 } lvx_device_kind; /* DLDeviceType's numbers */
+
+typedef enum lvx_dtype_code { LVX_INT = 0, LVX_FLOAT = 2, LVX_BFLOAT = 4 } lvx_dtype_code; /* DLDataTypeCode's */
+
+typedef struct lvx_dl_device {
+  int32_t device_type; /**< lvx_device_kind */
+  int32_t device_id;
+} lvx_dl_device;
+
+typedef struct lvx_dl_dtype {
+  uint8_t code; /**< lvx_dtype_code */
+  uint8_t bits;
+  uint16_t lanes; /**< always 1 */
+} lvx_dl_dtype;
+
+typedef struct lvx_tensor {
+  void* data; /**< may be null when the tensor has no elements */
+  lvx_dl_device device;
+  int32_t ndim;
+  lvx_dl_dtype dtype;
+  int64_t* shape;
+  int64_t* strides; /**< in elements; null for compact row-major */
+  uint64_t byte_offset;
+} lvx_tensor;
+
+/* ---- Devices and their memory --------------------------------------------------------------------------------- */
+
+typedef uint64_t lvx_device;
+typedef uint64_t lvx_buffer;
+
+typedef struct lvx_cpu_options {
+  uint64_t struct_size;
+  int32_t threads; /**< 0: as many as this process may use; otherwise 1 to 1024 */
+  int32_t reserved;
+  uint64_t memory_budget; /**< bytes this device may hold, 0: no limit */
+} lvx_cpu_options;
+
+typedef struct lvx_device_info {
+  uint64_t struct_size;
+  int32_t kind; /**< lvx_device_kind */
+  int32_t ordinal;
+  int32_t threads;
+  int32_t reserved;
+  uint64_t bytes_in_use; /**< buffers and workspaces now held */
+  uint64_t peak_bytes;   /**< the largest bytes_in_use so far */
+  uint64_t buffers;      /**< open buffers */
+  uint64_t groups;       /**< open groups */
+  char name[128];        /**< for people, for instance the instruction set in use */
+} lvx_device_info;
+
+/** Opens a CPU device with its own threads. options may be null. */
+LVX_API lvx_status lvx_device_open_cpu(const lvx_cpu_options* options, lvx_device* device);
+
+/** LVX_INVALID_STATE while buffers or groups of the device are open. */
+LVX_API lvx_status lvx_device_close(lvx_device device);
+
+LVX_API lvx_status lvx_device_query(lvx_device device, lvx_device_info* info);
+
+/** Allocates bytes (at least 1) of zeroed device memory, aligned to 64 bytes. */
+LVX_API lvx_status lvx_buffer_allocate(lvx_device device, uint64_t bytes, lvx_buffer* buffer, void** data);
+
+LVX_API lvx_status lvx_buffer_free(lvx_buffer buffer);
+
+/* ---- Groups: the ranks that compute together -------------------------------------------------------------------- */
+
+typedef uint64_t lvx_world;
+typedef uint64_t lvx_group;
+
+typedef enum lvx_group_kind { LVX_GROUP_SELF = 0, LVX_GROUP_LOCAL = 1 } lvx_group_kind;
+
+typedef struct lvx_group_options {
+  uint64_t struct_size;
+  double deadline_seconds; /**< the longest wait for a peer at any one point; 0: 60 seconds */
+  int32_t ranks_per_node;  /**< ranks are placed on nodes in this order; 0: one node */
+  int32_t recorder_entries; /**< operations the flight recorder keeps; 0: 4096 */
+} lvx_group_options;
+
+typedef struct lvx_group_info {
+  uint64_t struct_size;
+  int32_t kind; /**< lvx_group_kind */
+  int32_t rank;
+  int32_t size;
+  int32_t failed;    /**< 1 once an operation broke off; close the group and make a new one */
+  uint64_t sequence; /**< operations begun so far */
+  double deadline_seconds;
+} lvx_group_info;
+
+/** One entry of the flight recorder. */
+typedef struct lvx_record {
+  uint64_t sequence;
+  int32_t state;  /**< 0 begun, 1 done, 2 failed */
+  int32_t status; /**< lvx_status, once failed */
+  int32_t peer;   /**< the peer at fault, or -1 */
+  int32_t reserved;
+  int64_t begin_nanoseconds; /**< since the Unix epoch */
+  int64_t end_nanoseconds;   /**< 0 while it runs */
+  uint64_t bytes_sent;
+  uint64_t bytes_received;
+  char operation[32];
+} lvx_record;
+
+/** A group of one rank. options may be null. */
+LVX_API lvx_status lvx_group_create_self(lvx_device device, const lvx_group_options* options, lvx_group* group);
+
+/** A meeting place for the threads of this process that will be the ranks of a local group; size 1 to 4096. */
+LVX_API lvx_status lvx_local_world_create(int32_t size, const lvx_group_options* options, lvx_world* world);
+
+/** Makes one rank of a local group. Each rank is taken once, has a device of its own and is driven by one thread. */
+LVX_API lvx_status lvx_local_world_join(lvx_world world, int32_t rank, lvx_device device, lvx_group* group);
+
+/** No rank can join any more; groups already made go on. */
+LVX_API lvx_status lvx_local_world_close(lvx_world world);
+
+/** Leaves the group: peers that wait for this rank, now or later, get LVX_PEER_LOST. */
+LVX_API lvx_status lvx_group_close(lvx_group group);
+
+LVX_API lvx_status lvx_group_query(lvx_group group, lvx_group_info* info);
+
+LVX_API lvx_status lvx_group_set_deadline(lvx_group group, double seconds);
+
+/** Returns when every rank of the group has called it. */
+LVX_API lvx_status lvx_group_barrier(lvx_group group);
+
+/** Copies the newest entries of the flight recorder, oldest first; count gets their number. May be called by any
+ *  thread while an operation runs. */
+LVX_API lvx_status lvx_group_records(lvx_group group, lvx_record* records, uint64_t capacity, uint64_t* count);
+
+/* ---- Attention -------------------------------------------------------------------------------------------------- */
+
+typedef enum lvx_strategy {
+  LVX_QUERY_RING = 1 /**< query blocks go round, partial results go straight home (LV-XAttn, arXiv 2502.02406) */
+} lvx_strategy;
+
+typedef struct lvx_attention_options {
+  uint64_t struct_size;
+  double scale;     /**< finite; multiplies q k^T, usually headDim^-1/2 */
+  int32_t strategy; /**< lvx_strategy; the same on every rank */
+  int32_t reserved;
+} lvx_attention_options;
+
+/** What one call cost this rank. Payload only: headers and handshakes are the control counts. */
+typedef struct lvx_statistics {
+  uint64_t struct_size;
+  uint64_t bytes_sent;
+  uint64_t messages_sent;
+  uint64_t inter_node_bytes_sent;
+  uint64_t bytes_received;
+  uint64_t messages_received;
+  uint64_t control_bytes_sent;
+  uint64_t control_messages_sent;
+  uint64_t peak_bytes; /**< workspace beside the caller's tensors */
+  double total_seconds;
+  double compute_seconds;
+  double exposed_wait_seconds; /**< spent waiting for transfers, not hidden behind compute */
+  int32_t strategy;            /**< the lvx_strategy that ran */
+  int32_t reserved;
+} lvx_statistics;
+
+/**
+ * o = softmax(scale q k^T + bias, over visible keys) v, over the keys of all ranks; every rank passes its own shard.
+ *
+ * @param q          [B, Sq, Hq, D] of this rank; float64, float32, bfloat16 or float16; D a multiple of 8, 8 to 256
+ * @param k,v        [B, Skv, Hkv, D] of this rank, dtype of q; Hq a multiple of Hkv; query head h reads h / (Hq / Hkv).
+ *                   The group's keys are its ranks' shards in rank order; likewise its queries.
+ * @param visibility null, or int32 [B, Sq, R, 2]: for each query R half-open ranges of the group's keys, ascending and
+ *                   disjoint, empty ones (begin >= end) anywhere; on all ranks or none. Keys outside may hold anything.
+ * @param bias       null, or [B or 1, Hq or 1, the group's queries or 1, Skv of this rank] in q's dtype or float32
+ *                   (float64 inputs: float64 only); finite or -inf; on all ranks or none
+ * @param o          out: [B, Sq, Hq, D], dtype of q; 0 where a query sees no key
+ * @param lse        out: [B, Hq, Sq], float32 (float64 for float64); -inf where a query sees no key
+ * @param statistics out, or null
+ *
+ * A collective call: every rank of the group makes it, with the same batch, heads, headDim, dtype, scale and strategy.
+ * Method: online softmax by blocks (Milakov and Gimelshein 2018; Dao et al. 2022), partial results merged by lse.
+ */
+LVX_API lvx_status lvx_attention_forward(lvx_group group, const lvx_attention_options* options, const lvx_tensor* q,
+                                         const lvx_tensor* k, const lvx_tensor* v, const lvx_tensor* visibility,
+                                         const lvx_tensor* bias, const lvx_tensor* o, const lvx_tensor* lse,
+                                         lvx_statistics* statistics);
+
+/**
+ * Gradients of lvx_attention_forward, from its final o and lse. With lse of a larger problem and the keys of a part,
+ * the result is that part's share of dq.
+ *
+ * @param d_o   [B, Sq, Hq, D], gradient of o, dtype of q
+ * @param dq    out: like q;  dk, dv out: like k and v
+ * @param dbias out, or null: like bias, in bias's dtype, summed over the dimensions along which bias is broadcast
+ */
+LVX_API lvx_status lvx_attention_backward(lvx_group group, const lvx_attention_options* options, const lvx_tensor* q,
+                                          const lvx_tensor* k, const lvx_tensor* v, const lvx_tensor* visibility,
+                                          const lvx_tensor* bias, const lvx_tensor* o, const lvx_tensor* lse,
+                                          const lvx_tensor* d_o, const lvx_tensor* dq, const lvx_tensor* dk,
+                                          const lvx_tensor* dv, const lvx_tensor* dbias, lvx_statistics* statistics);
+
+/** Merges the partial result (o_part, lse_part) into (o, lse), both over the same queries and disjoint keys.
+ *  o and o_part may differ in dtype; merged in float32 (float64 where both are float64). */
+LVX_API lvx_status lvx_attention_merge(lvx_device device, const lvx_tensor* o_part, const lvx_tensor* lse_part,
+                                       const lvx_tensor* o, const lvx_tensor* lse);
+
+/** delta = rowsum(d_o * o): [B, Hq, Sq], float32 (float64 for float64). */
+LVX_API lvx_status lvx_attention_delta(lvx_device device, const lvx_tensor* o, const lvx_tensor* d_o,
+                                       const lvx_tensor* delta);
+
+/** The oracle: textbook attention in float64, one thread, no blocking. All tensors float64 on the CPU, unsharded. */
+LVX_API lvx_status lvx_reference_forward(double scale, const lvx_tensor* q, const lvx_tensor* k, const lvx_tensor* v,
+                                         const lvx_tensor* visibility, const lvx_tensor* bias, const lvx_tensor* o,
+                                         const lvx_tensor* lse);
+
+LVX_API lvx_status lvx_reference_backward(double scale, const lvx_tensor* q, const lvx_tensor* k, const lvx_tensor* v,
+                                          const lvx_tensor* visibility, const lvx_tensor* bias, const lvx_tensor* o,
+                                          const lvx_tensor* lse, const lvx_tensor* d_o, const lvx_tensor* dq,
+                                          const lvx_tensor* dk, const lvx_tensor* dv, const lvx_tensor* dbias);
+
+/* ---- What this machine can do: yardsticks for the kernels ------------------------------------------------------- */
+
+/** Times one n x n x n float32 matrix product by the BLAS on all threads of the device; n 1 to 16384. */
+LVX_API lvx_status lvx_probe_gemm(lvx_device device, int64_t n, double* seconds);
+
+/** Times one pass of all threads over bytes of memory, read only. */
+LVX_API lvx_status lvx_probe_read(lvx_device device, uint64_t bytes, double* seconds);
+
+/* ---- Self-description: lets bindings check themselves ------------------------------------------------------------ */
+
+typedef struct lvx_abi_field {
+  char name[64]; /**< "lvx_tensor" for a struct, "lvx_tensor.shape" for a field */
+  uint64_t offset;
+  uint64_t size;
+} lvx_abi_field;
+
+/** Describes every struct of this header; count gets the number of entries, of which at most capacity are written. */
+LVX_API lvx_status lvx_abi_describe(lvx_abi_field* fields, uint64_t capacity, uint64_t* count);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Views of the tensors of attention: a pointer, a dtype and strides in elements. They own nothing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/dtype.h"
+
+namespace lvx {
+
+// [batch, row, head, dim] (BSHD): q, k, v, o and their gradients. dim is contiguous.
+struct Bshd {
+  std::byte* data = nullptr;
+  DType dtype = DType::kFloat32;
+  std::int64_t batch_stride = 0;
+  std::int64_t row_stride = 0;
+  std::int64_t head_stride = 0;
+
+  // The same tensor without its first rows.
+  Bshd from_row(std::int64_t row) const {
+    Bshd view = *this;
+    if (data != nullptr) view.data += row * row_stride * size_of(dtype);
+    return view;
+  }
+};
+
+// [batch, head, row] (BHS): lse and delta. row is contiguous.
+struct Bhs {
+  std::byte* data = nullptr;
+  DType dtype = DType::kFloat32;
+  std::int64_t batch_stride = 0;
+  std::int64_t head_stride = 0;
+};
+
+// int32 [batch, row, range, 2]: half-open ranges of the group's keys, ascending and disjoint, empty ones anywhere.
+// data == nullptr: every query sees every key.
+struct Visibility {
+  const std::int32_t* data = nullptr;
+  std::int64_t ranges = 0;
+  std::int64_t batch_stride = 0;
+  std::int64_t row_stride = 0;
+  std::int64_t range_stride = 0;
+
+  bool everything() const { return data == nullptr; }
+};
+
+// [batch, head, row, key], additive; stride 0 where broadcast; keys are contiguous. data == nullptr: none.
+struct Bias {
+  std::byte* data = nullptr;
+  DType dtype = DType::kFloat32;
+  std::int64_t batch_stride = 0;
+  std::int64_t head_stride = 0;
+  std::int64_t row_stride = 0;
+
+  bool none() const { return data == nullptr; }
+  // The same bias for the queries from row on and the keys from key on.
+  Bias from(std::int64_t row, std::int64_t key) const {
+    Bias view = *this;
+    if (data != nullptr) view.data += (row * row_stride + key) * size_of(dtype);
+    return view;
+  }
+};
+
+// One block of queries against one run of keys.
+struct Problem {
+  std::int64_t batch = 0;
+  std::int64_t queries = 0;
+  std::int64_t keys = 0;
+  std::int64_t query_heads = 0;
+  std::int64_t key_heads = 0;
+  std::int64_t head_dim = 0;
+  double scale = 1;
+  std::int64_t first_key = 0;  // where the keys lie among the group's keys, which visibility counts in
+
+  std::int64_t query_elements() const { return batch * queries * query_heads * head_dim; }
+  std::int64_t key_elements() const { return batch * keys * key_heads * head_dim; }
+  std::int64_t rows() const { return batch * query_heads * queries; }
+};
+
+// Compact views over memory that holds a block's tensors.
+inline Bshd compact_bshd(void* data, DType dtype, std::int64_t rows, std::int64_t heads, std::int64_t dim) {
+  return {static_cast<std::byte*>(data), dtype, rows * heads * dim, heads * dim, dim};
+}
+
+inline Bhs compact_bhs(void* data, DType dtype, std::int64_t heads, std::int64_t rows) {
+  return {static_cast<std::byte*>(data), dtype, heads * rows, rows};
+}
+
+inline Visibility compact_visibility(const void* data, std::int64_t rows, std::int64_t ranges) {
+  return {static_cast<const std::int32_t*>(data), ranges, rows * ranges * 2, ranges * 2, 2};
+}
+
+}  // namespace lvx

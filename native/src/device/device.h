@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a schedule asks of a device. Operations are ordered by the device's stream: each sees the results of those
+// before it. On the CPU they are done when they return.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "attention/views.h"
+
+namespace lvx {
+
+// A partial result (o, lse) of one block of queries; o normalised. The identity is (0, -inf).
+struct Partial {
+  Bshd o;
+  Bhs lse;
+};
+
+struct ForwardArguments {
+  Problem problem;
+  Bshd q, k, v;
+  Visibility visibility;
+  Bias bias;
+  Partial out;         // o in q's dtype or its accumulator's, lse in the accumulator's
+  bool merge = false;  // merge into what out holds (by lse) rather than overwrite it
+};
+
+struct BackwardArguments {
+  Problem problem;
+  Bshd q, k, v, d_o;
+  Bhs lse, delta;  // the final lse, which may span more keys than these; delta = rowsum(d_o * o)
+  Visibility visibility;
+  Bias bias;
+  // Gradients are added where add_* is set, and then kept in the accumulator's dtype; overwritten where not.
+  Bshd dq, dk, dv;
+  Bias d_bias;  // none: not wanted; always added to, summed over broadcast dimensions (stride 0)
+  bool add_dq = false;
+  bool add_dkv = false;
+};
+
+class Device {
+ public:
+  virtual ~Device() = default;
+  Device() = default;
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+
+  virtual lvx_device_kind kind() const = 0;
+  virtual int ordinal() const = 0;
+  virtual int threads() const = 0;
+  virtual std::string name() const = 0;
+
+  // Memory, counted against the budget; aligned to 64 bytes. Throws Error(LVX_OUT_OF_MEMORY).
+  virtual std::byte* allocate(std::size_t bytes) = 0;
+  virtual void release(std::byte* data, std::size_t bytes) noexcept = 0;
+  virtual std::size_t bytes_in_use() const = 0;
+  virtual std::size_t peak_bytes() const = 0;
+  virtual void zero(std::byte* data, std::size_t bytes) = 0;
+
+  // Workspace that forward and backward need for a problem; the caller brings it, so that it is counted and reused.
+  virtual std::size_t forward_scratch(const Problem& problem, DType dtype) const = 0;
+  virtual std::size_t backward_scratch(const Problem& problem, DType dtype) const = 0;
+
+  virtual void forward(const ForwardArguments& arguments, std::span<std::byte> scratch) = 0;
+  virtual void backward(const BackwardArguments& arguments, std::span<std::byte> scratch) = 0;
+
+  // into = merge(into, part). problem gives batch, queries, query_heads, head_dim.
+  virtual void merge(const Problem& problem, const Partial& part, const Partial& into) = 0;
+  // delta = rowsum(o * d_o).
+  virtual void delta(const Problem& problem, const Bshd& o, const Bshd& d_o, const Bhs& delta) = 0;
+  // to = from, converted and re-strided.
+  virtual void copy(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
+                    const Bshd& to) = 0;
+  virtual void copy(std::int64_t batch, std::int64_t heads, std::int64_t rows, const Bhs& from, const Bhs& to) = 0;
+  // to += from.
+  virtual void add(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
+                   const Bshd& to) = 0;
+  virtual void copy(std::int64_t batch, std::int64_t rows, const Visibility& from, std::int32_t* to_compact) = 0;
+  // to = from over [batch, heads, rows, keys], converted; extents of 1 where broadcast.
+  virtual void copy(std::int64_t batch, std::int64_t heads, std::int64_t rows, std::int64_t keys, const Bias& from,
+                    const Bias& to) = 0;
+
+  // seen[i] = 1 if any query sees a key of [bounds[i], bounds[i + 1]). Host memory; blocks until known.
+  virtual void shards_seen(std::int64_t batch, std::int64_t rows, const Visibility& visibility,
+                           std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen) = 0;
+
+  // Yardsticks, in seconds.
+  virtual double probe_gemm(std::int64_t n) = 0;
+  virtual double probe_read(std::size_t bytes) = 0;
+};
+
+// Memory of a device for as long as the object lives.
+class DeviceMemory {
+ public:
+  DeviceMemory() = default;
+  DeviceMemory(Device& device, std::size_t bytes)
+      : device_(&device), data_(bytes == 0 ? nullptr : device.allocate(bytes)), bytes_(bytes) {}
+  ~DeviceMemory() {
+    if (data_ != nullptr) device_->release(data_, bytes_);
+  }
+  DeviceMemory(const DeviceMemory&) = delete;
+  DeviceMemory& operator=(const DeviceMemory&) = delete;
+
+  std::byte* data() const { return data_; }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  Device* device_ = nullptr;
+  std::byte* data_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace lvx

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// What each rank tells the others at the start of a collective call, before any data moves.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace lvx {
+
+enum class Operation : std::int32_t { kBarrier, kForward, kBackward };
+
+const char* name_of(Operation operation);
+
+// Plain memory: it crosses process boundaries as it is.
+struct Announcement {
+  std::uint64_t sequence = 0;
+  Operation operation = Operation::kBarrier;
+  std::int32_t declined = 0;  // 1: this rank's caller made a mistake, reason says which; the call takes place nowhere
+
+  // Must be the same on every rank.
+  std::int32_t dtype = 0;
+  std::int32_t strategy = 0;
+  std::int64_t batch = 0;
+  std::int64_t query_heads = 0;
+  std::int64_t key_heads = 0;
+  std::int64_t head_dim = 0;
+  double scale = 0;
+  std::int32_t has_visibility = 0;
+  std::int32_t has_bias = 0;
+
+  // Each rank's own.
+  std::int64_t queries = 0;
+  std::int64_t keys = 0;
+  std::int64_t ranges = 0;     // of its visibility
+  std::int64_t bias_rows = 0;  // 1 or the group's queries
+
+  std::array<char, 256> reason{};
+};
+
+// Throws Error(LVX_PEER_MISMATCH or LVX_PEER_LOST) naming the first rank whose announcement does not fit mine.
+void check_agreement(const Announcement& mine, const Announcement* all, int size, int my_rank);
+
+}  // namespace lvx

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// One rank's part in a group, and one collective call of it.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "device/device.h"
+#include "group/announcement.h"
+#include "group/recorder.h"
+#include "group/transport.h"
+
+namespace lvx {
+
+struct GroupOptions {
+  double deadline_seconds = 60;
+  int ranks_per_node = 0;  // 0: one node
+  int recorder_entries = 4096;
+};
+
+class Group {
+ public:
+  Group(std::unique_ptr<Transport> transport, std::shared_ptr<Device> device, const GroupOptions& options);
+  ~Group();
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
+
+  int rank() const { return transport_->rank(); }
+  int size() const { return transport_->size(); }
+  lvx_group_kind kind() const { return transport_->kind(); }
+  Device& device() { return *device_; }
+  const std::shared_ptr<Device>& shared_device() const { return device_; }
+  int node_of(int rank) const { return options_.ranks_per_node == 0 ? 0 : rank / options_.ranks_per_node; }
+  bool failed() const { return failed_; }
+  std::uint64_t sequence() const { return sequence_; }
+  double deadline_seconds() const { return options_.deadline_seconds; }
+  void set_deadline_seconds(double seconds) { options_.deadline_seconds = seconds; }
+  const Recorder& recorder() const { return recorder_; }
+
+  // Tells the peers that this rank will not take part in the call they are about to make, and why. The group stays
+  // usable: nothing has moved yet. Never blocks.
+  void decline(Operation operation, const char* reason) noexcept;
+
+  void barrier();
+
+ private:
+  friend class Call;
+
+  void require_usable() const;
+  Clock::time_point deadline() const;
+
+  std::unique_ptr<Transport> transport_;
+  std::shared_ptr<Device> device_;
+  GroupOptions options_;
+  Recorder recorder_;
+  std::uint64_t sequence_ = 0;
+  std::uint64_t round_ = 0;
+  bool failed_ = false;
+  std::vector<Announcement> announcements_;  // of the call under way, kept so that calls do not allocate
+};
+
+// A collective call from its announcement to its end. If it is destroyed unfinished (an exception passes), the group
+// has failed, the peers are told, and no peer touches this rank's memory any more.
+class Call {
+ public:
+  // Announces the call and waits for the peers' announcements. Throws Error(LVX_PEER_MISMATCH) if they do not agree;
+  // the group stays usable then.
+  Call(Group& group, Announcement mine);
+  ~Call();
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  Group& group() { return group_; }
+  Device& device() { return group_.device(); }
+  int rank() const { return group_.rank(); }
+  int size() const { return group_.size(); }
+  const Announcement& announced(int rank) const { return group_.announcements_[static_cast<std::size_t>(rank)]; }
+
+  // Every rank's message in rank order. Control traffic: counted apart.
+  void gather_control(std::span<const std::byte> mine, std::span<std::byte> all);
+
+  // Moves data; the transfers of one start complete together. Empty starts cost nothing.
+  Ticket start(std::span<const Transfer> transfers);
+  void wait(Ticket ticket);
+
+  // Runs and times work on the device.
+  template <typename Work>
+  void compute(Work&& work) {
+    const Clock::time_point begin = Clock::now();
+    work();
+    statistics_.compute_seconds += std::chrono::duration<double>(Clock::now() - begin).count();
+  }
+
+  void count_workspace(std::size_t bytes) { statistics_.peak_bytes += bytes; }
+
+  // The peers' mistakes that only this layer's callers can see: ends the call everywhere alike, without harm to the
+  // group, because every rank finds the same mistake before data moves.
+  [[noreturn]] void refuse(const std::string& message, int peer);
+
+  // Ends the call well; statistics may be null.
+  void finish(lvx_statistics* statistics, lvx_strategy strategy);
+
+ private:
+  Group& group_;
+  lvx_statistics statistics_{};
+  Clock::time_point begin_;
+  bool open_ = true;
+};
+
+}  // namespace lvx

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// The flight recorder: the last operations of one rank, readable by any thread while one runs.
+#pragma once
+
+#include <lvx/lvx.h>
+
+#include <cstdint>
+#include <mutex>
+#include <span>
+#include <vector>
+
+namespace lvx {
+
+class Recorder {
+ public:
+  explicit Recorder(std::size_t entries) : entries_(entries) {}
+
+  void begin(std::uint64_t sequence, const char* operation);
+  // Of the operation begun last.
+  void progress(std::uint64_t bytes_sent, std::uint64_t bytes_received);
+  void end(lvx_status status, int peer);
+
+  // The newest records that fit, oldest first; returns how many there are in all.
+  std::size_t copy(std::span<lvx_record> records) const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<lvx_record> entries_;
+  std::uint64_t begun_ = 0;
+};
+
+}  // namespace lvx
