@@ -3,7 +3,7 @@
 
 #include "schedule/backward_query_pass.h"
 #include "schedule/forward_query_pass.h"
-#include "schedule/query_ring.h"
+#include "schedule/ring.h"
 
 namespace lvx {
 namespace {
@@ -33,7 +33,7 @@ void run(Group& group, Operation operation, const Arguments& arguments, lvx_stat
   collective(group, announce(operation, arguments), arguments.strategy, statistics, [&](Call& call) {
     const Shards shards(call, arguments.visibility);
     Pass pass(call, shards, arguments);
-    query_ring(call, shards, pass);
+    run_ring(call, pass);
   });
 }
 
