@@ -12,64 +12,100 @@
 namespace lvx {
 namespace {
 
+#define LVX_STRUCT(type) \
+  { #type, 0, sizeof(type) }
+#define LVX_FIELD(type, field) \
+  { #type "." #field, offsetof(type, field), sizeof(type::field) }
+
 // Every struct with all its fields; a test holds this list against the header.
-#define LVX_LAYOUT(S, F)                                                                                     \
-  S(lvx_error)                                                                                               \
-  F(lvx_error, struct_size)                                                                                  \
-  F(lvx_error, status) F(lvx_error, rank) F(lvx_error, sequence) F(lvx_error, operation) F(                  \
-      lvx_error, message) S(lvx_dl_device) F(lvx_dl_device, device_type) F(lvx_dl_device, device_id)         \
-      S(lvx_dl_dtype) F(lvx_dl_dtype, code) F(lvx_dl_dtype, bits) F(lvx_dl_dtype, lanes) S(lvx_tensor) F(    \
-          lvx_tensor, data) F(lvx_tensor, device) F(lvx_tensor, ndim) F(lvx_tensor, dtype)                   \
-          F(lvx_tensor, shape) F(lvx_tensor, strides) F(lvx_tensor, byte_offset) S(lvx_cpu_options) F(       \
-              lvx_cpu_options, struct_size) F(lvx_cpu_options, threads) F(lvx_cpu_options, reserved)         \
-              F(lvx_cpu_options, memory_budget) S(lvx_device_info) F(lvx_device_info, struct_size) F(        \
-                  lvx_device_info, kind) F(lvx_device_info, ordinal) F(lvx_device_info, threads)             \
-                  F(lvx_device_info, reserved) F(lvx_device_info, bytes_in_use) F(                           \
-                      lvx_device_info, peak_bytes) F(lvx_device_info, buffers) F(lvx_device_info, groups)    \
-                      F(lvx_device_info, name) S(lvx_group_options) F(lvx_group_options, struct_size) F(     \
-                          lvx_group_options, deadline_seconds) F(lvx_group_options, ranks_per_node)          \
-                          F(lvx_group_options, recorder_entries) S(lvx_group_info) F(                        \
-                              lvx_group_info,                                                                \
-                              struct_size) F(lvx_group_info,                                                 \
-                                             kind) F(lvx_group_info,                                         \
-                                                     rank) F(lvx_group_info,                                 \
-                                                             size) F(lvx_group_info,                         \
-                                                                     failed) F(lvx_group_info, sequence)     \
-                              F(lvx_group_info,                                                              \
-                                deadline_seconds) S(lvx_record) F(lvx_record, sequence)                      \
-                                  F(lvx_record, state) F(lvx_record, status) F(lvx_record, peer) F(          \
-                                      lvx_record,                                                            \
-                                      reserved) F(lvx_record, begin_nanoseconds)                             \
-                                      F(lvx_record, end_nanoseconds) F(lvx_record, bytes_sent) F(            \
-                                          lvx_record,                                                        \
-                                          bytes_received) F(lvx_record, operation)                           \
-                                          S(lvx_attention_options) F(lvx_attention_options, struct_size) F(  \
-                                              lvx_attention_options,                                         \
-                                              scale) F(lvx_attention_options,                                \
-                                                       strategy) F(lvx_attention_options, reserved)          \
-                                              S(lvx_statistics) F(lvx_statistics, struct_size) F(            \
-                                                  lvx_statistics,                                            \
-                                                  bytes_sent) F(lvx_statistics, messages_sent)               \
-                                                  F(lvx_statistics, inter_node_bytes_sent) F(                \
-                                                      lvx_statistics,                                        \
-                                                      bytes_received) F(lvx_statistics, messages_received)   \
-                                                      F(lvx_statistics, control_bytes_sent)                  \
-                                                          F(lvx_statistics, control_messages_sent) F(        \
-                                                              lvx_statistics,                                \
-                                                              peak_bytes) F(lvx_statistics, total_seconds)   \
-                                                              F(lvx_statistics, compute_seconds)             \
-                                                                  F(lvx_statistics, exposed_wait_seconds)    \
-                                                                      F(lvx_statistics, strategy)            \
-                                                                          F(lvx_statistics, reserved)        \
-                                                                              S(lvx_abi_field)               \
-                                                                                  F(lvx_abi_field, name) F(  \
-                                                                                      lvx_abi_field, offset) \
-                                                                                      F(lvx_abi_field, size)
-
-#define LVX_STRUCT(type) {#type, 0, sizeof(type)},
-#define LVX_FIELD(type, field) {#type "." #field, offsetof(type, field), sizeof(type::field)},
-
-constexpr lvx_abi_field kLayout[] = {LVX_LAYOUT(LVX_STRUCT, LVX_FIELD)};
+constexpr lvx_abi_field kLayout[] = {
+    LVX_STRUCT(lvx_error),
+    LVX_FIELD(lvx_error, struct_size),
+    LVX_FIELD(lvx_error, status),
+    LVX_FIELD(lvx_error, rank),
+    LVX_FIELD(lvx_error, sequence),
+    LVX_FIELD(lvx_error, operation),
+    LVX_FIELD(lvx_error, message),
+    LVX_STRUCT(lvx_dl_device),
+    LVX_FIELD(lvx_dl_device, device_type),
+    LVX_FIELD(lvx_dl_device, device_id),
+    LVX_STRUCT(lvx_dl_dtype),
+    LVX_FIELD(lvx_dl_dtype, code),
+    LVX_FIELD(lvx_dl_dtype, bits),
+    LVX_FIELD(lvx_dl_dtype, lanes),
+    LVX_STRUCT(lvx_tensor),
+    LVX_FIELD(lvx_tensor, data),
+    LVX_FIELD(lvx_tensor, device),
+    LVX_FIELD(lvx_tensor, ndim),
+    LVX_FIELD(lvx_tensor, dtype),
+    LVX_FIELD(lvx_tensor, shape),
+    LVX_FIELD(lvx_tensor, strides),
+    LVX_FIELD(lvx_tensor, byte_offset),
+    LVX_STRUCT(lvx_cpu_options),
+    LVX_FIELD(lvx_cpu_options, struct_size),
+    LVX_FIELD(lvx_cpu_options, threads),
+    LVX_FIELD(lvx_cpu_options, reserved),
+    LVX_FIELD(lvx_cpu_options, memory_budget),
+    LVX_STRUCT(lvx_device_info),
+    LVX_FIELD(lvx_device_info, struct_size),
+    LVX_FIELD(lvx_device_info, kind),
+    LVX_FIELD(lvx_device_info, ordinal),
+    LVX_FIELD(lvx_device_info, threads),
+    LVX_FIELD(lvx_device_info, reserved),
+    LVX_FIELD(lvx_device_info, bytes_in_use),
+    LVX_FIELD(lvx_device_info, peak_bytes),
+    LVX_FIELD(lvx_device_info, buffers),
+    LVX_FIELD(lvx_device_info, groups),
+    LVX_FIELD(lvx_device_info, name),
+    LVX_STRUCT(lvx_group_options),
+    LVX_FIELD(lvx_group_options, struct_size),
+    LVX_FIELD(lvx_group_options, deadline_seconds),
+    LVX_FIELD(lvx_group_options, ranks_per_node),
+    LVX_FIELD(lvx_group_options, recorder_entries),
+    LVX_STRUCT(lvx_group_info),
+    LVX_FIELD(lvx_group_info, struct_size),
+    LVX_FIELD(lvx_group_info, kind),
+    LVX_FIELD(lvx_group_info, rank),
+    LVX_FIELD(lvx_group_info, size),
+    LVX_FIELD(lvx_group_info, failed),
+    LVX_FIELD(lvx_group_info, sequence),
+    LVX_FIELD(lvx_group_info, deadline_seconds),
+    LVX_STRUCT(lvx_record),
+    LVX_FIELD(lvx_record, sequence),
+    LVX_FIELD(lvx_record, state),
+    LVX_FIELD(lvx_record, status),
+    LVX_FIELD(lvx_record, peer),
+    LVX_FIELD(lvx_record, reserved),
+    LVX_FIELD(lvx_record, begin_nanoseconds),
+    LVX_FIELD(lvx_record, end_nanoseconds),
+    LVX_FIELD(lvx_record, bytes_sent),
+    LVX_FIELD(lvx_record, bytes_received),
+    LVX_FIELD(lvx_record, operation),
+    LVX_STRUCT(lvx_attention_options),
+    LVX_FIELD(lvx_attention_options, struct_size),
+    LVX_FIELD(lvx_attention_options, scale),
+    LVX_FIELD(lvx_attention_options, strategy),
+    LVX_FIELD(lvx_attention_options, reserved),
+    LVX_STRUCT(lvx_statistics),
+    LVX_FIELD(lvx_statistics, struct_size),
+    LVX_FIELD(lvx_statistics, bytes_sent),
+    LVX_FIELD(lvx_statistics, messages_sent),
+    LVX_FIELD(lvx_statistics, inter_node_bytes_sent),
+    LVX_FIELD(lvx_statistics, bytes_received),
+    LVX_FIELD(lvx_statistics, messages_received),
+    LVX_FIELD(lvx_statistics, control_bytes_sent),
+    LVX_FIELD(lvx_statistics, control_messages_sent),
+    LVX_FIELD(lvx_statistics, peak_bytes),
+    LVX_FIELD(lvx_statistics, total_seconds),
+    LVX_FIELD(lvx_statistics, compute_seconds),
+    LVX_FIELD(lvx_statistics, exposed_wait_seconds),
+    LVX_FIELD(lvx_statistics, strategy),
+    LVX_FIELD(lvx_statistics, reserved),
+    LVX_STRUCT(lvx_abi_field),
+    LVX_FIELD(lvx_abi_field, name),
+    LVX_FIELD(lvx_abi_field, offset),
+    LVX_FIELD(lvx_abi_field, size),
+};
 
 }  // namespace
 }  // namespace lvx

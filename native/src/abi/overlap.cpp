@@ -13,7 +13,7 @@ struct Dimension {
   std::int64_t extent;
 };
 
-// The memory of a tensor that has elements: dimensions of more than one, from the smallest stride to the largest.
+// The memory of a tensor that has elements: its dimensions of more than one, by ascending stride.
 struct Footprint {
   std::int64_t item;
   std::array<Dimension, kMaxDims> dims{};
@@ -50,7 +50,8 @@ std::uintptr_t address_of(const CheckedTensor& tensor) {
   return reinterpret_cast<std::uintptr_t>(tensor.data);
 }
 
-// Modulo the period, each tensor is one run of bytes on a circle; if the runs do not meet, neither do the tensors.
+// Modulo the period, each tensor is one run of bytes on a circle; if the runs do not meet, neither do the
+// tensors.
 bool apart_modulo(std::int64_t period, const CheckedTensor& a, const Footprint& of_a, const CheckedTensor& b,
                   const Footprint& of_b) {
   if (period <= 0 || !of_a.repeats_by(period) || !of_b.repeats_by(period)) return false;

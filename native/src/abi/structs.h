@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Option and result structs that begin with their size, so that they can grow: a caller compiled with a later header
-// is served as long as he uses nothing that this library does not know.
+// Option and result structs that begin with their size, so that they can grow: a caller compiled with a later
+// header is served as long as he uses nothing that this library does not know.
 #pragma once
 
 #include <algorithm>

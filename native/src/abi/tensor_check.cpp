@@ -48,7 +48,7 @@ std::string text_of(const Place& place) {
   return kind + " device " + std::to_string(place.ordinal);
 }
 
-// How many bytes the shape stands for; extents of 0 count as 1, so that sizes of empty tensors are bounded too.
+// Extents of 0 count as 1, so that the sizes of empty tensors are bounded too.
 void check_shape(CheckedTensor& tensor, const std::int64_t* shape) {
   std::int64_t bytes = size_of(tensor.dtype);
   for (int dim = 0; dim < tensor.ndim; ++dim) {

@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <lvx/lvx.h>
-
-#ifndef LVX_VERSION
-#error "the build defines LVX_VERSION, a string such as 0.1.0 in quotes"
-#endif
+#include "lvx/lvx.h"
 
 int32_t lvx_abi_version(void) { return LVX_ABI_VERSION; }
 
