@@ -15,7 +15,8 @@ const char* name_of(Operation operation);
 struct Announcement {
   std::uint64_t sequence = 0;
   Operation operation = Operation::kBarrier;
-  std::int32_t declined = 0;  // 1: this rank's caller made a mistake, reason says which; the call takes place nowhere
+  std::int32_t declined =
+      0;  // 1: this rank's caller made a mistake, reason says which; the call takes place nowhere
 
   // Must be the same on every rank.
   std::int32_t dtype = 0;
@@ -37,7 +38,7 @@ struct Announcement {
   std::array<char, 256> reason{};
 };
 
-// Throws Error(LVX_PEER_MISMATCH or LVX_PEER_LOST) naming the first rank whose announcement does not fit mine.
+// Throws Error(LVX_PEER_MISMATCH) naming the first rank whose announcement does not fit mine.
 void check_agreement(const Announcement& mine, const Announcement* all, int size, int my_rank);
 
 }  // namespace lvx
