@@ -87,6 +87,9 @@ class NativeLibraryCacheTest {
     Path entry = cache().install(bundle);
     Files.writeString(entry.resolve("a.so"), "changed");
     Files.delete(entry.resolve("b.so"));
+    // What a process that was killed while it installed leaves behind.
+    Files.writeString(
+        Files.createDirectory(root.resolve(bundle.id() + ".new")).resolve("a.so"), "half");
 
     assertThat(cache().install(bundle)).isEqualTo(entry);
     assertThat(entry.resolve("a.so")).hasContent("one");
