@@ -3,7 +3,8 @@
 // before it. On the CPU they are done when they return.
 #pragma once
 
-#include <atomic>
+#include <lvx/lvx.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>

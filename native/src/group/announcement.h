@@ -38,7 +38,7 @@ struct Announcement {
   std::array<char, 256> reason{};
 };
 
-// Throws Error(LVX_PEER_MISMATCH or LVX_PEER_LOST) naming the first rank whose announcement does not fit mine.
+// Throws Error(LVX_PEER_MISMATCH) naming the first rank whose announcement does not fit mine.
 void check_agreement(const Announcement& mine, const Announcement* all, int size, int my_rank);
 
 }  // namespace lvx
