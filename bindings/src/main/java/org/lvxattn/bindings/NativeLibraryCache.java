@@ -67,7 +67,10 @@ final class NativeLibraryCache {
     }
   }
 
-  /** Under the lock, so the two names beside the entry are ours; a killed process may have left them. */
+  /**
+   * Under the lock, so the two names beside the entry are ours; a killed process may have left
+   * them.
+   */
   private void replace(NativeLibraryBundle bundle, Path entry) throws IOException {
     Path fresh = root.resolve(bundle.id() + ".new");
     Path damaged = root.resolve(bundle.id() + ".old");
