@@ -13,13 +13,13 @@ bool same_strides(const Bias& a, const Bias& b) {
 }
 
 Bias compact_d_bias(const AttentionBackward& arguments, void* data, DType dtype) {
-  return compact_bias(data, dtype, arguments.d_bias_batch, arguments.d_bias_heads, arguments.bias_rows,
-                      arguments.problem.keys);
+  const BiasExtents& extents = arguments.bias_extents;
+  return compact_bias(data, dtype, extents.batch, extents.heads, extents.rows, arguments.problem.keys);
 }
 
 std::int64_t d_bias_bytes(const AttentionBackward& arguments, DType dtype) {
-  return arguments.d_bias_batch * arguments.d_bias_heads * arguments.bias_rows * arguments.problem.keys *
-         size_of(dtype);
+  const BiasExtents& extents = arguments.bias_extents;
+  return extents.batch * extents.heads * extents.rows * arguments.problem.keys * size_of(dtype);
 }
 
 }  // namespace
@@ -232,8 +232,8 @@ void BackwardQueryPass::finish() {
     device.copy(problem.batch, problem.keys, problem.key_heads, problem.head_dim, dv_, arguments_.dv);
   }
   if (accumulates_d_bias_) {
-    device.copy(arguments_.d_bias_batch, arguments_.d_bias_heads, arguments_.bias_rows, problem.keys, d_bias_,
-                arguments_.d_bias);
+    const BiasExtents& extents = arguments_.bias_extents;
+    device.copy(extents.batch, extents.heads, extents.rows, problem.keys, d_bias_, arguments_.d_bias);
   }
 }
 
