@@ -135,7 +135,7 @@ void take_inputs(const Inputs& in, Arguments& out) {
   if (in.visibility) out.visibility = visibility_of(*in.visibility);
   if (in.bias) {
     out.bias = bias_of(*in.bias);
-    out.bias_rows = in.bias->shape[2];
+    out.bias_extents = {in.bias->shape[0], in.bias->shape[1], in.bias->shape[2]};
   }
 }
 
@@ -192,11 +192,7 @@ AttentionBackward check_backward(const BackwardTensors& tensors, double scale, c
   arguments.dq = bshd_of(dq);
   arguments.dk = bshd_of(dk);
   arguments.dv = bshd_of(dv);
-  if (dbias) {
-    arguments.d_bias = bias_of(*dbias);
-    arguments.d_bias_batch = dbias->shape[0];
-    arguments.d_bias_heads = dbias->shape[1];
-  }
+  if (dbias) arguments.d_bias = bias_of(*dbias);
   return arguments;
 }
 

@@ -28,9 +28,9 @@ void require_bias_rows(const Bias& bias, std::int64_t rows, std::int64_t queries
 void zero_d_bias(const AttentionBackward& arguments) {
   if (arguments.d_bias.none()) return;
   const Bias& bias = arguments.d_bias;
-  for (std::int64_t batch = 0; batch < arguments.d_bias_batch; ++batch) {
-    for (std::int64_t head = 0; head < arguments.d_bias_heads; ++head) {
-      for (std::int64_t row = 0; row < arguments.bias_rows; ++row) {
+  for (std::int64_t batch = 0; batch < arguments.bias_extents.batch; ++batch) {
+    for (std::int64_t head = 0; head < arguments.bias_extents.heads; ++head) {
+      for (std::int64_t row = 0; row < arguments.bias_extents.rows; ++row) {
         auto* values = reinterpret_cast<double*>(bias.data) + batch * bias.batch_stride +
                        head * bias.head_stride + row * bias.row_stride;
         std::fill_n(values, arguments.problem.keys, 0.0);
@@ -48,7 +48,7 @@ lvx_status lvx_reference_forward(double scale, const lvx_tensor* q, const lvx_te
     require_finite_scale(scale, "scale");
     const AttentionForward in = check_forward({q, k, v, visibility, bias, o, lse}, scale, Place{});
     require_float64(in.q.dtype);
-    require_bias_rows(in.bias, in.bias_rows, in.problem.queries);
+    require_bias_rows(in.bias, in.bias_extents.rows, in.problem.queries);
     reference_forward({in.problem, in.q, in.k, in.v, in.visibility, in.bias, in.o, in.lse});
   });
 }
@@ -62,7 +62,7 @@ lvx_status lvx_reference_backward(double scale, const lvx_tensor* q, const lvx_t
     const AttentionBackward in =
         check_backward({q, k, v, visibility, bias, o, lse, d_o, dq, dk, dv, dbias}, scale, Place{});
     require_float64(in.q.dtype);
-    require_bias_rows(in.bias, in.bias_rows, in.problem.queries);
+    require_bias_rows(in.bias, in.bias_extents.rows, in.problem.queries);
     zero_d_bias(in);
     reference_backward({in.problem, in.q, in.k, in.v, in.o, in.d_o, in.lse, in.visibility, in.bias, in.dq,
                         in.dk, in.dv, in.d_bias});
