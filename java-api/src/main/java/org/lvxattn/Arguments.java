@@ -34,8 +34,9 @@ final class Arguments {
 
   /** The descriptor of a tensor that is written. */
   static MemorySegment output(@Nullable Tensor tensor, Device device, String name) {
-    MemorySegment descriptor = present(tensor, name).descriptorFor(device, name);
-    if (tensor.isReadOnly()) {
+    Tensor target = present(tensor, name);
+    MemorySegment descriptor = target.descriptorFor(device, name);
+    if (target.isReadOnly()) {
       throw new IllegalArgumentException(
           name + " wraps a read-only segment; an output that can be written was expected");
     }

@@ -10,9 +10,9 @@ final class BFloat16 {
     int bits = Float.floatToRawIntBits(value);
     if (Float.isNaN(value)) {
       // The payload may lie in the lower half alone: keep the number quiet.
-      return (short) (bits >>> 16 | 0x40);
+      return (short) ((bits >>> 16) | 0x40);
     }
-    return (short) (bits + 0x7fff + (bits >>> 16 & 1) >>> 16);
+    return (short) ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16);
   }
 
   static float toFloat(short bits) {

@@ -2,7 +2,6 @@
 package org.lvxattn;
 
 import java.lang.foreign.MemorySegment;
-import java.lang.ref.Reference;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.generated.Lvx;
 
@@ -177,13 +176,13 @@ public final class CrossAttention {
             lses,
             group.statistics()));
     statistics.read(group.statistics());
-    Reference.reachabilityFence(group);
-    Reference.reachabilityFence(q);
-    Reference.reachabilityFence(k);
-    Reference.reachabilityFence(v);
-    Reference.reachabilityFence(mask);
-    Reference.reachabilityFence(o);
-    Reference.reachabilityFence(lse);
+    Reachability.keep(group);
+    Reachability.keep(q);
+    Reachability.keep(k);
+    Reachability.keep(v);
+    Reachability.keep(mask);
+    Reachability.keep(o);
+    Reachability.keep(lse);
   }
 
   /**
@@ -341,18 +340,18 @@ public final class CrossAttention {
             dBiases,
             group.statistics()));
     statistics.read(group.statistics());
-    Reference.reachabilityFence(group);
-    Reference.reachabilityFence(q);
-    Reference.reachabilityFence(k);
-    Reference.reachabilityFence(v);
-    Reference.reachabilityFence(mask);
-    Reference.reachabilityFence(o);
-    Reference.reachabilityFence(lse);
-    Reference.reachabilityFence(dO);
-    Reference.reachabilityFence(dq);
-    Reference.reachabilityFence(dk);
-    Reference.reachabilityFence(dv);
-    Reference.reachabilityFence(dBias);
+    Reachability.keep(group);
+    Reachability.keep(q);
+    Reachability.keep(k);
+    Reachability.keep(v);
+    Reachability.keep(mask);
+    Reachability.keep(o);
+    Reachability.keep(lse);
+    Reachability.keep(dO);
+    Reachability.keep(dq);
+    Reachability.keep(dk);
+    Reachability.keep(dv);
+    Reachability.keep(dBias);
   }
 
   /** What the native side cannot know: the heads this was built for. It checks everything else. */

@@ -4,7 +4,6 @@ package org.lvxattn;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.ref.Reference;
 import org.lvxattn.bindings.generated.Lvx;
 import org.lvxattn.bindings.generated.lvx_cpu_options;
 import org.lvxattn.bindings.generated.lvx_device_info;
@@ -171,7 +170,7 @@ public final class Device implements AutoCloseable {
 
   void requireOwner(String what) {
     Thread caller = Thread.currentThread();
-    if (caller != owner) {
+    if (!caller.equals(owner)) {
       throw new WrongThreadException(
           what
               + " belongs to thread "
@@ -186,7 +185,7 @@ public final class Device implements AutoCloseable {
     MemorySegment info = lvx_device_info.allocate(arena);
     lvx_device_info.struct_size(info, lvx_device_info.sizeof());
     NativeCalls.check(Lvx.lvx_device_query(resource.handle, info));
-    Reference.reachabilityFence(this);
+    Reachability.keep(this);
     return info;
   }
 

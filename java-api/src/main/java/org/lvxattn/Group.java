@@ -4,7 +4,6 @@ package org.lvxattn;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.ref.Reference;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -176,7 +175,7 @@ public final class Group implements AutoCloseable {
     GroupOptions.requireDeadline(deadline);
     requireUsable();
     NativeCalls.check(Lvx.lvx_group_set_deadline(resource.handle, GroupOptions.seconds(deadline)));
-    Reference.reachabilityFence(this);
+    Reachability.keep(this);
   }
 
   /**
@@ -189,7 +188,7 @@ public final class Group implements AutoCloseable {
   public void barrier() {
     requireUsable();
     NativeCalls.check(Lvx.lvx_group_barrier(resource.handle));
-    Reference.reachabilityFence(this);
+    Reachability.keep(this);
   }
 
   /**
@@ -221,7 +220,7 @@ public final class Group implements AutoCloseable {
       long capacity = count.get(ValueLayout.JAVA_LONG, 0);
       MemorySegment records = lvx_record.allocateArray(Math.max(capacity, 1), arena);
       NativeCalls.check(Lvx.lvx_group_records(resource.handle, records, capacity, count));
-      Reference.reachabilityFence(this);
+      Reachability.keep(this);
       // Operations may have begun in between: the newest that fit were copied.
       long copied = Math.min(capacity, count.get(ValueLayout.JAVA_LONG, 0));
       List<FlightRecord> result = new ArrayList<>();
@@ -280,7 +279,7 @@ public final class Group implements AutoCloseable {
     MemorySegment info = lvx_group_info.allocate(arena);
     lvx_group_info.struct_size(info, lvx_group_info.sizeof());
     NativeCalls.check(Lvx.lvx_group_query(resource.handle, info));
-    Reference.reachabilityFence(this);
+    Reachability.keep(this);
     return info;
   }
 

@@ -4,7 +4,6 @@ package org.lvxattn;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.ref.Reference;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.generated.Lvx;
@@ -95,7 +94,7 @@ public final class LocalWorld implements AutoCloseable {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment handle = arena.allocate(ValueLayout.JAVA_LONG);
       NativeCalls.check(Lvx.lvx_local_world_join(resource.handle, rank, device.handle(), handle));
-      Reference.reachabilityFence(this);
+      Reachability.keep(this);
       return new Group(device, handle.get(ValueLayout.JAVA_LONG, 0));
     }
   }

@@ -2,7 +2,6 @@
 package org.lvxattn;
 
 import java.lang.foreign.MemorySegment;
-import java.lang.ref.Reference;
 import org.lvxattn.bindings.generated.Lvx;
 
 /**
@@ -36,10 +35,10 @@ public final class PartialAttention {
     MemorySegment os = Arguments.output(o, device, "o");
     MemorySegment lses = Arguments.output(lse, device, "lse");
     NativeCalls.check(Lvx.lvx_attention_merge(device.handle(), oParts, lseParts, os, lses));
-    Reference.reachabilityFence(oPart);
-    Reference.reachabilityFence(lsePart);
-    Reference.reachabilityFence(o);
-    Reference.reachabilityFence(lse);
+    Reachability.keep(oPart);
+    Reachability.keep(lsePart);
+    Reachability.keep(o);
+    Reachability.keep(lse);
   }
 
   /**
@@ -61,8 +60,8 @@ public final class PartialAttention {
     MemorySegment dOs = Arguments.input(dO, device, "dO");
     MemorySegment deltas = Arguments.output(delta, device, "delta");
     NativeCalls.check(Lvx.lvx_attention_delta(device.handle(), os, dOs, deltas));
-    Reference.reachabilityFence(o);
-    Reference.reachabilityFence(dO);
-    Reference.reachabilityFence(delta);
+    Reachability.keep(o);
+    Reachability.keep(dO);
+    Reachability.keep(delta);
   }
 }

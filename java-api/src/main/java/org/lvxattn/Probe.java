@@ -4,7 +4,6 @@ package org.lvxattn;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.ref.Reference;
 import org.lvxattn.bindings.generated.Lvx;
 
 /** What this machine can do: yardsticks for the kernels. */
@@ -33,7 +32,7 @@ public final class Probe {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment seconds = arena.allocate(ValueLayout.JAVA_DOUBLE);
       NativeCalls.check(Lvx.lvx_probe_gemm(device.handle(), n, seconds));
-      Reference.reachabilityFence(device);
+      Reachability.keep(device);
       return seconds.get(ValueLayout.JAVA_DOUBLE, 0);
     }
   }
@@ -56,7 +55,7 @@ public final class Probe {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment seconds = arena.allocate(ValueLayout.JAVA_DOUBLE);
       NativeCalls.check(Lvx.lvx_probe_read(device.handle(), bytes, seconds));
-      Reference.reachabilityFence(device);
+      Reachability.keep(device);
       return seconds.get(ValueLayout.JAVA_DOUBLE, 0);
     }
   }

@@ -108,11 +108,9 @@ final class RankThreads<R extends @Nullable Object> {
             .filter(failure -> !(failure instanceof GroupException))
             .findFirst()
             .orElse(failures.getFirst());
-    for (Throwable failure : failures) {
-      if (failure != first) {
-        first.addSuppressed(failure);
-      }
-    }
+    // Ranks may have thrown one and the same exception, which cannot suppress itself.
+    failures.removeIf(first::equals);
+    failures.forEach(first::addSuppressed);
     if (first instanceof Error error) {
       throw error;
     }

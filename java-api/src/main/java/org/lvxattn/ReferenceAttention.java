@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn;
 
-import java.lang.ref.Reference;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.generated.Lvx;
 
@@ -43,12 +42,12 @@ public final class ReferenceAttention {
             Arguments.optionalInput(mask.bias(), device, "bias"),
             Arguments.output(o, device, "o"),
             Arguments.output(lse, device, "lse")));
-    Reference.reachabilityFence(q);
-    Reference.reachabilityFence(k);
-    Reference.reachabilityFence(v);
-    Reference.reachabilityFence(mask);
-    Reference.reachabilityFence(o);
-    Reference.reachabilityFence(lse);
+    Reachability.keep(q);
+    Reachability.keep(k);
+    Reachability.keep(v);
+    Reachability.keep(mask);
+    Reachability.keep(o);
+    Reachability.keep(lse);
   }
 
   /**
@@ -102,16 +101,16 @@ public final class ReferenceAttention {
             Arguments.output(dk, device, "dk"),
             Arguments.output(dv, device, "dv"),
             Arguments.optionalOutput(dBias, device, "dBias")));
-    Reference.reachabilityFence(q);
-    Reference.reachabilityFence(k);
-    Reference.reachabilityFence(v);
-    Reference.reachabilityFence(mask);
-    Reference.reachabilityFence(o);
-    Reference.reachabilityFence(lse);
-    Reference.reachabilityFence(dO);
-    Reference.reachabilityFence(dq);
-    Reference.reachabilityFence(dk);
-    Reference.reachabilityFence(dv);
-    Reference.reachabilityFence(dBias);
+    Reachability.keep(q);
+    Reachability.keep(k);
+    Reachability.keep(v);
+    Reachability.keep(mask);
+    Reachability.keep(o);
+    Reachability.keep(lse);
+    Reachability.keep(dO);
+    Reachability.keep(dq);
+    Reachability.keep(dk);
+    Reachability.keep(dv);
+    Reachability.keep(dBias);
   }
 }

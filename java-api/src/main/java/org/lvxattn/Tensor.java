@@ -4,7 +4,6 @@ package org.lvxattn;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.ref.Reference;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.Pointers;
@@ -318,7 +317,7 @@ public final class Tensor implements AutoCloseable {
   public Tensor copyFrom(float[] source) {
     requireTarget(Arguments.present(source, "source").length, true);
     Elements.store(data, dtype, shape, strides, source);
-    Reference.reachabilityFence(this);
+    Reachability.keep(this);
     return this;
   }
 
@@ -337,7 +336,7 @@ public final class Tensor implements AutoCloseable {
   public Tensor copyFrom(double[] source) {
     requireTarget(Arguments.present(source, "source").length, true);
     Elements.store(data, dtype, shape, strides, source);
-    Reference.reachabilityFence(this);
+    Reachability.keep(this);
     return this;
   }
 
@@ -355,7 +354,7 @@ public final class Tensor implements AutoCloseable {
   public Tensor copyFrom(int[] source) {
     requireTarget(Arguments.present(source, "source").length, false);
     Elements.store(data, dtype, shape, strides, source);
-    Reference.reachabilityFence(this);
+    Reachability.keep(this);
     return this;
   }
 
@@ -386,8 +385,8 @@ public final class Tensor implements AutoCloseable {
           "source is " + source.dtype + ", which is not converted to " + dtype);
     }
     Elements.copy(source.data, source.dtype, source.strides, data, dtype, strides, shape);
-    Reference.reachabilityFence(source);
-    Reference.reachabilityFence(this);
+    Reachability.keep(source);
+    Reachability.keep(this);
     return this;
   }
 
@@ -401,7 +400,7 @@ public final class Tensor implements AutoCloseable {
   public float[] toFloats() {
     float[] values = new float[requireSource(true)];
     Elements.load(data, dtype, shape, strides, values);
-    Reference.reachabilityFence(this);
+    Reachability.keep(this);
     return values;
   }
 
@@ -415,7 +414,7 @@ public final class Tensor implements AutoCloseable {
   public double[] toDoubles() {
     double[] values = new double[requireSource(true)];
     Elements.load(data, dtype, shape, strides, values);
-    Reference.reachabilityFence(this);
+    Reachability.keep(this);
     return values;
   }
 
@@ -429,7 +428,7 @@ public final class Tensor implements AutoCloseable {
   public int[] toInts() {
     int[] values = new int[requireSource(false)];
     Elements.load(data, dtype, shape, strides, values);
-    Reference.reachabilityFence(this);
+    Reachability.keep(this);
     return values;
   }
 
