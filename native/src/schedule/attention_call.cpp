@@ -3,7 +3,7 @@
 
 #include "schedule/backward_query_pass.h"
 #include "schedule/forward_query_pass.h"
-#include "schedule/query_ring.h"
+#include "schedule/ring.h"
 
 namespace lvx {
 namespace {
@@ -24,27 +24,32 @@ Announcement announce(Operation operation, const Arguments& arguments) {
   mine.queries = arguments.problem.queries;
   mine.keys = arguments.problem.keys;
   mine.ranges = arguments.visibility.ranges;
-  mine.bias_rows = arguments.bias_rows;
+  mine.bias_dtype = static_cast<std::int32_t>(arguments.bias.dtype);
+  mine.bias_batch = arguments.bias_extents.batch;
+  mine.bias_heads = arguments.bias_extents.heads;
+  mine.bias_rows = arguments.bias_extents.rows;
   return mine;
 }
 
 template <typename Pass, typename Arguments>
-void run(Group& group, Operation operation, const Arguments& arguments, lvx_statistics* statistics) {
-  collective(group, announce(operation, arguments), arguments.strategy, statistics, [&](Call& call) {
+void run(Group& group, const Announcement& mine, const Arguments& arguments, lvx_statistics* statistics) {
+  collective(group, mine, arguments.strategy, statistics, [&](Call& call) {
     const Shards shards(call, arguments.visibility);
     Pass pass(call, shards, arguments);
-    query_ring(call, shards, pass);
+    run_ring(call, pass);
   });
 }
 
 }  // namespace
 
 void attention_forward(Group& group, const AttentionForward& arguments, lvx_statistics* statistics) {
-  run<ForwardQueryPass>(group, Operation::kForward, arguments, statistics);
+  run<ForwardQueryPass>(group, announce(Operation::kForward, arguments), arguments, statistics);
 }
 
 void attention_backward(Group& group, const AttentionBackward& arguments, lvx_statistics* statistics) {
-  run<BackwardQueryPass>(group, Operation::kBackward, arguments, statistics);
+  Announcement mine = announce(Operation::kBackward, arguments);
+  mine.wants_d_bias = arguments.d_bias.none() ? 0 : 1;
+  run<BackwardQueryPass>(group, mine, arguments, statistics);
 }
 
 }  // namespace lvx

@@ -13,13 +13,13 @@ bool same_strides(const Bias& a, const Bias& b) {
 }
 
 Bias compact_d_bias(const AttentionBackward& arguments, void* data, DType dtype) {
-  return compact_bias(data, dtype, arguments.d_bias_batch, arguments.d_bias_heads, arguments.bias_rows,
-                      arguments.problem.keys);
+  const BiasExtents& extents = arguments.bias_extents;
+  return compact_bias(data, dtype, extents.batch, extents.heads, extents.rows, arguments.problem.keys);
 }
 
 std::int64_t d_bias_bytes(const AttentionBackward& arguments, DType dtype) {
-  return arguments.d_bias_batch * arguments.d_bias_heads * arguments.bias_rows * arguments.problem.keys *
-         size_of(dtype);
+  const BiasExtents& extents = arguments.bias_extents;
+  return extents.batch * extents.heads * extents.rows * arguments.problem.keys * size_of(dtype);
 }
 
 }  // namespace
@@ -46,13 +46,13 @@ Problem BackwardQueryPass::problem_of(int home) const {
   return problem;
 }
 
-std::int64_t BackwardQueryPass::outbound_bytes(int home) const {
+std::int64_t BackwardQueryPass::block_bytes(int home) const {
   const Problem problem = problem_of(home);
   return 2 * problem.query_elements() * size_of(dtype_) + 2 * problem.rows() * size_of(accumulator_) +
          MessageCursor::range_bytes(problem, call_.announced(home).ranges);
 }
 
-std::int64_t BackwardQueryPass::return_bytes(int home) const {
+std::int64_t BackwardQueryPass::result_bytes(int home, int) const {
   return problem_of(home).query_elements() * size_of(dtype_);
 }
 
@@ -60,7 +60,7 @@ void BackwardQueryPass::reserve(Workspace& workspace) {
   const int rank = call_.rank();
   const Problem own = problem_of(rank);
   if (travels_) {
-    packed_piece_ = workspace.reserve(outbound_bytes(rank));
+    packed_piece_ = workspace.reserve(block_bytes(rank));
   } else {
     delta_piece_ = workspace.reserve(own.rows() * size_of(accumulator_));
   }
@@ -78,30 +78,31 @@ void BackwardQueryPass::reserve(Workspace& workspace) {
   scratch_piece_ = workspace.reserve(static_cast<std::int64_t>(scratch_bytes_));
 }
 
-BackwardQueryPass::Block BackwardQueryPass::block_of(int home, std::byte* outbound) const {
+BackwardQueryPass::Parts BackwardQueryPass::parts_of(int home, std::byte* block) const {
   const Problem problem = problem_of(home);
-  MessageCursor message(outbound);
-  Block block;
-  block.q = message.queries(problem, dtype_);
-  block.d_o = message.queries(problem, dtype_);
-  block.lse = message.row_values(problem, accumulator_);
-  block.delta = message.row_values(problem, accumulator_);
+  MessageCursor message(block);
+  Parts parts;
+  parts.q = message.queries(problem, dtype_);
+  parts.d_o = message.queries(problem, dtype_);
+  parts.lse = message.row_values(problem, accumulator_);
+  parts.delta = message.row_values(problem, accumulator_);
   if (call_.announced(home).has_visibility != 0) {
     const std::int64_t ranges = call_.announced(home).ranges;
-    block.visibility = compact_visibility(message.ranges(problem, ranges), problem.queries, ranges);
+    parts.visibility = compact_visibility(message.ranges(problem, ranges), problem.queries, ranges);
   }
-  return block;
+  return parts;
 }
 
-Bshd BackwardQueryPass::result_of(int home, std::byte* result) const {
-  return MessageCursor(result).queries(problem_of(home), dtype_);
+// A share of dq as it lies in a message or a sum.
+Bshd BackwardQueryPass::result_of(int home, DType dtype, std::byte* result) const {
+  return MessageCursor(result).queries(problem_of(home), dtype);
 }
 
 void BackwardQueryPass::pack(std::byte* message) {
   const Problem problem = problem_of(call_.rank());
   Device& device = call_.device();
-  outbound_ = message;
-  own_ = block_of(call_.rank(), message);
+  block_ = message;
+  own_ = parts_of(call_.rank(), message);
   device.copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, arguments_.q, own_.q);
   device.copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, arguments_.d_o, own_.d_o);
   device.copy(problem.batch, problem.query_heads, problem.queries, arguments_.lse, own_.lse);
@@ -150,19 +151,19 @@ void BackwardQueryPass::begin(const Workspace& workspace) {
   if (visited_) clear_key_gradients();
 }
 
-BackwardArguments BackwardQueryPass::against_keys(int home, const Block& block, std::int64_t first_key,
+BackwardArguments BackwardQueryPass::against_keys(int home, const Parts& parts, std::int64_t first_key,
                                                   std::int64_t end_key) const {
   BackwardArguments result;
   result.problem = problem_of(home);
   result.problem.keys = end_key - first_key;
   result.problem.first_key += first_key;
-  result.q = block.q;
+  result.q = parts.q;
   result.k = arguments_.k.from_row(first_key);
   result.v = arguments_.v.from_row(first_key);
-  result.d_o = block.d_o;
-  result.lse = block.lse;
-  result.delta = block.delta;
-  result.visibility = block.visibility;
+  result.d_o = parts.d_o;
+  result.lse = parts.lse;
+  result.delta = parts.delta;
+  result.visibility = parts.visibility;
   result.bias = arguments_.bias.from(shards_.query_begin(home), first_key);
   result.dk = dk_.from_row(first_key);
   result.dv = dv_.from_row(first_key);
@@ -186,16 +187,38 @@ void BackwardQueryPass::compute_own_second() {
   if (splits_) compute_own(arguments_.problem.keys / 2, arguments_.problem.keys, true);
 }
 
-void BackwardQueryPass::compute_visitor(int home, std::byte* outbound, std::byte* result) {
-  BackwardArguments block = against_keys(home, block_of(home, outbound), 0, arguments_.problem.keys);
-  block.dq = result_of(home, result);
-  call_.device().backward(block, scratch_);
+void BackwardQueryPass::compute_visitor(int home, std::byte* block, std::byte*, std::byte* result) {
+  BackwardArguments arguments = against_keys(home, parts_of(home, block), 0, arguments_.problem.keys);
+  arguments.dq = result_of(home, dtype_, result);
+  call_.device().backward(arguments, scratch_);
 }
 
-void BackwardQueryPass::merge(std::byte* result) {
+void BackwardQueryPass::merge(int, std::byte* result) {
   const Problem& problem = arguments_.problem;
   call_.device().add(problem.batch, problem.queries, problem.query_heads, problem.head_dim,
-                     result_of(call_.rank(), result), dq_);
+                     result_of(call_.rank(), dtype_, result), dq_);
+}
+
+std::int64_t BackwardQueryPass::sum_bytes(int home) const {
+  return problem_of(home).query_elements() * size_of(accumulator_);
+}
+
+void BackwardQueryPass::start_sum(int home, std::byte* block, std::byte* sum) {
+  BackwardArguments arguments = against_keys(home, parts_of(home, block), 0, arguments_.problem.keys);
+  arguments.dq = result_of(home, accumulator_, sum);
+  call_.device().backward(arguments, scratch_);
+}
+
+void BackwardQueryPass::add_to_sum(int home, std::byte* result, std::byte* sum) {
+  const Problem problem = problem_of(home);
+  call_.device().add(problem.batch, problem.queries, problem.query_heads, problem.head_dim,
+                     result_of(home, dtype_, result), result_of(home, accumulator_, sum));
+}
+
+void BackwardQueryPass::finish_sum(int home, std::byte* sum, std::byte* result) {
+  const Problem problem = problem_of(home);
+  call_.device().copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim,
+                      result_of(home, accumulator_, sum), result_of(home, dtype_, result));
 }
 
 void BackwardQueryPass::finish() {
@@ -209,8 +232,8 @@ void BackwardQueryPass::finish() {
     device.copy(problem.batch, problem.keys, problem.key_heads, problem.head_dim, dv_, arguments_.dv);
   }
   if (accumulates_d_bias_) {
-    device.copy(arguments_.d_bias_batch, arguments_.d_bias_heads, arguments_.bias_rows, problem.keys, d_bias_,
-                arguments_.d_bias);
+    const BiasExtents& extents = arguments_.bias_extents;
+    device.copy(extents.batch, extents.heads, extents.rows, problem.keys, d_bias_, arguments_.d_bias);
   }
 }
 

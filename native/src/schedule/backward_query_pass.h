@@ -4,7 +4,7 @@
 #include <span>
 
 #include "schedule/attention_call.h"
-#include "schedule/query_pass.h"
+#include "schedule/pass.h"
 #include "schedule/shards.h"
 
 namespace lvx {
@@ -15,31 +15,39 @@ class BackwardQueryPass final : public QueryPass {
  public:
   BackwardQueryPass(Call& call, const Shards& shards, const AttentionBackward& arguments);
 
-  std::int64_t outbound_bytes(int home) const override;
-  std::int64_t return_bytes(int home) const override;
+  bool visits(int home, int worker) const override { return home != worker && shards_.sees(home, worker); }
+  std::int64_t block_bytes(int home) const override;
+  std::int64_t side_bytes(int, int) const override { return 0; }
+  std::int64_t result_bytes(int home, int worker) const override;
   void reserve(Workspace& workspace) override;
   void begin(const Workspace& workspace) override;
-  std::byte* outbound() override { return outbound_; }
+  std::byte* block() override { return block_; }
+  void pack_side(int, std::byte*) override {}
   void compute_own_first() override;
   void compute_own_second() override;
-  void compute_visitor(int home, std::byte* outbound, std::byte* result) override;
-  void merge(std::byte* result) override;
+  void compute_visitor(int home, std::byte* block, std::byte* side, std::byte* result) override;
+  void merge(int worker, std::byte* result) override;
   void finish() override;
 
+  std::int64_t sum_bytes(int home) const override;
+  void start_sum(int home, std::byte* block, std::byte* sum) override;
+  void add_to_sum(int home, std::byte* result, std::byte* sum) override;
+  void finish_sum(int home, std::byte* sum, std::byte* result) override;
+
  private:
-  // The parts of an outbound message.
-  struct Block {
+  // The parts of a block's message.
+  struct Parts {
     Bshd q, d_o;
     Bhs lse, delta;
     Visibility visibility;
   };
 
   Problem problem_of(int home) const;
-  Block block_of(int home, std::byte* outbound) const;
-  Bshd result_of(int home, std::byte* result) const;
+  Parts parts_of(int home, std::byte* block) const;
+  Bshd result_of(int home, DType dtype, std::byte* result) const;
   void pack(std::byte* message);
   void clear_key_gradients();
-  BackwardArguments against_keys(int home, const Block& block, std::int64_t first_key, std::int64_t end_key) const;
+  BackwardArguments against_keys(int home, const Parts& parts, std::int64_t first_key, std::int64_t end_key) const;
   void compute_own(std::int64_t first_key, std::int64_t end_key, bool add);
 
   Call& call_;
@@ -56,8 +64,8 @@ class BackwardQueryPass final : public QueryPass {
       scratch_piece_{};
   std::size_t scratch_bytes_ = 0;
 
-  std::byte* outbound_ = nullptr;
-  Block own_;
+  std::byte* block_ = nullptr;
+  Parts own_;
   Bshd dq_, dk_, dv_;
   Bias d_bias_;
   std::span<std::byte> scratch_;

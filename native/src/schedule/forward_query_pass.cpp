@@ -27,20 +27,20 @@ Problem ForwardQueryPass::problem_of(int home) const {
   return problem;
 }
 
-std::int64_t ForwardQueryPass::outbound_bytes(int home) const {
+std::int64_t ForwardQueryPass::block_bytes(int home) const {
   const Problem problem = problem_of(home);
   return problem.query_elements() * size_of(dtype_) +
          MessageCursor::range_bytes(problem, call_.announced(home).ranges);
 }
 
-std::int64_t ForwardQueryPass::return_bytes(int home) const {
+std::int64_t ForwardQueryPass::result_bytes(int home, int) const {
   const Problem problem = problem_of(home);
   return problem.query_elements() * size_of(dtype_) + problem.rows() * size_of(accumulator_);
 }
 
 void ForwardQueryPass::reserve(Workspace& workspace) {
   const int rank = call_.rank();
-  if (packs_) packed_piece_ = workspace.reserve(outbound_bytes(rank));
+  if (packs_) packed_piece_ = workspace.reserve(block_bytes(rank));
   if (accumulates_) accumulator_piece_ = workspace.reserve(problem_of(rank).query_elements() * size_of(accumulator_));
   for (int home = 0; home < call_.size(); ++home) {
     if (home == rank || shards_.sees(home, rank)) {
@@ -53,10 +53,10 @@ void ForwardQueryPass::reserve(Workspace& workspace) {
 void ForwardQueryPass::begin(const Workspace& workspace) {
   const Problem problem = problem_of(call_.rank());
   scratch_ = {workspace.at(scratch_piece_), scratch_bytes_};
-  outbound_ = arguments_.q.data;
+  block_ = arguments_.q.data;
   if (packs_) {
-    outbound_ = workspace.at(packed_piece_);
-    MessageCursor message(outbound_);
+    block_ = workspace.at(packed_piece_);
+    MessageCursor message(block_);
     call_.device().copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, arguments_.q,
                         message.queries(problem, dtype_));
     if (!arguments_.visibility.everything()) {
@@ -94,33 +94,65 @@ void ForwardQueryPass::compute_own_second() {
   if (splits_) compute_own(arguments_.problem.keys / 2, arguments_.problem.keys, true);
 }
 
-Partial ForwardQueryPass::result_of(int home, std::byte* result) const {
+// A partial result as it lies in a message or a sum.
+Partial ForwardQueryPass::result_of(int home, DType dtype, std::byte* result) const {
   const Problem problem = problem_of(home);
   MessageCursor message(result);
   Partial partial;
-  partial.o = message.queries(problem, dtype_);
+  partial.o = message.queries(problem, dtype);
   partial.lse = message.row_values(problem, accumulator_);
   return partial;
 }
 
-void ForwardQueryPass::compute_visitor(int home, std::byte* outbound, std::byte* result) {
-  ForwardArguments block;
-  block.problem = problem_of(home);
-  MessageCursor message(outbound);
-  block.q = message.queries(block.problem, dtype_);
-  block.k = arguments_.k;
-  block.v = arguments_.v;
+ForwardArguments ForwardQueryPass::visitor(int home, std::byte* block) const {
+  ForwardArguments arguments;
+  arguments.problem = problem_of(home);
+  MessageCursor message(block);
+  arguments.q = message.queries(arguments.problem, dtype_);
+  arguments.k = arguments_.k;
+  arguments.v = arguments_.v;
   if (call_.announced(home).has_visibility != 0) {
     const std::int64_t ranges = call_.announced(home).ranges;
-    block.visibility = compact_visibility(message.ranges(block.problem, ranges), block.problem.queries, ranges);
+    arguments.visibility =
+        compact_visibility(message.ranges(arguments.problem, ranges), arguments.problem.queries, ranges);
   }
-  block.bias = arguments_.bias.from(shards_.query_begin(home), 0);
-  block.out = result_of(home, result);
-  call_.device().forward(block, scratch_);
+  arguments.bias = arguments_.bias.from(shards_.query_begin(home), 0);
+  return arguments;
 }
 
-void ForwardQueryPass::merge(std::byte* result) {
-  call_.device().merge(problem_of(call_.rank()), result_of(call_.rank(), result), sum_);
+void ForwardQueryPass::compute_visitor(int home, std::byte* block, std::byte*, std::byte* result) {
+  ForwardArguments arguments = visitor(home, block);
+  arguments.out = result_of(home, dtype_, result);
+  call_.device().forward(arguments, scratch_);
+}
+
+void ForwardQueryPass::merge(int, std::byte* result) {
+  const int rank = call_.rank();
+  call_.device().merge(problem_of(rank), result_of(rank, dtype_, result), sum_);
+}
+
+std::int64_t ForwardQueryPass::sum_bytes(int home) const {
+  const Problem problem = problem_of(home);
+  return (problem.query_elements() + problem.rows()) * size_of(accumulator_);
+}
+
+void ForwardQueryPass::start_sum(int home, std::byte* block, std::byte* sum) {
+  ForwardArguments arguments = visitor(home, block);
+  arguments.out = result_of(home, accumulator_, sum);
+  call_.device().forward(arguments, scratch_);
+}
+
+void ForwardQueryPass::add_to_sum(int home, std::byte* result, std::byte* sum) {
+  call_.device().merge(problem_of(home), result_of(home, dtype_, result), result_of(home, accumulator_, sum));
+}
+
+void ForwardQueryPass::finish_sum(int home, std::byte* sum, std::byte* result) {
+  const Problem problem = problem_of(home);
+  const Partial from = result_of(home, accumulator_, sum);
+  const Partial to = result_of(home, dtype_, result);
+  Device& device = call_.device();
+  device.copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, from.o, to.o);
+  device.copy(problem.batch, problem.query_heads, problem.queries, from.lse, to.lse);
 }
 
 void ForwardQueryPass::finish() {

@@ -109,7 +109,7 @@ Costs compute_share(Group& group, const RandomProblem& random, Results& whole) {
   forward.v = bshd_of(v, p.keys, p.key_heads, p.head_dim);
   if (random.has_visibility) forward.visibility = visibility_view(random, visible, p.queries);
   if (random.has_bias) forward.bias = bias_view(random, bias, p.keys);
-  forward.bias_rows = random.bias_rows;
+  forward.bias_extents = {random.bias_batch, random.bias_heads, random.bias_rows};
   forward.o = bshd_of(o, p.queries, p.query_heads, p.head_dim);
   forward.lse = bhs_of(lse, p.query_heads, p.queries);
   attention_forward(group, forward, &costs.forward);
@@ -123,16 +123,12 @@ Costs compute_share(Group& group, const RandomProblem& random, Results& whole) {
   backward.lse = forward.lse;
   backward.visibility = forward.visibility;
   backward.bias = forward.bias;
-  backward.bias_rows = forward.bias_rows;
+  backward.bias_extents = forward.bias_extents;
   backward.d_o = bshd_of(d_o, p.queries, p.query_heads, p.head_dim);
   backward.dq = bshd_of(dq, p.queries, p.query_heads, p.head_dim);
   backward.dk = bshd_of(dk, p.keys, p.key_heads, p.head_dim);
   backward.dv = bshd_of(dv, p.keys, p.key_heads, p.head_dim);
-  if (random.has_bias) {
-    backward.d_bias = bias_view(random, d_bias, p.keys);
-    backward.d_bias_batch = random.bias_batch;
-    backward.d_bias_heads = random.bias_heads;
-  }
+  if (random.has_bias) backward.d_bias = bias_view(random, d_bias, p.keys);
   attention_backward(group, backward, &costs.backward);
 
   // The ranks write disjoint rows.
