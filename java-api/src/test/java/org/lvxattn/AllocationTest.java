@@ -14,8 +14,7 @@ class AllocationTest {
   private static final int WARM_UP = 20_000;
   private static final int CALLS = 1_000;
 
-  private static final ThreadMXBean THREADS =
-      (ThreadMXBean) ManagementFactory.getThreadMXBean();
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
   @Test
   void theCountersCount() {

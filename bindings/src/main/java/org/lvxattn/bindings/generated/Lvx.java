@@ -1269,6 +1269,42 @@ public class Lvx extends Lvx$shared {
     public static int LVX_QUERY_RING() {
         return LVX_QUERY_RING;
     }
+    private static final int LVX_QUERY_GATHER = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_strategy.LVX_QUERY_GATHER = 2
+     * }
+     */
+    public static int LVX_QUERY_GATHER() {
+        return LVX_QUERY_GATHER;
+    }
+    private static final int LVX_KV_RING = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_strategy.LVX_KV_RING = 3
+     * }
+     */
+    public static int LVX_KV_RING() {
+        return LVX_KV_RING;
+    }
+    private static final int LVX_KV_GATHER = (int)4L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_strategy.LVX_KV_GATHER = 4
+     * }
+     */
+    public static int LVX_KV_GATHER() {
+        return LVX_KV_GATHER;
+    }
+    private static final int LVX_TWO_LEVEL = (int)6L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_strategy.LVX_TWO_LEVEL = 6
+     * }
+     */
+    public static int LVX_TWO_LEVEL() {
+        return LVX_TWO_LEVEL;
+    }
 
     private static class lvx_attention_forward {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
