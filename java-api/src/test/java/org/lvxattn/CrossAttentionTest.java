@@ -163,7 +163,6 @@ class CrossAttentionTest {
                   Tensor v = shard(whole.v, keys, rank);
                   AttentionForward forward = with(strategy).forward(ring, q, k, v)) {
                 assertThat(forward.statistics().strategy()).isEqualTo(strategy);
-                assertThat(forward.statistics().bytesSent()).isPositive();
                 return forward.output().toDoubles();
               }
             });
