@@ -22,6 +22,11 @@ public enum Strategy {
   /** Keys and values go to all ranks at once, as in Megatron's context parallelism. */
   KV_GATHER(Lvx.LVX_KV_GATHER()),
   /**
+   * Heads against sequence, as in DeepSpeed-Ulysses (arXiv 2309.14509): each rank gets all tokens
+   * of some heads. An {@link IllegalArgumentException} where the heads do not go round.
+   */
+  HEAD_ALL_TO_ALL(Lvx.LVX_HEAD_ALL_TO_ALL()),
+  /**
    * Query blocks enter each node once and one result leaves it, so that the least travels between
    * nodes; see {@link GroupOptions#ranksPerNode}.
    */
