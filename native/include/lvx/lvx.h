@@ -52,10 +52,10 @@ typedef enum lvx_status {
   LVX_OUT_OF_MEMORY = 5,     /**< everything stays usable; the message says what was asked and what is held */
   LVX_DEADLINE_EXCEEDED = 6, /**< a peer did not answer in time; lvx_error.rank names it */
   LVX_PEER_LOST = 7,         /**< a peer left, failed or died; lvx_error.rank names it */
-  LVX_PEER_MISMATCH = 8,     /**< a peer called something else; found before data moved, the group stays usable */
-  LVX_MISSING_LIBRARY = 9,   /**< an optional library could not be loaded; the message names it */
-  LVX_DEVICE_ERROR = 10,     /**< the device failed; close it */
-  LVX_INTERNAL = 11          /**< a fault of this library */
+  LVX_PEER_MISMATCH = 8, /**< a peer called something else; found before data moved, the group stays usable */
+  LVX_MISSING_LIBRARY = 9, /**< an optional library could not be loaded; the message names it */
+  LVX_DEVICE_ERROR = 10,   /**< the device failed; close it */
+  LVX_INTERNAL = 11        /**< a fault of this library */
 } lvx_status;
 
 /** What went wrong in the last call on this thread that did not return LVX_OK. */
@@ -75,7 +75,11 @@ LVX_API lvx_status lvx_last_error(lvx_error* error);
 
 typedef enum lvx_device_kind { LVX_CPU = 1, LVX_CUDA = 2 } lvx_device_kind; /* DLDeviceType's numbers */
 
-typedef enum lvx_dtype_code { LVX_INT = 0, LVX_FLOAT = 2, LVX_BFLOAT = 4 } lvx_dtype_code; /* DLDataTypeCode's */
+typedef enum lvx_dtype_code {
+  LVX_INT = 0,
+  LVX_FLOAT = 2,
+  LVX_BFLOAT = 4
+} lvx_dtype_code; /* DLDataTypeCode's */
 
 typedef struct lvx_dl_device {
   int32_t device_type; /**< lvx_device_kind */
@@ -145,8 +149,8 @@ typedef enum lvx_group_kind { LVX_GROUP_SELF = 0, LVX_GROUP_LOCAL = 1 } lvx_grou
 
 typedef struct lvx_group_options {
   uint64_t struct_size;
-  double deadline_seconds; /**< the longest wait for a peer at any one point; 0: 60 seconds */
-  int32_t ranks_per_node;  /**< ranks are placed on nodes in this order; 0: one node */
+  double deadline_seconds;  /**< the longest wait for a peer at any one point; 0: 60 seconds */
+  int32_t ranks_per_node;   /**< ranks are placed on nodes in this order; 0: one node */
   int32_t recorder_entries; /**< operations the flight recorder keeps; 0: 4096 */
 } lvx_group_options;
 
@@ -175,7 +179,8 @@ typedef struct lvx_record {
 } lvx_record;
 
 /** A group of one rank. options may be null. */
-LVX_API lvx_status lvx_group_create_self(lvx_device device, const lvx_group_options* options, lvx_group* group);
+LVX_API lvx_status lvx_group_create_self(lvx_device device, const lvx_group_options* options,
+                                         lvx_group* group);
 
 /** A meeting place for the threads of this process that will be the ranks of a local group; size 1 to 4096. */
 LVX_API lvx_status lvx_local_world_create(int32_t size, const lvx_group_options* options, lvx_world* world);
@@ -198,12 +203,14 @@ LVX_API lvx_status lvx_group_barrier(lvx_group group);
 
 /** Copies the newest entries of the flight recorder, oldest first; count gets their number. May be called by any
  *  thread while an operation runs. */
-LVX_API lvx_status lvx_group_records(lvx_group group, lvx_record* records, uint64_t capacity, uint64_t* count);
+LVX_API lvx_status lvx_group_records(lvx_group group, lvx_record* records, uint64_t capacity,
+                                     uint64_t* count);
 
 /* ---- Attention -------------------------------------------------------------------------------------------------- */
 
 typedef enum lvx_strategy {
-  LVX_QUERY_RING = 1 /**< query blocks go round, partial results go straight home (LV-XAttn, arXiv 2502.02406) */
+  LVX_QUERY_RING =
+      1 /**< query blocks go round, partial results go straight home (LV-XAttn, arXiv 2502.02406) */
 } lvx_strategy;
 
 typedef struct lvx_attention_options {
@@ -248,9 +255,10 @@ typedef struct lvx_statistics {
  * A collective call: every rank of the group makes it, with the same batch, heads, headDim, dtype, scale and strategy.
  * Method: online softmax by blocks (Milakov and Gimelshein 2018; Dao et al. 2022), partial results merged by lse.
  */
-LVX_API lvx_status lvx_attention_forward(lvx_group group, const lvx_attention_options* options, const lvx_tensor* q,
-                                         const lvx_tensor* k, const lvx_tensor* v, const lvx_tensor* visibility,
-                                         const lvx_tensor* bias, const lvx_tensor* o, const lvx_tensor* lse,
+LVX_API lvx_status lvx_attention_forward(lvx_group group, const lvx_attention_options* options,
+                                         const lvx_tensor* q, const lvx_tensor* k, const lvx_tensor* v,
+                                         const lvx_tensor* visibility, const lvx_tensor* bias,
+                                         const lvx_tensor* o, const lvx_tensor* lse,
                                          lvx_statistics* statistics);
 
 /**
@@ -261,30 +269,33 @@ LVX_API lvx_status lvx_attention_forward(lvx_group group, const lvx_attention_op
  * @param dq    out: like q;  dk, dv out: like k and v
  * @param dbias out, or null: like bias, in bias's dtype, summed over the dimensions along which bias is broadcast
  */
-LVX_API lvx_status lvx_attention_backward(lvx_group group, const lvx_attention_options* options, const lvx_tensor* q,
-                                          const lvx_tensor* k, const lvx_tensor* v, const lvx_tensor* visibility,
-                                          const lvx_tensor* bias, const lvx_tensor* o, const lvx_tensor* lse,
-                                          const lvx_tensor* d_o, const lvx_tensor* dq, const lvx_tensor* dk,
-                                          const lvx_tensor* dv, const lvx_tensor* dbias, lvx_statistics* statistics);
+LVX_API lvx_status lvx_attention_backward(lvx_group group, const lvx_attention_options* options,
+                                          const lvx_tensor* q, const lvx_tensor* k, const lvx_tensor* v,
+                                          const lvx_tensor* visibility, const lvx_tensor* bias,
+                                          const lvx_tensor* o, const lvx_tensor* lse, const lvx_tensor* d_o,
+                                          const lvx_tensor* dq, const lvx_tensor* dk, const lvx_tensor* dv,
+                                          const lvx_tensor* dbias, lvx_statistics* statistics);
 
 /** Merges the partial result (o_part, lse_part) into (o, lse), both over the same queries and disjoint keys.
  *  o and o_part may differ in dtype; merged in float32 (float64 where both are float64). */
-LVX_API lvx_status lvx_attention_merge(lvx_device device, const lvx_tensor* o_part, const lvx_tensor* lse_part,
-                                       const lvx_tensor* o, const lvx_tensor* lse);
+LVX_API lvx_status lvx_attention_merge(lvx_device device, const lvx_tensor* o_part,
+                                       const lvx_tensor* lse_part, const lvx_tensor* o,
+                                       const lvx_tensor* lse);
 
 /** delta = rowsum(d_o * o): [B, Hq, Sq], float32 (float64 for float64). */
 LVX_API lvx_status lvx_attention_delta(lvx_device device, const lvx_tensor* o, const lvx_tensor* d_o,
                                        const lvx_tensor* delta);
 
 /** The oracle: textbook attention in float64, one thread, no blocking. All tensors float64 on the CPU, unsharded. */
-LVX_API lvx_status lvx_reference_forward(double scale, const lvx_tensor* q, const lvx_tensor* k, const lvx_tensor* v,
-                                         const lvx_tensor* visibility, const lvx_tensor* bias, const lvx_tensor* o,
-                                         const lvx_tensor* lse);
+LVX_API lvx_status lvx_reference_forward(double scale, const lvx_tensor* q, const lvx_tensor* k,
+                                         const lvx_tensor* v, const lvx_tensor* visibility,
+                                         const lvx_tensor* bias, const lvx_tensor* o, const lvx_tensor* lse);
 
-LVX_API lvx_status lvx_reference_backward(double scale, const lvx_tensor* q, const lvx_tensor* k, const lvx_tensor* v,
-                                          const lvx_tensor* visibility, const lvx_tensor* bias, const lvx_tensor* o,
-                                          const lvx_tensor* lse, const lvx_tensor* d_o, const lvx_tensor* dq,
-                                          const lvx_tensor* dk, const lvx_tensor* dv, const lvx_tensor* dbias);
+LVX_API lvx_status lvx_reference_backward(double scale, const lvx_tensor* q, const lvx_tensor* k,
+                                          const lvx_tensor* v, const lvx_tensor* visibility,
+                                          const lvx_tensor* bias, const lvx_tensor* o, const lvx_tensor* lse,
+                                          const lvx_tensor* d_o, const lvx_tensor* dq, const lvx_tensor* dk,
+                                          const lvx_tensor* dv, const lvx_tensor* dbias);
 
 /* ---- What this machine can do: yardsticks for the kernels ------------------------------------------------------- */
 

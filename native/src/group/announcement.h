@@ -15,7 +15,8 @@ const char* name_of(Operation operation);
 struct Announcement {
   std::uint64_t sequence = 0;
   Operation operation = Operation::kBarrier;
-  std::int32_t declined = 0;  // 1: this rank's caller made a mistake, reason says which; the call takes place nowhere
+  std::int32_t declined =
+      0;  // 1: this rank's caller made a mistake, reason says which; the call takes place nowhere
 
   // Must be the same on every rank.
   std::int32_t dtype = 0;

@@ -75,7 +75,9 @@ class Call {
   Device& device() { return group_.device(); }
   int rank() const { return group_.rank(); }
   int size() const { return group_.size(); }
-  const Announcement& announced(int rank) const { return group_.announcements_[static_cast<std::size_t>(rank)]; }
+  const Announcement& announced(int rank) const {
+    return group_.announcements_[static_cast<std::size_t>(rank)];
+  }
 
   // Every rank's message in rank order. Control traffic: counted apart.
   void gather_control(std::span<const std::byte> mine, std::span<std::byte> all);
