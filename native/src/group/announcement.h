@@ -32,13 +32,17 @@ struct Announcement {
   // Each rank's own.
   std::int64_t queries = 0;
   std::int64_t keys = 0;
-  std::int64_t ranges = 0;     // of its visibility
-  std::int64_t bias_rows = 0;  // 1 or the group's queries
+  std::int64_t ranges = 0;  // of its visibility
+  std::int64_t bias_batch = 1;
+  std::int64_t bias_heads = 1;
+  std::int64_t bias_rows = 1;  // 1 or the group's queries
+  std::int32_t bias_dtype = 0;
+  std::int32_t wants_d_bias = 0;
 
   std::array<char, 256> reason{};
 };
 
-// Throws Error(LVX_PEER_MISMATCH or LVX_PEER_LOST) naming the first rank whose announcement does not fit mine.
+// Throws Error(LVX_PEER_MISMATCH) naming the first rank whose announcement does not fit mine.
 void check_agreement(const Announcement& mine, const Announcement* all, int size, int my_rank);
 
 }  // namespace lvx

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "base/error.h"
 #include "device/device.h"
 #include "group/announcement.h"
 #include "group/recorder.h"
@@ -49,6 +50,7 @@ class Group {
 
   void require_usable() const;
   Clock::time_point deadline() const;
+  void fail(int culprit, const std::string& reason) noexcept;
 
   std::unique_ptr<Transport> transport_;
   std::shared_ptr<Device> device_;
@@ -60,18 +62,15 @@ class Group {
   std::vector<Announcement> announcements_;  // of the call under way, kept so that calls do not allocate
 };
 
-// A collective call from its announcement to its end. If it is destroyed unfinished (an exception passes), the group
-// has failed, the peers are told, and no peer touches this rank's memory any more.
+// A collective call from its announcement to its end; made by collective() below.
 class Call {
  public:
   // Announces the call and waits for the peers' announcements. Throws Error(LVX_PEER_MISMATCH) if they do not agree;
   // the group stays usable then.
   Call(Group& group, Announcement mine);
-  ~Call();
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
 
-  Group& group() { return group_; }
   Device& device() { return group_.device(); }
   int rank() const { return group_.rank(); }
   int size() const { return group_.size(); }
@@ -82,7 +81,7 @@ class Call {
   // Every rank's message in rank order. Control traffic: counted apart.
   void gather_control(std::span<const std::byte> mine, std::span<std::byte> all);
 
-  // Moves data; the transfers of one start complete together. Empty starts cost nothing.
+  // Moves data; the transfers of one start complete together. An empty start costs nothing.
   Ticket start(std::span<const Transfer> transfers);
   void wait(Ticket ticket);
 
@@ -96,18 +95,38 @@ class Call {
 
   void count_workspace(std::size_t bytes) { statistics_.peak_bytes += bytes; }
 
-  // The peers' mistakes that only this layer's callers can see: ends the call everywhere alike, without harm to the
-  // group, because every rank finds the same mistake before data moves.
-  [[noreturn]] void refuse(const std::string& message, int peer);
+  // A mistake that every rank finds alike from the announcements, before data moves: the group stays usable.
+  [[noreturn]] void refuse(lvx_status status, const std::string& message, int peer);
 
   // Ends the call well; statistics may be null.
-  void finish(lvx_statistics* statistics, lvx_strategy strategy);
+  void finish(lvx_strategy strategy, lvx_statistics* statistics);
+  // Ends it badly: the group has failed, the peers are told, and none touches this rank's memory any more.
+  void abandon(lvx_status status, int peer, const char* reason) noexcept;
 
  private:
+  void gather(std::span<const std::byte> mine, std::span<std::byte> all);
+
   Group& group_;
   lvx_statistics statistics_{};
   Clock::time_point begin_;
-  bool open_ = true;
+  bool refused_ = false;
 };
+
+// Runs body as one collective call.
+template <typename Body>
+void collective(Group& group, const Announcement& mine, lvx_strategy strategy, lvx_statistics* statistics,
+                Body&& body) {
+  Call call(group, mine);
+  try {
+    body(call);
+  } catch (const Error& error) {
+    call.abandon(error.status(), error.peer(), error.what());
+    throw;
+  } catch (const std::exception& error) {
+    call.abandon(LVX_INTERNAL, -1, error.what());
+    throw;
+  }
+  call.finish(strategy, statistics);
+}
 
 }  // namespace lvx

@@ -52,8 +52,8 @@ class Transport {
   virtual void collect(std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
                        Clock::time_point deadline) = 0;
 
-  // The data plane. Memory of a transfer belongs to it until wait has returned or thrown; when either has thrown, no
-  // peer touches it any more, and the transport is good for nothing but leave.
+  // The data plane. Memory of a transfer belongs to it until wait has returned, or leave if wait has thrown; then no
+  // peer touches it any more. wait throws as collect does.
   virtual Ticket start(std::span<const Transfer> transfers) = 0;
   virtual void wait(Ticket ticket, Clock::time_point deadline) = 0;
 

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Exact distributed cross-attention for the JVM. */
+/**
+ * Exact distributed cross-attention for the JVM. The one module that makes restricted native calls:
+ * {@code --enable-native-access=org.lvxattn}.
+ */
 module org.lvxattn {
-  requires static org.jspecify;
+  exports org.lvxattn;
+
+  requires static transitive org.jspecify;
   requires org.lvxattn.natives;
 }

@@ -25,7 +25,7 @@ public final class NativeLibrary {
   /** System property: the directory below which natives from the jar are extracted. */
   public static final String CACHE_PROPERTY = "org.lvxattn.cache.dir";
 
-  private static final String RESOURCES = "/org/lvxattn/native/";
+  private static final String RESOURCES = "org/lvxattn/native/";
   private static final Duration LOCK_PATIENCE = Duration.ofSeconds(60);
 
   private NativeLibrary() {}
@@ -124,9 +124,12 @@ public final class NativeLibrary {
     }
   }
 
-  /** The folder name is no legal package name, so the resource is open to us in any module. */
+  /**
+   * Through the loader, because a class of a named module is shown that module's resources only.
+   */
   private static @Nullable InputStream resource(String platform, String name) {
-    return NativeLibrary.class.getResourceAsStream(RESOURCES + platform + "/" + name);
+    ClassLoader loader = NativeLibrary.class.getClassLoader();
+    return loader.getResourceAsStream(RESOURCES + platform + "/" + name);
   }
 
   private static Path cacheDirectory() {
@@ -154,7 +157,7 @@ public final class NativeLibrary {
               + " class path, with --enable-native-access=ALL-UNNAMED",
           e);
     } catch (UnsatisfiedLinkError e) {
-      throw new NativeLibraryError("cannot load " + file + ": " + advice(e, property), e);
+      throw new NativeLibraryError("cannot load liblvx: " + advice(e, property), e);
     }
   }
 

@@ -6,6 +6,7 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -66,15 +67,19 @@ final class NativeLibraryCache {
     }
   }
 
+  /**
+   * Under the lock, so the two names beside the entry are ours; a killed process may have left
+   * them.
+   */
   private void replace(NativeLibraryBundle bundle, Path entry) throws IOException {
-    Path fresh = Files.createTempDirectory(root, bundle.id() + ".new-");
-    Path damaged = null;
+    Path fresh = root.resolve(bundle.id() + ".new");
+    Path damaged = root.resolve(bundle.id() + ".old");
+    deleteTree(fresh);
+    deleteTree(damaged);
     try {
-      bundle.extractTo(fresh);
-      if (Files.exists(entry)) {
-        // Moved aside, not deleted in place: a process that has it mapped keeps its files.
-        damaged = Files.createTempDirectory(root, bundle.id() + ".old-");
-        Files.move(entry, damaged.resolve("entry"), StandardCopyOption.ATOMIC_MOVE);
+      bundle.extractTo(Files.createDirectory(fresh));
+      if (Files.exists(entry, LinkOption.NOFOLLOW_LINKS)) {
+        Files.move(entry, damaged, StandardCopyOption.ATOMIC_MOVE);
       }
       Files.move(fresh, entry, StandardCopyOption.ATOMIC_MOVE);
     } finally {
@@ -115,14 +120,11 @@ final class NativeLibraryCache {
     }
   }
 
-  private static void deleteTree(@Nullable Path directory) throws IOException {
-    if (directory == null) {
-      return;
-    }
+  private static void deleteTree(Path directory) throws IOException {
     List<Path> deepestFirst = new ArrayList<>();
     try (Stream<Path> walk = Files.walk(directory)) {
       walk.forEach(deepestFirst::addFirst);
-    } catch (NoSuchFileException moved) {
+    } catch (NoSuchFileException absent) {
       return;
     }
     for (Path path : deepestFirst) {

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+import org.lvxattn.bindings.generated.Lvx;
+import org.lvxattn.bindings.generated.lvx_attention_options;
+import org.lvxattn.bindings.generated.lvx_group_info;
+import org.lvxattn.bindings.generated.lvx_record;
+import org.lvxattn.bindings.generated.lvx_statistics;
+
+/**
+ * One rank's part in a group of ranks that compute together.
+ *
+ * <p>Operations of a group are collective: every rank makes the same ones in the same order. A rank
+ * that fails, leaves, stalls or calls something else makes the operation of every other rank end
+ * with a {@link GroupException} that names it, at the latest when the deadline has passed; nothing
+ * waits for ever. After {@link PeerLostException} or {@link DeadlineExceededException} the group
+ * has {@link #failed}: close it and make a new one. After {@link PeerMismatchException} it can be
+ * used on.
+ *
+ * <p>A call that is refused on one rank because of a null, closed or foreign object has not been
+ * made: the peers wait for that rank to make it properly, or to leave.
+ */
+public final class Group implements AutoCloseable {
+  /** What launchers tell a process about the number of processes. */
+  private static final List<String> SIZE_VARIABLES =
+      List.of("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE");
+
+  private final Device device;
+  private final GroupResource resource;
+  private final MemorySegment options;
+  private final MemorySegment statistics;
+  private final int rank;
+  private final int size;
+
+  private volatile boolean closed;
+
+  Group(Device device, long handle) {
+    this.device = device;
+    this.resource = new GroupResource(device.resource(), handle);
+    this.options = resource.slot().asSlice(0, lvx_attention_options.sizeof());
+    this.statistics =
+        resource.slot().asSlice(lvx_attention_options.sizeof(), lvx_statistics.sizeof());
+    lvx_attention_options.struct_size(options, lvx_attention_options.sizeof());
+    lvx_statistics.struct_size(statistics, lvx_statistics.sizeof());
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment info = query(arena);
+      rank = lvx_group_info.rank(info);
+      size = lvx_group_info.size(info);
+    }
+    resource.watch(this);
+  }
+
+  /**
+   * A group of one rank, with default options.
+   *
+   * @throws NullPointerException if device is null
+   * @throws IllegalStateException if the device was closed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public static Group self(Device device) {
+    return self(device, GroupOptions.defaults());
+  }
+
+  /**
+   * A group of one rank.
+   *
+   * @throws NullPointerException if an argument is null
+   * @throws IllegalStateException if the device was closed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public static Group self(Device device, GroupOptions options) {
+    Arguments.present(device, "device").requireUsable("device");
+    Arguments.present(options, "options");
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment handle = arena.allocate(ValueLayout.JAVA_LONG);
+      NativeCalls.check(
+          Lvx.lvx_group_create_self(device.handle(), options.toNative(arena), handle));
+      return new Group(device, handle.get(ValueLayout.JAVA_LONG, 0));
+    }
+  }
+
+  /**
+   * The group that this process was started for, as its launcher's environment describes it: a
+   * group of one rank where {@code WORLD_SIZE} and its like ({@code OMPI_COMM_WORLD_SIZE}, {@code
+   * PMI_SIZE}) are absent or 1.
+   *
+   * @throws NullPointerException if device is null
+   * @throws IllegalStateException if the device was closed or the environment makes no sense
+   * @throws LvxException with {@link Status#UNSUPPORTED} if the environment asks for several
+   *     processes: this build joins the threads of one process only ({@link LocalWorld})
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public static Group fromEnvironment(Device device) {
+    return fromEnvironment(device, System::getenv);
+  }
+
+  static Group fromEnvironment(Device device, UnaryOperator<@Nullable String> environment) {
+    Arguments.present(device, "device").requireUsable("device");
+    for (String variable : SIZE_VARIABLES) {
+      String value = environment.apply(variable);
+      if (value == null) {
+        continue;
+      }
+      int processes;
+      try {
+        processes = Integer.parseInt(value.trim());
+      } catch (NumberFormatException e) {
+        throw new IllegalStateException(
+            "environment variable " + variable + " is '" + value + "'; a number was expected", e);
+      }
+      if (processes < 1) {
+        throw new IllegalStateException(
+            "environment variable " + variable + " is " + value + "; 1 or more was expected");
+      }
+      if (processes > 1) {
+        throw new LvxException(
+            Status.UNSUPPORTED,
+            "environment variable "
+                + variable
+                + " asks for a group of "
+                + value
+                + " processes; this build has the group engines self (one rank) and local (the"
+                + " ranks are threads of one process, see LocalWorld)");
+      }
+    }
+    return self(device);
+  }
+
+  /** This rank's number, from 0. */
+  public int rank() {
+    return rank;
+  }
+
+  /** Number of ranks. */
+  public int size() {
+    return size;
+  }
+
+  /** What this rank computes with. */
+  public Device device() {
+    return device;
+  }
+
+  /**
+   * The longest wait for a peer at any one point.
+   *
+   * @throws IllegalStateException if the group was closed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public Duration deadline() {
+    requireUsable();
+    try (Arena arena = Arena.ofConfined()) {
+      double seconds = lvx_group_info.deadline_seconds(query(arena));
+      return Duration.ofNanos(Math.round(seconds * 1e9));
+    }
+  }
+
+  /**
+   * Sets the longest wait for a peer at any one point, for operations of this rank from now on.
+   *
+   * @throws NullPointerException if deadline is null
+   * @throws IllegalArgumentException if it is not longer than zero
+   * @throws IllegalStateException if the group was closed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public void deadline(Duration deadline) {
+    GroupOptions.requireDeadline(deadline);
+    requireUsable();
+    NativeCalls.check(Lvx.lvx_group_set_deadline(resource.handle, GroupOptions.seconds(deadline)));
+    Reachability.keep(this);
+  }
+
+  /**
+   * Returns when every rank of the group has called it.
+   *
+   * @throws IllegalStateException if the group was closed or has failed
+   * @throws GroupException if a peer left, did not answer in time, or called something else
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public void barrier() {
+    requireUsable();
+    NativeCalls.check(Lvx.lvx_group_barrier(resource.handle));
+    Reachability.keep(this);
+  }
+
+  /**
+   * Whether an operation broke off, so that the group can only be closed.
+   *
+   * @throws IllegalStateException if the group was closed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public boolean failed() {
+    requireUsable();
+    try (Arena arena = Arena.ofConfined()) {
+      return lvx_group_info.failed(query(arena)) != 0;
+    }
+  }
+
+  /**
+   * The newest operations of this rank, oldest first. Any thread may ask, also while an operation
+   * runs.
+   *
+   * @throws IllegalStateException if the group was closed
+   */
+  public List<FlightRecord> flightRecords() {
+    if (closed) {
+      throw closedAlready();
+    }
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment count = arena.allocate(ValueLayout.JAVA_LONG);
+      NativeCalls.check(Lvx.lvx_group_records(resource.handle, MemorySegment.NULL, 0, count));
+      long capacity = count.get(ValueLayout.JAVA_LONG, 0);
+      MemorySegment records = lvx_record.allocateArray(Math.max(capacity, 1), arena);
+      NativeCalls.check(Lvx.lvx_group_records(resource.handle, records, capacity, count));
+      Reachability.keep(this);
+      // Operations may have begun in between: the newest that fit were copied.
+      long copied = Math.min(capacity, count.get(ValueLayout.JAVA_LONG, 0));
+      List<FlightRecord> result = new ArrayList<>();
+      for (long i = 0; i < copied; i++) {
+        result.add(FlightRecord.read(lvx_record.asSlice(records, i)));
+      }
+      return List.copyOf(result);
+    }
+  }
+
+  /**
+   * Leaves the group. Peers that wait for this rank, now or later, get a {@link PeerLostException}.
+   *
+   * @throws IllegalStateException if the group was closed already
+   * @throws WrongThreadException if another thread owns the device
+   */
+  @Override
+  public void close() {
+    requireUsable();
+    resource.close();
+    closed = true;
+  }
+
+  boolean isOpen() {
+    return !closed;
+  }
+
+  long handle() {
+    return resource.handle;
+  }
+
+  /** The struct lvx_attention_options of this group, filled. */
+  MemorySegment options(double scale, Strategy strategy) {
+    lvx_attention_options.scale(options, scale);
+    lvx_attention_options.strategy(options, strategy.code());
+    return options;
+  }
+
+  /** The struct lvx_statistics of this group, for a call to fill. */
+  MemorySegment statistics() {
+    return statistics;
+  }
+
+  void requireUsable() {
+    device.requireUsable("group");
+    if (closed) {
+      throw closedAlready();
+    }
+  }
+
+  private static IllegalStateException closedAlready() {
+    return new IllegalStateException("group: it was closed; an open one was expected");
+  }
+
+  private MemorySegment query(Arena arena) {
+    MemorySegment info = lvx_group_info.allocate(arena);
+    lvx_group_info.struct_size(info, lvx_group_info.sizeof());
+    NativeCalls.check(Lvx.lvx_group_query(resource.handle, info));
+    Reachability.keep(this);
+    return info;
+  }
+
+  @Override
+  public String toString() {
+    return "Group[rank " + rank + " of " + size + (closed ? ", closed]" : "]");
+  }
+}

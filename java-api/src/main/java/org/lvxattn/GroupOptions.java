@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import org.lvxattn.bindings.generated.lvx_group_options;
+
+/**
+ * How a group is made.
+ *
+ * @param deadline the longest wait for a peer at any one point; more than zero
+ * @param ranksPerNode ranks are placed on nodes in this order, which matters for what is counted as
+ *     traffic between nodes; 0 for one node
+ * @param recorderEntries how many operations the flight recorder keeps; at least 1
+ */
+public record GroupOptions(Duration deadline, int ranksPerNode, int recorderEntries) {
+  private static final GroupOptions DEFAULTS = new GroupOptions(Duration.ofSeconds(60), 0, 4096);
+
+  /**
+   * Checks the components.
+   *
+   * @throws NullPointerException if deadline is null
+   * @throws IllegalArgumentException if a component is out of range
+   */
+  public GroupOptions {
+    requireDeadline(deadline);
+    if (ranksPerNode < 0) {
+      throw new IllegalArgumentException(
+          "ranksPerNode is " + ranksPerNode + "; 0 for one node, or more, was expected");
+    }
+    if (recorderEntries < 1) {
+      throw new IllegalArgumentException(
+          "recorderEntries is " + recorderEntries + "; 1 or more was expected");
+    }
+  }
+
+  /** A deadline of 60 seconds, one node, 4096 operations. */
+  public static GroupOptions defaults() {
+    return DEFAULTS;
+  }
+
+  /** These options with another deadline. */
+  public GroupOptions withDeadline(Duration deadline) {
+    return new GroupOptions(deadline, ranksPerNode, recorderEntries);
+  }
+
+  /** These options with another number of ranks on a node. */
+  public GroupOptions withRanksPerNode(int ranksPerNode) {
+    return new GroupOptions(deadline, ranksPerNode, recorderEntries);
+  }
+
+  /** These options with another length of the flight recorder. */
+  public GroupOptions withRecorderEntries(int recorderEntries) {
+    return new GroupOptions(deadline, ranksPerNode, recorderEntries);
+  }
+
+  static void requireDeadline(Duration deadline) {
+    Arguments.present(deadline, "deadline");
+    if (deadline.isNegative() || deadline.isZero()) {
+      throw new IllegalArgumentException(
+          "deadline is " + deadline + "; a duration longer than zero was expected");
+    }
+  }
+
+  static double seconds(Duration duration) {
+    return duration.getSeconds() + duration.getNano() * 1e-9;
+  }
+
+  MemorySegment toNative(Arena arena) {
+    MemorySegment struct = lvx_group_options.allocate(arena);
+    lvx_group_options.struct_size(struct, lvx_group_options.sizeof());
+    lvx_group_options.deadline_seconds(struct, seconds(deadline));
+    lvx_group_options.ranks_per_node(struct, ranksPerNode);
+    lvx_group_options.recorder_entries(struct, recorderEntries);
+    return struct;
+  }
+}
