@@ -148,13 +148,13 @@ final class RunCommand implements Callable<Integer> {
       return inputs;
     }
     if (sizes.frames != null || sizes.shape != null) {
-      throw new UsageException("--video says how many keys there are; not with --frames or --shape");
+      throw new UsageException(
+          "--video says how many keys there are; not with --frames or --shape");
     }
     return inputs.withVideo(VideoClip.read(video), seed);
   }
 
-  private RunReport compute(
-      LocalRun run, Inputs inputs, boolean withBackward, boolean withCheck)
+  private RunReport compute(LocalRun run, Inputs inputs, boolean withBackward, boolean withCheck)
       throws InterruptedException {
     AttentionShape shape = inputs.shape();
     LocalRun.Outcome outcome;

@@ -18,7 +18,9 @@ import org.lvxattn.cli.workload.RankCost;
 import org.lvxattn.cli.workload.RingAttention;
 import org.lvxattn.cli.workload.Split;
 
-/** What {@code lvx run} says: to programs, and to people. Errors are empty if nothing was checked. */
+/**
+ * What {@code lvx run} says: to programs, and to people. Errors are empty if nothing was checked.
+ */
 record RunReport(
     @Nullable String model,
     @Nullable Path video,
@@ -74,13 +76,22 @@ record RunReport(
     line(
         text,
         "queries",
-        count(shape.queries()) + " text tokens x " + shape.queryHeads() + " heads of "
-            + shape.headDim() + batch());
+        count(shape.queries())
+            + " text tokens x "
+            + shape.queryHeads()
+            + " heads of "
+            + shape.headDim()
+            + batch());
     line(
         text,
         "keys, values",
-        count(shape.keys()) + " visual tokens x " + shape.keyHeads() + " heads of "
-            + shape.headDim() + batch() + (video == null ? ", random" : ", from " + video));
+        count(shape.keys())
+            + " visual tokens x "
+            + shape.keyHeads()
+            + " heads of "
+            + shape.headDim()
+            + batch()
+            + (video == null ? ", random" : ", from " + video));
     line(text, "dtype", dtype + ", accumulated in " + dtype.accumulator());
     line(text, "ranks", keys.ranks() + " (" + group + ", " + device + ")");
     line(text, "strategy", strategy + ": queries travel, keys and values stay");
@@ -131,14 +142,27 @@ record RunReport(
     long sent = busiest(RankCost::bytesSent);
     long ring = ringBytes();
     StringBuilder text = new StringBuilder();
-    line(text, "sent", Units.bytes(sent) + " by the busiest rank; Ring Attention would send "
-        + Units.bytes(ring) + ratio(ring, sent));
+    line(
+        text,
+        "sent",
+        Units.bytes(sent)
+            + " by the busiest rank; Ring Attention would send "
+            + Units.bytes(ring)
+            + ratio(ring, sent));
     double flops = shape.forwardFlops() + (backward ? shape.backwardFlops() : 0);
-    line(text, "time", Units.seconds(outcome.seconds())
-        + String.format(Locale.ROOT, " (slowest rank; %.1f GFLOP/s over all)",
-            flops / outcome.seconds() * 1e-9));
-    line(text, "peak memory", Units.bytes(busiest(RankCost::deviceBytes))
-        + " on the fullest rank, inputs and results included");
+    line(
+        text,
+        "time",
+        Units.seconds(outcome.seconds())
+            + String.format(
+                Locale.ROOT,
+                " (slowest rank; %.1f GFLOP/s over all)",
+                flops / outcome.seconds() * 1e-9));
+    line(
+        text,
+        "peak memory",
+        Units.bytes(busiest(RankCost::deviceBytes))
+            + " on the fullest rank, inputs and results included");
     if (!errors.isEmpty()) {
       line(text, "result", passed() ? "exact" : "WRONG");
     }
@@ -146,7 +170,9 @@ record RunReport(
   }
 
   private static String ratio(long ring, long sent) {
-    return sent == 0 ? "" : String.format(Locale.ROOT, ", %.1f times as much", (double) ring / sent);
+    return sent == 0
+        ? ""
+        : String.format(Locale.ROOT, ", %.1f times as much", (double) ring / sent);
   }
 
   private long ringBytes() {

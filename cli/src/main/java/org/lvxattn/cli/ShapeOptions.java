@@ -45,7 +45,8 @@ final class ShapeOptions {
   AttentionShape resolve(int defaultText) {
     if (shape != null) {
       if (model != null || frames != null || text != null) {
-        throw new UsageException("--shape says all sizes; --model, --frames, --text do not go with it");
+        throw new UsageException(
+            "--shape says all sizes; --model, --frames, --text do not go with it");
       }
       return shape;
     }

@@ -54,8 +54,14 @@ record VerifyReport(List<CaseResult> results) {
       if (any.status() == CaseResult.Status.FAILED) {
         line.forEach(
             result ->
-                reasons.append("  ").append(result.name()).append(", ").append(result.ranks())
-                    .append(" ranks: ").append(result.reason()).append('\n'));
+                reasons
+                    .append("  ")
+                    .append(result.name())
+                    .append(", ")
+                    .append(result.ranks())
+                    .append(" ranks: ")
+                    .append(result.reason())
+                    .append('\n'));
       } else if (!any.reason().isEmpty()) {
         reasons.append("  ").append(any.name()).append(": ").append(any.reason()).append('\n');
       }
@@ -72,8 +78,6 @@ record VerifyReport(List<CaseResult> results) {
   }
 
   private static double worst(List<CaseResult> line) {
-    return line.stream()
-        .mapToDouble(CaseResult::worstError)
-        .reduce(0, RelativeError::worse);
+    return line.stream().mapToDouble(CaseResult::worstError).reduce(0, RelativeError::worse);
   }
 }

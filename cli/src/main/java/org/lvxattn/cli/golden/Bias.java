@@ -49,8 +49,7 @@ record Bias(float[] values, long[] shape) {
     int rows = keys == 0 ? 0 : values.length / keys;
     float[] columns = new float[rows * (end - begin)];
     for (int row = 0; row < rows; row++) {
-      System.arraycopy(
-          values, row * keys + begin, columns, row * (end - begin), end - begin);
+      System.arraycopy(values, row * keys + begin, columns, row * (end - begin), end - begin);
     }
     return new Bias(columns, new long[] {shape[0], shape[1], shape[2], end - begin});
   }

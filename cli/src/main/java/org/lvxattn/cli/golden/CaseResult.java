@@ -8,7 +8,9 @@ import org.lvxattn.DType;
 import org.lvxattn.Strategy;
 import org.lvxattn.cli.workload.RelativeError;
 
-/** How one case came out for one strategy and number of ranks; errors by tensor, NaN for failure. */
+/**
+ * How one case came out for one strategy and number of ranks; errors by tensor, NaN for failure.
+ */
 public record CaseResult(
     String name,
     Strategy strategy,

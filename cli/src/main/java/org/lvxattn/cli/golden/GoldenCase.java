@@ -14,16 +14,40 @@ import org.lvxattn.cli.workload.AttentionShape;
 import org.lvxattn.io.Safetensors;
 import org.lvxattn.io.StoredTensor;
 
-/** One plain attention case: inputs, ways to mask it, and the results to be met; all [B, H, S, D]. */
+/**
+ * One plain attention case: inputs, ways to mask it, and the results to be met; all [B, H, S, D].
+ */
 final class GoldenCase {
   private static final Set<String> RESULTS =
       Set.of(
-          "o", "lse", "dq", "dk", "dv", "delta", "dbias", "o_part", "lse_part", "dq_part",
-          "dk_rows", "dv_rows", "dk_sum", "dv_sum");
+          "o",
+          "lse",
+          "dq",
+          "dk",
+          "dv",
+          "delta",
+          "dbias",
+          "o_part",
+          "lse_part",
+          "dq_part",
+          "dk_rows",
+          "dv_rows",
+          "dk_sum",
+          "dv_sum");
   private static final Set<String> INPUTS =
       Set.of(
-          "q", "k", "v", "do", "mask", "bias", "kv_start", "kv_end", "kv_len", "kv_rows",
-          "shard_bounds", "frame_pos");
+          "q",
+          "k",
+          "v",
+          "do",
+          "mask",
+          "bias",
+          "kv_start",
+          "kv_end",
+          "kv_len",
+          "kv_rows",
+          "shard_bounds",
+          "frame_pos");
 
   private final Safetensors file;
   private final GoldenSpec spec;

@@ -27,7 +27,9 @@ public final class GoldenCheck {
     this.dtype = dtype;
   }
 
-  /** Reads a file. One that cannot be used gives a check that is skipped or failed, with a reason. */
+  /**
+   * Reads a file. One that cannot be used gives a check that is skipped or failed, with a reason.
+   */
   public static GoldenCheck of(Path file, DType dtype) {
     String stem = String.valueOf(file.getFileName()).replaceFirst("\\.safetensors$", "");
     GoldenCheck unread = new GoldenCheck(stem, dtype);
@@ -68,9 +70,7 @@ public final class GoldenCheck {
         references.forEach(
             (tensor, values) ->
                 errors.merge(
-                    tensor,
-                    RelativeError.of(results.get(tensor), values),
-                    RelativeError::worse));
+                    tensor, RelativeError.of(results.get(tensor), values), RelativeError::worse));
         if (!results.windows().isEmpty()) {
           MergedParts merged = MergedParts.of(golden, dtype, results.windows());
           errors.merge("o", merged.outputError(references), RelativeError::worse);
@@ -87,8 +87,8 @@ public final class GoldenCheck {
   }
 
   /**
-   * The file's results; those of the oracle on rounded inputs where the dtype cannot hold the file's
-   * inputs.
+   * The file's results; those of the oracle on rounded inputs where the dtype cannot hold the
+   * file's inputs.
    */
   private Map<String, double[]> reference(GoldenCase of) {
     if (reference == null) {

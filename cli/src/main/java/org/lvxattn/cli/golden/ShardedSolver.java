@@ -23,8 +23,8 @@ import org.lvxattn.cli.workload.Split;
 /**
  * Runs the attention of a case, or of a window of its keys, over the ranks of a local group.
  *
- * <p>Every rank holds the case's own [B, H, S, D] layout and passes permuted slices of it, so strides
- * are as uneven as they come. Results start as NaN: an entry that nobody writes is noticed.
+ * <p>Every rank holds the case's own [B, H, S, D] layout and passes permuted slices of it, so
+ * strides are as uneven as they come. Results start as NaN: an entry that nobody writes is noticed.
  */
 final class ShardedSolver implements Solver {
   private final GoldenCase golden;
@@ -59,13 +59,10 @@ final class ShardedSolver implements Solver {
     return run(way.window(begin, end), begin, end, whole);
   }
 
-  private AttentionResults run(
-      MaskWay way, int begin, int end, @Nullable AttentionResults whole) {
+  private AttentionResults run(MaskWay way, int begin, int end, @Nullable AttentionResults whole) {
     Split keys = Split.uneven(end - begin, queries.ranks(), random);
     List<RankResults> ranks =
-        LocalWorld.run(
-            queries.ranks(),
-            group -> new Rank(group, way, begin, keys, whole).run());
+        LocalWorld.run(queries.ranks(), group -> new Rank(group, way, begin, keys, whole).run());
     return gather(ranks, way, keys);
   }
 
@@ -87,12 +84,7 @@ final class ShardedSolver implements Solver {
     private final Split keys;
     private final @Nullable AttentionResults whole;
 
-    Rank(
-        Group group,
-        MaskWay way,
-        int windowBegin,
-        Split keys,
-        @Nullable AttentionResults whole) {
+    Rank(Group group, MaskWay way, int windowBegin, Split keys, @Nullable AttentionResults whole) {
       this.group = group;
       this.way = way;
       this.windowBegin = windowBegin;
@@ -130,8 +122,7 @@ final class ShardedSolver implements Solver {
           fill(o.permute(0, 2, 1, 3), whole.o(), queries.begin(rank), queries.end(rank));
           fill(lse, whole.lse(), queries.begin(rank), queries.end(rank));
         }
-        attention.backwardInto(
-            group, q, k, v, mask, o, lse, dO, dq, dk, dv, dbias, statistics);
+        attention.backwardInto(group, q, k, v, mask, o, lse, dO, dq, dk, dv, dbias, statistics);
         PartialAttention.delta(group.device(), o, dO, delta);
         return new RankResults(
             outputs,
@@ -184,8 +175,7 @@ final class ShardedSolver implements Solver {
       int begin = Math.toIntExact(queries.begin(group.rank()));
       int end = Math.toIntExact(queries.end(group.rank()));
       Tensor visibility =
-          open.allocate(
-                  DType.INT32, golden.shape().batch(), end - begin, ranges.perQuery(), 2)
+          open.allocate(DType.INT32, golden.shape().batch(), end - begin, ranges.perQuery(), 2)
               .copyFrom(ranges.toArray(begin, end));
       Mask visible = Mask.visible(visibility);
       return bias == null ? visible : visible.withBias(bias);
@@ -203,12 +193,14 @@ final class ShardedSolver implements Solver {
     int blocks = golden.shape().batch() * golden.shape().queryHeads();
     tensor.copyFrom(
         Sequences.rows(
-            whole, blocks, Math.toIntExact(golden.shape().queries()),
-            Math.toIntExact(begin), Math.toIntExact(end)));
+            whole,
+            blocks,
+            Math.toIntExact(golden.shape().queries()),
+            Math.toIntExact(begin),
+            Math.toIntExact(end)));
   }
 
-  private AttentionResults gather(
-      List<RankResults> ranks, MaskWay way, Split keys) {
+  private AttentionResults gather(List<RankResults> ranks, MaskWay way, Split keys) {
     AttentionShape shape = golden.shape();
     int queryBlocks = shape.batch() * shape.queryHeads();
     int keyBlocks = shape.batch() * shape.keyHeads();

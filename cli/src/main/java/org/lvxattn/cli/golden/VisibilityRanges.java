@@ -39,9 +39,7 @@ final class VisibilityRanges {
     int[][] clipped = new int[ranges.length][];
     for (int row = 0; row < ranges.length; row++) {
       clipped[row] =
-          Arrays.stream(ranges[row])
-              .map(bound -> Math.clamp(bound, begin, end) - begin)
-              .toArray();
+          Arrays.stream(ranges[row]).map(bound -> Math.clamp(bound, begin, end) - begin).toArray();
     }
     return new VisibilityRanges(batch, queries, clipped);
   }
@@ -51,7 +49,9 @@ final class VisibilityRanges {
     return Math.max(1, Arrays.stream(ranges).mapToInt(row -> row.length / 2).max().orElse(0));
   }
 
-  /** [batch, end - begin, perQuery, 2] of queries begin to end; queries with fewer get empty ones. */
+  /**
+   * [batch, end - begin, perQuery, 2] of queries begin to end; queries with fewer get empty ones.
+   */
   int[] toArray(int begin, int end) {
     int width = 2 * perQuery();
     int[] array = new int[batch * (end - begin) * width];

@@ -16,7 +16,10 @@ import tools.jackson.core.StreamReadFeature;
 import tools.jackson.core.exc.StreamReadException;
 import tools.jackson.core.json.JsonFactory;
 
-/** JSON as maps, lists, strings, numbers, booleans and nulls. NaN and infinities are written as null. */
+/**
+ * JSON as maps, lists, strings, numbers, booleans and nulls. NaN and infinities are written as
+ * null.
+ */
 public final class Json {
   private static final JsonFactory FACTORY =
       JsonFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build();

@@ -88,8 +88,7 @@ public final class LocalRun {
     }
     repeats.sort(Comparator.comparingDouble(LocalRun::slowest));
     List<RankCost> median = repeats.get((repeats.size() - 1) / 2);
-    return new Outcome(
-        slowest(median), median, settings.keepResults() ? gather(ranks) : null);
+    return new Outcome(slowest(median), median, settings.keepResults() ? gather(ranks) : null);
   }
 
   private static double slowest(List<RankCost> costs) {
@@ -135,8 +134,7 @@ public final class LocalRun {
           double seconds = (System.nanoTime() - begin) * 1e-9;
           if (call > 0) {
             long bytes = group.device().peakBytes();
-            costs.add(
-                RankCost.of(rank, rows, keys.rows(rank), seconds, bytes, forward, backward));
+            costs.add(RankCost.of(rank, rows, keys.rows(rank), seconds, bytes, forward, backward));
           }
           step.run();
         }
@@ -175,8 +173,7 @@ public final class LocalRun {
 
     void compute(
         Group group, Tensor q, Tensor k, Tensor v, Tensor o, Tensor lse, Statistics statistics) {
-      attention.backwardInto(
-          group, q, k, v, Mask.none(), o, lse, dO, dq, dk, dv, null, statistics);
+      attention.backwardInto(group, q, k, v, Mask.none(), o, lse, dO, dq, dk, dv, null, statistics);
     }
   }
 

@@ -56,8 +56,7 @@ public enum Model {
         return model;
       }
     }
-    throw new IllegalArgumentException(
-        "unknown model '" + name + "', expected one of " + names());
+    throw new IllegalArgumentException("unknown model '" + name + "', expected one of " + names());
   }
 
   public static String names() {

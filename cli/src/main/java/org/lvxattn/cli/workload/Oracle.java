@@ -20,8 +20,9 @@ import org.lvxattn.ReferenceAttention;
 import org.lvxattn.Tensor;
 
 /**
- * The float64 oracle over a whole attention, on inputs rounded to a dtype. It computes on one thread;
- * since heads do not depend on each other, each key head and its queries are a call of their own.
+ * The float64 oracle over a whole attention, on inputs rounded to a dtype. It computes on one
+ * thread; since heads do not depend on each other, each key head and its queries are a call of
+ * their own.
  */
 public final class Oracle implements AutoCloseable {
   private final Inputs inputs;
@@ -131,8 +132,7 @@ public final class Oracle implements AutoCloseable {
       Tensor headV = v.slice(2, keyHead, keyHead + 1);
       Tensor headO = o.slice(2, from, from + group);
       Tensor headLse = lse.slice(1, from, from + group);
-      ReferenceAttention.forward(
-          shape.scale(), headQ, headK, headV, Mask.none(), headO, headLse);
+      ReferenceAttention.forward(shape.scale(), headQ, headK, headV, Mask.none(), headO, headLse);
       if (backward) {
         try (Tensor dO = queries(device, "dO");
             Tensor dq = queries(device, "dq");

@@ -4,11 +4,13 @@ package org.lvxattn.cli.workload;
 import org.lvxattn.DType;
 
 /**
- * What Ring Attention (arXiv 2310.01889) would send, keys and values not expanded to the query heads,
- * everything in the inputs' dtype: the baseline that query-moving schedules are compared with.
+ * What Ring Attention (arXiv 2310.01889) would send, keys and values not expanded to the query
+ * heads, everything in the inputs' dtype: the baseline that query-moving schedules are compared
+ * with.
  *
- * <p>Forward passes every shard of K and V on from rank to rank, N - 1 times. Backward does so again,
- * and moves each shard's dK and dV as often: from the rank after its home all the way round to it.
+ * <p>Forward passes every shard of K and V on from rank to rank, N - 1 times. Backward does so
+ * again, and moves each shard's dK and dV as often: from the rank after its home all the way round
+ * to it.
  */
 public final class RingAttention {
   private RingAttention() {}

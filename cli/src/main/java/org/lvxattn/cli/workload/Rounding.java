@@ -3,7 +3,9 @@ package org.lvxattn.cli.workload;
 
 import org.lvxattn.DType;
 
-/** What becomes of float32 numbers when they are stored in another dtype: to nearest, ties to even. */
+/**
+ * What becomes of float32 numbers when they are stored in another dtype: to nearest, ties to even.
+ */
 public final class Rounding {
   private static final int BFLOAT16_DROPPED_BITS = 16;
 
