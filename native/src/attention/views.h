@@ -62,6 +62,11 @@ struct Bias {
   }
 };
 
+// The same numbers seen as [batch, row, head, dim = keys].
+inline Bshd as_bshd(const Bias& bias) {
+  return {bias.data, bias.dtype, bias.batch_stride, bias.row_stride, bias.head_stride};
+}
+
 // One block of queries against one run of keys.
 struct Problem {
   std::int64_t batch = 0;

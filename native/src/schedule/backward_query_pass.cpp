@@ -6,23 +6,6 @@
 #include "schedule/message.h"
 
 namespace lvx {
-namespace {
-
-bool same_strides(const Bias& a, const Bias& b) {
-  return a.batch_stride == b.batch_stride && a.head_stride == b.head_stride && a.row_stride == b.row_stride;
-}
-
-Bias compact_d_bias(const AttentionBackward& arguments, void* data, DType dtype) {
-  const BiasExtents& extents = arguments.bias_extents;
-  return compact_bias(data, dtype, extents.batch, extents.heads, extents.rows, arguments.problem.keys);
-}
-
-std::int64_t d_bias_bytes(const AttentionBackward& arguments, DType dtype) {
-  const BiasExtents& extents = arguments.bias_extents;
-  return extents.batch * extents.heads * extents.rows * arguments.problem.keys * size_of(dtype);
-}
-
-}  // namespace
 
 BackwardQueryPass::BackwardQueryPass(Call& call, const Shards& shards, const AttentionBackward& arguments)
     : call_(call),
@@ -30,14 +13,11 @@ BackwardQueryPass::BackwardQueryPass(Call& call, const Shards& shards, const Att
       arguments_(arguments),
       dtype_(arguments.q.dtype),
       accumulator_(accumulator_of(dtype_)),
-      travels_(shards.travels(call.rank())),
-      visited_(shards.visited(call.rank())),
+      travels_(shards.queries_see_others(call.rank())),
+      visited_(shards.keys_seen_by_others(call.rank())),
       splits_(travels_ || visited_),
       narrow_(dtype_ != accumulator_),
-      accumulates_d_bias_(!arguments.d_bias.none() &&
-                          (arguments.d_bias.dtype != accumulator_ ||
-                           !same_strides(arguments.d_bias,
-                                         compact_d_bias(arguments, arguments.d_bias.data, accumulator_)))) {}
+      d_bias_sum_(arguments) {}
 
 Problem BackwardQueryPass::problem_of(int home) const {
   Problem problem = arguments_.problem;
@@ -69,7 +49,7 @@ void BackwardQueryPass::reserve(Workspace& workspace) {
     dk_piece_ = workspace.reserve(own.key_elements() * size_of(accumulator_));
     dv_piece_ = workspace.reserve(own.key_elements() * size_of(accumulator_));
   }
-  if (accumulates_d_bias_) d_bias_piece_ = workspace.reserve(d_bias_bytes(arguments_, accumulator_));
+  d_bias_sum_.reserve(workspace);
   for (int home = 0; home < call_.size(); ++home) {
     if (home == rank || shards_.sees(home, rank)) {
       scratch_bytes_ = std::max(scratch_bytes_, call_.device().backward_scratch(problem_of(home), dtype_));
@@ -136,7 +116,6 @@ void BackwardQueryPass::begin(const Workspace& workspace) {
   dq_ = arguments_.dq;
   dk_ = arguments_.dk;
   dv_ = arguments_.dv;
-  d_bias_ = arguments_.d_bias;
   if (narrow_ && splits_) {
     dq_ = compact_bshd(workspace.at(dq_piece_), accumulator_, problem.queries, problem.query_heads, problem.head_dim);
   }
@@ -144,10 +123,7 @@ void BackwardQueryPass::begin(const Workspace& workspace) {
     dk_ = compact_bshd(workspace.at(dk_piece_), accumulator_, problem.keys, problem.key_heads, problem.head_dim);
     dv_ = compact_bshd(workspace.at(dv_piece_), accumulator_, problem.keys, problem.key_heads, problem.head_dim);
   }
-  if (accumulates_d_bias_) d_bias_ = compact_d_bias(arguments_, workspace.at(d_bias_piece_), accumulator_);
-  if (!d_bias_.none()) {
-    call_.device().zero(d_bias_.data, static_cast<std::size_t>(d_bias_bytes(arguments_, accumulator_)));
-  }
+  d_bias_ = d_bias_sum_.begin(call_.device(), workspace);
   if (visited_) clear_key_gradients();
 }
 
@@ -231,10 +207,7 @@ void BackwardQueryPass::finish() {
     device.copy(problem.batch, problem.keys, problem.key_heads, problem.head_dim, dk_, arguments_.dk);
     device.copy(problem.batch, problem.keys, problem.key_heads, problem.head_dim, dv_, arguments_.dv);
   }
-  if (accumulates_d_bias_) {
-    const BiasExtents& extents = arguments_.bias_extents;
-    device.copy(extents.batch, extents.heads, extents.rows, problem.keys, d_bias_, arguments_.d_bias);
-  }
+  d_bias_sum_.finish(device);
 }
 
 }  // namespace lvx

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "schedule/attention_call.h"
+#include "schedule/d_bias_sum.h"
 #include "schedule/pass.h"
 #include "schedule/shards.h"
 
@@ -59,9 +60,8 @@ class BackwardQueryPass final : public QueryPass {
   const bool visited_;             // this rank's keys are seen by some peer's queries
   const bool splits_;              // there is a transfer to hide behind each half of this rank's own block
   const bool narrow_;              // the gradients' dtype is too narrow to sum in
-  const bool accumulates_d_bias_;  // the caller's d_bias cannot be summed into as it lies
-  Workspace::Piece packed_piece_{}, delta_piece_{}, dq_piece_{}, dk_piece_{}, dv_piece_{}, d_bias_piece_{},
-      scratch_piece_{};
+  DBiasSum d_bias_sum_;
+  Workspace::Piece packed_piece_{}, delta_piece_{}, dq_piece_{}, dk_piece_{}, dv_piece_{}, scratch_piece_{};
   std::size_t scratch_bytes_ = 0;
 
   std::byte* block_ = nullptr;

@@ -1,29 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of a key rank's bias that one rank's queries need, as it travels with moving keys: compact, of the extents
-// [batch or 1, heads or 1, the queries' rows or 1, keys].
+// The part of a key rank's bias that one rank's queries need, as it travels beside moving keys: compact, with extents
+// [batch or 1, heads or 1, that rank's queries or 1, keys].
 #pragma once
 
-#include "schedule/attention_call.h"
-#include "schedule/shards.h"
+#include "device/device.h"
+#include "group/announcement.h"
 
 namespace lvx {
 
 class BiasSlice {
  public:
-  BiasSlice(const Announcement& keys_home, std::int64_t keys, std::int64_t queries)
-      : batch_(keys_home.bias_batch),
-        heads_(keys_home.bias_heads),
-        rows_(keys_home.bias_rows == 1 ? 1 : queries),
-        keys_(keys_home.has_bias != 0 ? keys : 0) {}
+  BiasSlice(const Announcement& home, std::int64_t queries)
+      : batch_(home.bias_batch),
+        heads_(home.bias_heads),
+        rows_(home.bias_rows == 1 ? 1 : queries),
+        keys_(home.has_bias != 0 ? home.keys : 0),
+        dtype_(static_cast<DType>(home.bias_dtype)) {}
 
+  DType dtype() const { return dtype_; }
   std::int64_t bytes(DType dtype) const { return batch_ * heads_ * rows_ * keys_ * size_of(dtype); }
   Bias view(std::byte* data, DType dtype) const { return compact_bias(data, dtype, batch_, heads_, rows_, keys_); }
+
   void copy(Device& device, const Bias& from, const Bias& to) const {
-    device.copy(batch_, heads_, rows_, keys_, from, to);
+    device.copy(batch_, rows_, heads_, keys_, as_bshd(from), as_bshd(to));
+  }
+  void add(Device& device, const Bias& from, const Bias& to) const {
+    device.add(batch_, rows_, heads_, keys_, as_bshd(from), as_bshd(to));
   }
 
  private:
   std::int64_t batch_, heads_, rows_, keys_;
+  DType dtype_;
 };
 
 }  // namespace lvx

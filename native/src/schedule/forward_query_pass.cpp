@@ -13,8 +13,8 @@ ForwardQueryPass::ForwardQueryPass(Call& call, const Shards& shards, const Atten
       arguments_(arguments),
       dtype_(arguments.q.dtype),
       accumulator_(accumulator_of(dtype_)),
-      travels_(shards.travels(call.rank())),
-      splits_(travels_ || shards.visited(call.rank())),
+      travels_(shards.queries_see_others(call.rank())),
+      splits_(travels_ || shards.keys_seen_by_others(call.rank())),
       packs_(travels_ && (!arguments.visibility.everything() ||
                           !is_compact(arguments.q, arguments.problem.batch, arguments.problem.queries,
                                       arguments.problem.query_heads, arguments.problem.head_dim))),

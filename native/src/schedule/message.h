@@ -21,6 +21,11 @@ class MessageCursor {
   Bhs row_values(const Problem& problem, DType dtype) {
     return compact_bhs(take(problem.rows() * size_of(dtype)), dtype, problem.query_heads, problem.queries);
   }
+  Bshd keys(const Problem& problem, DType dtype) {
+    return compact_bshd(take(problem.key_elements() * size_of(dtype)), dtype, problem.keys, problem.key_heads,
+                        problem.head_dim);
+  }
+  std::byte* rest() const { return next_; }
   std::int32_t* ranges(const Problem& problem, std::int64_t ranges) {
     return reinterpret_cast<std::int32_t*>(take(range_bytes(problem, ranges)));
   }

@@ -50,14 +50,14 @@ Shards::Shards(Call& call, const Visibility& visibility) : query_begin_{0}, key_
   }
 }
 
-bool Shards::travels(int home) const {
+bool Shards::queries_see_others(int home) const {
   for (int rank = 0; rank < size(); ++rank) {
     if (rank != home && sees(home, rank)) return true;
   }
   return false;
 }
 
-bool Shards::visited(int rank) const {
+bool Shards::keys_seen_by_others(int rank) const {
   for (int home = 0; home < size(); ++home) {
     if (home != rank && sees(home, rank)) return true;
   }

@@ -27,10 +27,10 @@ class Shards {
     return sees_[static_cast<std::size_t>(home) * (query_begin_.size() - 1) + static_cast<std::size_t>(rank)] != 0;
   }
 
-  // Whether any query of home sees a key of another rank.
-  bool travels(int home) const;
+  // Whether any query of rank sees a key of another rank.
+  bool queries_see_others(int rank) const;
   // Whether any query of another rank sees a key of rank.
-  bool visited(int rank) const;
+  bool keys_seen_by_others(int rank) const;
 
  private:
   int size() const { return static_cast<int>(query_begin_.size()) - 1; }
