@@ -209,8 +209,11 @@ LVX_API lvx_status lvx_group_records(lvx_group group, lvx_record* records, uint6
 /* ---- Attention -------------------------------------------------------------------------------------------------- */
 
 typedef enum lvx_strategy {
-  LVX_QUERY_RING =
-      1 /**< query blocks go round, partial results go straight home (LV-XAttn, arXiv 2502.02406) */
+  LVX_QUERY_RING = 1,   /**< query blocks go round, partial results go straight home (LV-XAttn, arXiv 2502.02406) */
+  LVX_QUERY_GATHER = 2, /**< query blocks go to all ranks at once, partial results straight home */
+  LVX_KV_RING = 3,      /**< keys and values go round (Ring Attention, arXiv 2310.01889) */
+  LVX_KV_GATHER = 4,    /**< keys and values go to all ranks at once (Megatron's context parallelism) */
+  LVX_TWO_LEVEL = 6     /**< query blocks enter each node once, one result leaves it */
 } lvx_strategy;
 
 typedef struct lvx_attention_options {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Handles: numbers that name objects. A handle is a type, a slot and the serial number of what was put into the
-// slot, so that one that is closed, stale, forged or of another type is found out.
+// Handles: numbers that name objects. A handle is a type, a slot and the serial number of what was put into
+// the slot, so that one that is closed, stale, forged or of another type is found out.
 #pragma once
 
 #include <cstdint>

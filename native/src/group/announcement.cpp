@@ -54,6 +54,8 @@ void check_one(const Announcement& mine, const Announcement& theirs, int rank) {
                 rank);
   }
   require_same("strategy", std::int64_t{mine.strategy}, std::int64_t{theirs.strategy}, operation, rank);
+  require_same("ranks per node", std::int64_t{mine.ranks_per_node}, std::int64_t{theirs.ranks_per_node}, operation,
+               rank);
   require_same("batch", mine.batch, theirs.batch, operation, rank);
   require_same("query heads", mine.query_heads, theirs.query_heads, operation, rank);
   require_same("key heads", mine.key_heads, theirs.key_heads, operation, rank);

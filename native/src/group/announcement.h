@@ -21,6 +21,7 @@ struct Announcement {
   // Must be the same on every rank.
   std::int32_t dtype = 0;
   std::int32_t strategy = 0;
+  std::int32_t ranks_per_node = 0;
   std::int64_t batch = 0;
   std::int64_t query_heads = 0;
   std::int64_t key_heads = 0;

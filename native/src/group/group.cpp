@@ -59,6 +59,7 @@ void Group::barrier() {
 Call::Call(Group& group, Announcement mine) : group_(group), begin_(Clock::now()) {
   group_.require_usable();
   mine.sequence = ++group_.sequence_;
+  mine.ranks_per_node = group_.ranks_per_node();
   group_.recorder_.begin(mine.sequence, name_of(mine.operation));
   try {
     gather(std::as_bytes(std::span(&mine, 1)), std::as_writable_bytes(std::span(group_.announcements_)));

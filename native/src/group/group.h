@@ -32,7 +32,8 @@ class Group {
   lvx_group_kind kind() const { return transport_->kind(); }
   Device& device() { return *device_; }
   const std::shared_ptr<Device>& shared_device() const { return device_; }
-  int node_of(int rank) const { return options_.ranks_per_node == 0 ? 0 : rank / options_.ranks_per_node; }
+  int ranks_per_node() const { return options_.ranks_per_node == 0 ? size() : options_.ranks_per_node; }
+  int node_of(int rank) const { return rank / ranks_per_node(); }
   bool failed() const { return failed_; }
   std::uint64_t sequence() const { return sequence_; }
   double deadline_seconds() const { return options_.deadline_seconds; }
@@ -74,6 +75,7 @@ class Call {
   Device& device() { return group_.device(); }
   int rank() const { return group_.rank(); }
   int size() const { return group_.size(); }
+  int ranks_per_node() const { return group_.ranks_per_node(); }
   const Announcement& announced(int rank) const {
     return group_.announcements_[static_cast<std::size_t>(rank)];
   }

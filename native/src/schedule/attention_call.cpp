@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/attention_call.h"
 
+#include "schedule/backward_key_pass.h"
 #include "schedule/backward_query_pass.h"
+#include "schedule/forward_key_pass.h"
 #include "schedule/forward_query_pass.h"
+#include "schedule/gather.h"
 #include "schedule/ring.h"
+#include "schedule/two_level.h"
 
 namespace lvx {
 namespace {
@@ -31,25 +35,41 @@ Announcement announce(Operation operation, const Arguments& arguments) {
   return mine;
 }
 
-template <typename Pass, typename Arguments>
+// Moves what the strategy moves: queries or keys.
+template <typename Queries, typename Keys, typename Arguments>
 void run(Group& group, const Announcement& mine, const Arguments& arguments, lvx_statistics* statistics) {
   collective(group, mine, arguments.strategy, statistics, [&](Call& call) {
     const Shards shards(call, arguments.visibility);
-    Pass pass(call, shards, arguments);
-    run_ring(call, pass);
+    if (arguments.strategy == LVX_KV_RING || arguments.strategy == LVX_KV_GATHER) {
+      Keys pass(call, shards, arguments);
+      if (arguments.strategy == LVX_KV_RING) {
+        run_ring(call, pass);
+      } else {
+        run_gather(call, pass);
+      }
+      return;
+    }
+    Queries pass(call, shards, arguments);
+    if (arguments.strategy == LVX_QUERY_RING) {
+      run_ring(call, pass);
+    } else if (arguments.strategy == LVX_QUERY_GATHER) {
+      run_gather(call, pass);
+    } else {
+      run_two_level(call, pass);
+    }
   });
 }
 
 }  // namespace
 
 void attention_forward(Group& group, const AttentionForward& arguments, lvx_statistics* statistics) {
-  run<ForwardQueryPass>(group, announce(Operation::kForward, arguments), arguments, statistics);
+  run<ForwardQueryPass, ForwardKeyPass>(group, announce(Operation::kForward, arguments), arguments, statistics);
 }
 
 void attention_backward(Group& group, const AttentionBackward& arguments, lvx_statistics* statistics) {
   Announcement mine = announce(Operation::kBackward, arguments);
   mine.wants_d_bias = arguments.d_bias.none() ? 0 : 1;
-  run<BackwardQueryPass>(group, mine, arguments, statistics);
+  run<BackwardQueryPass, BackwardKeyPass>(group, mine, arguments, statistics);
 }
 
 }  // namespace lvx
