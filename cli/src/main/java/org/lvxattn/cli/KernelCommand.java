@@ -37,25 +37,22 @@ final class KernelCommand implements Callable<Integer> {
   @Option(
       names = "--pass",
       paramLabel = "PASS",
-      defaultValue = "forward",
       description = "forward (default), backward, or decode: forward of a single query.")
-  private Pass pass;
+  private Pass pass = Pass.FORWARD;
 
   @Option(
       names = "--dtype",
       paramLabel = "T",
       converter = Choices.Dtype.class,
-      defaultValue = "float32",
       description = "float64, float32 (default), bfloat16 or float16.")
-  private DType dtype;
+  private DType dtype = DType.FLOAT32;
 
   @Option(
       names = "--device",
       paramLabel = "D",
       converter = Choices.DeviceWord.class,
-      defaultValue = "cpu",
       description = "What computes: cpu (default).")
-  private String deviceWord;
+  private String deviceWord = "cpu";
 
   @Option(
       names = "--threads",
@@ -68,16 +65,14 @@ final class KernelCommand implements Callable<Integer> {
       names = "--repeat",
       paramLabel = "N",
       converter = Positive.class,
-      defaultValue = "5",
       description = "Timed rounds after one that warms up (default: ${DEFAULT-VALUE}).")
-  private int repeat;
+  private int repeat = 5;
 
   @Option(
       names = "--seed",
       paramLabel = "N",
-      defaultValue = "0",
       description = "Seed of the random inputs (default: ${DEFAULT-VALUE}).")
-  private long seed;
+  private long seed = 0;
 
   @Option(names = "--json", description = "Print one JSON object.")
   private boolean json;

@@ -8,10 +8,8 @@ import org.lvxattn.LvxException;
 import org.lvxattn.Status;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /** {@code lvx}: the command on top of the library. */
 @Command(
@@ -25,11 +23,9 @@ import picocli.CommandLine.Spec;
       "Exit codes: 0 success, 1 a check failed, 2 bad usage or something missing."
     },
     sortOptions = false)
-public final class Main implements Runnable {
+public final class Main {
   private static final int FAILED = 1;
   private static final int UNUSABLE = 2;
-
-  @Spec private CommandSpec spec;
 
   @Option(
       names = "--debug",
@@ -64,12 +60,6 @@ public final class Main implements Runnable {
     }
   }
 
-  /** Without a command there is nothing to do but to say which there are. */
-  @Override
-  public void run() {
-    throw new ParameterException(spec.commandLine(), "a command is missing");
-  }
-
   private static int explainUsage(ParameterException e, String[] arguments) {
     CommandLine at = e.getCommandLine();
     PrintWriter err = at.getErr();
@@ -91,6 +81,7 @@ public final class Main implements Runnable {
   private static String message(Throwable failure) {
     return switch (failure) {
       case UsageException e -> String.valueOf(e.getMessage());
+      case IllegalArgumentException e -> String.valueOf(e.getMessage());
       case NoSuchFileException e -> e.getFile() + ": no such file";
       case IOException e -> String.valueOf(e.getMessage());
       case OutOfMemoryError e -> "the Java heap does not suffice: " + e.getMessage();
@@ -101,6 +92,7 @@ public final class Main implements Runnable {
   private static boolean isUnusable(Throwable failure) {
     return switch (failure) {
       case UsageException e -> true;
+      case IllegalArgumentException e -> true;
       case IOException e -> true;
       case LinkageError e -> true;
       case LvxException e -> e.status() == Status.MISSING_LIBRARY;

@@ -46,9 +46,8 @@ final class RunCommand implements Callable<Integer> {
       names = "--ranks",
       paramLabel = "N",
       converter = Positive.class,
-      defaultValue = "4",
       description = "Ranks, threads of this process (default: ${DEFAULT-VALUE}).")
-  private int ranks;
+  private int ranks = 4;
 
   @Option(
       names = "--ranks-per-node",
@@ -61,33 +60,29 @@ final class RunCommand implements Callable<Integer> {
       names = "--strategy",
       paramLabel = "S",
       converter = Choices.StrategyWord.class,
-      defaultValue = "QUERY_RING",
       description = "What moves between ranks: QUERY_RING (default).")
-  private Strategy strategy;
+  private Strategy strategy = Strategy.QUERY_RING;
 
   @Option(
       names = "--group",
       paramLabel = "G",
       converter = Choices.GroupWord.class,
-      defaultValue = "local",
       description = "What joins the ranks: local (default).")
-  private String group;
+  private String group = "local";
 
   @Option(
       names = "--device",
       paramLabel = "D",
       converter = Choices.DeviceWord.class,
-      defaultValue = "cpu",
       description = "What computes: cpu (default).")
-  private String device;
+  private String device = "cpu";
 
   @Option(
       names = "--dtype",
       paramLabel = "T",
       converter = Choices.Dtype.class,
-      defaultValue = "float32",
       description = "float64, float32 (default), bfloat16 or float16.")
-  private DType dtype;
+  private DType dtype = DType.FLOAT32;
 
   @Option(
       names = "--backward",
@@ -105,16 +100,14 @@ final class RunCommand implements Callable<Integer> {
       names = "--repeat",
       paramLabel = "N",
       converter = Positive.class,
-      defaultValue = "1",
       description = "Timed calls after one that warms up (default: ${DEFAULT-VALUE}).")
-  private int repeat;
+  private int repeat = 1;
 
   @Option(
       names = "--seed",
       paramLabel = "N",
-      defaultValue = "0",
       description = "Seed of the random inputs (default: ${DEFAULT-VALUE}).")
-  private long seed;
+  private long seed = 0;
 
   @Option(names = "--json", description = "Print one JSON object.")
   private boolean json;

@@ -34,47 +34,42 @@ final class VerifyCommand implements Callable<Integer> {
       paramLabel = "FILE|DIR",
       arity = "1..*",
       description = "Golden cases (*.safetensors), or folders of them.")
-  private List<Path> paths;
+  private List<Path> paths = List.of();
 
   @Option(
       names = "--ranks",
       paramLabel = "N",
       split = ",",
       converter = Positive.class,
-      defaultValue = "4",
       description = "Numbers of ranks (default: ${DEFAULT-VALUE}).")
-  private List<Integer> ranks;
+  private List<Integer> ranks = List.of(4);
 
   @Option(
       names = "--strategy",
       paramLabel = "S",
-      defaultValue = "QUERY_RING",
       description = "What moves between ranks: QUERY_RING (default), or all.")
-  private String strategy;
+  private String strategy = Strategy.QUERY_RING.name();
 
   @Option(
       names = "--group",
       paramLabel = "G",
       converter = Choices.GroupWord.class,
-      defaultValue = "local",
       description = "What joins the ranks: local (default).")
-  private String group;
+  private String group = "local";
 
   @Option(
       names = "--device",
       paramLabel = "D",
       converter = Choices.DeviceWord.class,
-      defaultValue = "cpu",
       description = "What computes: cpu (default).")
-  private String device;
+  private String device = "cpu";
 
   @Option(
       names = "--dtype",
       paramLabel = "T",
       converter = Choices.Dtype.class,
-      defaultValue = "float32",
       description = "float64, float32 (default), bfloat16 or float16.")
-  private DType dtype;
+  private DType dtype = DType.FLOAT32;
 
   @Option(names = "--json", description = "Print one JSON object.")
   private boolean json;
@@ -100,7 +95,7 @@ final class VerifyCommand implements Callable<Integer> {
         }
       }
     }
-    VerifyReport report = new VerifyReport(results);
+    VerifyReport report = new VerifyReport(group, device, results);
     System.out.print(json ? Json.write(report.toJson()) + "\n" : report.toText());
     return report.failed() == 0 ? 0 : 1;
   }

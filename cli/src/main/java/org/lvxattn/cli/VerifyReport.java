@@ -12,7 +12,7 @@ import org.lvxattn.cli.output.Units;
 import org.lvxattn.cli.workload.RelativeError;
 
 /** What {@code lvx verify} says: to programs, and to people. */
-record VerifyReport(List<CaseResult> results) {
+record VerifyReport(String group, String device, List<CaseResult> results) {
   private long count(CaseResult.Status status) {
     return results.stream().filter(result -> result.status() == status).count();
   }
@@ -26,6 +26,8 @@ record VerifyReport(List<CaseResult> results) {
     json.put("passed", count(CaseResult.Status.PASSED));
     json.put("failed", failed());
     json.put("skipped", count(CaseResult.Status.SKIPPED));
+    json.put("group", group);
+    json.put("device", device);
     json.put("cases", results.stream().map(CaseResult::toJson).toList());
     return json;
   }

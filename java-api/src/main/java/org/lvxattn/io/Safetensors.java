@@ -66,9 +66,8 @@ public final class Safetensors implements AutoCloseable {
       header.checkTiling(dataStart, data.byteSize());
       Map<String, StoredTensor> tensors = new LinkedHashMap<>();
       for (SafetensorsHeader.Entry entry : header.entries()) {
-        MemorySegment slice = data.asSlice(entry.begin(), entry.end() - entry.begin());
-        tensors.put(
-            entry.name(), new StoredTensor(entry.name(), entry.type(), entry.shape(), slice));
+        MemorySegment slice = data.asSlice(entry.begin, entry.end - entry.begin);
+        tensors.put(entry.name, new StoredTensor(entry.name, entry.type, entry.shape, slice));
       }
       return new Safetensors(file, arena, header.metadata(), Collections.unmodifiableMap(tensors));
     } catch (IOException | RuntimeException | Error e) {

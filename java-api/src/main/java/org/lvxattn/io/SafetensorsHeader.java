@@ -21,7 +21,23 @@ final class SafetensorsHeader {
   private static final String METADATA = "__metadata__";
 
   /** What the header says about one tensor; begin and end count from the start of the data. */
-  record Entry(String name, StoredType type, long[] shape, long begin, long end, long position) {
+  static final class Entry {
+    final String name;
+    final StoredType type;
+    final long[] shape;
+    final long begin;
+    final long end;
+    final long position;
+
+    Entry(String name, StoredType type, long[] shape, long begin, long end, long position) {
+      this.name = name;
+      this.type = type;
+      this.shape = shape;
+      this.begin = begin;
+      this.end = end;
+      this.position = position;
+    }
+
     @Override
     public String toString() {
       return "\"" + name + "\" " + type + Arrays.toString(shape) + " [" + begin + ", " + end + ")";
@@ -192,26 +208,26 @@ final class SafetensorsHeader {
    */
   void checkTiling(long dataStart, long dataBytes) throws SafetensorsException {
     List<Entry> sorted = new ArrayList<>(entries.values());
-    sorted.sort(Comparator.comparingLong(Entry::begin).thenComparingLong(Entry::end));
+    sorted.sort(Comparator.<Entry>comparingLong(e -> e.begin).thenComparingLong(e -> e.end));
     long covered = 0;
     for (Entry entry : sorted) {
-      if (entry.end() > dataBytes) {
+      if (entry.end > dataBytes) {
         throw new SafetensorsException(
             file,
-            entry.position(),
+            entry.position,
             "tensor " + entry + " ends outside the data; the file holds " + dataBytes + " bytes");
       }
-      if (entry.begin() != covered) {
+      if (entry.begin != covered) {
         throw new SafetensorsException(
             file,
-            entry.position(),
+            entry.position,
             "tensor "
                 + entry
-                + (entry.begin() < covered ? " overlaps another" : " leaves a gap before it")
+                + (entry.begin < covered ? " overlaps another" : " leaves a gap before it")
                 + "; expected it to begin at "
                 + covered);
       }
-      covered = entry.end();
+      covered = entry.end;
     }
     if (covered != dataBytes) {
       throw new SafetensorsException(

@@ -6,11 +6,24 @@ import org.jspecify.annotations.Nullable;
 import org.lvxattn.cli.workload.AttentionShape;
 
 /** What is added to the logits: [batch or 1, heads or 1, queries or 1, keys]. */
-record Bias(float[] values, long[] shape) {
-  Bias {
+final class Bias {
+  private final float[] values;
+  private final long[] shape;
+
+  Bias(float[] values, long[] shape) {
+    this.values = values;
+    this.shape = shape;
     if (shape.length != 4) {
       throw new GoldenException("bias of shape " + Arrays.toString(shape) + ", expected 4 sizes");
     }
+  }
+
+  float[] values() {
+    return values;
+  }
+
+  long[] shape() {
+    return shape;
   }
 
   private int index(int item, int head, int query, int key) {

@@ -5,12 +5,11 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.cli.workload.AttentionShape;
+import org.lvxattn.cli.workload.Results;
 import org.lvxattn.io.Safetensors;
 import org.lvxattn.io.StoredTensor;
 
@@ -54,7 +53,7 @@ final class GoldenCase {
   private final AttentionShape shape;
   private final @Nullable Bias bias;
   private final List<MaskWay> ways;
-  private final Map<String, double[]> expected = new LinkedHashMap<>();
+  private final Results expected = new Results();
 
   final float[] q;
   final float[] k;
@@ -118,7 +117,7 @@ final class GoldenCase {
   }
 
   /** The results to be met, by name, in the order of the file. */
-  Map<String, double[]> expected() {
+  Results expected() {
     return expected;
   }
 

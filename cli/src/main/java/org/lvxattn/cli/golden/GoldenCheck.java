@@ -10,6 +10,7 @@ import org.lvxattn.DType;
 import org.lvxattn.Strategy;
 import org.lvxattn.cli.workload.Bounds;
 import org.lvxattn.cli.workload.RelativeError;
+import org.lvxattn.cli.workload.Results;
 
 /** One golden file in one dtype, checked for any strategies and numbers of ranks. */
 public final class GoldenCheck {
@@ -18,7 +19,7 @@ public final class GoldenCheck {
   private final String name;
   private final DType dtype;
   private @Nullable GoldenCase golden;
-  private @Nullable Map<String, double[]> reference;
+  private @Nullable Results reference;
   private String reason = "";
   private boolean skipped;
 
@@ -63,18 +64,20 @@ public final class GoldenCheck {
     Map<String, Double> errors = new LinkedHashMap<>();
     String failure = "";
     try {
-      Map<String, double[]> references = reference(golden);
+      Results references = reference(golden);
       for (MaskWay way : golden.ways()) {
         NamedResults results =
             new NamedResults(golden, way, new ShardedSolver(golden, dtype, strategy, ranks));
-        references.forEach(
-            (tensor, values) ->
-                errors.merge(
-                    tensor, RelativeError.of(results.get(tensor), values), RelativeError::worse));
+        for (String tensor : references.names()) {
+          errors.merge(
+              tensor,
+              RelativeError.of(results.get(tensor), references.get(tensor)),
+              RelativeError::worse);
+        }
         if (!results.windows().isEmpty()) {
-          MergedParts merged = MergedParts.of(golden, dtype, results.windows());
-          errors.merge("o", merged.outputError(references), RelativeError::worse);
-          errors.merge("lse", merged.logSumError(references), RelativeError::worse);
+          MergedParts.of(golden, dtype, results.windows())
+              .errors(references)
+              .forEach((tensor, error) -> errors.merge(tensor, error, RelativeError::worse));
         }
       }
       failure = judge(errors);
@@ -90,14 +93,14 @@ public final class GoldenCheck {
    * The file's results; those of the oracle on rounded inputs where the dtype cannot hold the
    * file's inputs.
    */
-  private Map<String, double[]> reference(GoldenCase of) {
+  private Results reference(GoldenCase of) {
     if (reference == null) {
       boolean half = dtype == DType.BFLOAT16 || dtype == DType.FLOAT16;
       if (half && !of.spec().exactIn().contains(dtype.toString())) {
         NamedResults rounded =
             new NamedResults(of, of.ways().getFirst(), new OracleSolver(of, dtype));
-        Map<String, double[]> computed = new LinkedHashMap<>();
-        of.expected().keySet().forEach(tensor -> computed.put(tensor, rounded.get(tensor)));
+        Results computed = new Results();
+        of.expected().names().forEach(tensor -> computed.put(tensor, rounded.get(tensor)));
         reference = computed;
       } else {
         reference = of.expected();

@@ -2,18 +2,18 @@
 package org.lvxattn.cli.golden;
 
 import java.util.ArrayList;
-import java.util.Collection;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Function;
 import org.lvxattn.cli.workload.AttentionShape;
+import org.lvxattn.cli.workload.Results;
 
 /** The results of a solver under the names of the golden files. */
 final class NamedResults {
   private final GoldenCase golden;
-  private final AttentionResults whole;
-  private final List<AttentionResults> windows = new ArrayList<>();
+  private final Results whole;
+  private final List<Results> windows = new ArrayList<>();
   private final Map<String, double[]> named = new HashMap<>();
 
   NamedResults(GoldenCase golden, MaskWay way, Solver solver) {
@@ -23,24 +23,21 @@ final class NamedResults {
       windows.add(
           solver.window(way, golden.shardBounds[shard], golden.shardBounds[shard + 1], whole));
     }
-    named.put("o", whole.o());
-    named.put("lse", whole.lse());
-    named.put("dq", whole.dq());
-    named.put("dk", whole.dk());
-    named.put("dv", whole.dv());
-    named.put("delta", whole.delta());
-    named.put("o_part", concatenate(AttentionResults::o));
-    named.put("lse_part", concatenate(AttentionResults::lse));
-    named.put("dq_part", concatenate(AttentionResults::dq));
-    named.put("dk_rows", chosenRows(whole.dk()));
-    named.put("dv_rows", chosenRows(whole.dv()));
-    named.put("dk_sum", sumOverRows(whole.dk()));
-    named.put("dv_sum", sumOverRows(whole.dv()));
+    for (String name : List.of("o", "lse", "dq", "dk", "dv", "delta")) {
+      named.put(name, whole.get(name));
+    }
+    named.put("o_part", concatenate("o"));
+    named.put("lse_part", concatenate("lse"));
+    named.put("dq_part", concatenate("dq"));
+    named.put("dk_rows", chosenRows(whole.get("dk")));
+    named.put("dv_rows", chosenRows(whole.get("dv")));
+    named.put("dk_sum", sumOverRows(whole.get("dk")));
+    named.put("dv_sum", sumOverRows(whole.get("dv")));
     putBiasGradient(way);
   }
 
   /** Results of each of the case's key shards. */
-  List<AttentionResults> windows() {
+  List<Results> windows() {
     return windows;
   }
 
@@ -53,18 +50,15 @@ final class NamedResults {
   }
 
   private void putBiasGradient(MaskWay way) {
-    double[] gradient = whole.dbias();
     Bias given = golden.bias();
     Bias used = way.bias();
-    if (gradient != null && given != null && used != null) {
-      named.put("dbias", used.sumTo(given, gradient));
+    if (given != null && used != null) {
+      named.put("dbias", used.sumTo(given, whole.get("dbias")));
     }
   }
 
-  private double[] concatenate(Function<AttentionResults, double[]> tensor) {
-    List<double[]> parts = new ArrayList<>();
-    windows.forEach(window -> parts.add(tensor.apply(window)));
-    return join(parts);
+  private double[] concatenate(String name) {
+    return windows.stream().flatMapToDouble(w -> Arrays.stream(w.get(name))).toArray();
   }
 
   private double[] chosenRows(double[] gradient) {
@@ -92,15 +86,5 @@ final class NamedResults {
       sums[i / (rows * width) * width + i % width] += gradient[i];
     }
     return sums;
-  }
-
-  private static double[] join(Collection<double[]> parts) {
-    double[] whole = new double[parts.stream().mapToInt(part -> part.length).sum()];
-    int at = 0;
-    for (double[] part : parts) {
-      System.arraycopy(part, 0, whole, at, part.length);
-      at += part.length;
-    }
-    return whole;
   }
 }

@@ -12,6 +12,7 @@ import org.lvxattn.ReferenceAttention;
 import org.lvxattn.Tensor;
 import org.lvxattn.cli.workload.AttentionShape;
 import org.lvxattn.cli.workload.OpenTensors;
+import org.lvxattn.cli.workload.Results;
 import org.lvxattn.cli.workload.Rounding;
 
 /** The float64 oracle, on inputs rounded to a dtype. */
@@ -25,17 +26,16 @@ final class OracleSolver implements Solver {
   }
 
   @Override
-  public AttentionResults whole(MaskWay way) {
+  public Results whole(MaskWay way) {
     return solve(way, 0, Math.toIntExact(golden.shape().keys()), null);
   }
 
   @Override
-  public AttentionResults window(MaskWay way, int begin, int end, AttentionResults whole) {
+  public Results window(MaskWay way, int begin, int end, Results whole) {
     return solve(way.window(begin, end), begin, end, whole);
   }
 
-  private AttentionResults solve(
-      MaskWay way, int begin, int end, @Nullable AttentionResults whole) {
+  private Results solve(MaskWay way, int begin, int end, @Nullable Results whole) {
     AttentionShape shape = golden.shape();
     double scale = golden.spec().scale();
     long[] heads = {shape.batch(), shape.queryHeads(), shape.queries(), shape.headDim()};
@@ -60,11 +60,12 @@ final class OracleSolver implements Solver {
       Mask mask = mask(open, way, bias);
 
       ReferenceAttention.forward(scale, q, k, v, mask, rowsFirst(o), lse);
-      double[] outputs = o.toDoubles();
-      double[] logSums = lse.toDoubles();
+      Results results = new Results();
+      results.put("o", o.toDoubles());
+      results.put("lse", lse.toDoubles());
       if (whole != null) {
-        o.copyFrom(whole.o());
-        lse.copyFrom(whole.lse());
+        o.copyFrom(whole.get("o"));
+        lse.copyFrom(whole.get("lse"));
       }
       ReferenceAttention.backward(
           scale,
@@ -80,14 +81,14 @@ final class OracleSolver implements Solver {
           rowsFirst(dv),
           dbias);
       PartialAttention.delta(device, rowsFirst(o), dO, delta);
-      return new AttentionResults(
-          outputs,
-          logSums,
-          dq.toDoubles(),
-          dk.toDoubles(),
-          dv.toDoubles(),
-          delta.toDoubles(),
-          dbias == null ? null : dbias.toDoubles());
+      results.put("dq", dq.toDoubles());
+      results.put("dk", dk.toDoubles());
+      results.put("dv", dv.toDoubles());
+      results.put("delta", delta.toDoubles());
+      if (dbias != null) {
+        results.put("dbias", dbias.toDoubles());
+      }
+      return results;
     }
   }
 

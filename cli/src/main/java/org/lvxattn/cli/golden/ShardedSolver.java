@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.cli.golden;
 
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -17,6 +16,7 @@ import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.cli.workload.AttentionShape;
 import org.lvxattn.cli.workload.OpenTensors;
+import org.lvxattn.cli.workload.Results;
 import org.lvxattn.cli.workload.Sequences;
 import org.lvxattn.cli.workload.Split;
 
@@ -50,31 +50,21 @@ final class ShardedSolver implements Solver {
   }
 
   @Override
-  public AttentionResults whole(MaskWay way) {
+  public Results whole(MaskWay way) {
     return run(way, 0, Math.toIntExact(golden.shape().keys()), null);
   }
 
   @Override
-  public AttentionResults window(MaskWay way, int begin, int end, AttentionResults whole) {
+  public Results window(MaskWay way, int begin, int end, Results whole) {
     return run(way.window(begin, end), begin, end, whole);
   }
 
-  private AttentionResults run(MaskWay way, int begin, int end, @Nullable AttentionResults whole) {
+  private Results run(MaskWay way, int begin, int end, @Nullable Results whole) {
     Split keys = Split.uneven(end - begin, queries.ranks(), random);
-    List<RankResults> ranks =
+    List<Results> ranks =
         LocalWorld.run(queries.ranks(), group -> new Rank(group, way, begin, keys, whole).run());
     return gather(ranks, way, keys);
   }
-
-  /** What one rank computed, each in logical order of its own shard. */
-  private record RankResults(
-      double[] o,
-      double[] lse,
-      double[] dq,
-      double[] dk,
-      double[] dv,
-      double[] delta,
-      double @Nullable [] dbias) {}
 
   /** One rank's part of the work, on its own thread. */
   private final class Rank {
@@ -82,9 +72,9 @@ final class ShardedSolver implements Solver {
     private final MaskWay way;
     private final int windowBegin;
     private final Split keys;
-    private final @Nullable AttentionResults whole;
+    private final @Nullable Results whole;
 
-    Rank(Group group, MaskWay way, int windowBegin, Split keys, @Nullable AttentionResults whole) {
+    Rank(Group group, MaskWay way, int windowBegin, Split keys, @Nullable Results whole) {
       this.group = group;
       this.way = way;
       this.windowBegin = windowBegin;
@@ -92,7 +82,7 @@ final class ShardedSolver implements Solver {
       this.whole = whole;
     }
 
-    RankResults run() {
+    Results run() {
       AttentionShape shape = golden.shape();
       int rank = group.rank();
       long rows = queries.rows(rank);
@@ -116,22 +106,23 @@ final class ShardedSolver implements Solver {
         Statistics statistics = Statistics.create();
 
         attention.forwardInto(group, q, k, v, mask, o, lse, statistics);
-        double[] outputs = o.permute(0, 2, 1, 3).toDoubles();
-        double[] logSums = lse.toDoubles();
+        Results results = new Results();
+        results.put("o", o.permute(0, 2, 1, 3).toDoubles());
+        results.put("lse", lse.toDoubles());
         if (whole != null) {
-          fill(o.permute(0, 2, 1, 3), whole.o(), queries.begin(rank), queries.end(rank));
-          fill(lse, whole.lse(), queries.begin(rank), queries.end(rank));
+          fill(o.permute(0, 2, 1, 3), whole.get("o"), queries.begin(rank), queries.end(rank));
+          fill(lse, whole.get("lse"), queries.begin(rank), queries.end(rank));
         }
         attention.backwardInto(group, q, k, v, mask, o, lse, dO, dq, dk, dv, dbias, statistics);
         PartialAttention.delta(group.device(), o, dO, delta);
-        return new RankResults(
-            outputs,
-            logSums,
-            dq.permute(0, 2, 1, 3).toDoubles(),
-            dk.permute(0, 2, 1, 3).toDoubles(),
-            dv.permute(0, 2, 1, 3).toDoubles(),
-            delta.toDoubles(),
-            dbias == null ? null : dbias.toDoubles());
+        results.put("dq", dq.permute(0, 2, 1, 3).toDoubles());
+        results.put("dk", dk.permute(0, 2, 1, 3).toDoubles());
+        results.put("dv", dv.permute(0, 2, 1, 3).toDoubles());
+        results.put("delta", delta.toDoubles());
+        if (dbias != null) {
+          results.put("dbias", dbias.toDoubles());
+        }
+        return results;
       }
     }
 
@@ -200,38 +191,28 @@ final class ShardedSolver implements Solver {
             Math.toIntExact(end)));
   }
 
-  private AttentionResults gather(List<RankResults> ranks, MaskWay way, Split keys) {
+  private Results gather(List<Results> ranks, MaskWay way, Split keys) {
     AttentionShape shape = golden.shape();
     int queryBlocks = shape.batch() * shape.queryHeads();
     int keyBlocks = shape.batch() * shape.keyHeads();
-    List<double[]> o = new ArrayList<>();
-    List<double[]> lse = new ArrayList<>();
-    List<double[]> dq = new ArrayList<>();
-    List<double[]> dk = new ArrayList<>();
-    List<double[]> dv = new ArrayList<>();
-    List<double[]> delta = new ArrayList<>();
-    List<double[]> dbias = new ArrayList<>();
-    for (RankResults rank : ranks) {
-      o.add(rank.o());
-      lse.add(rank.lse());
-      dq.add(rank.dq());
-      dk.add(rank.dk());
-      dv.add(rank.dv());
-      delta.add(rank.delta());
-      if (rank.dbias() != null) {
-        dbias.add(rank.dbias());
-      }
-    }
+    Results whole = new Results();
+    whole.put("o", join(ranks, "o", queryBlocks, queries, shape.headDim()));
+    whole.put("lse", join(ranks, "lse", queryBlocks, queries, 1));
+    whole.put("dq", join(ranks, "dq", queryBlocks, queries, shape.headDim()));
+    whole.put("dk", join(ranks, "dk", keyBlocks, keys, shape.headDim()));
+    whole.put("dv", join(ranks, "dv", keyBlocks, keys, shape.headDim()));
+    whole.put("delta", join(ranks, "delta", queryBlocks, queries, 1));
     Bias bias = way.bias();
-    int biasBlocks =
-        bias == null ? 0 : Math.toIntExact(bias.shape()[0] * bias.shape()[1] * bias.shape()[2]);
-    return new AttentionResults(
-        Sequences.join(o, queryBlocks, queries, shape.headDim()),
-        Sequences.join(lse, queryBlocks, queries, 1),
-        Sequences.join(dq, queryBlocks, queries, shape.headDim()),
-        Sequences.join(dk, keyBlocks, keys, shape.headDim()),
-        Sequences.join(dv, keyBlocks, keys, shape.headDim()),
-        Sequences.join(delta, queryBlocks, queries, 1),
-        bias == null ? null : Sequences.join(dbias, biasBlocks, keys, 1));
+    if (bias != null) {
+      long rows = bias.shape()[0] * bias.shape()[1] * bias.shape()[2];
+      whole.put("dbias", join(ranks, "dbias", Math.toIntExact(rows), keys, 1));
+    }
+    return whole;
+  }
+
+  private static double[] join(
+      List<Results> ranks, String name, int blocks, Split split, int width) {
+    return Sequences.join(
+        ranks.stream().map(rank -> rank.get(name)).toList(), blocks, split, width);
   }
 }

@@ -71,7 +71,7 @@ public final class Progress implements AutoCloseable {
       String target = Files.readSymbolicLink(Path.of("/proc/self/fd/2")).toString();
       return target.startsWith("/dev/pts/") || target.startsWith("/dev/tty");
     } catch (IOException | UnsupportedOperationException e) {
-      return System.console() != null && System.console().isTerminal();
+      return false; // no way to tell, and control characters in a log help nobody
     }
   }
 }

@@ -8,13 +8,13 @@ public final class Units {
   private Units() {}
 
   /** Bytes in powers of 1024. */
-  public static String bytes(double bytes) {
+  public static String bytes(long bytes) {
     if (bytes < 1024) {
-      return String.format(Locale.ROOT, "%.0f B", bytes);
+      return bytes + " B";
     }
     String[] names = {"KiB", "MiB", "GiB", "TiB", "PiB"};
     int name = -1;
-    double value = bytes;
+    double value = (double) bytes;
     while (value >= 1024 && name < names.length - 1) {
       value /= 1024;
       name++;

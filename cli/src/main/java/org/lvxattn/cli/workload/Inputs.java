@@ -7,7 +7,7 @@ public record Inputs(
 
   /** Normally distributed inputs that depend on the seed alone. */
   public static Inputs random(AttentionShape shape, long seed) {
-    long spread = seed * 4 << 32; // tensors and batch items of one seed do not meet another's
+    long spread = (4 * seed) << 32; // tensors and batch items of one seed do not meet another's
     return new Inputs(
         shape,
         Rows.gaussian(spread),

@@ -48,8 +48,11 @@ public final class Oracle implements AutoCloseable {
   }
 
   private MemorySegment doubles(long count) {
-    // An array takes the results in the end, so more could not be judged.
-    return arena.allocate(ValueLayout.JAVA_DOUBLE, Math.toIntExact(count));
+    if (count > Integer.MAX_VALUE) {
+      throw new IllegalArgumentException(
+          "a tensor of " + count + " numbers is too large to be checked; expected less than 2^31");
+    }
+    return arena.allocate(ValueLayout.JAVA_DOUBLE, count);
   }
 
   /** Computes everything; calls step once for each key head, {@link #steps} times. */

@@ -3,13 +3,19 @@ package org.lvxattn.cli.workload;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 
-/** Results of an attention by tensor name; o, dq, dk, dv as [B, S, H, D], lse as [B, H, S]. */
+/** Tensors that an attention gave, by name. */
 public final class Results {
   private final Map<String, double[]> tensors = new LinkedHashMap<>();
 
   public void put(String name, double[] values) {
     tensors.put(name, values);
+  }
+
+  /** The names, in the order in which the tensors were put. */
+  public Set<String> names() {
+    return tensors.keySet();
   }
 
   /**
