@@ -213,7 +213,8 @@ typedef enum lvx_strategy {
   LVX_QUERY_GATHER = 2, /**< query blocks go to all ranks at once, partial results straight home */
   LVX_KV_RING = 3,      /**< keys and values go round (Ring Attention, arXiv 2310.01889) */
   LVX_KV_GATHER = 4,    /**< keys and values go to all ranks at once (Megatron's context parallelism) */
-  LVX_TWO_LEVEL = 6     /**< query blocks enter each node once, one result leaves it */
+  LVX_HEAD_ALL_TO_ALL = 5, /**< heads against sequence (DeepSpeed-Ulysses, arXiv 2309.14509) */
+  LVX_TWO_LEVEL = 6 /**< query blocks enter each node once, one result leaves it */
 } lvx_strategy;
 
 typedef struct lvx_attention_options {

@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <new>
+#include <string_view>
 
 #include "abi/structs.h"
 
@@ -13,13 +14,13 @@ thread_local lvx_error t_last_error{};
 
 // Copies as much as fits and ends on a whole UTF-8 character.
 template <std::size_t N>
-void copy_text(char (&to)[N], const char* from) noexcept {
-  std::size_t length = strnlen(from, N);
-  if (length == N) {
+void copy_text(char (&to)[N], std::string_view from) noexcept {
+  std::size_t length = from.size();
+  if (length >= N) {
     length = N - 1;
     while (length > 0 && (static_cast<unsigned char>(from[length]) & 0xC0) == 0x80) --length;
   }
-  std::memcpy(to, from, length);
+  std::memcpy(to, from.data(), length);
   std::memset(to + length, 0, N - length);
 }
 

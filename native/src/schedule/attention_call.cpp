@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/attention_call.h"
 
+#include "schedule/backward_head_pass.h"
 #include "schedule/backward_key_pass.h"
 #include "schedule/backward_query_pass.h"
+#include "schedule/forward_head_pass.h"
 #include "schedule/forward_key_pass.h"
 #include "schedule/forward_query_pass.h"
 #include "schedule/gather.h"
+#include "schedule/head_all_to_all.h"
 #include "schedule/ring.h"
 #include "schedule/two_level.h"
 
@@ -35,27 +38,35 @@ Announcement announce(Operation operation, const Arguments& arguments) {
   return mine;
 }
 
-// Moves what the strategy moves: queries or keys.
-template <typename Queries, typename Keys, typename Arguments>
+template <typename Queries, typename Keys, typename Heads, typename Arguments>
 void run(Group& group, const Announcement& mine, const Arguments& arguments, lvx_statistics* statistics) {
   collective(group, mine, arguments.strategy, statistics, [&](Call& call) {
     const Shards shards(call, arguments.visibility);
-    if (arguments.strategy == LVX_KV_RING || arguments.strategy == LVX_KV_GATHER) {
-      Keys pass(call, shards, arguments);
-      if (arguments.strategy == LVX_KV_RING) {
-        run_ring(call, pass);
-      } else {
-        run_gather(call, pass);
+    switch (arguments.strategy) {
+      case LVX_QUERY_RING: {
+        Queries pass(call, shards, arguments);
+        return run_ring(call, pass);
       }
-      return;
-    }
-    Queries pass(call, shards, arguments);
-    if (arguments.strategy == LVX_QUERY_RING) {
-      run_ring(call, pass);
-    } else if (arguments.strategy == LVX_QUERY_GATHER) {
-      run_gather(call, pass);
-    } else {
-      run_two_level(call, pass);
+      case LVX_QUERY_GATHER: {
+        Queries pass(call, shards, arguments);
+        return run_gather(call, pass);
+      }
+      case LVX_KV_RING: {
+        Keys pass(call, shards, arguments);
+        return run_ring(call, pass);
+      }
+      case LVX_KV_GATHER: {
+        Keys pass(call, shards, arguments);
+        return run_gather(call, pass);
+      }
+      case LVX_HEAD_ALL_TO_ALL: {
+        Heads pass(call, shards, arguments);
+        return run_head_all_to_all(call, pass);
+      }
+      case LVX_TWO_LEVEL: {
+        Queries pass(call, shards, arguments);
+        return run_two_level(call, pass);
+      }
     }
   });
 }
@@ -63,13 +74,14 @@ void run(Group& group, const Announcement& mine, const Arguments& arguments, lvx
 }  // namespace
 
 void attention_forward(Group& group, const AttentionForward& arguments, lvx_statistics* statistics) {
-  run<ForwardQueryPass, ForwardKeyPass>(group, announce(Operation::kForward, arguments), arguments, statistics);
+  run<ForwardQueryPass, ForwardKeyPass, ForwardHeadPass>(group, announce(Operation::kForward, arguments), arguments,
+                                                         statistics);
 }
 
 void attention_backward(Group& group, const AttentionBackward& arguments, lvx_statistics* statistics) {
   Announcement mine = announce(Operation::kBackward, arguments);
   mine.wants_d_bias = arguments.d_bias.none() ? 0 : 1;
-  run<BackwardQueryPass, BackwardKeyPass>(group, mine, arguments, statistics);
+  run<BackwardQueryPass, BackwardKeyPass, BackwardHeadPass>(group, mine, arguments, statistics);
 }
 
 }  // namespace lvx

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of a key rank's bias that one rank's queries need, as it travels beside moving keys: compact, with extents
-// [batch or 1, heads or 1, that rank's queries or 1, keys].
+// The part of a key rank's bias that travels with its keys, for some queries and heads: compact, with extents
+// [batch or 1, heads or 1, queries or 1, keys].
 #pragma once
 
 #include "device/device.h"
@@ -16,6 +16,11 @@ class BiasSlice {
         rows_(home.bias_rows == 1 ? 1 : queries),
         keys_(home.has_bias != 0 ? home.keys : 0),
         dtype_(static_cast<DType>(home.bias_dtype)) {}
+
+  // For some heads only.
+  BiasSlice(const Announcement& home, std::int64_t queries, std::int64_t heads) : BiasSlice(home, queries) {
+    if (heads_ != 1) heads_ = heads;
+  }
 
   DType dtype() const { return dtype_; }
   std::int64_t bytes(DType dtype) const { return batch_ * heads_ * rows_ * keys_ * size_of(dtype); }

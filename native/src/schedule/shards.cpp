@@ -50,16 +50,16 @@ Shards::Shards(Call& call, const Visibility& visibility) : query_begin_{0}, key_
   }
 }
 
-bool Shards::queries_see_others(int home) const {
-  for (int rank = 0; rank < size(); ++rank) {
-    if (rank != home && sees(home, rank)) return true;
+bool Shards::queries_see_others(int rank) const {
+  for (int peer = 0; peer < size(); ++peer) {
+    if (peer != rank && sees(rank, peer)) return true;
   }
   return false;
 }
 
 bool Shards::keys_seen_by_others(int rank) const {
-  for (int home = 0; home < size(); ++home) {
-    if (home != rank && sees(home, rank)) return true;
+  for (int peer = 0; peer < size(); ++peer) {
+    if (peer != rank && sees(peer, rank)) return true;
   }
   return false;
 }

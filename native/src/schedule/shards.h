@@ -27,6 +27,9 @@ class Shards {
     return sees_[static_cast<std::size_t>(home) * (query_begin_.size() - 1) + static_cast<std::size_t>(rank)] != 0;
   }
 
+  // Whether any query of rank sees a key at all, or any key of rank is seen.
+  bool queries_see(int rank) const { return queries_see_others(rank) || sees(rank, rank); }
+  bool keys_seen(int rank) const { return keys_seen_by_others(rank) || sees(rank, rank); }
   // Whether any query of rank sees a key of another rank.
   bool queries_see_others(int rank) const;
   // Whether any query of another rank sees a key of rank.

@@ -6,8 +6,6 @@
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
-#include <map>
-#include <regex>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -29,24 +27,38 @@ std::vector<lvx_abi_field> describe() {
   return fields;
 }
 
-// Every "struct" and "struct.field" in the order of the header.
-std::vector<std::string> names_in_header() {
+// The header without its comments.
+std::string header_text() {
   const auto path = std::filesystem::path(__FILE__).parent_path() / "../../include/lvx/lvx.h";
   std::ifstream file(path);
   EXPECT_TRUE(file) << path;
   std::stringstream stream;
   stream << file.rdbuf();
-  const std::string text =
-      std::regex_replace(stream.str(), std::regex(R"(/\*[^*]*\*+([^/*][^*]*\*+)*/)"), "");
-  const std::regex a_struct(R"(typedef struct (\w+) \{([^}]*)\})");
-  const std::regex a_field(R"((\w+)(\[\d+\])?;)");
+  std::string text = stream.str();
+  for (std::size_t begin = 0; (begin = text.find("/*", begin)) != std::string::npos;) {
+    text.erase(begin, text.find("*/", begin) + 2 - begin);
+  }
+  return text;
+}
+
+// Every "struct" and "struct.field" in the order of the header.
+std::vector<std::string> names_in_header() {
+  const std::string text = header_text();
+  const std::string opening = "typedef struct ";
   std::vector<std::string> names;
-  for (std::sregex_iterator found(text.begin(), text.end(), a_struct), end; found != end; ++found) {
-    const std::string name = (*found)[1];
-    const std::string body = (*found)[2];
+  for (std::size_t at = 0; (at = text.find(opening, at)) != std::string::npos;) {
+    at += opening.size();
+    const std::size_t body = text.find('{', at);
+    const std::string name = text.substr(at, body - 1 - at);
     names.push_back(name);
-    for (std::sregex_iterator field(body.begin(), body.end(), a_field); field != end; ++field) {
-      names.push_back(name + "." + (*field)[1].str());
+    at = text.find('}', body);
+    std::istringstream fields(text.substr(body + 1, at - body - 1));
+    // A declaration ends with the field's name or with its name and [extent].
+    for (std::string declaration; std::getline(fields, declaration, ';');) {
+      const std::string declared = declaration.substr(0, declaration.find('['));
+      const std::size_t last_space = declared.find_last_of(" \n");
+      const std::string field = declared.substr(last_space + 1);
+      if (!field.empty()) names.push_back(name + "." + field);
     }
   }
   return names;
