@@ -24,7 +24,7 @@ void require_bias_rows(const Bias& bias, std::int64_t rows, std::int64_t queries
   }
 }
 
-// The oracle adds up what falls on one element.
+// The oracle clears what its queries reach; without queries, a broadcast gradient has elements all the same.
 void zero_d_bias(const AttentionBackward& arguments) {
   if (arguments.d_bias.none()) return;
   const Bias& bias = arguments.d_bias;

@@ -226,6 +226,20 @@ TEST(Use, FusedGradientBuffersAreAccepted) {
   lvx_device_close(device);
 }
 
+TEST(Use, WithoutQueriesTheReferencesGradientsAreZero) {
+  const DType dtype = DType::kFloat64;
+  OwnedTensor q(dtype, {1, 0, 4, 16}), o(dtype, {1, 0, 4, 16}), d_o(dtype, {1, 0, 4, 16}),
+      dq(dtype, {1, 0, 4, 16});
+  OwnedTensor k(dtype, {1, 7, 2, 16}), v(dtype, {1, 7, 2, 16}), dk(dtype, {1, 7, 2, 16}),
+      dv(dtype, {1, 7, 2, 16});
+  OwnedTensor lse(dtype, {1, 4, 0}), bias(dtype, {1, 1, 1, 7}), dbias(dtype, {1, 1, 1, 7});
+  for (OwnedTensor* gradient : {&dk, &dv, &dbias}) fill(*gradient, 5);
+  ASSERT_EQ(lvx_reference_backward(0.25, q, k, v, nullptr, bias, o, lse, d_o, dq, dk, dv, dbias), LVX_OK)
+      << error_now().message;
+  for (int i = 0; i < 7; ++i) EXPECT_EQ(dbias.as<double>()[i], 0.0);
+  for (int i = 0; i < 7 * 2 * 16; ++i) EXPECT_EQ(dk.as<double>()[i], 0.0);
+}
+
 TEST(Use, RecordsAndQueriesOfAGroup) {
   const lvx_device device = open_device();
   lvx_group_options options{};

@@ -1198,6 +1198,69 @@ public class Lvx extends Lvx$shared {
         }
     }
 
+    private static class lvx_group_all_gather {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_LONG,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_group_all_gather");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_group_all_gather(lvx_group group, const void *mine, uint64_t bytes, void *all)
+     * }
+     */
+    public static FunctionDescriptor lvx_group_all_gather$descriptor() {
+        return lvx_group_all_gather.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_group_all_gather(lvx_group group, const void *mine, uint64_t bytes, void *all)
+     * }
+     */
+    public static MethodHandle lvx_group_all_gather$handle() {
+        return lvx_group_all_gather.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_group_all_gather(lvx_group group, const void *mine, uint64_t bytes, void *all)
+     * }
+     */
+    public static MemorySegment lvx_group_all_gather$address() {
+        return lvx_group_all_gather.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_group_all_gather(lvx_group group, const void *mine, uint64_t bytes, void *all)
+     * }
+     */
+    public static int lvx_group_all_gather(long group, MemorySegment mine, long bytes, MemorySegment all) {
+        var mh$ = lvx_group_all_gather.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_group_all_gather", group, mine, bytes, all);
+            }
+            return (int)mh$.invokeExact(group, mine, bytes, all);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class lvx_group_records {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             Lvx.C_INT,
@@ -1268,6 +1331,51 @@ public class Lvx extends Lvx$shared {
      */
     public static int LVX_QUERY_RING() {
         return LVX_QUERY_RING;
+    }
+    private static final int LVX_QUERY_GATHER = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_strategy.LVX_QUERY_GATHER = 2
+     * }
+     */
+    public static int LVX_QUERY_GATHER() {
+        return LVX_QUERY_GATHER;
+    }
+    private static final int LVX_KV_RING = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_strategy.LVX_KV_RING = 3
+     * }
+     */
+    public static int LVX_KV_RING() {
+        return LVX_KV_RING;
+    }
+    private static final int LVX_KV_GATHER = (int)4L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_strategy.LVX_KV_GATHER = 4
+     * }
+     */
+    public static int LVX_KV_GATHER() {
+        return LVX_KV_GATHER;
+    }
+    private static final int LVX_HEAD_ALL_TO_ALL = (int)5L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_strategy.LVX_HEAD_ALL_TO_ALL = 5
+     * }
+     */
+    public static int LVX_HEAD_ALL_TO_ALL() {
+        return LVX_HEAD_ALL_TO_ALL;
+    }
+    private static final int LVX_TWO_LEVEL = (int)6L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_strategy.LVX_TWO_LEVEL = 6
+     * }
+     */
+    public static int LVX_TWO_LEVEL() {
+        return LVX_TWO_LEVEL;
     }
 
     private static class lvx_attention_forward {
