@@ -22,8 +22,8 @@ public enum Strategy {
   /** Keys and values go to all ranks at once, as in Megatron's context parallelism. */
   KV_GATHER(Lvx.LVX_KV_GATHER()),
   /**
-   * Heads are exchanged for sequence: each rank computes a part of the heads of all queries and keys
-   * (DeepSpeed-Ulysses, arXiv 2309.14509). Needs query heads that divide evenly among the ranks.
+   * Heads against sequence, as in DeepSpeed-Ulysses (arXiv 2309.14509): each rank gets all tokens
+   * of some heads. An {@link IllegalArgumentException} where the heads do not go round.
    */
   HEAD_ALL_TO_ALL(Lvx.LVX_HEAD_ALL_TO_ALL()),
   /**
