@@ -14,12 +14,11 @@ std::int64_t pieces_wanted(std::int64_t units, int threads) {
 
 ForwardBlocking::ForwardBlocking(const Problem& problem, std::int64_t units, std::int64_t unit_rows,
                                  int threads)
-    : rows(split(unit_rows, divide_up(unit_rows, kBlockRows), kLanes)),
-      keys(split(problem.keys, pieces_wanted(std::max<std::int64_t>(1, units * rows.parts), threads),
-                 4 * kTileKeys)) {}
+    : rows(unit_rows, divide_up(unit_rows, kBlockRows), kLanes),
+      keys(problem.keys, pieces_wanted(std::max<std::int64_t>(1, units * rows.parts()), threads),
+           4 * kTileKeys) {}
 
 BackwardBlocking::BackwardBlocking(const Problem& problem, std::int64_t independent_units, int threads)
-    : keys(split(problem.keys, pieces_wanted(std::max<std::int64_t>(1, independent_units), threads),
-                 kBlockKeys)) {}
+    : keys(problem.keys, pieces_wanted(std::max<std::int64_t>(1, independent_units), threads), kBlockKeys) {}
 
 }  // namespace lvx

@@ -32,10 +32,10 @@ struct Plan {
     workspace = one.used();
     Scratch scratch(memory);
     workspaces = scratch.take<std::byte>(static_cast<std::int64_t>(workspace) * threads);
-    if (blocking.keys.parts > 1) {
-      partial_o = scratch.take<T>(blocking.keys.parts * units * rows * p.head_dim);
-      partial_max = scratch.take<T>(blocking.keys.parts * units * rows);
-      partial_sum = scratch.take<T>(blocking.keys.parts * units * rows);
+    if (blocking.keys.parts() > 1) {
+      partial_o = scratch.take<T>(blocking.keys.parts() * units * rows * p.head_dim);
+      partial_max = scratch.take<T>(blocking.keys.parts() * units * rows);
+      partial_sum = scratch.take<T>(blocking.keys.parts() * units * rows);
     }
     bytes = scratch.used();
   }
@@ -45,7 +45,7 @@ template <typename T>
 void merge_parts(Workers& workers, const ForwardArguments& a, const Plan<T>& plan) {
   const Problem& p = a.problem;
   const std::int64_t all_rows = plan.units * plan.rows;
-  const std::int64_t parts = plan.blocking.keys.parts;
+  const std::int64_t parts = plan.blocking.keys.parts();
   constexpr std::int64_t kRowsAtOnce = 64;
   workers.run(divide_up(all_rows, kRowsAtOnce), [&](std::int64_t run, int) {
     for (std::int64_t i = run * kRowsAtOnce; i < std::min(all_rows, (run + 1) * kRowsAtOnce); ++i) {
@@ -75,21 +75,21 @@ void forward_as(Workers& workers, const ForwardArguments& a, std::span<std::byte
   const Split& row_blocks = plan.blocking.rows;
   const Split& key_parts = plan.blocking.keys;
   if (plan.units * plan.rows == 0) return;
-  workers.run(plan.units * row_blocks.parts * key_parts.parts, [&](std::int64_t index, int slot) {
+  workers.run(plan.units * row_blocks.parts() * key_parts.parts(), [&](std::int64_t index, int slot) {
     // Neighbouring tasks share the keys' part, so that threads read the same memory at about the same time.
-    const std::int64_t part = index % key_parts.parts;
-    const std::int64_t block = index / key_parts.parts % row_blocks.parts;
-    const std::int64_t unit = index / key_parts.parts / row_blocks.parts;
+    const std::int64_t part = index % key_parts.parts();
+    const std::int64_t block = index / key_parts.parts() % row_blocks.parts();
+    const std::int64_t unit = index / key_parts.parts() / row_blocks.parts();
     ForwardTask<T> task{&a,
                         unit,
-                        row_blocks.begin(block, plan.rows),
-                        row_blocks.end(block, plan.rows),
-                        key_parts.begin(part, p.keys),
-                        key_parts.end(part, p.keys),
+                        row_blocks.begin(block),
+                        row_blocks.end(block),
+                        key_parts.begin(part),
+                        key_parts.end(part),
                         nullptr,
                         nullptr,
                         nullptr};
-    if (key_parts.parts > 1) {
+    if (key_parts.parts() > 1) {
       const std::int64_t first = (part * plan.units + unit) * plan.rows;
       task.partial_o = plan.partial_o + first * p.head_dim;
       task.partial_max = plan.partial_max + first;
@@ -97,7 +97,7 @@ void forward_as(Workers& workers, const ForwardArguments& a, std::span<std::byte
     }
     run_forward_task(task, plan.workspaces + static_cast<std::size_t>(slot) * plan.workspace);
   });
-  if (key_parts.parts > 1) merge_parts(workers, a, plan);
+  if (key_parts.parts() > 1) merge_parts(workers, a, plan);
 }
 
 }  // namespace
