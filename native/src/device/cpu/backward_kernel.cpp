@@ -127,7 +127,7 @@ class BackwardRun {
       const T* mask = nullptr;
       if (seen == Seen::kSome || !a_.bias.none()) {
         fill_bias(a_.bias, unit_, panel.begin, panel.end, key, end, work_.mask);
-        visible.hide(panel.begin, panel.end, key, end, work_.mask);
+        visible.hide(panel.begin, panel.end, key, end, work_.mask, 1, kPanelRows);
         mask = work_.mask;
       }
       tile(panel, key - key_begin, end - key, mask);

@@ -17,6 +17,8 @@ constexpr std::int64_t kPanelRows = 48;   // query rows of a panel: three vector
 constexpr std::int64_t kTileKeys = 64;    // keys of a tile: a tile of logits stays in the first cache
 constexpr std::int64_t kBlockRows = 480;  // query rows that share packed keys, forward
 constexpr std::int64_t kBlockKeys = 256;  // keys that share packed queries, backward
+constexpr std::int64_t kDecodeRows = 8;   // rows of a unit up to which forward is bound by memory
+constexpr std::int64_t kDecodeKeys = 32;  // keys of a tile in that case
 constexpr std::int64_t kMaxHeadDim = 256;
 
 // Leading dimension of packed rows: whole vectors, and an odd number of cache lines so that columns spread over the
@@ -44,10 +46,11 @@ class Split {
 };
 
 struct ForwardBlocking {
-  Split rows;  // of a unit
-  Split keys;  // more than one part: partial results are merged afterwards
+  bool decode;  // few rows and many keys: one task takes all heads of a batch item
+  Split rows;   // of a unit
+  Split keys;   // more than one part: partial results are merged afterwards
 
-  ForwardBlocking(const Problem& problem, std::int64_t units, std::int64_t unit_rows, int threads);
+  ForwardBlocking(const Problem& problem, int threads);
 };
 
 struct BackwardBlocking {

@@ -85,7 +85,7 @@ class ForwardBlock {
       const T* mask = nullptr;
       if (seen == Seen::kSome || !a_.bias.none()) {
         fill_bias(a_.bias, unit_, begin, end, key_begin, key_end, work_.mask);
-        visible_.hide(begin, end, key_begin, key_end, work_.mask);
+        visible_.hide(begin, end, key_begin, key_end, work_.mask, 1, kPanelRows);
         mask = work_.mask;
       }
       attend(panel, round_up(end - begin, kLanes), keys, mask, finite);
@@ -161,6 +161,8 @@ void forward_double(const ForwardTask<double>& task, std::byte* workspace) {
   ForwardBlock<double>(task, workspace).run();
 }
 
+const char* target() { return hwy::TargetName(HWY_TARGET); }
+
 }  // namespace HWY_NAMESPACE
 }  // namespace lvx
 HWY_AFTER_NAMESPACE();
@@ -170,6 +172,9 @@ namespace lvx {
 
 HWY_EXPORT(forward_float);
 HWY_EXPORT(forward_double);
+HWY_EXPORT(target);
+
+const char* kernel_target() { return HWY_DYNAMIC_DISPATCH(target)(); }
 
 void run_forward_task(const ForwardTask<float>& task, std::byte* workspace) {
   HWY_DYNAMIC_DISPATCH(forward_float)(task, workspace);

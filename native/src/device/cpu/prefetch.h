@@ -27,7 +27,7 @@ class Prefetcher {
 
   void step() {
     for (std::int64_t i = 0; i < lines_a_step_ && left_ > 0; ++i) {
-      __builtin_prefetch(rows_[left_ & 1] + offset_, 0, 2);
+      __builtin_prefetch(rows_[left_ & 1] + offset_, 0, 3);
       offset_ += kLine;
       if (offset_ >= row_bytes_) {
         offset_ = 0;
