@@ -217,6 +217,24 @@ LVX_API lvx_status lvx_group_barrier(lvx_group group);
  *  65536 bytes, as many on every rank; for agreeing on things, not for data. A collective call. */
 LVX_API lvx_status lvx_group_all_gather(lvx_group group, const void* mine, uint64_t bytes, void* all);
 
+/** What the ranks of a group do together. */
+typedef enum lvx_operation {
+  LVX_OPERATION_BARRIER = 0,    /**< lvx_group_barrier */
+  LVX_OPERATION_ALL_GATHER = 1, /**< lvx_group_all_gather */
+  LVX_OPERATION_FORWARD = 2,    /**< lvx_attention_forward */
+  LVX_OPERATION_BACKWARD = 3    /**< lvx_attention_backward */
+} lvx_operation;
+
+/**
+ * Tells the peers that this rank will not make the collective call that they are about to make, or wait in: their calls
+ * end with LVX_PEER_MISMATCH, which names this rank and the reason, and the group stays usable. For callers that find a
+ * mistake before they can make the call; a call made with wrong arguments declines by itself. Does not wait.
+ *
+ * @param operation the lvx_operation that is declined
+ * @param reason    UTF-8 for people; what is longer than 255 bytes is cut off
+ */
+LVX_API lvx_status lvx_group_decline(lvx_group group, int32_t operation, const char* reason);
+
 /** Copies the newest entries of the flight recorder that fit, oldest first; count gets how many it holds in all. May be
  *  called by any thread while an operation runs. */
 LVX_API lvx_status lvx_group_records(lvx_group group, lvx_record* records, uint64_t capacity,

@@ -188,6 +188,23 @@ lvx_status lvx_group_all_gather(lvx_group group, const void* mine, uint64_t byte
   });
 }
 
+lvx_status lvx_group_decline(lvx_group group, int32_t operation, const char* reason) {
+  return guard([&] {
+    if (operation < LVX_OPERATION_BARRIER || operation > LVX_OPERATION_BACKWARD) {
+      throw Error(LVX_INVALID_ARGUMENT,
+                  "operation: expected LVX_OPERATION_BARRIER (0) to LVX_OPERATION_BACKWARD (3), got " +
+                      std::to_string(operation));
+    }
+    require_not_null(reason, "reason");
+    const auto object = find_handle<GroupObject>(group);
+    const InUse use(object->busy, "group");
+    object->group.decline(static_cast<Operation>(operation), reason);
+    if (object->group.failed()) {
+      throw Error(LVX_INVALID_STATE, "group: an operation of it broke off; close it and make a new group");
+    }
+  });
+}
+
 lvx_status lvx_group_records(lvx_group group, lvx_record* records, uint64_t capacity, uint64_t* count) {
   return guard([&] {
     require_not_null(count, "count");

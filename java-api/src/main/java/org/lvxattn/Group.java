@@ -25,8 +25,9 @@ import org.lvxattn.bindings.generated.lvx_statistics;
  * has {@link #failed}: close it and make a new one. After {@link PeerMismatchException} it can be
  * used on.
  *
- * <p>A call that is refused on one rank because of a null, closed or foreign object has not been
- * made: the peers wait for that rank to make it properly, or to leave.
+ * <p>Where a call is refused on one rank, whatever was wrong with its arguments, the other ranks'
+ * calls end with {@link PeerMismatchException} at once. What no rank can be told of is a group that
+ * is null, closed or of another thread: the others wait for that rank until the deadline.
  */
 public final class Group implements AutoCloseable {
   /** What launchers tell a process about the number of processes. */
@@ -192,7 +193,8 @@ public final class Group implements AutoCloseable {
   }
 
   /**
-   * Gives every rank what all ranks said, in rank order. For agreeing on small things, not for data.
+   * Gives every rank what all ranks said, in rank order. For agreeing on small things, not for
+   * data.
    *
    * @param mine 1 to 65536 bytes, as many on every rank
    * @throws NullPointerException if mine is null
@@ -202,8 +204,10 @@ public final class Group implements AutoCloseable {
    * @throws WrongThreadException if another thread owns the device
    */
   public List<byte[]> allGather(byte[] mine) {
-    Arguments.present(mine, "mine");
     requireUsable();
+    if (mine == null) {
+      throw decline(Lvx.LVX_OPERATION_ALL_GATHER(), new NullPointerException("mine is null"));
+    }
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment all = arena.allocate(Math.max(1, (long) mine.length * size));
       NativeCalls.check(
@@ -270,6 +274,24 @@ public final class Group implements AutoCloseable {
     requireUsable();
     resource.close();
     closed = true;
+  }
+
+  /**
+   * Tells the peers that this rank does not make a call that they make, because of a mistake that
+   * the native library has not seen.
+   *
+   * @param operation the number of the call, an {@code LVX_OPERATION}
+   * @return the mistake, to be thrown
+   */
+  RuntimeException decline(int operation, RuntimeException mistake) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment reason = arena.allocateFrom(String.valueOf(mistake.getMessage()));
+      NativeCalls.check(Lvx.lvx_group_decline(resource.handle, operation, reason));
+      Reachability.keep(this);
+    } catch (RuntimeException e) {
+      mistake.addSuppressed(e);
+    }
+    return mistake;
   }
 
   boolean isOpen() {

@@ -100,6 +100,12 @@ class GroupTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> GroupOptions.defaults().withDeadline(Duration.ZERO))
         .withMessageContaining("deadline");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> GroupOptions.defaults().withDeadline(Duration.ofDays(20_000)))
+        .withMessageContaining("deadline");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> GroupOptions.defaults().withRecorderEntries(1 << 21))
+        .withMessageContaining("recorderEntries");
   }
 
   @Test

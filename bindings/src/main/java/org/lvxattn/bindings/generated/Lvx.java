@@ -1260,6 +1260,104 @@ public class Lvx extends Lvx$shared {
            throw new AssertionError("should not reach here", ex$);
         }
     }
+    private static final int LVX_OPERATION_BARRIER = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_operation.LVX_OPERATION_BARRIER = 0
+     * }
+     */
+    public static int LVX_OPERATION_BARRIER() {
+        return LVX_OPERATION_BARRIER;
+    }
+    private static final int LVX_OPERATION_ALL_GATHER = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_operation.LVX_OPERATION_ALL_GATHER = 1
+     * }
+     */
+    public static int LVX_OPERATION_ALL_GATHER() {
+        return LVX_OPERATION_ALL_GATHER;
+    }
+    private static final int LVX_OPERATION_FORWARD = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_operation.LVX_OPERATION_FORWARD = 2
+     * }
+     */
+    public static int LVX_OPERATION_FORWARD() {
+        return LVX_OPERATION_FORWARD;
+    }
+    private static final int LVX_OPERATION_BACKWARD = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_operation.LVX_OPERATION_BACKWARD = 3
+     * }
+     */
+    public static int LVX_OPERATION_BACKWARD() {
+        return LVX_OPERATION_BACKWARD;
+    }
+
+    private static class lvx_group_decline {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_INT,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_group_decline");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_group_decline(lvx_group group, int32_t operation, const char *reason)
+     * }
+     */
+    public static FunctionDescriptor lvx_group_decline$descriptor() {
+        return lvx_group_decline.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_group_decline(lvx_group group, int32_t operation, const char *reason)
+     * }
+     */
+    public static MethodHandle lvx_group_decline$handle() {
+        return lvx_group_decline.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_group_decline(lvx_group group, int32_t operation, const char *reason)
+     * }
+     */
+    public static MemorySegment lvx_group_decline$address() {
+        return lvx_group_decline.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_group_decline(lvx_group group, int32_t operation, const char *reason)
+     * }
+     */
+    public static int lvx_group_decline(long group, int operation, MemorySegment reason) {
+        var mh$ = lvx_group_decline.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_group_decline", group, operation, reason);
+            }
+            return (int)mh$.invokeExact(group, operation, reason);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
 
     private static class lvx_group_records {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
