@@ -14,6 +14,8 @@ import java.util.Objects;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class CrossAttentionTest {
   private Device device;
@@ -70,8 +72,7 @@ class CrossAttentionTest {
       CrossAttention attention = problem.attention;
       try (AttentionForward forward =
               attention.forward(group, problem.q, problem.k, problem.v, problem.mask);
-          AttentionGradients gradients =
-              attention.backwardWithBias(group, forward, problem.dO)) {
+          AttentionGradients gradients = attention.backwardWithBias(group, forward, problem.dO)) {
         assertThat(forward.output().toFloats()).isEqualTo(problem.o.toFloats());
         assertThat(forward.logSumExp().toFloats()).isEqualTo(problem.lse.toFloats());
         assertThat(gradients.query().toFloats()).isEqualTo(problem.dq.toFloats());
@@ -104,8 +105,7 @@ class CrossAttentionTest {
         Problem problem = Problem.alone(device, DType.FLOAT32)) {
       problem.forward(group);
       MemorySegment memory = arena.allocate(problem.o.elements() * Float.BYTES, 64);
-      try (Tensor o =
-          Tensor.wrap(device, memory, DType.FLOAT32, problem.o.shape(), null)) {
+      try (Tensor o = Tensor.wrap(device, memory, DType.FLOAT32, problem.o.shape(), null)) {
         problem.attention.forwardInto(
             group,
             problem.q,
@@ -123,8 +123,7 @@ class CrossAttentionTest {
   @Test
   void mergingTwoHalvesOfTheKeysGivesTheWhole() {
     try (Problem problem = Problem.alone(device, DType.FLOAT64);
-        AttentionForward whole =
-            problem.attention.forward(group, problem.q, problem.k, problem.v);
+        AttentionForward whole = problem.attention.forward(group, problem.q, problem.k, problem.v);
         Tensor k1 = problem.k.slice(1, 0, 2);
         Tensor v1 = problem.v.slice(1, 0, 2);
         Tensor k2 = problem.k.slice(1, 2, 5);
@@ -148,8 +147,9 @@ class CrossAttentionTest {
     }
   }
 
-  @Test
-  void aRingOfFourEqualsOneRank() {
+  @ParameterizedTest
+  @EnumSource
+  void fourRanksEqualOne(Strategy strategy) {
     int[] queries = {2, 0, 3, 1};
     int[] keys = {0, 7, 2, 4};
     List<double[]> parts =
@@ -161,8 +161,8 @@ class CrossAttentionTest {
                   Tensor q = shard(whole.q, queries, rank);
                   Tensor k = shard(whole.k, keys, rank);
                   Tensor v = shard(whole.v, keys, rank);
-                  AttentionForward forward = whole.attention.forward(ring, q, k, v)) {
-                assertThat(forward.statistics().strategy()).isEqualTo(Strategy.QUERY_RING);
+                  AttentionForward forward = with(strategy).forward(ring, q, k, v)) {
+                assertThat(forward.statistics().strategy()).isEqualTo(strategy);
                 return forward.output().toDoubles();
               }
             });
@@ -188,8 +188,7 @@ class CrossAttentionTest {
         .isThrownBy(() -> CrossAttention.builder().scale(Double.NaN))
         .withMessageContaining("scale is NaN");
     assertThatIllegalArgumentException()
-        .isThrownBy(
-            () -> CrossAttention.builder().heads(4).keyValueHeads(3).headDim(8).build())
+        .isThrownBy(() -> CrossAttention.builder().heads(4).keyValueHeads(3).headDim(8).build())
         .withMessageContaining("keyValueHeads is 3");
     assertThatIllegalStateException()
         .isThrownBy(() -> CrossAttention.builder().heads(4).build())
@@ -219,6 +218,15 @@ class CrossAttentionTest {
           .withMessageContaining("without a bias");
     }
     assertThat(device.bytesInUse()).isZero();
+  }
+
+  private static CrossAttention with(Strategy strategy) {
+    return CrossAttention.builder()
+        .heads(Problem.HEADS)
+        .keyValueHeads(Problem.KEY_HEADS)
+        .headDim(Problem.HEAD_DIM)
+        .strategy(strategy)
+        .build();
   }
 
   private static Tensor shard(Tensor whole, int[] sizes, int rank) {
