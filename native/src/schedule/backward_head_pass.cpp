@@ -29,6 +29,13 @@ Problem BackwardHeadPass::problem_of(int queries_home, int keys_home, int worker
   return problem;
 }
 
+// This rank's queries against no keys: gives the identity.
+Problem BackwardHeadPass::nothing() const {
+  Problem problem = arguments_.problem;
+  problem.keys = 0;
+  return problem;
+}
+
 BiasSlice BackwardHeadPass::slice_of(int home, int worker) const {
   return {call_.announced(home), shards_.all_queries(), split_.query_heads(worker).count};
 }
@@ -99,6 +106,7 @@ BackwardHeadPass::Gradients BackwardHeadPass::result_of(int home, int worker, st
 
 void BackwardHeadPass::reserve(Workspace& workspace) {
   const int rank = call_.rank();
+  scratch_bytes_ = call_.device().backward_scratch(nothing(), dtype_);
   const Problem& own = arguments_.problem;
   delta_piece_ = workspace.reserve(own.rows() * size_of(accumulator_));
   dk_piece_ = workspace.reserve(own.key_elements() * size_of(accumulator_));
@@ -134,15 +142,14 @@ void BackwardHeadPass::begin(const Workspace& workspace) {
   device.zero(dv_.data, bytes);
   d_bias_ = d_bias_sum_.begin(device, workspace);
   if (shards_.queries_see(call_.rank())) return;
-  BackwardArguments nothing;
-  nothing.problem = own;
-  nothing.problem.keys = 0;
-  nothing.q = arguments_.q;
-  nothing.d_o = arguments_.d_o;
-  nothing.lse = arguments_.lse;
-  nothing.delta = delta_;
-  nothing.dq = arguments_.dq;
-  device.backward(nothing, scratch_);
+  BackwardArguments identity;
+  identity.problem = nothing();
+  identity.q = arguments_.q;
+  identity.d_o = arguments_.d_o;
+  identity.lse = arguments_.lse;
+  identity.delta = delta_;
+  identity.dq = arguments_.dq;
+  device.backward(identity, scratch_);
 }
 
 void BackwardHeadPass::pack_share(int worker, std::byte* share) {
