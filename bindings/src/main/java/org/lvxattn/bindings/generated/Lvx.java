@@ -1296,6 +1296,15 @@ public class Lvx extends Lvx$shared {
     public static int LVX_KV_GATHER() {
         return LVX_KV_GATHER;
     }
+    private static final int LVX_HEAD_ALL_TO_ALL = (int)5L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_strategy.LVX_HEAD_ALL_TO_ALL = 5
+     * }
+     */
+    public static int LVX_HEAD_ALL_TO_ALL() {
+        return LVX_HEAD_ALL_TO_ALL;
+    }
     private static final int LVX_TWO_LEVEL = (int)6L;
     /**
      * {@snippet lang=c :
