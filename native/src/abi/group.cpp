@@ -15,12 +15,27 @@ namespace {
 constexpr double kLongestDeadline = 1e9;
 constexpr std::int32_t kMostRecorderEntries = 1 << 20;
 constexpr std::int32_t kMostRanks = 4096;
+constexpr std::uint64_t kMostGatheredBytes = 1 << 16;
 
 void require_deadline(double seconds, const char* name) {
   if (!(seconds > 0 && seconds <= kLongestDeadline)) {
     throw Error(
         LVX_INVALID_ARGUMENT,
         std::string(name) + ": expected more than 0 and at most 1e9 seconds, got " + std::to_string(seconds));
+  }
+}
+
+void require_link_number(double value, const char* name) {
+  if (!(value >= 0 && value <= 1e18)) {
+    throw Error(LVX_INVALID_ARGUMENT,
+                std::string(name) + ": expected 0 (not emulated) to 1e18, got " + std::to_string(value));
+  }
+}
+
+void require_no_links(const GroupOptions& options) {
+  if (options.links.intra.emulated() || options.links.inter.emulated()) {
+    throw Error(LVX_INVALID_ARGUMENT,
+                "options: expected no emulated links (bandwidths of 0) in a group that is not local");
   }
 }
 
@@ -42,6 +57,18 @@ GroupOptions read_group_options(const lvx_group_options* options) {
                                           std::to_string(read.recorder_entries));
   }
   if (read.recorder_entries > 0) wanted.recorder_entries = read.recorder_entries;
+  require_link_number(read.intra_bytes_per_second, "options.intra_bytes_per_second");
+  require_link_number(read.intra_latency_seconds, "options.intra_latency_seconds");
+  require_link_number(read.inter_bytes_per_second, "options.inter_bytes_per_second");
+  require_link_number(read.inter_latency_seconds, "options.inter_latency_seconds");
+  if (read.shared_inter != 0 && read.shared_inter != 1) {
+    throw Error(LVX_INVALID_ARGUMENT,
+                "options.shared_inter: expected 0 or 1, got " + std::to_string(read.shared_inter));
+  }
+  require_zero(read.reserved, "options.reserved");
+  wanted.links = {{read.intra_bytes_per_second, read.intra_latency_seconds},
+                  {read.inter_bytes_per_second, read.inter_latency_seconds},
+                  read.shared_inter == 1};
   return wanted;
 }
 
@@ -58,6 +85,7 @@ lvx_status lvx_group_create_self(lvx_device device, const lvx_group_options* opt
   return guard([&] {
     require_not_null(group, "group");
     const GroupOptions wanted = read_group_options(options);
+    require_no_links(wanted);
     auto owner = find_handle<DeviceObject>(device);
     *group = add_handle(std::make_shared<GroupObject>(std::move(owner), make_self_transport(), wanted));
   });
@@ -133,6 +161,21 @@ lvx_status lvx_group_set_deadline(lvx_group group, double seconds) {
 
 lvx_status lvx_group_barrier(lvx_group group) {
   return group_call(group, Operation::kBarrier, [](GroupObject& object) { object.group.barrier(); });
+}
+
+lvx_status lvx_group_all_gather(lvx_group group, const void* mine, uint64_t bytes, void* all) {
+  return group_call(group, Operation::kAllGather, [&](GroupObject& object) {
+    require_not_null(mine, "mine");
+    require_not_null(all, "all");
+    if (bytes < 1 || bytes > kMostGatheredBytes) {
+      throw Error(LVX_INVALID_ARGUMENT, "bytes: expected 1 to " + std::to_string(kMostGatheredBytes) +
+                                            ", got " + std::to_string(bytes));
+    }
+    const auto size = static_cast<std::size_t>(bytes);
+    object.group.all_gather(
+        {static_cast<const std::byte*>(mine), size},
+        {static_cast<std::byte*>(all), size * static_cast<std::size_t>(object.group.size())});
+  });
 }
 
 lvx_status lvx_group_records(lvx_group group, lvx_record* records, uint64_t capacity, uint64_t* count) {

@@ -133,11 +133,12 @@ void ForwardHeadPass::pack_share(int worker, std::byte* share) {
     }
   }
   if (shards_.keys_seen(rank)) {
-    device.copy(problem.batch, problem.keys, problem.key_heads, problem.head_dim, heads_of(arguments_.k, keys),
-                parts.k);
-    device.copy(problem.batch, problem.keys, problem.key_heads, problem.head_dim, heads_of(arguments_.v, keys),
-                parts.v);
-    if (!parts.bias.none()) slice_of(rank, worker).copy(device, heads_of(arguments_.bias, queries), parts.bias);
+    device.copy(problem.batch, problem.keys, problem.key_heads, problem.head_dim,
+                heads_of(arguments_.k, keys), parts.k);
+    device.copy(problem.batch, problem.keys, problem.key_heads, problem.head_dim,
+                heads_of(arguments_.v, keys), parts.v);
+    if (!parts.bias.none())
+      slice_of(rank, worker).copy(device, heads_of(arguments_.bias, queries), parts.bias);
   }
 }
 
@@ -150,8 +151,8 @@ void ForwardHeadPass::take_share(int home, std::byte* share, std::byte* result) 
   at(home).result = result_of(home, rank, result);
   at(home).sum = at(home).result;
   if (narrow_) {
-    at(home).sum.o = compact_bshd(workspace_->at(sum_piece), accumulator_, problem.queries, problem.query_heads,
-                                  problem.head_dim);
+    at(home).sum.o = compact_bshd(workspace_->at(sum_piece), accumulator_, problem.queries,
+                                  problem.query_heads, problem.head_dim);
   }
 }
 

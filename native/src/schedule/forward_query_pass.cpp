@@ -41,7 +41,8 @@ std::int64_t ForwardQueryPass::result_bytes(int home, int) const {
 void ForwardQueryPass::reserve(Workspace& workspace) {
   const int rank = call_.rank();
   if (packs_) packed_piece_ = workspace.reserve(block_bytes(rank));
-  if (accumulates_) accumulator_piece_ = workspace.reserve(problem_of(rank).query_elements() * size_of(accumulator_));
+  if (accumulates_)
+    accumulator_piece_ = workspace.reserve(problem_of(rank).query_elements() * size_of(accumulator_));
   for (int home = 0; home < call_.size(); ++home) {
     if (home == rank || shards_.sees(home, rank)) {
       scratch_bytes_ = std::max(scratch_bytes_, call_.device().forward_scratch(problem_of(home), dtype_));
@@ -66,8 +67,8 @@ void ForwardQueryPass::begin(const Workspace& workspace) {
   }
   sum_ = {arguments_.o, arguments_.lse};
   if (accumulates_) {
-    sum_.o = compact_bshd(workspace.at(accumulator_piece_), accumulator_, problem.queries, problem.query_heads,
-                          problem.head_dim);
+    sum_.o = compact_bshd(workspace.at(accumulator_piece_), accumulator_, problem.queries,
+                          problem.query_heads, problem.head_dim);
   }
 }
 
@@ -158,7 +159,8 @@ void ForwardQueryPass::finish_sum(int home, std::byte* sum, std::byte* result) {
 void ForwardQueryPass::finish() {
   if (!accumulates_) return;
   const Problem& problem = arguments_.problem;
-  call_.device().copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, sum_.o, arguments_.o);
+  call_.device().copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, sum_.o,
+                      arguments_.o);
 }
 
 }  // namespace lvx

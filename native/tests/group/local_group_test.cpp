@@ -81,6 +81,15 @@ TEST(LocalGroup, BarrierHoldsUntilAllHaveCome) {
   });
 }
 
+TEST(LocalGroup, AllGatherGivesEveryRankWhatAllSaid) {
+  run_ranks_well(3, [](Group& group) {
+    const std::array<std::int64_t, 2> mine = {group.rank() * 10, group.rank() * 10 + 1};
+    std::array<std::int64_t, 6> all{};
+    group.all_gather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all)));
+    EXPECT_EQ(all, (std::array<std::int64_t, 6>{0, 1, 10, 11, 20, 21}));
+  });
+}
+
 TEST(LocalGroup, NamesTheRankThatCalledSomethingElseAndStaysUsable) {
   std::atomic<int> mismatches{0};
   run_ranks_well(3, [&](Group& group) {
@@ -157,8 +166,9 @@ TEST(LocalGroup, RankThatFailsIsNamedByAll) {
     collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
       for (int step = 0; step < 10; ++step) {
         if (step == 4 && call.rank() == 3) throw Error(LVX_DEVICE_ERROR, "the device burnt down");
-        const std::array transfers = {send_to((call.rank() + 1) % size, bytes_of(out).data(), 4000),
-                                      receive_from((call.rank() + size - 1) % size, bytes_of(in).data(), 4000)};
+        const std::array transfers = {
+            send_to((call.rank() + 1) % size, bytes_of(out).data(), 4000),
+            receive_from((call.rank() + size - 1) % size, bytes_of(in).data(), 4000)};
         call.wait(call.start(transfers));
       }
     });
@@ -208,11 +218,12 @@ TEST(LocalGroup, StalledRankIsNamedByAllWithinTheDeadline) {
 TEST(LocalGroup, FailedGroupRefusesFurtherCallsAndANewOneWorks) {
   const auto thrown = run_ranks(2, {}, [](Group& group) {
     try {
-      collective(group, {}, LVX_QUERY_RING, nullptr,
-                 [](Call& call) { if (call.rank() == 0) throw Error(LVX_OUT_OF_MEMORY, "no memory"); 
-                                  std::array<std::byte, 1> byte{};
-                                  const std::array transfers = {receive_from(0, byte.data(), 1)};
-                                  call.wait(call.start(transfers)); });
+      collective(group, {}, LVX_QUERY_RING, nullptr, [](Call& call) {
+        if (call.rank() == 0) throw Error(LVX_OUT_OF_MEMORY, "no memory");
+        std::array<std::byte, 1> byte{};
+        const std::array transfers = {receive_from(0, byte.data(), 1)};
+        call.wait(call.start(transfers));
+      });
     } catch (const Error&) {
     }
     EXPECT_TRUE(group.failed());

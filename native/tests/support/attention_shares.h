@@ -29,7 +29,8 @@ inline Bias bias_view(const RandomProblem& random, const Values& values, std::in
   return compact_bias(data, DType::kFloat64, random.bias_batch, random.bias_heads, random.bias_rows, keys);
 }
 
-inline Visibility visibility_view(const RandomProblem& random, const std::vector<std::int32_t>& values, std::int64_t rows) {
+inline Visibility visibility_view(const RandomProblem& random, const std::vector<std::int32_t>& values,
+                                  std::int64_t rows) {
   static const std::int32_t nothing = 0;
   return compact_visibility(values.empty() ? &nothing : values.data(), rows, random.ranges);
 }

@@ -153,9 +153,12 @@ class TrafficFormulas {
   }
   std::int64_t queries(int home) const { return rows(home) * random_.problem.head_dim; }
   std::int64_t keys(int home) const {
-    return random_.problem.batch * random_.keys(home) * random_.problem.key_heads * random_.problem.head_dim * 8;
+    return random_.problem.batch * random_.keys(home) * random_.problem.key_heads * random_.problem.head_dim *
+           8;
   }
-  std::int64_t ranges(int home) const { return random_.problem.batch * random_.queries(home) * random_.ranges * 8; }
+  std::int64_t ranges(int home) const {
+    return random_.problem.batch * random_.queries(home) * random_.ranges * 8;
+  }
   std::int64_t out(int home) const {
     return (backward_ ? 2 * (queries(home) + rows(home)) : queries(home)) + ranges(home);
   }

@@ -22,9 +22,8 @@ public enum Strategy {
   /** Keys and values go to all ranks at once, as in Megatron's context parallelism. */
   KV_GATHER(Lvx.LVX_KV_GATHER()),
   /**
-   * Each rank gets a part of the heads of all queries and keys (DeepSpeed-Ulysses, arXiv
-   * 2309.14509). Heads must divide evenly among the ranks, in whole groups that share a key head or
-   * in equal parts of one.
+   * Heads against sequence, as in DeepSpeed-Ulysses (arXiv 2309.14509): each rank gets all tokens
+   * of some heads. An {@link IllegalArgumentException} where the heads do not go round.
    */
   HEAD_ALL_TO_ALL(Lvx.LVX_HEAD_ALL_TO_ALL()),
   /**

@@ -4,13 +4,17 @@ package org.lvxattn;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.assertj.core.api.Assertions.within;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -117,6 +121,38 @@ class CrossAttentionTest {
             problem.statistics);
         assertThat(o.toFloats()).isEqualTo(problem.o.toFloats());
       }
+    }
+  }
+
+  @Test
+  void anArenaCannotBeClosedWhileItsMemoryIsComputedWith() throws InterruptedException {
+    GroupOptions options = GroupOptions.defaults().withDeadline(Duration.ofSeconds(1));
+    AtomicReference<Throwable> refusal = new AtomicReference<>();
+    try (Arena arena = Arena.ofShared();
+        LocalWorld world = LocalWorld.of(2, options);
+        Group waiting = world.join(0, device);
+        Problem problem = Problem.alone(device, DType.FLOAT32);
+        Tensor q =
+            Tensor.wrap(
+                device,
+                arena.allocate(problem.q.elements() * Float.BYTES, 64),
+                DType.FLOAT32,
+                problem.q.shape(),
+                null)) {
+      Thread closer =
+          new Thread(
+              () -> {
+                while (waiting.flightRecords().isEmpty()) {
+                  Thread.onSpinWait();
+                }
+                refusal.set(catchThrowable(arena::close));
+              });
+      closer.start();
+      assertThatThrownBy(() -> problem.attention.forward(waiting, q, problem.k, problem.v))
+          .isInstanceOf(DeadlineExceededException.class);
+      closer.join();
+      assertThat(refusal.get()).isInstanceOf(IllegalStateException.class);
+      assertThat(arena.scope().isAlive()).isTrue();
     }
   }
 

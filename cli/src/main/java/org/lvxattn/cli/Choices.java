@@ -37,10 +37,19 @@ final class Choices {
   static final class StrategyWord implements ITypeConverter<Strategy> {
     @Override
     public Strategy convert(String word) {
-      return strategy(word);
+      try {
+        return strategy(word);
+      } catch (IllegalArgumentException e) {
+        throw new TypeConversionException(e.getMessage());
+      }
     }
   }
 
+  /**
+   * A strategy by its name.
+   *
+   * @throws IllegalArgumentException naming those there are
+   */
   static Strategy strategy(String word) {
     String name = word.toUpperCase(Locale.ROOT).replace('-', '_');
     for (Strategy strategy : Strategy.values()) {
@@ -52,7 +61,7 @@ final class Choices {
         PLANNED_STRATEGIES.contains(name)
             ? "strategy " + name + " is not part of this version"
             : "unknown strategy '" + word + "'";
-    throw new TypeConversionException(problem + ", expected " + strategies());
+    throw new IllegalArgumentException(problem + ", expected " + strategies());
   }
 
   private static String strategies() {

@@ -32,7 +32,7 @@ import picocli.CommandLine.Option;
     sortOptions = false)
 final class RunCommand implements Callable<Integer> {
   /** Text tokens of the main job: few enough for the oracle to follow on two cores. */
-  private static final int MAIN_JOB_TEXT = 64;
+  private static final int MAIN_JOB_TEXT = 32;
 
   @Mixin private final ShapeOptions sizes = new ShapeOptions();
 

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -50,7 +51,7 @@ class UsageTest {
         "kernel --pass decode --text 3      | a single query",
         "kernel --pass decode --shape 1,2,3,4,2,64 | a single query",
       })
-  void isExplained(String commandLine, String message) {
+  void isExplained(@Nullable String commandLine, String message) {
     String[] words = commandLine == null ? new String[0] : commandLine.split(" +");
     Lvx lvx = Lvx.run(words);
     assertThat(lvx.code()).isEqualTo(2);

@@ -55,26 +55,15 @@ public final class Planner {
     }
     Schedule schedule = schedule(problem, pass, strategy);
     List<RankProgram> programs = new ArrayList<>();
-    List<Traffic> traffic = new ArrayList<>();
-    double computeSeconds = 0;
-    long peakBytes = 0;
+    List<RankPlan> ranks = new ArrayList<>();
     for (int rank = 0; rank < problem.ranks(); rank++) {
       RankProgram program = schedule.program(rank);
       programs.add(program);
-      traffic.add(program.traffic(rank, topology));
-      computeSeconds = Math.max(computeSeconds, program.computeSeconds());
-      peakBytes = Math.max(peakBytes, schedule.workspaceBytes(rank));
+      ranks.add(program.cost(rank, topology, schedule.workspaceBytes(rank)));
     }
     Simulation.Outcome outcome = Simulation.run(topology, programs);
     return new StrategyPlan(
-        strategy,
-        null,
-        traffic,
-        outcome.seconds(),
-        computeSeconds,
-        outcome.exposedSeconds(),
-        outcome.linkSeconds(),
-        peakBytes);
+        strategy, null, ranks, outcome.seconds(), outcome.exposedSeconds(), outcome.linkSeconds());
   }
 
   private static @Nullable String obstacle(AttentionProblem problem, Strategy strategy) {

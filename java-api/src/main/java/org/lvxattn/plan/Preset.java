@@ -2,6 +2,7 @@
 package org.lvxattn.plan;
 
 import java.util.Locale;
+import org.lvxattn.Link;
 
 /**
  * Known machines: nodes of eight GPUs. Compute rates are what published attention kernels reach in
@@ -36,14 +37,14 @@ public enum Preset {
 
   /** One GPU. */
   public Machine machine() {
-    return gpu.machine;
+    return new Machine(gpu.forward, gpu.backward, gpu.memory);
   }
 
   /** Nodes of eight. */
   public Topology topology() {
     return new Topology(
         GPUS_PER_NODE,
-        new Link(gpu.nvlinkBytesPerSecond, NVLINK_LATENCY),
+        new Link(gpu.nvlink, NVLINK_LATENCY),
         new Link(networkBytesPerSecond, NETWORK_LATENCY),
         false);
   }
@@ -54,17 +55,22 @@ public enum Preset {
     return name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 
+  /** One GPU; rates in bytes and operations per second. */
   private enum Gpu {
-    A100(new Machine(220e12, 190e12, 2.0e12), 300e9),
-    H100(new Machine(650e12, 550e12, 3.35e12), 450e9),
-    H200(new Machine(650e12, 550e12, 4.8e12), 450e9);
+    A100(220e12, 190e12, 2.0e12, 300e9),
+    H100(650e12, 550e12, 3.35e12, 450e9),
+    H200(650e12, 550e12, 4.8e12, 450e9);
 
-    private final Machine machine;
-    private final double nvlinkBytesPerSecond;
+    private final double forward;
+    private final double backward;
+    private final double memory;
+    private final double nvlink;
 
-    Gpu(Machine machine, double nvlinkBytesPerSecond) {
-      this.machine = machine;
-      this.nvlinkBytesPerSecond = nvlinkBytesPerSecond;
+    Gpu(double forward, double backward, double memory, double nvlink) {
+      this.forward = forward;
+      this.backward = backward;
+      this.memory = memory;
+      this.nvlink = nvlink;
     }
   }
 }

@@ -64,35 +64,27 @@ final class RankProgram {
     return tickets;
   }
 
-  double computeSeconds() {
-    double seconds = 0;
-    for (Step step : steps) {
-      if (step instanceof Compute compute) {
-        seconds += compute.seconds();
-      }
-    }
-    return seconds;
-  }
-
-  /** What is sent, where node tells which ranks share one. */
-  Traffic traffic(int rank, Topology topology) {
+  /** What it costs, beside the time that it waits. */
+  RankPlan cost(int rank, Topology topology, long peakBytes) {
     long bytes = 0;
     long messages = 0;
     long interNodeBytes = 0;
+    double computeSeconds = 0;
     for (Step step : steps) {
-      if (step instanceof Start start) {
-        for (Transfer transfer : start.transfers()) {
-          if (!transfer.sends()) {
-            continue;
-          }
-          bytes += transfer.bytes();
-          messages++;
-          if (topology.isInter(rank, transfer.peer())) {
-            interNodeBytes += transfer.bytes();
+      switch (step) {
+        case Start start -> {
+          for (Transfer transfer : start.transfers()) {
+            if (transfer.sends()) {
+              bytes += transfer.bytes();
+              messages++;
+              interNodeBytes += topology.isInter(rank, transfer.peer()) ? transfer.bytes() : 0;
+            }
           }
         }
+        case Compute compute -> computeSeconds += compute.seconds();
+        case Await await -> {}
       }
     }
-    return new Traffic(bytes, messages, interNodeBytes);
+    return new RankPlan(bytes, messages, interNodeBytes, peakBytes, computeSeconds);
   }
 }

@@ -8,6 +8,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.PriorityQueue;
+import org.lvxattn.Link;
 
 /**
  * Lets the ranks' programs run against each other. A message moves once both sides have started it
@@ -182,7 +183,7 @@ final class Simulation {
     double[] in = inter ? interIn : intraIn;
     int sender = shared ? topology.nodeOf(from) : from;
     int receiver = shared ? topology.nodeOf(to) : to;
-    double seconds = link.occupancy(post.bytes());
+    double seconds = post.bytes() / link.bytesPerSecond();
     double begin = Math.max(now, Math.max(out[sender], in[receiver]));
     out[sender] = begin + seconds;
     in[receiver] = begin + seconds;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.plan;
 
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.Strategy;
@@ -10,23 +11,18 @@ import org.lvxattn.Strategy;
  *
  * @param strategy which one
  * @param obstacle why it cannot serve this problem, or null; without cost then
- * @param ranks what each rank sends
+ * @param ranks what it costs each rank
  * @param seconds until the slowest rank is done; forward and then backward where both are planned
- * @param computeSeconds the most that a rank computes
  * @param exposedSeconds the most that a rank waits for transfers
- * @param linkSeconds the most that a link is busy
- * @param peakBytes the most memory that a rank needs beside the caller's tensors and the kernels'
- *     own scratch; the larger of both passes where both are planned
+ * @param linkSeconds the most that a rank's outgoing link is busy, latencies not counted
  */
 public record StrategyPlan(
     Strategy strategy,
     @Nullable String obstacle,
-    List<Traffic> ranks,
+    List<RankPlan> ranks,
     double seconds,
-    double computeSeconds,
     double exposedSeconds,
-    double linkSeconds,
-    long peakBytes) {
+    double linkSeconds) {
   /** Copies the list. */
   public StrategyPlan {
     ranks = List.copyOf(ranks);
@@ -34,7 +30,7 @@ public record StrategyPlan(
 
   static StrategyPlan unsupported(Strategy strategy, String obstacle) {
     double never = Double.POSITIVE_INFINITY;
-    return new StrategyPlan(strategy, obstacle, List.of(), never, never, never, never, 0);
+    return new StrategyPlan(strategy, obstacle, List.of(), never, never, never);
   }
 
   /** Whether the strategy can serve the problem. */
@@ -49,21 +45,31 @@ public record StrategyPlan(
 
   /** Bytes that the busiest rank sends. */
   public long busiestBytes() {
-    return ranks.stream().mapToLong(Traffic::bytes).max().orElse(0);
+    return ranks.stream().mapToLong(RankPlan::bytes).max().orElse(0);
   }
 
   /** Bytes that the rank sends that is busiest between nodes. */
   public long busiestInterNodeBytes() {
-    return ranks.stream().mapToLong(Traffic::interNodeBytes).max().orElse(0);
+    return ranks.stream().mapToLong(RankPlan::interNodeBytes).max().orElse(0);
   }
 
   /** Messages that the busiest rank sends. */
   public long busiestMessages() {
-    return ranks.stream().mapToLong(Traffic::messages).max().orElse(0);
+    return ranks.stream().mapToLong(RankPlan::messages).max().orElse(0);
+  }
+
+  /** The most memory that a rank needs beside the caller's tensors and the kernels' scratch. */
+  public long peakBytes() {
+    return ranks.stream().mapToLong(RankPlan::peakBytes).max().orElse(0);
+  }
+
+  /** The most that a rank computes. */
+  public double computeSeconds() {
+    return ranks.stream().mapToDouble(RankPlan::computeSeconds).max().orElse(0);
   }
 
   StrategyPlan plus(StrategyPlan later) {
-    List<Traffic> sums = new java.util.ArrayList<>();
+    List<RankPlan> sums = new ArrayList<>();
     for (int rank = 0; rank < ranks.size(); rank++) {
       sums.add(ranks.get(rank).plus(later.ranks.get(rank)));
     }
@@ -72,9 +78,7 @@ public record StrategyPlan(
         null,
         sums,
         seconds + later.seconds,
-        computeSeconds + later.computeSeconds,
         exposedSeconds + later.exposedSeconds,
-        linkSeconds + later.linkSeconds,
-        Math.max(peakBytes, later.peakBytes));
+        linkSeconds + later.linkSeconds);
   }
 }

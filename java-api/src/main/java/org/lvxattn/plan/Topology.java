@@ -2,6 +2,7 @@
 package org.lvxattn.plan;
 
 import java.util.Objects;
+import org.lvxattn.Link;
 
 /**
  * How ranks reach each other. Each rank sends and receives at once, one message after the other in

@@ -19,7 +19,7 @@ class VideoClipTest {
 
   static Path clip() throws URISyntaxException {
     return Path.of(
-        Objects.requireNonNull(VideoClipTest.class.getResource("/clip/frame-0.png")).toURI())
+            Objects.requireNonNull(VideoClipTest.class.getResource("/clip/frame-0.png")).toURI())
         .resolveSibling("");
   }
 
