@@ -15,7 +15,7 @@ import picocli.CommandLine.TypeConversionException;
 /** The words that options take. */
 final class Choices {
   private static final List<String> PLANNED_STRATEGIES =
-      List.of("QUERY_GATHER", "KV_RING", "KV_GATHER", "HEAD_ALL_TO_ALL", "TWO_LEVEL", "AUTO");
+      List.of("AUTO");
 
   private Choices() {}
 

@@ -33,6 +33,15 @@ final class LinkOptions {
       description = "The ranks of a node share one link to other nodes.")
   boolean sharedInter;
 
+  /** How many ranks a node has, 0 for all. */
+  int ranksPerNode() {
+    if (ranksPerNode == null && (inter != null || sharedInter)) {
+      throw new UsageException(
+          "--inter and --shared-inter need --ranks-per-node: without it there is one node");
+    }
+    return ranksPerNode == null ? 0 : ranksPerNode;
+  }
+
   Link intra() {
     return intra == null ? Link.INSTANT : intra;
   }

@@ -114,8 +114,7 @@ public final class Calibration {
       for (int repeat = -1; repeat < REPEATS; repeat++) {
         Statistics statistics = block.receive(group, Mask.visible(ranges));
         if (repeat >= 0) {
-          shortest =
-              Math.min(shortest, statistics.totalSeconds() - statistics.computeSeconds());
+          shortest = Math.min(shortest, statistics.totalSeconds() - statistics.computeSeconds());
         }
       }
     }
@@ -182,8 +181,7 @@ public final class Calibration {
     }
 
     double backward(Group group) {
-      attention.backwardInto(
-          group, q, k, k, Mask.none(), o, lse, o, dq, dk, dv, null, statistics);
+      attention.backwardInto(group, q, k, k, Mask.none(), o, lse, o, dq, dk, dv, null, statistics);
       return statistics.computeSeconds();
     }
 

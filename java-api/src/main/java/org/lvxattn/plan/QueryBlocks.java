@@ -41,7 +41,7 @@ final class QueryBlocks extends Blocks {
 
   @Override
   long result(int home, int worker) {
-    return queryBytes(home) + (isForward() ? rowBytes(home) : 0);
+    return isForward() ? sum(home) : queryBytes(home);
   }
 
   @Override

@@ -11,9 +11,9 @@ import java.util.PriorityQueue;
 import org.lvxattn.Link;
 
 /**
- * Lets the ranks' programs run against each other. A message moves once both sides have started it
- * and both ends of the way are free: the sender's outgoing and the receiver's incoming link. It
- * occupies them for bytes / bandwidth, and has arrived a latency later.
+ * Lets the ranks' programs run against each other. A message moves once both sides have started it.
+ * It has arrived a latency after both ends of its way, the sender's outgoing and the receiver's
+ * incoming link, have carried it and all that they were given before.
  */
 final class Simulation {
   /**
@@ -184,12 +184,11 @@ final class Simulation {
     int sender = shared ? topology.nodeOf(from) : from;
     int receiver = shared ? topology.nodeOf(to) : to;
     double seconds = post.bytes() / link.bytesPerSecond();
-    double begin = Math.max(now, Math.max(out[sender], in[receiver]));
-    out[sender] = begin + seconds;
-    in[receiver] = begin + seconds;
+    out[sender] = Math.max(now, out[sender]) + seconds;
+    in[receiver] = Math.max(now, in[receiver]) + seconds;
     (inter ? interBusy : intraBusy)[sender] += seconds;
     at(
-        begin + seconds + link.latencySeconds(),
+        Math.max(out[sender], in[receiver]) + link.latencySeconds(),
         () -> {
           post.rank().complete(post.ticket());
           other.rank().complete(other.ticket());

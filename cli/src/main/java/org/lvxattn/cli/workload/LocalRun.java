@@ -22,7 +22,7 @@ public final class LocalRun {
       DType dtype,
       Strategy strategy,
       int ranks,
-      int ranksPerNode,
+      GroupOptions group,
       boolean backward,
       int repeat,
       boolean keepResults) {}
@@ -34,7 +34,10 @@ public final class LocalRun {
    * @param ranks costs of the repeat that took this long
    * @param results the whole tensors, if they were to be kept
    */
-  public record Outcome(double seconds, List<RankCost> ranks, @Nullable Results results) {}
+  public record Outcome(double seconds, List<RankCost> ranks, @Nullable Results results) {
+    /** Of a run that did not take place. */
+    public static final Outcome NONE = new Outcome(Double.NaN, List.of(), null);
+  }
 
   private final Inputs inputs;
   private final Settings settings;
@@ -68,11 +71,10 @@ public final class LocalRun {
   }
 
   public Outcome run(Runnable step) {
-    GroupOptions options = GroupOptions.defaults().withRanksPerNode(settings.ranksPerNode());
     List<Rank> ranks =
         LocalWorld.run(
             settings.ranks(),
-            options,
+            settings.group(),
             group -> {
               Rank rank = new Rank(group.rank());
               rank.run(group, step);
