@@ -14,8 +14,7 @@ import picocli.CommandLine.TypeConversionException;
 
 /** The words that options take. */
 final class Choices {
-  private static final List<String> PLANNED_STRATEGIES =
-      List.of("AUTO");
+  private static final List<String> PLANNED_STRATEGIES = List.of("AUTO");
 
   private Choices() {}
 

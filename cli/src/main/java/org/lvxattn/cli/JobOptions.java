@@ -14,7 +14,9 @@ import org.lvxattn.cli.workload.VideoClip;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** What is computed, on which ranks, and how often: the options of {@code run} and {@code compare}. */
+/**
+ * What is computed, on which ranks, and how often: the options of {@code run} and {@code compare}.
+ */
 final class JobOptions {
   /** Text tokens of the main job: few enough for the oracle to follow on two cores. */
   private static final int MAIN_JOB_TEXT = 64;
@@ -112,7 +114,6 @@ final class JobOptions {
   LocalRun localRun(Inputs inputs, Strategy strategy) {
     return new LocalRun(
         inputs,
-        new LocalRun.Settings(
-            dtype, strategy, ranks, groupOptions(), backward(), repeat, check()));
+        new LocalRun.Settings(dtype, strategy, ranks, groupOptions(), backward(), repeat, check()));
   }
 }

@@ -8,12 +8,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
-import org.knowm.xchart.BitmapEncoder;
-import org.knowm.xchart.BitmapEncoder.BitmapFormat;
 import org.knowm.xchart.CategoryChart;
 import org.knowm.xchart.CategoryChartBuilder;
-import org.knowm.xchart.VectorGraphicsEncoder;
-import org.knowm.xchart.VectorGraphicsEncoder.VectorGraphicsFormat;
+import org.knowm.xchart.ChartEncoder;
 import org.knowm.xchart.style.Styler.LegendPosition;
 
 /** Bars side by side: one group for each category, one bar in it for each series. */
@@ -50,7 +47,8 @@ public final class BarChart {
    */
   public static void requireFormat(Path file) {
     if (!isSvg(file) && !hasSuffix(file, ".png")) {
-      throw new IllegalArgumentException("chart " + file + ": expected a name ending in .svg or .png");
+      throw new IllegalArgumentException(
+          "chart " + file + ": expected a name ending in .svg or .png");
     }
   }
 
@@ -66,11 +64,7 @@ public final class BarChart {
   public void write(Path file) throws IOException {
     requireFormat(file);
     try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(file))) {
-      if (isSvg(file)) {
-        VectorGraphicsEncoder.saveVectorGraphic(chart, out, VectorGraphicsFormat.SVG);
-      } else {
-        BitmapEncoder.saveBitmap(chart, out, BitmapFormat.PNG);
-      }
+      ChartEncoder.saveChart(chart, out, isSvg(file) ? "svg" : "png");
     }
   }
 }
