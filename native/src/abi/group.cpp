@@ -32,10 +32,17 @@ void require_link_number(double value, const char* name) {
   }
 }
 
+void require_flag(std::int32_t value, const char* name) {
+  if (value != 0 && value != 1) {
+    throw Error(LVX_INVALID_ARGUMENT, std::string(name) + ": expected 0 or 1, got " + std::to_string(value));
+  }
+}
+
 void require_no_links(const GroupOptions& options) {
-  if (options.links.intra.emulated() || options.links.inter.emulated()) {
-    throw Error(LVX_INVALID_ARGUMENT,
-                "options: expected no emulated links (bandwidths of 0) in a group that is not local");
+  if (options.links.intra.emulated() || options.links.inter.emulated() || options.links.virtual_time) {
+    throw Error(
+        LVX_INVALID_ARGUMENT,
+        "options: expected no emulated links (bandwidths of 0, real time) in a group that is not local");
   }
 }
 
@@ -61,14 +68,12 @@ GroupOptions read_group_options(const lvx_group_options* options) {
   require_link_number(read.intra_latency_seconds, "options.intra_latency_seconds");
   require_link_number(read.inter_bytes_per_second, "options.inter_bytes_per_second");
   require_link_number(read.inter_latency_seconds, "options.inter_latency_seconds");
-  if (read.shared_inter != 0 && read.shared_inter != 1) {
-    throw Error(LVX_INVALID_ARGUMENT,
-                "options.shared_inter: expected 0 or 1, got " + std::to_string(read.shared_inter));
-  }
-  require_zero(read.reserved, "options.reserved");
+  require_flag(read.shared_inter, "options.shared_inter");
+  require_flag(read.virtual_time, "options.virtual_time");
   wanted.links = {{read.intra_bytes_per_second, read.intra_latency_seconds},
                   {read.inter_bytes_per_second, read.inter_latency_seconds},
-                  read.shared_inter == 1};
+                  read.shared_inter == 1,
+                  read.virtual_time == 1};
   return wanted;
 }
 
@@ -108,6 +113,11 @@ lvx_status lvx_local_world_join(lvx_world world, int32_t rank, lvx_device device
     const auto place = find_handle<WorldObject>(world);
     require_rank(rank, place->world->size());
     auto owner = find_handle<DeviceObject>(device);
+    if (place->world->options().links.virtual_time && owner->device->threads() != 1) {
+      throw Error(LVX_INVALID_ARGUMENT,
+                  "device: expected one thread, whose processor time is the rank's clock, got " +
+                      std::to_string(owner->device->threads()));
+    }
     const std::lock_guard lock(place->mutex);
     if (std::find(place->devices.begin(), place->devices.end(), device) != place->devices.end()) {
       throw Error(LVX_INVALID_STATE, "device: expected a device of this rank's own, got one of another rank");

@@ -77,7 +77,10 @@ final class CompareCommand implements Callable<Integer> {
     long queries = Math.max(shards.queries().getFirst(), 1);
     long keys = Math.max(shards.keys().getFirst(), 1);
     Machine machine =
-        LocalWorld.run(job.ranks, group -> Calibration.machine(group, sizes, queries, keys))
+        LocalWorld.run(
+                job.ranks,
+                job.groupOptions(),
+                group -> Calibration.machine(group, sizes, queries, keys))
             .getFirst();
     int ranksPerNode = job.links.ranksPerNode();
     Topology topology =

@@ -105,8 +105,14 @@ final class JobOptions {
     return inputs.withVideo(VideoClip.read(video), seed);
   }
 
+  /**
+   * How the ranks are joined. Where links are emulated, each rank's clock counts its own processor
+   * time: ranks that share processors are timed as if each had one.
+   */
   GroupOptions groupOptions() {
+    boolean emulated = links.intra != null || links.inter != null;
     return GroupOptions.defaults()
+        .withVirtualTime(emulated && ranks >= Runtime.getRuntime().availableProcessors())
         .withRanksPerNode(links.ranksPerNode())
         .withLinks(links.intra(), links.inter(), links.sharedInter);
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.cli;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Path;
@@ -16,7 +17,7 @@ class CompareCommandTest {
 
   @SuppressWarnings("unchecked")
   private static List<Map<String, Object>> rows(Lvx lvx) {
-    return (List<Map<String, Object>>) lvx.json().get("rows");
+    return (List<Map<String, Object>>) requireNonNull(lvx.json().get("rows"));
   }
 
   @Test
@@ -50,12 +51,15 @@ class CompareCommandTest {
     }
   }
 
+  private static double seconds(String commandLine) {
+    return (double) requireNonNull(Lvx.run(commandLine.split(" ")).json().get("seconds"));
+  }
+
   @Test
   void emulatedLinksSlowARunDown() {
     String sizes = "run --shape 1,64,64,4,4,64 --ranks 2 --json";
-    double free = (double) Lvx.run(sizes.split(" ")).json().get("seconds");
-    double slow =
-        (double) Lvx.run((sizes + " --intra 0.001,1000").split(" ")).json().get("seconds");
+    double free = seconds(sizes);
+    double slow = seconds(sizes + " --intra 0.001,1000");
     // 32 queries out and back, 32 KiB each at 1 MB/s, twice a millisecond.
     assertThat(slow).isGreaterThan(0.065);
     assertThat(free).isLessThan(slow);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.cli;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
@@ -17,7 +18,7 @@ class PlanCommandTest {
 
   @SuppressWarnings("unchecked")
   private static Map<String, Object> row(Lvx lvx, String strategy) {
-    for (Object row : (List<Object>) lvx.json().get("rows")) {
+    for (Object row : (List<Object>) requireNonNull(lvx.json().get("rows"))) {
       if (strategy.equals(((Map<String, Object>) row).get("strategy"))) {
         return (Map<String, Object>) row;
       }

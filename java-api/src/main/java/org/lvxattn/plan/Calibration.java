@@ -23,7 +23,7 @@ import org.lvxattn.Tensor;
 public final class Calibration {
   private static final int REPEATS = 3;
 
-  /** Several times what the last cache of a processor holds is too slow here; this tells enough. */
+  /** More than most caches hold, and read in no time. */
   private static final long READ_BYTES = 64L << 20;
 
   /** Messages of 2 KiB a key: few, for the latency, and many, for the bandwidth. */
@@ -36,7 +36,8 @@ public final class Calibration {
   private Calibration() {}
 
   /**
-   * The rates of the kernels while all ranks compute: those of the slowest rank.
+   * The rates of the kernels while all ranks compute, by the group's clock: those of the slowest
+   * rank.
    *
    * @param group this rank's part in the group
    * @param sizes what is computed
@@ -53,11 +54,12 @@ public final class Calibration {
     double[] read = new double[REPEATS];
     double pairs = (double) sizes.batch() * queries * keys;
     group.barrier();
-    try (Group alone = Group.self(group.device());
-        Block block = new Block(group.device(), sizes, queries, keys)) {
+    try (Block block = new Block(group.device(), sizes, queries, keys);
+        Tensor own = Tensor.allocate(group.device(), DType.INT32, sizes.batch(), queries, 1, 2)) {
+      Mask mask = Mask.visible(own.copyFrom(ownKeys(group, own.elements(), keys)));
       for (int repeat = -1; repeat < REPEATS; repeat++) {
-        double forwardSeconds = block.forward(alone);
-        double backwardSeconds = block.backward(alone);
+        double forwardSeconds = block.forward(group, mask);
+        double backwardSeconds = block.backward(group, mask);
         double readSeconds = Probe.readSeconds(group.device(), READ_BYTES);
         if (repeat >= 0) {
           forward[repeat] = sizes.flops(pairs, Pass.FORWARD) / forwardSeconds;
@@ -68,6 +70,15 @@ public final class Calibration {
     }
     double[] slowest = agree(group, median(forward), median(backward), median(read));
     return new Machine(slowest[0], slowest[1], slowest[2]);
+  }
+
+  /** Ranges with which a rank's queries see its own keys alone, so that nothing moves. */
+  private static int[] ownKeys(Group group, long ends, long keys) {
+    int[] ranges = new int[Math.toIntExact(ends)];
+    for (int i = 0; i < ranges.length; i++) {
+      ranges[i] = Math.toIntExact((group.rank() + i % 2) * keys);
+    }
+    return ranges;
   }
 
   /**
@@ -175,13 +186,13 @@ public final class Calibration {
       all = List.of(q, k, o, lse, dq, dk, dv);
     }
 
-    double forward(Group group) {
-      attention.forwardInto(group, q, k, k, Mask.none(), o, lse, statistics);
+    double forward(Group group, Mask mask) {
+      attention.forwardInto(group, q, k, k, mask, o, lse, statistics);
       return statistics.computeSeconds();
     }
 
-    double backward(Group group) {
-      attention.backwardInto(group, q, k, k, Mask.none(), o, lse, o, dq, dk, dv, null, statistics);
+    double backward(Group group, Mask mask) {
+      attention.backwardInto(group, q, k, k, mask, o, lse, o, dq, dk, dv, null, statistics);
       return statistics.computeSeconds();
     }
 

@@ -22,6 +22,7 @@ import org.lvxattn.Mask;
 import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
+import org.lvxattn.UnsupportedRequestException;
 
 /** What calls send and hold is what was planned, to the byte. */
 @Timeout(300)
@@ -130,7 +131,7 @@ class TrafficTest {
                 .strategy(row.strategy())
                 .build();
         if (!row.isSupported()) {
-          assertThatExceptionOfType(UnsupportedOperationException.class)
+          assertThatExceptionOfType(UnsupportedRequestException.class)
               .isThrownBy(() -> tensors.forward(attention))
               .withMessageContaining("HEAD_ALL_TO_ALL");
           continue;

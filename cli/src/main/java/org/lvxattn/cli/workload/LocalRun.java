@@ -133,7 +133,10 @@ public final class LocalRun {
           if (gradients != null) {
             gradients.compute(group, q, k, v, o, lse, backward);
           }
-          double seconds = (System.nanoTime() - begin) * 1e-9;
+          double seconds =
+              settings.group().virtualTime()
+                  ? forward.totalSeconds() + backward.totalSeconds()
+                  : (System.nanoTime() - begin) * 1e-9;
           if (call > 0) {
             long bytes = group.device().peakBytes();
             costs.add(RankCost.of(rank, rows, keys.rows(rank), seconds, bytes, forward, backward));
