@@ -17,6 +17,9 @@ struct Bshd {
   std::int64_t row_stride = 0;
   std::int64_t head_stride = 0;
 
+  std::byte* at(std::int64_t batch, std::int64_t row, std::int64_t head) const {
+    return data + (batch * batch_stride + row * row_stride + head * head_stride) * size_of(dtype);
+  }
   // The same tensor without its first rows.
   Bshd from_row(std::int64_t row) const {
     Bshd view = *this;
@@ -31,6 +34,10 @@ struct Bhs {
   DType dtype = DType::kFloat32;
   std::int64_t batch_stride = 0;
   std::int64_t head_stride = 0;
+
+  std::byte* at(std::int64_t batch, std::int64_t head, std::int64_t row) const {
+    return data + (batch * batch_stride + head * head_stride + row) * size_of(dtype);
+  }
 };
 
 // int32 [batch, row, range, 2]: half-open ranges of the group's keys, ascending and disjoint, empty ones anywhere.
@@ -43,6 +50,9 @@ struct Visibility {
   std::int64_t range_stride = 0;
 
   bool everything() const { return data == nullptr; }
+  const std::int32_t* at(std::int64_t batch, std::int64_t row) const {
+    return data + batch * batch_stride + row * row_stride;
+  }
 };
 
 // [batch, head, row, key], additive; stride 0 where the extent is 1 (broadcast); keys are contiguous. data == nullptr: none.
@@ -54,6 +64,9 @@ struct Bias {
   std::int64_t row_stride = 0;
 
   bool none() const { return data == nullptr; }
+  std::byte* at(std::int64_t batch, std::int64_t head, std::int64_t row, std::int64_t key) const {
+    return data + (batch * batch_stride + head * head_stride + row * row_stride + key) * size_of(dtype);
+  }
   // The same bias for the queries from row on and the keys from key on.
   Bias from(std::int64_t row, std::int64_t key) const {
     Bias view = *this;

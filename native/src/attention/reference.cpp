@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "attention/reference.h"
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "attention/elements.h"
+
+namespace lvx {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+using Row = std::vector<double>;
+
+Row row_of(const Bshd& x, std::int64_t b, std::int64_t row, std::int64_t head, std::int64_t dim) {
+  Row values(static_cast<std::size_t>(dim));
+  load_row(x.at(b, row, head), x.dtype, dim, values.data());
+  return values;
+}
+
+void set(const Bshd& x, std::int64_t b, std::int64_t row, std::int64_t head, const Row& values) {
+  store_row(values.data(), static_cast<std::int64_t>(values.size()), x.at(b, row, head), x.dtype);
+}
+
+double dot(const Row& x, const Row& y) {
+  double sum = 0;
+  for (std::size_t d = 0; d < x.size(); ++d) sum += x[d] * y[d];
+  return sum;
+}
+
+void add(Row& sum, double factor, const Row& x) {
+  for (std::size_t d = 0; d < x.size(); ++d) sum[d] += factor * x[d];
+}
+
+// x[b, row, head] += factor * values.
+void add(const Bshd& x, std::int64_t b, std::int64_t row, std::int64_t head, double factor,
+         const Row& values) {
+  Row sum = row_of(x, b, row, head, static_cast<std::int64_t>(values.size()));
+  add(sum, factor, values);
+  set(x, b, row, head, sum);
+}
+
+bool visible(const Visibility& visibility, std::int64_t b, std::int64_t row, std::int64_t key) {
+  if (visibility.everything()) return true;
+  const std::int32_t* ranges = visibility.data + b * visibility.batch_stride + row * visibility.row_stride;
+  for (std::int64_t r = 0; r < visibility.ranges; ++r) {
+    const std::int32_t* range = ranges + r * visibility.range_stride;
+    if (range[0] <= key && key < range[1]) return true;
+  }
+  return false;
+}
+
+// The logits of one query; -inf where it does not see the key, whatever the key holds.
+template <typename Arguments>
+Row logits(const Arguments& a, std::int64_t b, std::int64_t row, std::int64_t head) {
+  const Problem& p = a.problem;
+  const std::int64_t key_head = head / (p.query_heads / p.key_heads);
+  const Row q = row_of(a.q, b, row, head, p.head_dim);
+  Row s(static_cast<std::size_t>(p.keys), -kInfinity);
+  for (std::int64_t key = 0; key < p.keys; ++key) {
+    if (!visible(a.visibility, b, row, p.first_key + key)) continue;
+    const double bias =
+        a.bias.none() ? 0 : load_element<double>(a.bias.at(b, head, row, key), a.bias.dtype, 0);
+    if (bias == -kInfinity) continue;
+    s[static_cast<std::size_t>(key)] = p.scale * dot(q, row_of(a.k, b, key, key_head, p.head_dim)) + bias;
+  }
+  return s;
+}
+
+void clear(const Bshd& x, std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim) {
+  const Row zeros(static_cast<std::size_t>(dim), 0.0);
+  for (std::int64_t b = 0; b < batch; ++b) {
+    for (std::int64_t row = 0; row < rows; ++row) {
+      for (std::int64_t head = 0; head < heads; ++head) set(x, b, row, head, zeros);
+    }
+  }
+}
+
+// A bias that is broadcast is visited more than once.
+void clear(const Bias& d_bias, const Problem& p) {
+  if (d_bias.none()) return;
+  for (std::int64_t b = 0; b < p.batch; ++b) {
+    for (std::int64_t head = 0; head < p.query_heads; ++head) {
+      for (std::int64_t row = 0; row < p.queries; ++row) {
+        for (std::int64_t key = 0; key < p.keys; ++key) {
+          store_element(0.0, d_bias.at(b, head, row, key), d_bias.dtype, 0);
+        }
+      }
+    }
+  }
+}
+
+void forward_row(const ReferenceForward& a, std::int64_t b, std::int64_t row, std::int64_t head) {
+  const Problem& p = a.problem;
+  const std::int64_t key_head = head / (p.query_heads / p.key_heads);
+  const Row s = logits(a, b, row, head);
+  double max = -kInfinity;
+  for (const double x : s) max = std::fmax(max, x);
+  double sum = 0;
+  for (const double x : s) {
+    if (x != -kInfinity) sum += std::exp(x - max);
+  }
+  Row o(static_cast<std::size_t>(p.head_dim), 0.0);
+  for (std::int64_t key = 0; key < p.keys; ++key) {
+    const double x = s[static_cast<std::size_t>(key)];
+    if (x != -kInfinity) add(o, std::exp(x - max) / sum, row_of(a.v, b, key, key_head, p.head_dim));
+  }
+  set(a.o, b, row, head, o);
+  const double lse = sum == 0 ? -kInfinity : max + std::log(sum);
+  store_element(lse, a.lse.at(b, head, row), a.lse.dtype, 0);
+}
+
+void backward_row(const ReferenceBackward& a, std::int64_t b, std::int64_t row, std::int64_t head) {
+  const Problem& p = a.problem;
+  const std::int64_t key_head = head / (p.query_heads / p.key_heads);
+  const Row s = logits(a, b, row, head);
+  const Row q = row_of(a.q, b, row, head, p.head_dim);
+  const Row d_o = row_of(a.d_o, b, row, head, p.head_dim);
+  const double lse = load_element<double>(a.lse.at(b, head, row), a.lse.dtype, 0);
+  const double delta = dot(row_of(a.o, b, row, head, p.head_dim), d_o);
+  for (std::int64_t key = 0; key < p.keys; ++key) {
+    const double x = s[static_cast<std::size_t>(key)];
+    if (x == -kInfinity) continue;
+    const double weight = std::exp(x - lse);
+    const double ds = weight * (dot(d_o, row_of(a.v, b, key, key_head, p.head_dim)) - delta);
+    add(a.dq, b, row, head, p.scale * ds, row_of(a.k, b, key, key_head, p.head_dim));
+    add(a.dk, b, key, key_head, p.scale * ds, q);
+    add(a.dv, b, key, key_head, weight, d_o);
+    if (!a.d_bias.none()) {
+      std::byte* sum = a.d_bias.at(b, head, row, key);
+      store_element(load_element<double>(sum, a.d_bias.dtype, 0) + ds, sum, a.d_bias.dtype, 0);
+    }
+  }
+}
+
+}  // namespace
+
+void reference_forward(const ReferenceForward& a) {
+  const Problem& p = a.problem;
+  for (std::int64_t b = 0; b < p.batch; ++b) {
+    for (std::int64_t head = 0; head < p.query_heads; ++head) {
+      for (std::int64_t row = 0; row < p.queries; ++row) forward_row(a, b, row, head);
+    }
+  }
+}
+
+void reference_backward(const ReferenceBackward& a) {
+  const Problem& p = a.problem;
+  clear(a.dq, p.batch, p.queries, p.query_heads, p.head_dim);
+  clear(a.dk, p.batch, p.keys, p.key_heads, p.head_dim);
+  clear(a.dv, p.batch, p.keys, p.key_heads, p.head_dim);
+  clear(a.d_bias, p);
+  for (std::int64_t b = 0; b < p.batch; ++b) {
+    for (std::int64_t head = 0; head < p.query_heads; ++head) {
+      for (std::int64_t row = 0; row < p.queries; ++row) backward_row(a, b, row, head);
+    }
+  }
+}
+
+}  // namespace lvx

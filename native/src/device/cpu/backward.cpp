@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cuts backward into tasks by keys, so that dk, dv and d_bias have one writer each, then sums the tasks' dq in order.
+#include "device/cpu/backward.h"
+
+#include <algorithm>
+
+#include "attention/elements.h"
+#include "device/cpu/backward_task.h"
+#include "device/cpu/scratch_check.h"
+#include "device/cpu/unit.h"
+
+namespace lvx::cpu {
+namespace {
+
+// Units that add to the same elements of d_bias are done by one task, one after the other.
+struct UnitGroups {
+  std::int64_t batches = 1;    // of a task
+  std::int64_t key_heads = 1;  // of a task
+
+  UnitGroups(const Problem& p, const Bias& d_bias) {
+    if (d_bias.none()) return;
+    if (d_bias.batch_stride == 0) batches = p.batch;
+    if (d_bias.head_stride == 0) key_heads = p.key_heads;
+  }
+};
+
+template <typename T>
+struct Plan {
+  std::int64_t units;
+  std::int64_t rows;  // of a unit
+  std::int64_t packed;
+  BackwardBlocking blocking;
+  std::size_t workspace;  // bytes per thread
+  std::byte* workspaces;
+  T* dq;  // [key part, unit, row, packed head_dim]
+  std::size_t bytes;
+
+  Plan(const Problem& p, int threads, std::byte* memory)
+      : units(Unit::count(p)),
+        rows(Unit::rows(p)),
+        packed(packed_dim(p.head_dim)),
+        blocking(p, units, threads) {
+    Scratch one;
+    BackwardWorkspace<T>(one, p);
+    workspace = one.used();
+    Scratch scratch(memory);
+    workspaces = scratch.take<std::byte>(static_cast<std::int64_t>(workspace) * threads);
+    dq = scratch.take<T>(blocking.keys.parts * units * rows * packed);
+    bytes = scratch.used();
+  }
+};
+
+template <typename T>
+void sum_dq(Workers& workers, const BackwardArguments& a, const Plan<T>& plan) {
+  const Problem& p = a.problem;
+  const std::int64_t all_rows = plan.units * plan.rows;
+  const T scale = static_cast<T>(p.scale);
+  constexpr std::int64_t kRowsAtOnce = 64;
+  workers.run(divide_up(all_rows, kRowsAtOnce), [&](std::int64_t run, int) {
+    T sum[kMaxHeadDim];
+    T before[kMaxHeadDim] = {};
+    for (std::int64_t i = run * kRowsAtOnce; i < std::min(all_rows, (run + 1) * kRowsAtOnce); ++i) {
+      const Unit unit(p, i / plan.rows);
+      const std::int64_t row = i % plan.rows;
+      std::copy_n(plan.dq + i * plan.packed, p.head_dim, sum);
+      for (std::int64_t part = 1; part < plan.blocking.keys.parts; ++part) {
+        const T* more = plan.dq + (part * all_rows + i) * plan.packed;
+        for (std::int64_t d = 0; d < p.head_dim; ++d) sum[d] += more[d];
+      }
+      std::byte* out = a.dq.at(unit.batch, unit.query(row), unit.head(row));
+      if (a.add_dq) load_row(out, a.dq.dtype, p.head_dim, before);
+      for (std::int64_t d = 0; d < p.head_dim; ++d) sum[d] = before[d] + scale * sum[d];
+      store_row(sum, p.head_dim, out, a.dq.dtype);
+    }
+  });
+}
+
+template <typename T>
+void backward_as(Workers& workers, const BackwardArguments& a, std::span<std::byte> scratch) {
+  const Problem& p = a.problem;
+  const Plan<T> plan(p, workers.threads(), scratch.data());
+  require_scratch("backward", plan.bytes, scratch.size());
+  if (plan.units == 0) return;
+  const Split& key_parts = plan.blocking.keys;
+  const UnitGroups groups(p, a.d_bias);
+  const std::int64_t head_groups = p.key_heads / groups.key_heads;
+  const std::int64_t tasks = p.batch / groups.batches * head_groups * key_parts.parts;
+  workers.run(tasks, [&](std::int64_t index, int slot) {
+    const std::int64_t part = index % key_parts.parts;
+    const std::int64_t first_head = index / key_parts.parts % head_groups * groups.key_heads;
+    const std::int64_t first_batch = index / key_parts.parts / head_groups * groups.batches;
+    for (std::int64_t b = first_batch; b < first_batch + groups.batches; ++b) {
+      for (std::int64_t head = first_head; head < first_head + groups.key_heads; ++head) {
+        const std::int64_t unit = b * p.key_heads + head;
+        const BackwardTask<T> task{&a, unit, key_parts.begin(part, p.keys), key_parts.end(part, p.keys),
+                                   plan.dq + (part * plan.units + unit) * plan.rows * plan.packed};
+        run_backward_task(task, plan.workspaces + static_cast<std::size_t>(slot) * plan.workspace);
+      }
+    }
+  });
+  sum_dq(workers, a, plan);
+}
+
+}  // namespace
+
+std::size_t backward_scratch(const Problem& problem, DType dtype, int threads) {
+  return dtype == DType::kFloat64 ? Plan<double>(problem, threads, nullptr).bytes
+                                  : Plan<float>(problem, threads, nullptr).bytes;
+}
+
+void backward(Workers& workers, const BackwardArguments& arguments, std::span<std::byte> scratch) {
+  if (arguments.q.dtype == DType::kFloat64) {
+    backward_as<double>(workers, arguments, scratch);
+  } else {
+    backward_as<float>(workers, arguments, scratch);
+  }
+}
+
+}  // namespace lvx::cpu

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+// Backward on one run of keys, block by block: for each panel of rows and tile of keys, p = exp(K Q^T - lse),
+// dV += p^T dO, ds = p (V dO^T - delta), dK += ds^T Q, dQ += ds K. Tiles lie as in forward: keys along rows.
+// Method: Dao et al. 2022.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "device/cpu/backward_kernel.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "device/cpu/backward_task.h"
+#include "device/cpu/gemm-inl.h"
+#include "device/cpu/mask.h"
+#include "device/cpu/pack-inl.h"
+#include "device/cpu/softmax-inl.h"
+#include "device/cpu/targets.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lvx {
+namespace HWY_NAMESPACE {
+
+template <LayoutOfA kLayout, typename T>
+HWY_INLINE void multiply_safely(const Product<T>& product, bool safe) {
+  if (safe) {
+    multiply<kLayout>(product);
+  } else {
+    multiply_skipping_zeros<kLayout>(product);
+  }
+}
+
+template <typename T>
+class BackwardRun {
+ public:
+  BackwardRun(const BackwardTask<T>& task, std::byte* workspace) : BackwardRun(task, Scratch(workspace)) {}
+
+  void run() {
+    std::fill_n(task_.dq, Unit::rows(p_) * packed_, T{0});
+    for (std::int64_t key = task_.key_begin; key < task_.key_end; key += kBlockKeys) {
+      block(key, std::min(key + kBlockKeys, task_.key_end));
+    }
+  }
+
+ private:
+  struct Panel {
+    std::int64_t begin, end, width;
+    bool q_finite, d_o_finite;
+  };
+
+  BackwardRun(const BackwardTask<T>& task, Scratch scratch)
+      : task_(task),
+        a_(*task.arguments),
+        p_(a_.problem),
+        unit_(p_, task.unit),
+        work_(scratch, p_),
+        packed_(packed_dim(p_.head_dim)),
+        width_(round_up(p_.head_dim, kLanes)),
+        visible_(a_.visibility, p_, unit_, 0, Unit::rows(p_), work_.cursors) {}
+
+  void block(std::int64_t key_begin, std::int64_t key_end) {
+    const std::int64_t keys = key_end - key_begin;
+    std::fill_n(work_.dk, keys * packed_, T{0});
+    std::fill_n(work_.dv, keys * packed_, T{0});
+    const std::int64_t rows = Unit::rows(p_);
+    if (rows > 0 && visible_.advance(0, rows, key_begin, key_end) != Seen::kNothing) {
+      pack_keys(key_begin, keys);
+      const Split panels = split(rows, divide_up(rows, kPanelRows), kLanes);
+      for (std::int64_t i = 0; i < panels.parts; ++i) {
+        const std::int64_t begin = panels.begin(i, rows);
+        const std::int64_t end = panels.end(i, rows);
+        if (visible_.advance(begin, end, key_begin, key_end) == Seen::kNothing) continue;
+        panel(pack_panel(begin, end), key_begin, key_end);
+      }
+    }
+    store(work_.dk, static_cast<T>(p_.scale), a_.dk, key_begin, keys);
+    store(work_.dv, T{1}, a_.dv, key_begin, keys);
+  }
+
+  void pack_keys(std::int64_t key_begin, std::int64_t keys) {
+    for (std::int64_t tile = 0; tile * kTileKeys < keys; ++tile) {
+      const std::int64_t first = tile * kTileKeys;
+      const std::int64_t count = std::min(kTileKeys, keys - first);
+      k_finite_[tile] = pack_rows(a_.k, unit_.batch, unit_.key_head, key_begin + first, count, p_.head_dim,
+                                  work_.k + first * packed_, packed_);
+      pack_rows(a_.v, unit_.batch, unit_.key_head, key_begin + first, count, p_.head_dim,
+                work_.v + first * packed_, packed_);
+      // Whole vectors of k are read where it is the second factor.
+      for (std::int64_t i = first; i < first + count; ++i) {
+        std::fill(work_.k + i * packed_ + p_.head_dim, work_.k + i * packed_ + width_, T{0});
+      }
+    }
+  }
+
+  Panel pack_panel(std::int64_t begin, std::int64_t end) {
+    Panel panel{begin, end, round_up(end - begin, kLanes), true, true};
+    const std::int64_t rows = end - begin;
+    for (std::int64_t i = 0; i < rows; ++i) {
+      const std::int64_t query = unit_.query(begin + i);
+      const std::int64_t head = unit_.head(begin + i);
+      panel.q_finite &=
+          convert_row(a_.q.at(unit_.batch, query, head), a_.q.dtype, p_.head_dim, work_.q + i * packed_);
+      panel.d_o_finite &= convert_row(a_.d_o.at(unit_.batch, query, head), a_.d_o.dtype, p_.head_dim,
+                                      work_.d_o + i * packed_);
+      std::fill(work_.q + i * packed_ + p_.head_dim, work_.q + i * packed_ + width_, T{0});
+      std::fill(work_.d_o + i * packed_ + p_.head_dim, work_.d_o + i * packed_ + width_, T{0});
+      const T lse = load_element<T>(a_.lse.at(unit_.batch, head, query), a_.lse.dtype, 0);
+      // exp(s - inf) = 0: a row that sees nothing has no weights.
+      work_.lse[i] = lse == -kInfinity ? kInfinity : lse;
+      work_.delta[i] = load_element<T>(a_.delta.at(unit_.batch, head, query), a_.delta.dtype, 0);
+    }
+    std::fill(work_.lse + rows, work_.lse + kPanelRows, kInfinity);
+    std::fill(work_.delta + rows, work_.delta + kPanelRows, T{0});
+    transpose(work_.q, packed_, rows, p_.head_dim, kPanelRows, work_.q_columns, kPanelRows);
+    transpose(work_.d_o, packed_, rows, p_.head_dim, kPanelRows, work_.d_o_columns, kPanelRows);
+    std::fill_n(work_.dq, kPanelRows * packed_, T{0});
+    return panel;
+  }
+
+  void panel(const Panel& panel, std::int64_t key_begin, std::int64_t key_end) {
+    // A query whose heads lie in two panels is walked twice over the same keys.
+    RowVisibility visible = visible_.fork(panel.begin, panel.end, work_.panel_cursors);
+    for (std::int64_t key = key_begin; key < key_end; key += kTileKeys) {
+      const std::int64_t end = std::min(key + kTileKeys, key_end);
+      const Seen seen = visible.advance(panel.begin, panel.end, key, end);
+      if (seen == Seen::kNothing) continue;
+      const T* mask = nullptr;
+      if (seen == Seen::kSome || !a_.bias.none()) {
+        fill_bias(a_.bias, unit_, panel.begin, panel.end, key, end, work_.mask);
+        visible.hide(panel.begin, panel.end, key, end, work_.mask);
+        mask = work_.mask;
+      }
+      tile(panel, key - key_begin, end - key, mask);
+      if (!a_.d_bias.none()) add_d_bias(panel, key, end);
+    }
+    for (std::int64_t row = panel.begin; row < panel.end; ++row) {
+      const T* from = work_.dq + (row - panel.begin) * packed_;
+      T* to = task_.dq + row * packed_;
+      for (std::int64_t d = 0; d < p_.head_dim; ++d) to[d] += from[d];
+    }
+  }
+
+  // key counts from the start of the block.
+  void tile(const Panel& panel, std::int64_t key, std::int64_t keys, const T* mask) {
+    const std::int64_t rows = panel.end - panel.begin;
+    const T* k = work_.k + key * packed_;
+    const T* v = work_.v + key * packed_;
+    T* dk = work_.dk + key * packed_;
+    T* dv = work_.dv + key * packed_;
+    multiply<LayoutOfA::kRows>(Product<T>{k, packed_, work_.q_columns, kPanelRows, work_.p, kPanelRows, keys,
+                                          panel.width, p_.head_dim, Update::kScale, static_cast<T>(p_.scale),
+                                          nullptr});
+    final_softmax(panel.width, keys, mask, work_.lse, work_.p);
+    multiply_safely<LayoutOfA::kRows>(Product<T>{work_.p, kPanelRows, work_.d_o, packed_, dv, packed_, keys,
+                                                 width_, rows, Update::kAdd, T{1}, nullptr},
+                                      mask == nullptr || panel.d_o_finite);
+    multiply<LayoutOfA::kRows>(Product<T>{v, packed_, work_.d_o_columns, kPanelRows, work_.ds, kPanelRows,
+                                          keys, panel.width, p_.head_dim, Update::kScale, T{1}, nullptr});
+    softmax_gradient(panel.width, keys, work_.p, work_.delta, work_.ds);
+    multiply_safely<LayoutOfA::kRows>(Product<T>{work_.ds, kPanelRows, work_.q, packed_, dk, packed_, keys,
+                                                 width_, rows, Update::kAdd, T{1}, nullptr},
+                                      mask == nullptr || panel.q_finite);
+    multiply_safely<LayoutOfA::kColumns>(Product<T>{work_.ds, kPanelRows, k, packed_, work_.dq, packed_, rows,
+                                                    width_, keys, Update::kAdd, T{1}, nullptr},
+                                         mask == nullptr || k_finite_[key / kTileKeys]);
+  }
+
+  // Broadcast dimensions have stride 0: their rows add to the same elements, one after the other.
+  void add_d_bias(const Panel& panel, std::int64_t key_begin, std::int64_t key_end) {
+    for (std::int64_t row = panel.begin; row < panel.end; ++row) {
+      const T* column = work_.ds + (row - panel.begin);
+      T* sums = reinterpret_cast<T*>(a_.d_bias.at(unit_.batch, unit_.head(row), unit_.query(row), key_begin));
+      for (std::int64_t key = 0; key < key_end - key_begin; ++key) sums[key] += column[key * kPanelRows];
+    }
+  }
+
+  void store(const T* sums, T scale, const Bshd& out, std::int64_t key_begin, std::int64_t keys) const {
+    T line[kMaxHeadDim];
+    for (std::int64_t i = 0; i < keys; ++i) {
+      std::byte* at = out.at(unit_.batch, key_begin + i, unit_.key_head);
+      const T* sum = sums + i * packed_;
+      if (a_.add_dkv) {
+        load_row(at, out.dtype, p_.head_dim, line);
+        for (std::int64_t d = 0; d < p_.head_dim; ++d) line[d] += scale * sum[d];
+      } else {
+        for (std::int64_t d = 0; d < p_.head_dim; ++d) line[d] = scale * sum[d];
+      }
+      store_row(line, p_.head_dim, at, out.dtype);
+    }
+  }
+
+  static constexpr T kInfinity = std::numeric_limits<T>::infinity();
+
+  const BackwardTask<T>& task_;
+  const BackwardArguments& a_;
+  const Problem& p_;
+  Unit unit_;
+  BackwardWorkspace<T> work_;
+  std::int64_t packed_;
+  std::int64_t width_;
+  RowVisibility visible_;
+  bool k_finite_[kBlockKeys / kTileKeys] = {};
+};
+
+void backward_float(const BackwardTask<float>& task, std::byte* workspace) {
+  BackwardRun<float>(task, workspace).run();
+}
+
+void backward_double(const BackwardTask<double>& task, std::byte* workspace) {
+  BackwardRun<double>(task, workspace).run();
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lvx
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace lvx {
+
+HWY_EXPORT(backward_float);
+HWY_EXPORT(backward_double);
+
+void run_backward_task(const BackwardTask<float>& task, std::byte* workspace) {
+  HWY_DYNAMIC_DISPATCH(backward_float)(task, workspace);
+}
+
+void run_backward_task(const BackwardTask<double>& task, std::byte* workspace) {
+  HWY_DYNAMIC_DISPATCH(backward_double)(task, workspace);
+}
+
+}  // namespace lvx
+#endif

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "device/cpu/elementwise.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "attention/elements.h"
+#include "device/cpu/blocking.h"
+#include "device/cpu/merge_row.h"
+
+namespace lvx::cpu {
+namespace {
+
+constexpr std::int64_t kElementsAtOnce = 32768;  // a smaller piece is not worth a task
+
+// Calls work(index) for [0, count), in runs large enough to be worth a task.
+template <typename Work>
+void for_each(Workers& workers, std::int64_t count, std::int64_t elements_each, const Work& work) {
+  const std::int64_t run =
+      std::max<std::int64_t>(1, kElementsAtOnce / std::max<std::int64_t>(1, elements_each));
+  workers.run(divide_up(count, run), [&](std::int64_t index, int) {
+    for (std::int64_t i = index * run; i < std::min(count, (index + 1) * run); ++i) work(i);
+  });
+}
+
+// Calls work(to, from) with typed pointers; T is the type to compute in.
+template <typename T>
+void convert(std::int64_t count, const std::byte* from, DType from_dtype, std::byte* to, DType to_dtype) {
+  visit_elements(from, from_dtype, [&](const auto* source) {
+    visit_elements(to, to_dtype, [&](auto* target) {
+      for (std::int64_t i = 0; i < count; ++i) to_element(from_element<T>(source[i]), target[i]);
+    });
+  });
+}
+
+void convert_run(std::int64_t count, const std::byte* from, DType from_dtype, std::byte* to, DType to_dtype) {
+  if (from_dtype == to_dtype) {
+    std::memcpy(to, from, static_cast<std::size_t>(count * size_of(from_dtype)));
+  } else if (from_dtype == DType::kFloat64 || to_dtype == DType::kFloat64) {
+    convert<double>(count, from, from_dtype, to, to_dtype);
+  } else {
+    convert<float>(count, from, from_dtype, to, to_dtype);
+  }
+}
+
+struct BshdIndex {
+  std::int64_t batch, row, head;
+
+  BshdIndex(std::int64_t i, std::int64_t rows, std::int64_t heads)
+      : batch(i / heads / rows), row(i / heads % rows), head(i % heads) {}
+};
+
+template <typename T>
+void merge_as(Workers& workers, const Problem& p, const Partial& part, const Partial& into) {
+  for_each(workers, p.rows(), p.head_dim, [&](std::int64_t i) {
+    const BshdIndex at(i, p.queries, p.query_heads);
+    T o[kMaxHeadDim];
+    T room[kMaxHeadDim];
+    const T lse = load_element<T>(part.lse.at(at.batch, at.head, at.row), part.lse.dtype, 0);
+    if (lse == -std::numeric_limits<T>::infinity()) return;
+    load_row(part.o.at(at.batch, at.row, at.head), part.o.dtype, p.head_dim, o);
+    merge_row_into(o, lse, p.head_dim, into.o.at(at.batch, at.row, at.head), into.o.dtype,
+                   into.lse.at(at.batch, at.head, at.row), into.lse.dtype, room);
+  });
+}
+
+template <typename T>
+void delta_as(Workers& workers, const Problem& p, const Bshd& o, const Bshd& d_o, const Bhs& delta) {
+  for_each(workers, p.rows(), 2 * p.head_dim, [&](std::int64_t i) {
+    const BshdIndex at(i, p.queries, p.query_heads);
+    T x[kMaxHeadDim];
+    T y[kMaxHeadDim];
+    load_row(o.at(at.batch, at.row, at.head), o.dtype, p.head_dim, x);
+    load_row(d_o.at(at.batch, at.row, at.head), d_o.dtype, p.head_dim, y);
+    // Eight sums side by side: head_dim is a multiple of 8, and rounding grows with the eighth of it.
+    T sums[8] = {};
+    for (std::int64_t d = 0; d < p.head_dim; d += 8) {
+      for (std::int64_t j = 0; j < 8; ++j) sums[j] += x[d + j] * y[d + j];
+    }
+    const T sum = ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+    store_element(sum, delta.at(at.batch, at.head, at.row), delta.dtype, 0);
+  });
+}
+
+template <typename T>
+void add_as(Workers& workers, std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim,
+            const Bshd& from, const Bshd& to) {
+  for_each(workers, batch * rows * heads, dim, [&](std::int64_t i) {
+    const BshdIndex at(i, rows, heads);
+    T x[kMaxHeadDim];
+    T y[kMaxHeadDim];
+    std::byte* target = to.at(at.batch, at.row, at.head);
+    load_row(from.at(at.batch, at.row, at.head), from.dtype, dim, x);
+    load_row(target, to.dtype, dim, y);
+    for (std::int64_t d = 0; d < dim; ++d) y[d] += x[d];
+    store_row(y, dim, target, to.dtype);
+  });
+}
+
+}  // namespace
+
+void merge(Workers& workers, const Problem& problem, const Partial& part, const Partial& into) {
+  if (part.o.dtype == DType::kFloat64 && into.o.dtype == DType::kFloat64) {
+    merge_as<double>(workers, problem, part, into);
+  } else {
+    merge_as<float>(workers, problem, part, into);
+  }
+}
+
+void delta(Workers& workers, const Problem& problem, const Bshd& o, const Bshd& d_o, const Bhs& delta) {
+  if (delta.dtype == DType::kFloat64) {
+    delta_as<double>(workers, problem, o, d_o, delta);
+  } else {
+    delta_as<float>(workers, problem, o, d_o, delta);
+  }
+}
+
+void copy(Workers& workers, std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim,
+          const Bshd& from, const Bshd& to) {
+  for_each(workers, batch * rows * heads, dim, [&](std::int64_t i) {
+    const BshdIndex at(i, rows, heads);
+    convert_run(dim, from.at(at.batch, at.row, at.head), from.dtype, to.at(at.batch, at.row, at.head),
+                to.dtype);
+  });
+}
+
+void copy(Workers& workers, std::int64_t batch, std::int64_t heads, std::int64_t rows, const Bhs& from,
+          const Bhs& to) {
+  for_each(workers, batch * heads, rows, [&](std::int64_t i) {
+    convert_run(rows, from.at(i / heads, i % heads, 0), from.dtype, to.at(i / heads, i % heads, 0), to.dtype);
+  });
+}
+
+void add(Workers& workers, std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim,
+         const Bshd& from, const Bshd& to) {
+  if (to.dtype == DType::kFloat64) {
+    add_as<double>(workers, batch, rows, heads, dim, from, to);
+  } else {
+    add_as<float>(workers, batch, rows, heads, dim, from, to);
+  }
+}
+
+void copy(Workers& workers, std::int64_t batch, std::int64_t rows, const Visibility& from, std::int32_t* to) {
+  for_each(workers, batch * rows, 2 * from.ranges, [&](std::int64_t i) {
+    const std::int32_t* source = from.at(i / rows, i % rows);
+    std::int32_t* target = to + i * from.ranges * 2;
+    for (std::int64_t r = 0; r < from.ranges; ++r) {
+      target[2 * r] = source[r * from.range_stride];
+      target[2 * r + 1] = source[r * from.range_stride + 1];
+    }
+  });
+}
+
+void copy(Workers& workers, std::int64_t batch, std::int64_t heads, std::int64_t rows, std::int64_t keys,
+          const Bias& from, const Bias& to) {
+  for_each(workers, batch * heads * rows, keys, [&](std::int64_t i) {
+    const std::int64_t b = i / rows / heads;
+    const std::int64_t head = i / rows % heads;
+    convert_run(keys, from.at(b, head, i % rows, 0), from.dtype, to.at(b, head, i % rows, 0), to.dtype);
+  });
+}
+
+void shards_seen(std::int64_t batch, std::int64_t rows, const Visibility& visibility,
+                 std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen) {
+  std::fill(seen.begin(), seen.end(), std::uint8_t{0});
+  const std::int64_t shards = static_cast<std::int64_t>(bounds.size()) - 1;
+  const auto bound = [&](std::int64_t i) { return bounds[static_cast<std::size_t>(i)]; };
+  for (std::int64_t i = 0; i < batch * rows; ++i) {
+    if (visibility.everything()) {
+      for (std::int64_t s = 0; s < shards; ++s) seen[static_cast<std::size_t>(s)] |= bound(s) < bound(s + 1);
+      return;
+    }
+    const std::int32_t* range = visibility.at(i / rows, i % rows);
+    for (std::int64_t r = 0; r < visibility.ranges; ++r, range += visibility.range_stride) {
+      const std::int64_t begin = range[0];
+      const std::int64_t end = range[1];
+      if (begin >= end) continue;
+      // The first shard that ends behind begin, then on while shards begin before end.
+      const auto first = std::upper_bound(bounds.begin() + 1, bounds.end(), begin);
+      for (std::int64_t s = first - bounds.begin() - 1; s < shards && bound(s) < end; ++s) {
+        seen[static_cast<std::size_t>(s)] |= bound(s) < bound(s + 1);
+      }
+    }
+  }
+}
+
+}  // namespace lvx::cpu

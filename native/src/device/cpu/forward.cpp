@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cuts forward into tasks for the threads and, where the keys were split, merges their partial results in order.
+#include "device/cpu/forward.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "device/cpu/finish_row.h"
+#include "device/cpu/forward_task.h"
+#include "device/cpu/scratch_check.h"
+#include "device/cpu/unit.h"
+
+namespace lvx::cpu {
+namespace {
+
+template <typename T>
+struct Plan {
+  std::int64_t units;
+  std::int64_t rows;  // of a unit
+  ForwardBlocking blocking;
+  std::size_t workspace;  // bytes per thread
+  std::byte* workspaces;
+  T* partial_o = nullptr;  // [key part, unit, row, head_dim]
+  T* partial_max = nullptr;
+  T* partial_sum = nullptr;
+  std::size_t bytes;
+
+  Plan(const Problem& p, int threads, std::byte* memory)
+      : units(Unit::count(p)), rows(Unit::rows(p)), blocking(p, units, rows, threads) {
+    Scratch one;
+    ForwardWorkspace<T>(one, p);
+    workspace = one.used();
+    Scratch scratch(memory);
+    workspaces = scratch.take<std::byte>(static_cast<std::int64_t>(workspace) * threads);
+    if (blocking.keys.parts > 1) {
+      partial_o = scratch.take<T>(blocking.keys.parts * units * rows * p.head_dim);
+      partial_max = scratch.take<T>(blocking.keys.parts * units * rows);
+      partial_sum = scratch.take<T>(blocking.keys.parts * units * rows);
+    }
+    bytes = scratch.used();
+  }
+};
+
+template <typename T>
+void merge_parts(Workers& workers, const ForwardArguments& a, const Plan<T>& plan) {
+  const Problem& p = a.problem;
+  const std::int64_t all_rows = plan.units * plan.rows;
+  const std::int64_t parts = plan.blocking.keys.parts;
+  constexpr std::int64_t kRowsAtOnce = 64;
+  workers.run(divide_up(all_rows, kRowsAtOnce), [&](std::int64_t run, int) {
+    for (std::int64_t i = run * kRowsAtOnce; i < std::min(all_rows, (run + 1) * kRowsAtOnce); ++i) {
+      T max = plan.partial_max[i];
+      for (std::int64_t part = 1; part < parts; ++part)
+        max = std::max(max, plan.partial_max[part * all_rows + i]);
+      T o[kMaxHeadDim] = {};
+      T sum = 0;
+      for (std::int64_t part = 0; part < parts; ++part) {
+        const std::int64_t at = part * all_rows + i;
+        if (plan.partial_sum[at] == T{0}) continue;
+        const T weight = std::exp(plan.partial_max[at] - max);
+        sum += weight * plan.partial_sum[at];
+        const T* more = plan.partial_o + at * p.head_dim;
+        for (std::int64_t d = 0; d < p.head_dim; ++d) o[d] += weight * more[d];
+      }
+      finish_row(a, Unit(p, i / plan.rows), i % plan.rows, o, max, sum);
+    }
+  });
+}
+
+template <typename T>
+void forward_as(Workers& workers, const ForwardArguments& a, std::span<std::byte> scratch) {
+  const Problem& p = a.problem;
+  const Plan<T> plan(p, workers.threads(), scratch.data());
+  require_scratch("forward", plan.bytes, scratch.size());
+  const Split& row_blocks = plan.blocking.rows;
+  const Split& key_parts = plan.blocking.keys;
+  if (plan.units * plan.rows == 0) return;
+  workers.run(plan.units * row_blocks.parts * key_parts.parts, [&](std::int64_t index, int slot) {
+    // Neighbouring tasks share the keys' part, so that threads read the same memory at about the same time.
+    const std::int64_t part = index % key_parts.parts;
+    const std::int64_t block = index / key_parts.parts % row_blocks.parts;
+    const std::int64_t unit = index / key_parts.parts / row_blocks.parts;
+    ForwardTask<T> task{&a,
+                        unit,
+                        row_blocks.begin(block, plan.rows),
+                        row_blocks.end(block, plan.rows),
+                        key_parts.begin(part, p.keys),
+                        key_parts.end(part, p.keys),
+                        nullptr,
+                        nullptr,
+                        nullptr};
+    if (key_parts.parts > 1) {
+      const std::int64_t first = (part * plan.units + unit) * plan.rows;
+      task.partial_o = plan.partial_o + first * p.head_dim;
+      task.partial_max = plan.partial_max + first;
+      task.partial_sum = plan.partial_sum + first;
+    }
+    run_forward_task(task, plan.workspaces + static_cast<std::size_t>(slot) * plan.workspace);
+  });
+  if (key_parts.parts > 1) merge_parts(workers, a, plan);
+}
+
+}  // namespace
+
+std::size_t forward_scratch(const Problem& problem, DType dtype, int threads) {
+  return dtype == DType::kFloat64 ? Plan<double>(problem, threads, nullptr).bytes
+                                  : Plan<float>(problem, threads, nullptr).bytes;
+}
+
+void forward(Workers& workers, const ForwardArguments& arguments, std::span<std::byte> scratch) {
+  if (arguments.q.dtype == DType::kFloat64) {
+    forward_as<double>(workers, arguments, scratch);
+  } else {
+    forward_as<float>(workers, arguments, scratch);
+  }
+}
+
+}  // namespace lvx::cpu

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// Forward on one block: for each tile of keys and panel of rows, logits = K Q^T, online softmax, O^T += V^T P^T.
+// Keys run along the rows of the tile of logits and queries along its vectors, so that neither K nor V is transposed
+// and softmax needs no sums across lanes. Method: Milakov and Gimelshein 2018; Dao et al. 2022.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "device/cpu/forward_kernel.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "device/cpu/finish_row.h"
+#include "device/cpu/forward_task.h"
+#include "device/cpu/gemm-inl.h"
+#include "device/cpu/mask.h"
+#include "device/cpu/pack-inl.h"
+#include "device/cpu/softmax-inl.h"
+#include "device/cpu/targets.h"
+#include "device/cpu/unit.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lvx {
+namespace HWY_NAMESPACE {
+
+template <typename T>
+class ForwardBlock {
+ public:
+  ForwardBlock(const ForwardTask<T>& task, std::byte* workspace) : ForwardBlock(task, Scratch(workspace)) {}
+
+  void run() {
+    pack_queries();
+    for (std::int64_t key = task_.key_begin; key < task_.key_end; key += kTileKeys) {
+      tile(key, std::min(key + kTileKeys, task_.key_end));
+    }
+    for (std::int64_t panel = 0; panel < panels_.parts; ++panel) finish(panel);
+  }
+
+ private:
+  ForwardBlock(const ForwardTask<T>& task, Scratch scratch)
+      : task_(task),
+        a_(*task.arguments),
+        p_(a_.problem),
+        unit_(p_, task.unit),
+        work_(scratch, p_),
+        packed_(packed_dim(p_.head_dim)),
+        panels_(split(task.row_end - task.row_begin, divide_up(task.row_end - task.row_begin, kPanelRows),
+                      kLanes)),
+        visible_(a_.visibility, p_, unit_, task.row_begin, task.row_end, work_.cursors) {}
+
+  std::int64_t row_begin(std::int64_t panel) const {
+    return task_.row_begin + panels_.begin(panel, task_.row_end - task_.row_begin);
+  }
+  std::int64_t row_end(std::int64_t panel) const {
+    return task_.row_begin + panels_.end(panel, task_.row_end - task_.row_begin);
+  }
+  T* q(std::int64_t panel) const { return work_.q + panel * kPanelRows * packed_; }
+  T* o(std::int64_t panel) const { return work_.o + panel * kPanelRows * packed_; }
+  RunningSoftmax<T>& state(std::int64_t panel) const {
+    return reinterpret_cast<RunningSoftmax<T>*>(work_.state)[panel];
+  }
+
+  void pack_queries() {
+    for (std::int64_t panel = 0; panel < panels_.parts; ++panel) {
+      const std::int64_t rows = row_end(panel) - row_begin(panel);
+      for (std::int64_t i = 0; i < rows; ++i) {
+        const std::int64_t row = row_begin(panel) + i;
+        convert_row(a_.q.at(unit_.batch, unit_.query(row), unit_.head(row)), a_.q.dtype, p_.head_dim,
+                    work_.row + i * packed_);
+      }
+      transpose(work_.row, packed_, rows, p_.head_dim, kPanelRows, q(panel), kPanelRows);
+      std::fill_n(o(panel), p_.head_dim * kPanelRows, T{0});
+      std::fill_n(state(panel).max, kPanelRows, -std::numeric_limits<T>::infinity());
+      std::fill_n(state(panel).sum, kPanelRows, T{0});
+    }
+  }
+
+  void tile(std::int64_t key_begin, std::int64_t key_end) {
+    if (visible_.advance(task_.row_begin, task_.row_end, key_begin, key_end) == Seen::kNothing) return;
+    const std::int64_t keys = key_end - key_begin;
+    pack_rows(a_.k, unit_.batch, unit_.key_head, key_begin, keys, p_.head_dim, work_.k, packed_);
+    const bool finite =
+        pack_rows(a_.v, unit_.batch, unit_.key_head, key_begin, keys, p_.head_dim, work_.v, packed_);
+    for (std::int64_t panel = 0; panel < panels_.parts; ++panel) {
+      const std::int64_t begin = row_begin(panel);
+      const std::int64_t end = row_end(panel);
+      const Seen seen = visible_.advance(begin, end, key_begin, key_end);
+      if (seen == Seen::kNothing) continue;
+      const T* mask = nullptr;
+      if (seen == Seen::kSome || !a_.bias.none()) {
+        fill_bias(a_.bias, unit_, begin, end, key_begin, key_end, work_.mask);
+        visible_.hide(begin, end, key_begin, key_end, work_.mask);
+        mask = work_.mask;
+      }
+      attend(panel, round_up(end - begin, kLanes), keys, mask, finite);
+    }
+  }
+
+  void attend(std::int64_t panel, std::int64_t width, std::int64_t keys, const T* mask, bool finite) {
+    RunningSoftmax<T>& softmax = state(panel);
+    multiply<LayoutOfA::kRows>(Product<T>{work_.k, packed_, q(panel), kPanelRows, work_.s, kPanelRows, keys,
+                                          width, p_.head_dim, Update::kScale, static_cast<T>(p_.scale),
+                                          nullptr});
+    online_softmax(width, keys, mask, work_.s, softmax);
+    const Product<T> weigh{work_.v,     packed_, work_.s, kPanelRows,       o(panel), kPanelRows,
+                           p_.head_dim, width,   keys,    Update::kRescale, T{1},     softmax.factor};
+    if (mask != nullptr && !finite) {
+      multiply_skipping_zeros<LayoutOfA::kColumns>(weigh);
+    } else {
+      multiply<LayoutOfA::kColumns>(weigh);
+    }
+  }
+
+  void finish(std::int64_t panel) {
+    const std::int64_t rows = row_end(panel) - row_begin(panel);
+    const RunningSoftmax<T>& softmax = state(panel);
+    for (std::int64_t i = 0; i < rows; ++i) {
+      const T* column = o(panel) + i;
+      T line[kMaxHeadDim];
+      for (std::int64_t d = 0; d < p_.head_dim; ++d) line[d] = column[d * kPanelRows];
+      const std::int64_t row = row_begin(panel) + i;
+      if (task_.partial_o == nullptr) {
+        finish_row(a_, unit_, row, line, softmax.max[i], softmax.sum[i]);
+      } else {
+        std::copy_n(line, p_.head_dim, task_.partial_o + row * p_.head_dim);
+        task_.partial_max[row] = softmax.max[i];
+        task_.partial_sum[row] = softmax.sum[i];
+      }
+    }
+  }
+
+  const ForwardTask<T>& task_;
+  const ForwardArguments& a_;
+  const Problem& p_;
+  Unit unit_;
+  ForwardWorkspace<T> work_;
+  std::int64_t packed_;
+  Split panels_;
+  RowVisibility visible_;
+};
+
+void forward_float(const ForwardTask<float>& task, std::byte* workspace) {
+  ForwardBlock<float>(task, workspace).run();
+}
+
+void forward_double(const ForwardTask<double>& task, std::byte* workspace) {
+  ForwardBlock<double>(task, workspace).run();
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lvx
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace lvx {
+
+HWY_EXPORT(forward_float);
+HWY_EXPORT(forward_double);
+
+void run_forward_task(const ForwardTask<float>& task, std::byte* workspace) {
+  HWY_DYNAMIC_DISPATCH(forward_float)(task, workspace);
+}
+
+void run_forward_task(const ForwardTask<double>& task, std::byte* workspace) {
+  HWY_DYNAMIC_DISPATCH(forward_double)(task, workspace);
+}
+
+}  // namespace lvx
+#endif

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// One piece of forward: a block of a unit's rows against a run of keys.
+#pragma once
+
+#include "device/cpu/blocking.h"
+#include "device/cpu/range_cursor.h"
+#include "device/cpu/scratch.h"
+#include "device/device.h"
+
+namespace lvx {
+
+template <typename T>
+struct ForwardTask {
+  const ForwardArguments* arguments;
+  std::int64_t unit;
+  std::int64_t row_begin, row_end;
+  std::int64_t key_begin, key_end;
+  // Where the unit's partial result goes; o null: finished into arguments->out. Maximum and sum stay apart, as
+  // their lse would round off what a part weighs where logits are huge.
+  T* partial_o;    // [row, head_dim], not normalised
+  T* partial_max;  // [row]
+  T* partial_sum;
+};
+
+template <typename T>
+struct ForwardWorkspace {
+  T* q;  // per panel [head_dim, panel row]
+  T* o;  // per panel [head_dim, panel row], not normalised
+  T* s;  // [key, panel row]
+  T* mask;
+  T* k;  // [key, packed head_dim]
+  T* v;
+  T* row;    // room for transposing
+  T* state;  // per panel: maximum, sum
+  RangeCursor* cursors;
+
+  ForwardWorkspace(Scratch& scratch, const Problem& problem) {
+    const std::int64_t panels = kBlockRows / kPanelRows;
+    const std::int64_t packed = packed_dim(problem.head_dim);
+    q = scratch.take<T>(panels * kPanelRows * packed);
+    o = scratch.take<T>(panels * kPanelRows * packed);
+    s = scratch.take<T>(kTileKeys * kPanelRows);
+    mask = scratch.take<T>(kTileKeys * kPanelRows);
+    k = scratch.take<T>(kTileKeys * packed);
+    v = scratch.take<T>(kTileKeys * packed);
+    row = scratch.take<T>(kPanelRows * packed);
+    state = scratch.take<T>(panels * 3 * kPanelRows);
+    cursors = scratch.take<RangeCursor>(kBlockRows);
+  }
+};
+
+void run_forward_task(const ForwardTask<float>& task, std::byte* workspace);
+void run_forward_task(const ForwardTask<double>& task, std::byte* workspace);
+
+}  // namespace lvx

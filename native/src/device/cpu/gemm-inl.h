@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// Small matrix products on packed tiles: C[m, n] (op)= sum over k of A(m, k) B[k, n]. Registers hold a block of C,
+// vectors run along n, elements of A are broadcast. B and C are padded to whole vectors along n; A is not padded.
+#if defined(LVX_GEMM_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef LVX_GEMM_INL_H
+#undef LVX_GEMM_INL_H
+#else
+#define LVX_GEMM_INL_H
+#endif
+
+#include <hwy/highway.h>
+
+#include <cstdint>
+
+HWY_BEFORE_NAMESPACE();
+namespace lvx {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// How A lies in memory: A(m, k) = a[m * lda + k], or a[k * lda + m].
+enum class LayoutOfA { kRows, kColumns };
+
+// What becomes of C: scale * product, C + product, or C * factor[n] + product.
+enum class Update { kScale, kAdd, kRescale };
+
+template <typename T>
+struct Product {
+  const T* a;
+  std::int64_t lda;
+  const T* b;
+  std::int64_t ldb;
+  T* c;
+  std::int64_t ldc;
+  std::int64_t m, n, k;
+  Update update;
+  T scale;          // kScale
+  const T* factor;  // kRescale
+};
+
+template <LayoutOfA kLayout, typename T>
+HWY_INLINE const T* element_of_a(const T* a, std::int64_t lda, std::int64_t m, std::int64_t k) {
+  return kLayout == LayoutOfA::kRows ? a + m * lda + k : a + k * lda + m;
+}
+
+template <class D, typename T, class V = hn::Vec<D>>
+HWY_INLINE void update_c(D d, const Product<T>& p, std::int64_t n, T* HWY_RESTRICT c, V product) {
+  switch (p.update) {
+    case Update::kScale:
+      hn::StoreU(hn::Mul(product, hn::Set(d, p.scale)), d, c);
+      break;
+    case Update::kAdd:
+      hn::StoreU(hn::Add(hn::LoadU(d, c), product), d, c);
+      break;
+    case Update::kRescale:
+      hn::StoreU(hn::MulAdd(hn::LoadU(d, c), hn::LoadU(d, p.factor + n), product), d, c);
+      break;
+  }
+}
+
+// kM rows by kVectors vectors of C, at (m, n). The arrays live in registers: every loop over them is unrolled.
+template <LayoutOfA kLayout, int kM, int kVectors, class D, typename T = hn::TFromD<D>>
+HWY_INLINE void block_product(D d, const Product<T>& p, std::int64_t m, std::int64_t n) {
+  using V = hn::Vec<D>;
+  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  V sum[kM][kVectors];
+  for (int i = 0; i < kM; ++i) {
+    for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::Zero(d);
+  }
+  const T* HWY_RESTRICT b = p.b + n;
+  for (std::int64_t k = 0; k < p.k; ++k, b += p.ldb) {
+    V row[kVectors];
+    for (int j = 0; j < kVectors; ++j) row[j] = hn::LoadU(d, b + j * lanes);
+    for (int i = 0; i < kM; ++i) {
+      const V a = hn::Set(d, *element_of_a<kLayout>(p.a, p.lda, m + i, k));
+      for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::MulAdd(a, row[j], sum[i][j]);
+    }
+  }
+  for (int i = 0; i < kM; ++i) {
+    T* HWY_RESTRICT c = p.c + (m + i) * p.ldc + n;
+    for (int j = 0; j < kVectors; ++j) update_c(d, p, n + j * lanes, c + j * lanes, sum[i][j]);
+  }
+}
+
+// 8 x 3 accumulators need 28 registers; machines with 16 take half.
+constexpr int kRegisterRows = HWY_TARGET <= HWY_AVX3 ? 8 : 4;
+
+template <LayoutOfA kLayout, int kVectors, class D, typename T = hn::TFromD<D>>
+HWY_INLINE void column_of_blocks(D d, const Product<T>& p, std::int64_t n) {
+  std::int64_t m = 0;
+  for (; m + kRegisterRows <= p.m; m += kRegisterRows)
+    block_product<kLayout, kRegisterRows, kVectors>(d, p, m, n);
+  if (kRegisterRows > 4 && m + 4 <= p.m) {
+    block_product<kLayout, 4, kVectors>(d, p, m, n);
+    m += 4;
+  }
+  for (; m < p.m; ++m) block_product<kLayout, 1, kVectors>(d, p, m, n);
+}
+
+template <LayoutOfA kLayout, typename T>
+HWY_NOINLINE void multiply(const Product<T>& p) {
+  const hn::ScalableTag<T> d;
+  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  std::int64_t n = 0;
+  while (n < p.n) {
+    const std::int64_t vectors = (p.n - n + lanes - 1) / lanes;
+    if (vectors == 1) {
+      column_of_blocks<kLayout, 1>(d, p, n);
+      n += lanes;
+    } else if (vectors == 2 || vectors == 4) {  // 2 + 2 beats 3 + 1
+      column_of_blocks<kLayout, 2>(d, p, n);
+      n += 2 * lanes;
+    } else {
+      column_of_blocks<kLayout, 3>(d, p, n);
+      n += 3 * lanes;
+    }
+  }
+}
+
+// The same product where 0 times anything is 0: for tiles that hold NaN or infinity next to weights of exactly 0.
+template <LayoutOfA kLayout, typename T>
+HWY_NOINLINE void multiply_skipping_zeros(const Product<T>& p) {
+  for (std::int64_t m = 0; m < p.m; ++m) {
+    for (std::int64_t n = 0; n < p.n; ++n) {
+      T sum = 0;
+      for (std::int64_t k = 0; k < p.k; ++k) {
+        const T a = *element_of_a<kLayout>(p.a, p.lda, m, k);
+        const T b = p.b[k * p.ldb + n];
+        if (a != T{0} && b != T{0}) sum += a * b;
+      }
+      T& c = p.c[m * p.ldc + n];
+      c = p.update == Update::kScale ? p.scale * sum
+          : p.update == Update::kAdd ? c + sum
+                                     : c * p.factor[n] + sum;
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lvx
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a panel of query rows sees of a tile of keys: visibility and bias as one additive tile, -inf where hidden.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+#include "attention/elements.h"
+#include "attention/views.h"
+#include "device/cpu/blocking.h"
+#include "device/cpu/range_cursor.h"
+#include "device/cpu/unit.h"
+
+namespace lvx {
+
+// The visibility of consecutive rows of a unit, one cursor per query.
+class RowVisibility {
+ public:
+  RowVisibility(const Visibility& visibility, const Problem& problem, const Unit& unit,
+                std::int64_t row_begin, std::int64_t row_end, RangeCursor* cursors)
+      : unit_(unit),
+        first_key_(problem.first_key),
+        first_query_(unit.query(row_begin)),
+        cursors_(cursors),
+        everything_(visibility.everything()) {
+    if (everything_ || row_begin == row_end) return;
+    for (std::int64_t q = first_query_; q <= unit.query(row_end - 1); ++q) {
+      cursors_[q - first_query_] = RangeCursor(visibility, unit.batch, q);
+    }
+  }
+
+  // The same rows, or some of them, walking on by themselves: what others see stays as it is.
+  RowVisibility fork(std::int64_t row_begin, std::int64_t row_end, RangeCursor* cursors) const {
+    RowVisibility fork = *this;
+    fork.first_query_ = unit_.query(row_begin);
+    fork.cursors_ = cursors;
+    if (!everything_) {
+      std::copy(cursors_ + (fork.first_query_ - first_query_),
+                cursors_ + (unit_.query(row_end - 1) + 1 - first_query_), cursors);
+    }
+    return fork;
+  }
+
+  // What the rows see together of the local keys [key_begin, key_end). Keys never fall from call to call.
+  Seen advance(std::int64_t row_begin, std::int64_t row_end, std::int64_t key_begin, std::int64_t key_end) {
+    if (everything_) return Seen::kEverything;
+    bool some = false;
+    bool every = true;
+    for (std::int64_t q = unit_.query(row_begin); q <= unit_.query(row_end - 1); ++q) {
+      const Seen seen = cursors_[q - first_query_].advance(first_key_ + key_begin, first_key_ + key_end);
+      some |= seen != Seen::kNothing;
+      every &= seen == Seen::kEverything;
+    }
+    return !some ? Seen::kNothing : every ? Seen::kEverything : Seen::kSome;
+  }
+
+  // Sets mask[key, row] = -inf where the row does not see the key, after advance over the same keys.
+  template <typename T>
+  void hide(std::int64_t row_begin, std::int64_t row_end, std::int64_t key_begin, std::int64_t key_end,
+            T* mask) const {
+    if (everything_) return;
+    const std::int64_t first = first_key_ + key_begin;
+    for (std::int64_t row = row_begin; row < row_end; ++row) {
+      T* column = mask + (row - row_begin);
+      cursors_[unit_.query(row) - first_query_].for_hidden(
+          first, first_key_ + key_end, [&](std::int64_t begin, std::int64_t end) {
+            for (std::int64_t key = begin; key < end; ++key) {
+              column[(key - first) * kPanelRows] = -std::numeric_limits<T>::infinity();
+            }
+          });
+    }
+  }
+
+ private:
+  Unit unit_;
+  std::int64_t first_key_;
+  std::int64_t first_query_;
+  RangeCursor* cursors_;
+  bool everything_;
+};
+
+// mask[key, row] = bias, 0 without one.
+template <typename T>
+void fill_bias(const Bias& bias, const Unit& unit, std::int64_t row_begin, std::int64_t row_end,
+               std::int64_t key_begin, std::int64_t key_end, T* mask) {
+  const std::int64_t keys = key_end - key_begin;
+  if (bias.none()) {
+    for (std::int64_t i = 0; i < keys * kPanelRows; ++i) mask[i] = T{0};
+    return;
+  }
+  T line[kTileKeys];
+  for (std::int64_t row = row_begin; row < row_end; ++row) {
+    load_row(bias.at(unit.batch, unit.head(row), unit.query(row), key_begin), bias.dtype, keys, line);
+    for (std::int64_t key = 0; key < keys; ++key) mask[key * kPanelRows + (row - row_begin)] = line[key];
+  }
+  // The rest of the last vector: rows that do not exist.
+  for (std::int64_t row = row_end - row_begin; row < kPanelRows; ++row) {
+    for (std::int64_t key = 0; key < keys; ++key) mask[key * kPanelRows + row] = T{0};
+  }
+}
+
+}  // namespace lvx

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Host memory of one device, counted against its budget; safe to use from any thread.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+
+namespace lvx {
+
+class Memory {
+ public:
+  explicit Memory(std::size_t budget) : budget_(budget) {}
+
+  // Aligned to 64 bytes, not cleared. Throws Error(LVX_OUT_OF_MEMORY).
+  std::byte* allocate(std::size_t bytes);
+  void release(std::byte* data, std::size_t bytes) noexcept;
+
+  std::size_t in_use() const { return in_use_.load(std::memory_order_relaxed); }
+  std::size_t peak() const { return peak_.load(std::memory_order_relaxed); }
+
+ private:
+  std::size_t budget_;  // 0: no limit
+  std::atomic<std::size_t> in_use_{0};
+  std::atomic<std::size_t> peak_{0};
+};
+
+}  // namespace lvx
