@@ -159,6 +159,15 @@ typedef struct lvx_group_options {
   double deadline_seconds;  /**< the longest wait for a peer at any one point; 0: 60 seconds */
   int32_t ranks_per_node;   /**< ranks are placed on nodes in this order; 0: one node */
   int32_t recorder_entries; /**< operations the flight recorder keeps; 0: 4096 */
+  /* A local group can emulate the links between its ranks, so that strategies can be compared on any machine: a
+   * message takes latency + bytes / bandwidth, and each rank sends and receives one message of a kind at a time.
+   * Bandwidth 0: as fast as memory, whatever the latency. Other groups have real links and refuse these. */
+  double intra_bytes_per_second; /**< inside a node */
+  double intra_latency_seconds;
+  double inter_bytes_per_second; /**< between nodes */
+  double inter_latency_seconds;
+  int32_t shared_inter; /**< 1: the ranks of a node share one link to the others; 0: each has its own */
+  int32_t reserved;
 } lvx_group_options;
 
 typedef struct lvx_group_info {
@@ -246,8 +255,12 @@ LVX_API lvx_status lvx_group_set_deadline(lvx_group group, double seconds);
 /** Returns when every rank of the group has called it. */
 LVX_API lvx_status lvx_group_barrier(lvx_group group);
 
-/** Copies the newest entries of the flight recorder, oldest first; count gets their number. May be called by any
- *  thread while an operation runs. */
+/** Gives every rank what all ranks said, in rank order: all holds size times bytes. Small messages of host memory, 1 to
+ *  65536 bytes, as many on every rank; for agreeing on things, not for data. A collective call. */
+LVX_API lvx_status lvx_group_all_gather(lvx_group group, const void* mine, uint64_t bytes, void* all);
+
+/** Copies the newest entries of the flight recorder that fit, oldest first; count gets how many it holds in all. May be
+ *  called by any thread while an operation runs. */
 LVX_API lvx_status lvx_group_records(lvx_group group, lvx_record* records, uint64_t capacity,
                                      uint64_t* count);
 

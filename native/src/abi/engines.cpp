@@ -47,6 +47,7 @@ lvx_status lvx_gloo_begin(int32_t rank, int32_t size, const char* host, const lv
     require_size(size);
     require_rank(rank, size);
     const GroupOptions wanted = read_group_options(options);
+    require_no_links(wanted);
     *bootstrap = add_handle(std::make_shared<BootstrapObject>(
         begin_gloo(rank, size, host == nullptr ? "" : host, wanted.deadline_seconds), wanted));
   });
@@ -90,6 +91,7 @@ lvx_status lvx_group_create_mpi(lvx_device device, const lvx_group_options* opti
   return guard([&] {
     require_not_null(group, "group");
     const GroupOptions wanted = read_group_options(options);
+    require_no_links(wanted);
     auto owner = find_handle<DeviceObject>(device);
     *group = add_handle(
         std::make_shared<GroupObject>(std::move(owner), join_mpi(wanted.deadline_seconds), wanted));

@@ -9,10 +9,17 @@
 
 using namespace lvx;
 
+namespace {
+
+constexpr std::uint64_t kMostGatheredBytes = 1 << 16;
+
+}  // namespace
+
 lvx_status lvx_group_create_self(lvx_device device, const lvx_group_options* options, lvx_group* group) {
   return guard([&] {
     require_not_null(group, "group");
     const GroupOptions wanted = read_group_options(options);
+    require_no_links(wanted);
     auto owner = find_handle<DeviceObject>(device);
     *group = add_handle(std::make_shared<GroupObject>(std::move(owner), make_self_transport(), wanted));
   });
@@ -85,6 +92,21 @@ lvx_status lvx_group_set_deadline(lvx_group group, double seconds) {
 
 lvx_status lvx_group_barrier(lvx_group group) {
   return group_call(group, Operation::kBarrier, [](GroupObject& object) { object.group.barrier(); });
+}
+
+lvx_status lvx_group_all_gather(lvx_group group, const void* mine, uint64_t bytes, void* all) {
+  return group_call(group, Operation::kAllGather, [&](GroupObject& object) {
+    require_not_null(mine, "mine");
+    require_not_null(all, "all");
+    if (bytes < 1 || bytes > kMostGatheredBytes) {
+      throw Error(LVX_INVALID_ARGUMENT, "bytes: expected 1 to " + std::to_string(kMostGatheredBytes) +
+                                            ", got " + std::to_string(bytes));
+    }
+    const auto size = static_cast<std::size_t>(bytes);
+    object.group.all_gather(
+        {static_cast<const std::byte*>(mine), size},
+        {static_cast<std::byte*>(all), size * static_cast<std::size_t>(object.group.size())});
+  });
 }
 
 lvx_status lvx_group_records(lvx_group group, lvx_record* records, uint64_t capacity, uint64_t* count) {

@@ -15,6 +15,9 @@ void require_deadline(double seconds, const char* name);
 void require_size(std::int32_t size);
 void require_rank(std::int32_t rank, int size);
 
+// Only a local group emulates links.
+void require_no_links(const GroupOptions& options);
+
 // options may be null.
 GroupOptions read_group_options(const lvx_group_options* options);
 

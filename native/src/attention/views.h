@@ -102,9 +102,10 @@ inline Bshd compact_bshd(void* data, DType dtype, std::int64_t rows, std::int64_
 }
 
 // Whether the tensor lies as compact_bshd would have it; strides of extents up to 1 do not count.
-inline bool is_compact(const Bshd& view, std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim) {
-  return (batch <= 1 || view.batch_stride == rows * heads * dim) && (rows <= 1 || view.row_stride == heads * dim) &&
-         (heads <= 1 || view.head_stride == dim);
+inline bool is_compact(const Bshd& view, std::int64_t batch, std::int64_t rows, std::int64_t heads,
+                       std::int64_t dim) {
+  return (batch <= 1 || view.batch_stride == rows * heads * dim) &&
+         (rows <= 1 || view.row_stride == heads * dim) && (heads <= 1 || view.head_stride == dim);
 }
 
 inline Bhs compact_bhs(void* data, DType dtype, std::int64_t heads, std::int64_t rows) {
@@ -113,8 +114,8 @@ inline Bhs compact_bhs(void* data, DType dtype, std::int64_t heads, std::int64_t
 
 inline Bias compact_bias(void* data, DType dtype, std::int64_t batch, std::int64_t heads, std::int64_t rows,
                          std::int64_t keys) {
-  return {static_cast<std::byte*>(data), dtype, batch == 1 ? 0 : heads * rows * keys, heads == 1 ? 0 : rows * keys,
-          rows == 1 ? 0 : keys};
+  return {static_cast<std::byte*>(data), dtype, batch == 1 ? 0 : heads * rows * keys,
+          heads == 1 ? 0 : rows * keys, rows == 1 ? 0 : keys};
 }
 
 inline Visibility compact_visibility(const void* data, std::int64_t rows, std::int64_t ranges) {

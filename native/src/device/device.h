@@ -82,10 +82,6 @@ class Device {
                    const Bshd& from, const Bshd& to) = 0;
   virtual void copy(std::int64_t batch, std::int64_t rows, const Visibility& from,
                     std::int32_t* to_compact) = 0;
-  // to = from over [batch, heads, rows, keys], converted; extents of 1 where broadcast.
-  virtual void copy(std::int64_t batch, std::int64_t heads, std::int64_t rows, std::int64_t keys,
-                    const Bias& from, const Bias& to) = 0;
-
   // seen[i] = 1 if any query sees a key of [bounds[i], bounds[i + 1]). Host memory; blocks until known.
   virtual void shards_seen(std::int64_t batch, std::int64_t rows, const Visibility& visibility,
                            std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen) = 0;

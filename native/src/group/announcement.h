@@ -7,7 +7,7 @@
 
 namespace lvx {
 
-enum class Operation : std::int32_t { kBarrier, kForward, kBackward };
+enum class Operation : std::int32_t { kBarrier, kAllGather, kForward, kBackward };
 
 const char* name_of(Operation operation);
 
@@ -27,6 +27,7 @@ struct Announcement {
   std::int64_t key_heads = 0;
   std::int64_t head_dim = 0;
   double scale = 0;
+  std::int64_t message_bytes = 0;  // of an all-gather
   std::int32_t has_visibility = 0;
   std::int32_t has_bias = 0;
 

@@ -7,7 +7,8 @@
 
 namespace lvx {
 
-Group::Group(std::unique_ptr<Transport> transport, std::shared_ptr<Device> device, const GroupOptions& options)
+Group::Group(std::unique_ptr<Transport> transport, std::shared_ptr<Device> device,
+             const GroupOptions& options)
     : transport_(std::move(transport)),
       device_(std::move(device)),
       options_(options),
@@ -20,7 +21,8 @@ Group::~Group() {
 
 void Group::require_usable() const {
   if (failed_) {
-    throw Error(LVX_INVALID_STATE, "an earlier operation of this group broke off; close it and make a new group");
+    throw Error(LVX_INVALID_STATE,
+                "an earlier operation of this group broke off; close it and make a new group");
   }
 }
 
@@ -54,6 +56,14 @@ void Group::barrier() {
   Announcement mine;
   mine.operation = Operation::kBarrier;
   collective(*this, mine, lvx_strategy{}, nullptr, [](Call&) {});
+}
+
+void Group::all_gather(std::span<const std::byte> mine, std::span<std::byte> all) {
+  Announcement announcement;
+  announcement.operation = Operation::kAllGather;
+  announcement.message_bytes = static_cast<std::int64_t>(mine.size());
+  collective(*this, announcement, lvx_strategy{}, nullptr,
+             [&](Call& call) { call.gather_control(mine, all); });
 }
 
 Call::Call(Group& group, Announcement mine) : group_(group), begin_(Clock::now()) {

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "device/device.h"
 #include "group/announcement.h"
+#include "group/links.h"
 #include "group/recorder.h"
 #include "group/transport.h"
 
@@ -18,6 +19,7 @@ struct GroupOptions {
   double deadline_seconds = 60;
   int ranks_per_node = 0;  // 0: one node
   int recorder_entries = 4096;
+  Links links;  // of a local group
 };
 
 class Group {
@@ -45,6 +47,8 @@ class Group {
   void decline(Operation operation, const char* reason) noexcept;
 
   void barrier();
+  // all gets every rank's message in rank order; as many bytes on every rank.
+  void all_gather(std::span<const std::byte> mine, std::span<std::byte> all);
 
  private:
   friend class Call;

@@ -74,8 +74,8 @@ void run(Group& group, const Announcement& mine, const Arguments& arguments, lvx
 }  // namespace
 
 void attention_forward(Group& group, const AttentionForward& arguments, lvx_statistics* statistics) {
-  run<ForwardQueryPass, ForwardKeyPass, ForwardHeadPass>(group, announce(Operation::kForward, arguments), arguments,
-                                                         statistics);
+  run<ForwardQueryPass, ForwardKeyPass, ForwardHeadPass>(group, announce(Operation::kForward, arguments),
+                                                         arguments, statistics);
 }
 
 void attention_backward(Group& group, const AttentionBackward& arguments, lvx_statistics* statistics) {

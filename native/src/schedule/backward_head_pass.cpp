@@ -29,6 +29,13 @@ Problem BackwardHeadPass::problem_of(int queries_home, int keys_home, int worker
   return problem;
 }
 
+// This rank's queries against no keys: gives the identity.
+Problem BackwardHeadPass::nothing() const {
+  Problem problem = arguments_.problem;
+  problem.keys = 0;
+  return problem;
+}
+
 BiasSlice BackwardHeadPass::slice_of(int home, int worker) const {
   return {call_.announced(home), shards_.all_queries(), split_.query_heads(worker).count};
 }
@@ -99,6 +106,7 @@ BackwardHeadPass::Gradients BackwardHeadPass::result_of(int home, int worker, st
 
 void BackwardHeadPass::reserve(Workspace& workspace) {
   const int rank = call_.rank();
+  scratch_bytes_ = call_.device().backward_scratch(nothing(), dtype_);
   const Problem& own = arguments_.problem;
   delta_piece_ = workspace.reserve(own.rows() * size_of(accumulator_));
   dk_piece_ = workspace.reserve(own.key_elements() * size_of(accumulator_));
@@ -134,15 +142,14 @@ void BackwardHeadPass::begin(const Workspace& workspace) {
   device.zero(dv_.data, bytes);
   d_bias_ = d_bias_sum_.begin(device, workspace);
   if (shards_.queries_see(call_.rank())) return;
-  BackwardArguments nothing;
-  nothing.problem = own;
-  nothing.problem.keys = 0;
-  nothing.q = arguments_.q;
-  nothing.d_o = arguments_.d_o;
-  nothing.lse = arguments_.lse;
-  nothing.delta = delta_;
-  nothing.dq = arguments_.dq;
-  device.backward(nothing, scratch_);
+  BackwardArguments identity;
+  identity.problem = nothing();
+  identity.q = arguments_.q;
+  identity.d_o = arguments_.d_o;
+  identity.lse = arguments_.lse;
+  identity.delta = delta_;
+  identity.dq = arguments_.dq;
+  device.backward(identity, scratch_);
 }
 
 void BackwardHeadPass::pack_share(int worker, std::byte* share) {
@@ -157,7 +164,8 @@ void BackwardHeadPass::pack_share(int worker, std::byte* share) {
                 heads_of(arguments_.q, queries), parts.q);
     device.copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim,
                 heads_of(arguments_.d_o, queries), parts.d_o);
-    device.copy(problem.batch, problem.query_heads, problem.queries, heads_of(arguments_.lse, queries), parts.lse);
+    device.copy(problem.batch, problem.query_heads, problem.queries, heads_of(arguments_.lse, queries),
+                parts.lse);
     device.copy(problem.batch, problem.query_heads, problem.queries, heads_of(delta_, queries), parts.delta);
     if (!parts.visibility.everything()) {
       device.copy(problem.batch, problem.queries, arguments_.visibility,
@@ -165,11 +173,12 @@ void BackwardHeadPass::pack_share(int worker, std::byte* share) {
     }
   }
   if (shards_.keys_seen(rank)) {
-    device.copy(problem.batch, problem.keys, problem.key_heads, problem.head_dim, heads_of(arguments_.k, keys),
-                parts.k);
-    device.copy(problem.batch, problem.keys, problem.key_heads, problem.head_dim, heads_of(arguments_.v, keys),
-                parts.v);
-    if (!parts.bias.none()) slice_of(rank, worker).copy(device, heads_of(arguments_.bias, queries), parts.bias);
+    device.copy(problem.batch, problem.keys, problem.key_heads, problem.head_dim,
+                heads_of(arguments_.k, keys), parts.k);
+    device.copy(problem.batch, problem.keys, problem.key_heads, problem.head_dim,
+                heads_of(arguments_.v, keys), parts.v);
+    if (!parts.bias.none())
+      slice_of(rank, worker).copy(device, heads_of(arguments_.bias, queries), parts.bias);
   }
 }
 
@@ -183,10 +192,10 @@ void BackwardHeadPass::take_share(int home, std::byte* share, std::byte* result)
   if (narrow_) {
     at(home).sum.dq = compact_bshd(workspace_->at(pieces.dq_piece), accumulator_, problem.queries,
                                    problem.query_heads, problem.head_dim);
-    at(home).sum.dk = compact_bshd(workspace_->at(pieces.dk_piece), accumulator_, problem.keys, problem.key_heads,
-                                   problem.head_dim);
-    at(home).sum.dv = compact_bshd(workspace_->at(pieces.dv_piece), accumulator_, problem.keys, problem.key_heads,
-                                   problem.head_dim);
+    at(home).sum.dk = compact_bshd(workspace_->at(pieces.dk_piece), accumulator_, problem.keys,
+                                   problem.key_heads, problem.head_dim);
+    at(home).sum.dv = compact_bshd(workspace_->at(pieces.dv_piece), accumulator_, problem.keys,
+                                   problem.key_heads, problem.head_dim);
   }
   if (!at(home).sum.d_bias.none()) {
     const auto bytes = static_cast<std::size_t>(slice_of(home, rank).bytes(accumulator_));
@@ -230,8 +239,10 @@ void BackwardHeadPass::complete(int home) {
                 share.result.dq);
   }
   if (shards_.keys_seen(home)) {
-    device.copy(problem.batch, problem.keys, problem.key_heads, problem.head_dim, share.sum.dk, share.result.dk);
-    device.copy(problem.batch, problem.keys, problem.key_heads, problem.head_dim, share.sum.dv, share.result.dv);
+    device.copy(problem.batch, problem.keys, problem.key_heads, problem.head_dim, share.sum.dk,
+                share.result.dk);
+    device.copy(problem.batch, problem.keys, problem.key_heads, problem.head_dim, share.sum.dv,
+                share.result.dv);
   }
 }
 
@@ -247,8 +258,10 @@ void BackwardHeadPass::merge(int worker, std::byte* result) {
                 heads_of(arguments_.dq, queries));
   }
   if (shards_.keys_seen(rank)) {
-    device.add(problem.batch, problem.keys, problem.key_heads, problem.head_dim, part.dk, heads_of(dk_, keys));
-    device.add(problem.batch, problem.keys, problem.key_heads, problem.head_dim, part.dv, heads_of(dv_, keys));
+    device.add(problem.batch, problem.keys, problem.key_heads, problem.head_dim, part.dk,
+               heads_of(dk_, keys));
+    device.add(problem.batch, problem.keys, problem.key_heads, problem.head_dim, part.dv,
+               heads_of(dv_, keys));
     if (!part.d_bias.none()) slice_of(rank, worker).add(device, part.d_bias, heads_of(d_bias_, queries));
   }
 }

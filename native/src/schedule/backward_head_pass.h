@@ -49,6 +49,7 @@ class BackwardHeadPass final : public HeadPass {
   };
 
   Problem problem_of(int queries_home, int keys_home, int worker) const;
+  Problem nothing() const;
   BiasSlice slice_of(int home, int worker) const;
   Share layout(int home, int worker, std::byte* share) const;
   Gradients result_of(int home, int worker, std::byte* result) const;

@@ -91,7 +91,8 @@ void BackwardKeyPass::begin(const Workspace& workspace) {
 
 void BackwardKeyPass::pack_side(int worker, std::byte* side) {
   const BiasSlice slice(call_.announced(call_.rank()), shards_.queries(worker));
-  slice.copy(call_.device(), arguments_.bias.from(shards_.query_begin(worker), 0), slice.view(side, slice.dtype()));
+  slice.copy(call_.device(), arguments_.bias.from(shards_.query_begin(worker), 0),
+             slice.view(side, slice.dtype()));
 }
 
 BackwardArguments BackwardKeyPass::against(const Problem& problem, const Bshd& k, const Bshd& v) const {
@@ -121,7 +122,8 @@ void BackwardKeyPass::compute_own(std::int64_t first_key, std::int64_t end_key, 
   Problem problem = problem_of(call_.rank());
   problem.keys = end_key - first_key;
   problem.first_key += first_key;
-  BackwardArguments block = against(problem, arguments_.k.from_row(first_key), arguments_.v.from_row(first_key));
+  BackwardArguments block =
+      against(problem, arguments_.k.from_row(first_key), arguments_.v.from_row(first_key));
   const std::int64_t first_query = shards_.query_begin(call_.rank());
   block.bias = arguments_.bias.from(first_query, first_key);
   block.d_bias = d_bias_.from(first_query, first_key);

@@ -84,7 +84,8 @@ void BackwardQueryPass::pack(std::byte* message) {
   block_ = message;
   own_ = parts_of(call_.rank(), message);
   device.copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, arguments_.q, own_.q);
-  device.copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, arguments_.d_o, own_.d_o);
+  device.copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, arguments_.d_o,
+              own_.d_o);
   device.copy(problem.batch, problem.query_heads, problem.queries, arguments_.lse, own_.lse);
   if (!own_.visibility.everything()) {
     device.copy(problem.batch, problem.queries, arguments_.visibility,
@@ -117,11 +118,14 @@ void BackwardQueryPass::begin(const Workspace& workspace) {
   dk_ = arguments_.dk;
   dv_ = arguments_.dv;
   if (narrow_ && splits_) {
-    dq_ = compact_bshd(workspace.at(dq_piece_), accumulator_, problem.queries, problem.query_heads, problem.head_dim);
+    dq_ = compact_bshd(workspace.at(dq_piece_), accumulator_, problem.queries, problem.query_heads,
+                       problem.head_dim);
   }
   if (narrow_ && visited_) {
-    dk_ = compact_bshd(workspace.at(dk_piece_), accumulator_, problem.keys, problem.key_heads, problem.head_dim);
-    dv_ = compact_bshd(workspace.at(dv_piece_), accumulator_, problem.keys, problem.key_heads, problem.head_dim);
+    dk_ = compact_bshd(workspace.at(dk_piece_), accumulator_, problem.keys, problem.key_heads,
+                       problem.head_dim);
+    dv_ = compact_bshd(workspace.at(dv_piece_), accumulator_, problem.keys, problem.key_heads,
+                       problem.head_dim);
   }
   d_bias_ = d_bias_sum_.begin(call_.device(), workspace);
   if (visited_) clear_key_gradients();

@@ -48,7 +48,8 @@ class BackwardQueryPass final : public QueryPass {
   Bshd result_of(int home, DType dtype, std::byte* result) const;
   void pack(std::byte* message);
   void clear_key_gradients();
-  BackwardArguments against_keys(int home, const Parts& parts, std::int64_t first_key, std::int64_t end_key) const;
+  BackwardArguments against_keys(int home, const Parts& parts, std::int64_t first_key,
+                                 std::int64_t end_key) const;
   void compute_own(std::int64_t first_key, std::int64_t end_key, bool add);
 
   Call& call_;
@@ -56,10 +57,10 @@ class BackwardQueryPass final : public QueryPass {
   const AttentionBackward& arguments_;
   const DType dtype_;
   const DType accumulator_;
-  const bool travels_;             // some peer sees keys for this rank's queries
-  const bool visited_;             // this rank's keys are seen by some peer's queries
-  const bool splits_;              // there is a transfer to hide behind each half of this rank's own block
-  const bool narrow_;              // the gradients' dtype is too narrow to sum in
+  const bool travels_;  // some peer sees keys for this rank's queries
+  const bool visited_;  // this rank's keys are seen by some peer's queries
+  const bool splits_;   // there is a transfer to hide behind each half of this rank's own block
+  const bool narrow_;   // the gradients' dtype is too narrow to sum in
   DBiasSum d_bias_sum_;
   Workspace::Piece packed_piece_{}, delta_piece_{}, dq_piece_{}, dk_piece_{}, dv_piece_{}, scratch_piece_{};
   std::size_t scratch_bytes_ = 0;

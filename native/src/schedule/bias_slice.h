@@ -24,7 +24,9 @@ class BiasSlice {
 
   DType dtype() const { return dtype_; }
   std::int64_t bytes(DType dtype) const { return batch_ * heads_ * rows_ * keys_ * size_of(dtype); }
-  Bias view(std::byte* data, DType dtype) const { return compact_bias(data, dtype, batch_, heads_, rows_, keys_); }
+  Bias view(std::byte* data, DType dtype) const {
+    return compact_bias(data, dtype, batch_, heads_, rows_, keys_);
+  }
 
   void copy(Device& device, const Bias& from, const Bias& to) const {
     device.copy(batch_, rows_, heads_, keys_, as_bshd(from), as_bshd(to));

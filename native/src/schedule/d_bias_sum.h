@@ -32,7 +32,9 @@ class DBiasSum {
   }
 
  private:
-  std::int64_t bytes() const { return extents_.batch * extents_.heads * extents_.rows * keys_ * size_of(dtype_); }
+  std::int64_t bytes() const {
+    return extents_.batch * extents_.heads * extents_.rows * keys_ * size_of(dtype_);
+  }
   Bias compact(std::byte* data) const {
     return compact_bias(data, dtype_, extents_.batch, extents_.heads, extents_.rows, keys_);
   }

@@ -28,6 +28,13 @@ Problem ForwardHeadPass::problem_of(int queries_home, int keys_home, int worker)
   return problem;
 }
 
+// This rank's queries against no keys: gives the identity.
+Problem ForwardHeadPass::nothing() const {
+  Problem problem = arguments_.problem;
+  problem.keys = 0;
+  return problem;
+}
+
 BiasSlice ForwardHeadPass::slice_of(int home, int worker) const {
   return {call_.announced(home), shards_.all_queries(), split_.query_heads(worker).count};
 }
@@ -84,6 +91,7 @@ Partial ForwardHeadPass::result_of(int home, int worker, std::byte* result) cons
 
 void ForwardHeadPass::reserve(Workspace& workspace) {
   const int rank = call_.rank();
+  scratch_bytes_ = call_.device().forward_scratch(nothing(), dtype_);
   for (int home = 0; home < call_.size(); ++home) {
     if (narrow_ && shards_.queries_see(home)) {
       at(home).sum_piece =
@@ -102,12 +110,11 @@ void ForwardHeadPass::begin(const Workspace& workspace) {
   workspace_ = &workspace;
   scratch_ = {workspace.at(scratch_piece_), scratch_bytes_};
   if (shards_.queries_see(call_.rank())) return;
-  ForwardArguments nothing;
-  nothing.problem = arguments_.problem;
-  nothing.problem.keys = 0;
-  nothing.q = arguments_.q;
-  nothing.out = {arguments_.o, arguments_.lse};
-  call_.device().forward(nothing, scratch_);
+  ForwardArguments identity;
+  identity.problem = nothing();
+  identity.q = arguments_.q;
+  identity.out = {arguments_.o, arguments_.lse};
+  call_.device().forward(identity, scratch_);
 }
 
 void ForwardHeadPass::pack_share(int worker, std::byte* share) {
@@ -126,11 +133,12 @@ void ForwardHeadPass::pack_share(int worker, std::byte* share) {
     }
   }
   if (shards_.keys_seen(rank)) {
-    device.copy(problem.batch, problem.keys, problem.key_heads, problem.head_dim, heads_of(arguments_.k, keys),
-                parts.k);
-    device.copy(problem.batch, problem.keys, problem.key_heads, problem.head_dim, heads_of(arguments_.v, keys),
-                parts.v);
-    if (!parts.bias.none()) slice_of(rank, worker).copy(device, heads_of(arguments_.bias, queries), parts.bias);
+    device.copy(problem.batch, problem.keys, problem.key_heads, problem.head_dim,
+                heads_of(arguments_.k, keys), parts.k);
+    device.copy(problem.batch, problem.keys, problem.key_heads, problem.head_dim,
+                heads_of(arguments_.v, keys), parts.v);
+    if (!parts.bias.none())
+      slice_of(rank, worker).copy(device, heads_of(arguments_.bias, queries), parts.bias);
   }
 }
 
@@ -143,8 +151,8 @@ void ForwardHeadPass::take_share(int home, std::byte* share, std::byte* result) 
   at(home).result = result_of(home, rank, result);
   at(home).sum = at(home).result;
   if (narrow_) {
-    at(home).sum.o = compact_bshd(workspace_->at(sum_piece), accumulator_, problem.queries, problem.query_heads,
-                                  problem.head_dim);
+    at(home).sum.o = compact_bshd(workspace_->at(sum_piece), accumulator_, problem.queries,
+                                  problem.query_heads, problem.head_dim);
   }
 }
 

@@ -63,17 +63,19 @@ void ForwardKeyPass::begin(const Workspace& workspace) {
   }
   sum_ = {arguments_.o, arguments_.lse};
   if (accumulates_) {
-    sum_.o = compact_bshd(workspace.at(accumulator_piece_), accumulator_, problem.queries, problem.query_heads,
-                          problem.head_dim);
+    sum_.o = compact_bshd(workspace.at(accumulator_piece_), accumulator_, problem.queries,
+                          problem.query_heads, problem.head_dim);
   }
 }
 
 void ForwardKeyPass::pack_side(int worker, std::byte* side) {
   const BiasSlice slice(call_.announced(call_.rank()), shards_.queries(worker));
-  slice.copy(call_.device(), arguments_.bias.from(shards_.query_begin(worker), 0), slice.view(side, slice.dtype()));
+  slice.copy(call_.device(), arguments_.bias.from(shards_.query_begin(worker), 0),
+             slice.view(side, slice.dtype()));
 }
 
-void ForwardKeyPass::compute(const Problem& problem, const Bshd& k, const Bshd& v, const Bias& bias, bool merge) {
+void ForwardKeyPass::compute(const Problem& problem, const Bshd& k, const Bshd& v, const Bias& bias,
+                             bool merge) {
   ForwardArguments block;
   block.problem = problem;
   block.q = arguments_.q;
@@ -118,7 +120,8 @@ void ForwardKeyPass::compute_visitor(int home, std::byte* block, std::byte* side
 void ForwardKeyPass::finish() {
   if (!accumulates_) return;
   const Problem& problem = arguments_.problem;
-  call_.device().copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, sum_.o, arguments_.o);
+  call_.device().copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, sum_.o,
+                      arguments_.o);
 }
 
 }  // namespace lvx

@@ -41,7 +41,8 @@ class Gather {
     if (bytes > 0) transfers_.push_back(send_to(to, data, static_cast<std::size_t>(bytes)));
   }
   void add_receive(int from, Workspace::Piece piece, std::int64_t bytes) {
-    if (bytes > 0) transfers_.push_back(receive_from(from, workspace_.at(piece), static_cast<std::size_t>(bytes)));
+    if (bytes > 0)
+      transfers_.push_back(receive_from(from, workspace_.at(piece), static_cast<std::size_t>(bytes)));
   }
 
   Call& call_;
@@ -98,7 +99,8 @@ void Gather::start_results(int step) {
   const int home = home_at(step);
   if (pass_.visits(home, rank_)) add_send(home, workspace_.at(peer.result), pass_.result_bytes(home, rank_));
   const int worker = worker_at(step);
-  if (pass_.visits(rank_, worker)) add_receive(worker, peer.arriving_result, pass_.result_bytes(rank_, worker));
+  if (pass_.visits(rank_, worker))
+    add_receive(worker, peer.arriving_result, pass_.result_bytes(rank_, worker));
   peer.results = call_.start(transfers_);
 }
 

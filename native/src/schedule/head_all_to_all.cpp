@@ -43,7 +43,8 @@ class HeadAllToAll {
     if (bytes > 0) transfers_.push_back(send_to(to, workspace_.at(piece), static_cast<std::size_t>(bytes)));
   }
   void receive(int from, Workspace::Piece piece, std::int64_t bytes) {
-    if (bytes > 0) transfers_.push_back(receive_from(from, workspace_.at(piece), static_cast<std::size_t>(bytes)));
+    if (bytes > 0)
+      transfers_.push_back(receive_from(from, workspace_.at(piece), static_cast<std::size_t>(bytes)));
   }
 
   Call& call_;
@@ -72,7 +73,8 @@ void HeadAllToAll::reserve() {
 void HeadAllToAll::start_share(int step) {
   Peer& peer = at(step);
   const int worker = worker_at(step);
-  call_.compute([&] { pass_.pack_share(worker, workspace_.at(step == 0 ? peer.share : peer.leaving_share)); });
+  call_.compute(
+      [&] { pass_.pack_share(worker, workspace_.at(step == 0 ? peer.share : peer.leaving_share)); });
   if (step == 0) return;
   transfers_.clear();
   send(worker, peer.leaving_share, pass_.share_bytes(rank_, worker));

@@ -18,15 +18,18 @@ class HeadSplit {
  public:
   // Refuses the call unless every rank gets the same number of query heads, whole groups of them or parts of one.
   HeadSplit(Call& call, const Problem& problem)
-      : size_(call.size()), query_heads_(problem.query_heads), group_(problem.query_heads / problem.key_heads) {
+      : size_(call.size()),
+        query_heads_(problem.query_heads),
+        group_(problem.query_heads / problem.key_heads) {
     const std::int64_t share = query_heads_ / size_;
     if (query_heads_ % size_ != 0 || (share % group_ != 0 && group_ % share != 0)) {
-      call.refuse(LVX_UNSUPPORTED,
-                  "HEAD_ALL_TO_ALL needs the query heads to divide evenly among the ranks, in whole groups of query "
-                  "heads that share a key head or in equal parts of one: " +
-                      std::to_string(query_heads_) + " query heads in groups of " + std::to_string(group_) +
-                      " do not go round " + std::to_string(size_) + " ranks",
-                  -1);
+      call.refuse(
+          LVX_UNSUPPORTED,
+          "HEAD_ALL_TO_ALL needs the query heads to divide evenly among the ranks, in whole groups of query "
+          "heads that share a key head or in equal parts of one: " +
+              std::to_string(query_heads_) + " query heads in groups of " + std::to_string(group_) +
+              " do not go round " + std::to_string(size_) + " ranks",
+          -1);
     }
   }
 

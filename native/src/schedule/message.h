@@ -15,8 +15,8 @@ class MessageCursor {
   explicit MessageCursor(std::byte* data) : next_(data) {}
 
   Bshd queries(const Problem& problem, DType dtype) {
-    return compact_bshd(take(problem.query_elements() * size_of(dtype)), dtype, problem.queries, problem.query_heads,
-                        problem.head_dim);
+    return compact_bshd(take(problem.query_elements() * size_of(dtype)), dtype, problem.queries,
+                        problem.query_heads, problem.head_dim);
   }
   Bhs row_values(const Problem& problem, DType dtype) {
     return compact_bhs(take(problem.rows() * size_of(dtype)), dtype, problem.query_heads, problem.queries);

@@ -42,7 +42,8 @@ class Ring {
     if (bytes > 0) transfers_.push_back(send_to(to, data, static_cast<std::size_t>(bytes)));
   }
   void receive(int from, Workspace::Piece piece, std::int64_t bytes) {
-    if (bytes > 0) transfers_.push_back(receive_from(from, workspace_.at(piece), static_cast<std::size_t>(bytes)));
+    if (bytes > 0)
+      transfers_.push_back(receive_from(from, workspace_.at(piece), static_cast<std::size_t>(bytes)));
   }
 
   Call& call_;

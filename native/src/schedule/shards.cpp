@@ -30,7 +30,8 @@ Shards::Shards(Call& call, const Visibility& visibility) : query_begin_{0}, key_
   check_bias_rows(call, all_queries());
   if (mine.has_visibility != 0 && all_keys() > std::numeric_limits<std::int32_t>::max()) {
     call.refuse(LVX_UNSUPPORTED,
-                "visibility counts keys in int32, but the group has " + std::to_string(all_keys()) + " keys", -1);
+                "visibility counts keys in int32, but the group has " + std::to_string(all_keys()) + " keys",
+                -1);
   }
 
   sees_.resize(size * size);

@@ -24,7 +24,8 @@ class Shards {
 
   // Whether any query of home sees a key of rank.
   bool sees(int home, int rank) const {
-    return sees_[static_cast<std::size_t>(home) * (query_begin_.size() - 1) + static_cast<std::size_t>(rank)] != 0;
+    return sees_[static_cast<std::size_t>(home) * (query_begin_.size() - 1) +
+                 static_cast<std::size_t>(rank)] != 0;
   }
 
   // Whether any query of rank sees a key at all, or any key of rank is seen.

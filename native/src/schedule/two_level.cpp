@@ -141,7 +141,8 @@ void TwoLevel::reserve() {
   }
   std::vector<Workspace::Piece> bases;
   for (int i = 0; i < std::min(kRoundsAtOnce, nodes_); ++i) bases.push_back(workspace_.reserve(largest));
-  for (int round = 0; round < nodes_; ++round) place(round, bases[static_cast<std::size_t>(round) % bases.size()]);
+  for (int round = 0; round < nodes_; ++round)
+    place(round, bases[static_cast<std::size_t>(round) % bases.size()]);
   pass_.reserve(workspace_);
   workspace_.allocate(call_.device());
   call_.count_workspace(workspace_.bytes());

@@ -102,6 +102,15 @@ TEST_P(EveryGroup, BarrierHoldsUntilAllHaveCome) {
   });
 }
 
+TEST_P(EveryGroup, AllGatherGivesEveryRankWhatAllSaid) {
+  run_well(3, [](Group& group) {
+    const std::array<std::int64_t, 2> mine = {group.rank() * 10, group.rank() * 10 + 1};
+    std::array<std::int64_t, 6> all{};
+    group.all_gather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all)));
+    EXPECT_EQ(all, (std::array<std::int64_t, 6>{0, 1, 10, 11, 20, 21}));
+  });
+}
+
 TEST_P(EveryGroup, NamesTheRankThatCalledSomethingElseAndStaysUsable) {
   std::atomic<int> mismatches{0};
   run_well(3, [&](Group& group) {

@@ -1,220 +1,78 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any split over any number of ranks gives what one textbook computation gives, and sends what the formula says.
+// Every strategy: any split over any number of ranks gives what one textbook computation gives, and sends what
+// docs/schedules.md says.
 #include <gtest/gtest.h>
 
 #include <string>
 
-#include "attention/reference.h"
-#include "schedule/attention_call.h"
+#include "support/attention_shares.h"
+#include "support/expected_traffic.h"
 #include "support/local_ranks.h"
-#include "support/random_problem.h"
 
 namespace lvx::test {
 namespace {
 
 constexpr double kTolerance = 1e-12;
 
-struct Results {
-  Values o, lse, dq, dk, dv, d_bias;
+void expect_equal(const Results& results, const Results& expected) {
+  EXPECT_LE(relative_error(results.o, expected.o), kTolerance) << "o";
+  EXPECT_LE(relative_error(results.lse, expected.lse), kTolerance) << "lse";
+  EXPECT_LE(relative_error(results.dq, expected.dq), kTolerance) << "dq";
+  EXPECT_LE(relative_error(results.dk, expected.dk), kTolerance) << "dk";
+  EXPECT_LE(relative_error(results.dv, expected.dv), kTolerance) << "dv";
+  EXPECT_LE(relative_error(results.d_bias, expected.d_bias), kTolerance) << "d_bias";
+}
 
-  explicit Results(const RandomProblem& random)
-      : o(random.q.size()),
-        lse(static_cast<std::size_t>(random.problem.rows())),
-        dq(random.q.size()),
-        dk(random.k.size()),
-        dv(random.v.size()),
-        d_bias(random.bias.size()) {}
+struct Strategy {
+  lvx_strategy strategy;
+  const char* name;
 };
 
-Bias bias_view(const RandomProblem& random, const Values& values, std::int64_t keys) {
-  // A shard without keys still has a bias, of no columns.
-  static double nothing = 0;
-  void* data = values.empty() ? &nothing : const_cast<double*>(values.data());
-  return compact_bias(data, DType::kFloat64, random.bias_batch, random.bias_heads, random.bias_rows, keys);
-}
-
-Visibility visibility_view(const RandomProblem& random, const std::vector<std::int32_t>& values, std::int64_t rows) {
-  static const std::int32_t nothing = 0;
-  return compact_visibility(values.empty() ? &nothing : values.data(), rows, random.ranges);
-}
-
-Results reference(const RandomProblem& random) {
-  const Problem& p = random.problem;
-  Results results(random);
-  ReferenceForward forward;
-  forward.problem = p;
-  forward.q = bshd_of(random.q, p.queries, p.query_heads, p.head_dim);
-  forward.k = bshd_of(random.k, p.keys, p.key_heads, p.head_dim);
-  forward.v = bshd_of(random.v, p.keys, p.key_heads, p.head_dim);
-  if (random.has_visibility) forward.visibility = visibility_view(random, random.visible, p.queries);
-  if (random.has_bias) forward.bias = bias_view(random, random.bias, p.keys);
-  forward.o = bshd_of(results.o, p.queries, p.query_heads, p.head_dim);
-  forward.lse = bhs_of(results.lse, p.query_heads, p.queries);
-  reference_forward(forward);
-
-  ReferenceBackward backward;
-  backward.problem = p;
-  backward.q = forward.q;
-  backward.k = forward.k;
-  backward.v = forward.v;
-  backward.o = forward.o;
-  backward.lse = forward.lse;
-  backward.visibility = forward.visibility;
-  backward.bias = forward.bias;
-  backward.d_o = bshd_of(random.d_o, p.queries, p.query_heads, p.head_dim);
-  backward.dq = bshd_of(results.dq, p.queries, p.query_heads, p.head_dim);
-  backward.dk = bshd_of(results.dk, p.keys, p.key_heads, p.head_dim);
-  backward.dv = bshd_of(results.dv, p.keys, p.key_heads, p.head_dim);
-  if (random.has_bias) backward.d_bias = bias_view(random, results.d_bias, p.keys);
-  reference_backward(backward);
-  return results;
-}
-
-struct Costs {
-  lvx_statistics forward{}, backward{};
-};
-
-// One rank's share: forward, then backward from its results; both written into their place of the whole.
-Costs compute_share(Group& group, const RandomProblem& random, Results& whole) {
-  const int rank = group.rank();
-  const auto at = static_cast<std::size_t>(rank);
-  const Problem& all = random.problem;
-  const std::int64_t q_width = all.query_heads * all.head_dim;
-  const std::int64_t k_width = all.key_heads * all.head_dim;
-  const std::int64_t q0 = random.query_begin[at], q1 = random.query_begin[at + 1];
-  const std::int64_t k0 = random.key_begin[at], k1 = random.key_begin[at + 1];
-
-  Problem p = all;
-  p.queries = q1 - q0;
-  p.keys = k1 - k0;
-  const Values q = random.rows_of(random.q, all.queries, q_width, q0, q1);
-  const Values d_o = random.rows_of(random.d_o, all.queries, q_width, q0, q1);
-  const Values k = random.rows_of(random.k, all.keys, k_width, k0, k1);
-  const Values v = random.rows_of(random.v, all.keys, k_width, k0, k1);
-  const Values bias = random.rows_of(random.bias, all.keys, 1, k0, k1);
-  std::vector<std::int32_t> visible;
-  for (std::int64_t item = 0; random.has_visibility && item < all.batch; ++item) {
-    const auto first = random.visible.begin() + (item * all.queries + q0) * random.ranges * 2;
-    visible.insert(visible.end(), first, first + p.queries * random.ranges * 2);
+class Schedules : public testing::TestWithParam<Strategy> {
+ protected:
+  static bool supported(const RandomProblem& random) {
+    return GetParam().strategy != LVX_HEAD_ALL_TO_ALL || heads_divide(random);
   }
-  Values o(q.size()), dq(q.size()), dk(k.size()), dv(v.size()), d_bias(bias.size());
-  Values lse(static_cast<std::size_t>(p.rows()));
-
-  Costs costs;
-  costs.forward.struct_size = costs.backward.struct_size = sizeof(lvx_statistics);
-  AttentionForward forward;
-  forward.problem = p;
-  forward.q = bshd_of(q, p.queries, p.query_heads, p.head_dim);
-  forward.k = bshd_of(k, p.keys, p.key_heads, p.head_dim);
-  forward.v = bshd_of(v, p.keys, p.key_heads, p.head_dim);
-  if (random.has_visibility) forward.visibility = visibility_view(random, visible, p.queries);
-  if (random.has_bias) forward.bias = bias_view(random, bias, p.keys);
-  forward.bias_extents = {random.bias_batch, random.bias_heads, random.bias_rows};
-  forward.o = bshd_of(o, p.queries, p.query_heads, p.head_dim);
-  forward.lse = bhs_of(lse, p.query_heads, p.queries);
-  attention_forward(group, forward, &costs.forward);
-
-  AttentionBackward backward;
-  backward.problem = p;
-  backward.q = forward.q;
-  backward.k = forward.k;
-  backward.v = forward.v;
-  backward.o = forward.o;
-  backward.lse = forward.lse;
-  backward.visibility = forward.visibility;
-  backward.bias = forward.bias;
-  backward.bias_extents = forward.bias_extents;
-  backward.d_o = bshd_of(d_o, p.queries, p.query_heads, p.head_dim);
-  backward.dq = bshd_of(dq, p.queries, p.query_heads, p.head_dim);
-  backward.dk = bshd_of(dk, p.keys, p.key_heads, p.head_dim);
-  backward.dv = bshd_of(dv, p.keys, p.key_heads, p.head_dim);
-  if (random.has_bias) backward.d_bias = bias_view(random, d_bias, p.keys);
-  attention_backward(group, backward, &costs.backward);
-
-  // The ranks write disjoint rows.
-  random.put_rows(whole.o, all.queries, q_width, q0, o);
-  random.put_rows(whole.dq, all.queries, q_width, q0, dq);
-  random.put_rows(whole.lse, all.queries, 1, q0, lse);
-  random.put_rows(whole.dk, all.keys, k_width, k0, dk);
-  random.put_rows(whole.dv, all.keys, k_width, k0, dv);
-  random.put_rows(whole.d_bias, all.keys, 1, k0, d_bias);
-  return costs;
-}
-
-void expect_equal(const Results& results, const Results& expected, std::uint64_t seed) {
-  EXPECT_LE(relative_error(results.o, expected.o), kTolerance) << "o, seed " << seed;
-  EXPECT_LE(relative_error(results.lse, expected.lse), kTolerance) << "lse, seed " << seed;
-  EXPECT_LE(relative_error(results.dq, expected.dq), kTolerance) << "dq, seed " << seed;
-  EXPECT_LE(relative_error(results.dk, expected.dk), kTolerance) << "dk, seed " << seed;
-  EXPECT_LE(relative_error(results.dv, expected.dv), kTolerance) << "dv, seed " << seed;
-  EXPECT_LE(relative_error(results.d_bias, expected.d_bias), kTolerance) << "d_bias, seed " << seed;
-}
-
-// docs/schedules.md: a block is sent once to each rank of which it sees keys, and its result once home.
-struct Expected {
-  std::uint64_t bytes = 0, messages = 0;
 };
 
-Expected expected_sends(const RandomProblem& random, int rank, bool backward) {
-  const auto block = [&](int home) {
-    return static_cast<std::uint64_t>(random.problem.batch * random.queries(home) * random.problem.query_heads);
-  };
-  const auto dim = static_cast<std::uint64_t>(random.problem.head_dim);
-  const auto outbound = [&](int home) {
-    const std::uint64_t rows = block(home);
-    const auto ranges =
-        static_cast<std::uint64_t>(random.problem.batch * random.queries(home) * random.ranges * 2 * 4);
-    return (backward ? 2 * rows * dim * 8 + 2 * rows * 8 : rows * dim * 8) + ranges;
-  };
-  const auto result = [&](int home) { return block(home) * dim * 8 + (backward ? 0 : block(home) * 8); };
-  Expected expected;
-  for (int home = 0; home < random.ranks; ++home) {
-    for (int to = 0; to < random.ranks; ++to) {
-      if (to == home || !random.sees(home, to)) continue;
-      const int before = (to + random.ranks - 1) % random.ranks;
-      const int from = before == home || random.sees(home, before) ? before : home;
-      if (from == rank) {
-        expected.bytes += outbound(home);
-        ++expected.messages;
-      }
-      if (to == rank) {
-        expected.bytes += result(home);
-        ++expected.messages;
-      }
-    }
-  }
-  return expected;
-}
-
-TEST(QueryRing, EverySplitEqualsTheReferenceAndSendsWhatTheFormulaSays) {
-  for (std::uint64_t seed = 1; seed <= 600; ++seed) {
+TEST_P(Schedules, EverySplitEqualsTheReferenceAndSendsWhatTheFormulaSays) {
+  int computed = 0;
+  for (std::uint64_t seed = 1; computed < 500; ++seed) {
     const RandomProblem random(seed);
+    if (!supported(random)) continue;
+    ++computed;
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    GroupOptions options;
+    options.ranks_per_node = static_cast<int>(seed % 5);
     const Results expected = reference(random);
     Results results(random);
     std::vector<Costs> costs(static_cast<std::size_t>(random.ranks));
-    run_ranks_well(random.ranks, [&](Group& group) {
-      costs[static_cast<std::size_t>(group.rank())] = compute_share(group, random, results);
-    });
-    expect_equal(results, expected, seed);
-    for (int rank = 0; rank < random.ranks; ++rank) {
-      const Costs& cost = costs[static_cast<std::size_t>(rank)];
-      const Expected forward = expected_sends(random, rank, false);
-      const Expected backward = expected_sends(random, rank, true);
-      EXPECT_EQ(cost.forward.bytes_sent, forward.bytes) << "seed " << seed << " rank " << rank;
-      EXPECT_EQ(cost.forward.messages_sent, forward.messages) << "seed " << seed << " rank " << rank;
-      EXPECT_EQ(cost.backward.bytes_sent, backward.bytes) << "seed " << seed << " rank " << rank;
-      EXPECT_EQ(cost.backward.messages_sent, backward.messages) << "seed " << seed << " rank " << rank;
+    for (const auto& thrown : run_ranks(random.ranks, options, [&](Group& group) {
+           costs[static_cast<std::size_t>(group.rank())] =
+               compute_share(group, random, GetParam().strategy, results);
+         })) {
+      ASSERT_EQ(error_of(thrown).status(), LVX_OK) << error_of(thrown).what();
     }
-    if (HasFailure()) break;
+    expect_equal(results, expected);
+    const std::vector<Traffic> forward = expected_traffic(random, GetParam().strategy, options, false);
+    const std::vector<Traffic> backward = expected_traffic(random, GetParam().strategy, options, true);
+    for (std::size_t rank = 0; rank < costs.size(); ++rank) {
+      SCOPED_TRACE("rank " + std::to_string(rank));
+      EXPECT_EQ(traffic_of(costs[rank].forward), forward[rank]) << "forward";
+      EXPECT_EQ(traffic_of(costs[rank].backward), backward[rank]) << "backward";
+    }
+    ASSERT_FALSE(HasFailure());
   }
 }
 
-TEST(QueryRing, TwoRunsGiveTheSameBits) {
+TEST_P(Schedules, TwoRunsGiveTheSameBits) {
   for (std::uint64_t seed = 1000; seed < 1040; ++seed) {
     const RandomProblem random(seed);
+    if (!supported(random)) continue;
     Results first(random), second(random);
     for (Results* results : {&first, &second}) {
-      run_ranks_well(random.ranks, [&](Group& group) { compute_share(group, random, *results); });
+      run_ranks_well(random.ranks,
+                     [&](Group& group) { compute_share(group, random, GetParam().strategy, *results); });
     }
     EXPECT_EQ(first.o, second.o) << "seed " << seed;
     EXPECT_EQ(first.lse, second.lse) << "seed " << seed;
@@ -222,6 +80,31 @@ TEST(QueryRing, TwoRunsGiveTheSameBits) {
     EXPECT_EQ(first.dk, second.dk) << "seed " << seed;
     EXPECT_EQ(first.dv, second.dv) << "seed " << seed;
   }
+}
+
+INSTANTIATE_TEST_SUITE_P(Strategies, Schedules,
+                         testing::Values(Strategy{LVX_QUERY_RING, "QueryRing"},
+                                         Strategy{LVX_QUERY_GATHER, "QueryGather"},
+                                         Strategy{LVX_KV_RING, "KvRing"}, Strategy{LVX_KV_GATHER, "KvGather"},
+                                         Strategy{LVX_HEAD_ALL_TO_ALL, "HeadAllToAll"},
+                                         Strategy{LVX_TWO_LEVEL, "TwoLevel"}),
+                         [](const auto& parameter) { return parameter.param.name; });
+
+TEST(HeadAllToAll, RefusesHeadsThatDoNotDivideBeforeAnyByteMovesAndStaysUsable) {
+  std::uint64_t seed = 1;
+  while (heads_divide(RandomProblem(seed)) || RandomProblem(seed).ranks == 1) ++seed;
+  const RandomProblem random(seed);
+  run_ranks_well(random.ranks, [&](Group& group) {
+    Results results(random);
+    try {
+      compute_share(group, random, LVX_HEAD_ALL_TO_ALL, results);
+      ADD_FAILURE() << "computed";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.status(), LVX_UNSUPPORTED);
+      EXPECT_NE(std::string(error.what()).find("query heads"), std::string::npos) << error.what();
+    }
+    group.barrier();
+  });
 }
 
 }  // namespace

@@ -16,7 +16,8 @@ namespace lvx::test {
 using RankBody = std::function<void(Group& group)>;
 
 // What each rank threw, null where it came through.
-inline std::vector<std::exception_ptr> run_ranks(int size, const GroupOptions& options, const RankBody& body) {
+inline std::vector<std::exception_ptr> run_ranks(int size, const GroupOptions& options,
+                                                 const RankBody& body) {
   const std::shared_ptr<LocalWorld> world = make_local_world(size, options);
   std::vector<std::exception_ptr> thrown(static_cast<std::size_t>(size));
   std::vector<std::thread> threads;

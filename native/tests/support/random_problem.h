@@ -56,7 +56,8 @@ struct RandomProblem {
   // Rows [begin, end) of a tensor of [batch, rows, width].
   Values rows_of(const Values& whole, std::int64_t rows, std::int64_t width, std::int64_t begin,
                  std::int64_t end) const;
-  void put_rows(Values& whole, std::int64_t rows, std::int64_t width, std::int64_t begin, const Values& part) const;
+  void put_rows(Values& whole, std::int64_t rows, std::int64_t width, std::int64_t begin,
+                const Values& part) const;
 
   bool sees(int home, int rank) const;
 
@@ -125,10 +126,11 @@ inline RandomProblem::RandomProblem(std::uint64_t seed) {
   }
 }
 
-inline Values RandomProblem::rows_of(const Values& whole, std::int64_t rows, std::int64_t width, std::int64_t begin,
-                                     std::int64_t end) const {
+inline Values RandomProblem::rows_of(const Values& whole, std::int64_t rows, std::int64_t width,
+                                     std::int64_t begin, std::int64_t end) const {
   Values part;
-  for (std::int64_t item = 0; rows > 0 && item < static_cast<std::int64_t>(whole.size()) / (rows * width); ++item) {
+  for (std::int64_t item = 0; rows > 0 && item < static_cast<std::int64_t>(whole.size()) / (rows * width);
+       ++item) {
     const auto first = whole.begin() + (item * rows + begin) * width;
     part.insert(part.end(), first, first + (end - begin) * width);
   }

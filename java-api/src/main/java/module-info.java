@@ -6,6 +6,7 @@
  */
 module org.lvxattn {
   exports org.lvxattn;
+  exports org.lvxattn.io;
 
   requires static transitive org.jspecify;
   requires org.lvxattn.natives;

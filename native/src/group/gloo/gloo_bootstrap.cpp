@@ -10,7 +10,7 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "group/gloo/gloo_link.h"
+#include "group/gloo/gloo_fabric.h"
 #include "group/gloo/signals.h"
 #include "group/plugin.h"
 #include "group/remote/remote_transport.h"
@@ -159,7 +159,7 @@ std::unique_ptr<Transport> Bootstrap::connect(const std::vector<std::span<const 
                   peer);
     }
   }
-  return std::make_unique<RemoteTransport>(std::make_unique<GlooLink>(context));
+  return std::make_unique<RemoteTransport>(std::make_unique<GlooFabric>(context));
 }
 
 }  // namespace

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "group/local/emulated_links.h"
+
 namespace lvx {
 namespace {
 
@@ -20,6 +22,7 @@ struct Post {
   Ticket ticket;
   bool copying = false;
   bool done = false;
+  Clock::time_point arrival{};  // once done, over emulated links
 };
 
 struct ControlMessage {
@@ -53,6 +56,7 @@ class World final : public LocalWorld, public std::enable_shared_from_this<World
  public:
   World(int size, const GroupOptions& options)
       : options_(options),
+        links_(options, size),
         ranks_(static_cast<std::size_t>(size)),
         channels_(static_cast<std::size_t>(size) * static_cast<std::size_t>(size)) {}
 
@@ -79,12 +83,13 @@ class World final : public LocalWorld, public std::enable_shared_from_this<World
   const ControlMessage* find(int rank, std::uint64_t round);
   void forget_read_rounds();
   void match(Lock& lock, int from, int to);
-  void sleep(Lock& lock, int me, int peer, Clock::time_point deadline);
+  void sleep(Lock& lock, int me, int peer, Clock::time_point until, Clock::time_point deadline);
   int root_of_wait(int rank);
   [[noreturn]] void throw_lost(int me, int peer);
 
   const GroupOptions options_;
   std::mutex mutex_;
+  EmulatedLinks links_;
   std::vector<RankState> ranks_;
   std::vector<Channel> channels_;
   bool closed_ = false;
@@ -106,7 +111,9 @@ class LocalTransport final : public Transport {
   }
   Ticket start(std::span<const Transfer> transfers) override { return world_->start(rank_, transfers); }
   void wait(Ticket ticket, Clock::time_point deadline) override { world_->wait(rank_, ticket, deadline); }
-  void leave(int culprit, const std::string& reason) noexcept override { world_->leave(rank_, culprit, reason); }
+  void leave(int culprit, const std::string& reason) noexcept override {
+    world_->leave(rank_, culprit, reason);
+  }
 
  private:
   const std::shared_ptr<World> world_;
@@ -173,14 +180,15 @@ void World::collect(int me, std::uint64_t round, std::span<std::byte> all, std::
     const ControlMessage* message = find(peer, round);
     while (message == nullptr) {
       if (state(peer).left) throw_lost(me, peer);
-      sleep(lock, me, peer, deadline);
+      sleep(lock, me, peer, deadline, deadline);
       message = find(peer, round);
     }
     state(me).waiting_for = kNobody;
     if (message->bytes.size() != message_bytes) {
       throw Error(LVX_PEER_LOST,
                   "rank " + std::to_string(peer) + " sent a control message of " +
-                      std::to_string(message->bytes.size()) + " bytes, expected " + std::to_string(message_bytes),
+                      std::to_string(message->bytes.size()) + " bytes, expected " +
+                      std::to_string(message_bytes),
                   peer);
     }
     std::copy(message->bytes.begin(), message->bytes.end(),
@@ -219,14 +227,17 @@ void World::match(Lock& lock, int from, int to) {
     Post& send = *line.sends.front();
     Post& receive = *line.receives.front();
     if (send.transfer.bytes != receive.transfer.bytes) {
-      throw Error(LVX_INTERNAL, "rank " + std::to_string(from) + " sends " + std::to_string(send.transfer.bytes) +
-                                    " bytes where rank " + std::to_string(to) + " expects " +
+      throw Error(LVX_INTERNAL, "rank " + std::to_string(from) + " sends " +
+                                    std::to_string(send.transfer.bytes) + " bytes where rank " +
+                                    std::to_string(to) + " expects " +
                                     std::to_string(receive.transfer.bytes));
     }
     line.sends.pop_front();
     line.receives.pop_front();
     send.copying = true;
     receive.copying = true;
+    send.arrival = links_.carry(from, to, send.transfer.bytes, Clock::now());
+    receive.arrival = send.arrival;
     lock.unlock();
     std::memcpy(receive.transfer.data, send.transfer.data, send.transfer.bytes);
     lock.lock();
@@ -243,29 +254,31 @@ void World::wait(int me, Ticket ticket, Clock::time_point deadline) {
   Lock lock(mutex_);
   RankState& mine = state(me);
   for (;;) {
-    const auto open = std::find_if(mine.posts.begin(), mine.posts.end(),
-                                   [&](const Post& post) { return post.ticket == ticket && !post.done; });
+    const Clock::time_point now = Clock::now();
+    const auto open = std::find_if(mine.posts.begin(), mine.posts.end(), [&](const Post& post) {
+      return post.ticket == ticket && (!post.done || post.arrival > now);
+    });
     if (open == mine.posts.end()) break;
     const int peer = open->transfer.peer;
-    if (!open->copying && state(peer).left) throw_lost(me, peer);
-    sleep(lock, me, peer, deadline);
+    if (!open->copying && !open->done && state(peer).left) throw_lost(me, peer);
+    sleep(lock, me, peer, open->done ? std::min(open->arrival, deadline) : deadline, deadline);
   }
   mine.waiting_for = kNobody;
   mine.posts.remove_if([&](const Post& post) { return post.ticket == ticket; });
 }
 
-// Sleeps until something changed; throws once the deadline has passed. waiting_for stays set while the caller looks
+// Sleeps until something changed or the time has come; throws once the deadline has passed. waiting_for stays set while the caller looks
 // whether he got what he waits for, and after a throw until leave, so that others see the whole chain of waits.
-void World::sleep(Lock& lock, int me, int peer, Clock::time_point deadline) {
+void World::sleep(Lock& lock, int me, int peer, Clock::time_point until, Clock::time_point deadline) {
   state(me).waiting_for = peer;
   if (Clock::now() < deadline) {
-    state(me).wake.wait_until(lock, deadline);
+    state(me).wake.wait_until(lock, until);
     return;
   }
   const int culprit = root_of_wait(peer);
   throw Error(LVX_DEADLINE_EXCEEDED,
-              "rank " + std::to_string(culprit) + (state(culprit).joined ? " did not answer" : " did not join") +
-                  " within the deadline" +
+              "rank " + std::to_string(culprit) +
+                  (state(culprit).joined ? " did not answer" : " did not join") + " within the deadline" +
                   (culprit == peer ? std::string() : " (rank " + std::to_string(peer) + " waits for it)"),
               culprit);
 }

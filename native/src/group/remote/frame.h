@@ -25,7 +25,7 @@ struct Frame {
   std::int32_t rank = -1;
   std::uint64_t round = 0;
   std::uint64_t acknowledged =
-      0;                     // frames that the sender had received from the receiver; filled by the link
+      0;                     // frames that the sender had received from the receiver; filled by the fabric
   std::uint32_t total = 0;   // bytes of the whole message
   std::uint32_t offset = 0;  // of this part in it
   std::uint32_t bytes = 0;   // of payload

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What this process knows of its peers. The threads of a link fill it, the rank's own thread waits for it.
+// What this process knows of its peers. The threads of a fabric fill it, the rank's own thread waits for it.
 #pragma once
 
 #include <condition_variable>
@@ -21,7 +21,7 @@ class Mailbox {
   Mailbox(const Mailbox&) = delete;
   Mailbox& operator=(const Mailbox&) = delete;
 
-  // ---- For the link's threads.
+  // ---- For the fabric's threads.
 
   // Takes a frame of a peer; returns the answer it wants, if any.
   std::optional<Frame> deliver(int peer, const Frame& frame);

@@ -13,9 +13,9 @@ constexpr std::chrono::milliseconds kPatienceWithAnswers{1500};
 
 }  // namespace
 
-RemoteTransport::RemoteTransport(std::unique_ptr<Link> link)
-    : mailbox_(link->rank(), link->size()), link_(std::move(link)) {
-  link_->open(mailbox_);
+RemoteTransport::RemoteTransport(std::unique_ptr<Fabric> fabric)
+    : mailbox_(fabric->rank(), fabric->size()), fabric_(std::move(fabric)) {
+  fabric_->open(mailbox_);
 }
 
 RemoteTransport::~RemoteTransport() { leave(rank(), "closed its group"); }
@@ -38,7 +38,7 @@ void RemoteTransport::publish(std::uint64_t round, std::span<const std::byte> me
     const std::size_t part = std::min(message.size() - frame.offset, Frame::kPayloadBytes);
     frame.bytes = static_cast<std::uint32_t>(part);
     std::copy_n(message.begin() + frame.offset, part, frame.payload.begin());
-    for_each_peer([&](int peer) { link_->post(peer, frame); });
+    for_each_peer([&](int peer) { fabric_->post(peer, frame); });
     frame.offset += frame.bytes;
   } while (frame.offset < frame.total);
 }
@@ -54,7 +54,7 @@ void RemoteTransport::collect(std::uint64_t round, std::span<std::byte> all, std
 Ticket RemoteTransport::start(std::span<const Transfer> transfers) {
   std::vector<Started>& started = started_[++last_ticket_];
   started.reserve(transfers.size());
-  for (const Transfer& transfer : transfers) started.push_back({transfer.peer, link_->start(transfer)});
+  for (const Transfer& transfer : transfers) started.push_back({transfer.peer, fabric_->start(transfer)});
   return last_ticket_;
 }
 
@@ -79,7 +79,7 @@ void RemoteTransport::throw_late(int peer) {
   mailbox_.forget_answers();
   Frame probe;
   probe.type = Frame::Type::kProbe;
-  for_each_peer([&](int other) { link_->post(other, probe); });
+  for_each_peer([&](int other) { fabric_->post(other, probe); });
   mailbox_.throw_late(peer, Clock::now() + kPatienceWithAnswers);
 }
 
@@ -91,8 +91,8 @@ void RemoteTransport::leave(int culprit, const std::string& reason) noexcept {
   farewell.rank = culprit;
   farewell.bytes = static_cast<std::uint32_t>(std::min(reason.size(), Frame::kPayloadBytes));
   std::copy_n(reinterpret_cast<const std::byte*>(reason.data()), farewell.bytes, farewell.payload.begin());
-  for_each_peer([&](int peer) { link_->post(peer, farewell); });
-  link_->close(culprit);
+  for_each_peer([&](int peer) { fabric_->post(peer, farewell); });
+  fabric_->close(culprit);
   started_.clear();
 }
 

@@ -6,19 +6,19 @@
 #include <memory>
 #include <vector>
 
-#include "group/remote/link.h"
+#include "group/remote/fabric.h"
 #include "group/remote/mailbox.h"
 
 namespace lvx {
 
 class RemoteTransport final : public Transport {
  public:
-  explicit RemoteTransport(std::unique_ptr<Link> link);
+  explicit RemoteTransport(std::unique_ptr<Fabric> fabric);
   ~RemoteTransport() override;
 
-  lvx_group_kind kind() const override { return link_->kind(); }
-  int rank() const override { return link_->rank(); }
-  int size() const override { return link_->size(); }
+  lvx_group_kind kind() const override { return fabric_->kind(); }
+  int rank() const override { return fabric_->rank(); }
+  int size() const override { return fabric_->size(); }
 
   void publish(std::uint64_t round, std::span<const std::byte> message) override;
   void collect(std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
@@ -30,7 +30,7 @@ class RemoteTransport final : public Transport {
  private:
   struct Started {
     int peer;
-    std::unique_ptr<Link::Operation> operation;
+    std::unique_ptr<Fabric::Operation> operation;
   };
 
   template <typename Work>
@@ -38,7 +38,7 @@ class RemoteTransport final : public Transport {
   [[noreturn]] void throw_late(int peer);
 
   Mailbox mailbox_;
-  std::unique_ptr<Link> link_;
+  std::unique_ptr<Fabric> fabric_;
   std::vector<std::byte> published_;
   std::map<Ticket, std::vector<Started>> started_;
   Ticket last_ticket_ = 0;

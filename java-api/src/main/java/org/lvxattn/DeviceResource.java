@@ -43,12 +43,17 @@ final class DeviceResource extends Resource {
 
   @Override
   void forgotten() {
-    LeakDetector.report("a " + kind(), origin());
-    synchronized (this) {
-      abandoned = true;
-      if (open.isEmpty()) {
-        release();
-      }
+    try {
+      releaseOrAbandon();
+    } finally {
+      LeakDetector.report("a " + kind(), origin());
+    }
+  }
+
+  private synchronized void releaseOrAbandon() {
+    abandoned = true;
+    if (open.isEmpty()) {
+      release();
     }
   }
 

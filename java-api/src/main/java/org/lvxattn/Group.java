@@ -192,6 +192,34 @@ public final class Group implements AutoCloseable {
   }
 
   /**
+   * Gives every rank what all ranks said, in rank order. For agreeing on small things, not for data.
+   *
+   * @param mine 1 to 65536 bytes, as many on every rank
+   * @throws NullPointerException if mine is null
+   * @throws IllegalArgumentException if mine is empty or too long
+   * @throws IllegalStateException if the group was closed or has failed
+   * @throws GroupException if a peer left, did not answer in time, or called something else
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public List<byte[]> allGather(byte[] mine) {
+    Arguments.present(mine, "mine");
+    requireUsable();
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment all = arena.allocate(Math.max(1, (long) mine.length * size));
+      NativeCalls.check(
+          Lvx.lvx_group_all_gather(
+              resource.handle, arena.allocateFrom(ValueLayout.JAVA_BYTE, mine), mine.length, all));
+      Reachability.keep(this);
+      List<byte[]> result = new ArrayList<>();
+      for (int peer = 0; peer < size; peer++) {
+        result.add(
+            all.asSlice((long) peer * mine.length, mine.length).toArray(ValueLayout.JAVA_BYTE));
+      }
+      return List.copyOf(result);
+    }
+  }
+
+  /**
    * Whether an operation broke off, so that the group can only be closed.
    *
    * @throws IllegalStateException if the group was closed

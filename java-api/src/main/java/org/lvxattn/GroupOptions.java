@@ -13,14 +13,25 @@ import org.lvxattn.bindings.generated.lvx_group_options;
  * @param ranksPerNode ranks are placed on nodes in this order, which matters for what is counted as
  *     traffic between nodes; 0 for one node
  * @param recorderEntries how many operations the flight recorder keeps; at least 1
+ * @param intra the link that a local group emulates between ranks of a node; {@link Link#INSTANT}
+ *     for none, and in every other group, whose links are real
+ * @param inter likewise between nodes
+ * @param sharedInter whether the ranks of a node share one emulated link to the other nodes
  */
-public record GroupOptions(Duration deadline, int ranksPerNode, int recorderEntries) {
-  private static final GroupOptions DEFAULTS = new GroupOptions(Duration.ofSeconds(60), 0, 4096);
+public record GroupOptions(
+    Duration deadline,
+    int ranksPerNode,
+    int recorderEntries,
+    Link intra,
+    Link inter,
+    boolean sharedInter) {
+  private static final GroupOptions DEFAULTS =
+      new GroupOptions(Duration.ofSeconds(60), 0, 4096, Link.INSTANT, Link.INSTANT, false);
 
   /**
    * Checks the components.
    *
-   * @throws NullPointerException if deadline is null
+   * @throws NullPointerException if deadline or a link is null
    * @throws IllegalArgumentException if a component is out of range
    */
   public GroupOptions {
@@ -33,26 +44,37 @@ public record GroupOptions(Duration deadline, int ranksPerNode, int recorderEntr
       throw new IllegalArgumentException(
           "recorderEntries is " + recorderEntries + "; 1 or more was expected");
     }
+    Arguments.present(intra, "intra");
+    Arguments.present(inter, "inter");
   }
 
-  /** A deadline of 60 seconds, one node, 4096 operations. */
+  /** A deadline of 60 seconds, one node, 4096 operations, no emulated links. */
   public static GroupOptions defaults() {
     return DEFAULTS;
   }
 
   /** These options with another deadline. */
   public GroupOptions withDeadline(Duration deadline) {
-    return new GroupOptions(deadline, ranksPerNode, recorderEntries);
+    return new GroupOptions(
+        deadline, ranksPerNode, recorderEntries, intra, inter, sharedInter);
   }
 
   /** These options with another number of ranks on a node. */
   public GroupOptions withRanksPerNode(int ranksPerNode) {
-    return new GroupOptions(deadline, ranksPerNode, recorderEntries);
+    return new GroupOptions(
+        deadline, ranksPerNode, recorderEntries, intra, inter, sharedInter);
   }
 
   /** These options with another length of the flight recorder. */
   public GroupOptions withRecorderEntries(int recorderEntries) {
-    return new GroupOptions(deadline, ranksPerNode, recorderEntries);
+    return new GroupOptions(
+        deadline, ranksPerNode, recorderEntries, intra, inter, sharedInter);
+  }
+
+  /** These options with emulated links, for a local group. */
+  public GroupOptions withLinks(Link intra, Link inter, boolean sharedInter) {
+    return new GroupOptions(
+        deadline, ranksPerNode, recorderEntries, intra, inter, sharedInter);
   }
 
   static void requireDeadline(Duration deadline) {
@@ -73,6 +95,16 @@ public record GroupOptions(Duration deadline, int ranksPerNode, int recorderEntr
     lvx_group_options.deadline_seconds(struct, seconds(deadline));
     lvx_group_options.ranks_per_node(struct, ranksPerNode);
     lvx_group_options.recorder_entries(struct, recorderEntries);
+    lvx_group_options.intra_bytes_per_second(struct, bandwidth(intra));
+    lvx_group_options.intra_latency_seconds(struct, intra.latencySeconds());
+    lvx_group_options.inter_bytes_per_second(struct, bandwidth(inter));
+    lvx_group_options.inter_latency_seconds(struct, inter.latencySeconds());
+    lvx_group_options.shared_inter(struct, sharedInter ? 1 : 0);
     return struct;
+  }
+
+  // The native side says 0 for as fast as memory.
+  private static double bandwidth(Link link) {
+    return Double.isInfinite(link.bytesPerSecond()) ? 0 : link.bytesPerSecond();
   }
 }

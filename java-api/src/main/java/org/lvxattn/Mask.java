@@ -14,8 +14,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><i>Bias</i> is {@code [batch or 1, heads or 1, the group's queries or 1, keys]} in the dtype
  * of the queries or float32 (float64 for float64): each rank holds the columns of its own keys.
- * Entries are finite, or -infinity to hide a key. Bias never travels under {@link
- * Strategy#QUERY_RING}.
+ * Entries are finite, or -infinity to hide a key. Bias travels only where the keys do.
  *
  * <p>Either is given on all ranks of a group or on none.
  */

@@ -36,8 +36,11 @@ abstract class Resource {
 
   /** What to do when the handle was forgotten; views override this, since they own no memory. */
   void forgotten() {
-    LeakDetector.report("a " + kind, origin);
-    release();
+    try {
+      release();
+    } finally {
+      LeakDetector.report("a " + kind, origin);
+    }
   }
 
   /** From now on this is given back at the latest when the handle has become unreachable. */

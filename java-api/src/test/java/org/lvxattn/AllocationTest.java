@@ -11,11 +11,12 @@ import org.junit.jupiter.api.Timeout;
 /** Calls that write into tensors of the caller allocate nothing on the heap. */
 @Timeout(120)
 class AllocationTest {
-  private static final int WARM_UP = 20_000;
-  private static final int CALLS = 1_000;
+  /** The JVM allocates a little now and then until it has compiled everything for good. */
+  private static final int WARM_UP_ROUNDS = 30;
 
-  private static final ThreadMXBean THREADS =
-      (ThreadMXBean) ManagementFactory.getThreadMXBean();
+  private static final int ROUNDS = 10;
+
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
   @Test
   void theCountersCount() {
@@ -30,51 +31,36 @@ class AllocationTest {
     try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
         Group group = Group.self(device);
         Problem problem = Problem.alone(device, DType.FLOAT32)) {
-      assertThat(allocatedForward(group, problem)).isZero();
-      assertThat(allocatedBackward(group, problem)).isZero();
+      assertThat(allocated(group, problem, 1000)).isZero();
     }
   }
 
   @Test
   void fourRanksAllocateNothing() {
-    record Allocated(long forward, long backward) {}
     assertThat(
             LocalWorld.run(
                 4,
                 group -> {
                   try (Problem problem =
                       new Problem(group.device(), DType.FLOAT32, 1, 2, 4, 8, group.rank())) {
-                    return new Allocated(
-                        allocatedForward(group, problem), allocatedBackward(group, problem));
+                    return allocated(group, problem, 300);
                   }
                 }))
-        .containsOnly(new Allocated(0, 0));
+        .containsOnly(0L);
   }
 
-  private static long allocatedForward(Group group, Problem problem) {
-    for (int i = 0; i < warmUp(group); i++) {
-      problem.forward(group);
-    }
-    long before = THREADS.getCurrentThreadAllocatedBytes();
-    for (int i = 0; i < CALLS; i++) {
-      problem.forward(group);
+  /** Bytes that this thread allocated in all measured rounds. */
+  private static long allocated(Group group, Problem problem, int calls) {
+    long before = 0;
+    for (int round = 0; round < WARM_UP_ROUNDS + ROUNDS; round++) {
+      if (round == WARM_UP_ROUNDS) {
+        before = THREADS.getCurrentThreadAllocatedBytes();
+      }
+      for (int i = 0; i < calls; i++) {
+        problem.forward(group);
+        problem.backward(group);
+      }
     }
     return THREADS.getCurrentThreadAllocatedBytes() - before;
-  }
-
-  private static long allocatedBackward(Group group, Problem problem) {
-    for (int i = 0; i < warmUp(group); i++) {
-      problem.backward(group);
-    }
-    long before = THREADS.getCurrentThreadAllocatedBytes();
-    for (int i = 0; i < CALLS; i++) {
-      problem.backward(group);
-    }
-    return THREADS.getCurrentThreadAllocatedBytes() - before;
-  }
-
-  /** Ranks share the code that they warm up. */
-  private static int warmUp(Group group) {
-    return WARM_UP / group.size();
   }
 }

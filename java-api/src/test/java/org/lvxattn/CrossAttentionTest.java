@@ -4,16 +4,22 @@ package org.lvxattn;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.assertj.core.api.Assertions.within;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class CrossAttentionTest {
   private Device device;
@@ -70,8 +76,7 @@ class CrossAttentionTest {
       CrossAttention attention = problem.attention;
       try (AttentionForward forward =
               attention.forward(group, problem.q, problem.k, problem.v, problem.mask);
-          AttentionGradients gradients =
-              attention.backwardWithBias(group, forward, problem.dO)) {
+          AttentionGradients gradients = attention.backwardWithBias(group, forward, problem.dO)) {
         assertThat(forward.output().toFloats()).isEqualTo(problem.o.toFloats());
         assertThat(forward.logSumExp().toFloats()).isEqualTo(problem.lse.toFloats());
         assertThat(gradients.query().toFloats()).isEqualTo(problem.dq.toFloats());
@@ -104,8 +109,7 @@ class CrossAttentionTest {
         Problem problem = Problem.alone(device, DType.FLOAT32)) {
       problem.forward(group);
       MemorySegment memory = arena.allocate(problem.o.elements() * Float.BYTES, 64);
-      try (Tensor o =
-          Tensor.wrap(device, memory, DType.FLOAT32, problem.o.shape(), null)) {
+      try (Tensor o = Tensor.wrap(device, memory, DType.FLOAT32, problem.o.shape(), null)) {
         problem.attention.forwardInto(
             group,
             problem.q,
@@ -121,10 +125,41 @@ class CrossAttentionTest {
   }
 
   @Test
+  void anArenaCannotBeClosedWhileItsMemoryIsComputedWith() throws InterruptedException {
+    GroupOptions options = GroupOptions.defaults().withDeadline(Duration.ofSeconds(1));
+    AtomicReference<Throwable> refusal = new AtomicReference<>();
+    try (Arena arena = Arena.ofShared();
+        LocalWorld world = LocalWorld.of(2, options);
+        Group waiting = world.join(0, device);
+        Problem problem = Problem.alone(device, DType.FLOAT32);
+        Tensor q =
+            Tensor.wrap(
+                device,
+                arena.allocate(problem.q.elements() * Float.BYTES, 64),
+                DType.FLOAT32,
+                problem.q.shape(),
+                null)) {
+      Thread closer =
+          new Thread(
+              () -> {
+                while (waiting.flightRecords().isEmpty()) {
+                  Thread.onSpinWait();
+                }
+                refusal.set(catchThrowable(arena::close));
+              });
+      closer.start();
+      assertThatThrownBy(() -> problem.attention.forward(waiting, q, problem.k, problem.v))
+          .isInstanceOf(DeadlineExceededException.class);
+      closer.join();
+      assertThat(refusal.get()).isInstanceOf(IllegalStateException.class);
+      assertThat(arena.scope().isAlive()).isTrue();
+    }
+  }
+
+  @Test
   void mergingTwoHalvesOfTheKeysGivesTheWhole() {
     try (Problem problem = Problem.alone(device, DType.FLOAT64);
-        AttentionForward whole =
-            problem.attention.forward(group, problem.q, problem.k, problem.v);
+        AttentionForward whole = problem.attention.forward(group, problem.q, problem.k, problem.v);
         Tensor k1 = problem.k.slice(1, 0, 2);
         Tensor v1 = problem.v.slice(1, 0, 2);
         Tensor k2 = problem.k.slice(1, 2, 5);
@@ -148,8 +183,9 @@ class CrossAttentionTest {
     }
   }
 
-  @Test
-  void aRingOfFourEqualsOneRank() {
+  @ParameterizedTest
+  @EnumSource
+  void fourRanksEqualOne(Strategy strategy) {
     int[] queries = {2, 0, 3, 1};
     int[] keys = {0, 7, 2, 4};
     List<double[]> parts =
@@ -161,8 +197,8 @@ class CrossAttentionTest {
                   Tensor q = shard(whole.q, queries, rank);
                   Tensor k = shard(whole.k, keys, rank);
                   Tensor v = shard(whole.v, keys, rank);
-                  AttentionForward forward = whole.attention.forward(ring, q, k, v)) {
-                assertThat(forward.statistics().strategy()).isEqualTo(Strategy.QUERY_RING);
+                  AttentionForward forward = with(strategy).forward(ring, q, k, v)) {
+                assertThat(forward.statistics().strategy()).isEqualTo(strategy);
                 return forward.output().toDoubles();
               }
             });
@@ -188,8 +224,7 @@ class CrossAttentionTest {
         .isThrownBy(() -> CrossAttention.builder().scale(Double.NaN))
         .withMessageContaining("scale is NaN");
     assertThatIllegalArgumentException()
-        .isThrownBy(
-            () -> CrossAttention.builder().heads(4).keyValueHeads(3).headDim(8).build())
+        .isThrownBy(() -> CrossAttention.builder().heads(4).keyValueHeads(3).headDim(8).build())
         .withMessageContaining("keyValueHeads is 3");
     assertThatIllegalStateException()
         .isThrownBy(() -> CrossAttention.builder().heads(4).build())
@@ -219,6 +254,15 @@ class CrossAttentionTest {
           .withMessageContaining("without a bias");
     }
     assertThat(device.bytesInUse()).isZero();
+  }
+
+  private static CrossAttention with(Strategy strategy) {
+    return CrossAttention.builder()
+        .heads(Problem.HEADS)
+        .keyValueHeads(Problem.KEY_HEADS)
+        .headDim(Problem.HEAD_DIM)
+        .strategy(strategy)
+        .build();
   }
 
   private static Tensor shard(Tensor whole, int[] sizes, int rank) {

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 import java.util.logging.Handler;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
@@ -53,11 +54,8 @@ class LeakDetectorTest {
     long leaks = LeakDetector.leaks();
     try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1))) {
       forgetTensor(device);
-      assertThat(device.bytesInUse()).isPositive();
-      while (device.bytesInUse() > 0) {
-        System.gc();
-        Thread.sleep(5);
-      }
+      await(() -> LeakDetector.leaks() > leaks);
+      assertThat(device.bytesInUse()).isZero();
     }
     assertThat(LeakDetector.leaks() - leaks).isEqualTo(1);
     assertThat(reports).hasSize(1);
@@ -71,10 +69,7 @@ class LeakDetectorTest {
     LeakDetector.mode(LeakDetector.Mode.COUNT);
     long leaks = LeakDetector.leaks();
     forgetEverything();
-    while (LeakDetector.leaks() - leaks < 4) {
-      System.gc();
-      Thread.sleep(5);
-    }
+    await(() -> LeakDetector.leaks() - leaks >= 4);
     assertThat(reports)
         .extracting(LogRecord::getMessage)
         .noneMatch(message -> message.contains("cannot give back"))
@@ -95,11 +90,7 @@ class LeakDetectorTest {
         assertThat(tensor.permute(1, 0).slice(0, 1, 3).elements()).isEqualTo(4);
       }
       forgetTensor(device);
-      // The cleaner works in the order of discovery: when the tensor is found, views were too.
-      while (LeakDetector.leaks() == leaks) {
-        System.gc();
-        Thread.sleep(5);
-      }
+      await(() -> LeakDetector.leaks() > leaks);
     }
     assertThat(LeakDetector.leaks() - leaks).isEqualTo(1);
   }
@@ -108,19 +99,34 @@ class LeakDetectorTest {
   void offIsQuiet() throws InterruptedException {
     LeakDetector.mode(LeakDetector.Mode.OFF);
     long leaks = LeakDetector.leaks();
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1))) {
-      forgetTensor(device);
-      while (device.bytesInUse() > 0) {
-        System.gc();
-        Thread.sleep(5);
-      }
-    }
+    Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    forgetTensor(device);
+    await(() -> closes(device));
     assertThat(LeakDetector.leaks()).isEqualTo(leaks);
     assertThat(reports).isEmpty();
   }
 
+  private static void await(BooleanSupplier condition) throws InterruptedException {
+    while (!condition.getAsBoolean()) {
+      System.gc();
+      Thread.sleep(5);
+    }
+  }
+
+  /** A device cannot be closed while a tensor of it is there. */
+  private static boolean closes(Device device) {
+    try {
+      device.close();
+      return true;
+    } catch (IllegalStateException e) {
+      return false;
+    }
+  }
+
   private static void forgetTensor(Device device) {
-    assertThat(Tensor.allocate(device, DType.FLOAT32, 1000).elements()).isEqualTo(1000);
+    Tensor tensor = Tensor.allocate(device, DType.FLOAT32, 1000);
+    assertThat(device.bytesInUse()).isGreaterThanOrEqualTo(4000);
+    assertThat(tensor.toFloats()).hasSize(1000);
   }
 
   private static void forgetEverything() {

@@ -78,8 +78,7 @@ final class Problem implements AutoCloseable {
 
   private Tensor filled(DType dtype, long... shape) {
     Tensor tensor = add(Tensor.allocate(device, dtype, shape));
-    return tensor.copyFrom(
-        random.doubles(tensor.elements()).map(value -> 2 * value - 1).toArray());
+    return tensor.copyFrom(random.doubles(tensor.elements()).map(value -> 2 * value - 1).toArray());
   }
 
   private Tensor add(Tensor tensor) {

@@ -17,7 +17,7 @@ import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
-/** Only the bindings may do what can crash the JVM, and nobody looks into them from outside. */
+/** Only the bindings may do what can crash the JVM. */
 class RestrictedCallsTest {
   /** The restricted methods of Java 25, by class. */
   private static final Map<String, Set<String>> RESTRICTED =

@@ -165,7 +165,8 @@ class TensorTest {
           .withMessageContaining("segment has 64 bytes; at least 72");
       assertThatIllegalArgumentException()
           .isThrownBy(
-              () -> Tensor.wrap(device, memory, DType.FLOAT64, new long[] {2, 2}, new long[] {7, 1}))
+              () ->
+                  Tensor.wrap(device, memory, DType.FLOAT64, new long[] {2, 2}, new long[] {7, 1}))
           .withMessageContaining("segment has 64 bytes; at least 72");
       assertThatIllegalArgumentException()
           .isThrownBy(() -> Tensor.wrap(device, memory.asSlice(2), DType.FLOAT32, four, null))
@@ -257,8 +258,7 @@ class TensorTest {
     try (Device small = Device.cpu(new CpuOptions(1, 1 << 20))) {
       assertThatThrownBy(() -> Tensor.allocate(small, DType.FLOAT32, 1 << 20))
           .isInstanceOf(OutOfDeviceMemoryException.class)
-          .satisfies(
-              e -> assertThat(((LvxException) e).status()).isEqualTo(Status.OUT_OF_MEMORY));
+          .satisfies(e -> assertThat(((LvxException) e).status()).isEqualTo(Status.OUT_OF_MEMORY));
       Tensor.allocate(small, DType.FLOAT32, 1 << 10).close();
     }
   }

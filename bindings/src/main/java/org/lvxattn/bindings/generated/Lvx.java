@@ -1595,6 +1595,69 @@ public class Lvx extends Lvx$shared {
         }
     }
 
+    private static class lvx_group_all_gather {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_LONG,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_group_all_gather");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_group_all_gather(lvx_group group, const void *mine, uint64_t bytes, void *all)
+     * }
+     */
+    public static FunctionDescriptor lvx_group_all_gather$descriptor() {
+        return lvx_group_all_gather.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_group_all_gather(lvx_group group, const void *mine, uint64_t bytes, void *all)
+     * }
+     */
+    public static MethodHandle lvx_group_all_gather$handle() {
+        return lvx_group_all_gather.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_group_all_gather(lvx_group group, const void *mine, uint64_t bytes, void *all)
+     * }
+     */
+    public static MemorySegment lvx_group_all_gather$address() {
+        return lvx_group_all_gather.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_group_all_gather(lvx_group group, const void *mine, uint64_t bytes, void *all)
+     * }
+     */
+    public static int lvx_group_all_gather(long group, MemorySegment mine, long bytes, MemorySegment all) {
+        var mh$ = lvx_group_all_gather.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_group_all_gather", group, mine, bytes, all);
+            }
+            return (int)mh$.invokeExact(group, mine, bytes, all);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class lvx_group_records {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             Lvx.C_INT,

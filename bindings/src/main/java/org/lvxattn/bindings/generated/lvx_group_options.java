@@ -19,6 +19,12 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     double deadline_seconds;
  *     int32_t ranks_per_node;
  *     int32_t recorder_entries;
+ *     double intra_bytes_per_second;
+ *     double intra_latency_seconds;
+ *     double inter_bytes_per_second;
+ *     double inter_latency_seconds;
+ *     int32_t shared_inter;
+ *     int32_t reserved;
  * }
  * }
  */
@@ -32,7 +38,13 @@ public class lvx_group_options {
         Lvx.C_LONG.withName("struct_size"),
         Lvx.C_DOUBLE.withName("deadline_seconds"),
         Lvx.C_INT.withName("ranks_per_node"),
-        Lvx.C_INT.withName("recorder_entries")
+        Lvx.C_INT.withName("recorder_entries"),
+        Lvx.C_DOUBLE.withName("intra_bytes_per_second"),
+        Lvx.C_DOUBLE.withName("intra_latency_seconds"),
+        Lvx.C_DOUBLE.withName("inter_bytes_per_second"),
+        Lvx.C_DOUBLE.withName("inter_latency_seconds"),
+        Lvx.C_INT.withName("shared_inter"),
+        Lvx.C_INT.withName("reserved")
     ).withName("lvx_group_options");
 
     /**
@@ -216,6 +228,270 @@ public class lvx_group_options {
      */
     public static void recorder_entries(MemorySegment struct, int fieldValue) {
         struct.set(recorder_entries$LAYOUT, recorder_entries$OFFSET, fieldValue);
+    }
+
+    private static final OfDouble intra_bytes_per_second$LAYOUT = (OfDouble)$LAYOUT.select(groupElement("intra_bytes_per_second"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * double intra_bytes_per_second
+     * }
+     */
+    public static final OfDouble intra_bytes_per_second$layout() {
+        return intra_bytes_per_second$LAYOUT;
+    }
+
+    private static final long intra_bytes_per_second$OFFSET = $LAYOUT.byteOffset(groupElement("intra_bytes_per_second"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * double intra_bytes_per_second
+     * }
+     */
+    public static final long intra_bytes_per_second$offset() {
+        return intra_bytes_per_second$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * double intra_bytes_per_second
+     * }
+     */
+    public static double intra_bytes_per_second(MemorySegment struct) {
+        return struct.get(intra_bytes_per_second$LAYOUT, intra_bytes_per_second$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * double intra_bytes_per_second
+     * }
+     */
+    public static void intra_bytes_per_second(MemorySegment struct, double fieldValue) {
+        struct.set(intra_bytes_per_second$LAYOUT, intra_bytes_per_second$OFFSET, fieldValue);
+    }
+
+    private static final OfDouble intra_latency_seconds$LAYOUT = (OfDouble)$LAYOUT.select(groupElement("intra_latency_seconds"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * double intra_latency_seconds
+     * }
+     */
+    public static final OfDouble intra_latency_seconds$layout() {
+        return intra_latency_seconds$LAYOUT;
+    }
+
+    private static final long intra_latency_seconds$OFFSET = $LAYOUT.byteOffset(groupElement("intra_latency_seconds"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * double intra_latency_seconds
+     * }
+     */
+    public static final long intra_latency_seconds$offset() {
+        return intra_latency_seconds$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * double intra_latency_seconds
+     * }
+     */
+    public static double intra_latency_seconds(MemorySegment struct) {
+        return struct.get(intra_latency_seconds$LAYOUT, intra_latency_seconds$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * double intra_latency_seconds
+     * }
+     */
+    public static void intra_latency_seconds(MemorySegment struct, double fieldValue) {
+        struct.set(intra_latency_seconds$LAYOUT, intra_latency_seconds$OFFSET, fieldValue);
+    }
+
+    private static final OfDouble inter_bytes_per_second$LAYOUT = (OfDouble)$LAYOUT.select(groupElement("inter_bytes_per_second"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * double inter_bytes_per_second
+     * }
+     */
+    public static final OfDouble inter_bytes_per_second$layout() {
+        return inter_bytes_per_second$LAYOUT;
+    }
+
+    private static final long inter_bytes_per_second$OFFSET = $LAYOUT.byteOffset(groupElement("inter_bytes_per_second"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * double inter_bytes_per_second
+     * }
+     */
+    public static final long inter_bytes_per_second$offset() {
+        return inter_bytes_per_second$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * double inter_bytes_per_second
+     * }
+     */
+    public static double inter_bytes_per_second(MemorySegment struct) {
+        return struct.get(inter_bytes_per_second$LAYOUT, inter_bytes_per_second$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * double inter_bytes_per_second
+     * }
+     */
+    public static void inter_bytes_per_second(MemorySegment struct, double fieldValue) {
+        struct.set(inter_bytes_per_second$LAYOUT, inter_bytes_per_second$OFFSET, fieldValue);
+    }
+
+    private static final OfDouble inter_latency_seconds$LAYOUT = (OfDouble)$LAYOUT.select(groupElement("inter_latency_seconds"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * double inter_latency_seconds
+     * }
+     */
+    public static final OfDouble inter_latency_seconds$layout() {
+        return inter_latency_seconds$LAYOUT;
+    }
+
+    private static final long inter_latency_seconds$OFFSET = $LAYOUT.byteOffset(groupElement("inter_latency_seconds"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * double inter_latency_seconds
+     * }
+     */
+    public static final long inter_latency_seconds$offset() {
+        return inter_latency_seconds$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * double inter_latency_seconds
+     * }
+     */
+    public static double inter_latency_seconds(MemorySegment struct) {
+        return struct.get(inter_latency_seconds$LAYOUT, inter_latency_seconds$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * double inter_latency_seconds
+     * }
+     */
+    public static void inter_latency_seconds(MemorySegment struct, double fieldValue) {
+        struct.set(inter_latency_seconds$LAYOUT, inter_latency_seconds$OFFSET, fieldValue);
+    }
+
+    private static final OfInt shared_inter$LAYOUT = (OfInt)$LAYOUT.select(groupElement("shared_inter"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t shared_inter
+     * }
+     */
+    public static final OfInt shared_inter$layout() {
+        return shared_inter$LAYOUT;
+    }
+
+    private static final long shared_inter$OFFSET = $LAYOUT.byteOffset(groupElement("shared_inter"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t shared_inter
+     * }
+     */
+    public static final long shared_inter$offset() {
+        return shared_inter$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t shared_inter
+     * }
+     */
+    public static int shared_inter(MemorySegment struct) {
+        return struct.get(shared_inter$LAYOUT, shared_inter$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t shared_inter
+     * }
+     */
+    public static void shared_inter(MemorySegment struct, int fieldValue) {
+        struct.set(shared_inter$LAYOUT, shared_inter$OFFSET, fieldValue);
+    }
+
+    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static final OfInt reserved$layout() {
+        return reserved$LAYOUT;
+    }
+
+    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static final long reserved$offset() {
+        return reserved$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static int reserved(MemorySegment struct) {
+        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static void reserved(MemorySegment struct, int fieldValue) {
+        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
     }
 
     /**

@@ -13,15 +13,15 @@
 #include <thread>
 #include <vector>
 
-#include "group/remote/link.h"
+#include "group/remote/fabric.h"
 
 namespace lvx {
 
-class GlooLink final : public Link {
+class GlooFabric final : public Fabric {
  public:
   // All pairs of the context are connected.
-  explicit GlooLink(std::shared_ptr<gloo::transport::Context> context);
-  ~GlooLink() override;
+  explicit GlooFabric(std::shared_ptr<gloo::transport::Context> context);
+  ~GlooFabric() override;
 
   lvx_group_kind kind() const override { return LVX_GROUP_GLOO; }
   int rank() const override { return context_->rank; }

@@ -12,7 +12,7 @@ namespace lvx {
 
 class Mailbox;
 
-class Link {
+class Fabric {
  public:
   // One transfer under way. Destroyed when finished, or after close.
   class Operation {
@@ -26,10 +26,10 @@ class Link {
     virtual bool finished() = 0;
   };
 
-  virtual ~Link() = default;
-  Link() = default;
-  Link(const Link&) = delete;
-  Link& operator=(const Link&) = delete;
+  virtual ~Fabric() = default;
+  Fabric() = default;
+  Fabric(const Fabric&) = delete;
+  Fabric& operator=(const Fabric&) = delete;
 
   virtual lvx_group_kind kind() const = 0;
   virtual int rank() const = 0;

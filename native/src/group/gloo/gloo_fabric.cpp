@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every pair carries two kinds of messages, each numbered by itself: data (even slots) and frames (odd slots).
-#include "group/gloo/gloo_link.h"
+#include "group/gloo/gloo_fabric.h"
 
 #include <gloo/common/error.h>
 #include <gloo/transport/pair.h>
@@ -36,15 +36,15 @@ std::string text_of(const std::exception& error) {
 
 }  // namespace
 
-class GlooLink::Exchange final : public Link::Operation {
+class GlooFabric::Exchange final : public Fabric::Operation {
  public:
-  Exchange(GlooLink& link, const Transfer& transfer)
-      : link_(link),
+  Exchange(GlooFabric& fabric, const Transfer& transfer)
+      : fabric_(fabric),
         transfer_(transfer),
-        buffer_(link.context_->createUnboundBuffer(transfer.data, transfer.bytes)) {
-    Peer& peer = link_.at(transfer.peer);
+        buffer_(fabric.context_->createUnboundBuffer(transfer.data, transfer.bytes)) {
+    Peer& peer = fabric_.at(transfer.peer);
     const std::lock_guard lock(peer.mutex);
-    auto& pair = link_.context_->getPair(transfer.peer);
+    auto& pair = fabric_.context_->getPair(transfer.peer);
     if (transfer.direction == Transfer::Direction::kSend) {
       pair->send(buffer_.get(), slot_of_data(peer.data_sent++), 0, transfer.bytes);
     } else {
@@ -55,28 +55,28 @@ class GlooLink::Exchange final : public Link::Operation {
   bool finished() override {
     if (finished_) return true;
     try {
-      finished_ = link_.wait_on(*buffer_, transfer_.direction);
+      finished_ = fabric_.wait_on(*buffer_, transfer_.direction);
     } catch (const gloo::Exception& error) {
-      link_.mailbox_->await_end_of(transfer_.peer, Clock::now() + kFarewellPatience);
-      link_.mailbox_->connection_lost(transfer_.peer, text_of(error));
+      fabric_.mailbox_->await_end_of(transfer_.peer, Clock::now() + kFarewellPatience);
+      fabric_.mailbox_->connection_lost(transfer_.peer, text_of(error));
     }
     return finished_;
   }
 
  private:
-  GlooLink& link_;
+  GlooFabric& fabric_;
   const Transfer transfer_;
   const Buffer buffer_;
   bool finished_ = false;
 };
 
-GlooLink::GlooLink(std::shared_ptr<gloo::transport::Context> context) : context_(std::move(context)) {
+GlooFabric::GlooFabric(std::shared_ptr<gloo::transport::Context> context) : context_(std::move(context)) {
   for (int peer = 0; peer < size(); ++peer) peers_.push_back(std::make_unique<Peer>());
 }
 
-GlooLink::~GlooLink() { close(rank()); }
+GlooFabric::~GlooFabric() { close(rank()); }
 
-void GlooLink::open(Mailbox& mailbox) {
+void GlooFabric::open(Mailbox& mailbox) {
   mailbox_ = &mailbox;
   const NoPipeSignal guard;
   for (int peer = 0; peer < size(); ++peer) {
@@ -88,7 +88,7 @@ void GlooLink::open(Mailbox& mailbox) {
   }
 }
 
-void GlooLink::expect_frames(int peer) {
+void GlooFabric::expect_frames(int peer) {
   for (std::size_t i = 0; i < kFramesAhead; ++i) {
     Incoming& incoming = at(peer).incoming[i];
     incoming.buffer = context_->createUnboundBuffer(&incoming.frame, sizeof(Frame));
@@ -101,7 +101,7 @@ void GlooLink::expect_frames(int peer) {
 }
 
 // The thread of one peer: takes its frames until the connection ends.
-void GlooLink::listen(int peer) {
+void GlooFabric::listen(int peer) {
   Peer& from = at(peer);
   try {
     for (std::uint64_t number = 0;; ++number) {
@@ -125,7 +125,7 @@ void GlooLink::listen(int peer) {
   }
 }
 
-void GlooLink::post(int peer, Frame frame) noexcept {
+void GlooFabric::post(int peer, Frame frame) noexcept {
   Peer& to = at(peer);
   try {
     const NoPipeSignal guard;
@@ -141,14 +141,14 @@ void GlooLink::post(int peer, Frame frame) noexcept {
   }
 }
 
-void GlooLink::forget_acknowledged(Peer& peer, std::uint64_t acknowledged) {
+void GlooFabric::forget_acknowledged(Peer& peer, std::uint64_t acknowledged) {
   const std::lock_guard lock(peer.mutex);
   while (!peer.unacknowledged.empty() && peer.frames_sent - peer.unacknowledged.size() < acknowledged) {
     peer.unacknowledged.pop_front();
   }
 }
 
-std::unique_ptr<Link::Operation> GlooLink::start(const Transfer& transfer) {
+std::unique_ptr<Fabric::Operation> GlooFabric::start(const Transfer& transfer) {
   const NoPipeSignal guard;
   try {
     return std::make_unique<Exchange>(*this, transfer);
@@ -160,21 +160,21 @@ std::unique_ptr<Link::Operation> GlooLink::start(const Transfer& transfer) {
 }
 
 // Waits until done or the next tick.
-bool GlooLink::wait_on(UnboundBuffer& buffer, Transfer::Direction direction) {
+bool GlooFabric::wait_on(UnboundBuffer& buffer, Transfer::Direction direction) {
   struct Waiting {
-    GlooLink& link;
-    explicit Waiting(GlooLink& of, UnboundBuffer* buffer) : link(of) { set(buffer); }
+    GlooFabric& fabric;
+    explicit Waiting(GlooFabric& of, UnboundBuffer* buffer) : fabric(of) { set(buffer); }
     ~Waiting() { set(nullptr); }
     void set(UnboundBuffer* buffer) {
-      const std::lock_guard lock(link.tick_mutex_);
-      link.waited_for_ = buffer;
+      const std::lock_guard lock(fabric.tick_mutex_);
+      fabric.waited_for_ = buffer;
     }
   };
   const Waiting waiting(*this, &buffer);
   return direction == Transfer::Direction::kSend ? buffer.waitSend(kForever) : buffer.waitRecv(kForever);
 }
 
-void GlooLink::tick() {
+void GlooFabric::tick() {
   std::unique_lock lock(tick_mutex_);
   while (!tick_wake_.wait_for(lock, kTick, [&] { return stop_ticking_; })) {
     if (waited_for_ == nullptr) continue;
@@ -184,7 +184,7 @@ void GlooLink::tick() {
 }
 
 // The listeners have ended, so nobody else touches what was posted.
-void GlooLink::flush(int culprit) {
+void GlooFabric::flush(int culprit) {
   const auto until = Clock::now() + kFlushPatience;
   for (int peer = 0; peer < size(); ++peer) {
     if (peer == rank() || peer == culprit || mailbox_->gone(peer)) continue;
@@ -199,7 +199,7 @@ void GlooLink::flush(int culprit) {
   }
 }
 
-void GlooLink::close(int culprit) noexcept {
+void GlooFabric::close(int culprit) noexcept {
   if (mailbox_ == nullptr || closing_.exchange(true)) return;
   const NoPipeSignal guard;
   for (const auto& peer : peers_) {
