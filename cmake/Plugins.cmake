@@ -30,3 +30,12 @@ if(Gloo_INCLUDE_DIR AND Gloo_LIBRARY)
 else()
   message(WARNING "LEFT OUT: the Gloo engine, its headers are not here (Debian: libgloo-dev)")
 endif()
+
+find_package(MPI COMPONENTS C)
+if(MPI_C_FOUND)
+  lvx_add_plugin(mpi MPI::MPI_C)
+  # Only the C interface, which C++ may use; the one for C++ is deprecated.
+  target_compile_definitions(lvx_mpi PRIVATE OMPI_SKIP_MPICXX MPICH_SKIP_MPICXX)
+else()
+  message(WARNING "LEFT OUT: the MPI engine, its headers are not here (Debian: libopenmpi-dev)")
+endif()
