@@ -4,6 +4,7 @@ package org.lvxattn;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.SocketTimeoutException;
@@ -22,14 +23,25 @@ final class RendezvousServer {
   private static final int ACCEPT_MILLIS = 200;
 
   private final int port;
-  private final Guest[] guests;
+  private final @Nullable Guest[] guests;
 
   /** Why nobody gets anything, once that is so. */
   private @Nullable String refusal;
 
   private int culprit = -1;
 
-  private record Guest(long identity, byte[] message, @Nullable Socket socket) {}
+  /** A rank that has come; rank 0 itself has no socket. */
+  private static final class Guest {
+    final long identity;
+    final byte[] message;
+    final @Nullable Socket socket;
+
+    Guest(long identity, byte[] message, @Nullable Socket socket) {
+      this.identity = identity;
+      this.message = message;
+      this.socket = socket;
+    }
+  }
 
   RendezvousServer(int port, int size, byte[] mine) {
     this.port = port;
@@ -40,7 +52,7 @@ final class RendezvousServer {
   List<byte[]> gather(long deadline) {
     try (ServerSocket server = new ServerSocket()) {
       server.setReuseAddress(true);
-      server.bind(new java.net.InetSocketAddress(port), guests.length);
+      server.bind(new InetSocketAddress(port), guests.length);
       server.setSoTimeout(ACCEPT_MILLIS);
       while (!complete() && System.nanoTime() - deadline < 0) {
         accept(server);
@@ -104,13 +116,13 @@ final class RendezvousServer {
       return;
     }
     Guest before = guests[rank];
-    if (before != null && before.identity() != guest.identity()) {
+    if (before != null && before.identity != guest.identity) {
       refuse("two processes say they are rank " + rank, rank);
       answer(guest);
       return;
     }
-    if (before != null && before.socket() != null) {
-      closeQuietly(before.socket());
+    if (before != null && before.socket != null) {
+      closeQuietly(before.socket);
     }
     guests[rank] = guest;
   }
@@ -134,7 +146,7 @@ final class RendezvousServer {
     if (refusal != null) {
       throw new DeadlineExceededException(refusal, culprit, 0, "rendezvous");
     }
-    return Arrays.stream(guests).map(Guest::message).toList();
+    return Arrays.stream(guests).map(guest -> guest.message).toList();
   }
 
   /** Each by a thread of its own, so that one that does not listen holds up nobody. */
@@ -155,17 +167,17 @@ final class RendezvousServer {
       }
     }
     for (Guest guest : present) {
-      if (guest.socket() != null) {
-        closeQuietly(guest.socket());
+      if (guest.socket != null) {
+        closeQuietly(guest.socket);
       }
     }
   }
 
   private void answer(Guest guest) {
-    if (guest.socket() == null) {
+    if (guest.socket == null) {
       return;
     }
-    try (Socket socket = guest.socket()) {
+    try (Socket socket = guest.socket) {
       DataOutputStream out = new DataOutputStream(socket.getOutputStream());
       String reason;
       int rank;
@@ -182,11 +194,11 @@ final class RendezvousServer {
       }
       out.writeByte(TcpRendezvous.GATHERED);
       for (Guest each : guests) {
-        TcpRendezvous.write(out, each.message());
+        TcpRendezvous.write(out, each.message);
       }
     } catch (IOException e) {
       // It tries again, finds nobody, and says so at its own deadline.
-      closeQuietly(guest.socket());
+      closeQuietly(guest.socket);
     }
   }
 

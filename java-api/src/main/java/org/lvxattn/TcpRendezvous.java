@@ -94,7 +94,7 @@ final class TcpRendezvous implements Rendezvous {
 
   static int millisUntil(long deadline) {
     long millis = (deadline - System.nanoTime()) / 1_000_000;
-    return (int) Math.clamp(millis, 1, Integer.MAX_VALUE);
+    return Math.clamp(millis, 1, Integer.MAX_VALUE);
   }
 
   static void write(DataOutputStream out, byte[] message) throws IOException {
