@@ -51,7 +51,6 @@ public final class Calibration {
     Checks.require(sizes.batch() > 0, "batch", sizes.batch(), "1 or more");
     double[] forward = new double[REPEATS];
     double[] backward = new double[REPEATS];
-    double[] read = new double[REPEATS];
     double pairs = (double) sizes.batch() * queries * keys;
     group.barrier();
     try (Block block = new Block(group.device(), sizes, queries, keys);
@@ -60,16 +59,27 @@ public final class Calibration {
       for (int repeat = -1; repeat < REPEATS; repeat++) {
         double forwardSeconds = block.forward(group, mask);
         double backwardSeconds = block.backward(group, mask);
-        double readSeconds = Probe.readSeconds(group.device(), READ_BYTES);
         if (repeat >= 0) {
           forward[repeat] = sizes.flops(pairs, Pass.FORWARD) / forwardSeconds;
           backward[repeat] = sizes.flops(pairs, Pass.BACKWARD) / backwardSeconds;
-          read[repeat] = READ_BYTES / readSeconds;
         }
       }
     }
-    double[] slowest = agree(group, median(forward), median(backward), median(read));
+    double[] slowest = agree(group, median(forward), median(backward), readRate(group));
     return new Machine(slowest[0], slowest[1], slowest[2]);
+  }
+
+  /** Rank 0 reads while the others wait, since they may share processors and not take part. */
+  private static double readRate(Group group) {
+    group.barrier();
+    if (group.rank() != 0) {
+      return Double.POSITIVE_INFINITY;
+    }
+    double[] rates = new double[REPEATS];
+    for (int repeat = 0; repeat < REPEATS; repeat++) {
+      rates[repeat] = READ_BYTES / Probe.readSeconds(group.device(), READ_BYTES);
+    }
+    return median(rates);
   }
 
   /** Ranges with which a rank's queries see its own keys alone, so that nothing moves. */

@@ -16,8 +16,8 @@ import org.lvxattn.LocalWorld;
 class CalibrationTest {
   @Test
   void findsTheLinksThatAreEmulatedTheSameOnAllRanks() {
-    Link intra = new Link(200e6, 2e-3);
-    Link inter = new Link(20e6, 10e-3);
+    Link intra = new Link(20e6, 5e-3);
+    Link inter = new Link(10e6, 20e-3);
     GroupOptions options =
         GroupOptions.defaults().withRanksPerNode(2).withLinks(intra, inter, false);
     List<Topology> found =
