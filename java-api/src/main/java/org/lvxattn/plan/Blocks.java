@@ -67,16 +67,21 @@ abstract class Blocks {
 
   /** Seconds for a rank's own queries and keys: the first part of two, or all in one. */
   final double ownFirstSeconds(int rank) {
-    double whole = attentionSeconds(rank, rank);
-    return splits(rank) ? whole / 2 : whole;
+    return attentionSeconds(rank, rank) * firstPart(rank);
   }
 
   /** Seconds for the rest of {@link #ownFirstSeconds}. */
   final double ownSecondSeconds(int rank) {
-    return splits(rank) ? attentionSeconds(rank, rank) / 2 : 0;
+    return attentionSeconds(rank, rank) * (1 - firstPart(rank));
   }
 
-  /** Whether there is a transfer to hide behind each half of a rank's own block. */
+  /** The parts take as long as what they hide: a block and a result. */
+  private double firstPart(int rank) {
+    double result = result(rank, rank);
+    return splits(rank) && result > 0 ? block(rank) / (block(rank) + result) : 1;
+  }
+
+  /** Whether there is a transfer to hide behind each part of a rank's own block. */
   final boolean splits(int rank) {
     return reach.queriesSeeOthers(rank) || reach.keysSeenByOthers(rank);
   }

@@ -3,7 +3,7 @@ package org.lvxattn.plan;
 
 /**
  * Blocks go round, results straight home. In step t rank r computes the block of home r - t, while
- * the next block arrives and the last result leaves; halves of its own block frame the visitors.
+ * the next block arrives and the last result leaves; parts of its own block frame the visitors.
  */
 final class RingSchedule implements Schedule {
   private final Blocks blocks;
