@@ -2,12 +2,19 @@
 // What each rank tells the others at the start of a collective call, before any data moves.
 #pragma once
 
+#include <lvx/lvx.h>
+
 #include <array>
 #include <cstdint>
 
 namespace lvx {
 
-enum class Operation : std::int32_t { kBarrier, kAllGather, kForward, kBackward };
+enum class Operation : std::int32_t {
+  kBarrier = LVX_OPERATION_BARRIER,
+  kAllGather = LVX_OPERATION_ALL_GATHER,
+  kForward = LVX_OPERATION_FORWARD,
+  kBackward = LVX_OPERATION_BACKWARD
+};
 
 const char* name_of(Operation operation);
 

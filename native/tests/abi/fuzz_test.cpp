@@ -16,10 +16,10 @@ constexpr int kHandleCalls = 8000;
 
 // The words that messages begin with.
 const std::set<std::string> kArguments = {
-    "q",    "k",      "v",       "visibility", "bias",       "o",        "lse",   "d_o",   "dq",
-    "dk",   "dv",     "dbias",   "delta",      "o_part",     "lse_part", "group", "world", "rank",
-    "size", "device", "options", "scale",      "buffer",     "data",     "bytes", "info",  "seconds",
-    "n",    "count",  "records", "fields",     "statistics", "error"};
+    "q",    "k",      "v",       "visibility", "bias",       "o",        "lse",       "d_o",   "dq",
+    "dk",   "dv",     "dbias",   "delta",      "o_part",     "lse_part", "group",     "world", "rank",
+    "size", "device", "options", "scale",      "buffer",     "data",     "bytes",     "info",  "seconds",
+    "n",    "count",  "records", "fields",     "statistics", "error",    "operation", "reason"};
 
 // The call failed, and its message begins with an argument.
 void expect_refused(lvx_status status, const std::string& what) {
@@ -172,7 +172,7 @@ TEST_F(Fuzz, HandlesOptionsAndResults) {
       }
     }
 
-    switch (dice.between(0, 16)) {
+    switch (dice.between(0, 17)) {
       case 0:
         if (!wrong_result) cpu.struct_size = bad_size;
         expect_refused(lvx_device_open_cpu(&cpu, result), what);
@@ -235,6 +235,11 @@ TEST_F(Fuzz, HandlesOptionsAndResults) {
         expect_refused(lvx_probe_gemm(device, dice.one_of<std::int64_t>({0, -1, 16385}), &seconds), what);
         expect_refused(lvx_probe_read(device, dice.one_of<std::uint64_t>({0, ~std::uint64_t{0}}), &seconds),
                        what);
+        break;
+      case 16:
+        expect_refused(lvx_group_decline(wrong_handle(dice, group), LVX_OPERATION_FORWARD, "mistake"), what);
+        expect_refused(lvx_group_decline(group, LVX_OPERATION_FORWARD, nullptr), what);
+        expect_refused(lvx_group_decline(group, dice.one_of({-1, 4, 1000}), "mistake"), what);
         break;
       default:
         expect_refused(lvx_abi_describe(nullptr, 1, &made), what);

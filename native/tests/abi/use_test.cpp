@@ -327,6 +327,35 @@ TEST_F(TwoRanks, AWrongArgumentOfOneReleasesTheOther) {
   again.join();
 }
 
+TEST_F(TwoRanks, AnOperationThatIsDeclinedReleasesTheOther) {
+  EXPECT_EQ(lvx_group_decline(groups[1], LVX_OPERATION_FORWARD, "v: it was closed"), LVX_OK);
+  Attention good;
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(good.forward(groups[0]), LVX_PEER_MISMATCH);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+  const lvx_error seen = error_now();
+  EXPECT_EQ(seen.rank, 1);
+  EXPECT_EQ(seen.sequence, 1u);
+  EXPECT_THAT(seen.message, HasSubstr("rank 1"));
+  EXPECT_THAT(seen.message, HasSubstr("attention_forward: v: it was closed"));
+
+  std::thread peer([&] { EXPECT_EQ(lvx_group_barrier(groups[0]), LVX_OK) << error_now().message; });
+  EXPECT_EQ(lvx_group_barrier(groups[1]), LVX_OK) << error_now().message;
+  peer.join();
+}
+
+TEST_F(TwoRanks, AReasonOfAnyLengthIsTaken) {
+  EXPECT_EQ(lvx_group_decline(groups[1], LVX_OPERATION_BARRIER, std::string(5000, 'x').c_str()), LVX_OK);
+  EXPECT_EQ(lvx_group_barrier(groups[0]), LVX_PEER_MISMATCH);
+  EXPECT_THAT(error_now().message, HasSubstr(std::string(255, 'x')));
+}
+
+TEST_F(TwoRanks, NothingCanBeDeclinedInAGroupThatFailed) {
+  ASSERT_EQ(lvx_group_set_deadline(groups[0], 0.05), LVX_OK);
+  EXPECT_EQ(lvx_group_barrier(groups[0]), LVX_DEADLINE_EXCEEDED);
+  EXPECT_EQ(lvx_group_decline(groups[0], LVX_OPERATION_FORWARD, "too late"), LVX_INVALID_STATE);
+}
+
 TEST_F(TwoRanks, AGroupThatWaitsIsNotForASecondThread) {
   std::thread waiting([&] { EXPECT_EQ(lvx_group_barrier(groups[0]), LVX_OK) << error_now().message; });
   lvx_record record{};

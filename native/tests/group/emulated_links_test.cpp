@@ -33,7 +33,8 @@ TEST(EmulatedLinks, OneMessageAtATimeEachWay) {
   EXPECT_EQ(links.carry(0, 2, 10'000'000, now), now + milliseconds(105));
   EXPECT_EQ(links.carry(0, 3, 10'000'000, now), now + milliseconds(205)) << "0 still sends";
   EXPECT_EQ(links.carry(2, 0, 10'000'000, now), now + milliseconds(105)) << "the other way is free";
-  EXPECT_EQ(links.carry(1, 3, 10'000'000, now), now + milliseconds(305)) << "3 still receives";
+  EXPECT_EQ(links.carry(1, 3, 10'000'000, now), now + milliseconds(205)) << "3 receives both at once";
+  EXPECT_EQ(links.carry(2, 3, 1'000'000, now), now + milliseconds(2)) << "links inside the node are others";
 }
 
 TEST(EmulatedLinks, RanksOfANodeShareOneLinkToTheOthersIfTheyShould) {

@@ -2,6 +2,7 @@
 // Backward on one run of keys, block by block: for each panel of rows and tile of keys, p = exp(K Q^T - lse),
 // dV += p^T dO, ds = p (V dO^T - delta), dK += ds^T Q, dQ += ds K. Tiles lie as in forward: keys along rows.
 // Method: Dao et al. 2022.
+#define HWY_DISABLED_TARGETS HWY_SSSE3  // without SSE4.1 too rare to compile everything once more
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "device/cpu/backward_kernel.cpp"
 #include <hwy/foreach_target.h>
@@ -15,16 +16,15 @@
 #include "device/cpu/mask.h"
 #include "device/cpu/pack-inl.h"
 #include "device/cpu/softmax-inl.h"
-#include "device/cpu/targets.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lvx {
 namespace HWY_NAMESPACE {
 
 template <LayoutOfA kLayout, typename T>
-HWY_INLINE void multiply_safely(const Product<T>& product, bool safe) {
+HWY_INLINE void multiply_safely(const Product<T>& product, bool safe, Prefetcher& ahead) {
   if (safe) {
-    multiply<kLayout>(product);
+    multiply<kLayout>(product, ahead);
   } else {
     multiply_skipping_zeros<kLayout>(product);
   }
@@ -65,10 +65,10 @@ class BackwardRun {
     const std::int64_t rows = Unit::rows(p_);
     if (rows > 0 && visible_.advance(0, rows, key_begin, key_end) != Seen::kNothing) {
       pack_keys(key_begin, keys);
-      const Split panels = split(rows, divide_up(rows, kPanelRows), kLanes);
-      for (std::int64_t i = 0; i < panels.parts; ++i) {
-        const std::int64_t begin = panels.begin(i, rows);
-        const std::int64_t end = panels.end(i, rows);
+      const Split panels(rows, divide_up(rows, kPanelRows), kLanes);
+      for (std::int64_t i = 0; i < panels.parts(); ++i) {
+        const std::int64_t begin = panels.begin(i);
+        const std::int64_t end = panels.end(i);
         if (visible_.advance(begin, end, key_begin, key_end) == Seen::kNothing) continue;
         panel(pack_panel(begin, end), key_begin, key_end);
       }
@@ -127,7 +127,7 @@ class BackwardRun {
       const T* mask = nullptr;
       if (seen == Seen::kSome || !a_.bias.none()) {
         fill_bias(a_.bias, unit_, panel.begin, panel.end, key, end, work_.mask);
-        visible.hide(panel.begin, panel.end, key, end, work_.mask);
+        visible.hide(panel.begin, panel.end, key, end, work_.mask, 1, kPanelRows);
         mask = work_.mask;
       }
       tile(panel, key - key_begin, end - key, mask);
@@ -147,22 +147,24 @@ class BackwardRun {
     const T* v = work_.v + key * packed_;
     T* dk = work_.dk + key * packed_;
     T* dv = work_.dv + key * packed_;
-    multiply<LayoutOfA::kRows>(Product<T>{k, packed_, work_.q_columns, kPanelRows, work_.p, kPanelRows, keys,
-                                          panel.width, p_.head_dim, Update::kScale, static_cast<T>(p_.scale),
-                                          nullptr});
+    multiply<LayoutOfA::kRows>(
+        Product<T>{k, packed_, work_.q_columns, kPanelRows, work_.p, kPanelRows, keys, panel.width,
+                   p_.head_dim, Update::kScale, static_cast<T>(p_.scale), nullptr},
+        ahead_);
     final_softmax(panel.width, keys, mask, work_.lse, work_.p);
     multiply_safely<LayoutOfA::kRows>(Product<T>{work_.p, kPanelRows, work_.d_o, packed_, dv, packed_, keys,
                                                  width_, rows, Update::kAdd, T{1}, nullptr},
-                                      mask == nullptr || panel.d_o_finite);
+                                      mask == nullptr || panel.d_o_finite, ahead_);
     multiply<LayoutOfA::kRows>(Product<T>{v, packed_, work_.d_o_columns, kPanelRows, work_.ds, kPanelRows,
-                                          keys, panel.width, p_.head_dim, Update::kScale, T{1}, nullptr});
+                                          keys, panel.width, p_.head_dim, Update::kScale, T{1}, nullptr},
+                               ahead_);
     softmax_gradient(panel.width, keys, work_.p, work_.delta, work_.ds);
     multiply_safely<LayoutOfA::kRows>(Product<T>{work_.ds, kPanelRows, work_.q, packed_, dk, packed_, keys,
                                                  width_, rows, Update::kAdd, T{1}, nullptr},
-                                      mask == nullptr || panel.q_finite);
+                                      mask == nullptr || panel.q_finite, ahead_);
     multiply_safely<LayoutOfA::kColumns>(Product<T>{work_.ds, kPanelRows, k, packed_, work_.dq, packed_, rows,
                                                     width_, keys, Update::kAdd, T{1}, nullptr},
-                                         mask == nullptr || k_finite_[key / kTileKeys]);
+                                         mask == nullptr || k_finite_[key / kTileKeys], ahead_);
   }
 
   // Broadcast dimensions have stride 0: their rows add to the same elements, one after the other.
@@ -199,6 +201,7 @@ class BackwardRun {
   std::int64_t packed_;
   std::int64_t width_;
   RowVisibility visible_;
+  Prefetcher ahead_;
   bool k_finite_[kBlockKeys / kTileKeys] = {};
 };
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn;
 
-import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.generated.Lvx;
 
@@ -102,21 +101,35 @@ public final class CrossAttention {
    */
   public AttentionForward forward(Group group, Tensor q, Tensor k, Tensor v, Mask mask) {
     Arguments.present(group, "group").requireUsable();
-    requireShape(Arguments.present(q, "q"), "q", heads);
-    q.requireUsable("q");
+    AttentionForward forward;
+    try {
+      forward = newForward(group.device(), q, k, v, mask);
+    } catch (RuntimeException e) {
+      throw group.decline(Lvx.LVX_OPERATION_FORWARD(), e);
+    }
+    try {
+      forwardInto(
+          group, q, k, v, mask, forward.output(), forward.logSumExp(), forward.statistics());
+      return forward;
+    } catch (RuntimeException e) {
+      Tensors.closeAfter(e, forward.output(), forward.logSumExp());
+      throw e;
+    }
+  }
+
+  /** A result that is not computed yet. */
+  private AttentionForward newForward(Device device, Tensor q, Tensor k, Tensor v, Mask mask) {
+    Arguments.present(q, "q").requireUsable("q");
+    requireShape(q, "q", heads);
     Arguments.require(
         q.dtype().isFloating(), "q is " + q.dtype() + "; a floating-point dtype was expected");
-    Device device = group.device();
     Tensor output = Tensor.allocate(device, q.dtype(), q.shape());
-    Tensor logSumExp = null;
     try {
-      logSumExp =
+      Tensor logSumExp =
           Tensor.allocate(device, q.dtype().accumulator(), q.dimension(0), heads, q.dimension(1));
-      Statistics statistics = Statistics.create();
-      forwardInto(group, q, k, v, mask, output, logSumExp, statistics);
-      return new AttentionForward(this, q, k, v, mask, output, logSumExp, statistics);
+      return new AttentionForward(this, q, k, v, mask, output, logSumExp, Statistics.create());
     } catch (RuntimeException e) {
-      Tensors.closeAfter(e, output, logSumExp);
+      Tensors.closeAfter(e, output);
       throw e;
     }
   }
@@ -152,29 +165,28 @@ public final class CrossAttention {
       Tensor lse,
       Statistics statistics) {
     Arguments.present(group, "group").requireUsable();
-    Arguments.present(mask, "mask");
-    Arguments.present(statistics, "statistics");
-    Device device = group.device();
-    MemorySegment qs = Arguments.input(q, device, "q");
-    MemorySegment ks = Arguments.input(k, device, "k");
-    MemorySegment vs = Arguments.input(v, device, "v");
-    MemorySegment visibility = Arguments.optionalInput(mask.visibility(), device, "visibility");
-    MemorySegment bias = Arguments.optionalInput(mask.bias(), device, "bias");
-    MemorySegment os = Arguments.output(o, device, "o");
-    MemorySegment lses = Arguments.output(lse, device, "lse");
-    requireShapes(q, k, v);
-    NativeCalls.check(
-        Lvx.lvx_attention_forward(
-            group.handle(),
-            group.options(scale, strategy),
-            qs,
-            ks,
-            vs,
-            visibility,
-            bias,
-            os,
-            lses,
-            group.statistics()));
+    int status;
+    try {
+      Arguments.present(mask, "mask");
+      Arguments.present(statistics, "statistics");
+      requireShapes(q, k, v);
+      Device device = group.device();
+      status =
+          Lvx.lvx_attention_forward(
+              group.handle(),
+              group.options(scale, strategy),
+              Arguments.input(q, device, "q"),
+              Arguments.input(k, device, "k"),
+              Arguments.input(v, device, "v"),
+              Arguments.optionalInput(mask.visibility(), device, "visibility"),
+              Arguments.optionalInput(mask.bias(), device, "bias"),
+              Arguments.output(o, device, "o"),
+              Arguments.output(lse, device, "lse"),
+              group.statistics());
+    } catch (RuntimeException e) { // native code never throws: the call was not made
+      throw group.decline(Lvx.LVX_OPERATION_FORWARD(), e);
+    }
+    NativeCalls.check(status);
     statistics.read(group.statistics());
     Reachability.keep(group);
     Reachability.keep(q);
@@ -190,7 +202,7 @@ public final class CrossAttention {
    *
    * @param group the group that forward was computed in, or a like one
    * @param forward the result of forward; what it was computed from must be open and unchanged
-   * @param outputGradient gradient of the output: its shape and dtype
+   * @param dO gradient of the output: its shape and dtype
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape, stride or device, or if
    *     forward was computed by attention with another configuration
@@ -199,8 +211,8 @@ public final class CrossAttention {
    * @throws GroupException if a peer left, did not answer in time, or called something else
    * @throws OutOfDeviceMemoryException if memory or the device's budget does not suffice
    */
-  public AttentionGradients backward(Group group, AttentionForward forward, Tensor outputGradient) {
-    return backward(group, forward, outputGradient, null);
+  public AttentionGradients backward(Group group, AttentionForward forward, Tensor dO) {
+    return backward(group, forward, dO, false);
   }
 
   /**
@@ -208,38 +220,24 @@ public final class CrossAttention {
    *
    * @param group the group that forward was computed in, or a like one
    * @param forward the result of forward with a mask that has a bias
-   * @param outputGradient gradient of the output: its shape and dtype
+   * @param dO gradient of the output: its shape and dtype
    * @throws IllegalArgumentException also if forward was computed without a bias
    */
-  public AttentionGradients backwardWithBias(
-      Group group, AttentionForward forward, Tensor outputGradient) {
-    Tensor bias = Arguments.present(forward, "forward").mask().bias();
-    if (bias == null) {
-      throw new IllegalArgumentException(
-          "forward was computed without a bias; a mask with a bias was expected");
-    }
-    return backward(group, forward, outputGradient, bias);
+  public AttentionGradients backwardWithBias(Group group, AttentionForward forward, Tensor dO) {
+    return backward(group, forward, dO, true);
   }
 
   private AttentionGradients backward(
-      Group group, AttentionForward forward, Tensor outputGradient, @Nullable Tensor bias) {
+      Group group, AttentionForward forward, Tensor dO, boolean withBias) {
     Arguments.present(group, "group").requireUsable();
-    Arguments.present(forward, "forward");
-    Arguments.present(outputGradient, "outputGradient");
-    if (!forward.attention().sameAs(this)) {
-      throw new IllegalArgumentException(
-          "forward was computed by " + forward.attention() + "; " + this + " was expected");
-    }
-    Tensor dq = null;
-    Tensor dk = null;
-    Tensor dv = null;
-    Tensor dBias = null;
+    AttentionGradients gradients;
     try {
-      dq = Tensors.like(forward.query());
-      dk = Tensors.like(forward.key());
-      dv = Tensors.like(forward.value());
-      dBias = bias == null ? null : Tensors.like(bias);
-      Statistics statistics = Statistics.create();
+      Arguments.present(dO, "dO");
+      gradients = newGradients(Arguments.present(forward, "forward"), withBias);
+    } catch (RuntimeException e) {
+      throw group.decline(Lvx.LVX_OPERATION_BACKWARD(), e);
+    }
+    try {
       backwardInto(
           group,
           forward.query(),
@@ -248,15 +246,42 @@ public final class CrossAttention {
           forward.mask(),
           forward.output(),
           forward.logSumExp(),
-          outputGradient,
-          dq,
-          dk,
-          dv,
-          dBias,
-          statistics);
-      return new AttentionGradients(dq, dk, dv, dBias, statistics);
+          dO,
+          gradients.query(),
+          gradients.key(),
+          gradients.value(),
+          gradients.bias(),
+          gradients.statistics());
+      return gradients;
     } catch (RuntimeException e) {
-      Tensors.closeAfter(e, dq, dk, dv, dBias);
+      Tensors.closeAfter(
+          e, gradients.query(), gradients.key(), gradients.value(), gradients.bias());
+      throw e;
+    }
+  }
+
+  /** Gradients that are not computed yet. */
+  private AttentionGradients newGradients(AttentionForward forward, boolean withBias) {
+    if (!forward.attention().sameAs(this)) {
+      throw new IllegalArgumentException(
+          "forward was computed by " + forward.attention() + "; " + this + " was expected");
+    }
+    Tensor bias = forward.mask().bias();
+    if (withBias && bias == null) {
+      throw new IllegalArgumentException(
+          "forward was computed without a bias; a mask with a bias was expected");
+    }
+    Tensor dq = null;
+    Tensor dk = null;
+    Tensor dv = null;
+    try {
+      dq = Tensors.like(forward.query());
+      dk = Tensors.like(forward.key());
+      dv = Tensors.like(forward.value());
+      Tensor dBias = withBias && bias != null ? Tensors.like(bias) : null;
+      return new AttentionGradients(dq, dk, dv, dBias, Statistics.create());
+    } catch (RuntimeException e) {
+      Tensors.closeAfter(e, dq, dk, dv);
       throw e;
     }
   }
@@ -306,39 +331,33 @@ public final class CrossAttention {
       @Nullable Tensor dBias,
       Statistics statistics) {
     Arguments.present(group, "group").requireUsable();
-    Arguments.present(mask, "mask");
-    Arguments.present(statistics, "statistics");
-    Device device = group.device();
-    MemorySegment qs = Arguments.input(q, device, "q");
-    MemorySegment ks = Arguments.input(k, device, "k");
-    MemorySegment vs = Arguments.input(v, device, "v");
-    MemorySegment visibility = Arguments.optionalInput(mask.visibility(), device, "visibility");
-    MemorySegment bias = Arguments.optionalInput(mask.bias(), device, "bias");
-    MemorySegment os = Arguments.input(o, device, "o");
-    MemorySegment lses = Arguments.input(lse, device, "lse");
-    MemorySegment dOs = Arguments.input(dO, device, "dO");
-    MemorySegment dqs = Arguments.output(dq, device, "dq");
-    MemorySegment dks = Arguments.output(dk, device, "dk");
-    MemorySegment dvs = Arguments.output(dv, device, "dv");
-    MemorySegment dBiases = Arguments.optionalOutput(dBias, device, "dBias");
-    requireShapes(q, k, v);
-    NativeCalls.check(
-        Lvx.lvx_attention_backward(
-            group.handle(),
-            group.options(scale, strategy),
-            qs,
-            ks,
-            vs,
-            visibility,
-            bias,
-            os,
-            lses,
-            dOs,
-            dqs,
-            dks,
-            dvs,
-            dBiases,
-            group.statistics()));
+    int status;
+    try {
+      Arguments.present(mask, "mask");
+      Arguments.present(statistics, "statistics");
+      requireShapes(q, k, v);
+      Device device = group.device();
+      status =
+          Lvx.lvx_attention_backward(
+              group.handle(),
+              group.options(scale, strategy),
+              Arguments.input(q, device, "q"),
+              Arguments.input(k, device, "k"),
+              Arguments.input(v, device, "v"),
+              Arguments.optionalInput(mask.visibility(), device, "visibility"),
+              Arguments.optionalInput(mask.bias(), device, "bias"),
+              Arguments.input(o, device, "o"),
+              Arguments.input(lse, device, "lse"),
+              Arguments.input(dO, device, "dO"),
+              Arguments.output(dq, device, "dq"),
+              Arguments.output(dk, device, "dk"),
+              Arguments.output(dv, device, "dv"),
+              Arguments.optionalOutput(dBias, device, "dBias"),
+              group.statistics());
+    } catch (RuntimeException e) { // native code never throws: the call was not made
+      throw group.decline(Lvx.LVX_OPERATION_BACKWARD(), e);
+    }
+    NativeCalls.check(status);
     statistics.read(group.statistics());
     Reachability.keep(group);
     Reachability.keep(q);
@@ -356,9 +375,9 @@ public final class CrossAttention {
 
   /** What the native side cannot know: the heads this was built for. It checks everything else. */
   private void requireShapes(Tensor q, Tensor k, Tensor v) {
-    requireShape(q, "q", heads);
-    requireShape(k, "k", keyValueHeads);
-    requireShape(v, "v", keyValueHeads);
+    requireShape(Arguments.present(q, "q"), "q", heads);
+    requireShape(Arguments.present(k, "k"), "k", keyValueHeads);
+    requireShape(Arguments.present(v, "v"), "v", keyValueHeads);
   }
 
   private void requireShape(Tensor tensor, String name, int expectedHeads) {

@@ -9,18 +9,19 @@ import org.lvxattn.bindings.generated.lvx_group_options;
 /**
  * How a group is made.
  *
- * @param deadline the longest wait for a peer at any one point; more than zero
+ * @param deadline the longest wait for a peer at any one point; more than zero, at most 10^9
+ *     seconds
  * @param ranksPerNode ranks are placed on nodes in this order, which matters for what is counted as
  *     traffic between nodes; 0 for one node
- * @param recorderEntries how many operations the flight recorder keeps; at least 1
+ * @param recorderEntries how many operations the flight recorder keeps; 1 to 2^20
  * @param intra the link that a local group emulates between ranks of a node; {@link Link#INSTANT}
  *     for none, and in every other group, whose links are real
  * @param inter likewise between nodes
  * @param sharedInter whether the ranks of a node share one emulated link to the other nodes
- * @param virtualTime whether the clock of each rank of a local group counts the processor time of its
- *     thread and the emulated transfers instead of real time: so more ranks than processors can be
- *     compared, without waiting. All times in {@link Statistics} are then of this clock; the ranks'
- *     devices must have one thread
+ * @param virtualTime whether the clock of each rank of a local group counts the processor time of
+ *     its thread and the emulated transfers instead of real time: so more ranks than processors can
+ *     be compared, without waiting. All times in {@link Statistics} are then of this clock; the
+ *     ranks' devices must have one thread
  */
 public record GroupOptions(
     Duration deadline,
@@ -30,6 +31,11 @@ public record GroupOptions(
     Link inter,
     boolean sharedInter,
     boolean virtualTime) {
+  /** Some thirty years. */
+  private static final Duration LONGEST_DEADLINE = Duration.ofSeconds(1_000_000_000);
+
+  private static final int MOST_RECORDER_ENTRIES = 1 << 20;
+
   private static final GroupOptions DEFAULTS =
       new GroupOptions(Duration.ofSeconds(60), 0, 4096, Link.INSTANT, Link.INSTANT, false, false);
 
@@ -45,9 +51,13 @@ public record GroupOptions(
       throw new IllegalArgumentException(
           "ranksPerNode is " + ranksPerNode + "; 0 for one node, or more, was expected");
     }
-    if (recorderEntries < 1) {
+    if (recorderEntries < 1 || recorderEntries > MOST_RECORDER_ENTRIES) {
       throw new IllegalArgumentException(
-          "recorderEntries is " + recorderEntries + "; 1 or more was expected");
+          "recorderEntries is "
+              + recorderEntries
+              + "; 1 to "
+              + MOST_RECORDER_ENTRIES
+              + " was expected");
     }
     Arguments.present(intra, "intra");
     Arguments.present(inter, "inter");
@@ -90,9 +100,11 @@ public record GroupOptions(
 
   static void requireDeadline(Duration deadline) {
     Arguments.present(deadline, "deadline");
-    if (deadline.isNegative() || deadline.isZero()) {
+    if (deadline.isNegative() || deadline.isZero() || deadline.compareTo(LONGEST_DEADLINE) > 0) {
       throw new IllegalArgumentException(
-          "deadline is " + deadline + "; a duration longer than zero was expected");
+          "deadline is "
+              + deadline
+              + "; a duration longer than zero and of at most 10^9 seconds was expected");
     }
   }
 

@@ -42,13 +42,22 @@ final class NativeCalls {
     }
   }
 
+  /** Arguments as Java's callers know them, where C has another name. */
+  private static String namesInJava(String message) {
+    return message
+        .replaceAll("\\bd_o\\b", "dO")
+        .replaceAll("\\bdbias\\b", "dBias")
+        .replaceAll("\\bo_part\\b", "oPart")
+        .replaceAll("\\blse_part\\b", "lsePart");
+  }
+
   private static RuntimeException failure() {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment error = lvx_error.allocate(arena);
       lvx_error.struct_size(error, lvx_error.sizeof());
       Lvx.lvx_last_error(error);
       Status status = Status.of(lvx_error.status(error));
-      String message = lvx_error.message(error).getString(0);
+      String message = namesInJava(lvx_error.message(error).getString(0));
       String operation = lvx_error.operation(error).getString(0);
       int rank = lvx_error.rank(error);
       long sequence = lvx_error.sequence(error);

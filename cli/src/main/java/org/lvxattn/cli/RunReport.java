@@ -34,6 +34,27 @@ record RunReport(
     LocalRun.Outcome outcome,
     Map<String, Double> errors) {
 
+  static RunReport of(
+      JobOptions job,
+      AttentionShape shape,
+      Strategy strategy,
+      Split keys,
+      LocalRun.Outcome outcome,
+      Map<String, Double> errors) {
+    return new RunReport(
+        job.sizes.modelName(),
+        job.video,
+        shape,
+        strategy,
+        job.group,
+        job.device,
+        job.dtype,
+        job.backward(),
+        keys,
+        outcome,
+        errors);
+  }
+
   /** Whether every error is within its bound. */
   boolean passed() {
     return errors.entrySet().stream().allMatch(e -> e.getValue() <= bound(e.getKey()));

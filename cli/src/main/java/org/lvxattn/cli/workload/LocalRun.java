@@ -22,7 +22,7 @@ public final class LocalRun {
       DType dtype,
       Strategy strategy,
       int ranks,
-      int ranksPerNode,
+      GroupOptions group,
       boolean backward,
       int repeat,
       boolean keepResults) {}
@@ -34,7 +34,10 @@ public final class LocalRun {
    * @param ranks costs of the repeat that took this long
    * @param results the whole tensors, if they were to be kept
    */
-  public record Outcome(double seconds, List<RankCost> ranks, @Nullable Results results) {}
+  public record Outcome(double seconds, List<RankCost> ranks, @Nullable Results results) {
+    /** Of a run that did not take place. */
+    public static final Outcome NONE = new Outcome(Double.NaN, List.of(), null);
+  }
 
   private final Inputs inputs;
   private final Settings settings;
@@ -68,11 +71,10 @@ public final class LocalRun {
   }
 
   public Outcome run(Runnable step) {
-    GroupOptions options = GroupOptions.defaults().withRanksPerNode(settings.ranksPerNode());
     List<Rank> ranks =
         LocalWorld.run(
             settings.ranks(),
-            options,
+            settings.group(),
             group -> {
               Rank rank = new Rank(group.rank());
               rank.run(group, step);
@@ -131,7 +133,10 @@ public final class LocalRun {
           if (gradients != null) {
             gradients.compute(group, q, k, v, o, lse, backward);
           }
-          double seconds = (System.nanoTime() - begin) * 1e-9;
+          double seconds =
+              settings.group().virtualTime()
+                  ? forward.totalSeconds() + backward.totalSeconds()
+                  : (System.nanoTime() - begin) * 1e-9;
           if (call > 0) {
             long bytes = group.device().peakBytes();
             costs.add(RankCost.of(rank, rows, keys.rows(rank), seconds, bytes, forward, backward));
