@@ -167,7 +167,10 @@ typedef struct lvx_group_options {
   double inter_bytes_per_second; /**< between nodes */
   double inter_latency_seconds;
   int32_t shared_inter; /**< 1: the ranks of a node share one link to the others; 0: each has its own */
-  int32_t reserved;
+  int32_t
+      virtual_time; /**< 1: each rank's clock counts its thread's processor time and the emulated transfers, so
+                         *   that more ranks than processors can be compared, without waiting; all times in the
+                         *   statistics are of this clock. Devices must have one thread. 0: real time */
 } lvx_group_options;
 
 typedef struct lvx_group_info {

@@ -19,6 +19,12 @@ void require_link_number(double value, const char* name) {
   }
 }
 
+void require_flag(std::int32_t value, const char* name) {
+  if (value != 0 && value != 1) {
+    throw Error(LVX_INVALID_ARGUMENT, std::string(name) + ": expected 0 or 1, got " + std::to_string(value));
+  }
+}
+
 }  // namespace
 
 void require_deadline(double seconds, const char* name) {
@@ -51,21 +57,20 @@ GroupOptions read_group_options(const lvx_group_options* options) {
   require_link_number(read.intra_latency_seconds, "options.intra_latency_seconds");
   require_link_number(read.inter_bytes_per_second, "options.inter_bytes_per_second");
   require_link_number(read.inter_latency_seconds, "options.inter_latency_seconds");
-  if (read.shared_inter != 0 && read.shared_inter != 1) {
-    throw Error(LVX_INVALID_ARGUMENT,
-                "options.shared_inter: expected 0 or 1, got " + std::to_string(read.shared_inter));
-  }
-  require_zero(read.reserved, "options.reserved");
+  require_flag(read.shared_inter, "options.shared_inter");
+  require_flag(read.virtual_time, "options.virtual_time");
   wanted.links = {{read.intra_bytes_per_second, read.intra_latency_seconds},
                   {read.inter_bytes_per_second, read.inter_latency_seconds},
-                  read.shared_inter == 1};
+                  read.shared_inter == 1,
+                  read.virtual_time == 1};
   return wanted;
 }
 
 void require_no_links(const GroupOptions& options) {
-  if (options.links.intra.emulated() || options.links.inter.emulated()) {
-    throw Error(LVX_INVALID_ARGUMENT,
-                "options: expected no emulated links (bandwidths of 0) in a group that is not local");
+  if (options.links.intra.emulated() || options.links.inter.emulated() || options.links.virtual_time) {
+    throw Error(
+        LVX_INVALID_ARGUMENT,
+        "options: expected no emulated links (bandwidths of 0, real time) in a group that is not local");
   }
 }
 

@@ -54,7 +54,7 @@ final class NativeCalls {
       long sequence = lvx_error.sequence(error);
       return switch (status) {
         case INVALID_ARGUMENT -> new IllegalArgumentException(message);
-        case UNSUPPORTED -> new UnsupportedOperationException(message);
+        case UNSUPPORTED -> new UnsupportedRequestException(message);
         case INVALID_HANDLE, INVALID_STATE -> new IllegalStateException(message);
         case OUT_OF_MEMORY -> new OutOfDeviceMemoryException(message);
         case DEADLINE_EXCEEDED -> new DeadlineExceededException(message, rank, sequence, operation);

@@ -82,7 +82,6 @@ public final class Main {
     return switch (failure) {
       case UsageException e -> String.valueOf(e.getMessage());
       case IllegalArgumentException e -> String.valueOf(e.getMessage());
-      case UnsupportedOperationException e -> String.valueOf(e.getMessage());
       case NoSuchFileException e -> e.getFile() + ": no such file";
       case IOException e -> String.valueOf(e.getMessage());
       case OutOfMemoryError e -> "the Java heap does not suffice: " + e.getMessage();
@@ -94,7 +93,6 @@ public final class Main {
     return switch (failure) {
       case UsageException e -> true;
       case IllegalArgumentException e -> true;
-      case UnsupportedOperationException e -> true;
       case IOException e -> true;
       case LinkageError e -> true;
       case LvxException e -> e.status() == Status.MISSING_LIBRARY;

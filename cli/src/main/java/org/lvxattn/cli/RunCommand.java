@@ -59,8 +59,8 @@ final class RunCommand implements Callable<Integer> {
   @Option(
       names = "--strategy",
       paramLabel = "S",
-      converter = Choices.StrategyWord.class,
-      description = "What moves between ranks: QUERY_RING (default).")
+      description =
+          "What moves between ranks: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
   private Strategy strategy = Strategy.QUERY_RING;
 
   @Option(
