@@ -6,8 +6,13 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.CpuOptions;
 import org.lvxattn.DType;
+import org.lvxattn.Device;
+import org.lvxattn.Group;
+import org.lvxattn.GroupOptions;
 import org.lvxattn.Strategy;
 import org.lvxattn.cli.output.Json;
 import org.lvxattn.cli.output.Progress;
@@ -19,7 +24,9 @@ import org.lvxattn.cli.workload.Results;
 import org.lvxattn.cli.workload.VideoClip;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /** {@code lvx run}: one attention over several ranks. */
 @Command(
@@ -34,6 +41,8 @@ final class RunCommand implements Callable<Integer> {
   /** Text tokens of the main job: few enough for the oracle to follow on two cores. */
   private static final int MAIN_JOB_TEXT = 32;
 
+  @Spec private CommandSpec spec;
+
   @Mixin private final ShapeOptions sizes = new ShapeOptions();
 
   @Option(
@@ -46,7 +55,7 @@ final class RunCommand implements Callable<Integer> {
       names = "--ranks",
       paramLabel = "N",
       converter = Positive.class,
-      description = "Ranks, threads of this process (default: ${DEFAULT-VALUE}).")
+      description = "Number of ranks (default: ${DEFAULT-VALUE}); that of the launcher, if there is one.")
   private int ranks = 4;
 
   @Option(
@@ -66,8 +75,10 @@ final class RunCommand implements Callable<Integer> {
   @Option(
       names = "--group",
       paramLabel = "G",
-      converter = Choices.GroupWord.class,
-      description = "What joins the ranks: local (default).")
+      converter = Choices.ProcessGroupWord.class,
+      description =
+          "What joins the ranks: local (default; threads), gloo (processes, started here unless"
+              + " RANK is set) or mpi (processes, started by mpirun).")
   private String group = "local";
 
   @Option(
@@ -118,18 +129,59 @@ final class RunCommand implements Callable<Integer> {
     boolean withBackward = backward == null ? mainJob : backward;
     boolean withCheck = check == null ? mainJob : check;
     Inputs inputs = inputs(mainJob);
-    LocalRun run =
-        new LocalRun(
-            inputs,
-            new LocalRun.Settings(
-                dtype,
-                strategy,
-                ranks,
-                ranksPerNode == null ? 0 : ranksPerNode,
-                withBackward,
-                repeat,
-                withCheck));
-    RunReport report = compute(run, inputs, withBackward, withCheck);
+    if (group.equals("local")) {
+      LocalRun run = run(inputs, ranks, withBackward, withCheck);
+      return report(compute(run, inputs, withBackward, withCheck, run.steps(), run::run));
+    }
+    if (group.equals("gloo") && System.getenv("RANK") == null) {
+      return LocalProcesses.run(
+          ranks, spec.root().commandLine().getParseResult().originalArgs());
+    }
+    LocalProcesses.endWithParent();
+    return runInProcesses(inputs, withBackward, withCheck);
+  }
+
+  /** As one rank among processes, of which rank 0 speaks. */
+  private int runInProcesses(Inputs inputs, boolean withBackward, boolean withCheck)
+      throws InterruptedException {
+    GroupOptions options =
+        GroupOptions.defaults().withRanksPerNode(ranksPerNode == null ? 0 : ranksPerNode);
+    CpuOptions cores = CpuOptions.defaults().withThreads(LocalProcesses.share());
+    try (Device cpu = Device.cpu(cores);
+        Group joined =
+            group.equals("mpi")
+                ? Group.mpi(cpu, options)
+                : Group.fromEnvironment(cpu, options)) {
+      LocalRun run = run(inputs, joined.size(), withBackward, withCheck);
+      if (joined.rank() > 0) {
+        run.runIn(joined, () -> {});
+        return 0;
+      }
+      return report(
+          compute(
+              run,
+              inputs,
+              withBackward,
+              withCheck,
+              1 + repeat,
+              step -> run.runIn(joined, step)));
+    }
+  }
+
+  private LocalRun run(Inputs inputs, int size, boolean withBackward, boolean withCheck) {
+    return new LocalRun(
+        inputs,
+        new LocalRun.Settings(
+            dtype,
+            strategy,
+            size,
+            ranksPerNode == null ? 0 : ranksPerNode,
+            withBackward,
+            repeat,
+            withCheck));
+  }
+
+  private int report(RunReport report) {
     System.out.print(json ? Json.write(report.toJson()) + "\n" : report.toText());
     return report.passed() ? 0 : 1;
   }
@@ -147,16 +199,22 @@ final class RunCommand implements Callable<Integer> {
     return inputs.withVideo(VideoClip.read(video), seed);
   }
 
-  private RunReport compute(LocalRun run, Inputs inputs, boolean withBackward, boolean withCheck)
+  private RunReport compute(
+      LocalRun run,
+      Inputs inputs,
+      boolean withBackward,
+      boolean withCheck,
+      int steps,
+      Function<Runnable, LocalRun.Outcome> work)
       throws InterruptedException {
     AttentionShape shape = inputs.shape();
     LocalRun.Outcome outcome;
     Map<String, Double> errors = new LinkedHashMap<>();
     if (withCheck) {
       try (Oracle oracle = new Oracle(inputs, dtype, withBackward);
-          Progress progress = Progress.of("lvx run", run.steps() + oracle.steps())) {
-        progress.doing(ranks + " ranks");
-        outcome = run.run(progress::step);
+          Progress progress = Progress.of("lvx run", steps + oracle.steps())) {
+        progress.doing(run.keys().ranks() + " ranks");
+        outcome = work.apply(progress::step);
         progress.doing("float64 oracle");
         Results results = outcome.results();
         if (results != null) {
@@ -164,8 +222,8 @@ final class RunCommand implements Callable<Integer> {
         }
       }
     } else {
-      try (Progress progress = Progress.of("lvx run", run.steps())) {
-        outcome = run.run(progress::step);
+      try (Progress progress = Progress.of("lvx run", steps)) {
+        outcome = work.apply(progress::step);
       }
     }
     return new RunReport(
