@@ -192,6 +192,38 @@ public final class Group implements AutoCloseable {
     };
   }
 
+  /** What joins the ranks of a group. */
+  public enum Kind {
+    /** Nothing: one rank. */
+    SELF(Lvx.LVX_GROUP_SELF()),
+    /** Ranks are threads of one process. */
+    LOCAL(Lvx.LVX_GROUP_LOCAL()),
+    /** Ranks are processes, joined by Gloo over TCP. */
+    GLOO(Lvx.LVX_GROUP_GLOO()),
+    /** Ranks are processes, joined by MPI. */
+    MPI(Lvx.LVX_GROUP_MPI());
+
+    private final int code;
+
+    Kind(int code) {
+      this.code = code;
+    }
+  }
+
+  /**
+   * Loads what groups of a kind need, without making one: for diagnosis.
+   *
+   * @throws NullPointerException if kind is null
+   * @throws LvxException with {@link Status#MISSING_LIBRARY}, naming what is missing and where it
+   *     comes from
+   * @throws LinkageError if the native library cannot be loaded
+   */
+  public static void loadEngine(Kind kind) {
+    Arguments.present(kind, "kind");
+    NativeCalls.load();
+    NativeCalls.check(Lvx.lvx_group_load_engine(kind.code));
+  }
+
   /** This rank's number, from 0. */
   public int rank() {
     return rank;

@@ -50,6 +50,16 @@ final class Choices {
     }
   }
 
+  /** The engine between ranks, where they may be processes. */
+  static final class ProcessGroupWord implements ITypeConverter<String> {
+    @Override
+    public String convert(String word) {
+      return List.of("gloo", "mpi").contains(word)
+          ? word
+          : only("group", "local", List.of("nccl"), word);
+    }
+  }
+
   /** The engine between ranks. */
   static final class GroupWord implements ITypeConverter<String> {
     @Override

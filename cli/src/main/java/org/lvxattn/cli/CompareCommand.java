@@ -58,6 +58,11 @@ final class CompareCommand implements Callable<Integer> {
     if (chart != null) {
       BarChart.requireFormat(chart);
     }
+    if (!job.isLocal()) {
+      throw new UsageException(
+          "compare runs over local ranks, whose links can be emulated; not with --group "
+              + job.group);
+    }
     Inputs inputs = job.inputs();
     Plan plan = plan(inputs.shape());
     CompareReport report = new CompareReport(plan, run(inputs, plan));

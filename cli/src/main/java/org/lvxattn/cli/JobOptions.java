@@ -19,7 +19,7 @@ import picocli.CommandLine.Option;
  */
 final class JobOptions {
   /** Text tokens of the main job: few enough for the oracle to follow on two cores. */
-  private static final int MAIN_JOB_TEXT = 64;
+  private static final int MAIN_JOB_TEXT = 32;
 
   @Mixin final ShapeOptions sizes = new ShapeOptions();
 
@@ -33,7 +33,7 @@ final class JobOptions {
       names = "--ranks",
       paramLabel = "N",
       converter = Positive.class,
-      description = "Ranks, threads of this process (default: ${DEFAULT-VALUE}).")
+      description = "Number of ranks (default: ${DEFAULT-VALUE}); that of the launcher, if there is one.")
   int ranks = 4;
 
   @Mixin final LinkOptions links = new LinkOptions();
@@ -41,8 +41,10 @@ final class JobOptions {
   @Option(
       names = "--group",
       paramLabel = "G",
-      converter = Choices.GroupWord.class,
-      description = "What joins the ranks: local (default).")
+      converter = Choices.ProcessGroupWord.class,
+      description =
+          "What joins the ranks: local (default; threads), gloo (processes, started here unless"
+              + " RANK is set) or mpi (processes, started by mpirun).")
   String group = "local";
 
   @Option(
@@ -105,21 +107,29 @@ final class JobOptions {
     return inputs.withVideo(VideoClip.read(video), seed);
   }
 
+  boolean isLocal() {
+    return group.equals("local");
+  }
+
   /**
    * How the ranks are joined. Where links are emulated, each rank's clock counts its own processor
    * time: ranks that share processors are timed as if each had one.
    */
   GroupOptions groupOptions() {
     boolean emulated = links.intra != null || links.inter != null;
+    if (emulated && !isLocal()) {
+      throw new UsageException(
+          "--intra and --inter emulate links between local ranks; not with --group " + group);
+    }
     return GroupOptions.defaults()
         .withVirtualTime(emulated && ranks >= Runtime.getRuntime().availableProcessors())
         .withRanksPerNode(links.ranksPerNode())
         .withLinks(links.intra(), links.inter(), links.sharedInter);
   }
 
-  LocalRun localRun(Inputs inputs, Strategy strategy) {
+  LocalRun localRun(Inputs inputs, Strategy strategy, int size) {
     return new LocalRun(
         inputs,
-        new LocalRun.Settings(dtype, strategy, ranks, groupOptions(), backward(), repeat, check()));
+        new LocalRun.Settings(dtype, strategy, size, groupOptions(), backward(), repeat, check()));
   }
 }

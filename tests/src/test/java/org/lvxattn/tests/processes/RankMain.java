@@ -59,7 +59,7 @@ final class RankMain {
     int rank;
     int size;
     int lost;
-    try (WholeProblem problem = new WholeProblem(device, 400, 1500)) {
+    try (WholeProblem problem = new WholeProblem(device, 96, 700)) {
       try (Group group = Group.fromEnvironment(device, options)) {
         rank = group.rank();
         size = group.size();
