@@ -39,7 +39,7 @@ struct Plan {
       : units(Unit::count(p)),
         rows(Unit::rows(p)),
         packed(packed_dim(p.head_dim)),
-        blocking(p, units, threads) {
+        blocking(p, sizeof(T), threads) {
     Scratch one;
     BackwardWorkspace<T>(one, p);
     workspace = one.used();

@@ -37,8 +37,9 @@ class BackwardRun {
 
   void run() {
     std::fill_n(task_.dq, Unit::rows(p_) * packed_, T{0});
-    for (std::int64_t key = task_.key_begin; key < task_.key_end; key += kBlockKeys) {
-      block(key, std::min(key + kBlockKeys, task_.key_end));
+    const std::int64_t step = block_keys(p_, sizeof(T));
+    for (std::int64_t key = task_.key_begin; key < task_.key_end; key += step) {
+      block(key, std::min(key + step, task_.key_end));
     }
   }
 
@@ -66,6 +67,7 @@ class BackwardRun {
     if (rows > 0 && visible_.advance(0, rows, key_begin, key_end) != Seen::kNothing) {
       pack_keys(key_begin, keys);
       const Split panels(rows, divide_up(rows, kPanelRows), kLanes);
+      prefetch_after(key_end, panels.parts());
       for (std::int64_t i = 0; i < panels.parts(); ++i) {
         const std::int64_t begin = panels.begin(i);
         const std::int64_t end = panels.end(i);
@@ -75,6 +77,17 @@ class BackwardRun {
     }
     store(work_.dk, static_cast<T>(p_.scale), a_.dk, key_begin, keys);
     store(work_.dv, T{1}, a_.dv, key_begin, keys);
+  }
+
+  void prefetch_after(std::int64_t key, std::int64_t panels) {
+    const std::int64_t step = block_keys(p_, sizeof(T));
+    const std::int64_t end = std::min(key + step, task_.key_end);
+    if (end <= key) return;
+    // Blocks of registers in the five products of a tile and a panel.
+    const std::int64_t columns = divide_up(p_.head_dim, kPanelRows);
+    const std::int64_t products = (2 * kTileKeys * (1 + columns) + kPanelRows * columns) / kRegisterRows;
+    ahead_ = Prefetcher(a_.k, a_.v, unit_.batch, unit_.key_head, key, end, p_.head_dim,
+                        panels * divide_up(step, kTileKeys) * products);
   }
 
   void pack_keys(std::int64_t key_begin, std::int64_t keys) {
@@ -142,29 +155,59 @@ class BackwardRun {
 
   // key counts from the start of the block.
   void tile(const Panel& panel, std::int64_t key, std::int64_t keys, const T* mask) {
-    const std::int64_t rows = panel.end - panel.begin;
-    const T* k = work_.k + key * packed_;
-    const T* v = work_.v + key * packed_;
-    T* dk = work_.dk + key * packed_;
-    T* dv = work_.dv + key * packed_;
+    const std::int64_t at = key * packed_;
+    const bool unmasked = mask == nullptr;
     multiply<LayoutOfA::kRows>(
-        Product<T>{k, packed_, work_.q_columns, kPanelRows, work_.p, kPanelRows, keys, panel.width,
-                   p_.head_dim, Update::kScale, static_cast<T>(p_.scale), nullptr},
-        ahead_);
+        look(work_.k + at, work_.q_columns, work_.p, keys, panel.width, static_cast<T>(p_.scale)), ahead_);
     final_softmax(panel.width, keys, mask, work_.lse, work_.p);
-    multiply_safely<LayoutOfA::kRows>(Product<T>{work_.p, kPanelRows, work_.d_o, packed_, dv, packed_, keys,
-                                                 width_, rows, Update::kAdd, T{1}, nullptr},
-                                      mask == nullptr || panel.d_o_finite, ahead_);
-    multiply<LayoutOfA::kRows>(Product<T>{v, packed_, work_.d_o_columns, kPanelRows, work_.ds, kPanelRows,
-                                          keys, panel.width, p_.head_dim, Update::kScale, T{1}, nullptr},
+    multiply_safely<LayoutOfA::kRows>(gather(work_.p, work_.d_o, work_.dv + at, panel, keys),
+                                      unmasked || panel.d_o_finite, ahead_);
+    multiply<LayoutOfA::kRows>(look(work_.v + at, work_.d_o_columns, work_.ds, keys, panel.width, T{1}),
                                ahead_);
     softmax_gradient(panel.width, keys, work_.p, work_.delta, work_.ds);
-    multiply_safely<LayoutOfA::kRows>(Product<T>{work_.ds, kPanelRows, work_.q, packed_, dk, packed_, keys,
-                                                 width_, rows, Update::kAdd, T{1}, nullptr},
-                                      mask == nullptr || panel.q_finite, ahead_);
-    multiply_safely<LayoutOfA::kColumns>(Product<T>{work_.ds, kPanelRows, k, packed_, work_.dq, packed_, rows,
-                                                    width_, keys, Update::kAdd, T{1}, nullptr},
-                                         mask == nullptr || k_finite_[key / kTileKeys], ahead_);
+    multiply_safely<LayoutOfA::kRows>(gather(work_.ds, work_.q, work_.dk + at, panel, keys),
+                                      unmasked || panel.q_finite, ahead_);
+    const Product<T> to_queries{.a = work_.ds,
+                                .lda = kPanelRows,
+                                .b = work_.k + at,
+                                .ldb = packed_,
+                                .c = work_.dq,
+                                .ldc = packed_,
+                                .m = panel.end - panel.begin,
+                                .n = width_,
+                                .k = keys,
+                                .update = Update::kAdd};
+    multiply_safely<LayoutOfA::kColumns>(to_queries, unmasked || k_finite_[key / kTileKeys], ahead_);
+  }
+
+  // out[key, row] = scale * rows[key] . columns[row].
+  Product<T> look(const T* rows, const T* columns, T* out, std::int64_t keys, std::int64_t width,
+                  T scale) const {
+    return {.a = rows,
+            .lda = packed_,
+            .b = columns,
+            .ldb = kPanelRows,
+            .c = out,
+            .ldc = kPanelRows,
+            .m = keys,
+            .n = width,
+            .k = p_.head_dim,
+            .update = Update::kScale,
+            .scale = scale};
+  }
+
+  // sums[key] += sum over rows of weights[key, row] values[row].
+  Product<T> gather(const T* weights, const T* values, T* sums, const Panel& panel, std::int64_t keys) const {
+    return {.a = weights,
+            .lda = kPanelRows,
+            .b = values,
+            .ldb = packed_,
+            .c = sums,
+            .ldc = packed_,
+            .m = keys,
+            .n = width_,
+            .k = panel.end - panel.begin,
+            .update = Update::kAdd};
   }
 
   // Broadcast dimensions have stride 0: their rows add to the same elements, one after the other.
@@ -202,7 +245,7 @@ class BackwardRun {
   std::int64_t width_;
   RowVisibility visible_;
   Prefetcher ahead_;
-  bool k_finite_[kBlockKeys / kTileKeys] = {};
+  bool k_finite_[kMaxBlockKeys / kTileKeys] = {};
 };
 
 void backward_float(const BackwardTask<float>& task, std::byte* workspace) {

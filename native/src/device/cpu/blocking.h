@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 
 #include "attention/views.h"
@@ -15,8 +16,6 @@ constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return divide_
 constexpr std::int64_t kLanes = 16;       // no vector is longer; tiles are padded to it
 constexpr std::int64_t kPanelRows = 48;   // query rows of a panel: three vectors of 16 floats
 constexpr std::int64_t kTileKeys = 64;    // keys of a tile: a tile of logits stays in the first cache
-constexpr std::int64_t kBlockRows = 480;  // query rows that share packed keys, forward
-constexpr std::int64_t kBlockKeys = 256;  // keys that share packed queries, backward
 constexpr std::int64_t kDecodeRows = 8;   // rows of a unit up to which forward is bound by memory
 constexpr std::int64_t kDecodeKeys = 32;  // keys of a tile in that case
 constexpr std::int64_t kMaxHeadDim = 256;
@@ -24,6 +23,13 @@ constexpr std::int64_t kMaxHeadDim = 256;
 // Leading dimension of packed rows: whole vectors, and an odd number of cache lines so that columns spread over the
 // sets of the cache.
 constexpr std::int64_t packed_dim(std::int64_t head_dim) { return round_up(head_dim, kLanes) + kLanes; }
+
+// What stays in the second cache of a core while it is used again and again.
+std::int64_t block_rows(const Problem& problem,
+                        std::size_t element);  // query rows that share packed keys, forward
+std::int64_t block_keys(const Problem& problem,
+                        std::size_t element);  // keys that share packed queries, backward
+constexpr std::int64_t kMaxBlockKeys = 512;
 
 // n items in parts of whole grains (the last grain may be short) whose sizes differ by at most one grain.
 class Split {
@@ -50,13 +56,13 @@ struct ForwardBlocking {
   Split rows;   // of a unit
   Split keys;   // more than one part: partial results are merged afterwards
 
-  ForwardBlocking(const Problem& problem, int threads);
+  ForwardBlocking(const Problem& problem, std::size_t element, int threads);
 };
 
 struct BackwardBlocking {
   Split keys;  // each part has its own sum of dq
 
-  BackwardBlocking(const Problem& problem, std::int64_t independent_units, int threads);
+  BackwardBlocking(const Problem& problem, std::size_t element, int threads);
 };
 
 }  // namespace lvx

@@ -71,19 +71,29 @@ class ForwardBlock {
   }
 
   void tile(std::int64_t key_begin, std::int64_t key_end) {
-    if (visible_.advance(task_.row_begin, task_.row_end, key_begin, key_end) == Seen::kNothing) return;
+    const Seen seen = visible_.advance(task_.row_begin, task_.row_end, key_begin, key_end);
+    if (seen == Seen::kNothing) return;
     const std::int64_t keys = key_end - key_begin;
-    pack_rows(a_.k, unit_.batch, unit_.key_head, key_begin, keys, p_.head_dim, work_.k, packed_);
-    const bool finite =
-        pack_rows(a_.v, unit_.batch, unit_.key_head, key_begin, keys, p_.head_dim, work_.v, packed_);
+    const bool masked = seen == Seen::kSome || !a_.bias.none();
+    bool finite = true;
+    // Packing pays where several panels use the tile; it also tells whether zero weights may meet NaN.
+    if (panels_.parts() > 1 || masked || sizeof(T) != static_cast<std::size_t>(size_of(a_.k.dtype))) {
+      pack_rows(a_.k, unit_.batch, unit_.key_head, key_begin, keys, p_.head_dim, work_.k, packed_);
+      finite = pack_rows(a_.v, unit_.batch, unit_.key_head, key_begin, keys, p_.head_dim, work_.v, packed_);
+      k_ = {work_.k, packed_};
+      v_ = {work_.v, packed_};
+    } else {
+      k_ = {reinterpret_cast<const T*>(a_.k.at(unit_.batch, key_begin, unit_.key_head)), a_.k.row_stride};
+      v_ = {reinterpret_cast<const T*>(a_.v.at(unit_.batch, key_begin, unit_.key_head)), a_.v.row_stride};
+    }
     prefetch_after(key_end);
     for (std::int64_t panel = 0; panel < panels_.parts(); ++panel) {
       const std::int64_t begin = row_begin(panel);
       const std::int64_t end = row_end(panel);
-      const Seen seen = visible_.advance(begin, end, key_begin, key_end);
-      if (seen == Seen::kNothing) continue;
+      const Seen panel_seen = visible_.advance(begin, end, key_begin, key_end);
+      if (panel_seen == Seen::kNothing) continue;
       const T* mask = nullptr;
-      if (seen == Seen::kSome || !a_.bias.none()) {
+      if (panel_seen == Seen::kSome || !a_.bias.none()) {
         fill_bias(a_.bias, unit_, begin, end, key_begin, key_end, work_.mask);
         visible_.hide(begin, end, key_begin, key_end, work_.mask, 1, kPanelRows);
         mask = work_.mask;
@@ -101,22 +111,30 @@ class ForwardBlock {
 
   void attend(std::int64_t panel, std::int64_t width, std::int64_t keys, const T* mask, bool finite) {
     RunningSoftmax<T>& softmax = state(panel);
-    const Product<T> look{work_.k,
-                          packed_,
-                          q(panel),
-                          kPanelRows,
-                          work_.s,
-                          kPanelRows,
-                          keys,
-                          width,
-                          p_.head_dim,
-                          Update::kScale,
-                          static_cast<T>(p_.scale),
-                          nullptr};
+    const Product<T> look{.a = k_.data,
+                          .lda = k_.ld,
+                          .b = q(panel),
+                          .ldb = kPanelRows,
+                          .c = work_.s,
+                          .ldc = kPanelRows,
+                          .m = keys,
+                          .n = width,
+                          .k = p_.head_dim,
+                          .update = Update::kScale,
+                          .scale = static_cast<T>(p_.scale)};
     multiply<LayoutOfA::kRows>(look, ahead_);
     online_softmax(width, keys, mask, work_.s, softmax);
-    const Product<T> weigh{work_.v,     packed_, work_.s, kPanelRows,       o(panel), kPanelRows,
-                           p_.head_dim, width,   keys,    Update::kRescale, T{1},     softmax.factor};
+    const Product<T> weigh{.a = v_.data,
+                           .lda = v_.ld,
+                           .b = work_.s,
+                           .ldb = kPanelRows,
+                           .c = o(panel),
+                           .ldc = kPanelRows,
+                           .m = p_.head_dim,
+                           .n = width,
+                           .k = keys,
+                           .update = Update::kRescale,
+                           .factor = softmax.factor};
     if (mask != nullptr && !finite) {
       multiply_skipping_zeros<LayoutOfA::kColumns>(weigh);
     } else {
@@ -142,6 +160,11 @@ class ForwardBlock {
     }
   }
 
+  struct Tile {
+    const T* data = nullptr;
+    std::int64_t ld = 0;
+  };
+
   const ForwardTask<T>& task_;
   const ForwardArguments& a_;
   const Problem& p_;
@@ -150,6 +173,7 @@ class ForwardBlock {
   std::int64_t packed_;
   Split panels_;
   RowVisibility visible_;
+  Tile k_, v_;
   Prefetcher ahead_;
 };
 

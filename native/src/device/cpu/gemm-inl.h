@@ -35,8 +35,8 @@ struct Product {
   std::int64_t ldc;
   std::int64_t m, n, k;
   Update update;
-  T scale;          // kScale
-  const T* factor;  // kRescale
+  T scale = 1;                // kScale
+  const T* factor = nullptr;  // kRescale
 };
 
 template <LayoutOfA kLayout, typename T>
@@ -89,6 +89,13 @@ constexpr int kRegisterRows = HWY_TARGET <= HWY_AVX3 ? 8 : 4;
 template <LayoutOfA kLayout, int kVectors, class D, typename T = hn::TFromD<D>>
 HWY_INLINE void column_of_blocks(D d, const Product<T>& p, std::int64_t n, Prefetcher& ahead) {
   std::int64_t m = 0;
+  if (kVectors == 1) {  // a single column of sums would wait for its own last addition
+    for (; m + 2 * kRegisterRows <= p.m; m += 2 * kRegisterRows) {
+      block_product<kLayout, 2 * kRegisterRows, 1>(d, p, m, n);
+      ahead.step();
+      ahead.step();
+    }
+  }
   for (; m + kRegisterRows <= p.m; m += kRegisterRows) {
     block_product<kLayout, kRegisterRows, kVectors>(d, p, m, n);
     ahead.step();
