@@ -124,7 +124,7 @@ final class CompareCommand implements Callable<Integer> {
 
   private CompareReport.Row run(
       Inputs inputs, StrategyPlan planned, @Nullable Results expected, Progress progress) {
-    LocalRun run = job.localRun(inputs, planned.strategy());
+    LocalRun run = job.localRun(inputs, planned.strategy(), job.ranks);
     Map<String, Double> errors = new LinkedHashMap<>();
     LocalRun.Outcome outcome = LocalRun.Outcome.NONE;
     String failure = null;
