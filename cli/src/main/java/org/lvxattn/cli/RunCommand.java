@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -41,7 +42,7 @@ final class RunCommand implements Callable<Integer> {
   /** Text tokens of the main job: few enough for the oracle to follow on two cores. */
   private static final int MAIN_JOB_TEXT = 32;
 
-  @Spec private CommandSpec spec;
+  @Spec private @Nullable CommandSpec spec;
 
   @Mixin private final ShapeOptions sizes = new ShapeOptions();
 
@@ -134,8 +135,9 @@ final class RunCommand implements Callable<Integer> {
       return report(compute(run, inputs, withBackward, withCheck, run.steps(), run::run));
     }
     if (group.equals("gloo") && System.getenv("RANK") == null) {
+      CommandSpec own = Objects.requireNonNull(spec, "picocli sets it");
       return LocalProcesses.run(
-          ranks, spec.root().commandLine().getParseResult().originalArgs());
+          ranks, own.root().commandLine().getParseResult().originalArgs());
     }
     LocalProcesses.endWithParent();
     return runInProcesses(inputs, withBackward, withCheck);
