@@ -17,10 +17,10 @@ import org.lvxattn.bindings.generated.lvx_group_options;
  *     for none, and in every other group, whose links are real
  * @param inter likewise between nodes
  * @param sharedInter whether the ranks of a node share one emulated link to the other nodes
- * @param virtualTime whether the clock of each rank of a local group counts the processor time of its
- *     thread and the emulated transfers instead of real time: so more ranks than processors can be
- *     compared, without waiting. All times in {@link Statistics} are then of this clock; the ranks'
- *     devices must have one thread
+ * @param virtualTime whether the clock of each rank of a local group counts the processor time of
+ *     its thread and the emulated transfers instead of real time: so more ranks than processors can
+ *     be compared, without waiting. All times in {@link Statistics} are then of this clock; the
+ *     ranks' devices must have one thread
  */
 public record GroupOptions(
     Duration deadline,

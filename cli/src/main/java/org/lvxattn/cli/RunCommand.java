@@ -56,7 +56,8 @@ final class RunCommand implements Callable<Integer> {
       names = "--ranks",
       paramLabel = "N",
       converter = Positive.class,
-      description = "Number of ranks (default: ${DEFAULT-VALUE}); that of the launcher, if there is one.")
+      description =
+          "Number of ranks (default: ${DEFAULT-VALUE}); that of the launcher, if there is one.")
   private int ranks = 4;
 
   @Option(
@@ -136,8 +137,7 @@ final class RunCommand implements Callable<Integer> {
     }
     if (group.equals("gloo") && System.getenv("RANK") == null) {
       CommandSpec own = Objects.requireNonNull(spec, "picocli sets it");
-      return LocalProcesses.run(
-          ranks, own.root().commandLine().getParseResult().originalArgs());
+      return LocalProcesses.run(ranks, own.root().commandLine().getParseResult().originalArgs());
     }
     LocalProcesses.endWithParent();
     return runInProcesses(inputs, withBackward, withCheck);
@@ -151,9 +151,7 @@ final class RunCommand implements Callable<Integer> {
     CpuOptions cores = CpuOptions.defaults().withThreads(LocalProcesses.share());
     try (Device cpu = Device.cpu(cores);
         Group joined =
-            group.equals("mpi")
-                ? Group.mpi(cpu, options)
-                : Group.fromEnvironment(cpu, options)) {
+            group.equals("mpi") ? Group.mpi(cpu, options) : Group.fromEnvironment(cpu, options)) {
       LocalRun run = run(inputs, joined.size(), withBackward, withCheck);
       if (joined.rank() > 0) {
         run.runIn(joined, () -> {});
@@ -161,12 +159,7 @@ final class RunCommand implements Callable<Integer> {
       }
       return report(
           compute(
-              run,
-              inputs,
-              withBackward,
-              withCheck,
-              1 + repeat,
-              step -> run.runIn(joined, step)));
+              run, inputs, withBackward, withCheck, 1 + repeat, step -> run.runIn(joined, step)));
     }
   }
 
