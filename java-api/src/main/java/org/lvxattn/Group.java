@@ -85,8 +85,8 @@ public final class Group implements AutoCloseable {
   }
 
   /**
-   * One rank of a group whose ranks are processes, joined by Gloo over TCP. All ranks call it at the
-   * same time; it returns when they are connected. After a failure the survivors can make a new
+   * One rank of a group whose ranks are processes, joined by Gloo over TCP. All ranks call it at
+   * the same time; it returns when they are connected. After a failure the survivors can make a new
    * group of the rest by it.
    *
    * @param rank of this process, 0 to size - 1
@@ -135,8 +135,7 @@ public final class Group implements AutoCloseable {
     Arguments.present(options, "options");
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment handle = arena.allocate(ValueLayout.JAVA_LONG);
-      NativeCalls.check(
-          Lvx.lvx_group_create_mpi(device.handle(), options.toNative(arena), handle));
+      NativeCalls.check(Lvx.lvx_group_create_mpi(device.handle(), options.toNative(arena), handle));
       return new Group(device, handle.get(ValueLayout.JAVA_LONG, 0));
     }
   }

@@ -13,7 +13,8 @@ import org.jspecify.annotations.Nullable;
 /** What the launcher of this process has written into its environment. */
 record LaunchEnvironment(Kind kind, int rank, int size, String masterHost, int masterPort) {
   private static final List<String> MPI_SIZES = List.of("OMPI_COMM_WORLD_SIZE", "PMI_SIZE");
-  private static final List<String> GLOO = List.of("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT");
+  private static final List<String> GLOO =
+      List.of("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT");
 
   /** Names the network interface to use, as in PyTorch. */
   private static final String INTERFACE = "GLOO_SOCKET_IFNAME";

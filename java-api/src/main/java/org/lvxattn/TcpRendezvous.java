@@ -31,8 +31,7 @@ final class TcpRendezvous implements Rendezvous {
 
   TcpRendezvous(String host, int port) {
     this.host = Arguments.present(host, "host");
-    Arguments.require(
-        port >= 1 && port <= 65535, "port is " + port + "; 1 to 65535 was expected");
+    Arguments.require(port >= 1 && port <= 65535, "port is " + port + "; 1 to 65535 was expected");
     this.port = port;
   }
 

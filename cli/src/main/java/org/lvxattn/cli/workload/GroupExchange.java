@@ -16,7 +16,8 @@ final class GroupExchange {
 
   /** Every rank's message, in rank order. */
   static List<byte[]> allGather(Group group, byte[] mine) {
-    List<byte[]> told = group.allGather(ByteBuffer.allocate(Long.BYTES).putLong(mine.length).array());
+    List<byte[]> told =
+        group.allGather(ByteBuffer.allocate(Long.BYTES).putLong(mine.length).array());
     long[] lengths = told.stream().mapToLong(bytes -> ByteBuffer.wrap(bytes).getLong()).toArray();
     long longest = Arrays.stream(lengths).max().orElseThrow();
     List<ByteArrayOutputStream> all = new ArrayList<>();

@@ -6,10 +6,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.time.Duration;
 import java.util.List;
 import java.util.Random;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.junit.jupiter.api.Test;
 import org.lvxattn.Strategy;
 
 /** Real processes on this machine, joined by Gloo. */
@@ -80,8 +80,7 @@ class GlooProcessesTest {
         }
         String lost = ranks.get(rank).await("LOST", Duration.ofSeconds(30));
         assertThat(lost).as("rank %d, %s of %d", rank, signal, victim).startsWith("LOST " + victim);
-        assertThat(Duration.ofNanos(System.nanoTime() - begin))
-            .isLessThan(deadline.plusSeconds(5));
+        assertThat(Duration.ofNanos(System.nanoTime() - begin)).isLessThan(deadline.plusSeconds(5));
       }
       for (int rank = 0; rank < 4; rank++) {
         if (rank != victim) {

@@ -64,8 +64,7 @@ class MpiProcessesTest {
       long begin = System.nanoTime();
       for (int survivor = 0; survivor < 2; survivor++) {
         assertThat(job.await("LOST", Duration.ofSeconds(30))).startsWith("LOST " + victim + " ");
-        assertThat(Duration.ofNanos(System.nanoTime() - begin))
-            .isLessThan(deadline.plusSeconds(5));
+        assertThat(Duration.ofNanos(System.nanoTime() - begin)).isLessThan(deadline.plusSeconds(5));
       }
     }
   }

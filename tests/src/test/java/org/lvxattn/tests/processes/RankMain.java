@@ -17,8 +17,7 @@ final class RankMain {
 
   public static void main(String[] arguments) {
     GroupOptions options =
-        GroupOptions.defaults()
-            .withDeadline(Duration.ofMillis(Long.getLong("deadline", 60_000)));
+        GroupOptions.defaults().withDeadline(Duration.ofMillis(Long.getLong("deadline", 60_000)));
     try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1))) {
       switch (arguments[0]) {
         case "exact" -> exact(device, options);

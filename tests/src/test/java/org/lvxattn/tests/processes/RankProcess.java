@@ -109,7 +109,10 @@ final class RankProcess implements AutoCloseable {
   /** Of a launcher's child, which has told its process id by a line {@code PID rank pid}. */
   void signalRank(int rank, String name) throws IOException, InterruptedException {
     String told =
-        seen.stream().filter(line -> line.startsWith("PID " + rank + " ")).findFirst().orElseThrow();
+        seen.stream()
+            .filter(line -> line.startsWith("PID " + rank + " "))
+            .findFirst()
+            .orElseThrow();
     signal(Long.parseLong(told.substring(told.lastIndexOf(' ') + 1)), name);
   }
 

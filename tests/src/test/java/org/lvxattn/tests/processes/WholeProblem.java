@@ -86,8 +86,7 @@ final class WholeProblem implements AutoCloseable {
     Tensor localK = k.slice(1, ours[0], ours[1]);
     Tensor localV = v.slice(1, ours[0], ours[1]);
     Statistics statistics = Statistics.create();
-    attention.forwardInto(
-        group, localQ, localK, localV, Mask.none(), localO, localLse, statistics);
+    attention.forwardInto(group, localQ, localK, localV, Mask.none(), localO, localLse, statistics);
     attention.backwardInto(
         group,
         localQ,
