@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "device/cpu/cpu_device.h"
 
-#include <sched.h>
-
-#include <algorithm>
 #include <cstring>
-#include <thread>
 
 #include "device/cpu/backward.h"
 #include "device/cpu/elementwise.h"
@@ -17,15 +13,6 @@
 
 namespace lvx {
 namespace {
-
-// As many threads as this process may use: taskset and containers count.
-int usable_threads() {
-#if defined(__linux__)
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
-#endif
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
 
 class CpuDevice final : public Device {
  public:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Brings rows of the next tile into the cache, a few lines at a time while the current tile is computed. Rows of one
+// Brings rows of the next tile into the cache, a few at a time while the current tile is computed. Rows of one
 // head lie far apart, so the hardware does not foresee them.
 #pragma once
 
@@ -20,20 +20,14 @@ class Prefetcher {
       : rows_{k.at(b, begin, head), v.at(b, begin, head)},
         strides_{k.row_stride * size_of(k.dtype), v.row_stride * size_of(v.dtype)},
         row_bytes_(dim * size_of(k.dtype)),
-        left_(2 * (end - begin)) {
-    const std::int64_t lines = left_ * ((row_bytes_ + kLine - 1) / kLine);
-    lines_a_step_ = lines / (steps > 0 ? steps : 1) + 1;
-  }
+        left_(2 * (end - begin)),
+        rows_a_step_(left_ / (steps > 0 ? steps : 1) + 1) {}
 
   void step() {
-    for (std::int64_t i = 0; i < lines_a_step_ && left_ > 0; ++i) {
-      __builtin_prefetch(rows_[left_ & 1] + offset_, 0, 3);
-      offset_ += kLine;
-      if (offset_ >= row_bytes_) {
-        offset_ = 0;
-        rows_[left_ & 1] += strides_[left_ & 1];
-        --left_;
-      }
+    for (std::int64_t i = 0; i < rows_a_step_ && left_ > 0; ++i, --left_) {
+      const std::byte* row = rows_[left_ & 1];
+      for (std::int64_t offset = 0; offset < row_bytes_; offset += kLine) __builtin_prefetch(row + offset);
+      rows_[left_ & 1] += strides_[left_ & 1];
     }
   }
 
@@ -43,9 +37,8 @@ class Prefetcher {
   const std::byte* rows_[2] = {};
   std::int64_t strides_[2] = {};
   std::int64_t row_bytes_ = 0;
-  std::int64_t offset_ = 0;
   std::int64_t left_ = 0;
-  std::int64_t lines_a_step_ = 0;
+  std::int64_t rows_a_step_ = 0;
 };
 
 }  // namespace lvx
