@@ -3,6 +3,7 @@ package org.lvxattn;
 
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.generated.Lvx;
+import org.lvxattn.plan.Pass;
 
 /**
  * Exact softmax attention of queries over the keys of all ranks of a group: {@code o =
@@ -171,10 +172,14 @@ public final class CrossAttention {
       Arguments.present(statistics, "statistics");
       requireShapes(q, k, v);
       Device device = group.device();
+      Strategy chosen =
+          strategy == Strategy.AUTO
+              ? group.automatic().choose(this, q, k, mask, Pass.FORWARD, false)
+              : strategy;
       status =
           Lvx.lvx_attention_forward(
               group.handle(),
-              group.options(scale, strategy),
+              group.options(scale, chosen),
               Arguments.input(q, device, "q"),
               Arguments.input(k, device, "k"),
               Arguments.input(v, device, "v"),
@@ -337,10 +342,14 @@ public final class CrossAttention {
       Arguments.present(statistics, "statistics");
       requireShapes(q, k, v);
       Device device = group.device();
+      Strategy chosen =
+          strategy == Strategy.AUTO
+              ? group.automatic().choose(this, q, k, mask, Pass.BACKWARD, dBias != null)
+              : strategy;
       status =
           Lvx.lvx_attention_backward(
               group.handle(),
-              group.options(scale, strategy),
+              group.options(scale, chosen),
               Arguments.input(q, device, "q"),
               Arguments.input(k, device, "k"),
               Arguments.input(v, device, "v"),

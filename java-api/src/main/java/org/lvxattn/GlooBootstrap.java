@@ -12,9 +12,11 @@ import org.lvxattn.bindings.generated.Lvx;
 final class GlooBootstrap implements AutoCloseable {
   private final long handle;
   private final int size;
+  private final GroupOptions options;
 
   GlooBootstrap(int rank, int size, @Nullable String host, GroupOptions options) {
     this.size = size;
+    this.options = options;
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment result = arena.allocate(ValueLayout.JAVA_LONG);
       MemorySegment name = host == null ? MemorySegment.NULL : arena.allocateFrom(host);
@@ -48,7 +50,7 @@ final class GlooBootstrap implements AutoCloseable {
       }
       MemorySegment group = arena.allocate(ValueLayout.JAVA_LONG);
       NativeCalls.check(Lvx.lvx_gloo_connect(handle, device.handle(), all, bytes, group));
-      return new Group(device, group.get(ValueLayout.JAVA_LONG, 0));
+      return new Group(device, group.get(ValueLayout.JAVA_LONG, 0), options);
     }
   }
 

@@ -14,6 +14,7 @@ import org.lvxattn.bindings.generated.lvx_attention_options;
 import org.lvxattn.bindings.generated.lvx_group_info;
 import org.lvxattn.bindings.generated.lvx_record;
 import org.lvxattn.bindings.generated.lvx_statistics;
+import org.lvxattn.plan.Planner;
 
 /**
  * One rank's part in a group of ranks that compute together.
@@ -32,20 +33,22 @@ import org.lvxattn.bindings.generated.lvx_statistics;
 public final class Group implements AutoCloseable {
   private final Device device;
   private final GroupResource resource;
-  private final MemorySegment options;
+  private final MemorySegment callOptions;
   private final MemorySegment statistics;
+  private final AutomaticStrategy automatic;
   private final int rank;
   private final int size;
 
   private volatile boolean closed;
 
-  Group(Device device, long handle) {
+  Group(Device device, long handle, GroupOptions options) {
     this.device = device;
+    this.automatic = new AutomaticStrategy(this, options);
     this.resource = new GroupResource(device.resource(), handle);
-    this.options = resource.slot().asSlice(0, lvx_attention_options.sizeof());
+    this.callOptions = resource.slot().asSlice(0, lvx_attention_options.sizeof());
     this.statistics =
         resource.slot().asSlice(lvx_attention_options.sizeof(), lvx_statistics.sizeof());
-    lvx_attention_options.struct_size(options, lvx_attention_options.sizeof());
+    lvx_attention_options.struct_size(callOptions, lvx_attention_options.sizeof());
     lvx_statistics.struct_size(statistics, lvx_statistics.sizeof());
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment info = query(arena);
@@ -80,7 +83,7 @@ public final class Group implements AutoCloseable {
       MemorySegment handle = arena.allocate(ValueLayout.JAVA_LONG);
       NativeCalls.check(
           Lvx.lvx_group_create_self(device.handle(), options.toNative(arena), handle));
-      return new Group(device, handle.get(ValueLayout.JAVA_LONG, 0));
+      return new Group(device, handle.get(ValueLayout.JAVA_LONG, 0), options);
     }
   }
 
@@ -136,7 +139,7 @@ public final class Group implements AutoCloseable {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment handle = arena.allocate(ValueLayout.JAVA_LONG);
       NativeCalls.check(Lvx.lvx_group_create_mpi(device.handle(), options.toNative(arena), handle));
-      return new Group(device, handle.get(ValueLayout.JAVA_LONG, 0));
+      return new Group(device, handle.get(ValueLayout.JAVA_LONG, 0), options);
     }
   }
 
@@ -281,6 +284,19 @@ public final class Group implements AutoCloseable {
   }
 
   /**
+   * Lets {@link Strategy#AUTO} decide by a planner that knows this group's machine and links, instead
+   * of measuring them. Every rank must be told the same.
+   *
+   * @throws NullPointerException if planner is null
+   * @throws IllegalStateException if the group was closed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public void planner(Planner planner) {
+    requireUsable();
+    automatic.use(Arguments.present(planner, "planner"));
+  }
+
+  /**
    * Gives every rank what all ranks said, in rank order. For agreeing on small things, not for
    * data.
    *
@@ -372,6 +388,9 @@ public final class Group implements AutoCloseable {
    * @return the mistake, to be thrown
    */
   RuntimeException decline(int operation, RuntimeException mistake) {
+    if (mistake instanceof GroupException) {
+      return mistake; // the peers know
+    }
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment reason = arena.allocateFrom(String.valueOf(mistake.getMessage()));
       NativeCalls.check(Lvx.lvx_group_decline(resource.handle, operation, reason));
@@ -380,6 +399,10 @@ public final class Group implements AutoCloseable {
       mistake.addSuppressed(e);
     }
     return mistake;
+  }
+
+  AutomaticStrategy automatic() {
+    return automatic;
   }
 
   boolean isOpen() {
@@ -392,9 +415,9 @@ public final class Group implements AutoCloseable {
 
   /** The struct lvx_attention_options of this group, filled. */
   MemorySegment options(double scale, Strategy strategy) {
-    lvx_attention_options.scale(options, scale);
-    lvx_attention_options.strategy(options, strategy.code());
-    return options;
+    lvx_attention_options.scale(callOptions, scale);
+    lvx_attention_options.strategy(callOptions, strategy.code());
+    return callOptions;
   }
 
   /** The struct lvx_statistics of this group, for a call to fill. */

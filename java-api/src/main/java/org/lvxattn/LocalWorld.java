@@ -26,11 +26,13 @@ public final class LocalWorld implements AutoCloseable {
 
   private final WorldResource resource;
   private final int size;
+  private final GroupOptions options;
   private boolean closed;
 
-  private LocalWorld(WorldResource resource, int size) {
+  private LocalWorld(WorldResource resource, int size, GroupOptions options) {
     this.resource = resource;
     this.size = size;
+    this.options = options;
     resource.watch(this);
   }
 
@@ -64,7 +66,7 @@ public final class LocalWorld implements AutoCloseable {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment handle = arena.allocate(ValueLayout.JAVA_LONG);
       NativeCalls.check(Lvx.lvx_local_world_create(size, options.toNative(arena), handle));
-      return new LocalWorld(new WorldResource(handle.get(ValueLayout.JAVA_LONG, 0)), size);
+      return new LocalWorld(new WorldResource(handle.get(ValueLayout.JAVA_LONG, 0)), size, options);
     }
   }
 
@@ -95,7 +97,7 @@ public final class LocalWorld implements AutoCloseable {
       MemorySegment handle = arena.allocate(ValueLayout.JAVA_LONG);
       NativeCalls.check(Lvx.lvx_local_world_join(resource.handle, rank, device.handle(), handle));
       Reachability.keep(this);
-      return new Group(device, handle.get(ValueLayout.JAVA_LONG, 0));
+      return new Group(device, handle.get(ValueLayout.JAVA_LONG, 0), options);
     }
   }
 

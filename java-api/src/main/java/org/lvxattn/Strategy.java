@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn;
 
+import java.util.List;
 import org.lvxattn.bindings.generated.Lvx;
 
 /** What moves between the ranks of a group. Every strategy is exact. */
 public enum Strategy {
+  /**
+   * The cheapest of the others for the sizes, masks and links at hand, the same on every rank. Each
+   * call begins with the ranks telling each other their shapes; the first of a kind measures the
+   * kernels and links of the group, unless {@link Group#planner} was told of them.
+   */
+  AUTO(0),
   /**
    * Query blocks go round, partial results go straight home and are merged there (LV-XAttn, arXiv
    * 2502.02406). Right when a rank's keys outnumber its queries by far.
@@ -33,6 +40,7 @@ public enum Strategy {
   TWO_LEVEL(Lvx.LVX_TWO_LEVEL());
 
   private static final Strategy[] VALUES = values();
+  private static final List<Strategy> SCHEDULES = List.of(VALUES).subList(1, VALUES.length);
 
   private final int code;
 
@@ -40,12 +48,17 @@ public enum Strategy {
     this.code = code;
   }
 
+  /** All strategies but {@link #AUTO}, which stands for one of them. */
+  public static List<Strategy> schedules() {
+    return SCHEDULES;
+  }
+
   int code() {
     return code;
   }
 
   static Strategy of(int code) {
-    for (Strategy strategy : VALUES) {
+    for (Strategy strategy : SCHEDULES) {
       if (strategy.code == code) {
         return strategy;
       }

@@ -115,12 +115,15 @@ record RunReport(
             + (video == null ? ", random" : ", from " + video));
     line(text, "dtype", dtype + ", accumulated in " + dtype.accumulator());
     line(text, "ranks", keys.ranks() + " (" + group + ", " + device + ")");
-    line(text, "strategy", strategy + ": " + whatMoves());
+    Strategy ran = outcome.ranks().get(0).ran();
+    String choice = strategy == ran ? "" : strategy + ", here ";
+    line(text, "strategy", choice + ran + ": " + whatMoves(ran));
     return text.toString();
   }
 
-  private String whatMoves() {
-    return switch (strategy) {
+  private static String whatMoves(Strategy ran) {
+    return switch (ran) {
+      case AUTO -> "whatever is cheapest";
       case QUERY_RING -> "queries go round, keys and values stay";
       case QUERY_GATHER -> "queries go to all ranks at once, keys and values stay";
       case KV_RING -> "keys and values go round";

@@ -98,7 +98,7 @@ final class VerifyCommand implements Callable<Integer> {
   }
 
   private List<Strategy> strategies() {
-    List<Strategy> all = List.of(Strategy.values());
+    List<Strategy> all = Strategy.schedules();
     if (strategy.equalsIgnoreCase("all")) {
       return all;
     }

@@ -12,15 +12,6 @@ import org.lvxattn.Strategy;
  * input alone, so all ranks that agree on that come to the same.
  */
 public final class Planner {
-  private static final List<Strategy> STRATEGIES =
-      List.of(
-          Strategy.QUERY_RING,
-          Strategy.QUERY_GATHER,
-          Strategy.KV_RING,
-          Strategy.KV_GATHER,
-          Strategy.HEAD_ALL_TO_ALL,
-          Strategy.TWO_LEVEL);
-
   private final Machine machine;
   private final Topology topology;
 
@@ -37,13 +28,17 @@ public final class Planner {
   /** What every strategy costs. */
   public Plan plan(AttentionProblem problem, Pass pass) {
     List<StrategyPlan> rows = new ArrayList<>();
-    for (Strategy strategy : STRATEGIES) {
+    for (Strategy strategy : Strategy.schedules()) {
       rows.add(plan(problem, pass, strategy));
     }
     return new Plan(rows);
   }
 
-  /** What one strategy costs. */
+  /**
+   * What one strategy costs.
+   *
+   * @throws IllegalArgumentException if strategy is {@link Strategy#AUTO}
+   */
   public StrategyPlan plan(AttentionProblem problem, Pass pass, Strategy strategy) {
     if (pass == Pass.BOTH) {
       StrategyPlan forward = plan(problem, Pass.FORWARD, strategy);
@@ -77,6 +72,8 @@ public final class Planner {
 
   private Schedule schedule(AttentionProblem problem, Pass pass, Strategy strategy) {
     return switch (strategy) {
+      case AUTO ->
+          throw new IllegalArgumentException("strategy is AUTO; one that says what moves was expected");
       case QUERY_RING -> new RingSchedule(Blocks.ofQueries(problem, pass, machine));
       case QUERY_GATHER -> new GatherSchedule(Blocks.ofQueries(problem, pass, machine));
       case KV_RING -> new RingSchedule(Blocks.ofKeys(problem, pass, machine));

@@ -8,7 +8,7 @@ import org.lvxattn.Strategy;
 
 /** Problems of all kinds, each made from its seed alone. */
 final class RandomWorkload {
-  private static final List<Strategy> STRATEGIES = List.of(Strategy.values());
+  private static final List<Strategy> STRATEGIES = Strategy.schedules();
 
   private RandomWorkload() {}
 

@@ -7,8 +7,12 @@ import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.lvxattn.Statistics;
+import org.lvxattn.Strategy;
 
-/** What one call, or forward and backward together, cost one rank; bytes are payload. */
+/**
+ * What one call, or forward and backward together, cost one rank; bytes are payload. What AUTO chose
+ * is that of forward.
+ */
 public record RankCost(
     int rank,
     long queries,
@@ -20,7 +24,8 @@ public record RankCost(
     double computeSeconds,
     double exposedWaitSeconds,
     long peakBytes,
-    long deviceBytes) {
+    long deviceBytes,
+    Strategy ran) {
 
   /** The cost of two calls after each other. */
   static RankCost of(
@@ -42,7 +47,8 @@ public record RankCost(
         forward.computeSeconds() + backward.computeSeconds(),
         forward.exposedWaitSeconds() + backward.exposedWaitSeconds(),
         Math.max(forward.peakBytes(), backward.peakBytes()),
-        deviceBytes);
+        deviceBytes,
+        forward.strategy());
   }
 
   void write(DataOutput out) throws IOException {
@@ -57,6 +63,7 @@ public record RankCost(
     out.writeDouble(exposedWaitSeconds);
     out.writeLong(peakBytes);
     out.writeLong(deviceBytes);
+    out.writeUTF(ran.name());
   }
 
   static RankCost read(DataInput in) throws IOException {
@@ -71,7 +78,8 @@ public record RankCost(
         in.readDouble(),
         in.readDouble(),
         in.readLong(),
-        in.readLong());
+        in.readLong(),
+        Strategy.valueOf(in.readUTF()));
   }
 
   public Map<String, Object> toJson() {
@@ -87,6 +95,7 @@ public record RankCost(
     json.put("exposedWaitSeconds", exposedWaitSeconds);
     json.put("peakBytes", peakBytes);
     json.put("deviceBytes", deviceBytes);
+    json.put("strategy", ran.name());
     return json;
   }
 }
