@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DLIBRARIES=a.so;b.so -DPACK=DIR -DPLATFORM=linux-x86_64 -P PackNatives.cmake
+# cmake -DLIBRARIES=a.so;b.so -DPLUGINS=c.so;d.so -DPACK=DIR -DPLATFORM=linux-x86_64 -P PackNatives.cmake
 #
 # Copies the libraries and every shared library they need, except those of the C library, which
-# each Linux has. The index natives.properties lists each file with its SHA-256; the loader
-# verifies them, and the hash of the index names its cache directory.
+# each Linux has. Plugins come alone: what they need is the machine's own. The index
+# natives.properties lists each file with its SHA-256; the loader verifies them, and the hash of
+# the index names its cache directory.
 
 cmake_minimum_required(VERSION 3.22)
 
@@ -20,7 +21,7 @@ file(REMOVE_RECURSE "${PACK}")
 file(MAKE_DIRECTORY "${PACK}")
 set(index "platform=${PLATFORM}\n")
 list(SORT needed)
-foreach(file IN LISTS LIBRARIES needed)
+foreach(file IN LISTS LIBRARIES PLUGINS needed)
   get_filename_component(name "${file}" NAME)
   file(REAL_PATH "${file}" real)
   configure_file("${real}" "${PACK}/${name}" COPYONLY)

@@ -145,7 +145,14 @@ LVX_API lvx_status lvx_buffer_free(lvx_buffer buffer);
 typedef uint64_t lvx_world;
 typedef uint64_t lvx_group;
 
-typedef enum lvx_group_kind { LVX_GROUP_SELF = 0, LVX_GROUP_LOCAL = 1 } lvx_group_kind;
+typedef uint64_t lvx_bootstrap;
+
+typedef enum lvx_group_kind {
+  LVX_GROUP_SELF = 0,  /**< one rank */
+  LVX_GROUP_LOCAL = 1, /**< ranks are threads of this process */
+  LVX_GROUP_GLOO = 2,  /**< ranks are processes, joined by Gloo over TCP */
+  LVX_GROUP_MPI = 3    /**< ranks are processes, joined by MPI */
+} lvx_group_kind;
 
 typedef struct lvx_group_options {
   uint64_t struct_size;
@@ -160,7 +167,10 @@ typedef struct lvx_group_options {
   double inter_bytes_per_second; /**< between nodes */
   double inter_latency_seconds;
   int32_t shared_inter; /**< 1: the ranks of a node share one link to the others; 0: each has its own */
-  int32_t reserved;
+  int32_t
+      virtual_time; /**< 1: each rank's clock counts its thread's processor time and the emulated transfers, so
+                         *   that more ranks than processors can be compared, without waiting; all times in the
+                         *   statistics are of this clock. Devices must have one thread. 0: real time */
 } lvx_group_options;
 
 typedef struct lvx_group_info {
@@ -199,6 +209,44 @@ LVX_API lvx_status lvx_local_world_join(lvx_world world, int32_t rank, lvx_devic
 
 /** No rank can join any more; groups already made go on. */
 LVX_API lvx_status lvx_local_world_close(lvx_world world);
+
+/** Loads what groups of a kind need. LVX_MISSING_LIBRARY: the message names what is missing and where it comes from. */
+LVX_API lvx_status lvx_group_load_engine(int32_t kind);
+
+/**
+ * The first of two steps by which processes form a group over Gloo: this rank becomes reachable. Its address and those
+ * of the others then travel by whatever way the caller has; lvx_gloo_connect is the second step. Not authenticated and
+ * not encrypted, as Gloo: for networks whose machines trust each other.
+ *
+ * @param rank    0 to size - 1;  size 1 to 4096
+ * @param host    the name or address by which the others reach this machine; null for what its own name resolves to
+ * @param options of the group; may be null. The deadline also bounds the wait for each peer to connect.
+ */
+LVX_API lvx_status lvx_gloo_begin(int32_t rank, int32_t size, const char* host,
+                                  const lvx_group_options* options, lvx_bootstrap* bootstrap);
+
+/** Copies the rank's address, opaque bytes, where capacity suffices; length gets its length, alike on all ranks. */
+LVX_API lvx_status lvx_gloo_address(lvx_bootstrap bootstrap, uint8_t* address, uint64_t capacity,
+                                    uint64_t* length);
+
+/**
+ * The second step: connects this rank to all others, which must do the same; blocks until that is done. Once only for
+ * each bootstrap, which is closed by lvx_gloo_close however this ends.
+ *
+ * @param addresses the addresses of all ranks in rank order, one after the other;  bytes: of all together
+ */
+LVX_API lvx_status lvx_gloo_connect(lvx_bootstrap bootstrap, lvx_device device, const uint8_t* addresses,
+                                    uint64_t bytes, lvx_group* group);
+
+/** A group made by the bootstrap lives on. */
+LVX_API lvx_status lvx_gloo_close(lvx_bootstrap bootstrap);
+
+/**
+ * A group of all processes that mpirun, or another launcher of MPI, has started. Starts MPI if the process has not;
+ * then MPI is shut down when the process ends. options may be null.
+ */
+LVX_API lvx_status lvx_group_create_mpi(lvx_device device, const lvx_group_options* options,
+                                        lvx_group* group);
 
 /** Leaves the group: peers that wait for this rank, now or later, get LVX_PEER_LOST. */
 LVX_API lvx_status lvx_group_close(lvx_group group);

@@ -28,6 +28,8 @@ const char* name_of_type(std::uint64_t type) {
       return "world";
     case HandleType::kGroup:
       return "group";
+    case HandleType::kBootstrap:
+      return "bootstrap";
   }
   return nullptr;
 }

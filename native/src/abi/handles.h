@@ -10,7 +10,7 @@
 
 namespace lvx {
 
-enum class HandleType : std::uint8_t { kDevice = 1, kBuffer = 2, kWorld = 3, kGroup = 4 };
+enum class HandleType : std::uint8_t { kDevice = 1, kBuffer = 2, kWorld = 3, kGroup = 4, kBootstrap = 5 };
 
 // Thread-safe. Objects are shared: one that another thread closes lives on until its last user is done.
 class HandleTable {

@@ -67,7 +67,7 @@ constexpr lvx_abi_field kLayout[] = {
     LVX_FIELD(lvx_group_options, inter_bytes_per_second),
     LVX_FIELD(lvx_group_options, inter_latency_seconds),
     LVX_FIELD(lvx_group_options, shared_inter),
-    LVX_FIELD(lvx_group_options, reserved),
+    LVX_FIELD(lvx_group_options, virtual_time),
     LVX_STRUCT(lvx_group_info),
     LVX_FIELD(lvx_group_info, struct_size),
     LVX_FIELD(lvx_group_info, kind),

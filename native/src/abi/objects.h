@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "group/group.h"
 #include "group/local/local_world.h"
+#include "group/plugin.h"
 
 namespace lvx {
 
@@ -96,6 +97,17 @@ struct WorldObject {
   const std::shared_ptr<LocalWorld> world;
   std::mutex mutex;
   std::vector<lvx_device> devices;  // of the ranks that have joined
+};
+
+struct BootstrapObject {
+  static constexpr HandleType kType = HandleType::kBootstrap;
+
+  BootstrapObject(std::unique_ptr<GlooBootstrap> begun, const GroupOptions& group_options)
+      : bootstrap(std::move(begun)), options(group_options) {}
+
+  const std::unique_ptr<GlooBootstrap> bootstrap;
+  const GroupOptions options;
+  std::atomic<bool> busy{false};
 };
 
 struct GroupObject {

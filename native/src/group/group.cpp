@@ -66,7 +66,7 @@ void Group::all_gather(std::span<const std::byte> mine, std::span<std::byte> all
              [&](Call& call) { call.gather_control(mine, all); });
 }
 
-Call::Call(Group& group, Announcement mine) : group_(group), begin_(Clock::now()) {
+Call::Call(Group& group, Announcement mine) : group_(group), begin_(now()) {
   group_.require_usable();
   mine.sequence = ++group_.sequence_;
   mine.ranks_per_node = group_.ranks_per_node();
@@ -95,9 +95,9 @@ void Call::gather(std::span<const std::byte> mine, std::span<std::byte> all) {
 }
 
 void Call::gather_control(std::span<const std::byte> mine, std::span<std::byte> all) {
-  const Clock::time_point begin = Clock::now();
+  const Clock::time_point begin = now();
   gather(mine, all);
-  statistics_.exposed_wait_seconds += std::chrono::duration<double>(Clock::now() - begin).count();
+  statistics_.exposed_wait_seconds += seconds_since(begin);
 }
 
 Ticket Call::start(std::span<const Transfer> transfers) {
@@ -120,9 +120,9 @@ Ticket Call::start(std::span<const Transfer> transfers) {
 
 void Call::wait(Ticket ticket) {
   if (ticket == 0) return;
-  const Clock::time_point begin = Clock::now();
+  const Clock::time_point begin = now();
   group_.transport_->wait(ticket, group_.deadline());
-  statistics_.exposed_wait_seconds += std::chrono::duration<double>(Clock::now() - begin).count();
+  statistics_.exposed_wait_seconds += seconds_since(begin);
 }
 
 void Call::refuse(lvx_status status, const std::string& message, int peer) {
@@ -135,7 +135,7 @@ void Call::finish(lvx_strategy strategy, lvx_statistics* statistics) {
   if (statistics == nullptr) return;
   statistics_.struct_size = statistics->struct_size;
   statistics_.strategy = strategy;
-  statistics_.total_seconds = std::chrono::duration<double>(Clock::now() - begin_).count();
+  statistics_.total_seconds = seconds_since(begin_);
   std::memcpy(statistics, &statistics_, std::min<std::size_t>(statistics->struct_size, sizeof(statistics_)));
 }
 

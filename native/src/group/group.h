@@ -94,9 +94,9 @@ class Call {
   // Runs and times work on the device.
   template <typename Work>
   void compute(Work&& work) {
-    const Clock::time_point begin = Clock::now();
+    const Clock::time_point begin = now();
     work();
-    statistics_.compute_seconds += std::chrono::duration<double>(Clock::now() - begin).count();
+    statistics_.compute_seconds += seconds_since(begin);
   }
 
   void count_workspace(std::size_t bytes) { statistics_.peak_bytes += bytes; }
@@ -110,6 +110,10 @@ class Call {
   void abandon(lvx_status status, int peer, const char* reason) noexcept;
 
  private:
+  Clock::time_point now() const { return group_.transport_->now(); }
+  double seconds_since(Clock::time_point begin) const {
+    return std::chrono::duration<double>(now() - begin).count();
+  }
   void gather(std::span<const std::byte> mine, std::span<std::byte> all);
 
   Group& group_;

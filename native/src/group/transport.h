@@ -45,6 +45,9 @@ class Transport {
   virtual int rank() const = 0;
   virtual int size() const = 0;
 
+  // This rank's clock, which statistics are told by. Called by the rank's own thread.
+  virtual Clock::time_point now() const { return Clock::now(); }
+
   // The control plane: small messages of host memory, from every rank to every rank, in rounds counted alike on all.
   // publish never blocks. collect fills all with the round's messages in rank order; it throws Error(LVX_PEER_LOST)
   // for a rank that left and Error(LVX_DEADLINE_EXCEEDED) for one that did not publish in time.

@@ -32,6 +32,7 @@ class BackwardKeyPass final : public Pass {
 
  private:
   Problem problem_of(int home) const;
+  std::int64_t first_part() const;
   BackwardArguments against(const Problem& problem, const Bshd& k, const Bshd& v) const;
   void compute_own(std::int64_t first_key, std::int64_t end_key, bool add_dq);
   void clear_key_gradients();
@@ -42,7 +43,7 @@ class BackwardKeyPass final : public Pass {
   const DType dtype_;
   const DType accumulator_;
   const bool travels_;  // some peer's queries see this rank's keys
-  const bool splits_;   // there is a transfer to hide behind each half of this rank's own block
+  const bool splits_;   // there is a transfer to hide behind each part of this rank's own block
   const bool narrow_;   // the gradients' dtype is too narrow to sum in
   DBiasSum d_bias_sum_;
   Workspace::Piece packed_piece_{}, delta_piece_{}, dq_piece_{}, dk_piece_{}, dv_piece_{}, scratch_piece_{};

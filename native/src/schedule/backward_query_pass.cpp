@@ -159,12 +159,15 @@ void BackwardQueryPass::compute_own(std::int64_t first_key, std::int64_t end_key
   call_.device().backward(block, scratch_);
 }
 
-void BackwardQueryPass::compute_own_first() {
-  compute_own(0, splits_ ? arguments_.problem.keys / 2 : arguments_.problem.keys, false);
+// How many of this rank's own keys are computed at first.
+std::int64_t BackwardQueryPass::first_part() const {
+  return splits_ ? own_cut(call_.rank(), arguments_.problem.keys) : arguments_.problem.keys;
 }
 
+void BackwardQueryPass::compute_own_first() { compute_own(0, first_part(), false); }
+
 void BackwardQueryPass::compute_own_second() {
-  if (splits_) compute_own(arguments_.problem.keys / 2, arguments_.problem.keys, true);
+  if (first_part() < arguments_.problem.keys) compute_own(first_part(), arguments_.problem.keys, true);
 }
 
 void BackwardQueryPass::compute_visitor(int home, std::byte* block, std::byte*, std::byte* result) {

@@ -44,6 +44,7 @@ class BackwardQueryPass final : public QueryPass {
   };
 
   Problem problem_of(int home) const;
+  std::int64_t first_part() const;
   Parts parts_of(int home, std::byte* block) const;
   Bshd result_of(int home, DType dtype, std::byte* result) const;
   void pack(std::byte* message);
@@ -59,7 +60,7 @@ class BackwardQueryPass final : public QueryPass {
   const DType accumulator_;
   const bool travels_;  // some peer sees keys for this rank's queries
   const bool visited_;  // this rank's keys are seen by some peer's queries
-  const bool splits_;   // there is a transfer to hide behind each half of this rank's own block
+  const bool splits_;   // there is a transfer to hide behind each part of this rank's own block
   const bool narrow_;   // the gradients' dtype is too narrow to sum in
   DBiasSum d_bias_sum_;
   Workspace::Piece packed_piece_{}, delta_piece_{}, dq_piece_{}, dk_piece_{}, dv_piece_{}, scratch_piece_{};

@@ -96,12 +96,15 @@ void ForwardKeyPass::compute_own(std::int64_t first_key, std::int64_t end_key, b
           arguments_.bias.from(shards_.query_begin(call_.rank()), first_key), merge);
 }
 
-void ForwardKeyPass::compute_own_first() {
-  compute_own(0, splits_ ? arguments_.problem.keys / 2 : arguments_.problem.keys, false);
+// How many of this rank's own keys are computed at first.
+std::int64_t ForwardKeyPass::first_part() const {
+  return splits_ ? own_cut(call_.rank(), arguments_.problem.keys) : arguments_.problem.keys;
 }
 
+void ForwardKeyPass::compute_own_first() { compute_own(0, first_part(), false); }
+
 void ForwardKeyPass::compute_own_second() {
-  if (splits_) compute_own(arguments_.problem.keys / 2, arguments_.problem.keys, true);
+  if (first_part() < arguments_.problem.keys) compute_own(first_part(), arguments_.problem.keys, true);
 }
 
 void ForwardKeyPass::compute_visitor(int home, std::byte* block, std::byte* side, std::byte*) {

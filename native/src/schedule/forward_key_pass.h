@@ -31,6 +31,7 @@ class ForwardKeyPass final : public Pass {
 
  private:
   Problem problem_of(int home) const;
+  std::int64_t first_part() const;
   void compute_own(std::int64_t first_key, std::int64_t end_key, bool merge);
   void compute(const Problem& problem, const Bshd& k, const Bshd& v, const Bias& bias, bool merge);
 
@@ -40,7 +41,7 @@ class ForwardKeyPass final : public Pass {
   const DType dtype_;
   const DType accumulator_;
   const bool travels_;      // some peer's queries see this rank's keys
-  const bool splits_;       // there is a transfer to hide behind each half of this rank's own block
+  const bool splits_;       // there is a transfer to hide behind each part of this rank's own block
   const bool accumulates_;  // o's dtype is too narrow to merge in
   Workspace::Piece packed_piece_{}, accumulator_piece_{}, scratch_piece_{};
   std::size_t scratch_bytes_ = 0;

@@ -35,7 +35,7 @@ std::int64_t ForwardQueryPass::block_bytes(int home) const {
 
 std::int64_t ForwardQueryPass::result_bytes(int home, int) const {
   const Problem problem = problem_of(home);
-  return problem.query_elements() * size_of(dtype_) + problem.rows() * size_of(accumulator_);
+  return (problem.query_elements() + problem.rows()) * size_of(accumulator_);
 }
 
 void ForwardQueryPass::reserve(Workspace& workspace) {
@@ -87,20 +87,23 @@ void ForwardQueryPass::compute_own(std::int64_t first_key, std::int64_t end_key,
   call_.device().forward(block, scratch_);
 }
 
-void ForwardQueryPass::compute_own_first() {
-  compute_own(0, splits_ ? arguments_.problem.keys / 2 : arguments_.problem.keys, false);
+// How many of this rank's own keys are computed at first.
+std::int64_t ForwardQueryPass::first_part() const {
+  return splits_ ? own_cut(call_.rank(), arguments_.problem.keys) : arguments_.problem.keys;
 }
 
+void ForwardQueryPass::compute_own_first() { compute_own(0, first_part(), false); }
+
 void ForwardQueryPass::compute_own_second() {
-  if (splits_) compute_own(arguments_.problem.keys / 2, arguments_.problem.keys, true);
+  if (first_part() < arguments_.problem.keys) compute_own(first_part(), arguments_.problem.keys, true);
 }
 
 // A partial result as it lies in a message or a sum.
-Partial ForwardQueryPass::result_of(int home, DType dtype, std::byte* result) const {
+Partial ForwardQueryPass::result_of(int home, std::byte* result) const {
   const Problem problem = problem_of(home);
   MessageCursor message(result);
   Partial partial;
-  partial.o = message.queries(problem, dtype);
+  partial.o = message.queries(problem, accumulator_);
   partial.lse = message.row_values(problem, accumulator_);
   return partial;
 }
@@ -123,34 +126,31 @@ ForwardArguments ForwardQueryPass::visitor(int home, std::byte* block) const {
 
 void ForwardQueryPass::compute_visitor(int home, std::byte* block, std::byte*, std::byte* result) {
   ForwardArguments arguments = visitor(home, block);
-  arguments.out = result_of(home, dtype_, result);
+  arguments.out = result_of(home, result);
   call_.device().forward(arguments, scratch_);
 }
 
 void ForwardQueryPass::merge(int, std::byte* result) {
   const int rank = call_.rank();
-  call_.device().merge(problem_of(rank), result_of(rank, dtype_, result), sum_);
+  call_.device().merge(problem_of(rank), result_of(rank, result), sum_);
 }
 
-std::int64_t ForwardQueryPass::sum_bytes(int home) const {
-  const Problem problem = problem_of(home);
-  return (problem.query_elements() + problem.rows()) * size_of(accumulator_);
-}
+std::int64_t ForwardQueryPass::sum_bytes(int home) const { return result_bytes(home, call_.rank()); }
 
 void ForwardQueryPass::start_sum(int home, std::byte* block, std::byte* sum) {
   ForwardArguments arguments = visitor(home, block);
-  arguments.out = result_of(home, accumulator_, sum);
+  arguments.out = result_of(home, sum);
   call_.device().forward(arguments, scratch_);
 }
 
 void ForwardQueryPass::add_to_sum(int home, std::byte* result, std::byte* sum) {
-  call_.device().merge(problem_of(home), result_of(home, dtype_, result), result_of(home, accumulator_, sum));
+  call_.device().merge(problem_of(home), result_of(home, result), result_of(home, sum));
 }
 
 void ForwardQueryPass::finish_sum(int home, std::byte* sum, std::byte* result) {
   const Problem problem = problem_of(home);
-  const Partial from = result_of(home, accumulator_, sum);
-  const Partial to = result_of(home, dtype_, result);
+  const Partial from = result_of(home, sum);
+  const Partial to = result_of(home, result);
   Device& device = call_.device();
   device.copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, from.o, to.o);
   device.copy(problem.batch, problem.query_heads, problem.queries, from.lse, to.lse);

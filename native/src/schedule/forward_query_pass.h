@@ -9,7 +9,8 @@
 
 namespace lvx {
 
-// Out: q and its visibility. Home: the partial (o in q's dtype, lse), merged there in the accumulator's dtype.
+// Out: q and its visibility. Home: the partial (o, lse), both in the accumulator's dtype: a partial o may be larger than
+// the o it is merged into, so rounding it to a narrower dtype would cost accuracy with every further rank.
 class ForwardQueryPass final : public QueryPass {
  public:
   ForwardQueryPass(Call& call, const Shards& shards, const AttentionForward& arguments);
@@ -35,7 +36,8 @@ class ForwardQueryPass final : public QueryPass {
 
  private:
   Problem problem_of(int home) const;
-  Partial result_of(int home, DType dtype, std::byte* result) const;
+  std::int64_t first_part() const;
+  Partial result_of(int home, std::byte* result) const;
   ForwardArguments visitor(int home, std::byte* block) const;
   void compute_own(std::int64_t first_key, std::int64_t end_key, bool merge);
 
@@ -45,7 +47,7 @@ class ForwardQueryPass final : public QueryPass {
   const DType dtype_;
   const DType accumulator_;
   const bool travels_;      // some peer sees keys for this rank's queries
-  const bool splits_;       // there is a transfer to hide behind each half of this rank's own block
+  const bool splits_;       // there is a transfer to hide behind each part of this rank's own block
   const bool packs_;        // q cannot be sent as it lies
   const bool accumulates_;  // o's dtype is too narrow to merge in
   Workspace::Piece packed_piece_{}, accumulator_piece_{}, scratch_piece_{};

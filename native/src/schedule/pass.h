@@ -36,9 +36,9 @@ class Pass {
   virtual std::byte* block() = 0;
   virtual void pack_side(int worker, std::byte* side) = 0;
 
-  // This rank's own queries against its own keys, in two halves: the first hides the arrival of the first visitor,
-  // the second the way home of the last result. Both must be called, in this order; the first before any visitor.
-  // With nothing to hide, the first does it all.
+  // This rank's own queries against its own keys, in two parts: the first hides the arrival of the first visitor, the
+  // second the way home of the last result. Both must be called, in this order; the first before any visitor. With
+  // nothing to hide, the first does it all.
   virtual void compute_own_first() = 0;
   virtual void compute_own_second() = 0;
   // A visitor at this rank.
@@ -46,6 +46,15 @@ class Pass {
   // A worker's result for this rank's block. Called in an order that does not depend on timing.
   virtual void merge(int worker, std::byte* result) = 0;
   virtual void finish() = 0;
+
+ protected:
+  // Where to cut this rank's own keys: the parts take as long as what they hide, a block and a result.
+  std::int64_t own_cut(int rank, std::int64_t keys) const {
+    const auto block = static_cast<double>(block_bytes(rank));
+    const auto result = static_cast<double>(result_bytes(rank, rank));
+    if (result == 0) return keys;
+    return static_cast<std::int64_t>(static_cast<double>(keys) * block / (block + result));
+  }
 };
 
 // Queries visit keys. Such results can be merged on their way home.

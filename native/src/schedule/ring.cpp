@@ -4,7 +4,7 @@
 //
 // In step t (1 to size - 1) rank r computes the block whose home is r - t. While it computes, three things are in
 // flight: the block of step t + 1 arrives, the result of step t - 1 goes home, and another rank's result for r's own
-// block arrives. r's own block frames the visitors: half of it in step 0, half of it in step size.
+// block arrives. r's own block frames the visitors: part of it in step 0, the rest in step size.
 //
 // A block takes the way round the ring, but ranks that it has no need to visit are left out. Its next worker then gets
 // it from home instead of from its predecessor, which does not have it.

@@ -7,7 +7,7 @@
 // Nodes are visited in rounds: in round t a node computes the blocks whose home lies t nodes before it; round 0 is its
 // own. While it does, the blocks of round t + 2 come to their doors, those of round t + 1 go from the doors to the
 // workers, the results of round t - 1 go to the doors, and the sums of round t - 2 go home. Each rank's own block
-// frames the visitors: half of it before round 0, half of it while the last sums go home.
+// frames the visitors: part of it before round 0, the rest while the last sums go home.
 #include "schedule/two_level.h"
 
 #include <algorithm>

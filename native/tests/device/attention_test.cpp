@@ -2,57 +2,11 @@
 // Forward and backward on the CPU device against the oracle.
 #include <gtest/gtest.h>
 
-#include <string>
-
 #include "device/attention_case.h"
-#include "device/cpu/cpu_device.h"
+#include "device/problems.h"
 
 namespace lvx::testing {
 namespace {
-
-std::unique_ptr<Device> device_with(int threads) { return make_cpu_device({threads, 0}); }
-
-void expect_matches(Device& device, Case& c, const Bounds& bounds, const std::string& what) {
-  SCOPED_TRACE(what + " " + name_of(c.dtype));
-  Forward expected = oracle_forward(c);
-  Backward expected_gradients = oracle_backward(c, expected);
-  Forward f = device_forward(device, c);
-  Backward b = device_backward(device, c, f);
-  EXPECT_LE(error_of(f.o, expected.o), bounds.o);
-  EXPECT_LE(error_of(f.lse, expected.lse), bounds.lse);
-  EXPECT_LE(error_of(b.dq, expected_gradients.dq), bounds.gradients);
-  EXPECT_LE(error_of(b.dk, expected_gradients.dk), bounds.gradients);
-  EXPECT_LE(error_of(b.dv, expected_gradients.dv), bounds.gradients);
-  if (c.bias) {
-    EXPECT_LE(error_of(*b.d_bias, *expected_gradients.d_bias), bounds.gradients);
-  }
-  for (const Array* x : {&f.o, &b.dq, &b.dk, &b.dv}) EXPECT_TRUE(x->gaps_untouched());
-}
-
-Problem problem_of(std::int64_t batch, std::int64_t queries, std::int64_t keys, std::int64_t query_heads,
-                   std::int64_t key_heads, std::int64_t dim) {
-  return {batch, queries, keys, query_heads, key_heads, dim, 1 / std::sqrt(static_cast<double>(dim)), 0};
-}
-
-// R ascending, disjoint ranges per query over keys [first, first + keys) and a little beyond; some empty.
-Ranges random_ranges(const Problem& p, std::int64_t ranges, unsigned seed) {
-  std::mt19937 random(seed);
-  Ranges result{ranges, {}};
-  for (std::int64_t row = 0; row < p.batch * p.queries; ++row) {
-    std::vector<std::int32_t> bounds;
-    std::uniform_int_distribution<std::int64_t> bound(p.first_key - 9, p.first_key + p.keys + 9);
-    for (std::int64_t i = 0; i < 2 * ranges; ++i) bounds.push_back(static_cast<std::int32_t>(bound(random)));
-    std::sort(bounds.begin(), bounds.end());
-    for (std::int64_t r = 0; r < ranges; ++r) {
-      if (random() % 5 == 0) {
-        bounds[static_cast<std::size_t>(2 * r)] = 90;  // empty, and out of order as empty ones may be
-        bounds[static_cast<std::size_t>(2 * r + 1)] = 20;
-      }
-    }
-    result.bounds.insert(result.bounds.end(), bounds.begin(), bounds.end());
-  }
-  return result;
-}
 
 class EveryDType : public ::testing::TestWithParam<DType> {};
 INSTANTIATE_TEST_SUITE_P(Attention, EveryDType,
@@ -179,6 +133,49 @@ TEST_P(EveryDType, InfinityStaysWithTheRowsThatSeeIt) {
     EXPECT_EQ(f.o.get(d), clean.o.get(d));
     EXPECT_EQ(f.o.get(8 + d), kInfinity);
   }
+}
+
+// Few rows and many keys take another way through forward.
+TEST_P(EveryDType, Decode) {
+  const auto device = device_with(2);
+  unsigned seed = 40;
+  for (const std::int64_t dim : {8, 24, 128, 200}) {
+    for (const auto& [queries, group] : {std::pair{1, 1}, {1, 5}, {2, 4}, {3, 2}}) {
+      for (const int masks : {0, 1, 2, 3}) {
+        Case c(problem_of(2, queries, 613, 2 * group, 2, dim), GetParam(), ++seed,
+               {seed % 3, 8 * (seed % 2)});
+        c.problem.first_key = 50;
+        if (masks & 1) c.visibility = random_ranges(c.problem, 3, seed);
+        if (masks & 2) {
+          c.bias.emplace(std::vector<std::int64_t>{1, 2 * group, queries, 613}, GetParam());
+          std::mt19937 random(seed);
+          Case::randomize(*c.bias, random);
+          for (std::int64_t i = 0; i < c.bias->count(); i += 5) c.bias->set(i, -kInfinity);
+        }
+        expect_matches(*device, c, bounds_of(GetParam()),
+                       "D=" + std::to_string(dim) + " queries=" + std::to_string(queries) +
+                           " group=" + std::to_string(group) + " masks=" + std::to_string(masks));
+      }
+    }
+  }
+}
+
+TEST_P(EveryDType, GarbageOutsideTheVisibilityDoesNotLeakInDecode) {
+  const auto device = device_with(2);
+  Case clean(problem_of(1, 2, 900, 4, 2, 24), GetParam(), 51);
+  clean.visibility = Ranges{1, {3, 500, 40, 801}};
+  Case dirty = clean;
+  for (std::int64_t key = 0; key < 900; ++key) {
+    if (key >= 3 && key < 801) continue;
+    for (std::int64_t i = 0; i < 2 * 24; ++i) {
+      dirty.k.set(key * 2 * 24 + i, i % 2 == 0 ? std::nan("") : kInfinity);
+      dirty.v.set(key * 2 * 24 + i, i % 3 == 0 ? std::nan("") : -kInfinity);
+    }
+  }
+  const Forward f = device_forward(*device, clean);
+  const Forward g = device_forward(*device, dirty);
+  EXPECT_EQ(f.o.memory(), g.o.memory());
+  EXPECT_EQ(f.lse.memory(), g.lse.memory());
 }
 
 TEST(Attention, HugeLogits) {

@@ -33,7 +33,8 @@ TEST(EmulatedLinks, OneMessageAtATimeEachWay) {
   EXPECT_EQ(links.carry(0, 2, 10'000'000, now), now + milliseconds(105));
   EXPECT_EQ(links.carry(0, 3, 10'000'000, now), now + milliseconds(205)) << "0 still sends";
   EXPECT_EQ(links.carry(2, 0, 10'000'000, now), now + milliseconds(105)) << "the other way is free";
-  EXPECT_EQ(links.carry(1, 3, 10'000'000, now), now + milliseconds(305)) << "3 still receives";
+  EXPECT_EQ(links.carry(1, 3, 10'000'000, now), now + milliseconds(205)) << "3 receives both at once";
+  EXPECT_EQ(links.carry(2, 3, 1'000'000, now), now + milliseconds(2)) << "links inside the node are others";
 }
 
 TEST(EmulatedLinks, RanksOfANodeShareOneLinkToTheOthersIfTheyShould) {
@@ -67,6 +68,28 @@ TEST(EmulatedLinks, WaitLastsUntilTheMessageHasArrived) {
        })) {
     EXPECT_EQ(error_of(thrown).status(), LVX_OK);
   }
+}
+
+TEST(EmulatedLinks, VirtualTimePassesWithoutWaiting) {
+  GroupOptions options;
+  options.links = {{1 * kMegabyte, 0.01}, {}, false, true};
+  const auto begin = Clock::now();
+  for (const auto& thrown : run_ranks(3, options, [](Group& group) {
+         std::vector<std::byte> out(40'000'000), in(40'000'000);
+         lvx_statistics statistics{};
+         statistics.struct_size = sizeof(statistics);
+         group.barrier();
+         collective(group, {}, LVX_QUERY_RING, &statistics, [&](Call& call) {
+           const std::array transfers = {send_to((call.rank() + 1) % 3, out.data(), out.size()),
+                                         receive_from((call.rank() + 2) % 3, in.data(), in.size())};
+           call.wait(call.start(transfers));
+         });
+         EXPECT_GE(statistics.exposed_wait_seconds, 35.0);
+         EXPECT_LE(statistics.total_seconds, 45.0);
+       })) {
+    EXPECT_EQ(error_of(thrown).status(), LVX_OK);
+  }
+  EXPECT_LT(Clock::now() - begin, std::chrono::seconds(20)) << "40 virtual seconds must not pass";
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
  */
 module org.lvxattn {
   exports org.lvxattn;
+  exports org.lvxattn.plan;
   exports org.lvxattn.io;
 
   requires static transitive org.jspecify;

@@ -39,13 +39,13 @@ struct Plan {
       : units(Unit::count(p)),
         rows(Unit::rows(p)),
         packed(packed_dim(p.head_dim)),
-        blocking(p, units, threads) {
+        blocking(p, sizeof(T), threads) {
     Scratch one;
     BackwardWorkspace<T>(one, p);
     workspace = one.used();
     Scratch scratch(memory);
     workspaces = scratch.take<std::byte>(static_cast<std::int64_t>(workspace) * threads);
-    dq = scratch.take<T>(blocking.keys.parts * units * rows * packed);
+    dq = scratch.take<T>(blocking.keys.parts() * units * rows * packed);
     bytes = scratch.used();
   }
 };
@@ -63,7 +63,7 @@ void sum_dq(Workers& workers, const BackwardArguments& a, const Plan<T>& plan) {
       const Unit unit(p, i / plan.rows);
       const std::int64_t row = i % plan.rows;
       std::copy_n(plan.dq + i * plan.packed, p.head_dim, sum);
-      for (std::int64_t part = 1; part < plan.blocking.keys.parts; ++part) {
+      for (std::int64_t part = 1; part < plan.blocking.keys.parts(); ++part) {
         const T* more = plan.dq + (part * all_rows + i) * plan.packed;
         for (std::int64_t d = 0; d < p.head_dim; ++d) sum[d] += more[d];
       }
@@ -84,15 +84,15 @@ void backward_as(Workers& workers, const BackwardArguments& a, std::span<std::by
   const Split& key_parts = plan.blocking.keys;
   const UnitGroups groups(p, a.d_bias);
   const std::int64_t head_groups = p.key_heads / groups.key_heads;
-  const std::int64_t tasks = p.batch / groups.batches * head_groups * key_parts.parts;
+  const std::int64_t tasks = p.batch / groups.batches * head_groups * key_parts.parts();
   workers.run(tasks, [&](std::int64_t index, int slot) {
-    const std::int64_t part = index % key_parts.parts;
-    const std::int64_t first_head = index / key_parts.parts % head_groups * groups.key_heads;
-    const std::int64_t first_batch = index / key_parts.parts / head_groups * groups.batches;
+    const std::int64_t part = index % key_parts.parts();
+    const std::int64_t first_head = index / key_parts.parts() % head_groups * groups.key_heads;
+    const std::int64_t first_batch = index / key_parts.parts() / head_groups * groups.batches;
     for (std::int64_t b = first_batch; b < first_batch + groups.batches; ++b) {
       for (std::int64_t head = first_head; head < first_head + groups.key_heads; ++head) {
         const std::int64_t unit = b * p.key_heads + head;
-        const BackwardTask<T> task{&a, unit, key_parts.begin(part, p.keys), key_parts.end(part, p.keys),
+        const BackwardTask<T> task{&a, unit, key_parts.begin(part), key_parts.end(part),
                                    plan.dq + (part * plan.units + unit) * plan.rows * plan.packed};
         run_backward_task(task, plan.workspaces + static_cast<std::size_t>(slot) * plan.workspace);
       }

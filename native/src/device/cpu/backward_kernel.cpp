@@ -2,6 +2,7 @@
 // Backward on one run of keys, block by block: for each panel of rows and tile of keys, p = exp(K Q^T - lse),
 // dV += p^T dO, ds = p (V dO^T - delta), dK += ds^T Q, dQ += ds K. Tiles lie as in forward: keys along rows.
 // Method: Dao et al. 2022.
+#define HWY_DISABLED_TARGETS HWY_SSSE3  // without SSE4.1 too rare to compile everything once more
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "device/cpu/backward_kernel.cpp"
 #include <hwy/foreach_target.h>
@@ -15,16 +16,15 @@
 #include "device/cpu/mask.h"
 #include "device/cpu/pack-inl.h"
 #include "device/cpu/softmax-inl.h"
-#include "device/cpu/targets.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lvx {
 namespace HWY_NAMESPACE {
 
 template <LayoutOfA kLayout, typename T>
-HWY_INLINE void multiply_safely(const Product<T>& product, bool safe) {
+HWY_INLINE void multiply_safely(const Product<T>& product, bool safe, Prefetcher& ahead) {
   if (safe) {
-    multiply<kLayout>(product);
+    multiply<kLayout>(product, ahead);
   } else {
     multiply_skipping_zeros<kLayout>(product);
   }
@@ -37,8 +37,9 @@ class BackwardRun {
 
   void run() {
     std::fill_n(task_.dq, Unit::rows(p_) * packed_, T{0});
-    for (std::int64_t key = task_.key_begin; key < task_.key_end; key += kBlockKeys) {
-      block(key, std::min(key + kBlockKeys, task_.key_end));
+    const std::int64_t step = block_keys(p_, sizeof(T));
+    for (std::int64_t key = task_.key_begin; key < task_.key_end; key += step) {
+      block(key, std::min(key + step, task_.key_end));
     }
   }
 
@@ -65,16 +66,28 @@ class BackwardRun {
     const std::int64_t rows = Unit::rows(p_);
     if (rows > 0 && visible_.advance(0, rows, key_begin, key_end) != Seen::kNothing) {
       pack_keys(key_begin, keys);
-      const Split panels = split(rows, divide_up(rows, kPanelRows), kLanes);
-      for (std::int64_t i = 0; i < panels.parts; ++i) {
-        const std::int64_t begin = panels.begin(i, rows);
-        const std::int64_t end = panels.end(i, rows);
+      const Split panels(rows, divide_up(rows, kPanelRows), kLanes);
+      prefetch_after(key_end, panels.parts());
+      for (std::int64_t i = 0; i < panels.parts(); ++i) {
+        const std::int64_t begin = panels.begin(i);
+        const std::int64_t end = panels.end(i);
         if (visible_.advance(begin, end, key_begin, key_end) == Seen::kNothing) continue;
         panel(pack_panel(begin, end), key_begin, key_end);
       }
     }
     store(work_.dk, static_cast<T>(p_.scale), a_.dk, key_begin, keys);
     store(work_.dv, T{1}, a_.dv, key_begin, keys);
+  }
+
+  void prefetch_after(std::int64_t key, std::int64_t panels) {
+    const std::int64_t step = block_keys(p_, sizeof(T));
+    const std::int64_t end = std::min(key + step, task_.key_end);
+    if (end <= key) return;
+    // Blocks of registers in the five products of a tile and a panel.
+    const std::int64_t columns = divide_up(p_.head_dim, kPanelRows);
+    const std::int64_t products = (2 * kTileKeys * (1 + columns) + kPanelRows * columns) / kRegisterRows;
+    ahead_ = Prefetcher(a_.k, a_.v, unit_.batch, unit_.key_head, key, end, p_.head_dim,
+                        panels * divide_up(step, kTileKeys) * products);
   }
 
   void pack_keys(std::int64_t key_begin, std::int64_t keys) {
@@ -127,7 +140,7 @@ class BackwardRun {
       const T* mask = nullptr;
       if (seen == Seen::kSome || !a_.bias.none()) {
         fill_bias(a_.bias, unit_, panel.begin, panel.end, key, end, work_.mask);
-        visible.hide(panel.begin, panel.end, key, end, work_.mask);
+        visible.hide(panel.begin, panel.end, key, end, work_.mask, 1, kPanelRows);
         mask = work_.mask;
       }
       tile(panel, key - key_begin, end - key, mask);
@@ -142,27 +155,59 @@ class BackwardRun {
 
   // key counts from the start of the block.
   void tile(const Panel& panel, std::int64_t key, std::int64_t keys, const T* mask) {
-    const std::int64_t rows = panel.end - panel.begin;
-    const T* k = work_.k + key * packed_;
-    const T* v = work_.v + key * packed_;
-    T* dk = work_.dk + key * packed_;
-    T* dv = work_.dv + key * packed_;
-    multiply<LayoutOfA::kRows>(Product<T>{k, packed_, work_.q_columns, kPanelRows, work_.p, kPanelRows, keys,
-                                          panel.width, p_.head_dim, Update::kScale, static_cast<T>(p_.scale),
-                                          nullptr});
+    const std::int64_t at = key * packed_;
+    const bool unmasked = mask == nullptr;
+    multiply<LayoutOfA::kRows>(
+        look(work_.k + at, work_.q_columns, work_.p, keys, panel.width, static_cast<T>(p_.scale)), ahead_);
     final_softmax(panel.width, keys, mask, work_.lse, work_.p);
-    multiply_safely<LayoutOfA::kRows>(Product<T>{work_.p, kPanelRows, work_.d_o, packed_, dv, packed_, keys,
-                                                 width_, rows, Update::kAdd, T{1}, nullptr},
-                                      mask == nullptr || panel.d_o_finite);
-    multiply<LayoutOfA::kRows>(Product<T>{v, packed_, work_.d_o_columns, kPanelRows, work_.ds, kPanelRows,
-                                          keys, panel.width, p_.head_dim, Update::kScale, T{1}, nullptr});
+    multiply_safely<LayoutOfA::kRows>(gather(work_.p, work_.d_o, work_.dv + at, panel, keys),
+                                      unmasked || panel.d_o_finite, ahead_);
+    multiply<LayoutOfA::kRows>(look(work_.v + at, work_.d_o_columns, work_.ds, keys, panel.width, T{1}),
+                               ahead_);
     softmax_gradient(panel.width, keys, work_.p, work_.delta, work_.ds);
-    multiply_safely<LayoutOfA::kRows>(Product<T>{work_.ds, kPanelRows, work_.q, packed_, dk, packed_, keys,
-                                                 width_, rows, Update::kAdd, T{1}, nullptr},
-                                      mask == nullptr || panel.q_finite);
-    multiply_safely<LayoutOfA::kColumns>(Product<T>{work_.ds, kPanelRows, k, packed_, work_.dq, packed_, rows,
-                                                    width_, keys, Update::kAdd, T{1}, nullptr},
-                                         mask == nullptr || k_finite_[key / kTileKeys]);
+    multiply_safely<LayoutOfA::kRows>(gather(work_.ds, work_.q, work_.dk + at, panel, keys),
+                                      unmasked || panel.q_finite, ahead_);
+    const Product<T> to_queries{.a = work_.ds,
+                                .lda = kPanelRows,
+                                .b = work_.k + at,
+                                .ldb = packed_,
+                                .c = work_.dq,
+                                .ldc = packed_,
+                                .m = panel.end - panel.begin,
+                                .n = width_,
+                                .k = keys,
+                                .update = Update::kAdd};
+    multiply_safely<LayoutOfA::kColumns>(to_queries, unmasked || k_finite_[key / kTileKeys], ahead_);
+  }
+
+  // out[key, row] = scale * rows[key] . columns[row].
+  Product<T> look(const T* rows, const T* columns, T* out, std::int64_t keys, std::int64_t width,
+                  T scale) const {
+    return {.a = rows,
+            .lda = packed_,
+            .b = columns,
+            .ldb = kPanelRows,
+            .c = out,
+            .ldc = kPanelRows,
+            .m = keys,
+            .n = width,
+            .k = p_.head_dim,
+            .update = Update::kScale,
+            .scale = scale};
+  }
+
+  // sums[key] += sum over rows of weights[key, row] values[row].
+  Product<T> gather(const T* weights, const T* values, T* sums, const Panel& panel, std::int64_t keys) const {
+    return {.a = weights,
+            .lda = kPanelRows,
+            .b = values,
+            .ldb = packed_,
+            .c = sums,
+            .ldc = packed_,
+            .m = keys,
+            .n = width_,
+            .k = panel.end - panel.begin,
+            .update = Update::kAdd};
   }
 
   // Broadcast dimensions have stride 0: their rows add to the same elements, one after the other.
@@ -199,7 +244,8 @@ class BackwardRun {
   std::int64_t packed_;
   std::int64_t width_;
   RowVisibility visible_;
-  bool k_finite_[kBlockKeys / kTileKeys] = {};
+  Prefetcher ahead_;
+  bool k_finite_[kMaxBlockKeys / kTileKeys] = {};
 };
 
 void backward_float(const BackwardTask<float>& task, std::byte* workspace) {

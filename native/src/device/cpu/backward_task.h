@@ -31,7 +31,9 @@ struct BackwardWorkspace {
 
   BackwardWorkspace(Scratch& scratch, const Problem& problem) {
     const std::int64_t packed = packed_dim(problem.head_dim);
-    for (T** block : {&k, &v, &dk, &dv}) *block = scratch.take<T>(kBlockKeys * packed);
+    for (T** block : {&k, &v, &dk, &dv}) {
+      *block = scratch.take<T>(block_keys(problem, sizeof(T)) * packed);
+    }
     for (T** panel : {&q, &d_o, &dq, &q_columns, &d_o_columns}) *panel = scratch.take<T>(kPanelRows * packed);
     for (T** tile : {&p, &ds, &mask}) *tile = scratch.take<T>(kTileKeys * kPanelRows);
     lse = scratch.take<T>(kPanelRows);

@@ -1,8 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "device/cpu/blocking.h"
 
+#include <unistd.h>
+
+#include "device/cpu/unit.h"
+
 namespace lvx {
 namespace {
+
+// The core's own cache; what most have where the system does not tell.
+std::int64_t second_cache_bytes() {
+  static const std::int64_t bytes = [] {
+    std::int64_t told = 0;
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+    told = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+    return told > 0 ? told : std::int64_t{1} << 20;
+  }();
+  return bytes;
+}
+
+// As many rows of head_dim as half of the second cache holds in so many arrays; the rest is for tiles on their way.
+std::int64_t rows_in_cache(const Problem& problem, std::size_t element, std::int64_t arrays) {
+  const std::int64_t row = packed_dim(problem.head_dim) * static_cast<std::int64_t>(element);
+  return second_cache_bytes() / 2 / (arrays * row);
+}
 
 // Enough pieces that the last ones to finish leave the other threads idle for a small part of the time only.
 std::int64_t pieces_wanted(std::int64_t units, int threads) {
@@ -10,16 +32,41 @@ std::int64_t pieces_wanted(std::int64_t units, int threads) {
   return divide_up(std::int64_t{8} * threads, units);
 }
 
+bool is_decode(const Problem& problem) {
+  constexpr std::int64_t kManyKeys = 512;  // fewer fit the cache with their queries: nothing to win
+  return Unit::rows(problem) <= kDecodeRows && problem.keys >= kManyKeys;
+}
+
+Split forward_keys(const Problem& problem, const ForwardBlocking& blocking, int threads) {
+  if (blocking.decode) {
+    // Reading is shared evenly only if no thread is left with a large piece at the end.
+    const std::int64_t pieces = std::int64_t{8} * threads;
+    return {problem.keys, threads == 1 ? 1 : divide_up(pieces, std::max<std::int64_t>(1, problem.batch)),
+            4 * kDecodeKeys};
+  }
+  const std::int64_t tasks = Unit::count(problem) * blocking.rows.parts();
+  return {problem.keys, pieces_wanted(std::max<std::int64_t>(1, tasks), threads), 4 * kTileKeys};
+}
+
 }  // namespace
 
-ForwardBlocking::ForwardBlocking(const Problem& problem, std::int64_t units, std::int64_t unit_rows,
-                                 int threads)
-    : rows(split(unit_rows, divide_up(unit_rows, kBlockRows), kLanes)),
-      keys(split(problem.keys, pieces_wanted(std::max<std::int64_t>(1, units * rows.parts), threads),
-                 4 * kTileKeys)) {}
+std::int64_t block_rows(const Problem& problem, std::size_t element) {
+  constexpr std::int64_t kMost = 20 * kPanelRows;
+  return std::clamp(rows_in_cache(problem, element, 2) / kPanelRows * kPanelRows, kPanelRows, kMost);  // q, o
+}
 
-BackwardBlocking::BackwardBlocking(const Problem& problem, std::int64_t independent_units, int threads)
-    : keys(split(problem.keys, pieces_wanted(std::max<std::int64_t>(1, independent_units), threads),
-                 kBlockKeys)) {}
+std::int64_t block_keys(const Problem& problem, std::size_t element) {
+  return std::clamp(rows_in_cache(problem, element, 4) / kTileKeys * kTileKeys, kTileKeys,
+                    kMaxBlockKeys);  // k, v, dk, dv
+}
+
+ForwardBlocking::ForwardBlocking(const Problem& problem, std::size_t element, int threads)
+    : decode(is_decode(problem)),
+      rows(Unit::rows(problem), divide_up(Unit::rows(problem), block_rows(problem, element)), kLanes),
+      keys(forward_keys(problem, *this, threads)) {}
+
+BackwardBlocking::BackwardBlocking(const Problem& problem, std::size_t element, int threads)
+    : keys(problem.keys, pieces_wanted(std::max<std::int64_t>(1, Unit::count(problem)), threads),
+           block_keys(problem, element)) {}
 
 }  // namespace lvx

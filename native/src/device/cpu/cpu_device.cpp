@@ -1,36 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "device/cpu/cpu_device.h"
 
-#include <hwy/targets.h>
-#include <sched.h>
-
-#include <algorithm>
 #include <cstring>
-#include <thread>
 
 #include "device/cpu/backward.h"
 #include "device/cpu/elementwise.h"
 #include "device/cpu/forward.h"
+#include "device/cpu/forward_task.h"
 #include "device/cpu/memory.h"
 #include "device/cpu/probe.h"
 #include "device/cpu/workers.h"
 
 namespace lvx {
 namespace {
-
-// As many threads as this process may use: taskset and containers count.
-int usable_threads() {
-#if defined(__linux__)
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
-#endif
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
-
-std::string instruction_set() {
-  const auto supported = hwy::SupportedTargets();
-  return hwy::TargetName(supported & -supported);  // the lowest bit is the best
-}
 
 class CpuDevice final : public Device {
  public:
@@ -40,7 +22,7 @@ class CpuDevice final : public Device {
   lvx_device_kind kind() const override { return LVX_CPU; }
   int ordinal() const override { return 0; }
   int threads() const override { return workers_.threads(); }
-  std::string name() const override { return "CPU " + instruction_set(); }
+  std::string name() const override { return std::string("CPU ") + kernel_target(); }
 
   std::byte* allocate(std::size_t bytes) override { return memory_.allocate(bytes); }
   void release(std::byte* data, std::size_t bytes) noexcept override { memory_.release(data, bytes); }

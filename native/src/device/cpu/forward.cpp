@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "device/cpu/decode_task.h"
 #include "device/cpu/finish_row.h"
 #include "device/cpu/forward_task.h"
 #include "device/cpu/scratch_check.h"
@@ -26,26 +27,32 @@ struct Plan {
   std::size_t bytes;
 
   Plan(const Problem& p, int threads, std::byte* memory)
-      : units(Unit::count(p)), rows(Unit::rows(p)), blocking(p, units, rows, threads) {
+      : units(Unit::count(p)), rows(Unit::rows(p)), blocking(p, sizeof(T), threads) {
     Scratch one;
-    ForwardWorkspace<T>(one, p);
+    if (blocking.decode) {
+      DecodeWorkspace<T>(one, p);
+    } else {
+      ForwardWorkspace<T>(one, p);
+    }
     workspace = one.used();
     Scratch scratch(memory);
     workspaces = scratch.take<std::byte>(static_cast<std::int64_t>(workspace) * threads);
-    if (blocking.keys.parts > 1) {
-      partial_o = scratch.take<T>(blocking.keys.parts * units * rows * p.head_dim);
-      partial_max = scratch.take<T>(blocking.keys.parts * units * rows);
-      partial_sum = scratch.take<T>(blocking.keys.parts * units * rows);
+    if (merges()) {
+      partial_o = scratch.take<T>(blocking.keys.parts() * units * rows * p.head_dim);
+      partial_max = scratch.take<T>(blocking.keys.parts() * units * rows);
+      partial_sum = scratch.take<T>(blocking.keys.parts() * units * rows);
     }
     bytes = scratch.used();
   }
+
+  bool merges() const { return blocking.decode || blocking.keys.parts() > 1; }
 };
 
 template <typename T>
 void merge_parts(Workers& workers, const ForwardArguments& a, const Plan<T>& plan) {
   const Problem& p = a.problem;
   const std::int64_t all_rows = plan.units * plan.rows;
-  const std::int64_t parts = plan.blocking.keys.parts;
+  const std::int64_t parts = plan.blocking.keys.parts();
   constexpr std::int64_t kRowsAtOnce = 64;
   workers.run(divide_up(all_rows, kRowsAtOnce), [&](std::int64_t run, int) {
     for (std::int64_t i = run * kRowsAtOnce; i < std::min(all_rows, (run + 1) * kRowsAtOnce); ++i) {
@@ -68,36 +75,58 @@ void merge_parts(Workers& workers, const ForwardArguments& a, const Plan<T>& pla
 }
 
 template <typename T>
-void forward_as(Workers& workers, const ForwardArguments& a, std::span<std::byte> scratch) {
-  const Problem& p = a.problem;
-  const Plan<T> plan(p, workers.threads(), scratch.data());
-  require_scratch("forward", plan.bytes, scratch.size());
+void run_blocks(Workers& workers, const ForwardArguments& a, const Plan<T>& plan) {
   const Split& row_blocks = plan.blocking.rows;
   const Split& key_parts = plan.blocking.keys;
-  if (plan.units * plan.rows == 0) return;
-  workers.run(plan.units * row_blocks.parts * key_parts.parts, [&](std::int64_t index, int slot) {
-    // Neighbouring tasks share the keys' part, so that threads read the same memory at about the same time.
-    const std::int64_t part = index % key_parts.parts;
-    const std::int64_t block = index / key_parts.parts % row_blocks.parts;
-    const std::int64_t unit = index / key_parts.parts / row_blocks.parts;
-    ForwardTask<T> task{&a,
-                        unit,
-                        row_blocks.begin(block, plan.rows),
-                        row_blocks.end(block, plan.rows),
-                        key_parts.begin(part, p.keys),
-                        key_parts.end(part, p.keys),
-                        nullptr,
-                        nullptr,
-                        nullptr};
-    if (key_parts.parts > 1) {
+  workers.run(plan.units * row_blocks.parts() * key_parts.parts(), [&](std::int64_t index, int slot) {
+    const std::int64_t part = index % key_parts.parts();
+    const std::int64_t block = index / key_parts.parts() % row_blocks.parts();
+    const std::int64_t unit = index / key_parts.parts() / row_blocks.parts();
+    ForwardTask<T> task{};
+    task.arguments = &a;
+    task.unit = unit;
+    task.row_begin = row_blocks.begin(block);
+    task.row_end = row_blocks.end(block);
+    task.key_begin = key_parts.begin(part);
+    task.key_end = key_parts.end(part);
+    if (plan.merges()) {
       const std::int64_t first = (part * plan.units + unit) * plan.rows;
-      task.partial_o = plan.partial_o + first * p.head_dim;
+      task.partial_o = plan.partial_o + first * a.problem.head_dim;
       task.partial_max = plan.partial_max + first;
       task.partial_sum = plan.partial_sum + first;
     }
     run_forward_task(task, plan.workspaces + static_cast<std::size_t>(slot) * plan.workspace);
   });
-  if (key_parts.parts > 1) merge_parts(workers, a, plan);
+}
+
+template <typename T>
+void run_decode(Workers& workers, const ForwardArguments& a, const Plan<T>& plan) {
+  const Split& key_parts = plan.blocking.keys;
+  workers.run(a.problem.batch * key_parts.parts(), [&](std::int64_t index, int slot) {
+    const std::int64_t part = index % key_parts.parts();
+    const std::int64_t first = part * plan.units * plan.rows;
+    const DecodeTask<T> task{&a,
+                             index / key_parts.parts(),
+                             key_parts.begin(part),
+                             key_parts.end(part),
+                             plan.partial_o + first * a.problem.head_dim,
+                             plan.partial_max + first,
+                             plan.partial_sum + first};
+    run_decode_task(task, plan.workspaces + static_cast<std::size_t>(slot) * plan.workspace);
+  });
+}
+
+template <typename T>
+void forward_as(Workers& workers, const ForwardArguments& a, std::span<std::byte> scratch) {
+  const Plan<T> plan(a.problem, workers.threads(), scratch.data());
+  require_scratch("forward", plan.bytes, scratch.size());
+  if (plan.units * plan.rows == 0) return;
+  if (plan.blocking.decode) {
+    run_decode(workers, a, plan);
+  } else {
+    run_blocks(workers, a, plan);
+  }
+  if (plan.merges()) merge_parts(workers, a, plan);
 }
 
 }  // namespace

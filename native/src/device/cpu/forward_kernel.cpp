@@ -2,6 +2,7 @@
 // Forward on one block: for each tile of keys and panel of rows, logits = K Q^T, online softmax, O^T += V^T P^T.
 // Keys run along the rows of the tile of logits and queries along its vectors, so that neither K nor V is transposed
 // and softmax needs no sums across lanes. Method: Milakov and Gimelshein 2018; Dao et al. 2022.
+#define HWY_DISABLED_TARGETS HWY_SSSE3  // without SSE4.1 too rare to compile everything once more
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "device/cpu/forward_kernel.cpp"
 #include <hwy/foreach_target.h>
@@ -16,7 +17,6 @@
 #include "device/cpu/mask.h"
 #include "device/cpu/pack-inl.h"
 #include "device/cpu/softmax-inl.h"
-#include "device/cpu/targets.h"
 #include "device/cpu/unit.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -33,7 +33,7 @@ class ForwardBlock {
     for (std::int64_t key = task_.key_begin; key < task_.key_end; key += kTileKeys) {
       tile(key, std::min(key + kTileKeys, task_.key_end));
     }
-    for (std::int64_t panel = 0; panel < panels_.parts; ++panel) finish(panel);
+    for (std::int64_t panel = 0; panel < panels_.parts(); ++panel) finish(panel);
   }
 
  private:
@@ -44,16 +44,11 @@ class ForwardBlock {
         unit_(p_, task.unit),
         work_(scratch, p_),
         packed_(packed_dim(p_.head_dim)),
-        panels_(split(task.row_end - task.row_begin, divide_up(task.row_end - task.row_begin, kPanelRows),
-                      kLanes)),
+        panels_(task.row_end - task.row_begin, divide_up(task.row_end - task.row_begin, kPanelRows), kLanes),
         visible_(a_.visibility, p_, unit_, task.row_begin, task.row_end, work_.cursors) {}
 
-  std::int64_t row_begin(std::int64_t panel) const {
-    return task_.row_begin + panels_.begin(panel, task_.row_end - task_.row_begin);
-  }
-  std::int64_t row_end(std::int64_t panel) const {
-    return task_.row_begin + panels_.end(panel, task_.row_end - task_.row_begin);
-  }
+  std::int64_t row_begin(std::int64_t panel) const { return task_.row_begin + panels_.begin(panel); }
+  std::int64_t row_end(std::int64_t panel) const { return task_.row_begin + panels_.end(panel); }
   T* q(std::int64_t panel) const { return work_.q + panel * kPanelRows * packed_; }
   T* o(std::int64_t panel) const { return work_.o + panel * kPanelRows * packed_; }
   RunningSoftmax<T>& state(std::int64_t panel) const {
@@ -61,7 +56,7 @@ class ForwardBlock {
   }
 
   void pack_queries() {
-    for (std::int64_t panel = 0; panel < panels_.parts; ++panel) {
+    for (std::int64_t panel = 0; panel < panels_.parts(); ++panel) {
       const std::int64_t rows = row_end(panel) - row_begin(panel);
       for (std::int64_t i = 0; i < rows; ++i) {
         const std::int64_t row = row_begin(panel) + i;
@@ -76,38 +71,74 @@ class ForwardBlock {
   }
 
   void tile(std::int64_t key_begin, std::int64_t key_end) {
-    if (visible_.advance(task_.row_begin, task_.row_end, key_begin, key_end) == Seen::kNothing) return;
+    const Seen seen = visible_.advance(task_.row_begin, task_.row_end, key_begin, key_end);
+    if (seen == Seen::kNothing) return;
     const std::int64_t keys = key_end - key_begin;
-    pack_rows(a_.k, unit_.batch, unit_.key_head, key_begin, keys, p_.head_dim, work_.k, packed_);
-    const bool finite =
-        pack_rows(a_.v, unit_.batch, unit_.key_head, key_begin, keys, p_.head_dim, work_.v, packed_);
-    for (std::int64_t panel = 0; panel < panels_.parts; ++panel) {
+    const bool masked = seen == Seen::kSome || !a_.bias.none();
+    bool finite = true;
+    // Packing pays where several panels use the tile; it also tells whether zero weights may meet NaN.
+    if (panels_.parts() > 1 || masked || sizeof(T) != static_cast<std::size_t>(size_of(a_.k.dtype))) {
+      pack_rows(a_.k, unit_.batch, unit_.key_head, key_begin, keys, p_.head_dim, work_.k, packed_);
+      finite = pack_rows(a_.v, unit_.batch, unit_.key_head, key_begin, keys, p_.head_dim, work_.v, packed_);
+      k_ = {work_.k, packed_};
+      v_ = {work_.v, packed_};
+    } else {
+      k_ = {reinterpret_cast<const T*>(a_.k.at(unit_.batch, key_begin, unit_.key_head)), a_.k.row_stride};
+      v_ = {reinterpret_cast<const T*>(a_.v.at(unit_.batch, key_begin, unit_.key_head)), a_.v.row_stride};
+    }
+    prefetch_after(key_end);
+    for (std::int64_t panel = 0; panel < panels_.parts(); ++panel) {
       const std::int64_t begin = row_begin(panel);
       const std::int64_t end = row_end(panel);
-      const Seen seen = visible_.advance(begin, end, key_begin, key_end);
-      if (seen == Seen::kNothing) continue;
+      const Seen panel_seen = visible_.advance(begin, end, key_begin, key_end);
+      if (panel_seen == Seen::kNothing) continue;
       const T* mask = nullptr;
-      if (seen == Seen::kSome || !a_.bias.none()) {
+      if (panel_seen == Seen::kSome || !a_.bias.none()) {
         fill_bias(a_.bias, unit_, begin, end, key_begin, key_end, work_.mask);
-        visible_.hide(begin, end, key_begin, key_end, work_.mask);
+        visible_.hide(begin, end, key_begin, key_end, work_.mask, 1, kPanelRows);
         mask = work_.mask;
       }
       attend(panel, round_up(end - begin, kLanes), keys, mask, finite);
     }
   }
 
+  void prefetch_after(std::int64_t key) {
+    const std::int64_t end = std::min(key + kTileKeys, task_.key_end);
+    if (end <= key) return;
+    const std::int64_t steps = panels_.parts() * (kTileKeys + p_.head_dim) / kRegisterRows;
+    ahead_ = Prefetcher(a_.k, a_.v, unit_.batch, unit_.key_head, key, end, p_.head_dim, steps);
+  }
+
   void attend(std::int64_t panel, std::int64_t width, std::int64_t keys, const T* mask, bool finite) {
     RunningSoftmax<T>& softmax = state(panel);
-    multiply<LayoutOfA::kRows>(Product<T>{work_.k, packed_, q(panel), kPanelRows, work_.s, kPanelRows, keys,
-                                          width, p_.head_dim, Update::kScale, static_cast<T>(p_.scale),
-                                          nullptr});
+    const Product<T> look{.a = k_.data,
+                          .lda = k_.ld,
+                          .b = q(panel),
+                          .ldb = kPanelRows,
+                          .c = work_.s,
+                          .ldc = kPanelRows,
+                          .m = keys,
+                          .n = width,
+                          .k = p_.head_dim,
+                          .update = Update::kScale,
+                          .scale = static_cast<T>(p_.scale)};
+    multiply<LayoutOfA::kRows>(look, ahead_);
     online_softmax(width, keys, mask, work_.s, softmax);
-    const Product<T> weigh{work_.v,     packed_, work_.s, kPanelRows,       o(panel), kPanelRows,
-                           p_.head_dim, width,   keys,    Update::kRescale, T{1},     softmax.factor};
+    const Product<T> weigh{.a = v_.data,
+                           .lda = v_.ld,
+                           .b = work_.s,
+                           .ldb = kPanelRows,
+                           .c = o(panel),
+                           .ldc = kPanelRows,
+                           .m = p_.head_dim,
+                           .n = width,
+                           .k = keys,
+                           .update = Update::kRescale,
+                           .factor = softmax.factor};
     if (mask != nullptr && !finite) {
       multiply_skipping_zeros<LayoutOfA::kColumns>(weigh);
     } else {
-      multiply<LayoutOfA::kColumns>(weigh);
+      multiply<LayoutOfA::kColumns>(weigh, ahead_);
     }
   }
 
@@ -129,6 +160,11 @@ class ForwardBlock {
     }
   }
 
+  struct Tile {
+    const T* data = nullptr;
+    std::int64_t ld = 0;
+  };
+
   const ForwardTask<T>& task_;
   const ForwardArguments& a_;
   const Problem& p_;
@@ -137,6 +173,8 @@ class ForwardBlock {
   std::int64_t packed_;
   Split panels_;
   RowVisibility visible_;
+  Tile k_, v_;
+  Prefetcher ahead_;
 };
 
 void forward_float(const ForwardTask<float>& task, std::byte* workspace) {
@@ -147,6 +185,8 @@ void forward_double(const ForwardTask<double>& task, std::byte* workspace) {
   ForwardBlock<double>(task, workspace).run();
 }
 
+const char* target() { return hwy::TargetName(HWY_TARGET); }
+
 }  // namespace HWY_NAMESPACE
 }  // namespace lvx
 HWY_AFTER_NAMESPACE();
@@ -156,6 +196,9 @@ namespace lvx {
 
 HWY_EXPORT(forward_float);
 HWY_EXPORT(forward_double);
+HWY_EXPORT(target);
+
+const char* kernel_target() { return HWY_DYNAMIC_DISPATCH(target)(); }
 
 void run_forward_task(const ForwardTask<float>& task, std::byte* workspace) {
   HWY_DYNAMIC_DISPATCH(forward_float)(task, workspace);

@@ -35,7 +35,8 @@ struct ForwardWorkspace {
   RangeCursor* cursors;
 
   ForwardWorkspace(Scratch& scratch, const Problem& problem) {
-    const std::int64_t panels = kBlockRows / kPanelRows;
+    const std::int64_t rows = block_rows(problem, sizeof(T));
+    const std::int64_t panels = rows / kPanelRows;
     const std::int64_t packed = packed_dim(problem.head_dim);
     q = scratch.take<T>(panels * kPanelRows * packed);
     o = scratch.take<T>(panels * kPanelRows * packed);
@@ -45,9 +46,12 @@ struct ForwardWorkspace {
     v = scratch.take<T>(kTileKeys * packed);
     row = scratch.take<T>(kPanelRows * packed);
     state = scratch.take<T>(panels * 3 * kPanelRows);
-    cursors = scratch.take<RangeCursor>(kBlockRows);
+    cursors = scratch.take<RangeCursor>(rows);
   }
 };
+
+// The instruction set that the kernels use, for people.
+const char* kernel_target();
 
 void run_forward_task(const ForwardTask<float>& task, std::byte* workspace);
 void run_forward_task(const ForwardTask<double>& task, std::byte* workspace);

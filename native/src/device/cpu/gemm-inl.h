@@ -12,6 +12,8 @@
 
 #include <cstdint>
 
+#include "device/cpu/prefetch.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace lvx {
 namespace HWY_NAMESPACE {
@@ -33,8 +35,8 @@ struct Product {
   std::int64_t ldc;
   std::int64_t m, n, k;
   Update update;
-  T scale;          // kScale
-  const T* factor;  // kRescale
+  T scale = 1;                // kScale
+  const T* factor = nullptr;  // kRescale
 };
 
 template <LayoutOfA kLayout, typename T>
@@ -85,10 +87,19 @@ HWY_INLINE void block_product(D d, const Product<T>& p, std::int64_t m, std::int
 constexpr int kRegisterRows = HWY_TARGET <= HWY_AVX3 ? 8 : 4;
 
 template <LayoutOfA kLayout, int kVectors, class D, typename T = hn::TFromD<D>>
-HWY_INLINE void column_of_blocks(D d, const Product<T>& p, std::int64_t n) {
+HWY_INLINE void column_of_blocks(D d, const Product<T>& p, std::int64_t n, Prefetcher& ahead) {
   std::int64_t m = 0;
-  for (; m + kRegisterRows <= p.m; m += kRegisterRows)
+  if (kVectors == 1) {  // a single column of sums would wait for its own last addition
+    for (; m + 2 * kRegisterRows <= p.m; m += 2 * kRegisterRows) {
+      block_product<kLayout, 2 * kRegisterRows, 1>(d, p, m, n);
+      ahead.step();
+      ahead.step();
+    }
+  }
+  for (; m + kRegisterRows <= p.m; m += kRegisterRows) {
     block_product<kLayout, kRegisterRows, kVectors>(d, p, m, n);
+    ahead.step();
+  }
   if (kRegisterRows > 4 && m + 4 <= p.m) {
     block_product<kLayout, 4, kVectors>(d, p, m, n);
     m += 4;
@@ -97,20 +108,20 @@ HWY_INLINE void column_of_blocks(D d, const Product<T>& p, std::int64_t n) {
 }
 
 template <LayoutOfA kLayout, typename T>
-HWY_NOINLINE void multiply(const Product<T>& p) {
+HWY_NOINLINE void multiply(const Product<T>& p, Prefetcher& ahead) {
   const hn::ScalableTag<T> d;
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
   std::int64_t n = 0;
   while (n < p.n) {
     const std::int64_t vectors = (p.n - n + lanes - 1) / lanes;
     if (vectors == 1) {
-      column_of_blocks<kLayout, 1>(d, p, n);
+      column_of_blocks<kLayout, 1>(d, p, n, ahead);
       n += lanes;
     } else if (vectors == 2 || vectors == 4) {  // 2 + 2 beats 3 + 1
-      column_of_blocks<kLayout, 2>(d, p, n);
+      column_of_blocks<kLayout, 2>(d, p, n, ahead);
       n += 2 * lanes;
     } else {
-      column_of_blocks<kLayout, 3>(d, p, n);
+      column_of_blocks<kLayout, 3>(d, p, n, ahead);
       n += 3 * lanes;
     }
   }

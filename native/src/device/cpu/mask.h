@@ -55,18 +55,18 @@ class RowVisibility {
     return !some ? Seen::kNothing : every ? Seen::kEverything : Seen::kSome;
   }
 
-  // Sets mask[key, row] = -inf where the row does not see the key, after advance over the same keys.
+  // Sets mask = -inf where the row does not see the key, after advance over the same keys.
   template <typename T>
   void hide(std::int64_t row_begin, std::int64_t row_end, std::int64_t key_begin, std::int64_t key_end,
-            T* mask) const {
+            T* mask, std::int64_t row_stride, std::int64_t key_stride) const {
     if (everything_) return;
     const std::int64_t first = first_key_ + key_begin;
     for (std::int64_t row = row_begin; row < row_end; ++row) {
-      T* column = mask + (row - row_begin);
+      T* at = mask + (row - row_begin) * row_stride;
       cursors_[unit_.query(row) - first_query_].for_hidden(
           first, first_key_ + key_end, [&](std::int64_t begin, std::int64_t end) {
             for (std::int64_t key = begin; key < end; ++key) {
-              column[(key - first) * kPanelRows] = -std::numeric_limits<T>::infinity();
+              at[(key - first) * key_stride] = -std::numeric_limits<T>::infinity();
             }
           });
     }

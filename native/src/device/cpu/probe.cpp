@@ -61,11 +61,11 @@ double probe_gemm(Workers& workers, Memory& memory, std::int64_t n) {
     z[i] = 0.0f;
   }
   blas::sgemm(1, 1, 1, x, n, y, n, z, n);  // choosing kernels is not what is timed
-  const Split rows = split(n, workers.threads(), 1);
+  const Split rows(n, workers.threads(), 1);
   return seconds([&] {
-    workers.run(rows.parts, [&](std::int64_t part, int) {
-      const std::int64_t begin = rows.begin(part, n);
-      blas::sgemm(rows.end(part, n) - begin, n, n, x + begin * n, n, y, n, z + begin * n, n);
+    workers.run(rows.parts(), [&](std::int64_t part, int) {
+      const std::int64_t begin = rows.begin(part);
+      blas::sgemm(rows.end(part) - begin, n, n, x + begin * n, n, y, n, z + begin * n, n);
     });
   });
 }
@@ -73,13 +73,13 @@ double probe_gemm(Workers& workers, Memory& memory, std::int64_t n) {
 double probe_read(Workers& workers, Memory& memory, std::size_t bytes) {
   const Held held(memory, bytes);
   const auto total = static_cast<std::int64_t>(bytes);
-  const Split parts = split(total, std::int64_t{4} * workers.threads(), 4096);
+  const Split parts(total, std::int64_t{4} * workers.threads(), 4096);
   std::memset(held.data(), 1, bytes);
   std::atomic<std::uint64_t> sum{0};  // so that reading cannot be left out
   return seconds([&] {
-    workers.run(parts.parts, [&](std::int64_t part, int) {
-      const std::int64_t begin = parts.begin(part, total);
-      sum += sum_of(held.data() + begin, static_cast<std::size_t>(parts.end(part, total) - begin));
+    workers.run(parts.parts(), [&](std::int64_t part, int) {
+      const std::int64_t begin = parts.begin(part);
+      sum += sum_of(held.data() + begin, static_cast<std::size_t>(parts.end(part) - begin));
     });
   });
 }

@@ -35,38 +35,61 @@ struct RunningSoftmax {
   T factor[kPanelRows];  // what the last tile scales earlier sums by
 };
 
-// s[key, row]: logits in, exp(logit - running maximum) out.
-template <typename T>
-HWY_NOINLINE void online_softmax(std::int64_t rows, std::int64_t keys, const T* mask, T* HWY_RESTRICT s,
-                                 RunningSoftmax<T>& state) {
+// s[key, row]: logits in, exp(logit - running maximum) out. Four maxima and four sums side by side: one of each would
+// be a chain of dependent operations.
+template <bool kMasked, typename T>
+HWY_INLINE void online_softmax_as(std::int64_t rows, std::int64_t keys, const T* mask, T* HWY_RESTRICT s,
+                                  RunningSoftmax<T>& state) {
   const hn::ScalableTag<T> d;
+  using V = hn::Vec<decltype(d)>;
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const auto lowest = hn::Set(d, -std::numeric_limits<T>::infinity());
+  const V lowest = hn::Set(d, -std::numeric_limits<T>::infinity());
   for (std::int64_t row = 0; row < rows; row += lanes) {
-    const auto before = hn::LoadU(d, state.max + row);
-    auto max = before;
-    for (std::int64_t key = 0; key < keys; ++key) {
+    const V before = hn::LoadU(d, state.max + row);
+    V max[4] = {before, before, before, before};
+    const auto see = [&](std::int64_t key, V& running) HWY_ATTR {
       T* at = s + key * kPanelRows + row;
-      auto x = hn::LoadU(d, at);
-      if (mask != nullptr) {
+      V x = hn::LoadU(d, at);
+      if (kMasked) {
         x = masked(d, x, hn::LoadU(d, mask + key * kPanelRows + row));
         hn::StoreU(x, d, at);
       }
-      max = hn::Max(max, x);
+      running = hn::Max(running, x);
+    };
+    std::int64_t key = 0;
+    for (; key + 4 <= keys; key += 4) {
+      for (int i = 0; i < 4; ++i) see(key + i, max[i]);
     }
+    for (; key < keys; ++key) see(key, max[0]);
+    const V highest = hn::Max(hn::Max(max[0], max[1]), hn::Max(max[2], max[3]));
     // Rows that have seen nothing yet keep -inf; subtracting 0 keeps their weights exp(-inf) = 0.
-    const auto base = hn::IfThenZeroElse(hn::Eq(max, lowest), max);
-    const auto factor = exp_nonpositive(d, hn::Sub(before, base));
-    auto sum = hn::Zero(d);
-    for (std::int64_t key = 0; key < keys; ++key) {
-      T* at = s + key * kPanelRows + row;
-      const auto weight = exp_nonpositive(d, hn::Sub(hn::LoadU(d, at), base));
+    const V base = hn::IfThenZeroElse(hn::Eq(highest, lowest), highest);
+    const V factor = exp_nonpositive(d, hn::Sub(before, base));
+    V sum[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
+    const auto weigh = [&](std::int64_t at_key, V& running) HWY_ATTR {
+      T* at = s + at_key * kPanelRows + row;
+      const V weight = exp_nonpositive(d, hn::Sub(hn::LoadU(d, at), base));
       hn::StoreU(weight, d, at);
-      sum = hn::Add(sum, weight);
+      running = hn::Add(running, weight);
+    };
+    for (key = 0; key + 4 <= keys; key += 4) {
+      for (int i = 0; i < 4; ++i) weigh(key + i, sum[i]);
     }
-    hn::StoreU(max, d, state.max + row);
+    for (; key < keys; ++key) weigh(key, sum[0]);
+    const V total = hn::Add(hn::Add(sum[0], sum[1]), hn::Add(sum[2], sum[3]));
+    hn::StoreU(highest, d, state.max + row);
     hn::StoreU(factor, d, state.factor + row);
-    hn::StoreU(hn::MulAdd(hn::LoadU(d, state.sum + row), factor, sum), d, state.sum + row);
+    hn::StoreU(hn::MulAdd(hn::LoadU(d, state.sum + row), factor, total), d, state.sum + row);
+  }
+}
+
+template <typename T>
+HWY_NOINLINE void online_softmax(std::int64_t rows, std::int64_t keys, const T* mask, T* HWY_RESTRICT s,
+                                 RunningSoftmax<T>& state) {
+  if (mask == nullptr) {
+    online_softmax_as<false>(rows, keys, mask, s, state);
+  } else {
+    online_softmax_as<true>(rows, keys, mask, s, state);
   }
 }
 

@@ -1,21 +1,64 @@
 // SPDX-License-Identifier: Apache-2.0
-// The threads of a device: a oneTBB arena of its own, in which the calling thread takes part.
+// The threads of a device. The calling thread takes part; the others are helpers that all devices of the process
+// share, one fewer than there are cores, so that many ranks in one process do not get in each other's way. Written
+// with a mutex and condition variables only, which ThreadSanitizer understands.
 #pragma once
 
-#include <oneapi/tbb/info.h>
-#include <oneapi/tbb/parallel_for.h>
-#include <oneapi/tbb/task_arena.h>
-
-#include <algorithm>
+#include <atomic>
+#include <condition_variable>
 #include <cstdint>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
 
 namespace lvx {
 
+// As many threads as this process may use: taskset and containers count.
+int usable_threads();
+
+class Helpers {
+ public:
+  // Work that is handed out index by index.
+  struct Job {
+    void (*call)(const void* work, std::int64_t index, int slot);
+    const void* work;
+    std::int64_t count;
+    int slots;  // threads that may take part, the caller included
+    std::atomic<std::int64_t> next{0};
+    int taken = 1;   // slots given out; the caller has slot 0
+    int inside = 0;  // helpers at work
+    std::exception_ptr failure = nullptr;
+  };
+
+  // The process's helpers; they end with the last device.
+  static std::shared_ptr<Helpers> shared();
+
+  explicit Helpers(int threads);
+  ~Helpers();
+  Helpers(const Helpers&) = delete;
+  Helpers& operator=(const Helpers&) = delete;
+
+  // Returns when every index is done; throws what the first failed one threw.
+  void run(Job& job);
+
+ private:
+  void help();
+  void take_part(Job& job, int slot);
+  Job* open_job();
+
+  std::mutex mutex_;
+  std::condition_variable work_;
+  std::condition_variable done_;
+  std::vector<Job*> jobs_;
+  bool closing_ = false;
+  std::vector<std::thread> threads_;
+};
+
 class Workers {
  public:
-  // Threads beyond the machine's cores would only get in each other's way: the work is cut for them, no more.
-  explicit Workers(int threads)
-      : threads_(threads), arena_(std::min(threads, oneapi::tbb::info::default_concurrency())) {}
+  explicit Workers(int threads) : threads_(threads), helpers_(Helpers::shared()) {}
 
   int threads() const { return threads_; }
 
@@ -23,25 +66,21 @@ class Workers {
   // [0, threads), run at a time. What is computed must not depend on the slot.
   template <typename Work>
   void run(std::int64_t count, const Work& work) {
-    if (count <= 0) return;
-    if (threads_ == 1 || count == 1) {
+    if (threads_ == 1 || count <= 1) {
       for (std::int64_t i = 0; i < count; ++i) work(i, 0);
       return;
     }
-    arena_.execute([&] {
-      oneapi::tbb::parallel_for(
-          oneapi::tbb::blocked_range<std::int64_t>(0, count, 1),
-          [&](const oneapi::tbb::blocked_range<std::int64_t>& range) {
-            const int slot = oneapi::tbb::this_task_arena::current_thread_index();
-            for (std::int64_t i = range.begin(); i != range.end(); ++i) work(i, slot);
-          },
-          oneapi::tbb::simple_partitioner());
-    });
+    Helpers::Job job{.call = [](const void* w, std::int64_t index,
+                                int slot) { (*static_cast<const Work*>(w))(index, slot); },
+                     .work = &work,
+                     .count = count,
+                     .slots = threads_};
+    helpers_->run(job);
   }
 
  private:
   int threads_;
-  oneapi::tbb::task_arena arena_;
+  std::shared_ptr<Helpers> helpers_;
 };
 
 }  // namespace lvx

@@ -28,11 +28,12 @@ Clock::time_point EmulatedLinks::carry(int from, int to, std::size_t bytes, Cloc
   const bool shared = !inside && links_.shared_inter;
   End& sender = ends[static_cast<std::size_t>(shared ? from_node : from)];
   End& receiver = ends[static_cast<std::size_t>(shared ? to_node : to)];
-  const Clock::time_point begin = std::max({now, sender.sent, receiver.received});
-  const Clock::time_point end = begin + duration_of(static_cast<double>(bytes) / link.bytes_per_second);
-  sender.sent = end;
-  receiver.received = end;
-  return end + duration_of(link.latency_seconds);
+  // Each end works through what it was given on its own: as if messages under way shared links fairly, and a busy
+  // receiver did not keep a sender from serving others.
+  const Clock::duration duration = duration_of(static_cast<double>(bytes) / link.bytes_per_second);
+  sender.sent = std::max(now, sender.sent) + duration;
+  receiver.received = std::max(now, receiver.received) + duration;
+  return std::max(sender.sent, receiver.received) + duration_of(link.latency_seconds);
 }
 
 }  // namespace lvx

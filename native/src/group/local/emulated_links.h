@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// When messages would arrive over links slower than memory. Links are full duplex and carry one message at a time each
-// way, in the order in which both sides were ready.
+// When messages would arrive over links slower than memory. Links are full duplex; each end carries what it is given in
+// the order in which both sides of the messages were ready.
 #pragma once
 
 #include <cstddef>

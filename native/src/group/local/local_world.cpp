@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "group/local/emulated_links.h"
+#include "group/local/rank_clock.h"
 
 namespace lvx {
 namespace {
@@ -20,13 +21,15 @@ namespace {
 struct Post {
   Transfer transfer;
   Ticket ticket;
+  Clock::time_point ready;  // by the clock of the rank that posted it
   bool copying = false;
   bool done = false;
-  Clock::time_point arrival{};  // once done, over emulated links
+  Clock::time_point arrival{};  // once done, over the emulated link
 };
 
 struct ControlMessage {
   std::uint64_t round;
+  Clock::time_point published;  // by the clock of the rank that did
   std::vector<std::byte> bytes;
 };
 
@@ -65,11 +68,11 @@ class World final : public LocalWorld, public std::enable_shared_from_this<World
   std::unique_ptr<Transport> join(int rank) override;
   void close() override;
 
-  void publish(int me, std::uint64_t round, std::span<const std::byte> message);
+  void publish(int me, std::uint64_t round, std::span<const std::byte> message, Clock::time_point now);
   void collect(int me, std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
-               Clock::time_point deadline);
-  Ticket start(int me, std::span<const Transfer> transfers);
-  void wait(int me, Ticket ticket, Clock::time_point deadline);
+               Clock::time_point deadline, RankClock& clock);
+  Ticket start(int me, std::span<const Transfer> transfers, Clock::time_point now);
+  void wait(int me, Ticket ticket, Clock::time_point deadline, RankClock& clock);
   void leave(int me, int culprit, const std::string& reason) noexcept;
 
  private:
@@ -97,20 +100,26 @@ class World final : public LocalWorld, public std::enable_shared_from_this<World
 
 class LocalTransport final : public Transport {
  public:
-  LocalTransport(std::shared_ptr<World> world, int rank) : world_(std::move(world)), rank_(rank) {}
+  LocalTransport(std::shared_ptr<World> world, int rank)
+      : world_(std::move(world)), rank_(rank), clock_(world_->options().links.virtual_time) {}
 
   lvx_group_kind kind() const override { return LVX_GROUP_LOCAL; }
   int rank() const override { return rank_; }
   int size() const override { return world_->size(); }
   void publish(std::uint64_t round, std::span<const std::byte> message) override {
-    world_->publish(rank_, round, message);
+    world_->publish(rank_, round, message, clock_.now());
   }
   void collect(std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
                Clock::time_point deadline) override {
-    world_->collect(rank_, round, all, message_bytes, deadline);
+    world_->collect(rank_, round, all, message_bytes, deadline, clock_);
   }
-  Ticket start(std::span<const Transfer> transfers) override { return world_->start(rank_, transfers); }
-  void wait(Ticket ticket, Clock::time_point deadline) override { world_->wait(rank_, ticket, deadline); }
+  Clock::time_point now() const override { return clock_.now(); }
+  Ticket start(std::span<const Transfer> transfers) override {
+    return world_->start(rank_, transfers, clock_.now());
+  }
+  void wait(Ticket ticket, Clock::time_point deadline) override {
+    world_->wait(rank_, ticket, deadline, clock_);
+  }
   void leave(int culprit, const std::string& reason) noexcept override {
     world_->leave(rank_, culprit, reason);
   }
@@ -118,6 +127,7 @@ class LocalTransport final : public Transport {
  private:
   const std::shared_ptr<World> world_;
   const int rank_;
+  RankClock clock_;
 };
 
 std::unique_ptr<Transport> World::join(int rank) {
@@ -166,15 +176,15 @@ void World::forget_read_rounds() {
   }
 }
 
-void World::publish(int me, std::uint64_t round, std::span<const std::byte> message) {
+void World::publish(int me, std::uint64_t round, std::span<const std::byte> message, Clock::time_point now) {
   const Lock lock(mutex_);
   state(me).reading = round;
-  state(me).published.push_back({round, {message.begin(), message.end()}});
+  state(me).published.push_back({round, now, {message.begin(), message.end()}});
   for (RankState& rank : ranks_) rank.wake.notify_all();
 }
 
 void World::collect(int me, std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
-                    Clock::time_point deadline) {
+                    Clock::time_point deadline, RankClock& clock) {
   Lock lock(mutex_);
   for (int peer = 0; peer < size(); ++peer) {
     const ControlMessage* message = find(peer, round);
@@ -184,6 +194,7 @@ void World::collect(int me, std::uint64_t round, std::span<std::byte> all, std::
       message = find(peer, round);
     }
     state(me).waiting_for = kNobody;
+    if (clock.is_virtual()) clock.wait_until(message->published);
     if (message->bytes.size() != message_bytes) {
       throw Error(LVX_PEER_LOST,
                   "rank " + std::to_string(peer) + " sent a control message of " +
@@ -198,12 +209,12 @@ void World::collect(int me, std::uint64_t round, std::span<std::byte> all, std::
   forget_read_rounds();
 }
 
-Ticket World::start(int me, std::span<const Transfer> transfers) {
+Ticket World::start(int me, std::span<const Transfer> transfers, Clock::time_point now) {
   Lock lock(mutex_);
   RankState& mine = state(me);
   const Ticket ticket = ++mine.last_ticket;
   for (const Transfer& transfer : transfers) {
-    Post& post = mine.posts.emplace_back(Post{transfer, ticket});
+    Post& post = mine.posts.emplace_back(Post{transfer, ticket, now});
     if (transfer.direction == Transfer::Direction::kSend) {
       channel(me, transfer.peer).sends.push_back(&post);
     } else {
@@ -236,7 +247,7 @@ void World::match(Lock& lock, int from, int to) {
     line.receives.pop_front();
     send.copying = true;
     receive.copying = true;
-    send.arrival = links_.carry(from, to, send.transfer.bytes, Clock::now());
+    send.arrival = links_.carry(from, to, send.transfer.bytes, std::max(send.ready, receive.ready));
     receive.arrival = send.arrival;
     lock.unlock();
     std::memcpy(receive.transfer.data, send.transfer.data, send.transfer.bytes);
@@ -250,13 +261,13 @@ void World::match(Lock& lock, int from, int to) {
   }
 }
 
-void World::wait(int me, Ticket ticket, Clock::time_point deadline) {
+void World::wait(int me, Ticket ticket, Clock::time_point deadline, RankClock& clock) {
   Lock lock(mutex_);
   RankState& mine = state(me);
   for (;;) {
     const Clock::time_point now = Clock::now();
     const auto open = std::find_if(mine.posts.begin(), mine.posts.end(), [&](const Post& post) {
-      return post.ticket == ticket && (!post.done || post.arrival > now);
+      return post.ticket == ticket && (!post.done || (!clock.is_virtual() && post.arrival > now));
     });
     if (open == mine.posts.end()) break;
     const int peer = open->transfer.peer;
@@ -264,7 +275,10 @@ void World::wait(int me, Ticket ticket, Clock::time_point deadline) {
     sleep(lock, me, peer, open->done ? std::min(open->arrival, deadline) : deadline, deadline);
   }
   mine.waiting_for = kNobody;
-  mine.posts.remove_if([&](const Post& post) { return post.ticket == ticket; });
+  mine.posts.remove_if([&](const Post& post) {
+    if (post.ticket == ticket && clock.is_virtual()) clock.wait_until(post.arrival);
+    return post.ticket == ticket;
+  });
 }
 
 // Sleeps until something changed or the time has come; throws once the deadline has passed. waiting_for stays set while the caller looks

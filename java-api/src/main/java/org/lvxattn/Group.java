@@ -30,10 +30,6 @@ import org.lvxattn.bindings.generated.lvx_statistics;
  * is null, closed or of another thread: the others wait for that rank until the deadline.
  */
 public final class Group implements AutoCloseable {
-  /** What launchers tell a process about the number of processes. */
-  private static final List<String> SIZE_VARIABLES =
-      List.of("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE");
-
   private final Device device;
   private final GroupResource resource;
   private final MemorySegment options;
@@ -89,50 +85,142 @@ public final class Group implements AutoCloseable {
   }
 
   /**
-   * The group that this process was started for, as its launcher's environment describes it: a
-   * group of one rank where {@code WORLD_SIZE} and its like ({@code OMPI_COMM_WORLD_SIZE}, {@code
-   * PMI_SIZE}) are absent or 1.
+   * One rank of a group whose ranks are processes, joined by Gloo over TCP. All ranks call it at
+   * the same time; it returns when they are connected. After a failure the survivors can make a new
+   * group of the rest by it.
    *
-   * @throws NullPointerException if device is null
-   * @throws IllegalStateException if the device was closed or the environment makes no sense
-   * @throws LvxException with {@link Status#UNSUPPORTED} if the environment asks for several
-   *     processes: this build joins the threads of one process only ({@link LocalWorld})
+   * @param rank of this process, 0 to size - 1
+   * @param size number of processes, 1 to 4096
+   * @param rendezvous how they find each other
+   * @param host the name or address of this machine by which the others reach it; null for what its
+   *     own name resolves to
+   * @param options of the group; the deadline also bounds the rendezvous
+   * @throws NullPointerException if device, rendezvous or options is null
+   * @throws IllegalArgumentException if rank or size is out of range, or host is not this machine
+   * @throws IllegalStateException if the device was closed
+   * @throws GroupException naming a rank that did not come or cannot be reached
+   * @throws LvxException with {@link Status#MISSING_LIBRARY} if Gloo is not installed
    * @throws WrongThreadException if another thread owns the device
    */
-  public static Group fromEnvironment(Device device) {
-    return fromEnvironment(device, System::getenv);
+  public static Group gloo(
+      Device device,
+      int rank,
+      int size,
+      Rendezvous rendezvous,
+      @Nullable String host,
+      GroupOptions options) {
+    Arguments.present(device, "device").requireUsable("device");
+    Arguments.present(rendezvous, "rendezvous");
+    Arguments.present(options, "options");
+    try (GlooBootstrap bootstrap = new GlooBootstrap(rank, size, host, options)) {
+      List<byte[]> addresses =
+          rendezvous.allGather(rank, size, bootstrap.address(), options.deadline());
+      return bootstrap.connect(device, addresses);
+    }
   }
 
-  static Group fromEnvironment(Device device, UnaryOperator<@Nullable String> environment) {
+  /**
+   * This process's rank among all processes that {@code mpirun}, or another launcher of MPI, has
+   * started. MPI is started if it is not running; it ends with the process, and waits for the peers
+   * then.
+   *
+   * @throws NullPointerException if an argument is null
+   * @throws IllegalStateException if the device was closed, or MPI cannot be used any more because
+   *     an earlier group of it broke off
+   * @throws LvxException with {@link Status#MISSING_LIBRARY} if MPI is not installed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public static Group mpi(Device device, GroupOptions options) {
     Arguments.present(device, "device").requireUsable("device");
-    for (String variable : SIZE_VARIABLES) {
-      String value = environment.apply(variable);
-      if (value == null) {
-        continue;
-      }
-      int processes;
-      try {
-        processes = Integer.parseInt(value.trim());
-      } catch (NumberFormatException e) {
-        throw new IllegalStateException(
-            "environment variable " + variable + " is '" + value + "'; a number was expected", e);
-      }
-      if (processes < 1) {
-        throw new IllegalStateException(
-            "environment variable " + variable + " is " + value + "; 1 or more was expected");
-      }
-      if (processes > 1) {
-        throw new LvxException(
-            Status.UNSUPPORTED,
-            "environment variable "
-                + variable
-                + " asks for a group of "
-                + value
-                + " processes; this build has the group engines self (one rank) and local (the"
-                + " ranks are threads of one process, see LocalWorld)");
-      }
+    Arguments.present(options, "options");
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment handle = arena.allocate(ValueLayout.JAVA_LONG);
+      NativeCalls.check(Lvx.lvx_group_create_mpi(device.handle(), options.toNative(arena), handle));
+      return new Group(device, handle.get(ValueLayout.JAVA_LONG, 0));
     }
-    return self(device);
+  }
+
+  /**
+   * As {@link #fromEnvironment(Device, GroupOptions)}, with default options.
+   *
+   * @throws IllegalStateException if the device was closed or the environment makes no sense
+   */
+  public static Group fromEnvironment(Device device) {
+    return fromEnvironment(device, GroupOptions.defaults());
+  }
+
+  /**
+   * The group that this process was started for, as its launcher's environment describes it.
+   *
+   * <ul>
+   *   <li>{@code WORLD_SIZE} above 1, with {@code RANK}, {@code MASTER_ADDR} and {@code
+   *       MASTER_PORT}, as torchrun sets them: Gloo. Rank 0 serves the rendezvous at that address.
+   *       The others reach this machine by the address it has towards rank 0's, or that of the
+   *       interface which {@code GLOO_SOCKET_IFNAME} names.
+   *   <li>{@code OMPI_COMM_WORLD_SIZE} or {@code PMI_SIZE} above 1, as mpirun sets it: MPI.
+   *   <li>Otherwise a group of one rank.
+   * </ul>
+   *
+   * @throws NullPointerException if an argument is null
+   * @throws IllegalStateException if the device was closed or the environment makes no sense; the
+   *     message names the variable
+   * @throws GroupException naming a rank that did not come or cannot be reached
+   * @throws LvxException with {@link Status#MISSING_LIBRARY} if the engine is not installed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public static Group fromEnvironment(Device device, GroupOptions options) {
+    return fromEnvironment(device, options, System::getenv);
+  }
+
+  static Group fromEnvironment(
+      Device device, GroupOptions options, UnaryOperator<@Nullable String> variables) {
+    Arguments.present(device, "device").requireUsable("device");
+    Arguments.present(options, "options");
+    LaunchEnvironment launch = LaunchEnvironment.read(variables);
+    return switch (launch.kind()) {
+      case SELF -> self(device, options);
+      case MPI -> mpi(device, options);
+      case GLOO ->
+          gloo(
+              device,
+              launch.rank(),
+              launch.size(),
+              Rendezvous.tcp(launch.masterHost(), launch.masterPort()),
+              launch.ownHost(variables),
+              options);
+    };
+  }
+
+  /** What joins the ranks of a group. */
+  public enum Kind {
+    /** Nothing: one rank. */
+    SELF(Lvx.LVX_GROUP_SELF()),
+    /** Ranks are threads of one process. */
+    LOCAL(Lvx.LVX_GROUP_LOCAL()),
+    /** Ranks are processes, joined by Gloo over TCP. */
+    GLOO(Lvx.LVX_GROUP_GLOO()),
+    /** Ranks are processes, joined by MPI. */
+    MPI(Lvx.LVX_GROUP_MPI());
+
+    private final int code;
+
+    Kind(int code) {
+      this.code = code;
+    }
+  }
+
+  /**
+   * Loads what groups of a kind need, without making one: for diagnosis.
+   *
+   * @throws NullPointerException if kind is null
+   * @throws LvxException with {@link Status#MISSING_LIBRARY}, naming what is missing and where it
+   *     comes from
+   * @throws LinkageError if the native library cannot be loaded
+   */
+  public static void loadEngine(Kind kind) {
+    Arguments.present(kind, "kind");
+    NativeCalls.load();
+    NativeCalls.check(Lvx.lvx_group_load_engine(kind.code));
   }
 
   /** This rank's number, from 0. */

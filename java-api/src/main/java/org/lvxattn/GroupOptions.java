@@ -18,6 +18,10 @@ import org.lvxattn.bindings.generated.lvx_group_options;
  *     for none, and in every other group, whose links are real
  * @param inter likewise between nodes
  * @param sharedInter whether the ranks of a node share one emulated link to the other nodes
+ * @param virtualTime whether the clock of each rank of a local group counts the processor time of
+ *     its thread and the emulated transfers instead of real time: so more ranks than processors can
+ *     be compared, without waiting. All times in {@link Statistics} are then of this clock; the
+ *     ranks' devices must have one thread
  */
 public record GroupOptions(
     Duration deadline,
@@ -25,14 +29,15 @@ public record GroupOptions(
     int recorderEntries,
     Link intra,
     Link inter,
-    boolean sharedInter) {
+    boolean sharedInter,
+    boolean virtualTime) {
   /** Some thirty years. */
   private static final Duration LONGEST_DEADLINE = Duration.ofSeconds(1_000_000_000);
 
   private static final int MOST_RECORDER_ENTRIES = 1 << 20;
 
   private static final GroupOptions DEFAULTS =
-      new GroupOptions(Duration.ofSeconds(60), 0, 4096, Link.INSTANT, Link.INSTANT, false);
+      new GroupOptions(Duration.ofSeconds(60), 0, 4096, Link.INSTANT, Link.INSTANT, false, false);
 
   /**
    * Checks the components.
@@ -65,22 +70,32 @@ public record GroupOptions(
 
   /** These options with another deadline. */
   public GroupOptions withDeadline(Duration deadline) {
-    return new GroupOptions(deadline, ranksPerNode, recorderEntries, intra, inter, sharedInter);
+    return new GroupOptions(
+        deadline, ranksPerNode, recorderEntries, intra, inter, sharedInter, virtualTime);
   }
 
   /** These options with another number of ranks on a node. */
   public GroupOptions withRanksPerNode(int ranksPerNode) {
-    return new GroupOptions(deadline, ranksPerNode, recorderEntries, intra, inter, sharedInter);
+    return new GroupOptions(
+        deadline, ranksPerNode, recorderEntries, intra, inter, sharedInter, virtualTime);
   }
 
   /** These options with another length of the flight recorder. */
   public GroupOptions withRecorderEntries(int recorderEntries) {
-    return new GroupOptions(deadline, ranksPerNode, recorderEntries, intra, inter, sharedInter);
+    return new GroupOptions(
+        deadline, ranksPerNode, recorderEntries, intra, inter, sharedInter, virtualTime);
   }
 
   /** These options with emulated links, for a local group. */
   public GroupOptions withLinks(Link intra, Link inter, boolean sharedInter) {
-    return new GroupOptions(deadline, ranksPerNode, recorderEntries, intra, inter, sharedInter);
+    return new GroupOptions(
+        deadline, ranksPerNode, recorderEntries, intra, inter, sharedInter, virtualTime);
+  }
+
+  /** These options with the ranks' clocks in virtual or real time, for a local group. */
+  public GroupOptions withVirtualTime(boolean virtualTime) {
+    return new GroupOptions(
+        deadline, ranksPerNode, recorderEntries, intra, inter, sharedInter, virtualTime);
   }
 
   static void requireDeadline(Duration deadline) {
@@ -108,6 +123,7 @@ public record GroupOptions(
     lvx_group_options.inter_bytes_per_second(struct, bandwidth(inter));
     lvx_group_options.inter_latency_seconds(struct, inter.latencySeconds());
     lvx_group_options.shared_inter(struct, sharedInter ? 1 : 0);
+    lvx_group_options.virtual_time(struct, virtualTime ? 1 : 0);
     return struct;
   }
 

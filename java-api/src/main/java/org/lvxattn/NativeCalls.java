@@ -62,7 +62,8 @@ final class NativeCalls {
       int rank = lvx_error.rank(error);
       long sequence = lvx_error.sequence(error);
       return switch (status) {
-        case INVALID_ARGUMENT, UNSUPPORTED -> new IllegalArgumentException(message);
+        case INVALID_ARGUMENT -> new IllegalArgumentException(message);
+        case UNSUPPORTED -> new UnsupportedRequestException(message);
         case INVALID_HANDLE, INVALID_STATE -> new IllegalStateException(message);
         case OUT_OF_MEMORY -> new OutOfDeviceMemoryException(message);
         case DEADLINE_EXCEEDED -> new DeadlineExceededException(message, rank, sequence, operation);

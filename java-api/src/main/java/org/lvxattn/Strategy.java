@@ -23,7 +23,7 @@ public enum Strategy {
   KV_GATHER(Lvx.LVX_KV_GATHER()),
   /**
    * Heads against sequence, as in DeepSpeed-Ulysses (arXiv 2309.14509): each rank gets all tokens
-   * of some heads. An {@link IllegalArgumentException} where the heads do not go round.
+   * of some heads. An {@link UnsupportedRequestException} where the heads do not go round.
    */
   HEAD_ALL_TO_ALL(Lvx.LVX_HEAD_ALL_TO_ALL()),
   /**

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.cli;
 
-import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
-import java.util.stream.Collectors;
 import org.lvxattn.DType;
-import org.lvxattn.Strategy;
 import org.lvxattn.cli.workload.AttentionShape;
 import org.lvxattn.cli.workload.Model;
 import picocli.CommandLine.ITypeConverter;
@@ -14,9 +10,6 @@ import picocli.CommandLine.TypeConversionException;
 
 /** The words that options take. */
 final class Choices {
-  private static final List<String> PLANNED_STRATEGIES =
-      List.of("QUERY_GATHER", "KV_RING", "KV_GATHER", "HEAD_ALL_TO_ALL", "TWO_LEVEL", "AUTO");
-
   private Choices() {}
 
   /** A floating-point dtype by its lower-case name. */
@@ -31,41 +24,6 @@ final class Choices {
       throw new TypeConversionException(
           "unknown dtype '" + word + "', expected float64, float32, bfloat16 or float16");
     }
-  }
-
-  /** A strategy by its name. */
-  static final class StrategyWord implements ITypeConverter<Strategy> {
-    @Override
-    public Strategy convert(String word) {
-      try {
-        return strategy(word);
-      } catch (IllegalArgumentException e) {
-        throw new TypeConversionException(e.getMessage());
-      }
-    }
-  }
-
-  /**
-   * A strategy by its name.
-   *
-   * @throws IllegalArgumentException naming those there are
-   */
-  static Strategy strategy(String word) {
-    String name = word.toUpperCase(Locale.ROOT).replace('-', '_');
-    for (Strategy strategy : Strategy.values()) {
-      if (strategy.name().equals(name)) {
-        return strategy;
-      }
-    }
-    String problem =
-        PLANNED_STRATEGIES.contains(name)
-            ? "strategy " + name + " is not part of this version"
-            : "unknown strategy '" + word + "'";
-    throw new IllegalArgumentException(problem + ", expected " + strategies());
-  }
-
-  private static String strategies() {
-    return Arrays.stream(Strategy.values()).map(Enum::name).collect(Collectors.joining(", "));
   }
 
   /** A model by its name. */
@@ -89,6 +47,16 @@ final class Choices {
       } catch (IllegalArgumentException e) {
         throw new TypeConversionException(e.getMessage());
       }
+    }
+  }
+
+  /** The engine between ranks, where they may be processes. */
+  static final class ProcessGroupWord implements ITypeConverter<String> {
+    @Override
+    public String convert(String word) {
+      return List.of("gloo", "mpi").contains(word)
+          ? word
+          : only("group", "local", List.of("nccl"), word);
     }
   }
 

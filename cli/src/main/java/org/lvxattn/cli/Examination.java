@@ -8,6 +8,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.Device;
+import org.lvxattn.Group;
+import org.lvxattn.LvxException;
 import org.lvxattn.NativeInfo;
 import org.lvxattn.cli.DoctorReport.Item;
 import org.lvxattn.cli.DoctorReport.Status;
@@ -29,7 +31,7 @@ final class Examination {
       items.add(tool(tool, "needed only to build from source; install it by your package manager"));
     }
     items.add(tool("nvcc", "needed only to build CUDA kernels; part of NVIDIA's CUDA Toolkit"));
-    for (String engine : List.of("cuda", "gloo", "mpi", "nccl")) {
+    for (String engine : List.of("cuda", "nccl")) {
       items.add(
           new Item(
               engine,
@@ -69,6 +71,8 @@ final class Examination {
               library.version() + ", ABI " + library.abiVersion() + ", " + library.file()));
       items.add(cache(library.file()));
       items.add(cpu());
+      items.add(engine("gloo", Group.Kind.GLOO));
+      items.add(engine("mpi", Group.Kind.MPI));
     } catch (LinkageError e) {
       items.add(
           new Item(
@@ -98,6 +102,17 @@ final class Examination {
               + device.threads()
               + " threads, Java heap up to "
               + Units.bytes(Runtime.getRuntime().maxMemory()));
+    }
+  }
+
+  /** An engine that is not there is no fault: local ranks need none. */
+  private static Item engine(String name, Group.Kind kind) {
+    try {
+      Group.loadEngine(kind);
+      return Item.ok(name, "ranks can be processes");
+    } catch (LvxException e) {
+      return new Item(
+          name, Status.ABSENT, String.valueOf(e.getMessage()), "needed only for --group " + name);
     }
   }
 

@@ -44,7 +44,12 @@ public final class Main {
     CommandLine line = new CommandLine(main);
     for (Object command :
         new Object[] {
-          new RunCommand(), new VerifyCommand(), new KernelCommand(), new DoctorCommand()
+          new RunCommand(),
+          new CompareCommand(),
+          new PlanCommand(),
+          new VerifyCommand(),
+          new KernelCommand(),
+          new DoctorCommand()
         }) {
       CommandLine sub = new CommandLine(command);
       sub.getCommandSpec().mixinStandardHelpOptions(true);

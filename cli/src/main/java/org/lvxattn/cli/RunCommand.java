@@ -2,24 +2,25 @@
 package org.lvxattn.cli;
 
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
-import org.lvxattn.DType;
+import java.util.function.Function;
+import org.lvxattn.CpuOptions;
+import org.lvxattn.Device;
+import org.lvxattn.Group;
 import org.lvxattn.Strategy;
 import org.lvxattn.cli.output.Json;
 import org.lvxattn.cli.output.Progress;
-import org.lvxattn.cli.workload.AttentionShape;
 import org.lvxattn.cli.workload.Inputs;
 import org.lvxattn.cli.workload.LocalRun;
 import org.lvxattn.cli.workload.Oracle;
 import org.lvxattn.cli.workload.Results;
-import org.lvxattn.cli.workload.VideoClip;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /** {@code lvx run}: one attention over several ranks. */
 @Command(
@@ -31,132 +32,67 @@ import picocli.CommandLine.Option;
     },
     sortOptions = false)
 final class RunCommand implements Callable<Integer> {
-  /** Text tokens of the main job: few enough for the oracle to follow on two cores. */
-  private static final int MAIN_JOB_TEXT = 32;
+  @Spec private CommandSpec spec;
 
-  @Mixin private final ShapeOptions sizes = new ShapeOptions();
-
-  @Option(
-      names = "--video",
-      paramLabel = "DIR",
-      description = "Keys and values from the PNG or JPEG frames of a folder.")
-  private @Nullable Path video;
-
-  @Option(
-      names = "--ranks",
-      paramLabel = "N",
-      converter = Positive.class,
-      description = "Ranks, threads of this process (default: ${DEFAULT-VALUE}).")
-  private int ranks = 4;
-
-  @Option(
-      names = "--ranks-per-node",
-      paramLabel = "N",
-      converter = Positive.class,
-      description = "Ranks that share a node, for the count of bytes between nodes (default: all).")
-  private @Nullable Integer ranksPerNode;
+  @Mixin private final JobOptions job = new JobOptions();
 
   @Option(
       names = "--strategy",
       paramLabel = "S",
-      converter = Choices.StrategyWord.class,
-      description = "What moves between ranks: QUERY_RING (default).")
+      description =
+          "What moves between ranks: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
   private Strategy strategy = Strategy.QUERY_RING;
-
-  @Option(
-      names = "--group",
-      paramLabel = "G",
-      converter = Choices.GroupWord.class,
-      description = "What joins the ranks: local (default).")
-  private String group = "local";
-
-  @Option(
-      names = "--device",
-      paramLabel = "D",
-      converter = Choices.DeviceWord.class,
-      description = "What computes: cpu (default).")
-  private String device = "cpu";
-
-  @Option(
-      names = "--dtype",
-      paramLabel = "T",
-      converter = Choices.Dtype.class,
-      description = "float64, float32 (default), bfloat16 or float16.")
-  private DType dtype = DType.FLOAT32;
-
-  @Option(
-      names = "--backward",
-      negatable = true,
-      description = "Compute gradients too (default: in the main job).")
-  private @Nullable Boolean backward;
-
-  @Option(
-      names = "--check",
-      negatable = true,
-      description = "Compare with the float64 oracle (default: in the main job).")
-  private @Nullable Boolean check;
-
-  @Option(
-      names = "--repeat",
-      paramLabel = "N",
-      converter = Positive.class,
-      description = "Timed calls after one that warms up (default: ${DEFAULT-VALUE}).")
-  private int repeat = 1;
-
-  @Option(
-      names = "--seed",
-      paramLabel = "N",
-      description = "Seed of the random inputs (default: ${DEFAULT-VALUE}).")
-  private long seed = 0;
 
   @Option(names = "--json", description = "Print one JSON object.")
   private boolean json;
 
   @Override
   public Integer call() throws IOException, InterruptedException {
-    boolean mainJob = sizes.isDefault();
-    boolean withBackward = backward == null ? mainJob : backward;
-    boolean withCheck = check == null ? mainJob : check;
-    Inputs inputs = inputs(mainJob);
-    LocalRun run =
-        new LocalRun(
-            inputs,
-            new LocalRun.Settings(
-                dtype,
-                strategy,
-                ranks,
-                ranksPerNode == null ? 0 : ranksPerNode,
-                withBackward,
-                repeat,
-                withCheck));
-    RunReport report = compute(run, inputs, withBackward, withCheck);
+    Inputs inputs = job.inputs();
+    if (job.isLocal()) {
+      LocalRun run = job.localRun(inputs, strategy, job.ranks);
+      return report(compute(run, inputs, run.steps(), run::run));
+    }
+    if (job.group.equals("gloo") && System.getenv("RANK") == null) {
+      return LocalProcesses.run(
+          job.ranks, spec.root().commandLine().getParseResult().originalArgs());
+    }
+    LocalProcesses.endWithParent();
+    return runInProcesses(inputs);
+  }
+
+  /** As one rank among processes, of which rank 0 speaks. */
+  private int runInProcesses(Inputs inputs) throws InterruptedException {
+    CpuOptions cores = CpuOptions.defaults().withThreads(LocalProcesses.share());
+    try (Device cpu = Device.cpu(cores);
+        Group joined =
+            job.group.equals("mpi")
+                ? Group.mpi(cpu, job.groupOptions())
+                : Group.fromEnvironment(cpu, job.groupOptions())) {
+      LocalRun run = job.localRun(inputs, strategy, joined.size());
+      if (joined.rank() > 0) {
+        run.runIn(joined, () -> {});
+        return 0;
+      }
+      return report(compute(run, inputs, 1 + job.repeat, step -> run.runIn(joined, step)));
+    }
+  }
+
+  private int report(RunReport report) {
     System.out.print(json ? Json.write(report.toJson()) + "\n" : report.toText());
     return report.passed() ? 0 : 1;
   }
 
-  private Inputs inputs(boolean mainJob) throws IOException {
-    AttentionShape shape = mainJob ? sizes.resolve(MAIN_JOB_TEXT) : sizes.resolve();
-    Inputs inputs = Inputs.random(shape, seed);
-    if (video == null) {
-      return inputs;
-    }
-    if (sizes.frames != null || sizes.shape != null) {
-      throw new UsageException(
-          "--video says how many keys there are; not with --frames or --shape");
-    }
-    return inputs.withVideo(VideoClip.read(video), seed);
-  }
-
-  private RunReport compute(LocalRun run, Inputs inputs, boolean withBackward, boolean withCheck)
+  private RunReport compute(
+      LocalRun run, Inputs inputs, int steps, Function<Runnable, LocalRun.Outcome> work)
       throws InterruptedException {
-    AttentionShape shape = inputs.shape();
     LocalRun.Outcome outcome;
     Map<String, Double> errors = new LinkedHashMap<>();
-    if (withCheck) {
-      try (Oracle oracle = new Oracle(inputs, dtype, withBackward);
-          Progress progress = Progress.of("lvx run", run.steps() + oracle.steps())) {
-        progress.doing(ranks + " ranks");
-        outcome = run.run(progress::step);
+    if (job.check()) {
+      try (Oracle oracle = new Oracle(inputs, job.dtype, job.backward());
+          Progress progress = Progress.of("lvx run", steps + oracle.steps())) {
+        progress.doing(run.keys().ranks() + " ranks");
+        outcome = work.apply(progress::step);
         progress.doing("float64 oracle");
         Results results = outcome.results();
         if (results != null) {
@@ -164,21 +100,10 @@ final class RunCommand implements Callable<Integer> {
         }
       }
     } else {
-      try (Progress progress = Progress.of("lvx run", run.steps())) {
-        outcome = run.run(progress::step);
+      try (Progress progress = Progress.of("lvx run", steps)) {
+        outcome = work.apply(progress::step);
       }
     }
-    return new RunReport(
-        sizes.modelName(),
-        video,
-        shape,
-        strategy,
-        group,
-        device,
-        dtype,
-        withBackward,
-        run.keys(),
-        outcome,
-        errors);
+    return RunReport.of(job, inputs.shape(), strategy, run.keys(), outcome, errors);
   }
 }

@@ -34,6 +34,27 @@ record RunReport(
     LocalRun.Outcome outcome,
     Map<String, Double> errors) {
 
+  static RunReport of(
+      JobOptions job,
+      AttentionShape shape,
+      Strategy strategy,
+      Split keys,
+      LocalRun.Outcome outcome,
+      Map<String, Double> errors) {
+    return new RunReport(
+        job.sizes.modelName(),
+        job.video,
+        shape,
+        strategy,
+        job.group,
+        job.device,
+        job.dtype,
+        job.backward(),
+        keys,
+        outcome,
+        errors);
+  }
+
   /** Whether every error is within its bound. */
   boolean passed() {
     return errors.entrySet().stream().allMatch(e -> e.getValue() <= bound(e.getKey()));
@@ -94,8 +115,19 @@ record RunReport(
             + (video == null ? ", random" : ", from " + video));
     line(text, "dtype", dtype + ", accumulated in " + dtype.accumulator());
     line(text, "ranks", keys.ranks() + " (" + group + ", " + device + ")");
-    line(text, "strategy", strategy + ": queries travel, keys and values stay");
+    line(text, "strategy", strategy + ": " + whatMoves());
     return text.toString();
+  }
+
+  private String whatMoves() {
+    return switch (strategy) {
+      case QUERY_RING -> "queries go round, keys and values stay";
+      case QUERY_GATHER -> "queries go to all ranks at once, keys and values stay";
+      case KV_RING -> "keys and values go round";
+      case KV_GATHER -> "keys and values go to all ranks at once";
+      case HEAD_ALL_TO_ALL -> "heads are exchanged for sequence";
+      case TWO_LEVEL -> "queries enter each node once, keys and values stay";
+    };
   }
 
   private String batch() {

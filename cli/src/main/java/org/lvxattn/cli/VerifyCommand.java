@@ -47,7 +47,7 @@ final class VerifyCommand implements Callable<Integer> {
   @Option(
       names = "--strategy",
       paramLabel = "S",
-      description = "What moves between ranks: QUERY_RING (default), or all.")
+      description = "What moves between ranks: QUERY_RING (default), another strategy, or all.")
   private String strategy = Strategy.QUERY_RING.name();
 
   @Option(
@@ -76,10 +76,7 @@ final class VerifyCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    List<Strategy> strategies =
-        strategy.equalsIgnoreCase("all")
-            ? List.of(Strategy.values())
-            : List.of(Choices.strategy(strategy));
+    List<Strategy> strategies = strategies();
     List<Path> files = files();
     List<CaseResult> results = new ArrayList<>();
     long steps = (long) files.size() * strategies.size() * ranks.size();
@@ -98,6 +95,21 @@ final class VerifyCommand implements Callable<Integer> {
     VerifyReport report = new VerifyReport(group, device, results);
     System.out.print(json ? Json.write(report.toJson()) + "\n" : report.toText());
     return report.failed() == 0 ? 0 : 1;
+  }
+
+  private List<Strategy> strategies() {
+    List<Strategy> all = List.of(Strategy.values());
+    if (strategy.equalsIgnoreCase("all")) {
+      return all;
+    }
+    return all.stream()
+        .filter(each -> each.name().equalsIgnoreCase(strategy))
+        .findFirst()
+        .map(List::of)
+        .orElseThrow(
+            () ->
+                new UsageException(
+                    "unknown strategy '" + strategy + "', expected all or one of " + all));
   }
 
   private List<Path> files() throws IOException {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.cli;
 
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.lvxattn.cli.golden.CaseResult;
 import org.lvxattn.cli.output.Table;
@@ -32,40 +34,27 @@ record VerifyReport(String group, String device, List<CaseResult> results) {
     return json;
   }
 
-  /** One line for each case; what failed is told in full. */
+  /** A line for each case and strategy, then why something was skipped or failed. */
   String toText() {
     Table table = new Table("case", "strategy", "ranks", "dtype", "tensors", "worst error", "");
+    group(r -> r.name() + ' ' + r.strategy() + ' ' + r.status())
+        .forEach(
+            line ->
+                table.row(
+                    line.getFirst().name(),
+                    line.getFirst().strategy().name(),
+                    ranks(line),
+                    line.getFirst().dtype().toString(),
+                    String.valueOf(line.getFirst().errors().size()),
+                    line.getFirst().errors().isEmpty() ? "-" : Units.error(worst(line)),
+                    word(line.getFirst().status())));
     StringBuilder reasons = new StringBuilder();
-    Map<String, List<CaseResult>> lines =
-        results.stream()
-            .collect(
-                Collectors.groupingBy(
-                    result -> result.name() + ' ' + result.strategy() + ' ' + result.status(),
-                    LinkedHashMap::new,
-                    Collectors.toList()));
-    for (List<CaseResult> line : lines.values()) {
-      CaseResult any = line.getFirst();
-      table.row(
-          any.name(),
-          any.strategy().name(),
-          line.stream().map(r -> String.valueOf(r.ranks())).collect(Collectors.joining(",")),
-          any.dtype().toString(),
-          String.valueOf(any.errors().size()),
-          any.errors().isEmpty() ? "-" : Units.error(worst(line)),
-          any.status().name().toLowerCase(Locale.ROOT));
-      if (any.status() == CaseResult.Status.FAILED) {
-        line.forEach(
-            result ->
-                reasons
-                    .append("  ")
-                    .append(result.name())
-                    .append(", ")
-                    .append(result.ranks())
-                    .append(" ranks: ")
-                    .append(result.reason())
-                    .append('\n'));
-      } else if (!any.reason().isEmpty()) {
-        reasons.append("  ").append(any.name()).append(": ").append(any.reason()).append('\n');
+    for (List<CaseResult> same : group(r -> r.status() + r.reason())) {
+      if (!same.getFirst().reason().isEmpty()) {
+        String status = word(same.getFirst().status());
+        reasons
+            .append(String.format(Locale.ROOT, "  %s: %s%n", status, same.getFirst().reason()))
+            .append(String.format(Locale.ROOT, "    %s%n", names(same)));
       }
     }
     return table
@@ -77,6 +66,32 @@ record VerifyReport(String group, String device, List<CaseResult> results) {
             count(CaseResult.Status.PASSED),
             failed(),
             count(CaseResult.Status.SKIPPED));
+  }
+
+  private Collection<List<CaseResult>> group(Function<CaseResult, String> key) {
+    return results.stream()
+        .collect(Collectors.groupingBy(key, LinkedHashMap::new, Collectors.toList()))
+        .values();
+  }
+
+  /** Each case with its strategy and ranks. */
+  private static String names(List<CaseResult> entries) {
+    Map<String, List<CaseResult>> cases =
+        entries.stream()
+            .collect(
+                Collectors.groupingBy(
+                    r -> r.name() + " (" + r.strategy(), LinkedHashMap::new, Collectors.toList()));
+    return cases.entrySet().stream()
+        .map(entry -> entry.getKey() + ", ranks " + ranks(entry.getValue()) + ")")
+        .collect(Collectors.joining(", "));
+  }
+
+  private static String ranks(List<CaseResult> entries) {
+    return entries.stream().map(r -> String.valueOf(r.ranks())).collect(Collectors.joining(","));
+  }
+
+  private static String word(CaseResult.Status status) {
+    return status.name().toLowerCase(Locale.ROOT);
   }
 
   private static double worst(List<CaseResult> line) {

@@ -10,7 +10,9 @@ import java.util.Map;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.lvxattn.Strategy;
 
 class RunCommandTest {
   private static final String SHAPE = "2,9,33,4,2,16";
@@ -60,6 +62,15 @@ class RunCommandTest {
   void isExactInEveryDtype(String dtype) {
     Lvx lvx = Lvx.run("run", "--shape", SHAPE, "--dtype", dtype, "--backward", "--check", "--json");
     assertThat(lvx.code()).as(lvx.out() + lvx.err()).isZero();
+  }
+
+  @ParameterizedTest
+  @EnumSource(Strategy.class)
+  void isExactByEveryStrategy(Strategy strategy) {
+    Lvx lvx =
+        Lvx.run("run", "--shape", SHAPE, "--strategy", strategy.name(), "--backward", "--check");
+    assertThat(lvx.code()).as(lvx.out() + lvx.err()).isZero();
+    assertThat(lvx.out()).contains(strategy.name());
   }
 
   @Test

@@ -29,8 +29,7 @@ class UsageTest {
         "run --repeat -1                    | expected an integer from 1 on",
         "run --dtype int32                  | expected float64, float32, bfloat16 or float16",
         "run --dtype fp32                   | unknown dtype 'fp32'",
-        "run --strategy KV_RING             | not part of this version, expected QUERY_RING",
-        "run --strategy FAST                | unknown strategy 'FAST'",
+        "run --strategy FAST                | expected one of [QUERY_RING",
         "run --group gloo                   | group gloo is not part of this version",
         "run --group tcp                    | unknown group 'tcp', expected local",
         "run --device cuda                  | device cuda is not part of this version",
@@ -45,8 +44,15 @@ class UsageTest {
         "run --video no/such/folder         | is not a folder",
         "verify                             | Missing required parameter",
         "verify no/such/folder              | no such file or folder",
-        "verify . --strategy KV_GATHER      | not part of this version",
+        "verify . --strategy FAST            | unknown strategy 'FAST', expected all or one of",
         "verify . --ranks 1,0               | expected an integer from 1 on",
+        "run --intra fast                   | expected GB/s or GB/s,us",
+        "run --intra 1,2,3                  | expected GB/s or GB/s,us",
+        "run --inter 1                      | need --ranks-per-node",
+        "compare --chart times.gif          | expected a name ending in .svg or .png",
+        "plan --tflops 0                    | expected a number above 0",
+        "plan --preset b300                 | expected one of a100-25",
+        "plan --density 2                   | a number above 0 up to 1",
         "kernel --pass sideways             | forward, backward, decode",
         "kernel --pass decode --text 3      | a single query",
         "kernel --pass decode --shape 1,2,3,4,2,64 | a single query",
@@ -87,7 +93,7 @@ class UsageTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"run", "verify", "kernel", "doctor"})
+  @ValueSource(strings = {"run", "compare", "plan", "verify", "kernel", "doctor"})
   void everyCommandHasHelp(String command) {
     Lvx lvx = Lvx.run(command, "--help");
     assertThat(lvx.code()).isZero();

@@ -12,6 +12,7 @@ import org.assertj.core.api.InstanceOfAssertFactories;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.lvxattn.Strategy;
 import org.lvxattn.cli.golden.Goldens;
 
 class VerifyCommandTest {
@@ -39,7 +40,7 @@ class VerifyCommandTest {
   @Test
   void printsTheAgreedKeys() {
     Path golden = Goldens.file("plain_dim_d32");
-    Lvx lvx = Lvx.run("verify", golden.toString(), "--ranks", "2", "--strategy", "all", "--json");
+    Lvx lvx = Lvx.run("verify", golden.toString(), "--ranks", "2", "--json");
     assertThat(lvx.out().lines()).hasSize(1);
     Map<String, @Nullable Object> entry = lvx.objects("cases").getFirst();
     assertThat(entry)
@@ -51,6 +52,21 @@ class VerifyCommandTest {
         .containsEntry("reason", "")
         .extractingByKey("errors", InstanceOfAssertFactories.MAP)
         .containsOnlyKeys("o", "lse", "dq", "dk", "dv", "delta");
+  }
+
+  @Test
+  void everyStrategyGivesAnEntryForEveryNumberOfRanks() {
+    Path golden = Goldens.file("plain_gqa4_d128");
+    Lvx lvx = Lvx.run("verify", golden.toString(), "--strategy", "all", "--ranks", "2,3", "--json");
+    assertThat(lvx.code()).as(lvx.out()).isZero();
+    assertThat(lvx.objects("cases")).hasSize(2 * Strategy.values().length);
+    // Four heads do not go round three ranks.
+    assertThat(lvx.objects("cases"))
+        .filteredOn(entry -> "skipped".equals(entry.get("status")))
+        .singleElement()
+        .satisfies(entry -> assertThat(entry).containsEntry("strategy", "HEAD_ALL_TO_ALL"))
+        .satisfies(entry -> assertThat(entry).containsEntry("ranks", 3L))
+        .satisfies(entry -> assertThat((String) entry.get("reason")).contains("3 ranks"));
   }
 
   @Test
@@ -66,7 +82,8 @@ class VerifyCommandTest {
     assertThat(lvx.code()).isEqualTo(1);
     assertThat(lvx.member("failed")).isEqualTo(2L);
     assertThat(Lvx.run("verify", file.toString()).out())
-        .contains("broken, 4 ranks: " + file + ", byte 0")
+        .contains("failed: " + file + ", byte 0")
+        .contains("broken (QUERY_RING, ranks 4)")
         .contains("0 passed, 1 failed, 0 skipped");
   }
 }

@@ -690,6 +690,12 @@ public class Lvx extends Lvx$shared {
      * }
      */
     public static final OfLong lvx_group = Lvx.C_LONG;
+    /**
+     * {@snippet lang=c :
+     * typedef uint64_t lvx_bootstrap
+     * }
+     */
+    public static final OfLong lvx_bootstrap = Lvx.C_LONG;
     private static final int LVX_GROUP_SELF = (int)0L;
     /**
      * {@snippet lang=c :
@@ -707,6 +713,24 @@ public class Lvx extends Lvx$shared {
      */
     public static int LVX_GROUP_LOCAL() {
         return LVX_GROUP_LOCAL;
+    }
+    private static final int LVX_GROUP_GLOO = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_group_kind.LVX_GROUP_GLOO = 2
+     * }
+     */
+    public static int LVX_GROUP_GLOO() {
+        return LVX_GROUP_GLOO;
+    }
+    private static final int LVX_GROUP_MPI = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_group_kind.LVX_GROUP_MPI = 3
+     * }
+     */
+    public static int LVX_GROUP_MPI() {
+        return LVX_GROUP_MPI;
     }
 
     private static class lvx_group_create_self {
@@ -949,6 +973,379 @@ public class Lvx extends Lvx$shared {
                 traceDowncall("lvx_local_world_close", world);
             }
             return (int)mh$.invokeExact(world);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_group_load_engine {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_INT
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_group_load_engine");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_group_load_engine(int32_t kind)
+     * }
+     */
+    public static FunctionDescriptor lvx_group_load_engine$descriptor() {
+        return lvx_group_load_engine.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_group_load_engine(int32_t kind)
+     * }
+     */
+    public static MethodHandle lvx_group_load_engine$handle() {
+        return lvx_group_load_engine.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_group_load_engine(int32_t kind)
+     * }
+     */
+    public static MemorySegment lvx_group_load_engine$address() {
+        return lvx_group_load_engine.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_group_load_engine(int32_t kind)
+     * }
+     */
+    public static int lvx_group_load_engine(int kind) {
+        var mh$ = lvx_group_load_engine.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_group_load_engine", kind);
+            }
+            return (int)mh$.invokeExact(kind);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_gloo_begin {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_INT,
+            Lvx.C_INT,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_gloo_begin");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_gloo_begin(int32_t rank, int32_t size, const char *host, const lvx_group_options *options, lvx_bootstrap *bootstrap)
+     * }
+     */
+    public static FunctionDescriptor lvx_gloo_begin$descriptor() {
+        return lvx_gloo_begin.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_gloo_begin(int32_t rank, int32_t size, const char *host, const lvx_group_options *options, lvx_bootstrap *bootstrap)
+     * }
+     */
+    public static MethodHandle lvx_gloo_begin$handle() {
+        return lvx_gloo_begin.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_gloo_begin(int32_t rank, int32_t size, const char *host, const lvx_group_options *options, lvx_bootstrap *bootstrap)
+     * }
+     */
+    public static MemorySegment lvx_gloo_begin$address() {
+        return lvx_gloo_begin.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_gloo_begin(int32_t rank, int32_t size, const char *host, const lvx_group_options *options, lvx_bootstrap *bootstrap)
+     * }
+     */
+    public static int lvx_gloo_begin(int rank, int size, MemorySegment host, MemorySegment options, MemorySegment bootstrap) {
+        var mh$ = lvx_gloo_begin.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_gloo_begin", rank, size, host, options, bootstrap);
+            }
+            return (int)mh$.invokeExact(rank, size, host, options, bootstrap);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_gloo_address {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_LONG,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_gloo_address");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_gloo_address(lvx_bootstrap bootstrap, uint8_t *address, uint64_t capacity, uint64_t *length)
+     * }
+     */
+    public static FunctionDescriptor lvx_gloo_address$descriptor() {
+        return lvx_gloo_address.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_gloo_address(lvx_bootstrap bootstrap, uint8_t *address, uint64_t capacity, uint64_t *length)
+     * }
+     */
+    public static MethodHandle lvx_gloo_address$handle() {
+        return lvx_gloo_address.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_gloo_address(lvx_bootstrap bootstrap, uint8_t *address, uint64_t capacity, uint64_t *length)
+     * }
+     */
+    public static MemorySegment lvx_gloo_address$address() {
+        return lvx_gloo_address.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_gloo_address(lvx_bootstrap bootstrap, uint8_t *address, uint64_t capacity, uint64_t *length)
+     * }
+     */
+    public static int lvx_gloo_address(long bootstrap, MemorySegment address, long capacity, MemorySegment length) {
+        var mh$ = lvx_gloo_address.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_gloo_address", bootstrap, address, capacity, length);
+            }
+            return (int)mh$.invokeExact(bootstrap, address, capacity, length);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_gloo_connect {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_LONG,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_gloo_connect");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_gloo_connect(lvx_bootstrap bootstrap, lvx_device device, const uint8_t *addresses, uint64_t bytes, lvx_group *group)
+     * }
+     */
+    public static FunctionDescriptor lvx_gloo_connect$descriptor() {
+        return lvx_gloo_connect.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_gloo_connect(lvx_bootstrap bootstrap, lvx_device device, const uint8_t *addresses, uint64_t bytes, lvx_group *group)
+     * }
+     */
+    public static MethodHandle lvx_gloo_connect$handle() {
+        return lvx_gloo_connect.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_gloo_connect(lvx_bootstrap bootstrap, lvx_device device, const uint8_t *addresses, uint64_t bytes, lvx_group *group)
+     * }
+     */
+    public static MemorySegment lvx_gloo_connect$address() {
+        return lvx_gloo_connect.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_gloo_connect(lvx_bootstrap bootstrap, lvx_device device, const uint8_t *addresses, uint64_t bytes, lvx_group *group)
+     * }
+     */
+    public static int lvx_gloo_connect(long bootstrap, long device, MemorySegment addresses, long bytes, MemorySegment group) {
+        var mh$ = lvx_gloo_connect.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_gloo_connect", bootstrap, device, addresses, bytes, group);
+            }
+            return (int)mh$.invokeExact(bootstrap, device, addresses, bytes, group);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_gloo_close {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_gloo_close");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_gloo_close(lvx_bootstrap bootstrap)
+     * }
+     */
+    public static FunctionDescriptor lvx_gloo_close$descriptor() {
+        return lvx_gloo_close.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_gloo_close(lvx_bootstrap bootstrap)
+     * }
+     */
+    public static MethodHandle lvx_gloo_close$handle() {
+        return lvx_gloo_close.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_gloo_close(lvx_bootstrap bootstrap)
+     * }
+     */
+    public static MemorySegment lvx_gloo_close$address() {
+        return lvx_gloo_close.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_gloo_close(lvx_bootstrap bootstrap)
+     * }
+     */
+    public static int lvx_gloo_close(long bootstrap) {
+        var mh$ = lvx_gloo_close.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_gloo_close", bootstrap);
+            }
+            return (int)mh$.invokeExact(bootstrap);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_group_create_mpi {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_group_create_mpi");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_group_create_mpi(lvx_device device, const lvx_group_options *options, lvx_group *group)
+     * }
+     */
+    public static FunctionDescriptor lvx_group_create_mpi$descriptor() {
+        return lvx_group_create_mpi.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_group_create_mpi(lvx_device device, const lvx_group_options *options, lvx_group *group)
+     * }
+     */
+    public static MethodHandle lvx_group_create_mpi$handle() {
+        return lvx_group_create_mpi.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_group_create_mpi(lvx_device device, const lvx_group_options *options, lvx_group *group)
+     * }
+     */
+    public static MemorySegment lvx_group_create_mpi$address() {
+        return lvx_group_create_mpi.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_group_create_mpi(lvx_device device, const lvx_group_options *options, lvx_group *group)
+     * }
+     */
+    public static int lvx_group_create_mpi(long device, MemorySegment options, MemorySegment group) {
+        var mh$ = lvx_group_create_mpi.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_group_create_mpi", device, options, group);
+            }
+            return (int)mh$.invokeExact(device, options, group);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

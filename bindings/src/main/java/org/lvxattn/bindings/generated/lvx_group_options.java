@@ -24,7 +24,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     double inter_bytes_per_second;
  *     double inter_latency_seconds;
  *     int32_t shared_inter;
- *     int32_t reserved;
+ *     int32_t virtual_time;
  * }
  * }
  */
@@ -44,7 +44,7 @@ public class lvx_group_options {
         Lvx.C_DOUBLE.withName("inter_bytes_per_second"),
         Lvx.C_DOUBLE.withName("inter_latency_seconds"),
         Lvx.C_INT.withName("shared_inter"),
-        Lvx.C_INT.withName("reserved")
+        Lvx.C_INT.withName("virtual_time")
     ).withName("lvx_group_options");
 
     /**
@@ -450,48 +450,48 @@ public class lvx_group_options {
         struct.set(shared_inter$LAYOUT, shared_inter$OFFSET, fieldValue);
     }
 
-    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+    private static final OfInt virtual_time$LAYOUT = (OfInt)$LAYOUT.select(groupElement("virtual_time"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t virtual_time
      * }
      */
-    public static final OfInt reserved$layout() {
-        return reserved$LAYOUT;
+    public static final OfInt virtual_time$layout() {
+        return virtual_time$LAYOUT;
     }
 
-    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+    private static final long virtual_time$OFFSET = $LAYOUT.byteOffset(groupElement("virtual_time"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t virtual_time
      * }
      */
-    public static final long reserved$offset() {
-        return reserved$OFFSET;
+    public static final long virtual_time$offset() {
+        return virtual_time$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t virtual_time
      * }
      */
-    public static int reserved(MemorySegment struct) {
-        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    public static int virtual_time(MemorySegment struct) {
+        return struct.get(virtual_time$LAYOUT, virtual_time$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t virtual_time
      * }
      */
-    public static void reserved(MemorySegment struct, int fieldValue) {
-        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
+    public static void virtual_time(MemorySegment struct, int fieldValue) {
+        struct.set(virtual_time$LAYOUT, virtual_time$OFFSET, fieldValue);
     }
 
     /**

@@ -8,6 +8,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
 import org.lvxattn.Strategy;
+import org.lvxattn.UnsupportedRequestException;
 import org.lvxattn.cli.workload.Bounds;
 import org.lvxattn.cli.workload.RelativeError;
 import org.lvxattn.cli.workload.Results;
@@ -81,6 +82,10 @@ public final class GoldenCheck {
         }
       }
       failure = judge(errors);
+    } catch (UnsupportedRequestException e) {
+      CaseResult.Status status = CaseResult.Status.SKIPPED;
+      return new CaseResult(
+          name, strategy, ranks, dtype, status, Map.of(), String.valueOf(e.getMessage()));
     } catch (RuntimeException e) {
       failure = e.getClass().getSimpleName() + ": " + e.getMessage();
     }

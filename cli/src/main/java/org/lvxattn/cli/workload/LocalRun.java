@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.cli.workload;
 
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -15,14 +21,14 @@ import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 
-/** One attention over the ranks of a local group, timed; sequences are split evenly. */
+/** One attention over the ranks of a group, timed; sequences are split evenly. */
 public final class LocalRun {
   /** How to run: repeat counts the timed calls after one that is not timed. */
   public record Settings(
       DType dtype,
       Strategy strategy,
       int ranks,
-      int ranksPerNode,
+      GroupOptions group,
       boolean backward,
       int repeat,
       boolean keepResults) {}
@@ -34,7 +40,10 @@ public final class LocalRun {
    * @param ranks costs of the repeat that took this long
    * @param results the whole tensors, if they were to be kept
    */
-  public record Outcome(double seconds, List<RankCost> ranks, @Nullable Results results) {}
+  public record Outcome(double seconds, List<RankCost> ranks, @Nullable Results results) {
+    /** Of a run that did not take place. */
+    public static final Outcome NONE = new Outcome(Double.NaN, List.of(), null);
+  }
 
   private final Inputs inputs;
   private final Settings settings;
@@ -68,16 +77,35 @@ public final class LocalRun {
   }
 
   public Outcome run(Runnable step) {
-    GroupOptions options = GroupOptions.defaults().withRanksPerNode(settings.ranksPerNode());
     List<Rank> ranks =
         LocalWorld.run(
             settings.ranks(),
-            options,
+            settings.group(),
             group -> {
               Rank rank = new Rank(group.rank());
               rank.run(group, step);
               return rank;
             });
+    return outcome(ranks);
+  }
+
+  /**
+   * This process's part, where each rank is a process. Every rank gets the whole outcome.
+   *
+   * @param group has as many ranks as the settings say
+   */
+  public Outcome runIn(Group group, Runnable step) {
+    Rank mine = new Rank(group.rank());
+    mine.run(group, step);
+    List<byte[]> told = GroupExchange.allGather(group, mine.toBytes());
+    List<Rank> ranks = new ArrayList<>();
+    for (int rank = 0; rank < told.size(); rank++) {
+      ranks.add(rank == mine.rank ? mine : new Rank(rank).read(told.get(rank)));
+    }
+    return outcome(ranks);
+  }
+
+  private Outcome outcome(List<Rank> ranks) {
     List<List<RankCost>> repeats = new ArrayList<>();
     for (int repeat = 0; repeat < settings.repeat(); repeat++) {
       List<RankCost> costs = new ArrayList<>();
@@ -103,6 +131,46 @@ public final class LocalRun {
 
     Rank(int rank) {
       this.rank = rank;
+    }
+
+    byte[] toBytes() {
+      ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+      try (DataOutputStream out = new DataOutputStream(bytes)) {
+        out.writeInt(costs.size());
+        for (RankCost cost : costs) {
+          cost.write(out);
+        }
+        out.writeInt(shard.names().size());
+        for (String name : shard.names()) {
+          out.writeUTF(name);
+          out.writeInt(shard.get(name).length);
+          for (double value : shard.get(name)) {
+            out.writeDouble(value);
+          }
+        }
+      } catch (IOException e) {
+        throw new UncheckedIOException("writing to memory", e);
+      }
+      return bytes.toByteArray();
+    }
+
+    Rank read(byte[] bytes) {
+      try (DataInputStream in = new DataInputStream(new ByteArrayInputStream(bytes))) {
+        for (int left = in.readInt(); left > 0; left--) {
+          costs.add(RankCost.read(in));
+        }
+        for (int left = in.readInt(); left > 0; left--) {
+          String name = in.readUTF();
+          double[] values = new double[in.readInt()];
+          for (int i = 0; i < values.length; i++) {
+            values[i] = in.readDouble();
+          }
+          shard.put(name, values);
+        }
+      } catch (IOException e) {
+        throw new UncheckedIOException("rank " + rank + " told of its results in another way", e);
+      }
+      return this;
     }
 
     void run(Group group, Runnable step) {
@@ -131,7 +199,10 @@ public final class LocalRun {
           if (gradients != null) {
             gradients.compute(group, q, k, v, o, lse, backward);
           }
-          double seconds = (System.nanoTime() - begin) * 1e-9;
+          double seconds =
+              settings.group().virtualTime()
+                  ? forward.totalSeconds() + backward.totalSeconds()
+                  : (System.nanoTime() - begin) * 1e-9;
           if (call > 0) {
             long bytes = group.device().peakBytes();
             costs.add(RankCost.of(rank, rows, keys.rows(rank), seconds, bytes, forward, backward));

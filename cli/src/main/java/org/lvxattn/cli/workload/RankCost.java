@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.cli.workload;
 
+import java.io.DataInput;
+import java.io.DataOutput;
+import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.lvxattn.Statistics;
@@ -40,6 +43,35 @@ public record RankCost(
         forward.exposedWaitSeconds() + backward.exposedWaitSeconds(),
         Math.max(forward.peakBytes(), backward.peakBytes()),
         deviceBytes);
+  }
+
+  void write(DataOutput out) throws IOException {
+    out.writeInt(rank);
+    out.writeLong(queries);
+    out.writeLong(keys);
+    out.writeLong(bytesSent);
+    out.writeLong(messagesSent);
+    out.writeLong(interNodeBytesSent);
+    out.writeDouble(seconds);
+    out.writeDouble(computeSeconds);
+    out.writeDouble(exposedWaitSeconds);
+    out.writeLong(peakBytes);
+    out.writeLong(deviceBytes);
+  }
+
+  static RankCost read(DataInput in) throws IOException {
+    return new RankCost(
+        in.readInt(),
+        in.readLong(),
+        in.readLong(),
+        in.readLong(),
+        in.readLong(),
+        in.readLong(),
+        in.readDouble(),
+        in.readDouble(),
+        in.readDouble(),
+        in.readLong(),
+        in.readLong());
   }
 
   public Map<String, Object> toJson() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ranks that exchange, disagree, leave and stall.
+// Ranks that exchange, disagree, leave and stall, as threads and over real connections.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -7,6 +7,7 @@
 #include <numeric>
 #include <random>
 
+#include "support/gloo_ranks.h"
 #include "support/local_ranks.h"
 
 namespace lvx::test {
@@ -23,10 +24,30 @@ Announcement forward_of(std::int64_t head_dim) {
 
 std::span<std::byte> bytes_of(std::vector<int>& values) { return std::as_writable_bytes(std::span(values)); }
 
+enum class Engine { kLocal, kGloo };
+
+class EveryGroup : public testing::TestWithParam<Engine> {
+ protected:
+  static std::vector<std::exception_ptr> run(int size, const GroupOptions& options, const RankBody& body) {
+    return GetParam() == Engine::kLocal ? run_ranks(size, options, body)
+                                        : run_gloo_ranks(size, options, body);
+  }
+  static void run_well(int size, const RankBody& body) {
+    for (const std::exception_ptr& thrown : run(size, {}, body)) {
+      if (thrown) std::rethrow_exception(thrown);
+    }
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Local, EveryGroup, testing::Values(Engine::kLocal));
+#if LVX_HAS_GLOO
+INSTANTIATE_TEST_SUITE_P(Gloo, EveryGroup, testing::Values(Engine::kGloo));
+#endif
+
 // Each rank sends its numbers to all others, in several rounds with messages of uneven length.
-TEST(LocalGroup, DeliversEveryMessageInOrder) {
+TEST_P(EveryGroup, DeliversEveryMessageInOrder) {
   for (const int size : {2, 3, 5, 8}) {
-    run_ranks_well(size, [&](Group& group) {
+    run_well(size, [&](Group& group) {
       collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
         for (int round = 0; round < 20; ++round) {
           std::vector<std::vector<int>> out, in;
@@ -52,8 +73,8 @@ TEST(LocalGroup, DeliversEveryMessageInOrder) {
   }
 }
 
-TEST(LocalGroup, CountsPayloadApartFromControl) {
-  run_ranks_well(3, [](Group& group) {
+TEST_P(EveryGroup, CountsPayloadApartFromControl) {
+  run_well(3, [](Group& group) {
     lvx_statistics statistics{};
     statistics.struct_size = sizeof(statistics);
     collective(group, {}, LVX_QUERY_RING, &statistics, [](Call& call) {
@@ -71,9 +92,9 @@ TEST(LocalGroup, CountsPayloadApartFromControl) {
   });
 }
 
-TEST(LocalGroup, BarrierHoldsUntilAllHaveCome) {
+TEST_P(EveryGroup, BarrierHoldsUntilAllHaveCome) {
   std::atomic<int> arrived{0};
-  run_ranks_well(4, [&](Group& group) {
+  run_well(4, [&](Group& group) {
     std::this_thread::sleep_for(milliseconds(10 * group.rank()));
     ++arrived;
     group.barrier();
@@ -81,8 +102,8 @@ TEST(LocalGroup, BarrierHoldsUntilAllHaveCome) {
   });
 }
 
-TEST(LocalGroup, AllGatherGivesEveryRankWhatAllSaid) {
-  run_ranks_well(3, [](Group& group) {
+TEST_P(EveryGroup, AllGatherGivesEveryRankWhatAllSaid) {
+  run_well(3, [](Group& group) {
     const std::array<std::int64_t, 2> mine = {group.rank() * 10, group.rank() * 10 + 1};
     std::array<std::int64_t, 6> all{};
     group.all_gather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all)));
@@ -90,9 +111,9 @@ TEST(LocalGroup, AllGatherGivesEveryRankWhatAllSaid) {
   });
 }
 
-TEST(LocalGroup, NamesTheRankThatCalledSomethingElseAndStaysUsable) {
+TEST_P(EveryGroup, NamesTheRankThatCalledSomethingElseAndStaysUsable) {
   std::atomic<int> mismatches{0};
-  run_ranks_well(3, [&](Group& group) {
+  run_well(3, [&](Group& group) {
     try {
       if (group.rank() == 1) {
         group.barrier();
@@ -111,8 +132,8 @@ TEST(LocalGroup, NamesTheRankThatCalledSomethingElseAndStaysUsable) {
   EXPECT_EQ(mismatches.load(), 3);
 }
 
-TEST(LocalGroup, ComparesShapesBeforeDataMoves) {
-  run_ranks_well(2, [](Group& group) {
+TEST_P(EveryGroup, ComparesShapesBeforeDataMoves) {
+  run_well(2, [](Group& group) {
     try {
       collective(group, forward_of(group.rank() == 0 ? 64 : 128), LVX_QUERY_RING, nullptr, [](Call&) {});
       ADD_FAILURE() << "no mismatch";
@@ -124,9 +145,9 @@ TEST(LocalGroup, ComparesShapesBeforeDataMoves) {
   });
 }
 
-TEST(LocalGroup, DeclinedCallsEndAtOnceEverywhere) {
+TEST_P(EveryGroup, DeclinedCallsEndAtOnceEverywhere) {
   const auto begin = Clock::now();
-  run_ranks_well(3, [](Group& group) {
+  run_well(3, [](Group& group) {
     if (group.rank() == 2) {
       for (int call = 0; call < 5; ++call) group.decline(Operation::kForward, "k has the wrong dtype");
     } else {
@@ -145,8 +166,8 @@ TEST(LocalGroup, DeclinedCallsEndAtOnceEverywhere) {
   EXPECT_LT(Clock::now() - begin, std::chrono::seconds(20));
 }
 
-TEST(LocalGroup, RankThatLeavesIsNamed) {
-  const auto thrown = run_ranks(4, {}, [](Group& group) {
+TEST_P(EveryGroup, RankThatLeavesIsNamed) {
+  const auto thrown = run(4, {}, [](Group& group) {
     if (group.rank() == 2) return;
     group.barrier();
   });
@@ -158,9 +179,9 @@ TEST(LocalGroup, RankThatLeavesIsNamed) {
 }
 
 // One rank throws in the middle of a ring of transfers: all others end, and each knows whose fault it was.
-TEST(LocalGroup, RankThatFailsIsNamedByAll) {
+TEST_P(EveryGroup, RankThatFailsIsNamedByAll) {
   const int size = 5;
-  const auto thrown = run_ranks(size, {}, [&](Group& group) {
+  const auto thrown = run(size, {}, [&](Group& group) {
     std::vector<int> out(1000, group.rank());
     std::vector<int> in(1000);
     collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
@@ -182,13 +203,13 @@ TEST(LocalGroup, RankThatFailsIsNamedByAll) {
   }
 }
 
-TEST(LocalGroup, StalledRankIsNamedByAllWithinTheDeadline) {
+TEST_P(EveryGroup, StalledRankIsNamedByAllWithinTheDeadline) {
   const int size = 4;
   GroupOptions options;
   options.deadline_seconds = 0.3;
   std::atomic<int> done{0};
   const auto begin = Clock::now();
-  const auto thrown = run_ranks(size, options, [&](Group& group) {
+  const auto thrown = run(size, options, [&](Group& group) {
     std::vector<int> out(10, group.rank());
     std::vector<int> in(10);
     try {
@@ -215,8 +236,8 @@ TEST(LocalGroup, StalledRankIsNamedByAllWithinTheDeadline) {
   }
 }
 
-TEST(LocalGroup, FailedGroupRefusesFurtherCallsAndANewOneWorks) {
-  const auto thrown = run_ranks(2, {}, [](Group& group) {
+TEST_P(EveryGroup, FailedGroupRefusesFurtherCallsAndANewOneWorks) {
+  const auto thrown = run(2, {}, [](Group& group) {
     try {
       collective(group, {}, LVX_QUERY_RING, nullptr, [](Call& call) {
         if (call.rank() == 0) throw Error(LVX_OUT_OF_MEMORY, "no memory");
@@ -230,7 +251,7 @@ TEST(LocalGroup, FailedGroupRefusesFurtherCallsAndANewOneWorks) {
     group.barrier();
   });
   for (const auto& error : thrown) EXPECT_EQ(error_of(error).status(), LVX_INVALID_STATE);
-  run_ranks_well(2, [](Group& group) { group.barrier(); });
+  run_well(2, [](Group& group) { group.barrier(); });
 }
 
 TEST(LocalGroup, WorldRefusesTakenForeignAndLateRanks) {
@@ -243,10 +264,10 @@ TEST(LocalGroup, WorldRefusesTakenForeignAndLateRanks) {
   EXPECT_THROW(world->join(1), Error);
 }
 
-TEST(LocalGroup, RecorderKeepsTheNewestOperations) {
+TEST_P(EveryGroup, RecorderKeepsTheNewestOperations) {
   GroupOptions options;
   options.recorder_entries = 4;
-  for (const auto& thrown : run_ranks(2, options, [](Group& group) {
+  for (const auto& thrown : run(2, options, [](Group& group) {
          for (int i = 0; i < 10; ++i) group.barrier();
          std::array<lvx_record, 8> records{};
          ASSERT_EQ(group.recorder().copy(records), 4u);

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Forward where a key/value head serves a few query rows only: time goes into reading k and v. One piece of it: all
+// heads of a batch item against a run of keys, so that memory is read in the order it lies in.
+#pragma once
+
+#include "device/cpu/blocking.h"
+#include "device/cpu/range_cursor.h"
+#include "device/cpu/scratch.h"
+#include "device/device.h"
+
+namespace lvx {
+
+template <typename T>
+struct DecodeTask {
+  const ForwardArguments* arguments;
+  std::int64_t batch;
+  std::int64_t key_begin, key_end;
+  // The partial results of the whole call: [unit, row, head_dim] not normalised, [unit, row].
+  T* partial_o;
+  T* partial_max;
+  T* partial_sum;
+};
+
+template <typename T>
+struct DecodeWorkspace {
+  T* q;  // [key head, row, packed head_dim]
+  T* o;  // likewise
+  T* s;  // [row, key of the tile]
+  T* mask;
+  T* max;  // [key head, row]
+  T* sum;
+  RangeCursor* cursors;  // per query: all heads see the same
+
+  DecodeWorkspace(Scratch& scratch, const Problem& problem) {
+    const std::int64_t rows = problem.key_heads * kDecodeRows;
+    q = scratch.take<T>(rows * packed_dim(problem.head_dim));
+    o = scratch.take<T>(rows * packed_dim(problem.head_dim));
+    s = scratch.take<T>(kDecodeRows * kDecodeKeys);
+    mask = scratch.take<T>(kDecodeRows * kDecodeKeys);
+    max = scratch.take<T>(rows);
+    sum = scratch.take<T>(rows);
+    cursors = scratch.take<RangeCursor>(kDecodeRows);
+  }
+};
+
+void run_decode_task(const DecodeTask<float>& task, std::byte* workspace);
+void run_decode_task(const DecodeTask<double>& task, std::byte* workspace);
+
+}  // namespace lvx

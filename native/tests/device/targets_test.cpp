@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernels of every instruction set that this machine has, one after the other.
+#define HWY_DISABLED_TARGETS HWY_SSSE3  // as the kernels
+#include <gtest/gtest.h>
+#include <hwy/targets.h>
+
+#include "device/problems.h"
+
+namespace lvx::testing {
+namespace {
+
+class EveryTarget : public ::testing::Test {
+ protected:
+  ~EveryTarget() override { hwy::SetSupportedTargetsForTest(0); }
+
+  // Calls check(device) with each instruction set, and fails if there is only one: the scalar one is always there.
+  template <typename Check>
+  void for_each_target(const Check& check) {
+    const std::vector<std::int64_t> targets = hwy::SupportedAndGeneratedTargets();
+    EXPECT_GE(targets.size(), 2u);
+    for (const std::int64_t target : targets) {
+      hwy::SetSupportedTargetsForTest(target);
+      const auto device = device_with(2);
+      const std::string name = device->name();
+      SCOPED_TRACE(name);
+      EXPECT_NE(name.find(hwy::TargetName(target)), std::string::npos) << name;
+      check(*device);
+      hwy::SetSupportedTargetsForTest(0);
+    }
+  }
+};
+
+TEST_F(EveryTarget, MatchesTheOracle) {
+  for_each_target([](Device& device) {
+    unsigned seed = 0;
+    for (const DType dtype : {DType::kFloat64, DType::kFloat32, DType::kBFloat16, DType::kFloat16}) {
+      for (const std::int64_t dim : {8, 40, 128}) {
+        for (const auto& [queries, keys] : {std::pair{1, 530}, {19, 67}, {50, 130}}) {
+          Case c(problem_of(1, queries, keys, 4, 2, dim), dtype, ++seed, {seed % 4, 8 * (seed % 2)});
+          if (seed % 2 == 0) c.visibility = random_ranges(c.problem, 2, seed);
+          if (seed % 3 == 0) {
+            c.bias.emplace(std::vector<std::int64_t>{1, 4, 1, keys}, dtype);
+            std::mt19937 random(seed);
+            Case::randomize(*c.bias, random);
+            c.bias->set(0, -kInfinity);
+          }
+          expect_matches(
+              device, c, bounds_of(dtype),
+              "D=" + std::to_string(dim) + " " + std::to_string(queries) + "x" + std::to_string(keys));
+        }
+      }
+    }
+  });
+}
+
+// Infinities and subnormals of half precision are converted lane by lane.
+TEST_F(EveryTarget, ConvertsTheEdgesOfHalfPrecision) {
+  for_each_target([](Device& device) {
+    for (const DType dtype : {DType::kBFloat16, DType::kFloat16}) {
+      for (const std::int64_t keys : {2, 600}) {
+        Case c(problem_of(1, 1, keys, 1, 1, 16), dtype, 5);
+        c.visibility = Ranges{1, {0, 1}};
+        const double edges[] = {0x1p-24, -0x1p-24, 0x1.ff8p-15, 65504, -65504, 0, -0.0, 0x1p-14};
+        for (std::int64_t i = 0; i < 8; ++i) c.v.set(i, edges[i]);
+        c.v.set(8, kInfinity);
+        c.v.set(9, -kInfinity);
+        const Forward f = device_forward(device, c);  // one key: its value comes back
+        for (std::int64_t i = 0; i < 16; ++i) EXPECT_EQ(f.o.get(i), c.v.get(i)) << i;
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace lvx::testing
