@@ -76,7 +76,10 @@ final class RandomWorkload {
     work.biasRows = random.nextBoolean() ? 1 : work.allQueries();
     double[] bias = new double[work.biasBatch * work.biasHeads * work.biasRows * work.allKeys()];
     for (int i = 0; i < bias.length; i++) {
-      bias[i] = random.nextInt(6) == 0 ? Double.NEGATIVE_INFINITY : 2 * random.nextGaussian();
+      bias[i] =
+          random.nextInt(6) == 0
+              ? Double.NEGATIVE_INFINITY
+              : work.rounded(2 * random.nextGaussian());
     }
     work.bias = bias;
   }

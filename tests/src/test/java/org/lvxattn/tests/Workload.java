@@ -158,11 +158,15 @@ final class Workload {
         .build();
   }
 
+  /** A number that the dtype holds exactly. */
+  double rounded(double value) {
+    return dtype == DType.FLOAT64 ? value : Rounding.round((float) value, dtype);
+  }
+
   private double[] normal(Random random, int length) {
     double[] values = new double[length];
     for (int i = 0; i < length; i++) {
-      double value = random.nextGaussian();
-      values[i] = dtype == DType.FLOAT64 ? value : Rounding.round((float) value, dtype);
+      values[i] = rounded(random.nextGaussian());
     }
     return values;
   }
