@@ -52,10 +52,10 @@ typedef enum lvx_status {
   LVX_OUT_OF_MEMORY = 5,     /**< everything stays usable; the message says what was asked and what is held */
   LVX_DEADLINE_EXCEEDED = 6, /**< a peer did not answer in time; lvx_error.rank names it */
   LVX_PEER_LOST = 7,         /**< a peer left, failed or died; lvx_error.rank names it */
-  LVX_PEER_MISMATCH = 8,     /**< a peer called something else; found before data moved, the group stays usable */
-  LVX_MISSING_LIBRARY = 9,   /**< an optional library could not be loaded; the message names it */
-  LVX_DEVICE_ERROR = 10,     /**< the device failed; close it */
-  LVX_INTERNAL = 11          /**< a fault of this library */
+  LVX_PEER_MISMATCH = 8, /**< a peer called something else; found before data moved, the group stays usable */
+  LVX_MISSING_LIBRARY = 9, /**< an optional library could not be loaded; the message names it */
+  LVX_DEVICE_ERROR = 10,   /**< the device failed; close it */
+  LVX_INTERNAL = 11        /**< a fault of this library */
 } lvx_status;
 
 /** What went wrong in the last call on this thread that did not return LVX_OK. */
@@ -75,7 +75,11 @@ LVX_API lvx_status lvx_last_error(lvx_error* error);
 
 typedef enum lvx_device_kind { LVX_CPU = 1, LVX_CUDA = 2 } lvx_device_kind; /* DLDeviceType's numbers */
 
-typedef enum lvx_dtype_code { LVX_INT = 0, LVX_FLOAT = 2, LVX_BFLOAT = 4 } lvx_dtype_code; /* DLDataTypeCode's */
+typedef enum lvx_dtype_code {
+  LVX_INT = 0,
+  LVX_FLOAT = 2,
+  LVX_BFLOAT = 4
+} lvx_dtype_code; /* DLDataTypeCode's */
 
 typedef struct lvx_dl_device {
   int32_t device_type; /**< lvx_device_kind */
@@ -141,13 +145,32 @@ LVX_API lvx_status lvx_buffer_free(lvx_buffer buffer);
 typedef uint64_t lvx_world;
 typedef uint64_t lvx_group;
 
-typedef enum lvx_group_kind { LVX_GROUP_SELF = 0, LVX_GROUP_LOCAL = 1 } lvx_group_kind;
+typedef uint64_t lvx_bootstrap;
+
+typedef enum lvx_group_kind {
+  LVX_GROUP_SELF = 0,  /**< one rank */
+  LVX_GROUP_LOCAL = 1, /**< ranks are threads of this process */
+  LVX_GROUP_GLOO = 2,  /**< ranks are processes, joined by Gloo over TCP */
+  LVX_GROUP_MPI = 3    /**< ranks are processes, joined by MPI */
+} lvx_group_kind;
 
 typedef struct lvx_group_options {
   uint64_t struct_size;
-  double deadline_seconds; /**< the longest wait for a peer at any one point; 0: 60 seconds */
-  int32_t ranks_per_node;  /**< ranks are placed on nodes in this order; 0: one node */
+  double deadline_seconds;  /**< the longest wait for a peer at any one point; 0: 60 seconds */
+  int32_t ranks_per_node;   /**< ranks are placed on nodes in this order; 0: one node */
   int32_t recorder_entries; /**< operations the flight recorder keeps; 0: 4096 */
+  /* A local group can emulate the links between its ranks, so that strategies can be compared on any machine: a
+   * message takes latency + bytes / bandwidth, and each rank sends and receives one message of a kind at a time.
+   * Bandwidth 0: as fast as memory, whatever the latency. Other groups have real links and refuse these. */
+  double intra_bytes_per_second; /**< inside a node */
+  double intra_latency_seconds;
+  double inter_bytes_per_second; /**< between nodes */
+  double inter_latency_seconds;
+  int32_t shared_inter; /**< 1: the ranks of a node share one link to the others; 0: each has its own */
+  int32_t
+      virtual_time; /**< 1: each rank's clock counts its thread's processor time and the emulated transfers, so
+                         *   that more ranks than processors can be compared, without waiting; all times in the
+                         *   statistics are of this clock. Devices must have one thread. 0: real time */
 } lvx_group_options;
 
 typedef struct lvx_group_info {
@@ -175,7 +198,8 @@ typedef struct lvx_record {
 } lvx_record;
 
 /** A group of one rank. options may be null. */
-LVX_API lvx_status lvx_group_create_self(lvx_device device, const lvx_group_options* options, lvx_group* group);
+LVX_API lvx_status lvx_group_create_self(lvx_device device, const lvx_group_options* options,
+                                         lvx_group* group);
 
 /** A meeting place for the threads of this process that will be the ranks of a local group; size 1 to 4096. */
 LVX_API lvx_status lvx_local_world_create(int32_t size, const lvx_group_options* options, lvx_world* world);
@@ -185,6 +209,44 @@ LVX_API lvx_status lvx_local_world_join(lvx_world world, int32_t rank, lvx_devic
 
 /** No rank can join any more; groups already made go on. */
 LVX_API lvx_status lvx_local_world_close(lvx_world world);
+
+/** Loads what groups of a kind need. LVX_MISSING_LIBRARY: the message names what is missing and where it comes from. */
+LVX_API lvx_status lvx_group_load_engine(int32_t kind);
+
+/**
+ * The first of two steps by which processes form a group over Gloo: this rank becomes reachable. Its address and those
+ * of the others then travel by whatever way the caller has; lvx_gloo_connect is the second step. Not authenticated and
+ * not encrypted, as Gloo: for networks whose machines trust each other.
+ *
+ * @param rank    0 to size - 1;  size 1 to 4096
+ * @param host    the name or address by which the others reach this machine; null for what its own name resolves to
+ * @param options of the group; may be null. The deadline also bounds the wait for each peer to connect.
+ */
+LVX_API lvx_status lvx_gloo_begin(int32_t rank, int32_t size, const char* host,
+                                  const lvx_group_options* options, lvx_bootstrap* bootstrap);
+
+/** Copies the rank's address, opaque bytes, where capacity suffices; length gets its length, alike on all ranks. */
+LVX_API lvx_status lvx_gloo_address(lvx_bootstrap bootstrap, uint8_t* address, uint64_t capacity,
+                                    uint64_t* length);
+
+/**
+ * The second step: connects this rank to all others, which must do the same; blocks until that is done. Once only for
+ * each bootstrap, which is closed by lvx_gloo_close however this ends.
+ *
+ * @param addresses the addresses of all ranks in rank order, one after the other;  bytes: of all together
+ */
+LVX_API lvx_status lvx_gloo_connect(lvx_bootstrap bootstrap, lvx_device device, const uint8_t* addresses,
+                                    uint64_t bytes, lvx_group* group);
+
+/** A group made by the bootstrap lives on. */
+LVX_API lvx_status lvx_gloo_close(lvx_bootstrap bootstrap);
+
+/**
+ * A group of all processes that mpirun, or another launcher of MPI, has started. Starts MPI if the process has not;
+ * then MPI is shut down when the process ends. options may be null.
+ */
+LVX_API lvx_status lvx_group_create_mpi(lvx_device device, const lvx_group_options* options,
+                                        lvx_group* group);
 
 /** Leaves the group: peers that wait for this rank, now or later, get LVX_PEER_LOST. */
 LVX_API lvx_status lvx_group_close(lvx_group group);
@@ -196,14 +258,43 @@ LVX_API lvx_status lvx_group_set_deadline(lvx_group group, double seconds);
 /** Returns when every rank of the group has called it. */
 LVX_API lvx_status lvx_group_barrier(lvx_group group);
 
-/** Copies the newest entries of the flight recorder, oldest first; count gets their number. May be called by any
- *  thread while an operation runs. */
-LVX_API lvx_status lvx_group_records(lvx_group group, lvx_record* records, uint64_t capacity, uint64_t* count);
+/** Gives every rank what all ranks said, in rank order: all holds size times bytes. Small messages of host memory, 1 to
+ *  65536 bytes, as many on every rank; for agreeing on things, not for data. A collective call. */
+LVX_API lvx_status lvx_group_all_gather(lvx_group group, const void* mine, uint64_t bytes, void* all);
+
+/** What the ranks of a group do together. */
+typedef enum lvx_operation {
+  LVX_OPERATION_BARRIER = 0,    /**< lvx_group_barrier */
+  LVX_OPERATION_ALL_GATHER = 1, /**< lvx_group_all_gather */
+  LVX_OPERATION_FORWARD = 2,    /**< lvx_attention_forward */
+  LVX_OPERATION_BACKWARD = 3    /**< lvx_attention_backward */
+} lvx_operation;
+
+/**
+ * Tells the peers that this rank will not make the collective call that they are about to make, or wait in: their calls
+ * end with LVX_PEER_MISMATCH, which names this rank and the reason, and the group stays usable. For callers that find a
+ * mistake before they can make the call; a call made with wrong arguments declines by itself. Does not wait.
+ *
+ * @param operation the lvx_operation that is declined
+ * @param reason    UTF-8 for people; what is longer than 255 bytes is cut off
+ */
+LVX_API lvx_status lvx_group_decline(lvx_group group, int32_t operation, const char* reason);
+
+/** Copies the newest entries of the flight recorder that fit, oldest first; count gets how many it holds in all. May be
+ *  called by any thread while an operation runs. */
+LVX_API lvx_status lvx_group_records(lvx_group group, lvx_record* records, uint64_t capacity,
+                                     uint64_t* count);
 
 /* ---- Attention -------------------------------------------------------------------------------------------------- */
 
 typedef enum lvx_strategy {
-  LVX_QUERY_RING = 1 /**< query blocks go round, partial results go straight home (LV-XAttn, arXiv 2502.02406) */
+  LVX_QUERY_RING =
+      1, /**< query blocks go round, partial results go straight home (LV-XAttn, arXiv 2502.02406) */
+  LVX_QUERY_GATHER = 2,    /**< query blocks go to all ranks at once, partial results straight home */
+  LVX_KV_RING = 3,         /**< keys and values go round (Ring Attention, arXiv 2310.01889) */
+  LVX_KV_GATHER = 4,       /**< keys and values go to all ranks at once (Megatron's context parallelism) */
+  LVX_HEAD_ALL_TO_ALL = 5, /**< heads against sequence (DeepSpeed-Ulysses, arXiv 2309.14509) */
+  LVX_TWO_LEVEL = 6        /**< query blocks enter each node once, one result leaves it */
 } lvx_strategy;
 
 typedef struct lvx_attention_options {
@@ -248,9 +339,10 @@ typedef struct lvx_statistics {
  * A collective call: every rank of the group makes it, with the same batch, heads, headDim, dtype, scale and strategy.
  * Method: online softmax by blocks (Milakov and Gimelshein 2018; Dao et al. 2022), partial results merged by lse.
  */
-LVX_API lvx_status lvx_attention_forward(lvx_group group, const lvx_attention_options* options, const lvx_tensor* q,
-                                         const lvx_tensor* k, const lvx_tensor* v, const lvx_tensor* visibility,
-                                         const lvx_tensor* bias, const lvx_tensor* o, const lvx_tensor* lse,
+LVX_API lvx_status lvx_attention_forward(lvx_group group, const lvx_attention_options* options,
+                                         const lvx_tensor* q, const lvx_tensor* k, const lvx_tensor* v,
+                                         const lvx_tensor* visibility, const lvx_tensor* bias,
+                                         const lvx_tensor* o, const lvx_tensor* lse,
                                          lvx_statistics* statistics);
 
 /**
@@ -261,30 +353,33 @@ LVX_API lvx_status lvx_attention_forward(lvx_group group, const lvx_attention_op
  * @param dq    out: like q;  dk, dv out: like k and v
  * @param dbias out, or null: like bias, in bias's dtype, summed over the dimensions along which bias is broadcast
  */
-LVX_API lvx_status lvx_attention_backward(lvx_group group, const lvx_attention_options* options, const lvx_tensor* q,
-                                          const lvx_tensor* k, const lvx_tensor* v, const lvx_tensor* visibility,
-                                          const lvx_tensor* bias, const lvx_tensor* o, const lvx_tensor* lse,
-                                          const lvx_tensor* d_o, const lvx_tensor* dq, const lvx_tensor* dk,
-                                          const lvx_tensor* dv, const lvx_tensor* dbias, lvx_statistics* statistics);
+LVX_API lvx_status lvx_attention_backward(lvx_group group, const lvx_attention_options* options,
+                                          const lvx_tensor* q, const lvx_tensor* k, const lvx_tensor* v,
+                                          const lvx_tensor* visibility, const lvx_tensor* bias,
+                                          const lvx_tensor* o, const lvx_tensor* lse, const lvx_tensor* d_o,
+                                          const lvx_tensor* dq, const lvx_tensor* dk, const lvx_tensor* dv,
+                                          const lvx_tensor* dbias, lvx_statistics* statistics);
 
 /** Merges the partial result (o_part, lse_part) into (o, lse), both over the same queries and disjoint keys.
  *  o and o_part may differ in dtype; merged in float32 (float64 where both are float64). */
-LVX_API lvx_status lvx_attention_merge(lvx_device device, const lvx_tensor* o_part, const lvx_tensor* lse_part,
-                                       const lvx_tensor* o, const lvx_tensor* lse);
+LVX_API lvx_status lvx_attention_merge(lvx_device device, const lvx_tensor* o_part,
+                                       const lvx_tensor* lse_part, const lvx_tensor* o,
+                                       const lvx_tensor* lse);
 
 /** delta = rowsum(d_o * o): [B, Hq, Sq], float32 (float64 for float64). */
 LVX_API lvx_status lvx_attention_delta(lvx_device device, const lvx_tensor* o, const lvx_tensor* d_o,
                                        const lvx_tensor* delta);
 
 /** The oracle: textbook attention in float64, one thread, no blocking. All tensors float64 on the CPU, unsharded. */
-LVX_API lvx_status lvx_reference_forward(double scale, const lvx_tensor* q, const lvx_tensor* k, const lvx_tensor* v,
-                                         const lvx_tensor* visibility, const lvx_tensor* bias, const lvx_tensor* o,
-                                         const lvx_tensor* lse);
+LVX_API lvx_status lvx_reference_forward(double scale, const lvx_tensor* q, const lvx_tensor* k,
+                                         const lvx_tensor* v, const lvx_tensor* visibility,
+                                         const lvx_tensor* bias, const lvx_tensor* o, const lvx_tensor* lse);
 
-LVX_API lvx_status lvx_reference_backward(double scale, const lvx_tensor* q, const lvx_tensor* k, const lvx_tensor* v,
-                                          const lvx_tensor* visibility, const lvx_tensor* bias, const lvx_tensor* o,
-                                          const lvx_tensor* lse, const lvx_tensor* d_o, const lvx_tensor* dq,
-                                          const lvx_tensor* dk, const lvx_tensor* dv, const lvx_tensor* dbias);
+LVX_API lvx_status lvx_reference_backward(double scale, const lvx_tensor* q, const lvx_tensor* k,
+                                          const lvx_tensor* v, const lvx_tensor* visibility,
+                                          const lvx_tensor* bias, const lvx_tensor* o, const lvx_tensor* lse,
+                                          const lvx_tensor* d_o, const lvx_tensor* dq, const lvx_tensor* dk,
+                                          const lvx_tensor* dv, const lvx_tensor* dbias);
 
 /* ---- What this machine can do: yardsticks for the kernels ------------------------------------------------------- */
 

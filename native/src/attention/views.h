@@ -55,7 +55,7 @@ struct Visibility {
   }
 };
 
-// [batch, head, row, key], additive; stride 0 where broadcast; keys are contiguous. data == nullptr: none.
+// [batch, head, row, key], additive; stride 0 where the extent is 1 (broadcast); keys are contiguous. data == nullptr: none.
 struct Bias {
   std::byte* data = nullptr;
   DType dtype = DType::kFloat32;
@@ -74,6 +74,11 @@ struct Bias {
     return view;
   }
 };
+
+// The same numbers seen as [batch, row, head, dim = keys].
+inline Bshd as_bshd(const Bias& bias) {
+  return {bias.data, bias.dtype, bias.batch_stride, bias.row_stride, bias.head_stride};
+}
 
 // One block of queries against one run of keys.
 struct Problem {
@@ -96,8 +101,21 @@ inline Bshd compact_bshd(void* data, DType dtype, std::int64_t rows, std::int64_
   return {static_cast<std::byte*>(data), dtype, rows * heads * dim, heads * dim, dim};
 }
 
+// Whether the tensor lies as compact_bshd would have it; strides of extents up to 1 do not count.
+inline bool is_compact(const Bshd& view, std::int64_t batch, std::int64_t rows, std::int64_t heads,
+                       std::int64_t dim) {
+  return (batch <= 1 || view.batch_stride == rows * heads * dim) &&
+         (rows <= 1 || view.row_stride == heads * dim) && (heads <= 1 || view.head_stride == dim);
+}
+
 inline Bhs compact_bhs(void* data, DType dtype, std::int64_t heads, std::int64_t rows) {
   return {static_cast<std::byte*>(data), dtype, heads * rows, rows};
+}
+
+inline Bias compact_bias(void* data, DType dtype, std::int64_t batch, std::int64_t heads, std::int64_t rows,
+                         std::int64_t keys) {
+  return {static_cast<std::byte*>(data), dtype, batch == 1 ? 0 : heads * rows * keys,
+          heads == 1 ? 0 : rows * keys, rows == 1 ? 0 : keys};
 }
 
 inline Visibility compact_visibility(const void* data, std::int64_t rows, std::int64_t ranges) {

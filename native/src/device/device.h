@@ -73,17 +73,15 @@ class Device {
   // delta = rowsum(o * d_o).
   virtual void delta(const Problem& problem, const Bshd& o, const Bshd& d_o, const Bhs& delta) = 0;
   // to = from, converted and re-strided.
-  virtual void copy(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-                    const Bshd& to) = 0;
-  virtual void copy(std::int64_t batch, std::int64_t heads, std::int64_t rows, const Bhs& from, const Bhs& to) = 0;
+  virtual void copy(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim,
+                    const Bshd& from, const Bshd& to) = 0;
+  virtual void copy(std::int64_t batch, std::int64_t heads, std::int64_t rows, const Bhs& from,
+                    const Bhs& to) = 0;
   // to += from.
-  virtual void add(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-                   const Bshd& to) = 0;
-  virtual void copy(std::int64_t batch, std::int64_t rows, const Visibility& from, std::int32_t* to_compact) = 0;
-  // to = from over [batch, heads, rows, keys], converted; extents of 1 where broadcast.
-  virtual void copy(std::int64_t batch, std::int64_t heads, std::int64_t rows, std::int64_t keys, const Bias& from,
-                    const Bias& to) = 0;
-
+  virtual void add(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim,
+                   const Bshd& from, const Bshd& to) = 0;
+  virtual void copy(std::int64_t batch, std::int64_t rows, const Visibility& from,
+                    std::int32_t* to_compact) = 0;
   // seen[i] = 1 if any query sees a key of [bounds[i], bounds[i + 1]). Host memory; blocks until known.
   virtual void shards_seen(std::int64_t batch, std::int64_t rows, const Visibility& visibility,
                            std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen) = 0;

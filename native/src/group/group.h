@@ -6,8 +6,10 @@
 #include <span>
 #include <vector>
 
+#include "base/error.h"
 #include "device/device.h"
 #include "group/announcement.h"
+#include "group/links.h"
 #include "group/recorder.h"
 #include "group/transport.h"
 
@@ -17,6 +19,7 @@ struct GroupOptions {
   double deadline_seconds = 60;
   int ranks_per_node = 0;  // 0: one node
   int recorder_entries = 4096;
+  Links links;  // of a local group
 };
 
 class Group {
@@ -31,7 +34,8 @@ class Group {
   lvx_group_kind kind() const { return transport_->kind(); }
   Device& device() { return *device_; }
   const std::shared_ptr<Device>& shared_device() const { return device_; }
-  int node_of(int rank) const { return options_.ranks_per_node == 0 ? 0 : rank / options_.ranks_per_node; }
+  int ranks_per_node() const { return options_.ranks_per_node == 0 ? size() : options_.ranks_per_node; }
+  int node_of(int rank) const { return rank / ranks_per_node(); }
   bool failed() const { return failed_; }
   std::uint64_t sequence() const { return sequence_; }
   double deadline_seconds() const { return options_.deadline_seconds; }
@@ -43,12 +47,15 @@ class Group {
   void decline(Operation operation, const char* reason) noexcept;
 
   void barrier();
+  // all gets every rank's message in rank order; as many bytes on every rank.
+  void all_gather(std::span<const std::byte> mine, std::span<std::byte> all);
 
  private:
   friend class Call;
 
   void require_usable() const;
   Clock::time_point deadline() const;
+  void fail(int culprit, const std::string& reason) noexcept;
 
   std::unique_ptr<Transport> transport_;
   std::shared_ptr<Device> device_;
@@ -60,52 +67,76 @@ class Group {
   std::vector<Announcement> announcements_;  // of the call under way, kept so that calls do not allocate
 };
 
-// A collective call from its announcement to its end. If it is destroyed unfinished (an exception passes), the group
-// has failed, the peers are told, and no peer touches this rank's memory any more.
+// A collective call from its announcement to its end; made by collective() below.
 class Call {
  public:
   // Announces the call and waits for the peers' announcements. Throws Error(LVX_PEER_MISMATCH) if they do not agree;
   // the group stays usable then.
   Call(Group& group, Announcement mine);
-  ~Call();
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
 
-  Group& group() { return group_; }
   Device& device() { return group_.device(); }
   int rank() const { return group_.rank(); }
   int size() const { return group_.size(); }
-  const Announcement& announced(int rank) const { return group_.announcements_[static_cast<std::size_t>(rank)]; }
+  int ranks_per_node() const { return group_.ranks_per_node(); }
+  const Announcement& announced(int rank) const {
+    return group_.announcements_[static_cast<std::size_t>(rank)];
+  }
 
   // Every rank's message in rank order. Control traffic: counted apart.
   void gather_control(std::span<const std::byte> mine, std::span<std::byte> all);
 
-  // Moves data; the transfers of one start complete together. Empty starts cost nothing.
+  // Moves data; the transfers of one start complete together. An empty start costs nothing.
   Ticket start(std::span<const Transfer> transfers);
   void wait(Ticket ticket);
 
   // Runs and times work on the device.
   template <typename Work>
   void compute(Work&& work) {
-    const Clock::time_point begin = Clock::now();
+    const Clock::time_point begin = now();
     work();
-    statistics_.compute_seconds += std::chrono::duration<double>(Clock::now() - begin).count();
+    statistics_.compute_seconds += seconds_since(begin);
   }
 
   void count_workspace(std::size_t bytes) { statistics_.peak_bytes += bytes; }
 
-  // The peers' mistakes that only this layer's callers can see: ends the call everywhere alike, without harm to the
-  // group, because every rank finds the same mistake before data moves.
-  [[noreturn]] void refuse(const std::string& message, int peer);
+  // A mistake that every rank finds alike from the announcements, before data moves: the group stays usable.
+  [[noreturn]] void refuse(lvx_status status, const std::string& message, int peer);
 
   // Ends the call well; statistics may be null.
-  void finish(lvx_statistics* statistics, lvx_strategy strategy);
+  void finish(lvx_strategy strategy, lvx_statistics* statistics);
+  // Ends it badly: the group has failed, the peers are told, and none touches this rank's memory any more.
+  void abandon(lvx_status status, int peer, const char* reason) noexcept;
 
  private:
+  Clock::time_point now() const { return group_.transport_->now(); }
+  double seconds_since(Clock::time_point begin) const {
+    return std::chrono::duration<double>(now() - begin).count();
+  }
+  void gather(std::span<const std::byte> mine, std::span<std::byte> all);
+
   Group& group_;
   lvx_statistics statistics_{};
   Clock::time_point begin_;
-  bool open_ = true;
+  bool refused_ = false;
 };
+
+// Runs body as one collective call.
+template <typename Body>
+void collective(Group& group, const Announcement& mine, lvx_strategy strategy, lvx_statistics* statistics,
+                Body&& body) {
+  Call call(group, mine);
+  try {
+    body(call);
+  } catch (const Error& error) {
+    call.abandon(error.status(), error.peer(), error.what());
+    throw;
+  } catch (const std::exception& error) {
+    call.abandon(LVX_INTERNAL, -1, error.what());
+    throw;
+  }
+  call.finish(strategy, statistics);
+}
 
 }  // namespace lvx

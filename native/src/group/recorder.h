@@ -4,6 +4,7 @@
 
 #include <lvx/lvx.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <span>
@@ -24,6 +25,8 @@ class Recorder {
   std::size_t copy(std::span<lvx_record> records) const;
 
  private:
+  lvx_record& newest();
+
   mutable std::mutex mutex_;
   std::vector<lvx_record> entries_;
   std::uint64_t begun_ = 0;

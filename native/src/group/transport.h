@@ -45,6 +45,9 @@ class Transport {
   virtual int rank() const = 0;
   virtual int size() const = 0;
 
+  // This rank's clock, which statistics are told by. Called by the rank's own thread.
+  virtual Clock::time_point now() const { return Clock::now(); }
+
   // The control plane: small messages of host memory, from every rank to every rank, in rounds counted alike on all.
   // publish never blocks. collect fills all with the round's messages in rank order; it throws Error(LVX_PEER_LOST)
   // for a rank that left and Error(LVX_DEADLINE_EXCEEDED) for one that did not publish in time.
@@ -52,8 +55,8 @@ class Transport {
   virtual void collect(std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
                        Clock::time_point deadline) = 0;
 
-  // The data plane. Memory of a transfer belongs to it until wait has returned or thrown; when either has thrown, no
-  // peer touches it any more, and the transport is good for nothing but leave.
+  // The data plane. Memory of a transfer belongs to it until wait has returned, or leave if wait has thrown; then no
+  // peer touches it any more. wait throws as collect does.
   virtual Ticket start(std::span<const Transfer> transfers) = 0;
   virtual void wait(Ticket ticket, Clock::time_point deadline) = 0;
 

@@ -7,12 +7,19 @@
 
 namespace lvx {
 
+// What bias is not broadcast along; 1 where it is.
+struct BiasExtents {
+  std::int64_t batch = 1;
+  std::int64_t heads = 1;
+  std::int64_t rows = 1;
+};
+
 struct AttentionForward {
   Problem problem;  // this rank's queries and keys; first_key is found out by the schedule
   Bshd q, k, v;
   Visibility visibility;
   Bias bias;  // rows: the group's queries; keys: this rank's
-  std::int64_t bias_rows = 1;
+  BiasExtents bias_extents;
   Bshd o;
   Bhs lse;
   lvx_strategy strategy = LVX_QUERY_RING;
@@ -24,10 +31,9 @@ struct AttentionBackward {
   Bhs lse;
   Visibility visibility;
   Bias bias;
-  std::int64_t bias_rows = 1;
+  BiasExtents bias_extents;
   Bshd dq, dk, dv;
-  Bias d_bias;  // none: not wanted; else shaped and strided as an output
-  std::int64_t d_bias_batch = 1, d_bias_heads = 1;
+  Bias d_bias;  // none: not wanted; extents of bias
   lvx_strategy strategy = LVX_QUERY_RING;
 };
 

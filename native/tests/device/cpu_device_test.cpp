@@ -109,7 +109,7 @@ TEST(CpuDevice, CopiesRowsBiasAndVisibility) {
   Array bias_copy({2, 1, 4, 90}, DType::kFloat32);
   Case::randomize(bias, random);
   bias.set(9, -kInfinity);
-  device->copy(2, 1, 4, 90, bias.bias(), bias_copy.bias());
+  device->copy(2, 4, 1, 90, as_bshd(bias.bias()), as_bshd(bias_copy.bias()));
   for (std::int64_t i = 0; i < bias.count(); ++i) EXPECT_EQ(bias_copy.get(i), bias.get(i));
 
   std::vector<std::int32_t> ranges(2 * 3 * 2 * 4);  // [2, 3, 2, 2] with ranges four apart

@@ -67,10 +67,6 @@ class CpuDevice final : public Device {
             std::int32_t* to_compact) override {
     cpu::copy(workers_, batch, rows, from, to_compact);
   }
-  void copy(std::int64_t batch, std::int64_t heads, std::int64_t rows, std::int64_t keys, const Bias& from,
-            const Bias& to) override {
-    cpu::copy(workers_, batch, heads, rows, keys, from, to);
-  }
   void shards_seen(std::int64_t batch, std::int64_t rows, const Visibility& visibility,
                    std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen) override {
     cpu::shards_seen(batch, rows, visibility, bounds, seen);

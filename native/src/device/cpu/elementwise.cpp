@@ -152,15 +152,6 @@ void copy(Workers& workers, std::int64_t batch, std::int64_t rows, const Visibil
   });
 }
 
-void copy(Workers& workers, std::int64_t batch, std::int64_t heads, std::int64_t rows, std::int64_t keys,
-          const Bias& from, const Bias& to) {
-  for_each(workers, batch * heads * rows, keys, [&](std::int64_t i) {
-    const std::int64_t b = i / rows / heads;
-    const std::int64_t head = i / rows % heads;
-    convert_run(keys, from.at(b, head, i % rows, 0), from.dtype, to.at(b, head, i % rows, 0), to.dtype);
-  });
-}
-
 void shards_seen(std::int64_t batch, std::int64_t rows, const Visibility& visibility,
                  std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen) {
   std::fill(seen.begin(), seen.end(), std::uint8_t{0});

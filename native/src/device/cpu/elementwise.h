@@ -18,8 +18,6 @@ void copy(Workers& workers, std::int64_t batch, std::int64_t heads, std::int64_t
 void add(Workers& workers, std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim,
          const Bshd& from, const Bshd& to);
 void copy(Workers& workers, std::int64_t batch, std::int64_t rows, const Visibility& from, std::int32_t* to);
-void copy(Workers& workers, std::int64_t batch, std::int64_t heads, std::int64_t rows, std::int64_t keys,
-          const Bias& from, const Bias& to);
 void shards_seen(std::int64_t batch, std::int64_t rows, const Visibility& visibility,
                  std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen);
 

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.bindings;
+
+import java.io.PrintStream;
+import java.lang.foreign.SymbolLookup;
+
+/** What {@link ChildJvm} runs: loads the library twice and says how that went. */
+final class LoadMain {
+  private LoadMain() {}
+
+  public static void main(String[] args) {
+    PrintStream out = System.out;
+    for (int attempt = 1; attempt <= 2; attempt++) {
+      try {
+        NativeLibrary.load();
+        boolean visible = SymbolLookup.loaderLookup().find("lvx_abi_version").isPresent();
+        out.println(attempt + " loaded " + NativeLibrary.file() + " symbols=" + visible);
+      } catch (NativeLibraryError e) {
+        Throwable cause = e.getCause();
+        String kind = cause == null ? "none" : cause.getClass().getSimpleName();
+        out.println(attempt + " failed cause=" + kind + " " + e.getMessage());
+      }
+    }
+  }
+}

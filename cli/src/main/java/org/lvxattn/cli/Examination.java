@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.cli;
+
+import java.io.File;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.lvxattn.Device;
+import org.lvxattn.Group;
+import org.lvxattn.LvxException;
+import org.lvxattn.NativeInfo;
+import org.lvxattn.cli.DoctorReport.Item;
+import org.lvxattn.cli.DoctorReport.Status;
+import org.lvxattn.cli.output.Units;
+
+/** Looks at the machine. */
+final class Examination {
+  private static final int JAVA_NEEDED = 25;
+  private static final String NATIVE_DIRECTORY = "org.lvxattn.native.dir";
+
+  private Examination() {}
+
+  static List<Item> all() {
+    List<Item> items = new ArrayList<>();
+    items.add(java());
+    items.add(nativeAccess());
+    addNative(items);
+    for (String tool : List.of("mvn", "cmake", "ninja", "g++")) {
+      items.add(tool(tool, "needed only to build from source; install it by your package manager"));
+    }
+    items.add(tool("nvcc", "needed only to build CUDA kernels; part of NVIDIA's CUDA Toolkit"));
+    for (String engine : List.of("cuda", "nccl")) {
+      items.add(
+          new Item(
+              engine,
+              Status.ABSENT,
+              "not part of this version, which computes on the CPU over local ranks",
+              ""));
+    }
+    return items;
+  }
+
+  private static Item java() {
+    Runtime.Version version = Runtime.version();
+    String detail = version + ", " + System.getProperty("java.vm.name");
+    return version.feature() >= JAVA_NEEDED
+        ? Item.ok("java", detail)
+        : new Item("java", Status.FAILED, detail, "install a JDK " + JAVA_NEEDED + " or later");
+  }
+
+  private static Item nativeAccess() {
+    Module module = Device.class.getModule();
+    String target = module.isNamed() ? module.getName() : "ALL-UNNAMED";
+    return module.isNativeAccessEnabled()
+        ? Item.ok("native-access", "enabled for " + target)
+        : new Item(
+            "native-access",
+            Status.FAILED,
+            "not enabled for " + target,
+            "start java with --enable-native-access=" + target);
+  }
+
+  private static void addNative(List<Item> items) {
+    try {
+      NativeInfo library = NativeInfo.load();
+      items.add(
+          Item.ok(
+              "native-library",
+              library.version() + ", ABI " + library.abiVersion() + ", " + library.file()));
+      items.add(cache(library.file()));
+      items.add(cpu());
+      items.add(engine("gloo", Group.Kind.GLOO));
+      items.add(engine("mpi", Group.Kind.MPI));
+    } catch (LinkageError e) {
+      items.add(
+          new Item(
+              "native-library",
+              Status.FAILED,
+              String.valueOf(e.getMessage()),
+              "build it with ./lvx build, or set the system property "
+                  + NATIVE_DIRECTORY
+                  + " to the directory it lies in"));
+    }
+  }
+
+  private static Item cache(Path library) {
+    String given = System.getProperty(NATIVE_DIRECTORY);
+    if (given != null) {
+      return Item.ok("cache", "not used: " + NATIVE_DIRECTORY + " names " + given);
+    }
+    return Item.ok("cache", String.valueOf(library.getParent()));
+  }
+
+  private static Item cpu() {
+    try (Device device = Device.cpu()) {
+      return Item.ok(
+          "cpu",
+          device.name()
+              + ", "
+              + device.threads()
+              + " threads, Java heap up to "
+              + Units.bytes(Runtime.getRuntime().maxMemory()));
+    }
+  }
+
+  /** An engine that is not there is no fault: local ranks need none. */
+  private static Item engine(String name, Group.Kind kind) {
+    try {
+      Group.loadEngine(kind);
+      return Item.ok(name, "ranks can be processes");
+    } catch (LvxException e) {
+      return new Item(
+          name, Status.ABSENT, String.valueOf(e.getMessage()), "needed only for --group " + name);
+    }
+  }
+
+  private static Item tool(String name, String remedy) {
+    Path found = onPath(name);
+    return found == null
+        ? new Item(name, Status.ABSENT, "not on the PATH", remedy)
+        : Item.ok(name, found.toString());
+  }
+
+  private static @Nullable Path onPath(String name) {
+    String path = System.getenv("PATH");
+    for (String folder : path == null ? new String[0] : path.split(File.pathSeparator)) {
+      Path file = Path.of(folder, name);
+      if (Files.isExecutable(file) && !Files.isDirectory(file)) {
+        return file;
+      }
+    }
+    return null;
+  }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.cli;
+
+import java.io.IOException;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.function.Function;
+import org.lvxattn.CpuOptions;
+import org.lvxattn.Device;
+import org.lvxattn.Group;
+import org.lvxattn.Strategy;
+import org.lvxattn.cli.output.Json;
+import org.lvxattn.cli.output.Progress;
+import org.lvxattn.cli.workload.Inputs;
+import org.lvxattn.cli.workload.LocalRun;
+import org.lvxattn.cli.workload.Oracle;
+import org.lvxattn.cli.workload.Results;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code lvx run}: one attention over several ranks. */
+@Command(
+    name = "run",
+    description = {
+      "Computes cross-attention over several ranks and says what it cost.",
+      "Without sizes it does the main job: forward and backward of a Llama 3-V layer's"
+          + " cross-attention, checked against the float64 oracle."
+    },
+    sortOptions = false)
+final class RunCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec;
+
+  @Mixin private final JobOptions job = new JobOptions();
+
+  @Option(
+      names = "--strategy",
+      paramLabel = "S",
+      description =
+          "What moves between ranks: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+  private Strategy strategy = Strategy.QUERY_RING;
+
+  @Option(names = "--json", description = "Print one JSON object.")
+  private boolean json;
+
+  @Override
+  public Integer call() throws IOException, InterruptedException {
+    Inputs inputs = job.inputs();
+    if (job.isLocal()) {
+      LocalRun run = job.localRun(inputs, strategy, job.ranks);
+      return report(compute(run, inputs, run.steps(), run::run));
+    }
+    if (job.group.equals("gloo") && System.getenv("RANK") == null) {
+      return LocalProcesses.run(
+          job.ranks, spec.root().commandLine().getParseResult().originalArgs());
+    }
+    LocalProcesses.endWithParent();
+    return runInProcesses(inputs);
+  }
+
+  /** As one rank among processes, of which rank 0 speaks. */
+  private int runInProcesses(Inputs inputs) throws InterruptedException {
+    CpuOptions cores = CpuOptions.defaults().withThreads(LocalProcesses.share());
+    try (Device cpu = Device.cpu(cores);
+        Group joined =
+            job.group.equals("mpi")
+                ? Group.mpi(cpu, job.groupOptions())
+                : Group.fromEnvironment(cpu, job.groupOptions())) {
+      LocalRun run = job.localRun(inputs, strategy, joined.size());
+      if (joined.rank() > 0) {
+        run.runIn(joined, () -> {});
+        return 0;
+      }
+      return report(compute(run, inputs, 1 + job.repeat, step -> run.runIn(joined, step)));
+    }
+  }
+
+  private int report(RunReport report) {
+    System.out.print(json ? Json.write(report.toJson()) + "\n" : report.toText());
+    return report.passed() ? 0 : 1;
+  }
+
+  private RunReport compute(
+      LocalRun run, Inputs inputs, int steps, Function<Runnable, LocalRun.Outcome> work)
+      throws InterruptedException {
+    LocalRun.Outcome outcome;
+    Map<String, Double> errors = new LinkedHashMap<>();
+    if (job.check()) {
+      try (Oracle oracle = new Oracle(inputs, job.dtype, job.backward());
+          Progress progress = Progress.of("lvx run", steps + oracle.steps())) {
+        progress.doing(run.keys().ranks() + " ranks");
+        outcome = work.apply(progress::step);
+        progress.doing("float64 oracle");
+        Results results = outcome.results();
+        if (results != null) {
+          errors = results.errors(oracle.solve(progress::step));
+        }
+      }
+    } else {
+      try (Progress progress = Progress.of("lvx run", steps)) {
+        outcome = work.apply(progress::step);
+      }
+    }
+    return RunReport.of(job, inputs.shape(), strategy, run.keys(), outcome, errors);
+  }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.cli;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.stream.Stream;
+import org.lvxattn.DType;
+import org.lvxattn.Strategy;
+import org.lvxattn.cli.golden.CaseResult;
+import org.lvxattn.cli.golden.GoldenCheck;
+import org.lvxattn.cli.output.Json;
+import org.lvxattn.cli.output.Progress;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code lvx verify}: golden cases against what this library computes. */
+@Command(
+    name = "verify",
+    description = {
+      "Recomputes golden cases over several ranks and compares every tensor they hold.",
+      "Sequences are split unevenly, some shards empty; a mask that can be given as ranges and as"
+          + " bias is given both ways."
+    },
+    sortOptions = false)
+final class VerifyCommand implements Callable<Integer> {
+  private static final String SUFFIX = ".safetensors";
+
+  @Parameters(
+      paramLabel = "FILE|DIR",
+      arity = "1..*",
+      description = "Golden cases (*.safetensors), or folders of them.")
+  private List<Path> paths = List.of();
+
+  @Option(
+      names = "--ranks",
+      paramLabel = "N",
+      split = ",",
+      converter = Positive.class,
+      description = "Numbers of ranks (default: ${DEFAULT-VALUE}).")
+  private List<Integer> ranks = List.of(4);
+
+  @Option(
+      names = "--strategy",
+      paramLabel = "S",
+      description = "What moves between ranks: QUERY_RING (default), another strategy, or all.")
+  private String strategy = Strategy.QUERY_RING.name();
+
+  @Option(
+      names = "--group",
+      paramLabel = "G",
+      converter = Choices.GroupWord.class,
+      description = "What joins the ranks: local (default).")
+  private String group = "local";
+
+  @Option(
+      names = "--device",
+      paramLabel = "D",
+      converter = Choices.DeviceWord.class,
+      description = "What computes: cpu (default).")
+  private String device = "cpu";
+
+  @Option(
+      names = "--dtype",
+      paramLabel = "T",
+      converter = Choices.Dtype.class,
+      description = "float64, float32 (default), bfloat16 or float16.")
+  private DType dtype = DType.FLOAT32;
+
+  @Option(names = "--json", description = "Print one JSON object.")
+  private boolean json;
+
+  @Override
+  public Integer call() throws IOException {
+    List<Strategy> strategies = strategies();
+    List<Path> files = files();
+    List<CaseResult> results = new ArrayList<>();
+    long steps = (long) files.size() * strategies.size() * ranks.size();
+    try (Progress progress = Progress.of("lvx verify", steps)) {
+      for (Path file : files) {
+        GoldenCheck check = GoldenCheck.of(file, dtype);
+        progress.doing(check.name());
+        for (Strategy each : strategies) {
+          for (int size : ranks) {
+            results.add(check.run(each, size));
+            progress.step();
+          }
+        }
+      }
+    }
+    VerifyReport report = new VerifyReport(group, device, results);
+    System.out.print(json ? Json.write(report.toJson()) + "\n" : report.toText());
+    return report.failed() == 0 ? 0 : 1;
+  }
+
+  private List<Strategy> strategies() {
+    List<Strategy> all = List.of(Strategy.values());
+    if (strategy.equalsIgnoreCase("all")) {
+      return all;
+    }
+    return all.stream()
+        .filter(each -> each.name().equalsIgnoreCase(strategy))
+        .findFirst()
+        .map(List::of)
+        .orElseThrow(
+            () ->
+                new UsageException(
+                    "unknown strategy '" + strategy + "', expected all or one of " + all));
+  }
+
+  private List<Path> files() throws IOException {
+    List<Path> files = new ArrayList<>();
+    for (Path path : paths) {
+      if (Files.isDirectory(path)) {
+        try (Stream<Path> all = Files.list(path)) {
+          List<Path> cases = all.filter(file -> file.toString().endsWith(SUFFIX)).sorted().toList();
+          if (cases.isEmpty()) {
+            throw new UsageException(path + " holds no *" + SUFFIX + " files");
+          }
+          files.addAll(cases);
+        }
+      } else if (Files.isRegularFile(path)) {
+        files.add(path);
+      } else {
+        throw new UsageException(path + ": no such file or folder");
+      }
+    }
+    return files;
+  }
+}

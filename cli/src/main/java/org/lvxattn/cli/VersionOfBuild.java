@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.cli;
+
+import org.lvxattn.NativeInfo;
+import picocli.CommandLine.IVersionProvider;
+
+/** The version, as the native library tells it; the two are built together. */
+final class VersionOfBuild implements IVersionProvider {
+  @Override
+  public String[] getVersion() {
+    return new String[] {"lvx " + NativeInfo.load().version()};
+  }
+}

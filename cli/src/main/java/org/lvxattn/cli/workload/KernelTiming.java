@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.cli.workload;
+
+import java.util.Arrays;
+import org.lvxattn.CrossAttention;
+import org.lvxattn.DType;
+import org.lvxattn.Device;
+import org.lvxattn.Group;
+import org.lvxattn.Mask;
+import org.lvxattn.Probe;
+import org.lvxattn.Statistics;
+import org.lvxattn.Tensor;
+
+/**
+ * Medians of one rank's attention and of its machine's own rates, measured in turns.
+ *
+ * @param medianSeconds one pass
+ * @param bytesTouched what the pass must read and write at least: its inputs and results, once
+ * @param gemmGflops rate of a float32 matrix product on the same threads
+ * @param readGigabytesPerSecond rate at which the same threads read memory
+ */
+public record KernelTiming(
+    double medianSeconds, double bytesTouched, double gemmGflops, double readGigabytesPerSecond) {
+  /** Edge of the matrices: large enough for the rate to be that of longer products. */
+  private static final long GEMM_SIZE = 1536;
+
+  /** Several times what the last cache of a processor holds. */
+  private static final long READ_BYTES = 512L << 20;
+
+  public static KernelTiming measure(
+      Device device, Inputs inputs, DType dtype, boolean backward, int repeat, Runnable step) {
+    AttentionShape shape = inputs.shape();
+    CrossAttention attention =
+        CrossAttention.builder()
+            .heads(shape.queryHeads())
+            .keyValueHeads(shape.keyHeads())
+            .headDim(shape.headDim())
+            .build();
+    long[] queryShape = {shape.batch(), shape.queries(), shape.queryHeads(), shape.headDim()};
+    long[] keyShape = {shape.batch(), shape.keys(), shape.keyHeads(), shape.headDim()};
+    double[] seconds = new double[repeat];
+    double[] gemm = new double[repeat];
+    double[] read = new double[repeat];
+    long bytes;
+    try (Group group = Group.self(device);
+        OpenTensors open = new OpenTensors(device)) {
+      Tensor q = open.allocate(dtype, queryShape);
+      Tensor k = open.allocate(dtype, keyShape);
+      Tensor v = open.allocate(dtype, keyShape);
+      Tensor o = open.allocate(dtype, queryShape);
+      Tensor lse =
+          open.allocate(dtype.accumulator(), shape.batch(), shape.queryHeads(), shape.queries());
+      inputs.queries().fill(q, 0);
+      inputs.keys().fill(k, 0);
+      inputs.values().fill(v, 0);
+      Statistics statistics = Statistics.create();
+      Runnable forward =
+          () -> attention.forwardInto(group, q, k, v, Mask.none(), o, lse, statistics);
+      Runnable pass = forward;
+      bytes = bytes(q, k, v, o, lse);
+      if (backward) {
+        Tensor dO = open.allocate(dtype, queryShape);
+        Tensor dq = open.allocate(dtype, queryShape);
+        Tensor dk = open.allocate(dtype, keyShape);
+        Tensor dv = open.allocate(dtype, keyShape);
+        inputs.outputGradient().fill(dO, 0);
+        forward.run();
+        bytes += bytes(dO, dq, dk, dv);
+        pass =
+            () ->
+                attention.backwardInto(
+                    group, q, k, v, Mask.none(), o, lse, dO, dq, dk, dv, null, statistics);
+      }
+      for (int round = -1; round < repeat; round++) {
+        double gemmSeconds = Probe.gemmSeconds(device, GEMM_SIZE);
+        double readSeconds = Probe.readSeconds(device, READ_BYTES);
+        long begin = System.nanoTime();
+        pass.run();
+        double passSeconds = (System.nanoTime() - begin) * 1e-9;
+        if (round >= 0) {
+          gemm[round] = gemmSeconds;
+          read[round] = readSeconds;
+          seconds[round] = passSeconds;
+        }
+        step.run();
+      }
+    }
+    double gemmFlops = 2.0 * GEMM_SIZE * GEMM_SIZE * GEMM_SIZE;
+    return new KernelTiming(
+        median(seconds), bytes, gemmFlops / median(gemm) * 1e-9, READ_BYTES / median(read) * 1e-9);
+  }
+
+  private static long bytes(Tensor... tensors) {
+    return Arrays.stream(tensors).mapToLong(t -> t.elements() * t.dtype().bytes()).sum();
+  }
+
+  static double median(double[] values) {
+    double[] sorted = values.clone();
+    Arrays.sort(sorted);
+    int middle = sorted.length / 2;
+    return sorted.length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  }
+}

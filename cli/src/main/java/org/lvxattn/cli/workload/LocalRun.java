@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.cli.workload;
+
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.lvxattn.CrossAttention;
+import org.lvxattn.DType;
+import org.lvxattn.Group;
+import org.lvxattn.GroupOptions;
+import org.lvxattn.LocalWorld;
+import org.lvxattn.Mask;
+import org.lvxattn.Statistics;
+import org.lvxattn.Strategy;
+import org.lvxattn.Tensor;
+
+/** One attention over the ranks of a group, timed; sequences are split evenly. */
+public final class LocalRun {
+  /** How to run: repeat counts the timed calls after one that is not timed. */
+  public record Settings(
+      DType dtype,
+      Strategy strategy,
+      int ranks,
+      GroupOptions group,
+      boolean backward,
+      int repeat,
+      boolean keepResults) {}
+
+  /**
+   * What came out.
+   *
+   * @param seconds of the slowest rank, median over the repeats
+   * @param ranks costs of the repeat that took this long
+   * @param results the whole tensors, if they were to be kept
+   */
+  public record Outcome(double seconds, List<RankCost> ranks, @Nullable Results results) {
+    /** Of a run that did not take place. */
+    public static final Outcome NONE = new Outcome(Double.NaN, List.of(), null);
+  }
+
+  private final Inputs inputs;
+  private final Settings settings;
+  private final Split queries;
+  private final Split keys;
+  private final CrossAttention attention;
+
+  public LocalRun(Inputs inputs, Settings settings) {
+    AttentionShape shape = inputs.shape();
+    this.inputs = inputs;
+    this.settings = settings;
+    this.queries = Split.even(shape.queries(), settings.ranks());
+    this.keys = Split.even(shape.keys(), settings.ranks());
+    this.attention =
+        CrossAttention.builder()
+            .heads(shape.queryHeads())
+            .keyValueHeads(shape.keyHeads())
+            .headDim(shape.headDim())
+            .strategy(settings.strategy())
+            .build();
+  }
+
+  /** How the keys are shared out. */
+  public Split keys() {
+    return keys;
+  }
+
+  /** Calls of {@code step} by {@link #run}: one for each call of each rank. */
+  public int steps() {
+    return (1 + settings.repeat()) * settings.ranks();
+  }
+
+  public Outcome run(Runnable step) {
+    List<Rank> ranks =
+        LocalWorld.run(
+            settings.ranks(),
+            settings.group(),
+            group -> {
+              Rank rank = new Rank(group.rank());
+              rank.run(group, step);
+              return rank;
+            });
+    return outcome(ranks);
+  }
+
+  /**
+   * This process's part, where each rank is a process. Every rank gets the whole outcome.
+   *
+   * @param group has as many ranks as the settings say
+   */
+  public Outcome runIn(Group group, Runnable step) {
+    Rank mine = new Rank(group.rank());
+    mine.run(group, step);
+    List<byte[]> told = GroupExchange.allGather(group, mine.toBytes());
+    List<Rank> ranks = new ArrayList<>();
+    for (int rank = 0; rank < told.size(); rank++) {
+      ranks.add(rank == mine.rank ? mine : new Rank(rank).read(told.get(rank)));
+    }
+    return outcome(ranks);
+  }
+
+  private Outcome outcome(List<Rank> ranks) {
+    List<List<RankCost>> repeats = new ArrayList<>();
+    for (int repeat = 0; repeat < settings.repeat(); repeat++) {
+      List<RankCost> costs = new ArrayList<>();
+      for (Rank rank : ranks) {
+        costs.add(rank.costs.get(repeat));
+      }
+      repeats.add(costs);
+    }
+    repeats.sort(Comparator.comparingDouble(LocalRun::slowest));
+    List<RankCost> median = repeats.get((repeats.size() - 1) / 2);
+    return new Outcome(slowest(median), median, settings.keepResults() ? gather(ranks) : null);
+  }
+
+  private static double slowest(List<RankCost> costs) {
+    return costs.stream().mapToDouble(RankCost::seconds).max().orElseThrow();
+  }
+
+  /** One rank's work, on its own thread. */
+  private final class Rank {
+    private final int rank;
+    private final List<RankCost> costs = new ArrayList<>();
+    private final Results shard = new Results();
+
+    Rank(int rank) {
+      this.rank = rank;
+    }
+
+    byte[] toBytes() {
+      ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+      try (DataOutputStream out = new DataOutputStream(bytes)) {
+        out.writeInt(costs.size());
+        for (RankCost cost : costs) {
+          cost.write(out);
+        }
+        out.writeInt(shard.names().size());
+        for (String name : shard.names()) {
+          out.writeUTF(name);
+          out.writeInt(shard.get(name).length);
+          for (double value : shard.get(name)) {
+            out.writeDouble(value);
+          }
+        }
+      } catch (IOException e) {
+        throw new UncheckedIOException("writing to memory", e);
+      }
+      return bytes.toByteArray();
+    }
+
+    Rank read(byte[] bytes) {
+      try (DataInputStream in = new DataInputStream(new ByteArrayInputStream(bytes))) {
+        for (int left = in.readInt(); left > 0; left--) {
+          costs.add(RankCost.read(in));
+        }
+        for (int left = in.readInt(); left > 0; left--) {
+          String name = in.readUTF();
+          double[] values = new double[in.readInt()];
+          for (int i = 0; i < values.length; i++) {
+            values[i] = in.readDouble();
+          }
+          shard.put(name, values);
+        }
+      } catch (IOException e) {
+        throw new UncheckedIOException("rank " + rank + " told of its results in another way", e);
+      }
+      return this;
+    }
+
+    void run(Group group, Runnable step) {
+      AttentionShape shape = inputs.shape();
+      DType dtype = settings.dtype();
+      long rows = queries.rows(rank);
+      long[] queryShape = {shape.batch(), rows, shape.queryHeads(), shape.headDim()};
+      long[] keyShape = {shape.batch(), keys.rows(rank), shape.keyHeads(), shape.headDim()};
+      try (OpenTensors open = new OpenTensors(group.device())) {
+        Tensor q = filled(open, inputs.queries(), queryShape, queries.begin(rank));
+        Tensor k = filled(open, inputs.keys(), keyShape, keys.begin(rank));
+        Tensor v = filled(open, inputs.values(), keyShape, keys.begin(rank));
+        Tensor o = open.allocate(dtype, queryShape);
+        Tensor lse = open.allocate(dtype.accumulator(), shape.batch(), shape.queryHeads(), rows);
+        Gradients gradients =
+            settings.backward() ? new Gradients(open, queryShape, keyShape) : null;
+        if (gradients != null) {
+          inputs.outputGradient().fill(gradients.dO, queries.begin(rank));
+        }
+        for (int call = 0; call <= settings.repeat(); call++) {
+          Statistics forward = Statistics.create();
+          Statistics backward = Statistics.create();
+          group.barrier();
+          long begin = System.nanoTime();
+          attention.forwardInto(group, q, k, v, Mask.none(), o, lse, forward);
+          if (gradients != null) {
+            gradients.compute(group, q, k, v, o, lse, backward);
+          }
+          double seconds =
+              settings.group().virtualTime()
+                  ? forward.totalSeconds() + backward.totalSeconds()
+                  : (System.nanoTime() - begin) * 1e-9;
+          if (call > 0) {
+            long bytes = group.device().peakBytes();
+            costs.add(RankCost.of(rank, rows, keys.rows(rank), seconds, bytes, forward, backward));
+          }
+          step.run();
+        }
+        if (settings.keepResults()) {
+          shard.put("o", o.toDoubles());
+          shard.put("lse", lse.toDoubles());
+          if (gradients != null) {
+            shard.put("dq", gradients.dq.toDoubles());
+            shard.put("dk", gradients.dk.toDoubles());
+            shard.put("dv", gradients.dv.toDoubles());
+          }
+        }
+      }
+    }
+
+    private Tensor filled(OpenTensors open, Rows rows, long[] shape, long begin) {
+      Tensor tensor = open.allocate(settings.dtype(), shape);
+      rows.fill(tensor, begin);
+      return tensor;
+    }
+  }
+
+  /** What backward needs beside forward. */
+  private final class Gradients {
+    private final Tensor dO;
+    private final Tensor dq;
+    private final Tensor dk;
+    private final Tensor dv;
+
+    Gradients(OpenTensors open, long[] queryShape, long[] keyShape) {
+      dO = open.allocate(settings.dtype(), queryShape);
+      dq = open.allocate(settings.dtype(), queryShape);
+      dk = open.allocate(settings.dtype(), keyShape);
+      dv = open.allocate(settings.dtype(), keyShape);
+    }
+
+    void compute(
+        Group group, Tensor q, Tensor k, Tensor v, Tensor o, Tensor lse, Statistics statistics) {
+      attention.backwardInto(group, q, k, v, Mask.none(), o, lse, dO, dq, dk, dv, null, statistics);
+    }
+  }
+
+  private Results gather(List<Rank> ranks) {
+    AttentionShape shape = inputs.shape();
+    Results whole = new Results();
+    whole.put("o", join(ranks, "o", shape.batch(), queries, shape.queryWidth()));
+    whole.put("lse", join(ranks, "lse", shape.batch() * shape.queryHeads(), queries, 1));
+    if (settings.backward()) {
+      whole.put("dq", join(ranks, "dq", shape.batch(), queries, shape.queryWidth()));
+      whole.put("dk", join(ranks, "dk", shape.batch(), keys, shape.keyWidth()));
+      whole.put("dv", join(ranks, "dv", shape.batch(), keys, shape.keyWidth()));
+    }
+    return whole;
+  }
+
+  private static double[] join(List<Rank> ranks, String name, int blocks, Split split, int width) {
+    return Sequences.join(
+        ranks.stream().map(rank -> rank.shard.get(name)).toList(), blocks, split, width);
+  }
+}

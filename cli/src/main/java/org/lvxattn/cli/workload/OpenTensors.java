@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.cli.workload;
+
+import java.util.ArrayDeque;
+import java.util.Deque;
+import org.lvxattn.DType;
+import org.lvxattn.Device;
+import org.lvxattn.Tensor;
+
+/** Makes tensors on one device and closes them together, the newest first. */
+public final class OpenTensors implements AutoCloseable {
+  private final Device device;
+  private final Deque<Tensor> open = new ArrayDeque<>();
+
+  public OpenTensors(Device device) {
+    this.device = device;
+  }
+
+  public Tensor allocate(DType dtype, long... shape) {
+    Tensor tensor = Tensor.allocate(device, dtype, shape);
+    open.push(tensor);
+    return tensor;
+  }
+
+  @Override
+  public void close() {
+    while (!open.isEmpty()) {
+      open.pop().close();
+    }
+  }
+}

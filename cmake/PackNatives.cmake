@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+# cmake -DLIBRARIES=a.so;b.so -DPLUGINS=c.so;d.so -DPACK=DIR -DPLATFORM=linux-x86_64 -P PackNatives.cmake
+#
+# Copies the libraries and every shared library they need, except those of the C library, which
+# each Linux has. Plugins come alone: what they need is the machine's own. The index
+# natives.properties lists each file with its SHA-256; the loader verifies them, and the hash of
+# the index names its cache directory.
+
+cmake_minimum_required(VERSION 3.22)
+
+file(GET_RUNTIME_DEPENDENCIES
+  LIBRARIES ${LIBRARIES}
+  RESOLVED_DEPENDENCIES_VAR needed
+  UNRESOLVED_DEPENDENCIES_VAR unresolved
+  PRE_EXCLUDE_REGEXES "^ld-linux" "^lib(c|m|dl|rt|pthread|resolv|util)\\.so")
+if(unresolved)
+  message(FATAL_ERROR "cannot pack ${LIBRARIES}: ${unresolved} not found on this machine")
+endif()
+
+file(REMOVE_RECURSE "${PACK}")
+file(MAKE_DIRECTORY "${PACK}")
+set(index "platform=${PLATFORM}\n")
+list(SORT needed)
+foreach(file IN LISTS LIBRARIES PLUGINS needed)
+  get_filename_component(name "${file}" NAME)
+  file(REAL_PATH "${file}" real)
+  configure_file("${real}" "${PACK}/${name}" COPYONLY)
+  file(SHA256 "${PACK}/${name}" hash)
+  string(APPEND index "sha256.${name}=${hash}\n")
+endforeach()
+file(WRITE "${PACK}/natives.properties" "${index}")

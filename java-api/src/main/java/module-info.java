@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Exact distributed cross-attention for the JVM. The one module that makes restricted native calls:
+ * {@code --enable-native-access=org.lvxattn}.
+ */
+module org.lvxattn {
+  exports org.lvxattn;
+  exports org.lvxattn.plan;
+  exports org.lvxattn.io;
+
+  requires static transitive org.jspecify;
+  requires org.lvxattn.natives;
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn;
+
+/**
+ * The result of {@link CrossAttention#forward}: it owns output and log-sum-exp, and remembers what
+ * they were computed from, which stays the caller's and must be unchanged and open in backward.
+ */
+public final class AttentionForward implements AutoCloseable {
+  private final CrossAttention attention;
+  private final Tensor query;
+  private final Tensor key;
+  private final Tensor value;
+  private final Mask mask;
+  private final Tensor output;
+  private final Tensor logSumExp;
+  private final Statistics statistics;
+
+  AttentionForward(
+      CrossAttention attention,
+      Tensor query,
+      Tensor key,
+      Tensor value,
+      Mask mask,
+      Tensor output,
+      Tensor logSumExp,
+      Statistics statistics) {
+    this.attention = attention;
+    this.query = query;
+    this.key = key;
+    this.value = value;
+    this.mask = mask;
+    this.output = output;
+    this.logSumExp = logSumExp;
+    this.statistics = statistics;
+  }
+
+  /** {@code [batch, queries, heads, headDim]} in the queries' dtype; 0 where nothing is seen. */
+  public Tensor output() {
+    return output;
+  }
+
+  /**
+   * Natural logarithm of the sum of the exponentials of each query's logits, {@code [batch, heads,
+   * queries]}, float32 (float64 for float64); -infinity where nothing is seen.
+   */
+  public Tensor logSumExp() {
+    return logSumExp;
+  }
+
+  /** What the call cost this rank. */
+  public Statistics statistics() {
+    return statistics;
+  }
+
+  CrossAttention attention() {
+    return attention;
+  }
+
+  Tensor query() {
+    return query;
+  }
+
+  Tensor key() {
+    return key;
+  }
+
+  Tensor value() {
+    return value;
+  }
+
+  Mask mask() {
+    return mask;
+  }
+
+  /**
+   * Closes output and log-sum-exp.
+   *
+   * @throws IllegalStateException if that was done already
+   * @throws WrongThreadException if another thread owns the device
+   */
+  @Override
+  public void close() {
+    Tensors.closeAll(output, logSumExp);
+  }
+}

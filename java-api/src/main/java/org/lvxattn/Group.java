@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+import org.lvxattn.bindings.generated.Lvx;
+import org.lvxattn.bindings.generated.lvx_attention_options;
+import org.lvxattn.bindings.generated.lvx_group_info;
+import org.lvxattn.bindings.generated.lvx_record;
+import org.lvxattn.bindings.generated.lvx_statistics;
+
+/**
+ * One rank's part in a group of ranks that compute together.
+ *
+ * <p>Operations of a group are collective: every rank makes the same ones in the same order. A rank
+ * that fails, leaves, stalls or calls something else makes the operation of every other rank end
+ * with a {@link GroupException} that names it, at the latest when the deadline has passed; nothing
+ * waits for ever. After {@link PeerLostException} or {@link DeadlineExceededException} the group
+ * has {@link #failed}: close it and make a new one. After {@link PeerMismatchException} it can be
+ * used on.
+ *
+ * <p>Where a call is refused on one rank, whatever was wrong with its arguments, the other ranks'
+ * calls end with {@link PeerMismatchException} at once. What no rank can be told of is a group that
+ * is null, closed or of another thread: the others wait for that rank until the deadline.
+ */
+public final class Group implements AutoCloseable {
+  private final Device device;
+  private final GroupResource resource;
+  private final MemorySegment options;
+  private final MemorySegment statistics;
+  private final int rank;
+  private final int size;
+
+  private volatile boolean closed;
+
+  Group(Device device, long handle) {
+    this.device = device;
+    this.resource = new GroupResource(device.resource(), handle);
+    this.options = resource.slot().asSlice(0, lvx_attention_options.sizeof());
+    this.statistics =
+        resource.slot().asSlice(lvx_attention_options.sizeof(), lvx_statistics.sizeof());
+    lvx_attention_options.struct_size(options, lvx_attention_options.sizeof());
+    lvx_statistics.struct_size(statistics, lvx_statistics.sizeof());
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment info = query(arena);
+      rank = lvx_group_info.rank(info);
+      size = lvx_group_info.size(info);
+    }
+    resource.watch(this);
+  }
+
+  /**
+   * A group of one rank, with default options.
+   *
+   * @throws NullPointerException if device is null
+   * @throws IllegalStateException if the device was closed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public static Group self(Device device) {
+    return self(device, GroupOptions.defaults());
+  }
+
+  /**
+   * A group of one rank.
+   *
+   * @throws NullPointerException if an argument is null
+   * @throws IllegalStateException if the device was closed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public static Group self(Device device, GroupOptions options) {
+    Arguments.present(device, "device").requireUsable("device");
+    Arguments.present(options, "options");
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment handle = arena.allocate(ValueLayout.JAVA_LONG);
+      NativeCalls.check(
+          Lvx.lvx_group_create_self(device.handle(), options.toNative(arena), handle));
+      return new Group(device, handle.get(ValueLayout.JAVA_LONG, 0));
+    }
+  }
+
+  /**
+   * One rank of a group whose ranks are processes, joined by Gloo over TCP. All ranks call it at
+   * the same time; it returns when they are connected. After a failure the survivors can make a new
+   * group of the rest by it.
+   *
+   * @param rank of this process, 0 to size - 1
+   * @param size number of processes, 1 to 4096
+   * @param rendezvous how they find each other
+   * @param host the name or address of this machine by which the others reach it; null for what its
+   *     own name resolves to
+   * @param options of the group; the deadline also bounds the rendezvous
+   * @throws NullPointerException if device, rendezvous or options is null
+   * @throws IllegalArgumentException if rank or size is out of range, or host is not this machine
+   * @throws IllegalStateException if the device was closed
+   * @throws GroupException naming a rank that did not come or cannot be reached
+   * @throws LvxException with {@link Status#MISSING_LIBRARY} if Gloo is not installed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public static Group gloo(
+      Device device,
+      int rank,
+      int size,
+      Rendezvous rendezvous,
+      @Nullable String host,
+      GroupOptions options) {
+    Arguments.present(device, "device").requireUsable("device");
+    Arguments.present(rendezvous, "rendezvous");
+    Arguments.present(options, "options");
+    try (GlooBootstrap bootstrap = new GlooBootstrap(rank, size, host, options)) {
+      List<byte[]> addresses =
+          rendezvous.allGather(rank, size, bootstrap.address(), options.deadline());
+      return bootstrap.connect(device, addresses);
+    }
+  }
+
+  /**
+   * This process's rank among all processes that {@code mpirun}, or another launcher of MPI, has
+   * started. MPI is started if it is not running; it ends with the process, and waits for the peers
+   * then.
+   *
+   * @throws NullPointerException if an argument is null
+   * @throws IllegalStateException if the device was closed, or MPI cannot be used any more because
+   *     an earlier group of it broke off
+   * @throws LvxException with {@link Status#MISSING_LIBRARY} if MPI is not installed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public static Group mpi(Device device, GroupOptions options) {
+    Arguments.present(device, "device").requireUsable("device");
+    Arguments.present(options, "options");
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment handle = arena.allocate(ValueLayout.JAVA_LONG);
+      NativeCalls.check(Lvx.lvx_group_create_mpi(device.handle(), options.toNative(arena), handle));
+      return new Group(device, handle.get(ValueLayout.JAVA_LONG, 0));
+    }
+  }
+
+  /**
+   * As {@link #fromEnvironment(Device, GroupOptions)}, with default options.
+   *
+   * @throws IllegalStateException if the device was closed or the environment makes no sense
+   */
+  public static Group fromEnvironment(Device device) {
+    return fromEnvironment(device, GroupOptions.defaults());
+  }
+
+  /**
+   * The group that this process was started for, as its launcher's environment describes it.
+   *
+   * <ul>
+   *   <li>{@code WORLD_SIZE} above 1, with {@code RANK}, {@code MASTER_ADDR} and {@code
+   *       MASTER_PORT}, as torchrun sets them: Gloo. Rank 0 serves the rendezvous at that address.
+   *       The others reach this machine by the address it has towards rank 0's, or that of the
+   *       interface which {@code GLOO_SOCKET_IFNAME} names.
+   *   <li>{@code OMPI_COMM_WORLD_SIZE} or {@code PMI_SIZE} above 1, as mpirun sets it: MPI.
+   *   <li>Otherwise a group of one rank.
+   * </ul>
+   *
+   * @throws NullPointerException if an argument is null
+   * @throws IllegalStateException if the device was closed or the environment makes no sense; the
+   *     message names the variable
+   * @throws GroupException naming a rank that did not come or cannot be reached
+   * @throws LvxException with {@link Status#MISSING_LIBRARY} if the engine is not installed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public static Group fromEnvironment(Device device, GroupOptions options) {
+    return fromEnvironment(device, options, System::getenv);
+  }
+
+  static Group fromEnvironment(
+      Device device, GroupOptions options, UnaryOperator<@Nullable String> variables) {
+    Arguments.present(device, "device").requireUsable("device");
+    Arguments.present(options, "options");
+    LaunchEnvironment launch = LaunchEnvironment.read(variables);
+    return switch (launch.kind()) {
+      case SELF -> self(device, options);
+      case MPI -> mpi(device, options);
+      case GLOO ->
+          gloo(
+              device,
+              launch.rank(),
+              launch.size(),
+              Rendezvous.tcp(launch.masterHost(), launch.masterPort()),
+              launch.ownHost(variables),
+              options);
+    };
+  }
+
+  /** What joins the ranks of a group. */
+  public enum Kind {
+    /** Nothing: one rank. */
+    SELF(Lvx.LVX_GROUP_SELF()),
+    /** Ranks are threads of one process. */
+    LOCAL(Lvx.LVX_GROUP_LOCAL()),
+    /** Ranks are processes, joined by Gloo over TCP. */
+    GLOO(Lvx.LVX_GROUP_GLOO()),
+    /** Ranks are processes, joined by MPI. */
+    MPI(Lvx.LVX_GROUP_MPI());
+
+    private final int code;
+
+    Kind(int code) {
+      this.code = code;
+    }
+  }
+
+  /**
+   * Loads what groups of a kind need, without making one: for diagnosis.
+   *
+   * @throws NullPointerException if kind is null
+   * @throws LvxException with {@link Status#MISSING_LIBRARY}, naming what is missing and where it
+   *     comes from
+   * @throws LinkageError if the native library cannot be loaded
+   */
+  public static void loadEngine(Kind kind) {
+    Arguments.present(kind, "kind");
+    NativeCalls.load();
+    NativeCalls.check(Lvx.lvx_group_load_engine(kind.code));
+  }
+
+  /** This rank's number, from 0. */
+  public int rank() {
+    return rank;
+  }
+
+  /** Number of ranks. */
+  public int size() {
+    return size;
+  }
+
+  /** What this rank computes with. */
+  public Device device() {
+    return device;
+  }
+
+  /**
+   * The longest wait for a peer at any one point.
+   *
+   * @throws IllegalStateException if the group was closed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public Duration deadline() {
+    requireUsable();
+    try (Arena arena = Arena.ofConfined()) {
+      double seconds = lvx_group_info.deadline_seconds(query(arena));
+      return Duration.ofNanos(Math.round(seconds * 1e9));
+    }
+  }
+
+  /**
+   * Sets the longest wait for a peer at any one point, for operations of this rank from now on.
+   *
+   * @throws NullPointerException if deadline is null
+   * @throws IllegalArgumentException if it is not longer than zero
+   * @throws IllegalStateException if the group was closed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public void deadline(Duration deadline) {
+    GroupOptions.requireDeadline(deadline);
+    requireUsable();
+    NativeCalls.check(Lvx.lvx_group_set_deadline(resource.handle, GroupOptions.seconds(deadline)));
+    Reachability.keep(this);
+  }
+
+  /**
+   * Returns when every rank of the group has called it.
+   *
+   * @throws IllegalStateException if the group was closed or has failed
+   * @throws GroupException if a peer left, did not answer in time, or called something else
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public void barrier() {
+    requireUsable();
+    NativeCalls.check(Lvx.lvx_group_barrier(resource.handle));
+    Reachability.keep(this);
+  }
+
+  /**
+   * Gives every rank what all ranks said, in rank order. For agreeing on small things, not for
+   * data.
+   *
+   * @param mine 1 to 65536 bytes, as many on every rank
+   * @throws NullPointerException if mine is null
+   * @throws IllegalArgumentException if mine is empty or too long
+   * @throws IllegalStateException if the group was closed or has failed
+   * @throws GroupException if a peer left, did not answer in time, or called something else
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public List<byte[]> allGather(byte[] mine) {
+    requireUsable();
+    if (mine == null) {
+      throw decline(Lvx.LVX_OPERATION_ALL_GATHER(), new NullPointerException("mine is null"));
+    }
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment all = arena.allocate(Math.max(1, (long) mine.length * size));
+      NativeCalls.check(
+          Lvx.lvx_group_all_gather(
+              resource.handle, arena.allocateFrom(ValueLayout.JAVA_BYTE, mine), mine.length, all));
+      Reachability.keep(this);
+      List<byte[]> result = new ArrayList<>();
+      for (int peer = 0; peer < size; peer++) {
+        result.add(
+            all.asSlice((long) peer * mine.length, mine.length).toArray(ValueLayout.JAVA_BYTE));
+      }
+      return List.copyOf(result);
+    }
+  }
+
+  /**
+   * Whether an operation broke off, so that the group can only be closed.
+   *
+   * @throws IllegalStateException if the group was closed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public boolean failed() {
+    requireUsable();
+    try (Arena arena = Arena.ofConfined()) {
+      return lvx_group_info.failed(query(arena)) != 0;
+    }
+  }
+
+  /**
+   * The newest operations of this rank, oldest first. Any thread may ask, also while an operation
+   * runs.
+   *
+   * @throws IllegalStateException if the group was closed
+   */
+  public List<FlightRecord> flightRecords() {
+    if (closed) {
+      throw closedAlready();
+    }
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment count = arena.allocate(ValueLayout.JAVA_LONG);
+      NativeCalls.check(Lvx.lvx_group_records(resource.handle, MemorySegment.NULL, 0, count));
+      long capacity = count.get(ValueLayout.JAVA_LONG, 0);
+      MemorySegment records = lvx_record.allocateArray(Math.max(capacity, 1), arena);
+      NativeCalls.check(Lvx.lvx_group_records(resource.handle, records, capacity, count));
+      Reachability.keep(this);
+      // Operations may have begun in between: the newest that fit were copied.
+      long copied = Math.min(capacity, count.get(ValueLayout.JAVA_LONG, 0));
+      List<FlightRecord> result = new ArrayList<>();
+      for (long i = 0; i < copied; i++) {
+        result.add(FlightRecord.read(lvx_record.asSlice(records, i)));
+      }
+      return List.copyOf(result);
+    }
+  }
+
+  /**
+   * Leaves the group. Peers that wait for this rank, now or later, get a {@link PeerLostException}.
+   *
+   * @throws IllegalStateException if the group was closed already
+   * @throws WrongThreadException if another thread owns the device
+   */
+  @Override
+  public void close() {
+    requireUsable();
+    resource.close();
+    closed = true;
+  }
+
+  /**
+   * Tells the peers that this rank does not make a call that they make, because of a mistake that
+   * the native library has not seen.
+   *
+   * @param operation the number of the call, an {@code LVX_OPERATION}
+   * @return the mistake, to be thrown
+   */
+  RuntimeException decline(int operation, RuntimeException mistake) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment reason = arena.allocateFrom(String.valueOf(mistake.getMessage()));
+      NativeCalls.check(Lvx.lvx_group_decline(resource.handle, operation, reason));
+      Reachability.keep(this);
+    } catch (RuntimeException e) {
+      mistake.addSuppressed(e);
+    }
+    return mistake;
+  }
+
+  boolean isOpen() {
+    return !closed;
+  }
+
+  long handle() {
+    return resource.handle;
+  }
+
+  /** The struct lvx_attention_options of this group, filled. */
+  MemorySegment options(double scale, Strategy strategy) {
+    lvx_attention_options.scale(options, scale);
+    lvx_attention_options.strategy(options, strategy.code());
+    return options;
+  }
+
+  /** The struct lvx_statistics of this group, for a call to fill. */
+  MemorySegment statistics() {
+    return statistics;
+  }
+
+  void requireUsable() {
+    device.requireUsable("group");
+    if (closed) {
+      throw closedAlready();
+    }
+  }
+
+  private static IllegalStateException closedAlready() {
+    return new IllegalStateException("group: it was closed; an open one was expected");
+  }
+
+  private MemorySegment query(Arena arena) {
+    MemorySegment info = lvx_group_info.allocate(arena);
+    lvx_group_info.struct_size(info, lvx_group_info.sizeof());
+    NativeCalls.check(Lvx.lvx_group_query(resource.handle, info));
+    Reachability.keep(this);
+    return info;
+  }
+
+  @Override
+  public String toString() {
+    return "Group[rank " + rank + " of " + size + (closed ? ", closed]" : "]");
+  }
+}

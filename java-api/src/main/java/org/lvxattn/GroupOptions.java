@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import org.lvxattn.bindings.generated.lvx_group_options;
+
+/**
+ * How a group is made.
+ *
+ * @param deadline the longest wait for a peer at any one point; more than zero, at most 10^9
+ *     seconds
+ * @param ranksPerNode ranks are placed on nodes in this order, which matters for what is counted as
+ *     traffic between nodes; 0 for one node
+ * @param recorderEntries how many operations the flight recorder keeps; 1 to 2^20
+ * @param intra the link that a local group emulates between ranks of a node; {@link Link#INSTANT}
+ *     for none, and in every other group, whose links are real
+ * @param inter likewise between nodes
+ * @param sharedInter whether the ranks of a node share one emulated link to the other nodes
+ * @param virtualTime whether the clock of each rank of a local group counts the processor time of
+ *     its thread and the emulated transfers instead of real time: so more ranks than processors can
+ *     be compared, without waiting. All times in {@link Statistics} are then of this clock; the
+ *     ranks' devices must have one thread
+ */
+public record GroupOptions(
+    Duration deadline,
+    int ranksPerNode,
+    int recorderEntries,
+    Link intra,
+    Link inter,
+    boolean sharedInter,
+    boolean virtualTime) {
+  /** Some thirty years. */
+  private static final Duration LONGEST_DEADLINE = Duration.ofSeconds(1_000_000_000);
+
+  private static final int MOST_RECORDER_ENTRIES = 1 << 20;
+
+  private static final GroupOptions DEFAULTS =
+      new GroupOptions(Duration.ofSeconds(60), 0, 4096, Link.INSTANT, Link.INSTANT, false, false);
+
+  /**
+   * Checks the components.
+   *
+   * @throws NullPointerException if deadline or a link is null
+   * @throws IllegalArgumentException if a component is out of range
+   */
+  public GroupOptions {
+    requireDeadline(deadline);
+    if (ranksPerNode < 0) {
+      throw new IllegalArgumentException(
+          "ranksPerNode is " + ranksPerNode + "; 0 for one node, or more, was expected");
+    }
+    if (recorderEntries < 1 || recorderEntries > MOST_RECORDER_ENTRIES) {
+      throw new IllegalArgumentException(
+          "recorderEntries is "
+              + recorderEntries
+              + "; 1 to "
+              + MOST_RECORDER_ENTRIES
+              + " was expected");
+    }
+    Arguments.present(intra, "intra");
+    Arguments.present(inter, "inter");
+  }
+
+  /** A deadline of 60 seconds, one node, 4096 operations, no emulated links. */
+  public static GroupOptions defaults() {
+    return DEFAULTS;
+  }
+
+  /** These options with another deadline. */
+  public GroupOptions withDeadline(Duration deadline) {
+    return new GroupOptions(
+        deadline, ranksPerNode, recorderEntries, intra, inter, sharedInter, virtualTime);
+  }
+
+  /** These options with another number of ranks on a node. */
+  public GroupOptions withRanksPerNode(int ranksPerNode) {
+    return new GroupOptions(
+        deadline, ranksPerNode, recorderEntries, intra, inter, sharedInter, virtualTime);
+  }
+
+  /** These options with another length of the flight recorder. */
+  public GroupOptions withRecorderEntries(int recorderEntries) {
+    return new GroupOptions(
+        deadline, ranksPerNode, recorderEntries, intra, inter, sharedInter, virtualTime);
+  }
+
+  /** These options with emulated links, for a local group. */
+  public GroupOptions withLinks(Link intra, Link inter, boolean sharedInter) {
+    return new GroupOptions(
+        deadline, ranksPerNode, recorderEntries, intra, inter, sharedInter, virtualTime);
+  }
+
+  /** These options with the ranks' clocks in virtual or real time, for a local group. */
+  public GroupOptions withVirtualTime(boolean virtualTime) {
+    return new GroupOptions(
+        deadline, ranksPerNode, recorderEntries, intra, inter, sharedInter, virtualTime);
+  }
+
+  static void requireDeadline(Duration deadline) {
+    Arguments.present(deadline, "deadline");
+    if (deadline.isNegative() || deadline.isZero() || deadline.compareTo(LONGEST_DEADLINE) > 0) {
+      throw new IllegalArgumentException(
+          "deadline is "
+              + deadline
+              + "; a duration longer than zero and of at most 10^9 seconds was expected");
+    }
+  }
+
+  static double seconds(Duration duration) {
+    return duration.getSeconds() + duration.getNano() * 1e-9;
+  }
+
+  MemorySegment toNative(Arena arena) {
+    MemorySegment struct = lvx_group_options.allocate(arena);
+    lvx_group_options.struct_size(struct, lvx_group_options.sizeof());
+    lvx_group_options.deadline_seconds(struct, seconds(deadline));
+    lvx_group_options.ranks_per_node(struct, ranksPerNode);
+    lvx_group_options.recorder_entries(struct, recorderEntries);
+    lvx_group_options.intra_bytes_per_second(struct, bandwidth(intra));
+    lvx_group_options.intra_latency_seconds(struct, intra.latencySeconds());
+    lvx_group_options.inter_bytes_per_second(struct, bandwidth(inter));
+    lvx_group_options.inter_latency_seconds(struct, inter.latencySeconds());
+    lvx_group_options.shared_inter(struct, sharedInter ? 1 : 0);
+    lvx_group_options.virtual_time(struct, virtualTime ? 1 : 0);
+    return struct;
+  }
+
+  // The native side says 0 for as fast as memory.
+  private static double bandwidth(Link link) {
+    return Double.isInfinite(link.bytesPerSecond()) ? 0 : link.bytesPerSecond();
+  }
+}

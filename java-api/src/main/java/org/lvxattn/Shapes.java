@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn;
+
+import java.util.Arrays;
+
+/** Arithmetic on shapes and strides, in elements, that never overflows unnoticed. */
+final class Shapes {
+  /** The largest number of dimensions; a descriptor has room for so many. */
+  static final int MAX_RANK = 8;
+
+  private Shapes() {}
+
+  /** A copy of a shape, checked. */
+  static long[] checked(long[] shape, DType dtype) {
+    long[] copy = Arguments.present(shape, "shape").clone();
+    if (copy.length > MAX_RANK) {
+      throw new IllegalArgumentException(
+          "shape has " + copy.length + " dimensions; at most " + MAX_RANK + " were expected");
+    }
+    for (int i = 0; i < copy.length; i++) {
+      if (copy[i] < 0) {
+        throw new IllegalArgumentException(
+            "shape[" + i + "] is " + copy[i] + "; 0 or more was expected");
+      }
+    }
+    try {
+      // Zero extents must not hide that the others overflow: strides are made of them.
+      long product = dtype.bytes();
+      for (long extent : copy) {
+        product = Math.multiplyExact(product, Math.max(extent, 1));
+      }
+    } catch (ArithmeticException e) {
+      throw new IllegalArgumentException(
+          "shape " + Arrays.toString(copy) + " of " + dtype + " exceeds 2^63 - 1 bytes", e);
+    }
+    return copy;
+  }
+
+  static long elements(long[] shape) {
+    long elements = 1;
+    for (long extent : shape) {
+      elements *= extent;
+    }
+    return elements;
+  }
+
+  static long[] rowMajorStrides(long[] shape) {
+    long[] strides = new long[shape.length];
+    long stride = 1;
+    for (int i = shape.length - 1; i >= 0; i--) {
+      strides[i] = stride;
+      stride *= Math.max(shape[i], 1);
+    }
+    return strides;
+  }
+
+  /**
+   * Bytes from the first element to the end of the last, 0 if there are none.
+   *
+   * @throws IllegalArgumentException if that overflows
+   */
+  static long extentBytes(long[] shape, long[] strides, DType dtype) {
+    if (elements(shape) == 0) {
+      return 0;
+    }
+    try {
+      long last = 0;
+      for (int i = 0; i < shape.length; i++) {
+        last = Math.addExact(last, Math.multiplyExact(shape[i] - 1, strides[i]));
+      }
+      return Math.multiplyExact(Math.addExact(last, 1), dtype.bytes());
+    } catch (ArithmeticException e) {
+      throw new IllegalArgumentException(
+          "strides "
+              + Arrays.toString(strides)
+              + " with shape "
+              + Arrays.toString(shape)
+              + " exceed 2^63 - 1 bytes",
+          e);
+    }
+  }
+}

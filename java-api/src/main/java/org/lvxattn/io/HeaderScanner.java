@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.io;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.CodingErrorAction;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Arrays;
+
+/**
+ * The JSON tokens a safetensors header is made of, read strictly (RFC 8259) and without recursion.
+ */
+final class HeaderScanner {
+  private final Path file;
+  private final byte[] text;
+  private int next;
+
+  HeaderScanner(Path file, MemorySegment text) throws SafetensorsException {
+    this.file = file;
+    this.text = text.toArray(ValueLayout.JAVA_BYTE);
+    // The format allows spaces after the header, as padding, but not before it.
+    if (this.text.length == 0 || this.text[0] != '{') {
+      throw fault("expected the header to begin with '{'");
+    }
+  }
+
+  /** Where the next token begins, in bytes from the start of the file. */
+  long position() {
+    skipSpace();
+    return Long.BYTES + (long) next;
+  }
+
+  void expect(char token) throws SafetensorsException {
+    if (!accept(token)) {
+      throw fault("expected '" + token + "', found " + found());
+    }
+  }
+
+  boolean accept(char token) {
+    skipSpace();
+    if (next < text.length && text[next] == token) {
+      next++;
+      return true;
+    }
+    return false;
+  }
+
+  /** True after a comma, false after the closing token. */
+  boolean another(char closing) throws SafetensorsException {
+    if (accept(',')) {
+      return true;
+    }
+    if (accept(closing)) {
+      return false;
+    }
+    throw fault("expected ',' or '" + closing + "', found " + found());
+  }
+
+  void expectEnd() throws SafetensorsException {
+    skipSpace();
+    if (next < text.length) {
+      throw fault("expected the header to end, found " + found());
+    }
+  }
+
+  /** A list of integers from 0 to 2^63 - 1. */
+  long[] integers() throws SafetensorsException {
+    expect('[');
+    if (accept(']')) {
+      return new long[0];
+    }
+    long[] values = new long[4];
+    int count = 0;
+    do {
+      if (count == values.length) {
+        values = Arrays.copyOf(values, 2 * count);
+      }
+      values[count++] = integer();
+    } while (another(']'));
+    return Arrays.copyOf(values, count);
+  }
+
+  private long integer() throws SafetensorsException {
+    skipSpace();
+    int begin = next;
+    long value = 0;
+    while (next < text.length && text[next] >= '0' && text[next] <= '9') {
+      int digit = text[next] - '0';
+      if (value > (Long.MAX_VALUE - digit) / 10) {
+        throw fault("expected an integer below 2^63");
+      }
+      value = 10 * value + digit;
+      next++;
+    }
+    if (next == begin) {
+      throw fault("expected a non-negative integer, found " + found());
+    }
+    if (text[begin] == '0' && next > begin + 1) {
+      next = begin;
+      throw fault("expected an integer without leading zeros");
+    }
+    return value;
+  }
+
+  String string() throws SafetensorsException {
+    expect('"');
+    StringBuilder value = new StringBuilder();
+    int begin = next;
+    while (true) {
+      if (next >= text.length) {
+        throw fault("the header ends inside a string; expected '\"'");
+      }
+      byte c = text[next];
+      if (c == '"' || c == '\\') {
+        value.append(decode(begin, next));
+        next++;
+        if (c == '"') {
+          break;
+        }
+        value.append(escape());
+        begin = next;
+      } else if (c >= 0 && c < ' ') {
+        throw fault("a control character inside a string; expected it to be escaped");
+      } else {
+        next++;
+      }
+    }
+    checkSurrogates(value);
+    return value.toString();
+  }
+
+  private char escape() throws SafetensorsException {
+    char c = next < text.length ? (char) text[next++] : 0;
+    return switch (c) {
+      case '"', '\\', '/' -> c;
+      case 'b' -> '\b';
+      case 'f' -> '\f';
+      case 'n' -> '\n';
+      case 'r' -> '\r';
+      case 't' -> '\t';
+      case 'u' -> unicode();
+      default -> throw fault("an unknown escape in a string; expected one of \\\"\\/bfnrtu");
+    };
+  }
+
+  private char unicode() throws SafetensorsException {
+    int value = 0;
+    for (int i = 0; i < 4; i++) {
+      int digit = next < text.length ? Character.digit((char) text[next], 16) : -1;
+      if (digit < 0) {
+        throw fault("expected four hexadecimal digits after \\u");
+      }
+      value = 16 * value + digit;
+      next++;
+    }
+    return (char) value;
+  }
+
+  private String decode(int begin, int end) throws SafetensorsException {
+    try {
+      return StandardCharsets.UTF_8
+          .newDecoder()
+          .onMalformedInput(CodingErrorAction.REPORT)
+          .onUnmappableCharacter(CodingErrorAction.REPORT)
+          .decode(ByteBuffer.wrap(text, begin, end - begin))
+          .toString();
+    } catch (CharacterCodingException e) {
+      throw fault("expected UTF-8 text");
+    }
+  }
+
+  /** Two names that differ only in broken surrogates would print alike. */
+  private void checkSurrogates(CharSequence value) throws SafetensorsException {
+    for (int i = 0; i < value.length(); i++) {
+      if (Character.isHighSurrogate(value.charAt(i))
+          && i + 1 < value.length()
+          && Character.isLowSurrogate(value.charAt(i + 1))) {
+        i++;
+      } else if (Character.isSurrogate(value.charAt(i))) {
+        throw fault("a string with half a surrogate pair");
+      }
+    }
+  }
+
+  private void skipSpace() {
+    while (next < text.length
+        && (text[next] == ' ' || text[next] == '\n' || text[next] == '\r' || text[next] == '\t')) {
+      next++;
+    }
+  }
+
+  private String found() {
+    if (next >= text.length) {
+      return "the end of the header";
+    }
+    int c = text[next] & 0xff;
+    return c > ' ' && c < 0x7f ? "'" + (char) c + "'" : String.format("byte 0x%02x", c);
+  }
+
+  private SafetensorsException fault(String what) {
+    return new SafetensorsException(file, Long.BYTES + (long) next, what);
+  }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.plan;
+
+import java.util.Comparator;
+import java.util.List;
+import org.lvxattn.Strategy;
+
+/**
+ * What every strategy costs for one problem.
+ *
+ * @param rows one for each strategy, the fastest first, those that cannot serve the problem last
+ */
+public record Plan(List<StrategyPlan> rows) {
+  /** Times that the model cannot tell apart. */
+  private static final double TOLERANCE = 1.01;
+
+  private static final Comparator<StrategyPlan> THRIFT =
+      Comparator.comparingLong(StrategyPlan::busiestInterNodeBytes)
+          .thenComparingLong(StrategyPlan::busiestBytes)
+          .thenComparingLong(StrategyPlan::peakBytes)
+          .thenComparingLong(StrategyPlan::busiestMessages)
+          .thenComparing(StrategyPlan::strategy);
+
+  /** Sorts the rows. */
+  public Plan {
+    rows =
+        rows.stream()
+            .sorted(Comparator.comparingDouble(StrategyPlan::seconds).thenComparing(THRIFT))
+            .toList();
+  }
+
+  /** The strategy to take. */
+  public Strategy choice() {
+    return best().strategy();
+  }
+
+  /** The row of {@link #choice}: of those within 1 % of the fastest the one that sends least. */
+  public StrategyPlan best() {
+    double limit = rows.getFirst().seconds() * TOLERANCE;
+    return rows.stream()
+        .filter(row -> row.isSupported() && row.seconds() <= limit)
+        .min(THRIFT)
+        .orElseThrow();
+  }
+
+  /**
+   * The row of a strategy.
+   *
+   * @throws IllegalArgumentException if it was not planned
+   */
+  public StrategyPlan row(Strategy strategy) {
+    for (StrategyPlan row : rows) {
+      if (row.strategy() == strategy) {
+        return row;
+      }
+    }
+    throw new IllegalArgumentException(
+        "strategy is " + strategy + "; one of a schedule was expected");
+  }
+}

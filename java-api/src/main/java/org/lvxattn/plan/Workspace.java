@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.plan;
+
+/** Adds up the pieces of one call's memory as the native side lays them out. */
+final class Workspace {
+  private static final long ALIGNMENT = 64;
+
+  private long bytes;
+
+  void reserve(long piece) {
+    bytes += (piece + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  }
+
+  long bytes() {
+    return bytes;
+  }
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(60)
+class GroupTest {
+  private Device device;
+
+  @BeforeEach
+  void open() {
+    device = Device.cpu(CpuOptions.defaults().withThreads(1));
+  }
+
+  @AfterEach
+  void close() {
+    device.close();
+  }
+
+  @Test
+  void aGroupOfOne() {
+    try (Group group = Group.self(device)) {
+      assertThat(group.rank()).isZero();
+      assertThat(group.size()).isEqualTo(1);
+      assertThat(group.device()).isSameAs(device);
+      assertThat(group.deadline()).isEqualTo(Duration.ofSeconds(60));
+      group.deadline(Duration.ofMillis(1500));
+      assertThat(group.deadline()).isEqualTo(Duration.ofMillis(1500));
+      group.barrier();
+      assertThat(group.failed()).isFalse();
+      List<FlightRecord> records = group.flightRecords();
+      assertThat(records).hasSize(1);
+      assertThat(records.getFirst().operation()).isEqualTo("barrier");
+      assertThat(records.getFirst().sequence()).isEqualTo(1);
+      assertThat(records.getFirst().state()).isEqualTo(FlightRecord.State.DONE);
+      assertThat(records.getFirst().end()).isAfterOrEqualTo(records.getFirst().begin());
+    }
+  }
+
+  @Test
+  void nothingWorksAfterClose() {
+    Group group = Group.self(device);
+    group.close();
+    assertThatIllegalStateException().isThrownBy(group::close).withMessageContaining("group");
+    assertThatIllegalStateException().isThrownBy(group::barrier);
+    assertThatIllegalStateException().isThrownBy(group::failed);
+    assertThatIllegalStateException().isThrownBy(group::deadline);
+    assertThatIllegalStateException().isThrownBy(group::flightRecords);
+  }
+
+  @Test
+  void theEnvironmentDecidesWhoComputes() {
+    try (Group group =
+        Group.fromEnvironment(device, GroupOptions.defaults(), Map.<String, String>of()::get)) {
+      assertThat(group.size()).isEqualTo(1);
+    }
+    try (Group group =
+        Group.fromEnvironment(device, GroupOptions.defaults(), Map.of("WORLD_SIZE", "1")::get)) {
+      assertThat(group.size()).isEqualTo(1);
+    }
+    assertThatIllegalStateException()
+        .isThrownBy(
+            () ->
+                Group.fromEnvironment(
+                    device, GroupOptions.defaults(), Map.of("WORLD_SIZE", "two")::get))
+        .withMessageContaining("WORLD_SIZE is 'two'");
+    assertThatIllegalStateException()
+        .isThrownBy(
+            () ->
+                Group.fromEnvironment(
+                    device, GroupOptions.defaults(), Map.of("WORLD_SIZE", "0")::get));
+  }
+
+  @Test
+  void ranksOfAWorldAreTakenOnce() {
+    try (LocalWorld world = LocalWorld.of(2)) {
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> world.join(2, device))
+          .withMessageContaining("rank is 2; 0 to 1");
+      Group group = world.join(1, device);
+      assertThatIllegalStateException()
+          .isThrownBy(() -> world.join(1, device))
+          .withMessageContaining("rank");
+      group.close();
+    }
+    LocalWorld closed = LocalWorld.of(1);
+    closed.close();
+    assertThatIllegalStateException().isThrownBy(closed::close);
+    assertThatIllegalStateException().isThrownBy(() -> closed.join(0, device));
+    assertThatIllegalArgumentException().isThrownBy(() -> LocalWorld.of(0));
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> GroupOptions.defaults().withDeadline(Duration.ZERO))
+        .withMessageContaining("deadline");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> GroupOptions.defaults().withDeadline(Duration.ofDays(20_000)))
+        .withMessageContaining("deadline");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> GroupOptions.defaults().withRecorderEntries(1 << 21))
+        .withMessageContaining("recorderEntries");
+  }
+
+  @Test
+  void resultsComeInRankOrder() {
+    List<Integer> ranks =
+        LocalWorld.run(
+            5,
+            group -> {
+              group.barrier();
+              return group.rank() * 10 + group.size();
+            });
+    assertThat(ranks).containsExactly(5, 15, 25, 35, 45);
+  }
+
+  @Test
+  void theRankThatFailedIsNamedEverywhere() {
+    assertThatThrownBy(
+            () ->
+                LocalWorld.run(
+                    3,
+                    group -> {
+                      if (group.rank() == 1) {
+                        throw new ArithmeticException("rank 1 gives up");
+                      }
+                      group.barrier();
+                      return group.rank();
+                    }))
+        .isInstanceOf(ArithmeticException.class)
+        .satisfies(
+            root ->
+                assertThat(root.getSuppressed())
+                    .hasSize(2)
+                    .allSatisfy(
+                        peer -> {
+                          assertThat(peer).isInstanceOf(PeerLostException.class);
+                          PeerLostException lost = (PeerLostException) peer;
+                          assertThat(lost.rank()).isEqualTo(1);
+                          assertThat(lost.operation()).isEqualTo("barrier");
+                          assertThat(lost.sequence()).isEqualTo(1);
+                        }));
+  }
+
+  @Test
+  void aRankThatDoesNotComeIsNamedWhenTheDeadlineHasPassed() {
+    GroupOptions options = GroupOptions.defaults().withDeadline(Duration.ofMillis(200));
+    try (LocalWorld world = LocalWorld.of(2, options);
+        Group group = world.join(0, device)) {
+      assertThatThrownBy(group::barrier)
+          .isInstanceOf(DeadlineExceededException.class)
+          .satisfies(e -> assertThat(((GroupException) e).rank()).isEqualTo(1));
+      assertThat(group.failed()).isTrue();
+      assertThat(group.flightRecords().getLast().state()).isEqualTo(FlightRecord.State.FAILED);
+      assertThatIllegalStateException().isThrownBy(group::barrier);
+    }
+  }
+
+  @Test
+  void aRankThatCallsSomethingElseIsNamedAndTheGroupGoesOn() {
+    List<String> messages =
+        LocalWorld.run(
+            2,
+            group -> {
+              try (Problem problem = new Problem(group.device(), DType.FLOAT32, 2, 3, 4, 6, 3)) {
+                String message = "";
+                try {
+                  if (group.rank() == 0) {
+                    problem.forward(group);
+                  } else {
+                    group.barrier();
+                  }
+                } catch (PeerMismatchException e) {
+                  message = String.valueOf(e.getMessage());
+                }
+                assertThat(group.failed()).isFalse();
+                problem.forward(group);
+                return message;
+              }
+            });
+    assertThat(messages.get(0)).contains("rank 1").contains("barrier");
+    assertThat(messages.get(1)).contains("rank 0").contains("forward");
+  }
+
+  @Test
+  void aWrongArgumentOnOneRankReleasesTheOthers() {
+    List<String> failures =
+        LocalWorld.run(
+            3,
+            group -> {
+              try (Problem problem = new Problem(group.device(), DType.FLOAT32, 2, 3, 6, 9, 3);
+                  Tensor wrong = Tensor.allocate(group.device(), DType.FLOAT32, 2, 3, 1)) {
+                Tensor lse = group.rank() == 2 ? wrong : problem.lse;
+                problem.attention.forwardInto(
+                    group,
+                    problem.q,
+                    problem.k,
+                    problem.v,
+                    problem.mask,
+                    problem.o,
+                    lse,
+                    problem.statistics);
+                return "none";
+              } catch (IllegalArgumentException | GroupException e) {
+                return e.getClass().getSimpleName() + ": " + e.getMessage();
+              }
+            });
+    assertThat(failures.get(2)).startsWith("IllegalArgumentException").contains("lse");
+    assertThat(failures.get(0)).startsWith("Peer").contains("rank 2");
+    assertThat(failures.get(1)).startsWith("Peer").contains("rank 2");
+  }
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+import java.util.logging.Handler;
+import java.util.logging.LogRecord;
+import java.util.logging.Logger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(60)
+class LeakDetectorTest {
+  private final Logger logger = Logger.getLogger(LeakDetector.class.getName());
+  private final List<LogRecord> reports = Collections.synchronizedList(new ArrayList<>());
+  private final LeakDetector.Mode before = LeakDetector.mode();
+
+  private final Handler handler =
+      new Handler() {
+        @Override
+        public void publish(LogRecord report) {
+          reports.add(report);
+        }
+
+        @Override
+        public void flush() {}
+
+        @Override
+        public void close() {}
+      };
+
+  @BeforeEach
+  void listen() {
+    logger.setUseParentHandlers(false);
+    logger.addHandler(handler);
+  }
+
+  @AfterEach
+  void stop() {
+    logger.removeHandler(handler);
+    logger.setUseParentHandlers(true);
+    LeakDetector.mode(before);
+  }
+
+  @Test
+  void aForgottenTensorIsFreedAndReportedWithItsOrigin() throws InterruptedException {
+    LeakDetector.mode(LeakDetector.Mode.TRACE);
+    long leaks = LeakDetector.leaks();
+    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1))) {
+      forgetTensor(device);
+      await(() -> LeakDetector.leaks() > leaks);
+      assertThat(device.bytesInUse()).isZero();
+    }
+    assertThat(LeakDetector.leaks() - leaks).isEqualTo(1);
+    assertThat(reports).hasSize(1);
+    assertThat(reports.getFirst().getMessage()).contains("tensor was never closed");
+    assertThat(reports.getFirst().getThrown().getStackTrace())
+        .anyMatch(frame -> frame.getMethodName().equals("forgetTensor"));
+  }
+
+  @Test
+  void aForgottenDeviceGoesAfterEverythingOnIt() throws InterruptedException {
+    LeakDetector.mode(LeakDetector.Mode.COUNT);
+    long leaks = LeakDetector.leaks();
+    forgetEverything();
+    await(() -> LeakDetector.leaks() - leaks >= 4);
+    assertThat(reports)
+        .extracting(LogRecord::getMessage)
+        .noneMatch(message -> message.contains("cannot give back"))
+        .anyMatch(message -> message.contains("device"))
+        .anyMatch(message -> message.contains("tensor"))
+        .anyMatch(message -> message.contains("group"))
+        .anyMatch(message -> message.contains("world"))
+        .allMatch(message -> message.contains(LeakDetector.PROPERTY));
+  }
+
+  @Test
+  void viewsMayBeForgotten() throws InterruptedException {
+    LeakDetector.mode(LeakDetector.Mode.COUNT);
+    long leaks = LeakDetector.leaks();
+    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+        Tensor tensor = Tensor.allocate(device, DType.FLOAT32, 2, 3)) {
+      for (int i = 0; i < 100; i++) {
+        assertThat(tensor.permute(1, 0).slice(0, 1, 3).elements()).isEqualTo(4);
+      }
+      forgetTensor(device);
+      await(() -> LeakDetector.leaks() > leaks);
+    }
+    assertThat(LeakDetector.leaks() - leaks).isEqualTo(1);
+  }
+
+  @Test
+  void offIsQuiet() throws InterruptedException {
+    LeakDetector.mode(LeakDetector.Mode.OFF);
+    long leaks = LeakDetector.leaks();
+    Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    forgetTensor(device);
+    await(() -> closes(device));
+    assertThat(LeakDetector.leaks()).isEqualTo(leaks);
+    assertThat(reports).isEmpty();
+  }
+
+  private static void await(BooleanSupplier condition) throws InterruptedException {
+    while (!condition.getAsBoolean()) {
+      System.gc();
+      Thread.sleep(5);
+    }
+  }
+
+  /** A device cannot be closed while a tensor of it is there. */
+  private static boolean closes(Device device) {
+    try {
+      device.close();
+      return true;
+    } catch (IllegalStateException e) {
+      return false;
+    }
+  }
+
+  private static void forgetTensor(Device device) {
+    Tensor tensor = Tensor.allocate(device, DType.FLOAT32, 1000);
+    assertThat(device.bytesInUse()).isGreaterThanOrEqualTo(4000);
+    assertThat(tensor.toFloats()).hasSize(1000);
+  }
+
+  private static void forgetEverything() {
+    Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    Tensor tensor = Tensor.allocate(device, DType.FLOAT32, 1000);
+    Group group = LocalWorld.of(2).join(0, device);
+    assertThat(group.size()).isEqualTo(2);
+    assertThat(tensor.elements()).isEqualTo(1000);
+  }
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.bindings;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.lang.foreign.SymbolLookup;
+import org.junit.jupiter.api.Test;
+
+/**
+ * As module org.lvxattn, with that one module allowed native access and the natives in a module.
+ */
+class NativeLibraryModuleTest {
+  @Test
+  void theNamedModuleLoadsTheNatives() {
+    assertThat(NativeLibrary.class.getModule().getName()).isEqualTo("org.lvxattn");
+    assertThat(NativeLibrary.class.getModule().isNativeAccessEnabled()).isTrue();
+    NativeLibrary.load();
+    assertThat(SymbolLookup.loaderLookup().find("lvx_abi_version")).isPresent();
+  }
+}

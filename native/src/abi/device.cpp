@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// Devices and their memory.
+#include <algorithm>
+#include <cstdint>
+
+#include "abi/error.h"
+#include "abi/objects.h"
+#include "abi/structs.h"
+#include "device/cpu/cpu_device.h"
+
+using namespace lvx;
+
+lvx_status lvx_device_open_cpu(const lvx_cpu_options* options, lvx_device* device) {
+  return guard([&] {
+    require_not_null(device, "device");
+    const lvx_cpu_options read = read_optional_options(options, "options");
+    if (read.threads < 0 || read.threads > 1024) {
+      throw Error(LVX_INVALID_ARGUMENT,
+                  "options.threads: expected 0 (all) to 1024, got " + std::to_string(read.threads));
+    }
+    require_zero(read.reserved, "options.reserved");
+    CpuOptions wanted;
+    wanted.threads = read.threads;
+    wanted.memory_budget = read.memory_budget;
+    *device = add_handle(std::make_shared<DeviceObject>(make_cpu_device(wanted)));
+  });
+}
+
+lvx_status lvx_device_close(lvx_device device) {
+  return guard([&] {
+    const auto object = find_handle<DeviceObject>(device);
+    InUse use(object->busy, "device");
+    {
+      const std::lock_guard lock(object->mutex);
+      if (object->buffers > 0 || object->groups > 0) {
+        throw Error(LVX_INVALID_STATE,
+                    "device: expected that its buffers and groups are closed first, open are " +
+                        std::to_string(object->buffers) + " buffers and " + std::to_string(object->groups) +
+                        " groups");
+      }
+      object->closed = true;
+    }
+    use.keep();
+    remove_handle<DeviceObject>(device);
+  });
+}
+
+lvx_status lvx_device_query(lvx_device device, lvx_device_info* info) {
+  return guard([&] {
+    check_result(info, "info");
+    const auto object = find_handle<DeviceObject>(device);
+    const Device& opened = *object->device;
+    lvx_device_info value{};
+    value.kind = opened.kind();
+    value.ordinal = opened.ordinal();
+    value.threads = opened.threads();
+    value.bytes_in_use = opened.bytes_in_use();
+    value.peak_bytes = opened.peak_bytes();
+    const std::string name = opened.name();
+    name.copy(value.name, sizeof(value.name) - 1);
+    {
+      const std::lock_guard lock(object->mutex);
+      value.buffers = object->buffers;
+      value.groups = object->groups;
+    }
+    write_result(info, value);
+  });
+}
+
+lvx_status lvx_buffer_allocate(lvx_device device, uint64_t bytes, lvx_buffer* buffer, void** data) {
+  return guard([&] {
+    require_not_null(buffer, "buffer");
+    require_not_null(data, "data");
+    if (bytes == 0) throw Error(LVX_INVALID_ARGUMENT, "bytes: expected at least 1, got 0");
+    auto owner = find_handle<DeviceObject>(device);
+    Device& opened = *owner->device;
+    if (bytes > PTRDIFF_MAX) {
+      throw Error(LVX_OUT_OF_MEMORY, "bytes: " + std::to_string(bytes) +
+                                         " asked, more than there are addresses; " +
+                                         std::to_string(opened.bytes_in_use()) + " held");
+    }
+    auto object = std::make_shared<BufferObject>(std::move(owner), bytes);
+    std::byte* memory = object->memory.data();
+    opened.zero(memory, bytes);
+    *buffer = add_handle(std::move(object));
+    *data = memory;
+  });
+}
+
+lvx_status lvx_buffer_free(lvx_buffer buffer) {
+  return guard([&] { remove_handle<BufferObject>(buffer); });
+}

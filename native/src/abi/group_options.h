@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the makers of groups are told, checked.
+#pragma once
+
+#include <lvx/lvx.h>
+
+#include "group/group.h"
+
+namespace lvx {
+
+// Entries of the flight recorder, some hundred bytes each.
+inline constexpr std::int32_t kMostRecorderEntries = 1 << 20;
+
+void require_deadline(double seconds, const char* name);
+void require_size(std::int32_t size);
+void require_rank(std::int32_t rank, int size);
+
+// Only a local group emulates links.
+void require_no_links(const GroupOptions& options);
+
+// options may be null.
+GroupOptions read_group_options(const lvx_group_options* options);
+
+}  // namespace lvx

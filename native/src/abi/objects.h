@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// What stands behind the handles.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "abi/handles.h"
+#include "base/error.h"
+#include "group/group.h"
+#include "group/local/local_world.h"
+#include "group/plugin.h"
+
+namespace lvx {
+
+// Holds an object for one thread; a second thread is turned away instead of waiting.
+class InUse {
+ public:
+  InUse(std::atomic<bool>& flag, const char* what) : flag_(&flag) {
+    if (flag.exchange(true, std::memory_order_acquire)) {
+      throw Error(LVX_INVALID_STATE,
+                  std::string(what) + ": in use by another thread, expected one thread at a time");
+    }
+  }
+  ~InUse() {
+    if (flag_ != nullptr) flag_->store(false, std::memory_order_release);
+  }
+  InUse(const InUse&) = delete;
+  InUse& operator=(const InUse&) = delete;
+
+  // For an object that is being closed: nobody gets it any more.
+  void keep() { flag_ = nullptr; }
+
+ private:
+  std::atomic<bool>* flag_;
+};
+
+struct DeviceObject {
+  static constexpr HandleType kType = HandleType::kDevice;
+
+  explicit DeviceObject(std::shared_ptr<Device> opened) : device(std::move(opened)) {}
+
+  const std::shared_ptr<Device> device;
+  std::atomic<bool> busy{false};  // computing
+
+  std::mutex mutex;  // of the rest
+  std::uint64_t buffers = 0;
+  std::uint64_t groups = 0;
+  bool closed = false;
+};
+
+// Counts one buffer or group of a device, for as long as it lives or until end.
+class Tenancy {
+ public:
+  Tenancy(std::shared_ptr<DeviceObject> device, std::uint64_t DeviceObject::*count)
+      : device_(std::move(device)), count_(count) {
+    const std::lock_guard lock(device_->mutex);
+    if (device_->closed) throw Error(LVX_INVALID_HANDLE, "device: this device was closed");
+    ++((*device_).*count_);
+  }
+  ~Tenancy() { end(); }
+  Tenancy(const Tenancy&) = delete;
+  Tenancy& operator=(const Tenancy&) = delete;
+
+  void end() {
+    if (ended_) return;
+    const std::lock_guard lock(device_->mutex);
+    --((*device_).*count_);
+    ended_ = true;
+  }
+  DeviceObject& device() const { return *device_; }
+
+ private:
+  std::shared_ptr<DeviceObject> device_;
+  std::uint64_t DeviceObject::*count_;
+  bool ended_ = false;
+};
+
+struct BufferObject {
+  static constexpr HandleType kType = HandleType::kBuffer;
+
+  BufferObject(std::shared_ptr<DeviceObject> device, std::size_t bytes)
+      : tenancy(std::move(device), &DeviceObject::buffers), memory(*tenancy.device().device, bytes) {}
+
+  Tenancy tenancy;
+  DeviceMemory memory;
+};
+
+struct WorldObject {
+  static constexpr HandleType kType = HandleType::kWorld;
+
+  explicit WorldObject(std::shared_ptr<LocalWorld> made) : world(std::move(made)) {}
+
+  const std::shared_ptr<LocalWorld> world;
+  std::mutex mutex;
+  std::vector<lvx_device> devices;  // of the ranks that have joined
+};
+
+struct BootstrapObject {
+  static constexpr HandleType kType = HandleType::kBootstrap;
+
+  BootstrapObject(std::unique_ptr<GlooBootstrap> begun, const GroupOptions& group_options)
+      : bootstrap(std::move(begun)), options(group_options) {}
+
+  const std::unique_ptr<GlooBootstrap> bootstrap;
+  const GroupOptions options;
+  std::atomic<bool> busy{false};
+};
+
+struct GroupObject {
+  static constexpr HandleType kType = HandleType::kGroup;
+
+  GroupObject(std::shared_ptr<DeviceObject> device, std::unique_ptr<Transport> transport,
+              const GroupOptions& options)
+      : tenancy(std::move(device), &DeviceObject::groups),
+        group(std::move(transport), tenancy.device().device, options) {}
+
+  Tenancy tenancy;
+  std::atomic<bool> busy{false};
+  Group group;
+};
+
+}  // namespace lvx

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which tensors share memory. An output must share none with anything else of the call, nor with itself.
+#pragma once
+
+#include <initializer_list>
+
+#include "abi/tensor_check.h"
+
+namespace lvx {
+
+// Whether two elements of the tensor lie at one place. True too for nestings of strides that no framework
+// makes and that this does not see through.
+bool overlaps_itself(const CheckedTensor& tensor);
+
+// Whether the two may share a byte. Exact for slices of one common tensor along any of its dimensions, also
+// where their extents interleave: halves of a [B, S, 2, H, D] or [B, S, H, 2, D] buffer, parts of a fused qkv
+// buffer.
+bool may_overlap(const CheckedTensor& a, const CheckedTensor& b);
+
+// Null stands for an optional tensor that is absent. Throws Error(LVX_INVALID_ARGUMENT) naming both.
+void require_separate(std::initializer_list<const CheckedTensor*> outputs,
+                      std::initializer_list<const CheckedTensor*> inputs);
+
+}  // namespace lvx

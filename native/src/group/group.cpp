@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "group/group.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace lvx {
+
+Group::Group(std::unique_ptr<Transport> transport, std::shared_ptr<Device> device,
+             const GroupOptions& options)
+    : transport_(std::move(transport)),
+      device_(std::move(device)),
+      options_(options),
+      recorder_(static_cast<std::size_t>(options.recorder_entries)),
+      announcements_(static_cast<std::size_t>(transport_->size())) {}
+
+Group::~Group() {
+  if (!failed_) transport_->leave(rank(), "closed its group");
+}
+
+void Group::require_usable() const {
+  if (failed_) {
+    throw Error(LVX_INVALID_STATE,
+                "an earlier operation of this group broke off; close it and make a new group");
+  }
+}
+
+Clock::time_point Group::deadline() const {
+  return Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                            std::chrono::duration<double>(options_.deadline_seconds));
+}
+
+void Group::fail(int culprit, const std::string& reason) noexcept {
+  failed_ = true;
+  transport_->leave(culprit < 0 ? rank() : culprit, reason);
+}
+
+void Group::decline(Operation operation, const char* reason) noexcept {
+  if (failed_) return;
+  Announcement refusal;
+  refusal.sequence = ++sequence_;
+  refusal.operation = operation;
+  refusal.declined = 1;
+  std::strncpy(refusal.reason.data(), reason, refusal.reason.size() - 1);
+  recorder_.begin(sequence_, name_of(operation));
+  recorder_.end(LVX_INVALID_ARGUMENT, -1);
+  try {
+    transport_->publish(round_++, std::as_bytes(std::span(&refusal, 1)));
+  } catch (const std::exception& error) {
+    fail(rank(), error.what());
+  }
+}
+
+void Group::barrier() {
+  Announcement mine;
+  mine.operation = Operation::kBarrier;
+  collective(*this, mine, lvx_strategy{}, nullptr, [](Call&) {});
+}
+
+void Group::all_gather(std::span<const std::byte> mine, std::span<std::byte> all) {
+  Announcement announcement;
+  announcement.operation = Operation::kAllGather;
+  announcement.message_bytes = static_cast<std::int64_t>(mine.size());
+  collective(*this, announcement, lvx_strategy{}, nullptr,
+             [&](Call& call) { call.gather_control(mine, all); });
+}
+
+Call::Call(Group& group, Announcement mine) : group_(group), begin_(now()) {
+  group_.require_usable();
+  mine.sequence = ++group_.sequence_;
+  mine.ranks_per_node = group_.ranks_per_node();
+  group_.recorder_.begin(mine.sequence, name_of(mine.operation));
+  try {
+    gather(std::as_bytes(std::span(&mine, 1)), std::as_writable_bytes(std::span(group_.announcements_)));
+  } catch (const Error& error) {
+    abandon(error.status(), error.peer(), error.what());
+    throw;
+  }
+  try {
+    check_agreement(mine, group_.announcements_.data(), size(), rank());
+  } catch (const Error& error) {
+    group_.recorder_.end(error.status(), error.peer());
+    throw;
+  }
+}
+
+void Call::gather(std::span<const std::byte> mine, std::span<std::byte> all) {
+  const std::uint64_t round = group_.round_++;
+  group_.transport_->publish(round, mine);
+  group_.transport_->collect(round, all, mine.size(), group_.deadline());
+  const auto peers = static_cast<std::uint64_t>(size() - 1);
+  statistics_.control_messages_sent += peers;
+  statistics_.control_bytes_sent += peers * mine.size();
+}
+
+void Call::gather_control(std::span<const std::byte> mine, std::span<std::byte> all) {
+  const Clock::time_point begin = now();
+  gather(mine, all);
+  statistics_.exposed_wait_seconds += seconds_since(begin);
+}
+
+Ticket Call::start(std::span<const Transfer> transfers) {
+  if (transfers.empty()) return 0;
+  for (const Transfer& transfer : transfers) {
+    if (transfer.direction == Transfer::Direction::kSend) {
+      statistics_.bytes_sent += transfer.bytes;
+      ++statistics_.messages_sent;
+      if (group_.node_of(transfer.peer) != group_.node_of(rank())) {
+        statistics_.inter_node_bytes_sent += transfer.bytes;
+      }
+    } else {
+      statistics_.bytes_received += transfer.bytes;
+      ++statistics_.messages_received;
+    }
+  }
+  group_.recorder_.progress(statistics_.bytes_sent, statistics_.bytes_received);
+  return group_.transport_->start(transfers);
+}
+
+void Call::wait(Ticket ticket) {
+  if (ticket == 0) return;
+  const Clock::time_point begin = now();
+  group_.transport_->wait(ticket, group_.deadline());
+  statistics_.exposed_wait_seconds += seconds_since(begin);
+}
+
+void Call::refuse(lvx_status status, const std::string& message, int peer) {
+  refused_ = true;
+  throw Error(status, message, peer);
+}
+
+void Call::finish(lvx_strategy strategy, lvx_statistics* statistics) {
+  group_.recorder_.end(LVX_OK, -1);
+  if (statistics == nullptr) return;
+  statistics_.struct_size = statistics->struct_size;
+  statistics_.strategy = strategy;
+  statistics_.total_seconds = seconds_since(begin_);
+  std::memcpy(statistics, &statistics_, std::min<std::size_t>(statistics->struct_size, sizeof(statistics_)));
+}
+
+void Call::abandon(lvx_status status, int peer, const char* reason) noexcept {
+  group_.recorder_.end(status, peer);
+  if (!refused_) group_.fail(peer, reason);
+}
+
+}  // namespace lvx

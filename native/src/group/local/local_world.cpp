@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ranks are threads; a message is one copy, made by whichever side finds that both are ready.
+#include "group/local/local_world.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstring>
+#include <deque>
+#include <limits>
+#include <list>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "group/local/emulated_links.h"
+#include "group/local/rank_clock.h"
+
+namespace lvx {
+namespace {
+
+struct Post {
+  Transfer transfer;
+  Ticket ticket;
+  Clock::time_point ready;  // by the clock of the rank that posted it
+  bool copying = false;
+  bool done = false;
+  Clock::time_point arrival{};  // once done, over the emulated link
+};
+
+struct ControlMessage {
+  std::uint64_t round;
+  Clock::time_point published;  // by the clock of the rank that did
+  std::vector<std::byte> bytes;
+};
+
+constexpr int kNobody = -1;
+
+// What the others know of a rank.
+struct RankState {
+  bool joined = false;
+  bool left = false;
+  int culprit = kNobody;
+  std::string reason;
+  std::condition_variable wake;
+  std::deque<ControlMessage> published;
+  std::uint64_t reading = 0;  // the first control round that this rank may still read
+  std::list<Post> posts;
+  Ticket last_ticket = 0;
+  int waiting_for = kNobody;
+};
+
+// Messages from one rank to another, unmatched, in the order in which they were started.
+struct Channel {
+  std::deque<Post*> sends;
+  std::deque<Post*> receives;
+};
+
+class World final : public LocalWorld, public std::enable_shared_from_this<World> {
+ public:
+  World(int size, const GroupOptions& options)
+      : options_(options),
+        links_(options, size),
+        ranks_(static_cast<std::size_t>(size)),
+        channels_(static_cast<std::size_t>(size) * static_cast<std::size_t>(size)) {}
+
+  int size() const override { return static_cast<int>(ranks_.size()); }
+  const GroupOptions& options() const override { return options_; }
+  std::unique_ptr<Transport> join(int rank) override;
+  void close() override;
+
+  void publish(int me, std::uint64_t round, std::span<const std::byte> message, Clock::time_point now);
+  void collect(int me, std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
+               Clock::time_point deadline, RankClock& clock);
+  Ticket start(int me, std::span<const Transfer> transfers, Clock::time_point now);
+  void wait(int me, Ticket ticket, Clock::time_point deadline, RankClock& clock);
+  void leave(int me, int culprit, const std::string& reason) noexcept;
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+
+  RankState& state(int rank) { return ranks_[static_cast<std::size_t>(rank)]; }
+  Channel& channel(int from, int to) {
+    return channels_[static_cast<std::size_t>(from) * ranks_.size() + static_cast<std::size_t>(to)];
+  }
+
+  const ControlMessage* find(int rank, std::uint64_t round);
+  void forget_read_rounds();
+  void match(Lock& lock, int from, int to);
+  void sleep(Lock& lock, int me, int peer, Clock::time_point until, Clock::time_point deadline);
+  int root_of_wait(int rank);
+  [[noreturn]] void throw_lost(int me, int peer);
+
+  const GroupOptions options_;
+  std::mutex mutex_;
+  EmulatedLinks links_;
+  std::vector<RankState> ranks_;
+  std::vector<Channel> channels_;
+  bool closed_ = false;
+};
+
+class LocalTransport final : public Transport {
+ public:
+  LocalTransport(std::shared_ptr<World> world, int rank)
+      : world_(std::move(world)), rank_(rank), clock_(world_->options().links.virtual_time) {}
+
+  lvx_group_kind kind() const override { return LVX_GROUP_LOCAL; }
+  int rank() const override { return rank_; }
+  int size() const override { return world_->size(); }
+  void publish(std::uint64_t round, std::span<const std::byte> message) override {
+    world_->publish(rank_, round, message, clock_.now());
+  }
+  void collect(std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
+               Clock::time_point deadline) override {
+    world_->collect(rank_, round, all, message_bytes, deadline, clock_);
+  }
+  Clock::time_point now() const override { return clock_.now(); }
+  Ticket start(std::span<const Transfer> transfers) override {
+    return world_->start(rank_, transfers, clock_.now());
+  }
+  void wait(Ticket ticket, Clock::time_point deadline) override {
+    world_->wait(rank_, ticket, deadline, clock_);
+  }
+  void leave(int culprit, const std::string& reason) noexcept override {
+    world_->leave(rank_, culprit, reason);
+  }
+
+ private:
+  const std::shared_ptr<World> world_;
+  const int rank_;
+  RankClock clock_;
+};
+
+std::unique_ptr<Transport> World::join(int rank) {
+  const Lock lock(mutex_);
+  if (rank < 0 || rank >= size()) {
+    throw Error(LVX_INVALID_ARGUMENT,
+                "rank " + std::to_string(rank) + " of a local world of " + std::to_string(size()) + " ranks");
+  }
+  if (closed_) throw Error(LVX_INVALID_STATE, "the local world is closed");
+  if (state(rank).joined) {
+    throw Error(LVX_INVALID_STATE, "rank " + std::to_string(rank) + " of the local world is taken already");
+  }
+  state(rank).joined = true;
+  return std::make_unique<LocalTransport>(shared_from_this(), rank);
+}
+
+void World::close() {
+  const Lock lock(mutex_);
+  closed_ = true;
+  // Whoever waits for a rank that nobody took would wait in vain.
+  for (RankState& rank : ranks_) {
+    if (rank.joined) {
+      rank.wake.notify_all();
+      continue;
+    }
+    rank.left = true;
+    rank.culprit = static_cast<int>(&rank - ranks_.data());
+    rank.reason = "never joined, and the local world is closed";
+  }
+}
+
+const ControlMessage* World::find(int rank, std::uint64_t round) {
+  for (const ControlMessage& message : state(rank).published) {
+    if (message.round == round) return &message;
+  }
+  return nullptr;
+}
+
+void World::forget_read_rounds() {
+  std::uint64_t oldest = std::numeric_limits<std::uint64_t>::max();
+  for (const RankState& rank : ranks_) {
+    if (!rank.left) oldest = std::min(oldest, rank.reading);
+  }
+  for (RankState& rank : ranks_) {
+    while (!rank.published.empty() && rank.published.front().round < oldest) rank.published.pop_front();
+  }
+}
+
+void World::publish(int me, std::uint64_t round, std::span<const std::byte> message, Clock::time_point now) {
+  const Lock lock(mutex_);
+  state(me).reading = round;
+  state(me).published.push_back({round, now, {message.begin(), message.end()}});
+  for (RankState& rank : ranks_) rank.wake.notify_all();
+}
+
+void World::collect(int me, std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
+                    Clock::time_point deadline, RankClock& clock) {
+  Lock lock(mutex_);
+  for (int peer = 0; peer < size(); ++peer) {
+    const ControlMessage* message = find(peer, round);
+    while (message == nullptr) {
+      if (state(peer).left) throw_lost(me, peer);
+      sleep(lock, me, peer, deadline, deadline);
+      message = find(peer, round);
+    }
+    state(me).waiting_for = kNobody;
+    if (clock.is_virtual()) clock.wait_until(message->published);
+    if (message->bytes.size() != message_bytes) {
+      throw Error(LVX_PEER_LOST,
+                  "rank " + std::to_string(peer) + " sent a control message of " +
+                      std::to_string(message->bytes.size()) + " bytes, expected " +
+                      std::to_string(message_bytes),
+                  peer);
+    }
+    std::copy(message->bytes.begin(), message->bytes.end(),
+              all.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(peer) * message_bytes));
+  }
+  state(me).reading = round + 1;
+  forget_read_rounds();
+}
+
+Ticket World::start(int me, std::span<const Transfer> transfers, Clock::time_point now) {
+  Lock lock(mutex_);
+  RankState& mine = state(me);
+  const Ticket ticket = ++mine.last_ticket;
+  for (const Transfer& transfer : transfers) {
+    Post& post = mine.posts.emplace_back(Post{transfer, ticket, now});
+    if (transfer.direction == Transfer::Direction::kSend) {
+      channel(me, transfer.peer).sends.push_back(&post);
+    } else {
+      channel(transfer.peer, me).receives.push_back(&post);
+    }
+  }
+  for (const Transfer& transfer : transfers) {
+    if (transfer.direction == Transfer::Direction::kSend) {
+      match(lock, me, transfer.peer);
+    } else {
+      match(lock, transfer.peer, me);
+    }
+  }
+  return ticket;
+}
+
+// Copies what both sides have posted. The copy itself runs outside the lock; leave waits for it.
+void World::match(Lock& lock, int from, int to) {
+  Channel& line = channel(from, to);
+  while (!line.sends.empty() && !line.receives.empty()) {
+    Post& send = *line.sends.front();
+    Post& receive = *line.receives.front();
+    if (send.transfer.bytes != receive.transfer.bytes) {
+      throw Error(LVX_INTERNAL, "rank " + std::to_string(from) + " sends " +
+                                    std::to_string(send.transfer.bytes) + " bytes where rank " +
+                                    std::to_string(to) + " expects " +
+                                    std::to_string(receive.transfer.bytes));
+    }
+    line.sends.pop_front();
+    line.receives.pop_front();
+    send.copying = true;
+    receive.copying = true;
+    send.arrival = links_.carry(from, to, send.transfer.bytes, std::max(send.ready, receive.ready));
+    receive.arrival = send.arrival;
+    lock.unlock();
+    std::memcpy(receive.transfer.data, send.transfer.data, send.transfer.bytes);
+    lock.lock();
+    send.copying = false;
+    receive.copying = false;
+    send.done = true;
+    receive.done = true;
+    state(from).wake.notify_all();
+    state(to).wake.notify_all();
+  }
+}
+
+void World::wait(int me, Ticket ticket, Clock::time_point deadline, RankClock& clock) {
+  Lock lock(mutex_);
+  RankState& mine = state(me);
+  for (;;) {
+    const Clock::time_point now = Clock::now();
+    const auto open = std::find_if(mine.posts.begin(), mine.posts.end(), [&](const Post& post) {
+      return post.ticket == ticket && (!post.done || (!clock.is_virtual() && post.arrival > now));
+    });
+    if (open == mine.posts.end()) break;
+    const int peer = open->transfer.peer;
+    if (!open->copying && !open->done && state(peer).left) throw_lost(me, peer);
+    sleep(lock, me, peer, open->done ? std::min(open->arrival, deadline) : deadline, deadline);
+  }
+  mine.waiting_for = kNobody;
+  mine.posts.remove_if([&](const Post& post) {
+    if (post.ticket == ticket && clock.is_virtual()) clock.wait_until(post.arrival);
+    return post.ticket == ticket;
+  });
+}
+
+// Sleeps until something changed or the time has come; throws once the deadline has passed. waiting_for stays set while the caller looks
+// whether he got what he waits for, and after a throw until leave, so that others see the whole chain of waits.
+void World::sleep(Lock& lock, int me, int peer, Clock::time_point until, Clock::time_point deadline) {
+  state(me).waiting_for = peer;
+  if (Clock::now() < deadline) {
+    state(me).wake.wait_until(lock, until);
+    return;
+  }
+  const int culprit = root_of_wait(peer);
+  throw Error(LVX_DEADLINE_EXCEEDED,
+              "rank " + std::to_string(culprit) +
+                  (state(culprit).joined ? " did not answer" : " did not join") + " within the deadline" +
+                  (culprit == peer ? std::string() : " (rank " + std::to_string(peer) + " waits for it)"),
+              culprit);
+}
+
+// The rank at the end of a chain of waits: the one that holds up the others.
+int World::root_of_wait(int rank) {
+  int root = rank;
+  for (int steps = 0; steps < size() && !state(root).left && state(root).waiting_for != kNobody; ++steps) {
+    root = state(root).waiting_for;
+  }
+  return root;
+}
+
+void World::throw_lost(int me, int peer) {
+  const RankState& lost = state(peer);
+  const int culprit = lost.culprit == me ? peer : lost.culprit;
+  throw Error(LVX_PEER_LOST, "rank " + std::to_string(peer) + " left the group: " + lost.reason, culprit);
+}
+
+void World::leave(int me, int culprit, const std::string& reason) noexcept {
+  Lock lock(mutex_);
+  RankState& mine = state(me);
+  if (mine.left) return;
+  mine.left = true;
+  mine.culprit = culprit;
+  try {
+    mine.reason = reason;
+  } catch (const std::exception&) {
+    mine.reason.clear();
+  }
+  const auto is_mine = [&](const Post* post) {
+    return std::any_of(mine.posts.begin(), mine.posts.end(), [&](const Post& own) { return &own == post; });
+  };
+  for (int peer = 0; peer < size(); ++peer) {
+    std::erase_if(channel(me, peer).sends, is_mine);
+    std::erase_if(channel(peer, me).receives, is_mine);
+  }
+  mine.wake.wait(lock, [&] {
+    return std::none_of(mine.posts.begin(), mine.posts.end(), [](const Post& post) { return post.copying; });
+  });
+  mine.posts.clear();
+  forget_read_rounds();
+  for (RankState& rank : ranks_) rank.wake.notify_all();
+}
+
+}  // namespace
+
+std::shared_ptr<LocalWorld> make_local_world(int size, const GroupOptions& options) {
+  return std::make_shared<World>(size, options);
+}
+
+}  // namespace lvx

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Processes joined by MPI. Data and frames have a tag each, of their group alone.
+#pragma once
+
+#include <mutex>
+#include <vector>
+
+#include "group/mpi/mpi_engine.h"
+#include "group/remote/fabric.h"
+
+namespace lvx {
+
+class MpiFabric final : public Fabric {
+ public:
+  explicit MpiFabric(MpiEngine& engine) : engine_(engine), group_(engine.next_group()) {}
+  ~MpiFabric() override;
+
+  lvx_group_kind kind() const override { return LVX_GROUP_MPI; }
+  int rank() const override { return engine_.rank(); }
+  int size() const override { return engine_.size(); }
+  void open(Mailbox& mailbox) override;
+  void post(int peer, Frame frame) noexcept override;
+  std::unique_ptr<Operation> start(const Transfer& transfer) override;
+  void close(int culprit) noexcept override;
+
+ private:
+  class Exchange;
+
+  int tag_of_data() const;
+  int tag_of_frames() const;
+  std::shared_ptr<MpiTransfer> submit(MpiTransfer transfer);
+  void expect_frame();
+  void take_frame(int source);
+
+  MpiEngine& engine_;
+  const int group_;
+  Mailbox* mailbox_ = nullptr;
+  Frame incoming_;
+
+  std::mutex mutex_;  // of the rest
+  bool closed_ = false;
+  std::vector<std::shared_ptr<MpiTransfer>> transfers_;  // perhaps still under way
+};
+
+}  // namespace lvx

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an engine (Gloo, MPI) must be able to do so that processes can be the ranks of a group.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "group/remote/frame.h"
+#include "group/transport.h"
+
+namespace lvx {
+
+class Mailbox;
+
+class Fabric {
+ public:
+  // One transfer under way. Destroyed when finished, or after close.
+  class Operation {
+   public:
+    virtual ~Operation() = default;
+    Operation() = default;
+    Operation(const Operation&) = delete;
+    Operation& operator=(const Operation&) = delete;
+
+    // Waits some milliseconds at most; true once the transfer is done.
+    virtual bool finished() = 0;
+  };
+
+  virtual ~Fabric() = default;
+  Fabric() = default;
+  Fabric(const Fabric&) = delete;
+  Fabric& operator=(const Fabric&) = delete;
+
+  virtual lvx_group_kind kind() const = 0;
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+
+  // From now on the mailbox gets the peers' frames, in the order of each peer, and the ends of connections.
+  virtual void open(Mailbox& mailbox) = 0;
+
+  // Sends a frame to a peer; never blocks, any thread may call. Failure is the end of the connection.
+  virtual void post(int peer, Frame frame) noexcept = 0;
+
+  virtual std::unique_ptr<Operation> start(const Transfer& transfer) = 0;
+
+  // Lets what was posted go out to all but the culprit, for a moment at most, and ends all connections: no operation
+  // touches memory any more, and the mailbox gets nothing more.
+  virtual void close(int culprit) noexcept = 0;
+};
+
+}  // namespace lvx

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "group/remote/mailbox.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace lvx {
+namespace {
+
+// No round is larger; a peer that says so speaks another language.
+constexpr std::uint32_t kLargestMessage = 1U << 24;
+
+}  // namespace
+
+std::optional<Frame> Mailbox::deliver(int peer, const Frame& frame) {
+  const Lock lock(mutex_);
+  Peer& state = at(peer);
+  std::optional<Frame> answer;
+  switch (frame.type) {
+    case Frame::Type::kControl:
+      take_part(state, frame);
+      break;
+    case Frame::Type::kFarewell:
+      if (!state.gone) {
+        state.gone = true;
+        state.culprit = frame.rank >= 0 && frame.rank < size() ? frame.rank : peer;
+        state.reason.assign(reinterpret_cast<const char*>(frame.payload.data()), frame.bytes);
+      }
+      break;
+    case Frame::Type::kProbe:
+      answer.emplace();
+      answer->type = Frame::Type::kState;
+      answer->rank = waiting_for_;
+      break;
+    case Frame::Type::kState:
+      state.answered = true;
+      state.waits_for = frame.rank >= 0 && frame.rank < size() ? frame.rank : -1;
+      break;
+    default:
+      throw Error(LVX_PEER_LOST, "sent a message of unknown type", peer);
+  }
+  changed_.notify_all();
+  return answer;
+}
+
+void Mailbox::take_part(Peer& peer, const Frame& frame) {
+  if (frame.total > kLargestMessage || frame.offset > frame.total ||
+      frame.bytes > frame.total - frame.offset) {
+    throw Error(LVX_PEER_LOST, "sent a control message whose lengths contradict each other");
+  }
+  Message& message = peer.rounds[frame.round];
+  message.bytes.resize(frame.total);
+  std::copy_n(frame.payload.begin(), frame.bytes,
+              message.bytes.begin() + static_cast<std::ptrdiff_t>(frame.offset));
+  message.received += frame.bytes;
+}
+
+void Mailbox::connection_lost(int peer, const std::string& reason) {
+  const Lock lock(mutex_);
+  Peer& state = at(peer);
+  if (state.gone) return;
+  state.gone = true;
+  state.culprit = peer;
+  state.reason = reason;
+  changed_.notify_all();
+}
+
+void Mailbox::waiting_for(int peer) {
+  const Lock lock(mutex_);
+  waiting_for_ = peer;
+}
+
+bool Mailbox::gone(int peer) {
+  const Lock lock(mutex_);
+  return at(peer).gone;
+}
+
+void Mailbox::await_end_of(int peer, Clock::time_point until) {
+  Lock lock(mutex_);
+  changed_.wait_until(lock, until, [&] { return at(peer).gone; });
+}
+
+bool Mailbox::complete(Peer& peer, std::uint64_t round) {
+  const auto found = peer.rounds.find(round);
+  return found != peer.rounds.end() && found->second.received == found->second.bytes.size();
+}
+
+int Mailbox::await_round(std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
+                         Clock::time_point until) {
+  Lock lock(mutex_);
+  int missing = -1;
+  const auto find_missing = [&] {
+    missing = -1;
+    for (int peer = size() - 1; peer >= 0; --peer) {
+      if (peer == rank_ || complete(at(peer), round)) continue;
+      if (at(peer).gone) throw_lost_locked(peer);
+      missing = peer;
+    }
+    waiting_for_ = missing;
+    return missing < 0;
+  };
+  if (!changed_.wait_until(lock, until, find_missing)) return missing;
+  for (int peer = 0; peer < size(); ++peer) {
+    if (peer == rank_) continue;
+    const std::vector<std::byte>& message = at(peer).rounds[round].bytes;
+    if (message.size() != message_bytes) {
+      throw Error(LVX_PEER_LOST,
+                  "rank " + std::to_string(peer) + " sent a control message of " +
+                      std::to_string(message.size()) + " bytes, expected " + std::to_string(message_bytes),
+                  peer);
+    }
+    std::copy(message.begin(), message.end(),
+              all.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(peer) * message_bytes));
+  }
+  return -1;
+}
+
+void Mailbox::forget_rounds_before(std::uint64_t round) {
+  const Lock lock(mutex_);
+  for (Peer& peer : peers_) peer.rounds.erase(peer.rounds.begin(), peer.rounds.lower_bound(round));
+}
+
+void Mailbox::throw_lost(int peer) {
+  const Lock lock(mutex_);
+  throw_lost_locked(peer);
+}
+
+void Mailbox::throw_lost_locked(int peer) {
+  const Peer& lost = at(peer);
+  throw Error(LVX_PEER_LOST, "rank " + std::to_string(peer) + " left the group: " + lost.reason,
+              lost.culprit == rank_ ? peer : lost.culprit);
+}
+
+void Mailbox::forget_answers() {
+  const Lock lock(mutex_);
+  for (Peer& peer : peers_) peer.answered = false;
+}
+
+void Mailbox::throw_late(int peer, Clock::time_point until) {
+  Lock lock(mutex_);
+  waiting_for_ = peer;
+  const auto first_gone = [&] {
+    return std::find_if(peers_.begin(), peers_.end(), [](const Peer& other) { return other.gone; });
+  };
+  // Somebody who knows more may leave meanwhile and say so.
+  changed_.wait_until(lock, until, [&] {
+    return first_gone() != peers_.end() || std::all_of(peers_.begin(), peers_.end(), [&](const Peer& other) {
+             return &other == &at(rank_) || other.answered;
+           });
+  });
+  if (const auto found = first_gone(); found != peers_.end()) {
+    throw_lost_locked(static_cast<int>(found - peers_.begin()));
+  }
+  const int culprit = root_of_wait(peer);
+  throw Error(LVX_DEADLINE_EXCEEDED,
+              "rank " + std::to_string(culprit) + " did not answer within the deadline" +
+                  (culprit == peer ? std::string() : " (rank " + std::to_string(peer) + " waits for it)"),
+              culprit);
+}
+
+// The rank at the end of a chain of waits: one that is silent or waits for nobody.
+int Mailbox::root_of_wait(int peer) {
+  int root = peer;
+  for (int steps = 0; steps < size(); ++steps) {
+    const Peer& state = at(root);
+    if (!state.answered || state.waits_for < 0 || state.waits_for == rank_) break;
+    root = state.waits_for;
+  }
+  return root;
+}
+
+}  // namespace lvx

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// What this process knows of its peers. The threads of a fabric fill it, the rank's own thread waits for it.
+#pragma once
+
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "group/remote/frame.h"
+#include "group/transport.h"
+
+namespace lvx {
+
+class Mailbox {
+ public:
+  Mailbox(int rank, int size) : rank_(rank), peers_(static_cast<std::size_t>(size)) {}
+  Mailbox(const Mailbox&) = delete;
+  Mailbox& operator=(const Mailbox&) = delete;
+
+  // ---- For the fabric's threads.
+
+  // Takes a frame of a peer; returns the answer it wants, if any.
+  std::optional<Frame> deliver(int peer, const Frame& frame);
+  // The connection to a peer has ended. What the peer said itself weighs more.
+  void connection_lost(int peer, const std::string& reason);
+
+  // ---- For the rank's thread.
+
+  // Peers that ask are told whom this rank waits for; -1 for nobody.
+  void waiting_for(int peer);
+  bool gone(int peer);
+  // Waits until the peer is gone or the time has come.
+  void await_end_of(int peer, Clock::time_point until);
+
+  // Fills all but this rank's part with the messages of a round. Returns the peer whose message is missing when the
+  // time has come, or -1. Throws Error(LVX_PEER_LOST) for one that is gone.
+  int await_round(std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
+                  Clock::time_point until);
+  // A round that nobody reads: what came for it may be forgotten.
+  void forget_rounds_before(std::uint64_t round);
+
+  [[noreturn]] void throw_lost(int peer);
+
+  // Finds who holds up the others, beginning with the peer this rank waits for. Before: every live peer was sent a
+  // probe after forget_answers. Waits for their answers until the time has come.
+  void forget_answers();
+  [[noreturn]] void throw_late(int peer, Clock::time_point until);
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+
+  struct Message {
+    std::vector<std::byte> bytes;
+    std::size_t received = 0;
+  };
+  struct Peer {
+    bool gone = false;
+    int culprit = -1;
+    std::string reason;
+    std::map<std::uint64_t, Message> rounds;
+    bool answered = false;
+    int waits_for = -1;
+  };
+
+  int size() const { return static_cast<int>(peers_.size()); }
+  Peer& at(int peer) { return peers_[static_cast<std::size_t>(peer)]; }
+  void take_part(Peer& peer, const Frame& frame);
+  bool complete(Peer& peer, std::uint64_t round);
+  int root_of_wait(int peer);
+  [[noreturn]] void throw_lost_locked(int peer);
+
+  const int rank_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Peer> peers_;
+  int waiting_for_ = -1;
+};
+
+}  // namespace lvx

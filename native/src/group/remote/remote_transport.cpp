@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "group/remote/remote_transport.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace lvx {
+namespace {
+
+// How long a rank whose deadline has passed asks the others whom they wait for. Answers take far less; a process that
+// is stopped gives none.
+constexpr std::chrono::milliseconds kPatienceWithAnswers{1500};
+
+}  // namespace
+
+RemoteTransport::RemoteTransport(std::unique_ptr<Fabric> fabric)
+    : mailbox_(fabric->rank(), fabric->size()), fabric_(std::move(fabric)) {
+  fabric_->open(mailbox_);
+}
+
+RemoteTransport::~RemoteTransport() { leave(rank(), "closed its group"); }
+
+template <typename Work>
+void RemoteTransport::for_each_peer(Work&& work) {
+  for (int peer = 0; peer < size(); ++peer) {
+    if (peer != rank()) work(peer);
+  }
+}
+
+void RemoteTransport::publish(std::uint64_t round, std::span<const std::byte> message) {
+  published_.assign(message.begin(), message.end());
+  mailbox_.forget_rounds_before(round);
+  Frame frame;
+  frame.type = Frame::Type::kControl;
+  frame.round = round;
+  frame.total = static_cast<std::uint32_t>(message.size());
+  do {
+    const std::size_t part = std::min(message.size() - frame.offset, Frame::kPayloadBytes);
+    frame.bytes = static_cast<std::uint32_t>(part);
+    std::copy_n(message.begin() + frame.offset, part, frame.payload.begin());
+    for_each_peer([&](int peer) { fabric_->post(peer, frame); });
+    frame.offset += frame.bytes;
+  } while (frame.offset < frame.total);
+}
+
+void RemoteTransport::collect(std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
+                              Clock::time_point deadline) {
+  const int missing = mailbox_.await_round(round, all, message_bytes, deadline);
+  if (missing >= 0) throw_late(missing);
+  std::copy(published_.begin(), published_.end(),
+            all.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(rank()) * message_bytes));
+}
+
+Ticket RemoteTransport::start(std::span<const Transfer> transfers) {
+  std::vector<Started>& started = started_[++last_ticket_];
+  started.reserve(transfers.size());
+  for (const Transfer& transfer : transfers) started.push_back({transfer.peer, fabric_->start(transfer)});
+  return last_ticket_;
+}
+
+void RemoteTransport::wait(Ticket ticket, Clock::time_point deadline) {
+  const auto found = started_.find(ticket);
+  if (found == started_.end()) return;
+  for (const Started& transfer : found->second) {
+    mailbox_.waiting_for(transfer.peer);
+    for (;;) {
+      // Asked first: what a peer sent before it left counts.
+      const bool gone = mailbox_.gone(transfer.peer);
+      if (transfer.operation->finished()) break;
+      if (gone) mailbox_.throw_lost(transfer.peer);
+      if (Clock::now() >= deadline) throw_late(transfer.peer);
+    }
+  }
+  mailbox_.waiting_for(-1);
+  started_.erase(found);
+}
+
+void RemoteTransport::throw_late(int peer) {
+  mailbox_.forget_answers();
+  Frame probe;
+  probe.type = Frame::Type::kProbe;
+  for_each_peer([&](int other) { fabric_->post(other, probe); });
+  mailbox_.throw_late(peer, Clock::now() + kPatienceWithAnswers);
+}
+
+void RemoteTransport::leave(int culprit, const std::string& reason) noexcept {
+  if (left_) return;
+  left_ = true;
+  Frame farewell;
+  farewell.type = Frame::Type::kFarewell;
+  farewell.rank = culprit;
+  farewell.bytes = static_cast<std::uint32_t>(std::min(reason.size(), Frame::kPayloadBytes));
+  std::copy_n(reinterpret_cast<const std::byte*>(reason.data()), farewell.bytes, farewell.payload.begin());
+  for_each_peer([&](int peer) { fabric_->post(peer, farewell); });
+  fabric_->close(culprit);
+  started_.clear();
+}
+
+}  // namespace lvx

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// The transport between processes: everything that engines have in common.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "group/remote/fabric.h"
+#include "group/remote/mailbox.h"
+
+namespace lvx {
+
+class RemoteTransport final : public Transport {
+ public:
+  explicit RemoteTransport(std::unique_ptr<Fabric> fabric);
+  ~RemoteTransport() override;
+
+  lvx_group_kind kind() const override { return fabric_->kind(); }
+  int rank() const override { return fabric_->rank(); }
+  int size() const override { return fabric_->size(); }
+
+  void publish(std::uint64_t round, std::span<const std::byte> message) override;
+  void collect(std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
+               Clock::time_point deadline) override;
+  Ticket start(std::span<const Transfer> transfers) override;
+  void wait(Ticket ticket, Clock::time_point deadline) override;
+  void leave(int culprit, const std::string& reason) noexcept override;
+
+ private:
+  struct Started {
+    int peer;
+    std::unique_ptr<Fabric::Operation> operation;
+  };
+
+  template <typename Work>
+  void for_each_peer(Work&& work);
+  [[noreturn]] void throw_late(int peer);
+
+  Mailbox mailbox_;
+  std::unique_ptr<Fabric> fabric_;
+  std::vector<std::byte> published_;
+  std::map<Ticket, std::vector<Started>> started_;
+  Ticket last_ticket_ = 0;
+  bool left_ = false;
+};
+
+}  // namespace lvx

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "schedule/attention_call.h"
+#include "schedule/bias_slice.h"
+#include "schedule/d_bias_sum.h"
+#include "schedule/head_pass.h"
+#include "schedule/head_split.h"
+#include "schedule/shards.h"
+
+namespace lvx {
+
+// Share: q, d_o, lse, delta, k, v, visibility and bias of the worker's heads. Result: dq, dk and dv of these heads in
+// q's dtype, and the gradient of the bias slice in the accumulator's. Key heads that several ranks work on are summed
+// at home.
+class BackwardHeadPass final : public HeadPass {
+ public:
+  BackwardHeadPass(Call& call, const Shards& shards, const AttentionBackward& arguments);
+
+  std::int64_t share_bytes(int home, int worker) const override;
+  std::int64_t result_bytes(int home, int worker) const override;
+  void reserve(Workspace& workspace) override;
+  void begin(const Workspace& workspace) override;
+  void pack_share(int worker, std::byte* share) override;
+  void take_share(int home, std::byte* share, std::byte* result) override;
+  void compute_pair(int queries_home, int keys_home) override;
+  void complete(int home) override;
+  void merge(int worker, std::byte* result) override;
+  void finish() override;
+
+ private:
+  struct Gradients {
+    Bshd dq, dk, dv;
+    Bias d_bias;
+  };
+  // A home's share at this rank, or this rank's share for a worker.
+  struct Share {
+    Bshd q, d_o, k, v;
+    Bhs lse, delta;
+    Visibility visibility;
+    Bias bias;
+    Gradients sum, result;
+    bool queries_started = false;
+    bool keys_started = false;
+    Workspace::Piece dq_piece{}, dk_piece{}, dv_piece{};
+  };
+
+  Problem problem_of(int queries_home, int keys_home, int worker) const;
+  Problem nothing() const;
+  BiasSlice slice_of(int home, int worker) const;
+  Share layout(int home, int worker, std::byte* share) const;
+  Gradients result_of(int home, int worker, std::byte* result) const;
+  Share& at(int home) { return shares_[static_cast<std::size_t>(home)]; }
+
+  Call& call_;
+  const Shards& shards_;
+  const AttentionBackward& arguments_;
+  const HeadSplit split_;
+  const DType dtype_;
+  const DType accumulator_;
+  const bool narrow_;  // the gradients' dtype is too narrow to sum in
+  DBiasSum d_bias_sum_;
+  std::vector<Share> shares_;
+  Workspace::Piece delta_piece_{}, dk_piece_{}, dv_piece_{}, scratch_piece_{};
+  std::size_t scratch_bytes_ = 0;
+
+  const Workspace* workspace_ = nullptr;
+  Bhs delta_;
+  Bshd dk_, dv_;  // sums over workers, which may share key heads
+  Bias d_bias_;
+  std::span<std::byte> scratch_;
+};
+
+}  // namespace lvx

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the gradient of a rank's bias is summed: in the caller's tensor if that will do, else in the workspace.
+#pragma once
+
+#include "schedule/attention_call.h"
+#include "schedule/workspace.h"
+
+namespace lvx {
+
+class DBiasSum {
+ public:
+  explicit DBiasSum(const AttentionBackward& arguments)
+      : wanted_(arguments.d_bias),
+        extents_(arguments.bias_extents),
+        keys_(arguments.problem.keys),
+        dtype_(accumulator_of(arguments.q.dtype)),
+        apart_(!wanted_.none() && (wanted_.dtype != dtype_ || !is_compact())) {}
+
+  void reserve(Workspace& workspace) {
+    if (apart_) piece_ = workspace.reserve(bytes());
+  }
+  // Zeros, ready to be added to; none where no gradient is wanted.
+  Bias begin(Device& device, const Workspace& workspace) {
+    if (wanted_.none()) return {};
+    sum_ = apart_ ? compact(workspace.at(piece_)) : wanted_;
+    device.zero(sum_.data, static_cast<std::size_t>(bytes()));
+    return sum_;
+  }
+  void finish(Device& device) const {
+    if (!apart_) return;
+    device.copy(extents_.batch, extents_.rows, extents_.heads, keys_, as_bshd(sum_), as_bshd(wanted_));
+  }
+
+ private:
+  std::int64_t bytes() const {
+    return extents_.batch * extents_.heads * extents_.rows * keys_ * size_of(dtype_);
+  }
+  Bias compact(std::byte* data) const {
+    return compact_bias(data, dtype_, extents_.batch, extents_.heads, extents_.rows, keys_);
+  }
+  bool is_compact() const {
+    const Bias as_wished = compact(wanted_.data);
+    return wanted_.batch_stride == as_wished.batch_stride && wanted_.head_stride == as_wished.head_stride &&
+           wanted_.row_stride == as_wished.row_stride;
+  }
+
+  Bias wanted_;
+  BiasExtents extents_;
+  std::int64_t keys_;
+  DType dtype_;
+  bool apart_;
+  Workspace::Piece piece_{};
+  Bias sum_;
+};
+
+}  // namespace lvx

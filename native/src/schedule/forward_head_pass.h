@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "schedule/attention_call.h"
+#include "schedule/bias_slice.h"
+#include "schedule/head_pass.h"
+#include "schedule/head_split.h"
+#include "schedule/shards.h"
+
+namespace lvx {
+
+// Share: q, k, v, visibility and bias of the worker's heads. Result: o in q's dtype and lse of these heads.
+class ForwardHeadPass final : public HeadPass {
+ public:
+  ForwardHeadPass(Call& call, const Shards& shards, const AttentionForward& arguments);
+
+  std::int64_t share_bytes(int home, int worker) const override;
+  std::int64_t result_bytes(int home, int worker) const override;
+  void reserve(Workspace& workspace) override;
+  void begin(const Workspace& workspace) override;
+  void pack_share(int worker, std::byte* share) override;
+  void take_share(int home, std::byte* share, std::byte* result) override;
+  void compute_pair(int queries_home, int keys_home) override;
+  void complete(int home) override;
+  void merge(int worker, std::byte* result) override;
+  void finish() override {}
+
+ private:
+  // A home's share at this rank, or this rank's share for a worker.
+  struct Share {
+    Bshd q, k, v;
+    Visibility visibility;
+    Bias bias;
+    Partial sum, result;
+    bool started = false;
+    Workspace::Piece sum_piece{};
+  };
+
+  Problem problem_of(int queries_home, int keys_home, int worker) const;
+  Problem nothing() const;
+  BiasSlice slice_of(int home, int worker) const;
+  Share layout(int home, int worker, std::byte* share) const;
+  Partial result_of(int home, int worker, std::byte* result) const;
+  Share& at(int home) { return shares_[static_cast<std::size_t>(home)]; }
+
+  Call& call_;
+  const Shards& shards_;
+  const AttentionForward& arguments_;
+  const HeadSplit split_;
+  const DType dtype_;
+  const DType accumulator_;
+  const bool narrow_;  // o's dtype is too narrow to merge in
+  std::vector<Share> shares_;
+  Workspace::Piece scratch_piece_{};
+  std::size_t scratch_bytes_ = 0;
+  const Workspace* workspace_ = nullptr;
+  std::span<std::byte> scratch_;
+};
+
+}  // namespace lvx

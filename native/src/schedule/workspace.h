@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// The memory of one call: reserved piece by piece, allocated once.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+
+#include "device/device.h"
+
+namespace lvx {
+
+class Workspace {
+ public:
+  using Piece = std::size_t;
+
+  Piece reserve(std::int64_t bytes) {
+    const Piece piece = bytes_;
+    bytes_ += (static_cast<std::size_t>(bytes) + kAlignment - 1) / kAlignment * kAlignment;
+    return piece;
+  }
+  void allocate(Device& device) { memory_.emplace(device, bytes_); }
+
+  std::byte* at(Piece piece) const { return memory_->data() == nullptr ? nullptr : memory_->data() + piece; }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  static constexpr std::size_t kAlignment = 64;
+
+  std::size_t bytes_ = 0;
+  std::optional<DeviceMemory> memory_;
+};
+
+}  // namespace lvx

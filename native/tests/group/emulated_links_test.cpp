@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "group/local/emulated_links.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "support/local_ranks.h"
+
+namespace lvx::test {
+namespace {
+
+using std::chrono::milliseconds;
+constexpr double kMegabyte = 1e6;
+
+GroupOptions four_ranks_on_two_nodes(bool shared) {
+  GroupOptions options;
+  options.ranks_per_node = 2;
+  options.links = {{1000 * kMegabyte, 0.001}, {100 * kMegabyte, 0.005}, shared};
+  return options;
+}
+
+TEST(EmulatedLinks, AMessageTakesLatencyPlusBytesOverBandwidth) {
+  EmulatedLinks links(four_ranks_on_two_nodes(false), 4);
+  const Clock::time_point now{};
+  EXPECT_EQ(links.carry(0, 1, 10'000'000, now), now + milliseconds(1 + 10));
+  EXPECT_EQ(links.carry(0, 2, 10'000'000, now), now + milliseconds(5 + 100));
+}
+
+TEST(EmulatedLinks, OneMessageAtATimeEachWay) {
+  EmulatedLinks links(four_ranks_on_two_nodes(false), 4);
+  const Clock::time_point now{};
+  EXPECT_EQ(links.carry(0, 2, 10'000'000, now), now + milliseconds(105));
+  EXPECT_EQ(links.carry(0, 3, 10'000'000, now), now + milliseconds(205)) << "0 still sends";
+  EXPECT_EQ(links.carry(2, 0, 10'000'000, now), now + milliseconds(105)) << "the other way is free";
+  EXPECT_EQ(links.carry(1, 3, 10'000'000, now), now + milliseconds(205)) << "3 receives both at once";
+  EXPECT_EQ(links.carry(2, 3, 1'000'000, now), now + milliseconds(2)) << "links inside the node are others";
+}
+
+TEST(EmulatedLinks, RanksOfANodeShareOneLinkToTheOthersIfTheyShould) {
+  EmulatedLinks links(four_ranks_on_two_nodes(true), 4);
+  const Clock::time_point now{};
+  EXPECT_EQ(links.carry(0, 2, 10'000'000, now), now + milliseconds(105));
+  EXPECT_EQ(links.carry(1, 3, 10'000'000, now), now + milliseconds(205));
+}
+
+TEST(EmulatedLinks, WithoutBandwidthNothingIsEmulated) {
+  GroupOptions options;
+  options.links.intra.latency_seconds = 1;
+  EmulatedLinks links(options, 2);
+  EXPECT_EQ(links.carry(0, 1, 1'000'000, Clock::time_point{}), Clock::time_point{});
+}
+
+TEST(EmulatedLinks, WaitLastsUntilTheMessageHasArrived) {
+  GroupOptions options;
+  options.links.intra = {100 * kMegabyte, 0.01};
+  for (const auto& thrown : run_ranks(2, options, [](Group& group) {
+         std::vector<std::byte> out(4'000'000), in(4'000'000);
+         lvx_statistics statistics{};
+         statistics.struct_size = sizeof(statistics);
+         collective(group, {}, LVX_QUERY_RING, &statistics, [&](Call& call) {
+           const std::array transfers = {send_to(1 - call.rank(), out.data(), out.size()),
+                                         receive_from(1 - call.rank(), in.data(), in.size())};
+           call.wait(call.start(transfers));
+         });
+         EXPECT_GE(statistics.exposed_wait_seconds, 0.045);
+         EXPECT_LE(statistics.exposed_wait_seconds, 0.5);
+       })) {
+    EXPECT_EQ(error_of(thrown).status(), LVX_OK);
+  }
+}
+
+TEST(EmulatedLinks, VirtualTimePassesWithoutWaiting) {
+  GroupOptions options;
+  options.links = {{1 * kMegabyte, 0.01}, {}, false, true};
+  const auto begin = Clock::now();
+  for (const auto& thrown : run_ranks(3, options, [](Group& group) {
+         std::vector<std::byte> out(40'000'000), in(40'000'000);
+         lvx_statistics statistics{};
+         statistics.struct_size = sizeof(statistics);
+         group.barrier();
+         collective(group, {}, LVX_QUERY_RING, &statistics, [&](Call& call) {
+           const std::array transfers = {send_to((call.rank() + 1) % 3, out.data(), out.size()),
+                                         receive_from((call.rank() + 2) % 3, in.data(), in.size())};
+           call.wait(call.start(transfers));
+         });
+         EXPECT_GE(statistics.exposed_wait_seconds, 35.0);
+         EXPECT_LE(statistics.total_seconds, 45.0);
+       })) {
+    EXPECT_EQ(error_of(thrown).status(), LVX_OK);
+  }
+  EXPECT_LT(Clock::now() - begin, std::chrono::seconds(20)) << "40 virtual seconds must not pass";
+}
+
+}  // namespace
+}  // namespace lvx::test

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs every rank of a Gloo group on a thread of its own: the connections are real, the process is one.
+#pragma once
+
+#include "group/plugin.h"
+#include "support/local_ranks.h"
+
+namespace lvx::test {
+
+// What each rank threw, null where it came through.
+inline std::vector<std::exception_ptr> run_gloo_ranks(int size, const GroupOptions& options,
+                                                      const RankBody& body) {
+  std::vector<std::unique_ptr<GlooBootstrap>> bootstraps;
+  std::vector<std::span<const std::byte>> addresses;
+  for (int rank = 0; rank < size; ++rank) {
+    bootstraps.push_back(begin_gloo(rank, size, "127.0.0.1", 20));
+    addresses.push_back(bootstraps.back()->address());
+  }
+  std::vector<std::exception_ptr> thrown(static_cast<std::size_t>(size));
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < size; ++rank) {
+    threads.emplace_back([&, rank] {
+      try {
+        std::shared_ptr<Device> device = make_cpu_device({.threads = 1});
+        Group group(bootstraps[static_cast<std::size_t>(rank)]->connect(addresses), device, options);
+        body(group);
+      } catch (...) {
+        thrown[static_cast<std::size_t>(rank)] = std::current_exception();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return thrown;
+}
+
+inline void run_gloo_ranks_well(int size, const RankBody& body) {
+  for (const std::exception_ptr& thrown : run_gloo_ranks(size, {}, body)) {
+    if (thrown) std::rethrow_exception(thrown);
+  }
+}
+
+}  // namespace lvx::test

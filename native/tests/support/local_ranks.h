@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs every rank of a local group on a thread of its own.
+#pragma once
+
+#include <exception>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "device/cpu/cpu_device.h"
+#include "group/local/local_world.h"
+
+namespace lvx::test {
+
+using RankBody = std::function<void(Group& group)>;
+
+// What each rank threw, null where it came through.
+inline std::vector<std::exception_ptr> run_ranks(int size, const GroupOptions& options,
+                                                 const RankBody& body) {
+  const std::shared_ptr<LocalWorld> world = make_local_world(size, options);
+  std::vector<std::exception_ptr> thrown(static_cast<std::size_t>(size));
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < size; ++rank) {
+    threads.emplace_back([&, rank] {
+      try {
+        std::shared_ptr<Device> device = make_cpu_device({.threads = 1});
+        Group group(world->join(rank), device, options);
+        body(group);
+      } catch (...) {
+        thrown[static_cast<std::size_t>(rank)] = std::current_exception();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return thrown;
+}
+
+// All must come through; the first exception otherwise.
+inline void run_ranks_well(int size, const RankBody& body) {
+  for (const std::exception_ptr& thrown : run_ranks(size, {}, body)) {
+    if (thrown) std::rethrow_exception(thrown);
+  }
+}
+
+// The Error a rank threw, or LVX_OK where it threw none.
+inline Error error_of(const std::exception_ptr& thrown) {
+  if (!thrown) return Error(LVX_OK, "");
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const Error& error) {
+    return error;
+  } catch (const std::exception& other) {
+    return Error(LVX_INTERNAL, other.what());
+  }
+}
+
+}  // namespace lvx::test

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// Seeded random problems in float64 with random splits over ranks: what a rank passes to a call, and how to put the
+// ranks' results together again.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "attention/views.h"
+
+namespace lvx::test {
+
+using Values = std::vector<double>;
+
+inline Bshd bshd_of(const Values& values, std::int64_t rows, std::int64_t heads, std::int64_t dim) {
+  return compact_bshd(const_cast<double*>(values.data()), DType::kFloat64, rows, heads, dim);
+}
+inline Bhs bhs_of(const Values& values, std::int64_t heads, std::int64_t rows) {
+  return compact_bhs(const_cast<double*>(values.data()), DType::kFloat64, heads, rows);
+}
+
+// max |x - reference| / max |reference| over finite entries, as the numeric contract has it; infinite on a misplaced
+// infinity or NaN.
+inline double relative_error(const Values& x, const Values& reference) {
+  double difference = 0;
+  double magnitude = 0;
+  for (std::size_t i = 0; i < reference.size(); ++i) {
+    if (std::isinf(reference[i]) && x[i] == reference[i]) continue;
+    if (!std::isfinite(reference[i]) || !std::isfinite(x[i])) return std::numeric_limits<double>::infinity();
+    difference = std::max(difference, std::abs(x[i] - reference[i]));
+    magnitude = std::max(magnitude, std::abs(reference[i]));
+  }
+  return magnitude < 1e-6 ? difference : difference / magnitude;
+}
+
+struct RandomProblem {
+  Problem problem;  // the whole, unsharded
+  int ranks = 1;
+  std::vector<std::int64_t> query_begin, key_begin;  // ranks + 1 bounds each
+  Values q, k, v, d_o, bias;
+  std::vector<std::int32_t> visible;  // [batch, queries, ranges, 2]
+  std::int64_t ranges = 0;
+  bool has_visibility = false;
+  bool has_bias = false;
+  std::int64_t bias_batch = 1, bias_heads = 1, bias_rows = 1;
+
+  explicit RandomProblem(std::uint64_t seed);
+
+  std::int64_t queries(int rank) const { return bound(query_begin, rank + 1) - bound(query_begin, rank); }
+  std::int64_t keys(int rank) const { return bound(key_begin, rank + 1) - bound(key_begin, rank); }
+
+  // Rows [begin, end) of a tensor of [batch, rows, width].
+  Values rows_of(const Values& whole, std::int64_t rows, std::int64_t width, std::int64_t begin,
+                 std::int64_t end) const;
+  void put_rows(Values& whole, std::int64_t rows, std::int64_t width, std::int64_t begin,
+                const Values& part) const;
+
+  bool sees(int home, int rank) const;
+
+ private:
+  static std::int64_t bound(const std::vector<std::int64_t>& bounds, int rank) {
+    return bounds[static_cast<std::size_t>(rank)];
+  }
+};
+
+inline std::vector<std::int64_t> random_bounds(std::mt19937_64& random, int ranks, std::int64_t total) {
+  std::vector<std::int64_t> bounds = {0, total};
+  for (int cut = 1; cut < ranks; ++cut) {
+    bounds.push_back(std::uniform_int_distribution<std::int64_t>(0, total)(random));
+  }
+  std::sort(bounds.begin(), bounds.end());
+  return bounds;
+}
+
+inline RandomProblem::RandomProblem(std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  const auto pick = [&](std::int64_t low, std::int64_t high) {
+    return std::uniform_int_distribution<std::int64_t>(low, high)(random);
+  };
+  const auto fill = [&](Values& values, std::int64_t count) {
+    std::normal_distribution<double> normal;
+    values.resize(static_cast<std::size_t>(count));
+    for (double& value : values) value = normal(random);
+  };
+  problem.batch = pick(1, 2);
+  problem.key_heads = pick(1, 2);
+  problem.query_heads = problem.key_heads * pick(1, 3);
+  problem.head_dim = 8 * pick(1, 4);
+  problem.queries = pick(0, 30);
+  problem.keys = pick(0, 90);
+  problem.scale = 1 / std::sqrt(static_cast<double>(problem.head_dim));
+  ranks = static_cast<int>(pick(1, 7));
+  query_begin = random_bounds(random, ranks, problem.queries);
+  key_begin = random_bounds(random, ranks, problem.keys);
+  fill(q, problem.query_elements());
+  fill(d_o, problem.query_elements());
+  fill(k, problem.key_elements());
+  fill(v, problem.key_elements());
+
+  has_visibility = pick(0, 2) != 0;
+  if (has_visibility) {
+    ranges = pick(1, 3);
+    for (std::int64_t row = 0; row < problem.batch * problem.queries; ++row) {
+      std::vector<std::int64_t> cuts;
+      // Short ranges in one part of the keys leave whole ranks out.
+      const std::int64_t low = pick(0, problem.keys);
+      const std::int64_t high = pick(low, std::min(problem.keys, low + pick(0, 40)));
+      for (std::int64_t cut = 0; cut < 2 * ranges; ++cut) cuts.push_back(pick(low, high));
+      std::sort(cuts.begin(), cuts.end());
+      for (const std::int64_t cut : cuts) visible.push_back(static_cast<std::int32_t>(cut));
+    }
+  }
+  has_bias = pick(0, 2) == 0;
+  if (has_bias) {
+    bias_batch = pick(0, 1) != 0 ? problem.batch : 1;
+    bias_heads = pick(0, 1) != 0 ? problem.query_heads : 1;
+    bias_rows = pick(0, 1) != 0 ? problem.queries : 1;
+    fill(bias, bias_batch * bias_heads * bias_rows * problem.keys);
+    for (double& value : bias) {
+      if (pick(0, 9) == 0) value = -std::numeric_limits<double>::infinity();
+    }
+  }
+}
+
+inline Values RandomProblem::rows_of(const Values& whole, std::int64_t rows, std::int64_t width,
+                                     std::int64_t begin, std::int64_t end) const {
+  Values part;
+  for (std::int64_t item = 0; rows > 0 && item < static_cast<std::int64_t>(whole.size()) / (rows * width);
+       ++item) {
+    const auto first = whole.begin() + (item * rows + begin) * width;
+    part.insert(part.end(), first, first + (end - begin) * width);
+  }
+  return part;
+}
+
+inline void RandomProblem::put_rows(Values& whole, std::int64_t rows, std::int64_t width, std::int64_t begin,
+                                    const Values& part) const {
+  if (rows == 0 || part.empty()) return;
+  const std::int64_t items = static_cast<std::int64_t>(whole.size()) / (rows * width);
+  const std::int64_t length = static_cast<std::int64_t>(part.size()) / items;
+  for (std::int64_t item = 0; item < items; ++item) {
+    std::copy(part.begin() + item * length, part.begin() + (item + 1) * length,
+              whole.begin() + (item * rows + begin) * width);
+  }
+}
+
+inline bool RandomProblem::sees(int home, int rank) const {
+  if (!has_visibility) return queries(home) > 0 && keys(rank) > 0;
+  for (std::int64_t item = 0; item < problem.batch; ++item) {
+    for (std::int64_t row = bound(query_begin, home); row < bound(query_begin, home + 1); ++row) {
+      for (std::int64_t range = 0; range < ranges; ++range) {
+        const auto at = static_cast<std::size_t>(((item * problem.queries + row) * ranges + range) * 2);
+        const std::int64_t begin = std::max<std::int64_t>(visible[at], bound(key_begin, rank));
+        const std::int64_t end = std::min<std::int64_t>(visible[at + 1], bound(key_begin, rank + 1));
+        if (begin < end) return true;
+      }
+    }
+  }
+  return false;
+}
+
+}  // namespace lvx::test

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.tests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.sun.management.ThreadMXBean;
+import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.lvxattn.DType;
+import org.lvxattn.GroupOptions;
+import org.lvxattn.LocalWorld;
+import org.lvxattn.Strategy;
+
+/** Decoding: a few query rows in each call, keys and values that stay for many calls. */
+@Timeout(120)
+class DecodeTest {
+  private static final int[] KEYS = {30, 0, 41, 17};
+  private static final int RANKS = KEYS.length;
+
+  /** The JVM allocates a little now and then until it has compiled everything for good. */
+  private static final int WARM_UP_CALLS = 9000;
+
+  private static final int MEASURED_CALLS = 3000;
+
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+
+  @ParameterizedTest
+  @CsvSource({"1,0,0,0", "2,0,0,0", "3,0,0,0", "4,0,0,0", "0,0,4,0", "1,1,1,1", "4,3,2,1"})
+  void everyStepIsExactInTensorsThatAreReused(int a, int b, int c, int d) {
+    int[] queries = {a, b, c, d};
+    List<Workload> steps = new ArrayList<>();
+    for (int step = 0; step < 50; step++) {
+      Workload work = new Workload(DType.FLOAT64, 2, 8, 2, 16, queries, KEYS, 51);
+      // The same keys and values in every step, and other queries.
+      Workload fresh = new Workload(DType.FLOAT64, 2, 8, 2, 16, queries, KEYS, 100 + step);
+      System.arraycopy(fresh.q, 0, work.q, 0, work.q.length);
+      steps.add(work.with(Strategy.QUERY_GATHER));
+    }
+    List<Results> results = new ArrayList<>();
+    steps.forEach(work -> results.add(new Results(work)));
+    Ranks.run(
+        RANKS,
+        GroupOptions.defaults(),
+        group -> {
+          Workload first = steps.getFirst();
+          int rank = group.rank();
+          try (RankTensors own = new RankTensors(first, DType.FLOAT64, group.device(), rank)) {
+            for (int step = 0; step < steps.size(); step++) {
+              Workload work = steps.get(step);
+              own.q.copyFrom(Window.of(queries, rank).cut(work.q, work.heads * work.headDim));
+              own.forward(group);
+              synchronized (results) {
+                own.report(results.get(step));
+              }
+            }
+          }
+        });
+    for (int step = 0; step < steps.size(); step++) {
+      Results oracle = Solve.byOracle(steps.get(step));
+      for (String name : List.of("o", "lse")) {
+        assertThat(results.get(step).error(name, oracle))
+            .as("%s of step %d", name, step)
+            .isLessThanOrEqualTo(1e-12);
+      }
+    }
+  }
+
+  /** One message to each rank that has keys, and one result from each. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 3, 4})
+  void aStepTakesTheFewestMessages(int rows) {
+    int[] queries = {rows, 0, 0, 0};
+    Workload work =
+        new Workload(DType.FLOAT32, 1, 8, 2, 16, queries, KEYS, 52).with(Strategy.QUERY_GATHER);
+    List<long[]> sent =
+        LocalWorld.run(
+            RANKS,
+            group -> {
+              try (RankTensors own =
+                  new RankTensors(work, work.dtype, group.device(), group.rank())) {
+                own.forward(group);
+                return new long[] {own.forward.messagesSent(), own.forward.bytesSent()};
+              }
+            });
+    long block = (long) rows * work.heads * work.headDim * Float.BYTES;
+    long lse = (long) rows * work.heads * Float.BYTES;
+    assertThat(sent.get(0)).containsExactly(2, 2 * block);
+    assertThat(sent.get(1)).containsExactly(0, 0);
+    assertThat(sent.get(2)).containsExactly(1, block + lse);
+    assertThat(sent.get(3)).containsExactly(1, block + lse);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"1,0,0,0", "4,0,0,0", "2,2,2,2"})
+  void stepsAllocateNothingOnTheHeap(int a, int b, int c, int d) {
+    int[] queries = {a, b, c, d};
+    Workload work =
+        new Workload(DType.FLOAT32, 1, 4, 2, 8, queries, KEYS, 53).with(Strategy.QUERY_GATHER);
+    List<Long> allocated =
+        LocalWorld.run(
+            RANKS,
+            group -> {
+              try (RankTensors own =
+                  new RankTensors(work, work.dtype, group.device(), group.rank())) {
+                long before = 0;
+                for (int call = 0; call < WARM_UP_CALLS + MEASURED_CALLS; call++) {
+                  if (call == WARM_UP_CALLS) {
+                    before = THREADS.getCurrentThreadAllocatedBytes();
+                  }
+                  own.forward(group);
+                }
+                return THREADS.getCurrentThreadAllocatedBytes() - before;
+              }
+            });
+    assertThat(allocated).containsOnly(0L);
+  }
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.tests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
+import static org.lvxattn.tests.Offence.OFFENDER;
+import static org.lvxattn.tests.Offence.PATIENT;
+import static org.lvxattn.tests.Offence.RANKS;
+import static org.lvxattn.tests.Offence.named;
+import static org.lvxattn.tests.Offence.work;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.lvxattn.AttentionForward;
+import org.lvxattn.CpuOptions;
+import org.lvxattn.DType;
+import org.lvxattn.DeadlineExceededException;
+import org.lvxattn.Device;
+import org.lvxattn.Group;
+import org.lvxattn.GroupOptions;
+import org.lvxattn.LocalWorld;
+import org.lvxattn.Mask;
+import org.lvxattn.PeerLostException;
+import org.lvxattn.PeerMismatchException;
+import org.lvxattn.Strategy;
+import org.lvxattn.Tensor;
+import org.lvxattn.tests.Offence.Deed;
+
+/** One rank goes wrong: every other rank's call ends with an exception that names it. */
+@Timeout(60)
+class RankFaultsTest {
+  @Test
+  void anotherOperationIsNamedOnEveryRankAndTheGroupGoesOn() {
+    List<@Nullable Throwable> outcomes =
+        Offence.outcomes(true, RankTensors::backward, RankTensors::forward);
+    assertMismatch(outcomes, "backward");
+    outcomes = Offence.outcomes(true, (own, group) -> group.barrier(), RankTensors::backward);
+    assertMismatch(outcomes, "barrier");
+  }
+
+  @Test
+  void anotherDtypeShapeScaleStrategyOrMaskIsNamedAndTheGroupGoesOn() {
+    Workload good = work();
+    assertMismatch(other(DType.FLOAT32, 1, 4, 2, 8, good.scale, good.strategy), "dtype float32");
+    assertMismatch(other(DType.FLOAT64, 2, 4, 2, 8, good.scale, good.strategy), "batch 2");
+    assertMismatch(other(DType.FLOAT64, 1, 6, 2, 8, good.scale, good.strategy), "query heads 6");
+    assertMismatch(other(DType.FLOAT64, 1, 4, 4, 8, good.scale, good.strategy), "key heads 4");
+    assertMismatch(other(DType.FLOAT64, 1, 4, 2, 16, good.scale, good.strategy), "headDim 16");
+    assertMismatch(other(DType.FLOAT64, 1, 4, 2, 8, 7, good.strategy), "scale 7");
+    assertMismatch(other(DType.FLOAT64, 1, 4, 2, 8, good.scale, Strategy.KV_RING), "strategy");
+    assertMismatch(
+        Offence.outcomes(true, RankFaultsTest::forwardWithVisibility, RankTensors::forward),
+        "a visibility");
+  }
+
+  /** The offender takes part with a problem of another kind. */
+  private static List<@Nullable Throwable> other(
+      DType dtype,
+      int batch,
+      int heads,
+      int keyHeads,
+      int headDim,
+      double scale,
+      Strategy strategy) {
+    Workload work =
+        new Workload(dtype, batch, heads, keyHeads, headDim, work().queries, work().keys, 42);
+    work.scale = scale;
+    work.strategy = strategy;
+    return Offence.outcomes(
+        true,
+        (own, group) -> {
+          try (RankTensors others = new RankTensors(work, dtype, group.device(), group.rank())) {
+            others.compute(group);
+          }
+        },
+        RankTensors::forward);
+  }
+
+  private static void assertMismatch(List<@Nullable Throwable> outcomes, String what) {
+    for (int rank = 0; rank < RANKS; rank++) {
+      assertThat(outcomes.get(rank)).isInstanceOf(PeerMismatchException.class);
+      if (rank != OFFENDER) {
+        assertThat(named(outcomes.get(rank))).isEqualTo(OFFENDER);
+        assertThat(outcomes.get(rank))
+            .hasMessageContaining("rank " + OFFENDER)
+            .hasMessageContaining(what);
+      }
+    }
+  }
+
+  @Test
+  void aRankThatThrowsOrLeavesIsNamedOnEveryRank() {
+    Deed leaves = (own, group) -> group.close();
+    for (Deed right : List.<Deed>of(RankTensors::forward, (own, group) -> group.barrier())) {
+      List<@Nullable Throwable> outcomes = Offence.outcomes(false, leaves, right);
+      assertThat(outcomes.get(OFFENDER)).isNull();
+      for (int rank : new int[] {0, 2}) {
+        assertThat(outcomes.get(rank)).isInstanceOf(PeerLostException.class);
+        assertThat(named(outcomes.get(rank))).isEqualTo(OFFENDER);
+      }
+    }
+    Throwable thrown =
+        catchThrowable(
+            () ->
+                Ranks.run(
+                    RANKS,
+                    PATIENT,
+                    group -> {
+                      if (group.rank() == OFFENDER) {
+                        throw new ArithmeticException("not my day");
+                      }
+                      group.barrier();
+                    }));
+    assertThat(thrown).isInstanceOf(ArithmeticException.class).hasMessage("not my day");
+    assertThat(thrown.getSuppressed())
+        .hasSize(RANKS - 1)
+        .allSatisfy(peer -> assertThat(peer).isInstanceOf(PeerLostException.class))
+        .allSatisfy(peer -> assertThat(named(peer)).isEqualTo(OFFENDER));
+  }
+
+  @Test
+  void aRankThatStallsIsNamedWithinTheDeadlineAndANewGroupWorks() {
+    CountDownLatch allGaveUp = new CountDownLatch(RANKS - 1);
+    List<Device> devices = new ArrayList<>();
+    for (int rank = 0; rank < RANKS; rank++) {
+      devices.add(Device.cpu(CpuOptions.defaults().withThreads(1)));
+    }
+    Duration deadline = Duration.ofMillis(300);
+    onDevices(
+        devices,
+        GroupOptions.defaults().withDeadline(deadline),
+        group -> {
+          if (group.rank() == OFFENDER) {
+            await(allGaveUp);
+            return;
+          }
+          long begin = System.nanoTime();
+          try (RankTensors own =
+              new RankTensors(work(), DType.FLOAT64, group.device(), group.rank())) {
+            Throwable failure = catchThrowable(() -> own.forward(group));
+            Duration waited = Duration.ofNanos(System.nanoTime() - begin);
+            assertThat(failure).isInstanceOf(DeadlineExceededException.class);
+            assertThat(named(failure)).isEqualTo(OFFENDER);
+            assertThat(waited).isBetween(deadline, deadline.plusSeconds(5));
+            assertThat(group.failed()).isTrue();
+          } finally {
+            allGaveUp.countDown();
+          }
+        });
+    Results expected = Solve.byOracle(work());
+    Results results = new Results(work());
+    onDevices(
+        devices,
+        PATIENT,
+        group -> {
+          try (RankTensors own =
+              new RankTensors(work(), DType.FLOAT64, group.device(), group.rank())) {
+            own.compute(group);
+            synchronized (results) {
+              own.report(results);
+            }
+          }
+        });
+    results.assertClose(expected, 1e-12, "a new group on the same devices");
+    for (Device device : devices) {
+      assertThat(device.bytesInUse()).isZero();
+      device.close();
+    }
+  }
+
+  /** Runs a new group on devices that outlive it. */
+  private static void onDevices(List<Device> devices, GroupOptions options, Consumer<Group> task) {
+    List<Throwable> failures = new ArrayList<>();
+    List<Thread> threads = new ArrayList<>();
+    Thread caller = Thread.currentThread();
+    try (LocalWorld world = LocalWorld.of(devices.size(), options)) {
+      for (Device device : devices) {
+        Group group = world.join(threads.size(), device);
+        Thread thread =
+            new Thread(
+                () -> {
+                  Throwable failure = catchThrowable(() -> task.accept(group));
+                  group.close();
+                  device.handOver(caller);
+                  if (failure != null) {
+                    synchronized (failures) {
+                      failures.add(failure);
+                    }
+                  }
+                });
+        device.handOver(thread);
+        threads.add(thread);
+      }
+      threads.forEach(Thread::start);
+      for (Thread thread : threads) {
+        thread.join();
+      }
+    } catch (InterruptedException e) {
+      throw new AssertionError(e);
+    }
+    assertThat(failures).isEmpty();
+  }
+
+  private static void await(CountDownLatch latch) {
+    try {
+      latch.await();
+    } catch (InterruptedException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  private static void forwardWithVisibility(RankTensors own, Group group) {
+    try (Tensor ranges = Tensor.allocate(group.device(), DType.INT32, 1, own.q.dimension(1), 1, 2);
+        AttentionForward forward =
+            work().attention().forward(group, own.q, own.k, own.v, Mask.visible(ranges))) {
+      throw new AssertionError("computed " + forward.output());
+    }
+  }
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.tests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.function.LongConsumer;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.lvxattn.DType;
+import org.lvxattn.GroupOptions;
+import org.lvxattn.cli.workload.Bounds;
+
+/**
+ * What only time brings to light. Runs with {@code -Dlvx.soak.minutes=N} alone, each test for so
+ * long; a seed in a message repeats the failure.
+ */
+@Tag("soak")
+class SoakTest {
+  private static final Duration LENGTH =
+      Duration.ofMinutes(Long.parseLong(System.getProperty("lvx.soak.minutes", "1")));
+
+  /** What allocators and the JVM may keep, however long this runs. */
+  private static final long SLACK_KILOBYTES = 64 << 10;
+
+  @Test
+  void randomProblemsInEveryDtype() {
+    repeat(
+        seed -> {
+          for (DType dtype :
+              new DType[] {DType.FLOAT64, DType.FLOAT32, DType.BFLOAT16, DType.FLOAT16}) {
+            Workload work = RandomWorkload.of(seed, dtype);
+            Results results = Solve.onRanks(work);
+            Results oracle = Solve.byOracle(work);
+            for (String name : oracle.tensors.keySet()) {
+              double bound = dtype == DType.FLOAT64 ? 1e-12 : Bounds.of(dtype, name, false);
+              assertThat(results.error(name, oracle))
+                  .as("%s of seed %d: %s", name, seed, work)
+                  .isLessThanOrEqualTo(bound);
+            }
+          }
+        });
+  }
+
+  @Test
+  void worldsThatBreakLeaveNothingBehind() throws IOException {
+    LongConsumer brokenWorld =
+        seed -> {
+          Workload work = RandomWorkload.of(seed, DType.FLOAT32);
+          int offender = (int) (seed % work.ranks());
+          Throwable failure =
+              catchThrowable(
+                  () ->
+                      Ranks.run(
+                          work.ranks(),
+                          GroupOptions.defaults(),
+                          group -> {
+                            try (RankTensors own =
+                                new RankTensors(work, work.dtype, group.device(), group.rank())) {
+                              own.forward(group);
+                              if (group.rank() == offender) {
+                                throw new ArithmeticException("seed " + seed);
+                              }
+                              own.backward(group);
+                            }
+                          }));
+          assertThat(failure).isInstanceOf(ArithmeticException.class);
+        };
+    for (long seed = 1; seed < 2000; seed++) {
+      brokenWorld.accept(seed);
+    }
+    long before = residentKilobytes();
+    repeat(brokenWorld);
+    assertThat(residentKilobytes() - before).isLessThan(SLACK_KILOBYTES);
+  }
+
+  private static void repeat(LongConsumer round) {
+    long end = System.nanoTime() + LENGTH.toNanos();
+    for (long seed = 1_000_000; System.nanoTime() < end; seed++) {
+      round.accept(seed);
+    }
+  }
+
+  private static long residentKilobytes() throws IOException {
+    return Files.readAllLines(Path.of("/proc/self/status")).stream()
+        .filter(line -> line.startsWith("VmRSS:"))
+        .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")))
+        .findFirst()
+        .orElseThrow();
+  }
+}

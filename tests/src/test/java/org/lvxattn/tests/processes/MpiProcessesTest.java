@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.tests.processes;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.File;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.lvxattn.Strategy;
+
+/** Real processes on this machine, started and joined by Open MPI. */
+@Timeout(600)
+class MpiProcessesTest {
+  private static final Duration LONG = Duration.ofSeconds(60);
+
+  @BeforeEach
+  void needsMpirun() {
+    assumeTrue(
+        Arrays.stream(System.getenv("PATH").split(File.pathSeparator))
+            .anyMatch(folder -> new File(folder, "mpirun").canExecute()),
+        "mpirun is not on the PATH (Debian: openmpi-bin)");
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {2, 3, 4})
+  void everyStrategyIsExact(int size) throws Exception {
+    try (RankProcess job = mpirun(size, List.of(), RankProcess.java(LONG, "exact"))) {
+      Expectations.exact(job.end(LONG), size * Strategy.values().length);
+      assertThat(job.exitValue()).isZero();
+    }
+  }
+
+  @Test
+  void aRankThatCallsSomethingElseIsNamedAndTheGroupGoesOn() throws Exception {
+    try (RankProcess job = mpirun(3, List.of(), RankProcess.java(LONG, "mismatch"))) {
+      List<String> lines = job.end(LONG);
+      assertThat(lines.stream().filter(line -> line.startsWith("MISMATCH"))).hasSize(3);
+      assertThat(lines.stream().filter(line -> line.startsWith("MISMATCH 1 "))).hasSize(2);
+      Expectations.exact(lines, 3);
+    }
+  }
+
+  /** Plain mpirun would end all processes when one dies. */
+  @ParameterizedTest
+  @ValueSource(strings = {"KILL", "STOP"})
+  void survivorsNameTheVictim(String signal) throws Exception {
+    Duration deadline = Duration.ofSeconds(3);
+    int victim = 1;
+    try (RankProcess job =
+        mpirun(3, List.of("--enable-recovery"), RankProcess.java(deadline, "endure"))) {
+      for (int rank = 0; rank < 3; rank++) {
+        job.await("READY", LONG);
+      }
+      job.signalRank(victim, signal);
+      long begin = System.nanoTime();
+      for (int survivor = 0; survivor < 2; survivor++) {
+        assertThat(job.await("LOST", Duration.ofSeconds(30))).startsWith("LOST " + victim + " ");
+        assertThat(Duration.ofNanos(System.nanoTime() - begin)).isLessThan(deadline.plusSeconds(5));
+      }
+    }
+  }
+
+  private static RankProcess mpirun(int size, List<String> options, List<String> command)
+      throws IOException {
+    List<String> mpirun = new ArrayList<>();
+    mpirun.addAll(List.of("mpirun", "--oversubscribe", "--bind-to", "none"));
+    mpirun.addAll(options);
+    mpirun.addAll(List.of("-n", String.valueOf(size)));
+    mpirun.addAll(command);
+    ProcessBuilder builder = new ProcessBuilder(mpirun);
+    // Containers and CI run as root, which mpirun refuses unless told twice.
+    builder.environment().put("OMPI_ALLOW_RUN_AS_ROOT", "1");
+    builder.environment().put("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
+    return new RankProcess(builder);
+  }
+}
