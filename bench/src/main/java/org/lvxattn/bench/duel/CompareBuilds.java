@@ -75,15 +75,21 @@ public final class CompareBuilds implements Callable<Integer> {
         (what, duel) ->
             table.row(
                 what.toString(),
-                format("%.2f ms", duel.first() * 1e3),
-                format("%.2f ms", duel.second() * 1e3),
-                format("%.3f", duel.ratio()),
-                format("%.3f-%.3f", duel.lowRatio(), duel.highRatio()),
+                String.format(Locale.ROOT, "%.2f ms", duel.first() * 1e3),
+                String.format(Locale.ROOT, "%.2f ms", duel.second() * 1e3),
+                String.format(Locale.ROOT, "%.3f", duel.ratio()),
+                String.format(Locale.ROOT, "%.3f-%.3f", duel.lowRatio(), duel.highRatio()),
                 isSlower(duel) ? "SLOWER" : "ok"));
     System.out.print(
-        format(
-                "A = %s, B = %s: medians of %d rounds in turns, %d threads, at most %.2f accepted%n%n",
-                first, second, options.rounds, options.threads, threshold)
+        String.format(
+                Locale.ROOT,
+                "A = %s, B = %s: medians of %d rounds in turns, %d threads, at most %.2f"
+                    + " accepted%n%n",
+                first,
+                second,
+                options.rounds,
+                options.threads,
+                threshold)
             + table);
     if (json != null) {
       Files.writeString(json, Json.write(toJson(duels)) + "\n");
@@ -118,9 +124,5 @@ public final class CompareBuilds implements Callable<Integer> {
     all.put("threshold", threshold);
     all.put("rows", rows);
     return all;
-  }
-
-  private static String format(String pattern, Object... values) {
-    return String.format(Locale.ROOT, pattern, values);
   }
 }

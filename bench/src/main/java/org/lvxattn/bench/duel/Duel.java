@@ -2,7 +2,7 @@
 package org.lvxattn.bench.duel;
 
 import java.io.IOException;
-import java.util.Arrays;
+import org.lvxattn.bench.Quantiles;
 
 /**
  * Two workers' times of one case, measured in turns.
@@ -68,11 +68,11 @@ record Duel(double first, double second, double lowRatio, double highRatio, Rate
     }
     double gemmFlops = 2.0 * Rates.GEMM_SIZE * Rates.GEMM_SIZE * Rates.GEMM_SIZE;
     return new Duel(
-        quantile(first, 0.5),
-        quantile(second, 0.5),
-        quantile(ratios, 0.25),
-        quantile(ratios, 0.75),
-        new Rates(gemmFlops / quantile(gemm, 0.5), Rates.READ_BYTES / quantile(read, 0.5)));
+        Quantiles.median(first),
+        Quantiles.median(second),
+        Quantiles.of(0.25, ratios),
+        Quantiles.of(0.75, ratios),
+        new Rates(gemmFlops / Quantiles.median(gemm), Rates.READ_BYTES / Quantiles.median(read)));
   }
 
   private static int calls(Worker worker) throws IOException {
@@ -83,14 +83,5 @@ record Duel(double first, double second, double lowRatio, double highRatio, Rate
   private static double run(Worker worker, int calls) throws IOException, InterruptedException {
     Thread.sleep(REST_MILLIS);
     return worker.run(calls);
-  }
-
-  private static double quantile(double[] values, double share) {
-    double[] sorted = values.clone();
-    Arrays.sort(sorted);
-    double place = share * (sorted.length - 1);
-    int below = (int) place;
-    int above = Math.min(below + 1, sorted.length - 1);
-    return sorted[below] + (place - below) * (sorted[above] - sorted[below]);
   }
 }

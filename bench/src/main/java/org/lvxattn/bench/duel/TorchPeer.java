@@ -109,21 +109,20 @@ public final class TorchPeer implements Callable<Integer> {
       Duel duel = row.duel();
       table.row(
           row.what().toString(),
-          format("%.2f ms", duel.first() * 1e3),
-          format("%.2f ms", duel.second() * 1e3),
-          format("%.2f", duel.ratio()),
-          format("%.2f-%.2f", duel.lowRatio(), duel.highRatio()),
-          format("%.0f %%", 100 * row.gemmShare()),
-          format("%.0f %%", 100 * row.readShare()));
+          String.format(Locale.ROOT, "%.2f ms", duel.first() * 1e3),
+          String.format(Locale.ROOT, "%.2f ms", duel.second() * 1e3),
+          String.format(Locale.ROOT, "%.2f", duel.ratio()),
+          String.format(Locale.ROOT, "%.2f-%.2f", duel.lowRatio(), duel.highRatio()),
+          String.format(Locale.ROOT, "%.0f %%", 100 * row.gemmShare()),
+          String.format(Locale.ROOT, "%.0f %%", 100 * row.readShare()));
     }
-    return format(
-            "Medians of %d rounds in turns, %d threads, torch %s. Rates: float32 matrix product, and"
-                + " reading memory once for all inputs and results, in the same rounds.%n%n",
-            options.rounds, options.threads, version)
+    return String.format(
+            Locale.ROOT,
+            "Medians of %d rounds in turns, %d threads, torch %s. Rates: float32 matrix product,"
+                + " and reading memory once for all inputs and results, in the same rounds.%n%n",
+            options.rounds,
+            options.threads,
+            version)
         + table;
-  }
-
-  private static String format(String pattern, Object... values) {
-    return String.format(Locale.ROOT, pattern, values);
   }
 }

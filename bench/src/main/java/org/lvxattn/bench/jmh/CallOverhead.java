@@ -32,12 +32,15 @@ import org.openjdk.jmh.annotations.TearDown;
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
 @SuppressWarnings("NullAway.Init") // JMH calls setUp before it measures
 public class CallOverhead {
-  private static final String TINY = "1,1,1,1,1,8";
-  private static final String EMPTY = "1,0,0,1,1,8";
+  /** How much there is to do. */
+  public enum Work {
+    /** No query and no key. */
+    EMPTY,
+    /** One of each. */
+    TINY
+  }
 
-  /** No query and no key at all, or one of each. */
-  @Param({EMPTY, TINY})
-  public String shape;
+  @Param public Work work;
 
   private Device device;
   private Group group;
@@ -51,17 +54,18 @@ public class CallOverhead {
 
   @Setup
   public void setUp() {
-    Sizes sizes = Sizes.parse(shape);
+    int rows = work == Work.EMPTY ? 0 : 1;
+    Sizes sizes = new Sizes(1, rows, rows, 1, 1, 8);
     device = Device.cpu(CpuOptions.defaults().withThreads(1));
     group = Group.self(device);
     tensors = new RankTensors(group, sizes, DType.FLOAT32, true);
     attention = RankTensors.attention(sizes, Strategy.QUERY_RING);
     statistics = Statistics.create();
-    long[] rows = {1, sizes.queries(), 1, sizes.headDim()};
-    outputPart = Tensor.allocate(device, DType.FLOAT32, rows);
-    output = Tensor.allocate(device, DType.FLOAT32, rows);
-    logSumExpPart = Tensor.allocate(device, DType.FLOAT32, 1, 1, sizes.queries());
-    logSumExp = Tensor.allocate(device, DType.FLOAT32, 1, 1, sizes.queries());
+    long[] shape = {1, rows, 1, sizes.headDim()};
+    outputPart = Tensor.allocate(device, DType.FLOAT32, shape);
+    output = Tensor.allocate(device, DType.FLOAT32, shape);
+    logSumExpPart = Tensor.allocate(device, DType.FLOAT32, 1, 1, rows);
+    logSumExp = Tensor.allocate(device, DType.FLOAT32, 1, 1, rows);
   }
 
   @TearDown

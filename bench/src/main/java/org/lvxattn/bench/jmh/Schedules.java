@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.bench.jmh;
 
+import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
+import org.lvxattn.GroupOptions;
+import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
+import org.lvxattn.bench.RankCrew;
 import org.lvxattn.bench.RankTensors;
 import org.lvxattn.bench.Sizes;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -35,28 +40,47 @@ public class Schedules {
   public int ranks;
 
   private RankCrew crew;
+  private List<Member> members;
   private CrossAttention attention;
+
+  /** What a rank works with. */
+  private record Member(RankTensors tensors, Statistics statistics) {}
 
   @Setup
   public void setUp() {
     Sizes shard = new Sizes(1, QUERIES / ranks, KEYS / ranks, 8, 8, 64);
-    crew = new RankCrew(ranks, shard, DType.FLOAT32);
+    int threads = Math.max(1, Runtime.getRuntime().availableProcessors() / ranks);
+    crew = new RankCrew(ranks, threads, GroupOptions.defaults());
+    members =
+        crew.each(
+            group ->
+                new Member(
+                    new RankTensors(group, shard, DType.FLOAT32, true), Statistics.create()));
     attention = RankTensors.attention(shard, strategy);
   }
 
   @TearDown
   public void tearDown() {
+    all(member -> member.tensors.close());
     crew.close();
   }
 
   @Benchmark
   public void forward() {
-    crew.all(rank -> rank.tensors().forward(attention, rank.statistics()));
+    all(member -> member.tensors.forward(attention, member.statistics));
   }
 
   /** Reads what forward would have left; that it is all zero does not change the time. */
   @Benchmark
   public void backward() {
-    crew.all(rank -> rank.tensors().backward(attention, rank.statistics()));
+    all(member -> member.tensors.backward(attention, member.statistics));
+  }
+
+  private void all(Consumer<Member> task) {
+    crew.each(
+        group -> {
+          task.accept(members.get(group.rank()));
+          return group;
+        });
   }
 }

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.bench;
+
+import java.util.Arrays;
+
+/** Quantiles of a few numbers, interpolated linearly. */
+public final class Quantiles {
+  private Quantiles() {}
+
+  public static double median(double... values) {
+    return of(0.5, values);
+  }
+
+  /** The number that so large a share of the others lies below. */
+  public static double of(double share, double... values) {
+    double[] sorted = values.clone();
+    Arrays.sort(sorted);
+    double place = share * (sorted.length - 1);
+    int below = (int) place;
+    int above = Math.min(below + 1, sorted.length - 1);
+    return sorted[below] + (place - below) * (sorted[above] - sorted[below]);
+  }
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.bench.scaling;
+
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.ToDoubleFunction;
+import org.lvxattn.CrossAttention;
+import org.lvxattn.Group;
+import org.lvxattn.Statistics;
+import org.lvxattn.Strategy;
+import org.lvxattn.bench.Quantiles;
+import org.lvxattn.bench.RankTensors;
+import org.lvxattn.plan.Calibration;
+import org.lvxattn.plan.Machine;
+import org.lvxattn.plan.Pass;
+
+/**
+ * Forward plus backward by several strategies on one group, in turns, and in every round the rates
+ * of the kernels. By the group's clock, and the same on every rank.
+ *
+ * @param machine medians of the rates over the rounds
+ * @param seconds of the slowest rank, by strategy and round
+ */
+record Measurement(Machine machine, Map<Strategy, List<Double>> seconds) {
+  /** Blocks with more keys are computed at the same rate. */
+  private static final long RATE_KEYS = 8192;
+
+  /**
+   * Collective.
+   *
+   * @param warmUps rounds that do not count
+   * @param rounds those that do
+   */
+  static Measurement of(
+      Group group, Point point, List<Strategy> strategies, int warmUps, int rounds) {
+    List<Machine> machines = new ArrayList<>();
+    Map<Strategy, List<Double>> seconds = new EnumMap<>(Strategy.class);
+    Statistics statistics = Statistics.create();
+    try (RankTensors tensors =
+        new RankTensors(group, point.shard(group.rank()), point.dtype(), true)) {
+      for (int round = -warmUps; round < rounds; round++) {
+        Machine machine = rates(group, point);
+        if (round >= 0) {
+          machines.add(machine);
+        }
+        for (Strategy strategy : strategies) {
+          CrossAttention attention = RankTensors.attention(point.sizes(), strategy);
+          group.barrier();
+          tensors.forward(attention, statistics);
+          double mine = statistics.totalSeconds();
+          group.barrier();
+          tensors.backward(attention, statistics);
+          mine += statistics.totalSeconds();
+          double slowest = slowest(group, mine);
+          if (round >= 0) {
+            seconds.computeIfAbsent(strategy, s -> new ArrayList<>()).add(slowest);
+          }
+        }
+      }
+    }
+    return new Measurement(median(machines), seconds);
+  }
+
+  /** Rates of the kernels on one rank's block. Collective. */
+  static Machine rates(Group group, Point point) {
+    long queries = point.shard(0).queries();
+    long keys = Math.min(point.shard(0).keys(), RATE_KEYS);
+    return Calibration.machine(group, point.attentionSizes(), queries, keys);
+  }
+
+  /** Operations per second over forward and backward together. */
+  static double rate(Machine machine, Point point) {
+    double forward = point.attentionSizes().flops(1, Pass.FORWARD);
+    double backward = point.attentionSizes().flops(1, Pass.BACKWARD);
+    return (forward + backward)
+        / (forward / machine.forwardFlopsPerSecond() + backward / machine.backwardFlopsPerSecond());
+  }
+
+  private static double slowest(Group group, double mine) {
+    byte[] bytes = ByteBuffer.allocate(Double.BYTES).putDouble(mine).array();
+    return group.allGather(bytes).stream()
+        .mapToDouble(theirs -> ByteBuffer.wrap(theirs).getDouble())
+        .max()
+        .orElseThrow();
+  }
+
+  private static Machine median(List<Machine> machines) {
+    return new Machine(
+        median(machines, Machine::forwardFlopsPerSecond),
+        median(machines, Machine::backwardFlopsPerSecond),
+        median(machines, Machine::memoryBytesPerSecond));
+  }
+
+  private static double median(List<Machine> machines, ToDoubleFunction<Machine> rate) {
+    return Quantiles.median(machines.stream().mapToDouble(rate).toArray());
+  }
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.bench.scaling;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.lvxattn.Strategy;
+
+/**
+ * One strategy at one point of a sweep.
+ *
+ * @param series what the links are, in words; rows of one series make one chart
+ * @param ranks number of ranks
+ * @param sizes {@code B,Sq,Skv,Hq,Hkv,D} over all ranks
+ * @param dtype of the tensors
+ * @param keysPerQuery Skv / Sq
+ * @param bytesPerSecond of a rank's link, each way
+ * @param flopsPerByte what a rank computes while its link carries a byte, by the rates measured in
+ *     the same rounds
+ * @param strategy which one
+ * @param seconds forward plus backward, slowest rank, median
+ * @param lowSeconds the fastest round
+ * @param highSeconds the slowest round
+ * @param plannedSeconds by the planner, with those rates
+ * @param chosen whether the planner would choose it
+ */
+record Row(
+    String series,
+    int ranks,
+    String sizes,
+    String dtype,
+    double keysPerQuery,
+    double bytesPerSecond,
+    double flopsPerByte,
+    Strategy strategy,
+    double seconds,
+    double lowSeconds,
+    double highSeconds,
+    double plannedSeconds,
+    boolean chosen) {
+
+  /** Measured time over planned time. */
+  double overPlan() {
+    return seconds / plannedSeconds;
+  }
+
+  Map<String, Object> toJson() {
+    Map<String, Object> json = new LinkedHashMap<>();
+    json.put("series", series);
+    json.put("ranks", ranks);
+    json.put("sizes", sizes);
+    json.put("dtype", dtype);
+    json.put("keysPerQuery", keysPerQuery);
+    json.put("bytesPerSecond", bytesPerSecond);
+    json.put("flopsPerByte", flopsPerByte);
+    json.put("strategy", strategy.name());
+    json.put("seconds", seconds);
+    json.put("lowSeconds", lowSeconds);
+    json.put("highSeconds", highSeconds);
+    json.put("plannedSeconds", plannedSeconds);
+    json.put("overPlan", overPlan());
+    json.put("chosen", chosen);
+    return json;
+  }
+
+  static Row fromJson(Map<?, ? extends @Nullable Object> json) {
+    return new Row(
+        text(json, "series"),
+        (int) number(json, "ranks"),
+        text(json, "sizes"),
+        text(json, "dtype"),
+        number(json, "keysPerQuery"),
+        number(json, "bytesPerSecond"),
+        number(json, "flopsPerByte"),
+        Strategy.valueOf(text(json, "strategy")),
+        number(json, "seconds"),
+        number(json, "lowSeconds"),
+        number(json, "highSeconds"),
+        number(json, "plannedSeconds"),
+        Boolean.TRUE.equals(json.get("chosen")));
+  }
+
+  private static String text(Map<?, ? extends @Nullable Object> json, String name) {
+    return String.valueOf(json.get(name));
+  }
+
+  private static double number(Map<?, ? extends @Nullable Object> json, String name) {
+    if (json.get(name) instanceof Number number) {
+      return number.doubleValue();
+    }
+    throw new IllegalArgumentException("a row's " + name + " is " + json.get(name));
+  }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.bench.scaling;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.lvxattn.Strategy;
+import org.lvxattn.bench.Quantiles;
+import org.lvxattn.cli.output.Json;
+import org.lvxattn.plan.Machine;
+import org.lvxattn.plan.Pass;
+import org.lvxattn.plan.Plan;
+import org.lvxattn.plan.Planner;
+import org.lvxattn.plan.StrategyPlan;
+import org.lvxattn.plan.Topology;
+
+/** Rows made of a measurement and a plan, and their file. */
+final class Rows {
+  private Rows() {}
+
+  /** What was measured over links of that topology, beside the plan for it. */
+  static List<Row> of(String series, Point point, Topology topology, Measurement measured) {
+    Plan plan = new Planner(measured.machine(), topology).plan(point.problem(), Pass.BOTH);
+    double bandwidth = topology.inter().bytesPerSecond();
+    List<Row> rows = new ArrayList<>();
+    measured
+        .seconds()
+        .forEach(
+            (strategy, all) -> {
+              double[] seconds = all.stream().mapToDouble(Double::doubleValue).toArray();
+              rows.add(
+                  new Row(
+                      series,
+                      point.ranks(),
+                      point.sizes().toString(),
+                      point.dtype().toString(),
+                      (double) point.sizes().keys() / point.sizes().queries(),
+                      bandwidth,
+                      Measurement.rate(measured.machine(), point) / bandwidth,
+                      strategy,
+                      Quantiles.median(seconds),
+                      Quantiles.of(0, seconds),
+                      Quantiles.of(1, seconds),
+                      plan.row(strategy).seconds(),
+                      strategy == plan.choice()));
+            });
+    return rows;
+  }
+
+  /** Those of the strategies that can serve the point. */
+  static List<Strategy> served(List<Strategy> strategies, Point point, Topology topology) {
+    // Whether a strategy can serve depends on the problem alone, not on how fast the machine is.
+    Plan plan = new Planner(Machine.ofRate(1), topology).plan(point.problem(), Pass.BOTH);
+    return plan.rows().stream()
+        .filter(StrategyPlan::isSupported)
+        .map(StrategyPlan::strategy)
+        .filter(strategies::contains)
+        .sorted()
+        .toList();
+  }
+
+  static void write(List<Row> rows, Path file) throws IOException {
+    Map<String, Object> json = Map.of("rows", rows.stream().map(Row::toJson).toList());
+    Files.writeString(file, Json.write(json) + "\n");
+  }
+
+  static List<Row> read(Path file) throws IOException {
+    Map<String, @Nullable Object> json = Json.readObject(Files.readString(file));
+    if (!(json.get("rows") instanceof List<?> list)) {
+      throw new IOException(file + " holds no rows");
+    }
+    List<Row> rows = new ArrayList<>();
+    for (Object row : list) {
+      if (!(row instanceof Map<?, ?> map)) {
+        throw new IOException(file + " holds a row that is no object");
+      }
+      rows.add(Row.fromJson(map));
+    }
+    return rows;
+  }
+}
