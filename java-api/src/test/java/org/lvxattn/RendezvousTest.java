@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
@@ -13,6 +14,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Objects;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
@@ -43,7 +45,7 @@ class RendezvousTest {
       task.get();
       throw new AssertionError("the rendezvous took place");
     } catch (ExecutionException e) {
-      return e.getCause();
+      return Objects.requireNonNull(e.getCause());
     }
   }
 
@@ -105,7 +107,7 @@ class RendezvousTest {
     int port = freePort();
     FutureTask<List<byte[]>> server = come(port, 0, 2, LONG);
     for (int i = 0; i < 20; i++) {
-      try (Socket stranger = new Socket("127.0.0.1", port)) {
+      try (Socket stranger = new Socket(InetAddress.getLoopbackAddress(), port)) {
         stranger.getOutputStream().write("GET / HTTP/1.1\r\n\r\n".getBytes(StandardCharsets.UTF_8));
       } catch (IOException e) {
         Thread.sleep(20); // not listening yet

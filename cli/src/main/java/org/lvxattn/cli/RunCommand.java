@@ -32,7 +32,9 @@ import picocli.CommandLine.Spec;
     },
     sortOptions = false)
 final class RunCommand implements Callable<Integer> {
-  @Spec private CommandSpec spec;
+  @SuppressWarnings("NullAway.Init") // by picocli
+  @Spec
+  private CommandSpec spec;
 
   @Mixin private final JobOptions job = new JobOptions();
 
