@@ -66,7 +66,7 @@ public final class ProcessRank implements Callable<Integer> {
                 point,
                 strategies,
                 Objects.requireNonNullElse(options.warmUps, 1),
-                Objects.requireNonNullElse(options.rounds, 3));
+                Objects.requireNonNullElse(options.rounds, 2));
         rows.addAll(Rows.of(series, point, topology, measured));
       }
       if (all.rank() == 0) {
