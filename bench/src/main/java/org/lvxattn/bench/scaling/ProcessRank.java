@@ -27,7 +27,7 @@ import picocli.CommandLine.Option;
 @Command(name = "process-rank", mixinStandardHelpOptions = true, sortOptions = false)
 public final class ProcessRank implements Callable<Integer> {
   private static final Duration DEADLINE = Duration.ofMinutes(5);
-  private static final List<Long> KEYS = List.of(1024L, 4096L, 16384L);
+  private static final List<Long> KEYS = List.of(512L, 2048L, 8192L);
   private static final long QUERIES = 64;
 
   @Mixin private final SweepOptions options = new SweepOptions();
@@ -66,7 +66,7 @@ public final class ProcessRank implements Callable<Integer> {
                 point,
                 strategies,
                 Objects.requireNonNullElse(options.warmUps, 1),
-                Objects.requireNonNullElse(options.rounds, 3));
+                Objects.requireNonNullElse(options.rounds, 2));
         rows.addAll(Rows.of(series, point, topology, measured));
       }
       if (all.rank() == 0) {
