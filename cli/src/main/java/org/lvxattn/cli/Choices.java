@@ -50,21 +50,11 @@ final class Choices {
     }
   }
 
-  /** The engine between ranks, where they may be processes. */
-  static final class ProcessGroupWord implements ITypeConverter<String> {
-    @Override
-    public String convert(String word) {
-      return List.of("gloo", "mpi").contains(word)
-          ? word
-          : only("group", "local", List.of("nccl"), word);
-    }
-  }
-
   /** The engine between ranks. */
   static final class GroupWord implements ITypeConverter<String> {
     @Override
     public String convert(String word) {
-      return only("group", "local", List.of("gloo", "mpi", "nccl"), word);
+      return oneOf("group", List.of("local", "gloo", "mpi"), List.of("nccl"), word);
     }
   }
 
@@ -72,18 +62,19 @@ final class Choices {
   static final class DeviceWord implements ITypeConverter<String> {
     @Override
     public String convert(String word) {
-      return only("device", "cpu", List.of("cuda"), word);
+      return oneOf("device", List.of("cpu"), List.of("cuda"), word);
     }
   }
 
-  private static String only(String option, String there, List<String> planned, String word) {
-    if (word.equals(there)) {
+  private static String oneOf(
+      String option, List<String> there, List<String> planned, String word) {
+    if (there.contains(word)) {
       return word;
     }
     String problem =
         planned.contains(word)
             ? option + " " + word + " is not part of this version"
             : "unknown " + option + " '" + word + "'";
-    throw new TypeConversionException(problem + ", expected " + there);
+    throw new TypeConversionException(problem + ", expected " + String.join(" or ", there));
   }
 }

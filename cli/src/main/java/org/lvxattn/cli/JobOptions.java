@@ -33,7 +33,8 @@ final class JobOptions {
       names = "--ranks",
       paramLabel = "N",
       converter = Positive.class,
-      description = "Number of ranks (default: ${DEFAULT-VALUE}); that of the launcher, if there is one.")
+      description =
+          "Number of ranks (default: ${DEFAULT-VALUE}); that of the launcher, if there is one.")
   int ranks = 4;
 
   @Mixin final LinkOptions links = new LinkOptions();
@@ -41,7 +42,7 @@ final class JobOptions {
   @Option(
       names = "--group",
       paramLabel = "G",
-      converter = Choices.ProcessGroupWord.class,
+      converter = Choices.GroupWord.class,
       description =
           "What joins the ranks: local (default; threads), gloo (processes, started here unless"
               + " RANK is set) or mpi (processes, started by mpirun).")

@@ -6,8 +6,6 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.Function;
-import org.lvxattn.CpuOptions;
-import org.lvxattn.Device;
 import org.lvxattn.Group;
 import org.lvxattn.Strategy;
 import org.lvxattn.cli.output.Json;
@@ -43,7 +41,7 @@ final class RunCommand implements Callable<Integer> {
       paramLabel = "S",
       description =
           "What moves between ranks: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
-  private Strategy strategy = Strategy.QUERY_RING;
+  private Strategy strategy = Strategy.AUTO;
 
   @Option(names = "--json", description = "Print one JSON object.")
   private boolean json;
@@ -55,22 +53,17 @@ final class RunCommand implements Callable<Integer> {
       LocalRun run = job.localRun(inputs, strategy, job.ranks);
       return report(compute(run, inputs, run.steps(), run::run));
     }
-    if (job.group.equals("gloo") && System.getenv("RANK") == null) {
+    if (ProcessGroup.isToBeStarted(job.group)) {
       return LocalProcesses.run(
           job.ranks, spec.root().commandLine().getParseResult().originalArgs());
     }
-    LocalProcesses.endWithParent();
     return runInProcesses(inputs);
   }
 
   /** As one rank among processes, of which rank 0 speaks. */
   private int runInProcesses(Inputs inputs) throws InterruptedException {
-    CpuOptions cores = CpuOptions.defaults().withThreads(LocalProcesses.share());
-    try (Device cpu = Device.cpu(cores);
-        Group joined =
-            job.group.equals("mpi")
-                ? Group.mpi(cpu, job.groupOptions())
-                : Group.fromEnvironment(cpu, job.groupOptions())) {
+    try (ProcessGroup process = ProcessGroup.join(job.group, job.groupOptions())) {
+      Group joined = process.group();
       LocalRun run = job.localRun(inputs, strategy, joined.size());
       if (joined.rank() > 0) {
         run.runIn(joined, () -> {});

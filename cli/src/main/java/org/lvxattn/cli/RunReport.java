@@ -115,7 +115,7 @@ record RunReport(
             + (video == null ? ", random" : ", from " + video));
     line(text, "dtype", dtype + ", accumulated in " + dtype.accumulator());
     line(text, "ranks", keys.ranks() + " (" + group + ", " + device + ")");
-    Strategy ran = outcome.ranks().get(0).ran();
+    Strategy ran = outcome.ranks().stream().findFirst().map(RankCost::ran).orElse(strategy);
     String choice = strategy == ran ? "" : strategy + ", here ";
     line(text, "strategy", choice + ran + ": " + whatMoves(ran));
     return text.toString();

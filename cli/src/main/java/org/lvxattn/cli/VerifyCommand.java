@@ -7,16 +7,21 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.lvxattn.DType;
+import org.lvxattn.GroupOptions;
 import org.lvxattn.Strategy;
 import org.lvxattn.cli.golden.CaseResult;
 import org.lvxattn.cli.golden.GoldenCheck;
+import org.lvxattn.cli.golden.Ranks;
 import org.lvxattn.cli.output.Json;
 import org.lvxattn.cli.output.Progress;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 /** {@code lvx verify}: golden cases against what this library computes. */
 @Command(
@@ -30,6 +35,10 @@ import picocli.CommandLine.Parameters;
 final class VerifyCommand implements Callable<Integer> {
   private static final String SUFFIX = ".safetensors";
 
+  @SuppressWarnings("NullAway.Init") // by picocli
+  @Spec
+  private CommandSpec spec;
+
   @Parameters(
       paramLabel = "FILE|DIR",
       arity = "1..*",
@@ -41,7 +50,9 @@ final class VerifyCommand implements Callable<Integer> {
       paramLabel = "N",
       split = ",",
       converter = Positive.class,
-      description = "Numbers of ranks (default: ${DEFAULT-VALUE}).")
+      description =
+          "Numbers of ranks (default: ${DEFAULT-VALUE}); with processes one number, or the"
+              + " launcher's.")
   private List<Integer> ranks = List.of(4);
 
   @Option(
@@ -54,7 +65,9 @@ final class VerifyCommand implements Callable<Integer> {
       names = "--group",
       paramLabel = "G",
       converter = Choices.GroupWord.class,
-      description = "What joins the ranks: local (default).")
+      description =
+          "What joins the ranks: local (default; threads), gloo (processes, started here unless"
+              + " RANK is set) or mpi (processes, started by mpirun).")
   private String group = "local";
 
   @Option(
@@ -75,17 +88,51 @@ final class VerifyCommand implements Callable<Integer> {
   private boolean json;
 
   @Override
-  public Integer call() throws IOException {
+  public Integer call() throws IOException, InterruptedException {
+    boolean local = group.equals("local");
+    if (!local && ranks.size() > 1) {
+      throw new UsageException(
+          "--group "
+              + group
+              + " is one group of processes: expected one number of --ranks, got "
+              + ranks.stream().map(String::valueOf).collect(Collectors.joining(",")));
+    }
     List<Strategy> strategies = strategies();
     List<Path> files = files();
+    if (local) {
+      return judge(files, strategies, ranks.stream().map(Ranks::local).toList());
+    }
+    if (ProcessGroup.isToBeStarted(group)) {
+      return LocalProcesses.run(
+          ranks.getFirst(), spec.root().commandLine().getParseResult().originalArgs());
+    }
+    try (ProcessGroup process = ProcessGroup.join(group, GroupOptions.defaults())) {
+      Ranks joined = Ranks.of(process.group());
+      if (process.group().rank() == 0) {
+        return judge(files, strategies, List.of(joined));
+      }
+      assist(files, strategies, joined);
+      return 0;
+    }
+  }
+
+  /** As one of the processes for which rank 0 speaks. */
+  private void assist(List<Path> files, List<Strategy> strategies, Ranks joined) {
+    for (Path file : files) {
+      GoldenCheck check = GoldenCheck.of(file, dtype);
+      strategies.forEach(each -> check.assist(each, joined));
+    }
+  }
+
+  private int judge(List<Path> files, List<Strategy> strategies, List<Ranks> sizes) {
     List<CaseResult> results = new ArrayList<>();
-    long steps = (long) files.size() * strategies.size() * ranks.size();
+    long steps = (long) files.size() * strategies.size() * sizes.size();
     try (Progress progress = Progress.of("lvx verify", steps)) {
       for (Path file : files) {
         GoldenCheck check = GoldenCheck.of(file, dtype);
         progress.doing(check.name());
         for (Strategy each : strategies) {
-          for (int size : ranks) {
+          for (Ranks size : sizes) {
             results.add(check.run(each, size));
             progress.step();
           }

@@ -8,6 +8,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import org.assertj.core.api.InstanceOfAssertFactories;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -25,7 +26,7 @@ class RunCommandTest {
     assertThat(lvx.out().lines()).hasSize(1);
     assertThat(lvx.json())
         .containsEntry("model", null)
-        .containsEntry("strategy", "QUERY_RING")
+        .containsEntry("strategy", "AUTO")
         .containsEntry("ranks", 3L)
         .containsEntry("group", "local")
         .containsEntry("device", "cpu")
@@ -53,7 +54,9 @@ class RunCommandTest {
             rank ->
                 assertThat(rank)
                     .containsKeys("rank", "bytesSent", "messagesSent", "interNodeBytesSent")
-                    .containsKeys("computeSeconds", "exposedWaitSeconds", "peakBytes"));
+                    .containsKeys("computeSeconds", "exposedWaitSeconds", "peakBytes")
+                    .extractingByKey("strategy", InstanceOfAssertFactories.STRING)
+                    .isIn(Strategy.schedules().stream().map(Strategy::name).toList()));
     assertThat(lvx.object("maxError")).containsOnlyKeys("o", "lse", "dq", "dk", "dv");
   }
 

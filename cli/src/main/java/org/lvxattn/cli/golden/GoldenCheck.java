@@ -3,7 +3,9 @@ package org.lvxattn.cli.golden;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
@@ -57,18 +59,18 @@ public final class GoldenCheck {
   }
 
   /** Runs the case in every way its mask can be handed over, and judges the worst. */
-  public CaseResult run(Strategy strategy, int ranks) {
-    if (golden == null) {
-      CaseResult.Status status = skipped ? CaseResult.Status.SKIPPED : CaseResult.Status.FAILED;
-      return new CaseResult(name, strategy, ranks, dtype, status, Map.of(), reason);
-    }
+  public CaseResult run(Strategy strategy, Ranks ranks) {
+    int size = ranks.size();
     Map<String, Double> errors = new LinkedHashMap<>();
     String failure = "";
     try {
+      List<NamedResults> ways = compute(strategy, ranks);
+      if (golden == null) {
+        CaseResult.Status status = skipped ? CaseResult.Status.SKIPPED : CaseResult.Status.FAILED;
+        return new CaseResult(name, strategy, size, dtype, status, Map.of(), reason);
+      }
       Results references = reference(golden);
-      for (MaskWay way : golden.ways()) {
-        NamedResults results =
-            new NamedResults(golden, way, new ShardedSolver(golden, dtype, strategy, ranks));
+      for (NamedResults results : ways) {
         for (String tensor : references.names()) {
           errors.merge(
               tensor,
@@ -85,13 +87,36 @@ public final class GoldenCheck {
     } catch (UnsupportedRequestException e) {
       CaseResult.Status status = CaseResult.Status.SKIPPED;
       return new CaseResult(
-          name, strategy, ranks, dtype, status, Map.of(), String.valueOf(e.getMessage()));
+          name, strategy, size, dtype, status, Map.of(), String.valueOf(e.getMessage()));
     } catch (RuntimeException e) {
       failure = e.getClass().getSimpleName() + ": " + e.getMessage();
     }
     CaseResult.Status status =
         failure.isEmpty() ? CaseResult.Status.PASSED : CaseResult.Status.FAILED;
-    return new CaseResult(name, strategy, ranks, dtype, status, errors, failure);
+    return new CaseResult(name, strategy, size, dtype, status, errors, failure);
+  }
+
+  /** Another rank's part in {@link #run}, which one process calls and judges for all. */
+  public void assist(Strategy strategy, Ranks ranks) {
+    try {
+      compute(strategy, ranks);
+    } catch (RuntimeException e) {
+      // The rank that judges fails as well, and says so.
+    }
+  }
+
+  /** The whole computation before any judgement: what ranks exchange depends on no result. */
+  private List<NamedResults> compute(Strategy strategy, Ranks ranks) {
+    ranks.agree(
+        name + " by " + strategy + " in " + dtype + (reason.isEmpty() ? "" : ": " + reason));
+    List<NamedResults> results = new ArrayList<>();
+    if (golden != null) {
+      for (MaskWay way : golden.ways()) {
+        results.add(
+            new NamedResults(golden, way, new ShardedSolver(golden, dtype, strategy, ranks)));
+      }
+    }
+    return results;
   }
 
   /**

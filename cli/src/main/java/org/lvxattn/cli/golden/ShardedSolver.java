@@ -8,7 +8,6 @@ import org.jspecify.annotations.Nullable;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Group;
-import org.lvxattn.LocalWorld;
 import org.lvxattn.Mask;
 import org.lvxattn.PartialAttention;
 import org.lvxattn.Statistics;
@@ -21,7 +20,8 @@ import org.lvxattn.cli.workload.Sequences;
 import org.lvxattn.cli.workload.Split;
 
 /**
- * Runs the attention of a case, or of a window of its keys, over the ranks of a local group.
+ * Runs the attention of a case, or of a window of its keys, over several ranks. Processes share it
+ * out in the same way, by the same seed.
  *
  * <p>Every rank holds the case's own [B, H, S, D] layout and passes permuted slices of it, so
  * strides are as uneven as they come. Results start as NaN: an entry that nobody writes is noticed.
@@ -30,13 +30,15 @@ final class ShardedSolver implements Solver {
   private final GoldenCase golden;
   private final CrossAttention attention;
   private final DType dtype;
+  private final Ranks ranks;
   private final Split queries;
   private final Random random;
 
-  ShardedSolver(GoldenCase golden, DType dtype, Strategy strategy, int ranks) {
+  ShardedSolver(GoldenCase golden, DType dtype, Strategy strategy, Ranks ranks) {
     AttentionShape shape = golden.shape();
     this.golden = golden;
     this.dtype = dtype;
+    this.ranks = ranks;
     this.attention =
         CrossAttention.builder()
             .heads(shape.queryHeads())
@@ -45,8 +47,8 @@ final class ShardedSolver implements Solver {
             .scale(golden.spec().scale())
             .strategy(strategy)
             .build();
-    this.random = new Random(31L * golden.spec().name().hashCode() + ranks);
-    this.queries = Split.uneven(shape.queries(), ranks, random);
+    this.random = new Random(31L * golden.spec().name().hashCode() + ranks.size());
+    this.queries = Split.uneven(shape.queries(), ranks.size(), random);
   }
 
   @Override
@@ -60,10 +62,9 @@ final class ShardedSolver implements Solver {
   }
 
   private Results run(MaskWay way, int begin, int end, @Nullable Results whole) {
-    Split keys = Split.uneven(end - begin, queries.ranks(), random);
-    List<Results> ranks =
-        LocalWorld.run(queries.ranks(), group -> new Rank(group, way, begin, keys, whole).run());
-    return gather(ranks, way, keys);
+    Split keys = Split.uneven(end - begin, ranks.size(), random);
+    List<Results> shards = ranks.run(group -> new Rank(group, way, begin, keys, whole).run());
+    return gather(shards, way, keys);
   }
 
   /** One rank's part of the work, on its own thread. */
@@ -191,28 +192,28 @@ final class ShardedSolver implements Solver {
             Math.toIntExact(end)));
   }
 
-  private Results gather(List<Results> ranks, MaskWay way, Split keys) {
+  private Results gather(List<Results> shards, MaskWay way, Split keys) {
     AttentionShape shape = golden.shape();
     int queryBlocks = shape.batch() * shape.queryHeads();
     int keyBlocks = shape.batch() * shape.keyHeads();
     Results whole = new Results();
-    whole.put("o", join(ranks, "o", queryBlocks, queries, shape.headDim()));
-    whole.put("lse", join(ranks, "lse", queryBlocks, queries, 1));
-    whole.put("dq", join(ranks, "dq", queryBlocks, queries, shape.headDim()));
-    whole.put("dk", join(ranks, "dk", keyBlocks, keys, shape.headDim()));
-    whole.put("dv", join(ranks, "dv", keyBlocks, keys, shape.headDim()));
-    whole.put("delta", join(ranks, "delta", queryBlocks, queries, 1));
+    whole.put("o", join(shards, "o", queryBlocks, queries, shape.headDim()));
+    whole.put("lse", join(shards, "lse", queryBlocks, queries, 1));
+    whole.put("dq", join(shards, "dq", queryBlocks, queries, shape.headDim()));
+    whole.put("dk", join(shards, "dk", keyBlocks, keys, shape.headDim()));
+    whole.put("dv", join(shards, "dv", keyBlocks, keys, shape.headDim()));
+    whole.put("delta", join(shards, "delta", queryBlocks, queries, 1));
     Bias bias = way.bias();
     if (bias != null) {
       long rows = bias.shape()[0] * bias.shape()[1] * bias.shape()[2];
-      whole.put("dbias", join(ranks, "dbias", Math.toIntExact(rows), keys, 1));
+      whole.put("dbias", join(shards, "dbias", Math.toIntExact(rows), keys, 1));
     }
     return whole;
   }
 
   private static double[] join(
-      List<Results> ranks, String name, int blocks, Split split, int width) {
+      List<Results> shards, String name, int blocks, Split split, int width) {
     return Sequences.join(
-        ranks.stream().map(rank -> rank.get(name)).toList(), blocks, split, width);
+        shards.stream().map(shard -> shard.get(name)).toList(), blocks, split, width);
   }
 }

@@ -9,13 +9,13 @@ import java.util.List;
 import org.lvxattn.Group;
 
 /** What processes tell each other beside the computation: messages of any length, in parts. */
-final class GroupExchange {
+public final class GroupExchange {
   private static final int PART = 1 << 16;
 
   private GroupExchange() {}
 
   /** Every rank's message, in rank order. */
-  static List<byte[]> allGather(Group group, byte[] mine) {
+  public static List<byte[]> allGather(Group group, byte[] mine) {
     List<byte[]> told =
         group.allGather(ByteBuffer.allocate(Long.BYTES).putLong(mine.length).array());
     long[] lengths = told.stream().mapToLong(bytes -> ByteBuffer.wrap(bytes).getLong()).toArray();

@@ -127,7 +127,7 @@ public final class LocalRun {
   private final class Rank {
     private final int rank;
     private final List<RankCost> costs = new ArrayList<>();
-    private final Results shard = new Results();
+    private Results shard = new Results();
 
     Rank(int rank) {
       this.rank = rank;
@@ -140,14 +140,7 @@ public final class LocalRun {
         for (RankCost cost : costs) {
           cost.write(out);
         }
-        out.writeInt(shard.names().size());
-        for (String name : shard.names()) {
-          out.writeUTF(name);
-          out.writeInt(shard.get(name).length);
-          for (double value : shard.get(name)) {
-            out.writeDouble(value);
-          }
-        }
+        shard.write(out);
       } catch (IOException e) {
         throw new UncheckedIOException("writing to memory", e);
       }
@@ -159,14 +152,7 @@ public final class LocalRun {
         for (int left = in.readInt(); left > 0; left--) {
           costs.add(RankCost.read(in));
         }
-        for (int left = in.readInt(); left > 0; left--) {
-          String name = in.readUTF();
-          double[] values = new double[in.readInt()];
-          for (int i = 0; i < values.length; i++) {
-            values[i] = in.readDouble();
-          }
-          shard.put(name, values);
-        }
+        shard = Results.read(in);
       } catch (IOException e) {
         throw new UncheckedIOException("rank " + rank + " told of its results in another way", e);
       }

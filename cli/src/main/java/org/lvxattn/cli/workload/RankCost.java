@@ -10,8 +10,8 @@ import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
 
 /**
- * What one call, or forward and backward together, cost one rank; bytes are payload. What AUTO chose
- * is that of forward.
+ * What one call, or forward and backward together, cost one rank; bytes are payload. What AUTO
+ * chose is that of forward.
  */
 public record RankCost(
     int rank,

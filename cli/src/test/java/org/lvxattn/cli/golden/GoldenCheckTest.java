@@ -46,7 +46,8 @@ class GoldenCheckTest {
   })
   void noticesDamageInEveryTensor(String name, String tensor) throws IOException {
     Path original = Goldens.file(name);
-    CaseResult right = GoldenCheck.of(original, DType.FLOAT32).run(Strategy.QUERY_RING, 3);
+    CaseResult right =
+        GoldenCheck.of(original, DType.FLOAT32).run(Strategy.QUERY_RING, Ranks.local(3));
     assertThat(right.status()).as(right.reason()).isEqualTo(Status.PASSED);
     byte[] content = Files.readAllBytes(original);
     ByteBuffer numbers = numbers(original, tensor, content);
@@ -120,7 +121,8 @@ class GoldenCheckTest {
   @Test
   void layersAreSkippedWithAReason() {
     CaseResult result =
-        GoldenCheck.of(Goldens.file("llama3v_xattn"), DType.FLOAT32).run(Strategy.QUERY_RING, 2);
+        GoldenCheck.of(Goldens.file("llama3v_xattn"), DType.FLOAT32)
+            .run(Strategy.QUERY_RING, Ranks.local(2));
     assertThat(result.status()).isEqualTo(Status.SKIPPED);
     assertThat(result.reason()).contains("layer_llama3v");
   }
@@ -129,7 +131,8 @@ class GoldenCheckTest {
   @CsvSource({"BFLOAT16, 4e-3", "FLOAT16, 5e-4"})
   void halfPrecisionIsJudgedOnRoundedInputs(DType dtype, double rounding) {
     CaseResult result =
-        GoldenCheck.of(Goldens.file("plain_gqa4_d128"), dtype).run(Strategy.QUERY_RING, 1);
+        GoldenCheck.of(Goldens.file("plain_gqa4_d128"), dtype)
+            .run(Strategy.QUERY_RING, Ranks.local(1));
     assertThat(result.status()).as(result.reason()).isEqualTo(Status.PASSED);
     assertThat(result.errors().get("o")).isLessThan(rounding);
     assertThat(result.errors().get("lse")).isLessThan(2e-6); // exact but for float32
@@ -137,7 +140,7 @@ class GoldenCheckTest {
 
   private CaseResult check(byte[] content) throws IOException {
     Path file = Files.write(folder.resolve("damaged.safetensors"), content);
-    return GoldenCheck.of(file, DType.FLOAT32).run(Strategy.QUERY_RING, 3);
+    return GoldenCheck.of(file, DType.FLOAT32).run(Strategy.QUERY_RING, Ranks.local(3));
   }
 
   /** A tensor's place in the content of a file. */

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.cli;
+
+import org.lvxattn.CpuOptions;
+import org.lvxattn.Device;
+import org.lvxattn.Group;
+import org.lvxattn.GroupOptions;
+
+/** This process's rank in a group of processes, and the device it computes with. */
+record ProcessGroup(Device device, Group group) implements AutoCloseable {
+  /** Whether nobody has started the ranks yet; mpirun must, Gloo's processes can be our own. */
+  static boolean isToBeStarted(String engine) {
+    return engine.equals("gloo") && System.getenv("RANK") == null;
+  }
+
+  /** Joins the group that this process was started for. */
+  static ProcessGroup join(String engine, GroupOptions options) {
+    LocalProcesses.endWithParent();
+    Device cpu = Device.cpu(CpuOptions.defaults().withThreads(LocalProcesses.share()));
+    try {
+      Group group =
+          engine.equals("mpi") ? Group.mpi(cpu, options) : Group.fromEnvironment(cpu, options);
+      return new ProcessGroup(cpu, group);
+    } catch (RuntimeException e) {
+      cpu.close();
+      throw e;
+    }
+  }
+
+  @Override
+  public void close() {
+    try (device) {
+      group.close();
+    }
+  }
+}
