@@ -34,10 +34,7 @@ final class Examination {
     for (String engine : List.of("cuda", "nccl")) {
       items.add(
           new Item(
-              engine,
-              Status.ABSENT,
-              "not part of this version, which computes on the CPU over local ranks",
-              ""));
+              engine, Status.ABSENT, "not part of this version, which computes on the CPU", ""));
     }
     return items;
   }
