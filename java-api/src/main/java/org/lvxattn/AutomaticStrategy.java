@@ -111,7 +111,9 @@ final class AutomaticStrategy {
       }
       problem = problem.withReach(Reach.of(rows, ranges));
     }
-    return Facts.hasBias(first) ? problem.withBias(Facts.bias(first, question.sizes().dtype())) : problem;
+    return Facts.hasBias(first)
+        ? problem.withBias(Facts.bias(first, question.sizes().dtype()))
+        : problem;
   }
 
   private Planner planner(AttentionSizes sizes, Shards shards) {
@@ -140,8 +142,7 @@ final class AutomaticStrategy {
           !options.intra().equals(Link.INSTANT) || !options.inter().equals(Link.INSTANT);
       known =
           emulated
-              ? new Topology(
-                  ranksPerNode, options.intra(), options.inter(), options.sharedInter())
+              ? new Topology(ranksPerNode, options.intra(), options.inter(), options.sharedInter())
               : Calibration.topology(group, ranksPerNode, options.sharedInter());
       topology = known;
     }

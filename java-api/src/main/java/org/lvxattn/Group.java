@@ -284,8 +284,8 @@ public final class Group implements AutoCloseable {
   }
 
   /**
-   * Lets {@link Strategy#AUTO} decide by a planner that knows this group's machine and links, instead
-   * of measuring them. Every rank must be told the same.
+   * Lets {@link Strategy#AUTO} decide by a planner that knows this group's machine and links,
+   * instead of measuring them. Every rank must be told the same.
    *
    * @throws NullPointerException if planner is null
    * @throws IllegalStateException if the group was closed

@@ -73,7 +73,8 @@ public final class Planner {
   private Schedule schedule(AttentionProblem problem, Pass pass, Strategy strategy) {
     return switch (strategy) {
       case AUTO ->
-          throw new IllegalArgumentException("strategy is AUTO; one that says what moves was expected");
+          throw new IllegalArgumentException(
+              "strategy is AUTO; one that says what moves was expected");
       case QUERY_RING -> new RingSchedule(Blocks.ofQueries(problem, pass, machine));
       case QUERY_GATHER -> new GatherSchedule(Blocks.ofQueries(problem, pass, machine));
       case KV_RING -> new RingSchedule(Blocks.ofKeys(problem, pass, machine));
