@@ -5,10 +5,18 @@ import org.lvxattn.CpuOptions;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
 import org.lvxattn.GroupOptions;
+import org.lvxattn.Link;
 import org.lvxattn.ReferenceAttention;
+import org.lvxattn.plan.Machine;
+import org.lvxattn.plan.Planner;
+import org.lvxattn.plan.Topology;
 
 /** Ways to solve a problem: by the ranks of a group, or by the oracle. */
 final class Solve {
+  /** Some machine: where AUTO measured the real one, its choice, and so bits, could differ. */
+  private static final Planner PLANNER =
+      new Planner(Machine.ofRate(1e11), new Topology(2, Link.INSTANT, new Link(1e9, 1e-5), false));
+
   private Solve() {}
 
   /** Forward and backward on the problem's ranks; two ranks make a node. */
@@ -18,6 +26,7 @@ final class Solve {
         work.ranks(),
         GroupOptions.defaults().withRanksPerNode(2),
         group -> {
+          group.planner(PLANNER);
           try (RankTensors own = new RankTensors(work, work.dtype, group.device(), group.rank())) {
             own.compute(group);
             synchronized (results) {
