@@ -42,6 +42,10 @@ std::int64_t BackwardKeyPass::result_bytes(int home, int worker) const {
   return block_bytes(home) + (announced.wants_d_bias != 0 ? slice.bytes(accumulator_) : 0);
 }
 
+void BackwardKeyPass::need_scratch(const Problem& problem) {
+  scratch_bytes_ = std::max(scratch_bytes_, call_.device().backward_scratch(problem, dtype_));
+}
+
 void BackwardKeyPass::reserve(Workspace& workspace) {
   const int rank = call_.rank();
   const Problem own = problem_of(rank);
@@ -54,10 +58,17 @@ void BackwardKeyPass::reserve(Workspace& workspace) {
   }
   d_bias_sum_.reserve(workspace);
   for (int home = 0; home < call_.size(); ++home) {
-    if (home == rank || visits(home, rank)) {
-      scratch_bytes_ = std::max(scratch_bytes_, call_.device().backward_scratch(problem_of(home), dtype_));
-    }
+    if (visits(home, rank)) need_scratch(problem_of(home));
   }
+  // Fewer keys can need more scratch: they may be cut another way.
+  Problem part = problem_of(rank);
+  part.keys = first_part();
+  need_scratch(part);
+  part.keys = arguments_.problem.keys - first_part();
+  need_scratch(part);
+  part = problem_of(rank);
+  part.queries = 0;
+  need_scratch(part);
   scratch_piece_ = workspace.reserve(static_cast<std::int64_t>(scratch_bytes_));
 }
 

@@ -33,6 +33,7 @@ class BackwardKeyPass final : public Pass {
  private:
   Problem problem_of(int home) const;
   std::int64_t first_part() const;
+  void need_scratch(const Problem& problem);
   BackwardArguments against(const Problem& problem, const Bshd& k, const Bshd& v) const;
   void compute_own(std::int64_t first_key, std::int64_t end_key, bool add_dq);
   void clear_key_gradients();

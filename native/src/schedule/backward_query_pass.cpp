@@ -36,6 +36,10 @@ std::int64_t BackwardQueryPass::result_bytes(int home, int) const {
   return problem_of(home).query_elements() * size_of(dtype_);
 }
 
+void BackwardQueryPass::need_scratch(const Problem& problem) {
+  scratch_bytes_ = std::max(scratch_bytes_, call_.device().backward_scratch(problem, dtype_));
+}
+
 void BackwardQueryPass::reserve(Workspace& workspace) {
   const int rank = call_.rank();
   const Problem own = problem_of(rank);
@@ -51,10 +55,17 @@ void BackwardQueryPass::reserve(Workspace& workspace) {
   }
   d_bias_sum_.reserve(workspace);
   for (int home = 0; home < call_.size(); ++home) {
-    if (home == rank || shards_.sees(home, rank)) {
-      scratch_bytes_ = std::max(scratch_bytes_, call_.device().backward_scratch(problem_of(home), dtype_));
-    }
+    if (visits(home, rank)) need_scratch(problem_of(home));
   }
+  // Fewer keys can need more scratch: they may be cut another way.
+  Problem part = problem_of(rank);
+  part.keys = first_part();
+  need_scratch(part);
+  part.keys = arguments_.problem.keys - first_part();
+  need_scratch(part);
+  part = problem_of(rank);
+  part.queries = 0;
+  need_scratch(part);
   scratch_piece_ = workspace.reserve(static_cast<std::int64_t>(scratch_bytes_));
 }
 

@@ -45,6 +45,7 @@ class BackwardQueryPass final : public QueryPass {
 
   Problem problem_of(int home) const;
   std::int64_t first_part() const;
+  void need_scratch(const Problem& problem);
   Parts parts_of(int home, std::byte* block) const;
   Bshd result_of(int home, DType dtype, std::byte* result) const;
   void pack(std::byte* message);

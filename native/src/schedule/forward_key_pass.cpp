@@ -35,6 +35,10 @@ std::int64_t ForwardKeyPass::side_bytes(int home, int worker) const {
   return slice.bytes(slice.dtype());
 }
 
+void ForwardKeyPass::need_scratch(const Problem& problem) {
+  scratch_bytes_ = std::max(scratch_bytes_, call_.device().forward_scratch(problem, dtype_));
+}
+
 void ForwardKeyPass::reserve(Workspace& workspace) {
   const int rank = call_.rank();
   if (travels_) packed_piece_ = workspace.reserve(block_bytes(rank));
@@ -42,10 +46,14 @@ void ForwardKeyPass::reserve(Workspace& workspace) {
     accumulator_piece_ = workspace.reserve(arguments_.problem.query_elements() * size_of(accumulator_));
   }
   for (int home = 0; home < call_.size(); ++home) {
-    if (home == rank || visits(home, rank)) {
-      scratch_bytes_ = std::max(scratch_bytes_, call_.device().forward_scratch(problem_of(home), dtype_));
-    }
+    if (visits(home, rank)) need_scratch(problem_of(home));
   }
+  // Fewer keys can need more scratch: they may be cut another way.
+  Problem part = problem_of(rank);
+  part.keys = first_part();
+  need_scratch(part);
+  part.keys = arguments_.problem.keys - first_part();
+  need_scratch(part);
   scratch_piece_ = workspace.reserve(static_cast<std::int64_t>(scratch_bytes_));
 }
 

@@ -32,6 +32,7 @@ class ForwardKeyPass final : public Pass {
  private:
   Problem problem_of(int home) const;
   std::int64_t first_part() const;
+  void need_scratch(const Problem& problem);
   void compute_own(std::int64_t first_key, std::int64_t end_key, bool merge);
   void compute(const Problem& problem, const Bshd& k, const Bshd& v, const Bias& bias, bool merge);
 

@@ -38,16 +38,24 @@ std::int64_t ForwardQueryPass::result_bytes(int home, int) const {
   return (problem.query_elements() + problem.rows()) * size_of(accumulator_);
 }
 
+void ForwardQueryPass::need_scratch(const Problem& problem) {
+  scratch_bytes_ = std::max(scratch_bytes_, call_.device().forward_scratch(problem, dtype_));
+}
+
 void ForwardQueryPass::reserve(Workspace& workspace) {
   const int rank = call_.rank();
   if (packs_) packed_piece_ = workspace.reserve(block_bytes(rank));
   if (accumulates_)
     accumulator_piece_ = workspace.reserve(problem_of(rank).query_elements() * size_of(accumulator_));
   for (int home = 0; home < call_.size(); ++home) {
-    if (home == rank || shards_.sees(home, rank)) {
-      scratch_bytes_ = std::max(scratch_bytes_, call_.device().forward_scratch(problem_of(home), dtype_));
-    }
+    if (visits(home, rank)) need_scratch(problem_of(home));
   }
+  // Fewer keys can need more scratch: they may be cut another way.
+  Problem part = problem_of(rank);
+  part.keys = first_part();
+  need_scratch(part);
+  part.keys = arguments_.problem.keys - first_part();
+  need_scratch(part);
   scratch_piece_ = workspace.reserve(static_cast<std::int64_t>(scratch_bytes_));
 }
 

@@ -37,6 +37,7 @@ class ForwardQueryPass final : public QueryPass {
  private:
   Problem problem_of(int home) const;
   std::int64_t first_part() const;
+  void need_scratch(const Problem& problem);
   Partial result_of(int home, std::byte* result) const;
   ForwardArguments visitor(int home, std::byte* block) const;
   void compute_own(std::int64_t first_key, std::int64_t end_key, bool merge);

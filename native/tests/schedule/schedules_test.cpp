@@ -65,6 +65,19 @@ TEST_P(Schedules, EverySplitEqualsTheReferenceAndSendsWhatTheFormulaSays) {
   }
 }
 
+// Sizes at which the device cuts a block and its parts in different ways.
+TEST_P(Schedules, PartsOfABlockMayNeedMoreScratchThanTheWhole) {
+  for (const std::int64_t queries : {4, 32, 130}) {
+    for (const std::int64_t keys : {515, 2048, 4100}) {
+      const RandomProblem random(7, {1, queries, keys, 8, 8, 64, 0.125, 0}, 4);
+      const Results expected = reference(random);
+      Results results(random);
+      run_ranks_well(4, [&](Group& group) { compute_share(group, random, GetParam().strategy, results); });
+      expect_equal(results, expected);
+    }
+  }
+}
+
 TEST_P(Schedules, TwoRunsGiveTheSameBits) {
   for (std::uint64_t seed = 1000; seed < 1040; ++seed) {
     const RandomProblem random(seed);

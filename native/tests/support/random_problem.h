@@ -49,6 +49,8 @@ struct RandomProblem {
   std::int64_t bias_batch = 1, bias_heads = 1, bias_rows = 1;
 
   explicit RandomProblem(std::uint64_t seed);
+  // Of these sizes, without masks, split evenly.
+  RandomProblem(std::uint64_t seed, const Problem& sizes, int size);
 
   std::int64_t queries(int rank) const { return bound(query_begin, rank + 1) - bound(query_begin, rank); }
   std::int64_t keys(int rank) const { return bound(key_begin, rank + 1) - bound(key_begin, rank); }
@@ -123,6 +125,23 @@ inline RandomProblem::RandomProblem(std::uint64_t seed) {
     for (double& value : bias) {
       if (pick(0, 9) == 0) value = -std::numeric_limits<double>::infinity();
     }
+  }
+}
+
+inline RandomProblem::RandomProblem(std::uint64_t seed, const Problem& sizes, int size)
+    : problem(sizes), ranks(size) {
+  std::mt19937_64 random(seed);
+  std::normal_distribution<double> normal;
+  for (int rank = 0; rank <= size; ++rank) {
+    query_begin.push_back(sizes.queries * rank / size);
+    key_begin.push_back(sizes.keys * rank / size);
+  }
+  q.resize(static_cast<std::size_t>(sizes.query_elements()));
+  d_o.resize(q.size());
+  k.resize(static_cast<std::size_t>(sizes.key_elements()));
+  v.resize(k.size());
+  for (Values* values : {&q, &d_o, &k, &v}) {
+    for (double& value : *values) value = normal(random);
   }
 }
 
