@@ -198,7 +198,11 @@ class CrossAttentionTest {
                   Tensor k = shard(whole.k, keys, rank);
                   Tensor v = shard(whole.v, keys, rank);
                   AttentionForward forward = with(strategy).forward(ring, q, k, v)) {
-                assertThat(forward.statistics().strategy()).isEqualTo(strategy);
+                if (strategy == Strategy.AUTO) {
+                  assertThat(Strategy.schedules()).contains(forward.statistics().strategy());
+                } else {
+                  assertThat(forward.statistics().strategy()).isEqualTo(strategy);
+                }
                 return forward.output().toDoubles();
               }
             });

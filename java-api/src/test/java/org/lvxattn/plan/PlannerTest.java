@@ -91,7 +91,7 @@ class PlannerTest {
   @Test
   void latencyCountsForEveryStepOfARingAndTwiceForAGather() {
     AttentionProblem problem = even(LLAMA, 8, 8000, 8);
-    Planner planner = planner(1e30, new Link(1e30, 1));
+    Planner planner = planner(1e30, new Link(1e18, 1));
     assertThat(planner.plan(problem, Pass.FORWARD, Strategy.QUERY_RING).seconds())
         .isEqualTo(9, within(1e-6)); // blocks move in 7 steps, the last results in 2 more
     assertThat(planner.plan(problem, Pass.FORWARD, Strategy.QUERY_GATHER).seconds())
