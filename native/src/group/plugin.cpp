@@ -30,7 +30,7 @@ std::filesystem::path own_directory() {
 }
 
 std::string last_link_error() {
-  const char* message = dlerror();
+  const char* message = dlerror();  // NOLINT(concurrency-mt-unsafe): glibc keeps it by thread
   return message == nullptr ? "no reason given" : message;
 }
 

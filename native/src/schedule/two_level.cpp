@@ -139,8 +139,8 @@ void TwoLevel::reserve() {
     plan(round);
     largest = std::max(largest, place(round, 0));
   }
-  std::vector<Workspace::Piece> bases;
-  for (int i = 0; i < std::min(kRoundsAtOnce, nodes_); ++i) bases.push_back(workspace_.reserve(largest));
+  std::vector<Workspace::Piece> bases(static_cast<std::size_t>(std::min(kRoundsAtOnce, nodes_)));
+  for (Workspace::Piece& base : bases) base = workspace_.reserve(largest);
   for (int round = 0; round < nodes_; ++round)
     place(round, bases[static_cast<std::size_t>(round) % bases.size()]);
   pass_.reserve(workspace_);

@@ -31,11 +31,21 @@ struct BackwardWorkspace {
 
   BackwardWorkspace(Scratch& scratch, const Problem& problem) {
     const std::int64_t packed = packed_dim(problem.head_dim);
-    for (T** block : {&k, &v, &dk, &dv}) {
-      *block = scratch.take<T>(block_keys(problem, sizeof(T)) * packed);
-    }
-    for (T** panel : {&q, &d_o, &dq, &q_columns, &d_o_columns}) *panel = scratch.take<T>(kPanelRows * packed);
-    for (T** tile : {&p, &ds, &mask}) *tile = scratch.take<T>(kTileKeys * kPanelRows);
+    const auto block = [&] { return scratch.take<T>(block_keys(problem, sizeof(T)) * packed); };
+    k = block();
+    v = block();
+    dk = block();
+    dv = block();
+    const auto panel = [&] { return scratch.take<T>(kPanelRows * packed); };
+    q = panel();
+    d_o = panel();
+    dq = panel();
+    q_columns = panel();
+    d_o_columns = panel();
+    const auto tile = [&] { return scratch.take<T>(kTileKeys * kPanelRows); };
+    p = tile();
+    ds = tile();
+    mask = tile();
     lse = scratch.take<T>(kPanelRows);
     delta = scratch.take<T>(kPanelRows);
     cursors = scratch.take<RangeCursor>(problem.queries);

@@ -9,6 +9,7 @@
 
 #include <hwy/highway.h>
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -64,7 +65,7 @@ HWY_INLINE bool convert_row(const Element* HWY_RESTRICT source, std::int64_t cou
   bool finite = hn::AllTrue(d, hn::Eq(zeros, hn::Zero(d)));
   for (; i < count; ++i) {
     row[i] = from_element<T>(source[i]);
-    finite = finite && row[i] - row[i] == T{0};
+    finite = finite && std::isfinite(row[i]);
   }
   return finite;
 }
