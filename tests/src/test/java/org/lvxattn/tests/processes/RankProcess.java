@@ -4,6 +4,8 @@ package org.lvxattn.tests.processes;
 import java.io.BufferedReader;
 import java.io.File;
 import java.io.IOException;
+import java.net.BindException;
+import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -12,9 +14,12 @@ import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /** A child process and the lines it prints; killed at the latest when it is closed. */
 final class RankProcess implements AutoCloseable {
+  private static final AtomicInteger NEXT_PORT = new AtomicInteger();
+
   private final Process process;
   private final BlockingQueue<String> lines = new LinkedBlockingQueue<>();
   private final List<String> seen = new ArrayList<>();
@@ -55,10 +60,23 @@ final class RankProcess implements AutoCloseable {
     return ranks;
   }
 
+  /**
+   * A port that nobody listens on, below those from which systems give connections theirs: such a
+   * one could be taken before it is used here.
+   */
   static int freePort() throws IOException {
-    try (ServerSocket socket = new ServerSocket(0)) {
-      return socket.getLocalPort();
+    for (int tries = 0; tries < 100; tries++) {
+      int port =
+          20_000
+              + (int)
+                  ((ProcessHandle.current().pid() * 97L + NEXT_PORT.getAndIncrement()) % 12_000);
+      try (ServerSocket socket = new ServerSocket(port, 1, InetAddress.getLoopbackAddress())) {
+        return socket.getLocalPort();
+      } catch (BindException taken) {
+        // the next one, then
+      }
     }
+    throw new IOException("no free port among 100 from 20000 on");
   }
 
   private void read() {
