@@ -92,6 +92,12 @@ void RemoteTransport::leave(int culprit, const std::string& reason) noexcept {
   farewell.bytes = static_cast<std::uint32_t>(std::min(reason.size(), Frame::kPayloadBytes));
   std::copy_n(reinterpret_cast<const std::byte*>(reason.data()), farewell.bytes, farewell.payload.begin());
   for_each_peer([&](int peer) { fabric_->post(peer, farewell); });
+  // Ranks mostly leave together. A connection that is closed before its last messages were read loses them, so each
+  // gives the others a moment to say farewell too.
+  const Clock::time_point until = Clock::now() + std::chrono::milliseconds(250);
+  for_each_peer([&](int peer) {
+    if (peer != culprit) mailbox_.await_end_of(peer, until);
+  });
   fabric_->close(culprit);
   started_.clear();
 }
