@@ -18,6 +18,18 @@ enum class Operation : std::int32_t {
 
 const char* name_of(Operation operation);
 
+// How keys and values are made of features; all 0 where they are not.
+struct ProjectionKind {
+  std::int64_t width = 0;
+  std::int32_t layout = 0;
+  std::int32_t input_norm = 0;
+  std::int32_t key_norm = 0;
+  std::int32_t rotary = 0;
+  double input_epsilon = 0;
+  double key_epsilon = 0;
+  double theta = 0;
+};
+
 // Plain memory: it crosses process boundaries as it is.
 struct Announcement {
   std::uint64_t sequence = 0;
@@ -37,6 +49,7 @@ struct Announcement {
   std::int64_t message_bytes = 0;  // of an all-gather
   std::int32_t has_visibility = 0;
   std::int32_t has_bias = 0;
+  ProjectionKind projection;
 
   // Each rank's own.
   std::int64_t queries = 0;
