@@ -96,6 +96,10 @@ const char* name_of(Operation operation) {
       return "attention_forward";
     case Operation::kBackward:
       return "attention_backward";
+    case Operation::kVisualForward:
+      return "visual_forward";
+    case Operation::kVisualBackward:
+      return "visual_backward";
   }
   return "an unknown operation";
 }

@@ -13,7 +13,9 @@ enum class Operation : std::int32_t {
   kBarrier = LVX_OPERATION_BARRIER,
   kAllGather = LVX_OPERATION_ALL_GATHER,
   kForward = LVX_OPERATION_FORWARD,
-  kBackward = LVX_OPERATION_BACKWARD
+  kBackward = LVX_OPERATION_BACKWARD,
+  kVisualForward = LVX_OPERATION_VISUAL_FORWARD,
+  kVisualBackward = LVX_OPERATION_VISUAL_BACKWARD
 };
 
 const char* name_of(Operation operation);
