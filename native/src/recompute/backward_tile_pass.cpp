@@ -62,11 +62,6 @@ void BackwardTilePass::begin(const Workspace& workspace) {
                            own_.head_dim);
   }
   d_bias_ = d_bias_sum_.begin(device, workspace);
-  // Nothing else may ever be written.
-  if (!shards_.sees(rank, rank)) {
-    device.backward(against(rank, {}), scratch_);
-    home.started = true;
-  }
 }
 
 void BackwardTilePass::arrive(int home, std::byte* block, std::byte* result) {
@@ -117,13 +112,23 @@ Bshd BackwardTilePass::result_of(int home, std::byte* result) const {
   return MessageCursor(result).queries(problem_of(home, {}), accumulator_);
 }
 
+// This rank's queries may have seen none of its own keys: then nothing was written yet.
+void BackwardTilePass::start_own() {
+  const int rank = call_.rank();
+  if (at(rank).started) return;
+  call_.device().backward(against(rank, {}), scratch_);
+  at(rank).started = true;
+}
+
 void BackwardTilePass::merge(std::byte* result) {
   const int rank = call_.rank();
+  start_own();
   call_.device().add(own_.batch, own_.queries, own_.query_heads, own_.head_dim, result_of(rank, result),
                      at(rank).dq);
 }
 
 void BackwardTilePass::finish() {
+  start_own();
   Device& device = call_.device();
   if (narrow_) {
     device.copy(own_.batch, own_.queries, own_.query_heads, own_.head_dim, at(call_.rank()).dq,

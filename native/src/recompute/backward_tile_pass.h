@@ -40,6 +40,7 @@ class BackwardTilePass final : public TilePass {
   Home& at(int home) { return homes_[static_cast<std::size_t>(home)]; }
   const Home& at(int home) const { return homes_[static_cast<std::size_t>(home)]; }
   Bshd result_of(int home, std::byte* result) const;
+  void start_own();
   BackwardArguments against(int home, const Tile& tile) const;
 
   const VisualBackward& visual_;

@@ -52,11 +52,6 @@ void ForwardTilePass::begin(const Workspace& workspace) {
     block_ = workspace.at(packed_piece_);
     ForwardBlock(own_, dtype_, call_.announced(rank), block_).pack(call_.device(), own_, home.block);
   }
-  // Nothing else may ever be written.
-  if (!shards_.sees(rank, rank)) {
-    call_.device().forward(against(rank, {}), scratch_);
-    home.started = true;
-  }
 }
 
 void ForwardTilePass::arrive(int home, std::byte* block, std::byte* result) {
@@ -100,12 +95,22 @@ Partial ForwardTilePass::result_of(int home, std::byte* result) const {
   return partial;
 }
 
+// This rank's queries may have seen none of its own keys: then nothing was written yet.
+void ForwardTilePass::start_own() {
+  const int rank = call_.rank();
+  if (at(rank).started) return;
+  call_.device().forward(against(rank, {}), scratch_);
+  at(rank).started = true;
+}
+
 void ForwardTilePass::merge(std::byte* result) {
   const int rank = call_.rank();
+  start_own();
   call_.device().merge(own_, result_of(rank, result), at(rank).sum);
 }
 
 void ForwardTilePass::finish() {
+  start_own();
   if (!accumulates_) return;
   call_.device().copy(own_.batch, own_.queries, own_.query_heads, own_.head_dim, at(call_.rank()).sum.o,
                       arguments_.o);

@@ -38,6 +38,7 @@ class ForwardTilePass final : public TilePass {
   Home& at(int home) { return homes_[static_cast<std::size_t>(home)]; }
   const Home& at(int home) const { return homes_[static_cast<std::size_t>(home)]; }
   Partial result_of(int home, std::byte* result) const;
+  void start_own();
   ForwardArguments against(int home, const Tile& tile) const;
 
   const AttentionForward& arguments_;
