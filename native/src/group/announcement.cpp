@@ -79,6 +79,7 @@ void check_one(const Announcement& mine, const Announcement& theirs, int rank) {
   require_same("headDim", mine.head_dim, theirs.head_dim, operation, rank);
   require_same("scale", mine.scale, theirs.scale, operation, rank);
   require_same("message bytes", mine.message_bytes, theirs.message_bytes, operation, rank);
+  require_same("elements", mine.elements, theirs.elements, operation, rank);
   require_same_flag("visibility", mine.has_visibility, theirs.has_visibility, operation, rank);
   require_same_flag("bias", mine.has_bias, theirs.has_bias, operation, rank);
   check_projection(mine.projection, theirs.projection, operation, rank);
@@ -96,6 +97,8 @@ const char* name_of(Operation operation) {
       return "attention_forward";
     case Operation::kBackward:
       return "attention_backward";
+    case Operation::kAllReduce:
+      return "all_reduce";
     case Operation::kVisualForward:
       return "visual_forward";
     case Operation::kVisualBackward:

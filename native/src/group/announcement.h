@@ -14,6 +14,7 @@ enum class Operation : std::int32_t {
   kAllGather = LVX_OPERATION_ALL_GATHER,
   kForward = LVX_OPERATION_FORWARD,
   kBackward = LVX_OPERATION_BACKWARD,
+  kAllReduce = LVX_OPERATION_ALL_REDUCE,
   kVisualForward = LVX_OPERATION_VISUAL_FORWARD,
   kVisualBackward = LVX_OPERATION_VISUAL_BACKWARD
 };
@@ -49,6 +50,7 @@ struct Announcement {
   std::int64_t head_dim = 0;
   double scale = 0;
   std::int64_t message_bytes = 0;  // of an all-gather
+  std::int64_t elements = 0;       // of an all-reduce
   std::int32_t has_visibility = 0;
   std::int32_t has_bias = 0;
   ProjectionKind projection;

@@ -28,7 +28,7 @@ public final class KeyValueProjection {
   private final @Nullable Tensor bias;
   private final @Nullable Tensor valueWeight;
   private final @Nullable Tensor valueBias;
-  private final @Nullable Norm inputNorm;
+  private final Norm inputNorm;
   private final double inputEpsilon;
   private final @Nullable Tensor inputWeight;
   private final @Nullable Tensor inputBias;
@@ -78,8 +78,8 @@ public final class KeyValueProjection {
     return layout;
   }
 
-  /** Norm of the features, or null. */
-  public @Nullable Norm inputNorm() {
+  /** Norm of the features. */
+  public Norm inputNorm() {
     return inputNorm;
   }
 
@@ -181,7 +181,7 @@ public final class KeyValueProjection {
         + headDim
         + ", "
         + layout
-        + (inputNorm == null ? "" : ", " + inputNorm + " norm of the features")
+        + (inputNorm == Norm.NONE ? "" : ", " + inputNorm + " norm of the features")
         + (hasKeyNorm() ? ", norm of the keys" : "")
         + (hasRotary() ? ", rotary" : "")
         + "]";
@@ -345,7 +345,7 @@ public final class KeyValueProjection {
     private @Nullable Tensor bias;
     private @Nullable Tensor valueWeight;
     private @Nullable Tensor valueBias;
-    private @Nullable Norm inputNorm;
+    private Norm inputNorm = Norm.NONE;
     private double inputEpsilon;
     private @Nullable Tensor inputWeight;
     private @Nullable Tensor inputBias;
@@ -425,10 +425,12 @@ public final class KeyValueProjection {
      * @param weight {@code [width]}
      * @param bias {@code [width]} for {@link Norm#LAYER}, null for {@link Norm#RMS}
      * @throws NullPointerException if norm or weight is null
-     * @throws IllegalArgumentException if epsilon is not above 0, or bias does not go with norm
+     * @throws IllegalArgumentException if norm is {@link Norm#NONE}, epsilon is not above 0, or bias
+     *     does not go with norm
      */
     public Builder inputNorm(Norm norm, double epsilon, Tensor weight, @Nullable Tensor bias) {
-      Arguments.present(norm, "norm");
+      Arguments.require(
+          Arguments.present(norm, "norm") != Norm.NONE, "norm is NONE; RMS or LAYER was expected");
       Arguments.present(weight, "weight");
       requirePositive(epsilon, "epsilon");
       Arguments.require(

@@ -39,12 +39,11 @@ final class VisualResource extends Resource {
 
   /** The struct lvx_projection. */
   MemorySegment projection(KeyValueProjection from, Device on) {
-    Norm inputNorm = from.inputNorm();
     lvx_projection.key_heads(projection, from.keyValueHeads());
     lvx_projection.head_dim(projection, from.headDim());
     lvx_projection.layout(projection, from.layout().code());
-    lvx_projection.input_norm(projection, inputNorm == null ? 0 : inputNorm.code());
-    lvx_projection.key_norm(projection, from.hasKeyNorm() ? Norm.RMS.code() : 0);
+    lvx_projection.input_norm(projection, from.inputNorm().code());
+    lvx_projection.key_norm(projection, (from.hasKeyNorm() ? Norm.RMS : Norm.NONE).code());
     lvx_projection.rotary(projection, from.hasRotary() ? 1 : 0);
     lvx_projection.input_epsilon(projection, from.inputEpsilon());
     lvx_projection.key_epsilon(projection, from.keyEpsilon());
@@ -58,8 +57,17 @@ final class VisualResource extends Resource {
     lvx_projection.key_weight(projection, input(from.keyWeight(), on, "keyWeight"));
     lvx_projection.positions(projection, input(from.positions(), on, "positions"));
     // The call that is given the struct keeps the arena open that the parameters lie in.
-    Tensor wrapped = firstWrapped(from.weight(), from.valueWeight(), from.bias(), from.valueBias());
-    return wrapped == null ? projection : wrapped.alive(projection);
+    Tensor wrapped =
+        firstWrapped(
+            from.weight(),
+            from.bias(),
+            from.valueWeight(),
+            from.valueBias(),
+            from.inputWeight(),
+            from.inputBias(),
+            from.keyWeight(),
+            from.positions());
+    return wrapped == null ? projection : wrapped.keptOpenBy(projection);
   }
 
   private static MemorySegment input(@Nullable Tensor tensor, Device device, String name) {
