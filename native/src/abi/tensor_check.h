@@ -28,6 +28,7 @@ struct CheckedTensor {
   std::array<std::int64_t, kMaxDims> strides{};  // in elements; where an extent is 1, as if compact
 
   bool empty() const;
+  std::int64_t elements() const;
 };
 
 // Checks everything that needs no other tensor. dims says in messages what is expected, for instance

@@ -406,6 +406,12 @@ public final class CrossAttention {
     }
   }
 
+  static void requireHeadDim(int headDim) {
+    Arguments.require(
+        headDim >= HEAD_DIM_UNIT && headDim <= MAX_HEAD_DIM && headDim % HEAD_DIM_UNIT == 0,
+        "headDim is " + headDim + "; a multiple of 8 from 8 to 256 was expected");
+  }
+
   private boolean sameAs(CrossAttention other) {
     return heads == other.heads
         && keyValueHeads == other.keyValueHeads
@@ -467,9 +473,7 @@ public final class CrossAttention {
      * @throws IllegalArgumentException if it is no multiple of 8 from 8 to 256
      */
     public Builder headDim(int headDim) {
-      Arguments.require(
-          headDim >= HEAD_DIM_UNIT && headDim <= MAX_HEAD_DIM && headDim % HEAD_DIM_UNIT == 0,
-          "headDim is " + headDim + "; a multiple of 8 from 8 to 256 was expected");
+      requireHeadDim(headDim);
       this.headDim = headDim;
       return this;
     }

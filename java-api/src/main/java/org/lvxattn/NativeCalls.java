@@ -47,6 +47,11 @@ final class NativeCalls {
     return message
         .replaceAll("\\bd_o\\b", "dO")
         .replaceAll("\\bdbias\\b", "dBias")
+        .replaceAll("\\bdweight\\b", "dWeight")
+        .replaceAll("\\bdgate\\b", "dGate")
+        .replaceAll("\\bdup\\b", "dUp")
+        .replaceAll("\\bdbranch\\b", "dBranch")
+        .replaceAll("\\badd_dx\\b", "addDx")
         .replaceAll("\\bo_part\\b", "oPart")
         .replaceAll("\\blse_part\\b", "lsePart");
   }
