@@ -14,8 +14,6 @@ constexpr const char* kBhs = "[batch, heads, sequence]";
 constexpr const char* kVisibility = "[batch, queries, ranges, 2]";
 constexpr const char* kBias = "[batch or 1, heads or 1, queries or 1, keys]";
 
-using Optional = std::optional<CheckedTensor>;
-
 CheckedTensor check_bshd(const lvx_tensor* tensor, const char* name, const Place& place) {
   return check_tensor(tensor, name, 4, kBshd, place);
 }
@@ -51,9 +49,9 @@ CheckedTensor check_row_values(const lvx_tensor* tensor, const char* name, const
   return checked;
 }
 
-Optional check_visibility(const lvx_tensor* tensor, const CheckedTensor& q, const Place& place) {
+OptionalTensor check_visibility(const lvx_tensor* tensor, const CheckedTensor& q, const Place& place) {
   if (tensor == nullptr) return std::nullopt;
-  Optional checked = check_tensor(tensor, "visibility", 4, kVisibility, place);
+  OptionalTensor checked = check_tensor(tensor, "visibility", 4, kVisibility, place);
   require_shape(*checked, {q.shape[0], q.shape[1], checked->shape[2], 2}, "[batch, queries, any, 2] of q");
   require_dtype(*checked, {DType::kInt32}, "of ranges");
   if (place.kind == LVX_CPU) check_ranges(*checked);
@@ -61,9 +59,10 @@ Optional check_visibility(const lvx_tensor* tensor, const CheckedTensor& q, cons
 }
 
 // The group's queries are known once its ranks have met, so its rows are checked there.
-Optional check_bias(const lvx_tensor* tensor, const CheckedTensor& q, std::int64_t keys, const Place& place) {
+OptionalTensor check_bias(const lvx_tensor* tensor, const CheckedTensor& q, std::int64_t keys,
+                          const Place& place) {
   if (tensor == nullptr) return std::nullopt;
-  Optional checked = check_tensor(tensor, "bias", 4, kBias, place);
+  OptionalTensor checked = check_tensor(tensor, "bias", 4, kBias, place);
   const std::int64_t batch = checked->shape[0] == 1 ? 1 : q.shape[0];
   const std::int64_t heads = checked->shape[1] == 1 ? 1 : q.shape[2];
   require_shape(*checked, {batch, heads, checked->shape[2], keys},
@@ -194,9 +193,8 @@ AttentionBackward backward_of(const CheckedQueries& queries, const CheckedQueryG
 AttentionForward check_forward(const ForwardTensors& tensors, double scale, const Place& place) {
   const CheckedTensor q = check_q(tensors.q, place);
   const CheckedKeys keys = check_keys(q, tensors.k, tensors.v, place);
-  const CheckedQueries in =
-      check_queries(q, {tensors.visibility, tensors.bias, tensors.o, tensors.lse}, keys.k.shape[1],
-                    keys.k.shape[2], scale, place);
+  const CheckedQueries in = check_queries(q, {tensors.visibility, tensors.bias, tensors.o, tensors.lse},
+                                          keys.k.shape[1], keys.k.shape[2], scale, place);
   require_separate({&in.o, &in.lse},
                    {&in.q, &keys.k, &keys.v, pointer_to(in.visibility), pointer_to(in.bias)});
   AttentionForward arguments = forward_of(in);
@@ -208,9 +206,8 @@ AttentionForward check_forward(const ForwardTensors& tensors, double scale, cons
 AttentionBackward check_backward(const BackwardTensors& tensors, double scale, const Place& place) {
   const CheckedTensor q = check_q(tensors.q, place);
   const CheckedKeys keys = check_keys(q, tensors.k, tensors.v, place);
-  const CheckedQueries in =
-      check_queries(q, {tensors.visibility, tensors.bias, tensors.o, tensors.lse}, keys.k.shape[1],
-                    keys.k.shape[2], scale, place);
+  const CheckedQueries in = check_queries(q, {tensors.visibility, tensors.bias, tensors.o, tensors.lse},
+                                          keys.k.shape[1], keys.k.shape[2], scale, place);
   const CheckedQueryGradients gradients =
       check_query_gradients(in, tensors.d_o, tensors.dq, tensors.dbias, place);
   const CheckedTensor dk = check_bshd(tensors.dk, "dk", place);

@@ -2,8 +2,6 @@
 // The tensors of attention checked against each other, before anything is touched.
 #pragma once
 
-#include <optional>
-
 #include "abi/tensor_check.h"
 #include "schedule/attention_call.h"
 
@@ -35,13 +33,13 @@ struct QueryTensors {
 };
 struct CheckedQueries {
   CheckedTensor q;
-  std::optional<CheckedTensor> visibility, bias;
+  OptionalTensor visibility, bias;
   CheckedTensor o, lse;
   Problem problem;
 };
 struct CheckedQueryGradients {
   CheckedTensor d_o, dq;
-  std::optional<CheckedTensor> dbias;
+  OptionalTensor dbias;
 };
 CheckedTensor check_q(const lvx_tensor* q, const Place& place);
 void require_head_groups(const CheckedTensor& q, std::int64_t key_heads, const char* name);
@@ -53,10 +51,6 @@ CheckedQueryGradients check_query_gradients(const CheckedQueries& queries, const
 // Everything but the keys' own.
 AttentionForward forward_of(const CheckedQueries& queries);
 AttentionBackward backward_of(const CheckedQueries& queries, const CheckedQueryGradients& gradients);
-
-inline const CheckedTensor* pointer_to(const std::optional<CheckedTensor>& tensor) {
-  return tensor ? &*tensor : nullptr;
-}
 
 struct DeltaArguments {
   Problem problem;

@@ -2,14 +2,10 @@
 // Tensors of layer operations, checked one by one; then turned into the views that devices work with.
 #pragma once
 
-#include <optional>
-
 #include "abi/tensor_check.h"
 #include "device/layers.h"
 
 namespace lvx {
-
-using OptionalTensor = std::optional<CheckedTensor>;
 
 // All throw Error(LVX_INVALID_ARGUMENT).
 
@@ -41,8 +37,6 @@ OptionalTensor if_given(const lvx_tensor* tensor, const Check& check) {
 }
 
 void require_flag(std::int32_t flag, const char* name);
-
-inline const CheckedTensor* pointer_to(const OptionalTensor& tensor) { return tensor ? &*tensor : nullptr; }
 
 // Null where output is given exactly that input, for an operation that may overwrite it: nothing to keep apart then.
 const CheckedTensor* unless_same(const CheckedTensor& input, const CheckedTensor& output);

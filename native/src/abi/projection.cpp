@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keys and values of visual features on one device.
-#include <optional>
-
 #include "abi/error.h"
+#include "abi/layer_check.h"
 #include "abi/objects.h"
 #include "abi/overlap.h"
 #include "abi/projection_check.h"
@@ -64,16 +63,14 @@ lvx_status lvx_project_keys(lvx_device device, const lvx_projection* projection,
     const CheckedTensor raw = check_tensor(raw_k, "raw_k", 4, kKeys, place);
     require_dtype(raw, {DType::kFloat64, DType::kFloat32, DType::kBFloat16, DType::kFloat16}, "of keys");
     const CheckedProjection checked = check_key_finish(projection, raw, place);
-    require_shape(
-        raw, {raw.shape[0], raw.shape[1], checked.projection.key_heads, checked.projection.head_dim},
-        "[batch, rows, key_heads, head_dim]");
+    require_shape(raw,
+                  {raw.shape[0], raw.shape[1], checked.projection.key_heads, checked.projection.head_dim},
+                  "[batch, rows, key_heads, head_dim]");
     const CheckedTensor keys = check_tensor(k, "k", 4, kKeys, place);
     require_shape(keys, std::span(raw.shape).first(4), "like raw_k");
     require_dtype(keys, {raw.dtype}, "like raw_k");
-    const bool in_place = keys.data == raw.data && keys.strides == raw.strides;
     const std::vector<const CheckedTensor*> outputs{&keys};
-    require_separate(TensorPointers(outputs),
-                     with(pointers_to(checked.tensors), {in_place ? nullptr : &raw}));
+    require_separate(TensorPointers(outputs), with(pointers_to(checked.tensors), {unless_same(raw, keys)}));
     const InUse use(object->busy, "device");
     finish_keys(*object->device, checked.projection, raw.shape[0], raw.shape[1], bshd_of(raw),
                 checked.projection.positions, bshd_of(keys));
@@ -93,14 +90,13 @@ lvx_status lvx_project_backward(lvx_device device, const lvx_projection* project
     const CheckedTensor raw = check_keys(raw_k, "raw_k", in, of, false, place);
     const CheckedTensor d_keys = check_keys(dk, "dk", in, of, true, place);
     const CheckedTensor d_values = check_keys(dv, "dv", in, of, true, place);
-    std::optional<CheckedTensor> d_in;
+    OptionalTensor d_in;
     if (d_features != nullptr) d_in = check_feature_gradient(d_features, in, place);
     const CheckedProjectionGradients sums = check_projection_gradients(gradients, checked, in.dtype, place);
-    require_separate(
-        TensorPointers(with(pointers_to(sums.tensors), {d_in ? &*d_in : nullptr})),
-        TensorPointers(with(pointers_to(checked.tensors), {&in, &raw, &d_keys, &d_values})));
+    require_separate(TensorPointers(with(pointers_to(sums.tensors), {pointer_to(d_in)})),
+                     TensorPointers(with(pointers_to(checked.tensors), {&in, &raw, &d_keys, &d_values})));
     const InUse use(object->busy, "device");
     project_backward(*object->device, of, rows_of(in), bshd_of(raw), bshd_of(d_keys), bshd_of(d_values),
-                     d_in ? rows_of(*d_in) : Rows{}, sums.gradients);
+                     rows_of(d_in), sums.gradients);
   });
 }

@@ -4,12 +4,11 @@
 #include <cmath>
 #include <string>
 
+#include "abi/layer_check.h"
 #include "abi/structs.h"
 
 namespace lvx {
 namespace {
-
-constexpr const char* kFeatures = "[batch, rows, width]";
 
 [[noreturn]] void reject(const char* name, const std::string& what) {
   throw Error(LVX_INVALID_ARGUMENT, std::string(name) + ": " + what);
@@ -32,35 +31,26 @@ void require_null(const lvx_tensor* tensor, const char* name, const char* when) 
   if (tensor != nullptr) reject(name, std::string("expected null ") + when + ", got a tensor");
 }
 
-// [rows, width], or [width] with one row.
-Parameter parameter_of(const CheckedTensor& tensor) {
-  if (tensor.ndim == 1) return {tensor.data, tensor.dtype, 1, tensor.shape[0], tensor.shape[0]};
-  return {tensor.data, tensor.dtype, tensor.shape[0], tensor.shape[1], tensor.strides[0]};
-}
-
 // Takes the parameters in, one after the other.
 class Parameters {
  public:
-  Parameters(const CheckedTensor& features, const Place& place, std::vector<CheckedTensor>& tensors)
-      : dtype_(features.dtype), place_(place), tensors_(tensors) {}
+  Parameters(DType dtype, const Place& place, std::vector<CheckedTensor>& tensors)
+      : dtype_(dtype), place_(place), tensors_(tensors) {}
 
   Parameter matrix(const lvx_tensor* tensor, const char* name, std::int64_t out, std::int64_t in) {
-    const CheckedTensor checked = check_tensor(tensor, name, 2, "[outputs, width]", place_);
+    const CheckedTensor checked = check_matrix(tensor, name, dtype_, place_);
     require_shape(checked, {out, in}, "[outputs, width of the features]");
     return take(checked);
   }
-  Parameter vector(const lvx_tensor* tensor, const char* name, std::int64_t width, const char* why) {
-    const CheckedTensor checked = check_tensor(tensor, name, 1, "[width]", place_);
-    require_shape(checked, {width}, why);
-    return take(checked);
+  Parameter vector(const lvx_tensor* tensor, const char* name, std::int64_t width) {
+    return take(check_vector(tensor, name, width, dtype_, place_));
   }
-  Parameter optional_vector(const lvx_tensor* tensor, const char* name, std::int64_t width, const char* why) {
-    return tensor == nullptr ? Parameter{} : vector(tensor, name, width, why);
+  Parameter optional_vector(const lvx_tensor* tensor, const char* name, std::int64_t width) {
+    return tensor == nullptr ? Parameter{} : vector(tensor, name, width);
   }
 
  private:
   Parameter take(const CheckedTensor& checked) {
-    require_dtype(checked, {dtype_, accumulator_of(dtype_)}, "like the features or their accumulator");
     tensors_.push_back(checked);
     return parameter_of(checked);
   }
@@ -84,16 +74,15 @@ void check_products(const lvx_projection& given, Parameters& parameters, Project
   const std::int64_t width = out.key_width();
   const bool fused = out.layout != LVX_KEY_VALUE_SEPARATE;
   const std::int64_t outputs = fused ? 2 * width : width;
-  const char* why = fused ? "[2 key_heads head_dim]" : "[key_heads head_dim]";
   out.weight = parameters.matrix(given.weight, "projection.weight", outputs, out.width);
-  out.bias = parameters.optional_vector(given.bias, "projection.bias", outputs, why);
+  out.bias = parameters.optional_vector(given.bias, "projection.bias", outputs);
   if (fused) {
     require_null(given.value_weight, "projection.value_weight", "where weight gives both");
     require_null(given.value_bias, "projection.value_bias", "where bias serves both");
     return;
   }
   out.value_weight = parameters.matrix(given.value_weight, "projection.value_weight", width, out.width);
-  out.value_bias = parameters.optional_vector(given.value_bias, "projection.value_bias", width, why);
+  out.value_bias = parameters.optional_vector(given.value_bias, "projection.value_bias", width);
 }
 
 void check_input_norm(const lvx_projection& given, Parameters& parameters, Projection& out) {
@@ -104,12 +93,10 @@ void check_input_norm(const lvx_projection& given, Parameters& parameters, Proje
   } else {
     require_positive(given.input_epsilon, "projection.input_epsilon");
     out.input_norm.epsilon = given.input_epsilon;
-    out.input_norm.weight = parameters.vector(given.input_weight, "projection.input_weight", out.width,
-                                              "[width of the features]");
+    out.input_norm.weight = parameters.vector(given.input_weight, "projection.input_weight", out.width);
   }
   if (out.input_norm.kind == LVX_NORM_LAYER) {
-    out.input_norm.bias = parameters.vector(given.input_bias, "projection.input_bias", out.width,
-                                            "[width of the features]");
+    out.input_norm.bias = parameters.vector(given.input_bias, "projection.input_bias", out.width);
   } else {
     require_null(given.input_bias, "projection.input_bias", "without a layer norm of the features");
   }
@@ -123,40 +110,27 @@ void check_key_norm(const lvx_projection& given, Parameters& parameters, Project
   }
   require_positive(given.key_epsilon, "projection.key_epsilon");
   out.key_norm.epsilon = given.key_epsilon;
-  out.key_norm.weight =
-      parameters.vector(given.key_weight, "projection.key_weight", out.head_dim, "[head_dim]");
+  out.key_norm.weight = parameters.vector(given.key_weight, "projection.key_weight", out.head_dim);
 }
 
 // rows is [batch, rows, ...].
 void check_rotary(const lvx_projection& given, const CheckedTensor& rows, const Place& place,
                   CheckedProjection& out) {
-  require_between(given.rotary, 0, 1, "projection.rotary");
+  require_flag(given.rotary, "projection.rotary");
   out.projection.rotary = given.rotary == 1;
   if (!out.projection.rotary) {
     return require_null(given.positions, "projection.positions", "without a rotary embedding");
   }
   require_positive(given.theta, "projection.theta");
   out.projection.theta = given.theta;
-  const CheckedTensor positions =
-      check_tensor(given.positions, "projection.positions", 2, "[batch, rows]", place);
-  require_shape(positions, {rows.shape[0], rows.shape[1]}, "[batch, rows] of what is projected");
-  require_dtype(positions, {DType::kInt32}, "of positions");
-  out.tensors.push_back(positions);
-  out.projection.positions = {reinterpret_cast<const std::int32_t*>(positions.data), positions.strides[0],
-                              positions.strides[1]};
+  out.tensors.push_back(check_row_integers(given.positions, "projection.positions", rows, place));
+  out.projection.positions = integers_of(out.tensors.back());
 }
 
 }  // namespace
 
-Rows rows_of(const CheckedTensor& tensor) {
-  return {tensor.data,     tensor.dtype,      tensor.shape[0],  tensor.shape[1],
-          tensor.shape[2], tensor.strides[0], tensor.strides[1]};
-}
-
 CheckedTensor check_features(const lvx_tensor* features, const Place& place) {
-  const CheckedTensor checked = check_tensor(features, "features", 3, kFeatures, place);
-  require_dtype(checked, {DType::kFloat64, DType::kFloat32, DType::kBFloat16, DType::kFloat16},
-                "of features");
+  const CheckedTensor checked = check_rows(features, "features", place);
   if (checked.shape[2] < 1) reject("features", "expected a width of 1 or more, got 0");
   return checked;
 }
@@ -170,7 +144,7 @@ CheckedProjection check_projection(const lvx_projection* projection, const Check
   require_between(given.layout, LVX_KEY_VALUE_SEPARATE, LVX_KEY_VALUE_INTERLEAVED, "projection.layout");
   out.width = features.shape[2];
   out.layout = static_cast<lvx_key_value_layout>(given.layout);
-  Parameters parameters(features, place, checked.tensors);
+  Parameters parameters(features.dtype, place, checked.tensors);
   check_products(given, parameters, out);
   check_input_norm(given, parameters, out);
   check_key_norm(given, parameters, out);
@@ -183,7 +157,7 @@ CheckedProjection check_key_finish(const lvx_projection* projection, const Check
   const lvx_projection given = read_options(projection, "projection");
   CheckedProjection checked;
   check_heads(given, checked.projection);
-  Parameters parameters(raw_k, place, checked.tensors);
+  Parameters parameters(raw_k.dtype, place, checked.tensors);
   check_key_norm(given, parameters, checked.projection);
   check_rotary(given, raw_k, place, checked);
   return checked;
@@ -200,13 +174,8 @@ CheckedProjectionGradients check_projection_gradients(const lvx_projection_gradi
     if (tensor == nullptr) return {};
     if (parameter.none()) reject(name, "expected null where there is no such parameter, got a tensor");
     const CheckedTensor gradient =
-        check_tensor(tensor, name, matrix ? 2 : 1, matrix ? "[outputs, width]" : "[width]", place);
-    if (matrix) {
-      require_shape(gradient, {parameter.rows, parameter.width}, "like the parameter");
-    } else {
-      require_shape(gradient, {parameter.width}, "like the parameter");
-    }
-    require_dtype(gradient, {accumulator_of(dtype)}, "the accumulator's of the features");
+        matrix ? check_gradient(tensor, name, {parameter.rows, parameter.width}, dtype, place)
+               : check_gradient(tensor, name, {parameter.width}, dtype, place);
     checked.tensors.push_back(gradient);
     return parameter_of(gradient);
   };
@@ -224,7 +193,7 @@ CheckedProjectionGradients check_projection_gradients(const lvx_projection_gradi
 
 CheckedTensor check_feature_gradient(const lvx_tensor* d_features, const CheckedTensor& features,
                                      const Place& place) {
-  const CheckedTensor checked = check_tensor(d_features, "d_features", 3, kFeatures, place);
+  const CheckedTensor checked = check_rows(d_features, "d_features", place);
   require_shape(checked, {features.shape[0], features.shape[1], features.shape[2]}, "like features");
   require_dtype(checked, {accumulator_of(features.dtype)}, "the accumulator's of the features");
   return checked;

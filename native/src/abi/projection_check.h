@@ -42,6 +42,4 @@ CheckedProjectionGradients check_projection_gradients(const lvx_projection_gradi
 CheckedTensor check_feature_gradient(const lvx_tensor* d_features, const CheckedTensor& features,
                                      const Place& place);
 
-Rows rows_of(const CheckedTensor& tensor);
-
 }  // namespace lvx

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention over keys and values that are projected tile by tile.
-#include <optional>
 #include <string>
 
 #include "abi/attention_check.h"
 #include "abi/error.h"
 #include "abi/group_call.h"
+#include "abi/layer_check.h"
 #include "abi/overlap.h"
 #include "abi/projection_check.h"
 #include "abi/structs.h"
@@ -34,8 +34,8 @@ struct Inputs {
   // Everything that is read, to be kept apart from what is written.
   std::vector<const CheckedTensor*> read() const {
     std::vector<const CheckedTensor*> pointers = pointers_to(projection.tensors);
-    pointers.insert(pointers.end(), {&features, &queries.q, pointer_to(queries.visibility),
-                                     pointer_to(queries.bias)});
+    pointers.insert(pointers.end(),
+                    {&features, &queries.q, pointer_to(queries.visibility), pointer_to(queries.bias)});
     return pointers;
   }
 };
@@ -55,8 +55,7 @@ Inputs check_inputs(const lvx_visual_options& options, const lvx_projection* pro
     throw Error(LVX_INVALID_ARGUMENT, "projection.head_dim: expected " + std::to_string(queries.shape[3]) +
                                           " like q, got " + std::to_string(of.head_dim));
   }
-  in.queries =
-      check_queries(queries, tensors, in.features.shape[1], of.key_heads, options.scale, place);
+  in.queries = check_queries(queries, tensors, in.features.shape[1], of.key_heads, options.scale, place);
   return in;
 }
 
@@ -82,17 +81,17 @@ lvx_status lvx_visual_forward(lvx_group group, const lvx_visual_options* options
                               const lvx_tensor* features, const lvx_tensor* visibility,
                               const lvx_tensor* bias, const lvx_tensor* o, const lvx_tensor* lse,
                               lvx_statistics* statistics) {
-  return visual(group, Operation::kVisualForward, options, statistics,
-                [&](GroupObject& object, const lvx_visual_options& read, const Place& place,
-                    lvx_statistics& counted) {
-                  const Inputs in = check_inputs(read, projection, q, features, {visibility, bias, o, lse}, place);
-                  const std::vector<const CheckedTensor*> outputs{&in.queries.o, &in.queries.lse};
-                  require_separate(outputs, in.read());
-                  const VisualForward arguments{forward_of(in.queries), in.projection.projection,
-                                                rows_of(in.features), read.tile_rows};
-                  const InUse use(object.tenancy.device().busy, "device");
-                  visual_forward(object.group, arguments, &counted);
-                });
+  return visual(
+      group, Operation::kVisualForward, options, statistics,
+      [&](GroupObject& object, const lvx_visual_options& read, const Place& place, lvx_statistics& counted) {
+        const Inputs in = check_inputs(read, projection, q, features, {visibility, bias, o, lse}, place);
+        const std::vector<const CheckedTensor*> outputs{&in.queries.o, &in.queries.lse};
+        require_separate(outputs, in.read());
+        const VisualForward arguments{forward_of(in.queries), in.projection.projection, rows_of(in.features),
+                                      read.tile_rows};
+        const InUse use(object.tenancy.device().busy, "device");
+        visual_forward(object.group, arguments, &counted);
+      });
 }
 
 lvx_status lvx_visual_backward(lvx_group group, const lvx_visual_options* options,
@@ -107,7 +106,7 @@ lvx_status lvx_visual_backward(lvx_group group, const lvx_visual_options* option
       [&](GroupObject& object, const lvx_visual_options& read, const Place& place, lvx_statistics& counted) {
         const Inputs in = check_inputs(read, projection, q, features, {visibility, bias, o, lse}, place);
         const CheckedQueryGradients of_queries = check_query_gradients(in.queries, d_o, dq, dbias, place);
-        std::optional<CheckedTensor> d_in;
+        OptionalTensor d_in;
         if (d_features != nullptr) d_in = check_feature_gradient(d_features, in.features, place);
         const CheckedProjectionGradients sums =
             check_projection_gradients(gradients, in.projection, in.features.dtype, place);
@@ -120,7 +119,7 @@ lvx_status lvx_visual_backward(lvx_group group, const lvx_visual_options* option
                                        in.projection.projection,
                                        rows_of(in.features),
                                        read.tile_rows,
-                                       d_in ? rows_of(*d_in) : Rows{},
+                                       rows_of(d_in),
                                        sums.gradients};
         const InUse use(object.tenancy.device().busy, "device");
         visual_backward(object.group, arguments, &counted);

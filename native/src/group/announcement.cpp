@@ -31,7 +31,8 @@ void require_same_flag(const char* what, std::int32_t mine, std::int32_t theirs,
               rank);
 }
 
-void check_projection(const ProjectionKind& mine, const ProjectionKind& theirs, Operation operation, int rank) {
+void check_projection(const ProjectionKind& mine, const ProjectionKind& theirs, Operation operation,
+                      int rank) {
   require_same("features of width", mine.width, theirs.width, operation, rank);
   require_same("key/value layout", std::int64_t{mine.layout}, std::int64_t{theirs.layout}, operation, rank);
   require_same("norm of the features", std::int64_t{mine.input_norm}, std::int64_t{theirs.input_norm},

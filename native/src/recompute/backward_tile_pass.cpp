@@ -52,14 +52,13 @@ void BackwardTilePass::begin(const Workspace& workspace) {
     message.pack(device, own_, home.block);
     home.block = message;
   } else {
-    home.block.delta =
-        compact_bhs(workspace.at(delta_piece_), accumulator_, own_.query_heads, own_.queries);
+    home.block.delta = compact_bhs(workspace.at(delta_piece_), accumulator_, own_.query_heads, own_.queries);
   }
   device.delta(own_, arguments_.o, arguments_.d_o, home.block.delta);
   home.dq = arguments_.dq;
   if (narrow_) {
-    home.dq = compact_bshd(workspace.at(dq_piece_), accumulator_, own_.queries, own_.query_heads,
-                           own_.head_dim);
+    home.dq =
+        compact_bshd(workspace.at(dq_piece_), accumulator_, own_.queries, own_.query_heads, own_.head_dim);
   }
   d_bias_ = d_bias_sum_.begin(device, workspace);
 }

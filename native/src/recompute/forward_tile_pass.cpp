@@ -10,9 +10,9 @@ ForwardTilePass::ForwardTilePass(Call& call, const Shards& shards, const VisualF
                arguments.tile_rows, KeyProjection::Use::kForward),
       arguments_(arguments.attention),
       travels_(shards.queries_see_others(call.rank())),
-      packs_(travels_ && (!arguments_.visibility.everything() ||
-                          !is_compact(arguments_.q, own_.batch, own_.queries, own_.query_heads,
-                                      own_.head_dim))),
+      packs_(travels_ &&
+             (!arguments_.visibility.everything() ||
+              !is_compact(arguments_.q, own_.batch, own_.queries, own_.query_heads, own_.head_dim))),
       accumulates_(dtype_ != accumulator_),
       homes_(static_cast<std::size_t>(call.size())) {}
 

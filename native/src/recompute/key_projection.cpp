@@ -68,16 +68,15 @@ Rows KeyProjection::product_at(std::byte* data, DType dtype) const {
 }
 
 Bshd KeyProjection::keys_of(const Rows& product) const {
-  const std::int64_t head_stride = projection_.layout == LVX_KEY_VALUE_INTERLEAVED
-                                       ? 2 * projection_.head_dim
-                                       : projection_.head_dim;
+  const std::int64_t head_stride =
+      projection_.layout == LVX_KEY_VALUE_INTERLEAVED ? 2 * projection_.head_dim : projection_.head_dim;
   return {product.data, product.dtype, product.batch_stride, product.row_stride, head_stride};
 }
 
 Bshd KeyProjection::values_of(const Rows& product) const {
   Bshd values = keys_of(product);
-  const std::int64_t before = projection_.layout == LVX_KEY_VALUE_INTERLEAVED ? projection_.head_dim
-                                                                              : projection_.key_width();
+  const std::int64_t before =
+      projection_.layout == LVX_KEY_VALUE_INTERLEAVED ? projection_.head_dim : projection_.key_width();
   values.data += before * size_of(product.dtype);
   return values;
 }
@@ -132,8 +131,7 @@ void KeyProjection::push(const Bshd& raw_keys, const Rows& d_features, const Pro
   if (!d_features.none()) d_tile = d_features.part(begin_, begin_ + rows_);
   if (projection_.input_norm.kind == LVX_NORM_NONE) return push_products(d_tile, true, gradients);
 
-  const bool wants_input =
-      !d_tile.none() || !gradients.input_weight.none() || !gradients.input_bias.none();
+  const bool wants_input = !d_tile.none() || !gradients.input_weight.none() || !gradients.input_bias.none();
   if (!wants_input) return push_products({}, false, gradients);
   const Rows d_input =
       compact_rows(workspace_->at(d_input_piece_), accumulator_, tile_.batch, rows_, tile_.width);

@@ -13,8 +13,8 @@ constexpr std::int64_t kRowsAtOnce = 1024;
 
 // Calls work(begin, end) for the features' rows, tile by tile, with a projection that has opened the tile.
 template <typename Work>
-void for_each_tile(Device& device, const Projection& projection, const Rows& features,
-                   KeyProjection::Use use, Work&& work) {
+void for_each_tile(Device& device, const Projection& projection, const Rows& features, KeyProjection::Use use,
+                   Work&& work) {
   if (features.batch == 0 || features.rows == 0) return;
   const std::int64_t tile_rows = std::max<std::int64_t>(1, kRowsAtOnce / features.batch);
   KeyProjection tiles(device, projection, features, tile_rows, use);

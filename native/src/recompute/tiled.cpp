@@ -90,8 +90,7 @@ void Tiled::start_blocks() {
       transfers_.push_back(send_to(worker, pass_.block(), bytes(pass_.block_bytes(rank_))));
     }
     if (pass_.visits(home, rank_)) {
-      transfers_.push_back(
-          receive_from(home, workspace_.at(at(step).block), bytes(pass_.block_bytes(home))));
+      transfers_.push_back(receive_from(home, workspace_.at(at(step).block), bytes(pass_.block_bytes(home))));
     }
     at(step).blocks = call_.start(transfers_);
   }
@@ -108,9 +107,8 @@ void Tiled::learn(int step) {
   const int home = home_at(step);
   if (!pass_.shards().sees(home, rank_)) return;
   const Visibility visibility = pass_.visibility(home);
-  const std::span<std::uint8_t> seen =
-      std::span(seen_).subspan(static_cast<std::size_t>(step) * static_cast<std::size_t>(tiles_),
-                               static_cast<std::size_t>(tiles_));
+  const std::span<std::uint8_t> seen = std::span(seen_).subspan(
+      static_cast<std::size_t>(step) * static_cast<std::size_t>(tiles_), static_cast<std::size_t>(tiles_));
   if (visibility.everything()) {
     std::fill(seen.begin(), seen.end(), std::uint8_t{1});
   } else {
@@ -142,8 +140,8 @@ void Tiled::attend(int step, std::int64_t tile) {
   const int home = home_at(step);
   call_.compute([&] { pass_.attend(home); });
   if (--at(step).unseen > 0 || step == 0) return;
-  const Transfer result = send_to(home, workspace_.at(at(step).result),
-                                  static_cast<std::size_t>(pass_.result_bytes(home)));
+  const Transfer result =
+      send_to(home, workspace_.at(at(step).result), static_cast<std::size_t>(pass_.result_bytes(home)));
   at(step).departure = call_.start({&result, 1});
 }
 

@@ -89,8 +89,8 @@ void attention_forward(Group& group, const AttentionForward& arguments, lvx_stat
 }
 
 void attention_backward(Group& group, const AttentionBackward& arguments, lvx_statistics* statistics) {
-  run<BackwardQueryPass, BackwardKeyPass, BackwardHeadPass>(
-      group, announce(Operation::kBackward, arguments), arguments, statistics);
+  run<BackwardQueryPass, BackwardKeyPass, BackwardHeadPass>(group, announce(Operation::kBackward, arguments),
+                                                            arguments, statistics);
 }
 
 }  // namespace lvx

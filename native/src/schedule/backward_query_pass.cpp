@@ -95,8 +95,7 @@ void BackwardQueryPass::begin(const Workspace& workspace) {
     message.pack(call_.device(), problem, own_);
     own_ = message;
   } else {
-    own_.delta =
-        compact_bhs(workspace.at(delta_piece_), accumulator_, problem.query_heads, problem.queries);
+    own_.delta = compact_bhs(workspace.at(delta_piece_), accumulator_, problem.query_heads, problem.queries);
   }
   call_.device().delta(problem, arguments_.o, arguments_.d_o, own_.delta);
 
@@ -117,8 +116,8 @@ void BackwardQueryPass::begin(const Workspace& workspace) {
   if (visited_) clear_key_gradients();
 }
 
-BackwardArguments BackwardQueryPass::against_keys(int home, const BackwardBlock& parts, std::int64_t first_key,
-                                                  std::int64_t end_key) const {
+BackwardArguments BackwardQueryPass::against_keys(int home, const BackwardBlock& parts,
+                                                  std::int64_t first_key, std::int64_t end_key) const {
   BackwardArguments result;
   result.problem = problem_of(home);
   result.problem.keys = end_key - first_key;

@@ -36,7 +36,8 @@ struct VisualProblem {
   explicit VisualProblem(std::uint64_t seed);
 
   // The projection of some rows; positions are [batch, rows] of those.
-  Projection view(const ProjectionValues& values, const std::vector<std::int32_t>& at, std::int64_t rows) const;
+  Projection view(const ProjectionValues& values, const std::vector<std::int32_t>& at,
+                  std::int64_t rows) const;
   ProjectionGradients gradients(ProjectionValues& sums) const;
 
   // From dk and dv of all keys.
@@ -194,7 +195,8 @@ inline void VisualProblem::backward(const Values& dk, const Values& dv, Values& 
       for (std::int64_t d = 0; d < p.head_dim; ++d) {
         for (const bool value : {false, true}) {
           const std::size_t out = output(head, d, value);
-          const double gradient = value ? dv[static_cast<std::size_t>(at + d)] : d_raw[static_cast<std::size_t>(d)];
+          const double gradient =
+              value ? dv[static_cast<std::size_t>(at + d)] : d_raw[static_cast<std::size_t>(d)];
           if (!sums.bias.empty()) sums.bias[out] += gradient;
           for (std::size_t i = 0; i < input.size(); ++i) {
             sums.weight[out * input.size() + i] += gradient * input[i];

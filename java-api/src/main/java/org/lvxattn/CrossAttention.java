@@ -121,10 +121,7 @@ public final class CrossAttention {
 
   /** A result that is not computed yet. */
   private AttentionForward newForward(Device device, Tensor q, Tensor k, Tensor v, Mask mask) {
-    Arguments.present(q, "q").requireUsable("q");
-    requireShape(q, "q", heads);
-    Arguments.require(
-        q.dtype().isFloating(), "q is " + q.dtype() + "; a floating-point dtype was expected");
+    requireQuery(q);
     Tensor output = Tensor.allocate(device, q.dtype(), q.shape());
     try {
       Tensor logSumExp =
@@ -388,6 +385,14 @@ public final class CrossAttention {
     requireShape(Arguments.present(q, "q"), "q", heads);
     requireShape(Arguments.present(k, "k"), "k", keyValueHeads);
     requireShape(Arguments.present(v, "v"), "v", keyValueHeads);
+  }
+
+  /** For results that are made after the queries. */
+  void requireQuery(Tensor q) {
+    Arguments.present(q, "q").requireUsable("q");
+    requireShape(q, "q", heads);
+    Arguments.require(
+        q.dtype().isFloating(), "q is " + q.dtype() + "; a floating-point dtype was expected");
   }
 
   private void requireShape(Tensor tensor, String name, int expectedHeads) {

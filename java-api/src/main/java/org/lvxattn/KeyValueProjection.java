@@ -425,8 +425,8 @@ public final class KeyValueProjection {
      * @param weight {@code [width]}
      * @param bias {@code [width]} for {@link Norm#LAYER}, null for {@link Norm#RMS}
      * @throws NullPointerException if norm or weight is null
-     * @throws IllegalArgumentException if norm is {@link Norm#NONE}, epsilon is not above 0, or bias
-     *     does not go with norm
+     * @throws IllegalArgumentException if norm is {@link Norm#NONE}, epsilon is not above 0, or
+     *     bias does not go with norm
      */
     public Builder inputNorm(Norm norm, double epsilon, Tensor weight, @Nullable Tensor bias) {
       Arguments.require(
@@ -461,8 +461,8 @@ public final class KeyValueProjection {
     }
 
     /**
-     * Rotates the pairs (i, i + headDim / 2) of each head of the keys by {@code position * theta^(-2
-     * i / headDim)} (arXiv 2104.09864).
+     * Rotates the pairs (i, i + headDim / 2) of each head of the keys by {@code position *
+     * theta^(-2 i / headDim)} (arXiv 2104.09864).
      *
      * @param theta above 0
      * @param positions int32 {@code [batch, rows]}, of this rank's features
