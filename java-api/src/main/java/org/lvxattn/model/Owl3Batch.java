@@ -82,7 +82,7 @@ public final class Owl3Batch implements AutoCloseable {
     try {
       Tensor positions = positions(device, images.batch(), past, text);
       made.atEnd(positions::close);
-      Tensor causal = causal(images.batch(), fresh, cached).toTensor(device, text);
+      Tensor causal = causal(images.batch(), fresh, cached).toTensor(device, images.batch(), text);
       made.atEnd(causal::close);
       VisualMask seen = seen(device, variant, images, past, text);
       made.atEnd(seen::close);
@@ -139,7 +139,7 @@ public final class Owl3Batch implements AutoCloseable {
       }
       first += (long) tokens.length * images.tokensPerImage();
     }
-    return VisualMask.of(device, ranges, live, text);
+    return VisualMask.ofFolded(device, ranges, live, text);
   }
 
   Owl3Variant variant() {

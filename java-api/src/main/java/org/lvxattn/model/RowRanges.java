@@ -47,9 +47,12 @@ final class RowRanges {
   }
 
   /**
-   * The visibility of this rank's rows, int32 [batch, rows, ranges, 2]; ranges as all rows need.
+   * The visibility of this rank's rows, int32 [items, rows, ranges, 2] with as many ranges as any
+   * row of any rank needs.
+   *
+   * @param items the batch; or 1 for the rows of all items, one after the other
    */
-  Tensor toTensor(Device device, RowShard shard) {
+  Tensor toTensor(Device device, int items, RowShard shard) {
     int ranges = Math.max(1, Arrays.stream(bounds).mapToInt(row -> row.length / 2).max().orElse(0));
     int local = Math.toIntExact(shard.rows());
     int[] values = new int[batch * local * ranges * 2];
@@ -61,7 +64,7 @@ final class RowRanges {
         at += 2 * ranges;
       }
     }
-    return Scope.filled(device, values, batch, local, ranges, 2);
+    return Scope.filled(device, values, items, items == 0 ? 0 : batch / items * local, ranges, 2);
   }
 
   private static int toInt(long key) {

@@ -32,13 +32,22 @@ public final class VisualMask implements AutoCloseable {
    * @param live for all rows of each batch item, [batch * rows], whether it sees an image
    */
   static VisualMask of(Device device, RowRanges ranges, boolean[] live, RowShard shard) {
+    return of(device, ranges.toTensor(device, ranges.batch(), shard), ranges, live, shard);
+  }
+
+  /** As above, for a visual side that is one item for the rows of all items. */
+  static VisualMask ofFolded(Device device, RowRanges ranges, boolean[] live, RowShard shard) {
+    return of(device, ranges.toTensor(device, 1, shard), ranges, live, shard);
+  }
+
+  private static VisualMask of(
+      Device device, Tensor visibility, RowRanges ranges, boolean[] live, RowShard shard) {
     int rows = Math.toIntExact(shard.rows());
     int[] flags = new int[ranges.batch() * rows];
     for (int i = 0; i < flags.length; i++) {
       int row = Math.toIntExact(shard.begin() + i % rows);
       flags[i] = live[i / rows * ranges.rows() + row] ? 1 : 0;
     }
-    Tensor visibility = ranges.toTensor(device, shard);
     try {
       return new VisualMask(visibility, Scope.filled(device, flags, ranges.batch(), rows));
     } catch (RuntimeException e) {
