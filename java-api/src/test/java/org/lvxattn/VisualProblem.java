@@ -2,6 +2,7 @@
 package org.lvxattn;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -10,6 +11,9 @@ import org.jspecify.annotations.Nullable;
  * Random features, parameters, queries and masks over several ranks, as the seed will have them.
  */
 final class VisualProblem {
+  private static final List<KeyValueLayout> LAYOUTS = List.of(KeyValueLayout.values());
+  private static final List<Norm> NORMS = List.of(Norm.values());
+
   final int ranks;
   final int batch;
   final int keyHeads;
@@ -61,8 +65,8 @@ final class VisualProblem {
     tileRows = 1 + random.nextInt(20);
     queryBegin = bounds(queries);
     keyBegin = bounds(keys);
-    layout = KeyValueLayout.values()[random.nextInt(3)];
-    inputNorm = Norm.values()[random.nextInt(3)];
+    layout = LAYOUTS.get(random.nextInt(LAYOUTS.size()));
+    inputNorm = NORMS.get(random.nextInt(NORMS.size()));
     keyNorm = random.nextBoolean();
     rotary = random.nextBoolean();
     q = new Whole(batch, queries, heads * headDim, normal(batch * queries * heads * headDim, 0, 1));
