@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.lvxattn.VisualCheckpoint.Policy;
@@ -32,15 +33,22 @@ class VisualCheckpointTest {
   }
 
   @Test
-  void halfPrecisionStaysAsNearAsItsRoundingAllows() {
+  void otherPrecisionsStayWithinTheContract() {
     Map<DType, double[]> limits = new EnumMap<>(DType.class);
     limits.put(DType.FLOAT32, new double[] {2e-5, 2e-5});
-    limits.put(DType.BFLOAT16, new double[] {3e-2, 6e-2});
-    limits.put(DType.FLOAT16, new double[] {4e-3, 8e-3});
-    for (int seed = 0; seed < 40; seed++) {
-      VisualProblem problem = new VisualProblem(seed);
-      VisualResults expected = VisualTextbook.solve(problem);
+    // Twice what attention alone may err: keys and values are rounded to the dtype on their way.
+    limits.put(DType.BFLOAT16, new double[] {1.2e-2, 3.2e-2});
+    limits.put(DType.FLOAT16, new double[] {1.6e-3, 4e-3});
+    for (int seed = 0; seed < 60; seed++) {
       for (Map.Entry<DType, double[]> limit : limits.entrySet()) {
+        VisualProblem problem = new VisualProblem(seed);
+        if (problem.width < 8) {
+          continue; // a norm of few numbers has hardly a gradient, only a difference of large ones
+        }
+        try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1))) {
+          problem.round(device, limit.getKey());
+        }
+        VisualResults expected = VisualTextbook.solve(problem);
         for (Policy policy : Policy.values()) {
           VisualResults actual = solve(problem, policy, Strategy.QUERY_RING, limit.getKey());
           String where = "seed " + seed + ", " + limit.getKey() + ", " + policy + ": " + problem;
@@ -68,9 +76,13 @@ class VisualCheckpointTest {
             checkpoint.backward(forward, null, null, rank.dO, rank.dq, rank.dBias, gradients);
             rank.put(whole, forward, checkpoint, gradients);
           }
-          return null;
+          return group.rank();
         });
     return whole;
+  }
+
+  private static double[] weight(KeyValueProjection.Gradients gradients) {
+    return Objects.requireNonNull(gradients.weight()).toDoubles();
   }
 
   private static void compare(
@@ -107,10 +119,10 @@ class VisualCheckpointTest {
                 KeyValueProjection.Gradients gradients = rank.projection.newGradients()) {
               checkpoint.backward(first, rank.dO, rank.dq, gradients);
               double[] once = checkpoint.featuresGradient().toDoubles();
-              double[] weightOnce = gradients.weight().toDoubles();
+              double[] weightOnce = weight(gradients);
               checkpoint.backward(second, rank.dO, rank.dq, gradients);
               double[] twice = checkpoint.featuresGradient().toDoubles();
-              double[] weightTwice = gradients.weight().toDoubles();
+              double[] weightTwice = weight(gradients);
               for (int i = 0; i < once.length; i++) {
                 once[i] *= 2;
               }
@@ -120,7 +132,7 @@ class VisualCheckpointTest {
               near("dFeatures", twice, once, EXACT);
               near("weight", weightTwice, weightOnce, EXACT);
             }
-            return null;
+            return group.rank();
           });
     }
   }
@@ -153,13 +165,13 @@ class VisualCheckpointTest {
                 whole[i] /= 2;
               }
               near("dq", rank.dq.toDoubles(), whole, EXACT);
-              double[] weight = own.weight().toDoubles();
+              double[] weight = weight(own);
               for (int i = 0; i < weight.length; i++) {
                 weight[i] /= 2;
               }
-              near("weight", halved.weight().toDoubles(), weight, EXACT);
+              near("weight", weight(halved), weight, EXACT);
             }
-            return null;
+            return group.rank();
           });
     }
   }
@@ -187,7 +199,7 @@ class VisualCheckpointTest {
               }
             }
           }
-          return null;
+          return group.rank();
         });
     near("o", actual.o.values, expected.o.values, EXACT);
   }

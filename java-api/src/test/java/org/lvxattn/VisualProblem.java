@@ -2,6 +2,7 @@
 package org.lvxattn;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -10,6 +11,9 @@ import org.jspecify.annotations.Nullable;
  * Random features, parameters, queries and masks over several ranks, as the seed will have them.
  */
 final class VisualProblem {
+  private static final List<KeyValueLayout> LAYOUTS = List.of(KeyValueLayout.values());
+  private static final List<Norm> NORMS = List.of(Norm.values());
+
   final int ranks;
   final int batch;
   final int keyHeads;
@@ -61,8 +65,8 @@ final class VisualProblem {
     tileRows = 1 + random.nextInt(20);
     queryBegin = bounds(queries);
     keyBegin = bounds(keys);
-    layout = KeyValueLayout.values()[random.nextInt(3)];
-    inputNorm = Norm.values()[random.nextInt(3)];
+    layout = LAYOUTS.get(random.nextInt(LAYOUTS.size()));
+    inputNorm = NORMS.get(random.nextInt(NORMS.size()));
     keyNorm = random.nextBoolean();
     rotary = random.nextBoolean();
     q = new Whole(batch, queries, heads * headDim, normal(batch * queries * heads * headDim, 0, 1));
@@ -108,6 +112,27 @@ final class VisualProblem {
       ends = IntStream.concat(ends, random.ints(2L * ranges, 0, keys + 1).sorted());
     }
     return ends.toArray();
+  }
+
+  /** Rounds what is computed from to what a dtype can hold, so that only computing makes errors. */
+  void round(Device device, DType dtype) {
+    for (double[] values :
+        Arrays.<double @Nullable []>asList(
+            q.values,
+            dO.values,
+            features.values,
+            bias == null ? null : bias.values,
+            weight,
+            projectionBias,
+            inputWeight,
+            inputBias,
+            keyWeight)) {
+      if (values != null) {
+        try (Tensor tensor = Tensor.allocate(device, dtype, values.length)) {
+          System.arraycopy(tensor.copyFrom(values).toDoubles(), 0, values, 0, values.length);
+        }
+      }
+    }
   }
 
   /** Rows of an int tensor {@code [batch, rows, width]}. */
