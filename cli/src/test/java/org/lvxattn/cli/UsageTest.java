@@ -23,7 +23,20 @@ class UsageTest {
       value = {
         "                                   | Missing required subcommand",
         "fly                                | 'fly'",
-        "run --layers 2                     | Unknown option",
+        "run --layers x                     | expected an integer from 1 on",
+        "run --policy KEEP                  | go with --layers alone",
+        "run --layers 1 --policy DROP       | expected KEEP, RECOMPUTE, RECOMPUTE_TILED or all",
+        "run --layers 1 --scale-width 2     | expected above 0 up to 1",
+        "run --layers 1 --shape 1,2,3,4,2,8 | not with --shape",
+        "run --layers 1 --group gloo        | over local ranks",
+        "run --layers 1 --frames 0          | numbers from 1 on",
+        "run --layers 1 --check --dtype float16 | for float32 and float64",
+        "run --layers 1 --model mplug-owl3-1b --frames 9 --text 9 | --text above --frames",
+        "train-demo --model gpt             | expected one of llama3v, openflamingo, mplug-owl3",
+        "train-demo --optimizer adagrad     | expected adam or sgd",
+        "train-demo --dtype bfloat16        | expected float64 or float32",
+        "train-demo --learning-rate 0       | learningRate is 0.0",
+        "train-demo --chart loss.gif        | expected a name ending in .svg or .png",
         "run --ranks 0                      | expected an integer from 1 on",
         "run --ranks x                      | expected an integer from 1 on",
         "run --repeat -1                    | expected an integer from 1 on",
@@ -94,7 +107,7 @@ class UsageTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"run", "compare", "plan", "verify", "kernel", "doctor"})
+  @ValueSource(strings = {"run", "compare", "plan", "verify", "kernel", "train-demo", "doctor"})
   void everyCommandHasHelp(String command) {
     Lvx lvx = Lvx.run(command, "--help");
     assertThat(lvx.code()).isZero();

@@ -14,7 +14,7 @@ public final class Initial {
 
   /**
    * Fills parameters by their names and shapes: weights of products so that they keep the scale of
-   * their input, weights of norms with 1, scalar gates with 1, that is open, and all else with 0.
+   * their input, weights of norms with 1, gates with 1, that is half open or more, biases with 0.
    */
   public static void fill(Parameters parameters, long seed) {
     parameters.tensors().forEach((name, tensor) -> fill(name, tensor, seed));
@@ -23,7 +23,7 @@ public final class Initial {
   private static void fill(String name, Tensor tensor, long seed) {
     if (tensor.rank() == 2) {
       uniform(tensor, new SplittableRandom(seed ^ name.hashCode()));
-    } else if (name.endsWith(".weight") || tensor.elements() == 1) {
+    } else if (name.endsWith(".weight") || name.endsWith("gate")) {
       double[] ones = new double[(int) tensor.elements()];
       Arrays.fill(ones, 1);
       tensor.copyFrom(ones);

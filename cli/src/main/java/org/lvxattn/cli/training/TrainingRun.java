@@ -112,7 +112,7 @@ public final class TrainingRun {
           gradients.clear();
           double[] sums = backward(stack, parameters, gradients, task.batch(i));
           gradients.allReduce(group);
-          optimizer.step(gradients.tensors());
+          optimizer.step(gradients.tensors(), rate(gradients));
           losses.add(sums[0]);
           accuracies.add(sums[1] / (plan.batch() * task.patterns()));
           step.run();
@@ -125,6 +125,17 @@ public final class TrainingRun {
               .average()
               .orElse(Double.NaN);
       return new Outcome(losses, accuracy, (System.nanoTime() - begin) * 1e-9);
+    }
+
+    /** Smaller where the gradient is long, so that one odd batch does not undo what was learnt. */
+    private double rate(Gradients gradients) {
+      double squares = 0;
+      for (Tensor gradient : gradients.tensors().values()) {
+        for (double x : gradient.toDoubles()) {
+          squares += x * x;
+        }
+      }
+      return settings.rule().learningRate() / Math.max(1, Math.sqrt(squares));
     }
 
     private SequencedMap<String, long[]> shapes() {
