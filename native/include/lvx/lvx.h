@@ -262,12 +262,21 @@ LVX_API lvx_status lvx_group_barrier(lvx_group group);
  *  65536 bytes, as many on every rank; for agreeing on things, not for data. A collective call. */
 LVX_API lvx_status lvx_group_all_gather(lvx_group group, const void* mine, uint64_t bytes, void* all);
 
+/**
+ * Replaces tensor by its sum over the ranks, which have it in the same dtype and shape: float32 or float64, compact. The
+ * order of the sum depends on the number of ranks alone, and all ranks get the same bits. A collective call.
+ */
+LVX_API lvx_status lvx_group_all_reduce(lvx_group group, const lvx_tensor* tensor);
+
 /** What the ranks of a group do together. */
 typedef enum lvx_operation {
-  LVX_OPERATION_BARRIER = 0,    /**< lvx_group_barrier */
-  LVX_OPERATION_ALL_GATHER = 1, /**< lvx_group_all_gather */
-  LVX_OPERATION_FORWARD = 2,    /**< lvx_attention_forward */
-  LVX_OPERATION_BACKWARD = 3    /**< lvx_attention_backward */
+  LVX_OPERATION_BARRIER = 0,        /**< lvx_group_barrier */
+  LVX_OPERATION_ALL_GATHER = 1,     /**< lvx_group_all_gather */
+  LVX_OPERATION_FORWARD = 2,        /**< lvx_attention_forward */
+  LVX_OPERATION_BACKWARD = 3,       /**< lvx_attention_backward */
+  LVX_OPERATION_ALL_REDUCE = 4,     /**< lvx_group_all_reduce */
+  LVX_OPERATION_VISUAL_FORWARD = 5, /**< lvx_visual_forward */
+  LVX_OPERATION_VISUAL_BACKWARD = 6 /**< lvx_visual_backward */
 } lvx_operation;
 
 /**
@@ -369,6 +378,179 @@ LVX_API lvx_status lvx_attention_merge(lvx_device device, const lvx_tensor* o_pa
 /** delta = rowsum(d_o * o): [B, Hq, Sq], float32 (float64 for float64). */
 LVX_API lvx_status lvx_attention_delta(lvx_device device, const lvx_tensor* o, const lvx_tensor* d_o,
                                        const lvx_tensor* delta);
+
+/* ---- What layers do beside attention ----------------------------------------------------------------------------- */
+
+/*
+ * On one device. x and what is like it are [batch, rows, width] of one floating-point dtype, computed in float32
+ * (float64 for float64). Parameters have that dtype or its accumulator's (float32; float64 for float64). Gradients of
+ * parameters have the accumulator's and are added to; every other output is overwritten, unless add says otherwise. An
+ * output may be the very tensor it is computed from only where that is said. live, where it is given, is int32
+ * [batch, rows]: rows with 0 are left out as described.
+ */
+
+/** y = x w^T + b: x [batch, rows, in], w [out, in], b null or [out], y [batch, rows, out]. */
+LVX_API lvx_status lvx_linear_forward(lvx_device device, const lvx_tensor* x, const lvx_tensor* w,
+                                      const lvx_tensor* b, const lvx_tensor* y);
+
+/** dx = dy w, added to dx if add_dx is 1; dw += dy^T x; db += column sums of dy. Null: not wanted; x may be null if
+ *  dw is. */
+LVX_API lvx_status lvx_linear_backward(lvx_device device, const lvx_tensor* x, const lvx_tensor* w,
+                                       const lvx_tensor* dy, const lvx_tensor* dx, int32_t add_dx,
+                                       const lvx_tensor* dw, const lvx_tensor* db);
+
+typedef enum lvx_norm {
+  LVX_NORM_NONE = 0,
+  LVX_NORM_RMS = 1,  /**< weight * x / sqrt(mean(x^2) + epsilon) (arXiv 1910.07467) */
+  LVX_NORM_LAYER = 2 /**< weight * (x - mean) / sqrt(variance + epsilon) + bias (arXiv 1607.06450) */
+} lvx_norm;
+
+/** Normalises the last dimension of x, [batch, rows, width] or [batch, rows, heads, width]; weight and bias [width],
+ *  bias for LVX_NORM_LAYER alone. y may be x. */
+LVX_API lvx_status lvx_norm_forward(lvx_device device, int32_t norm, double epsilon, const lvx_tensor* x,
+                                    const lvx_tensor* weight, const lvx_tensor* bias, const lvx_tensor* y);
+
+/** From x, which forward read. dx may be dy unless it is added to; null: not wanted. */
+LVX_API lvx_status lvx_norm_backward(lvx_device device, int32_t norm, double epsilon, const lvx_tensor* x,
+                                     const lvx_tensor* weight, const lvx_tensor* dy, const lvx_tensor* dx,
+                                     int32_t add_dx, const lvx_tensor* dweight, const lvx_tensor* dbias);
+
+/**
+ * Rotary embedding (arXiv 2104.09864) of the pairs (i, i + D/2) of each head by positions * theta^(-2 i / D); angles in
+ * float64. x [batch, rows, heads, D], positions int32 [batch, rows]; y may be x. inverse 1: by the negative angle, which
+ * is also the gradient.
+ */
+LVX_API lvx_status lvx_rotary(lvx_device device, double theta, int32_t inverse, const lvx_tensor* x,
+                              const lvx_tensor* positions, const lvx_tensor* y);
+
+/** y = silu(gate) * up (SwiGLU, arXiv 2002.05202); y may be gate or up. */
+LVX_API lvx_status lvx_swiglu_forward(lvx_device device, const lvx_tensor* gate, const lvx_tensor* up,
+                                      const lvx_tensor* y);
+
+/** dgate may be gate, dup may be up. */
+LVX_API lvx_status lvx_swiglu_backward(lvx_device device, const lvx_tensor* gate, const lvx_tensor* up,
+                                       const lvx_tensor* dy, const lvx_tensor* dgate, const lvx_tensor* dup);
+
+/** y = x Phi(x), with erf (arXiv 1606.08415); y may be x. */
+LVX_API lvx_status lvx_gelu_forward(lvx_device device, const lvx_tensor* x, const lvx_tensor* y);
+
+/** dx may be x or dy. */
+LVX_API lvx_status lvx_gelu_backward(lvx_device device, const lvx_tensor* x, const lvx_tensor* dy,
+                                     const lvx_tensor* dx);
+
+/** y = x + tanh(gate) branch in live rows, y = x in others. gate [1], or null for the factor 1; y may be x or branch. */
+LVX_API lvx_status lvx_gated_add_forward(lvx_device device, const lvx_tensor* x, const lvx_tensor* branch,
+                                         const lvx_tensor* gate, const lvx_tensor* live, const lvx_tensor* y);
+
+/** dbranch may be branch; it is 0 in rows that are not live. The gradient of x is dy itself. dgate may be null. */
+LVX_API lvx_status lvx_gated_add_backward(lvx_device device, const lvx_tensor* branch, const lvx_tensor* gate,
+                                          const lvx_tensor* live, const lvx_tensor* dy,
+                                          const lvx_tensor* dbranch, const lvx_tensor* dgate);
+
+/** y = (1 - sigmoid(gate)) a + sigmoid(gate) b in live rows, y = a in others. gate [width]; y may be a or b. */
+LVX_API lvx_status lvx_blend_forward(lvx_device device, const lvx_tensor* a, const lvx_tensor* b,
+                                     const lvx_tensor* gate, const lvx_tensor* live, const lvx_tensor* y);
+
+/** da may be a, db may be b; dgate may be null. */
+LVX_API lvx_status lvx_blend_backward(lvx_device device, const lvx_tensor* a, const lvx_tensor* b,
+                                      const lvx_tensor* gate, const lvx_tensor* live, const lvx_tensor* dy,
+                                      const lvx_tensor* da, const lvx_tensor* db, const lvx_tensor* dgate);
+
+/** y += x. */
+LVX_API lvx_status lvx_add(lvx_device device, const lvx_tensor* x, const lvx_tensor* y);
+
+/** Zeroes the rows of x that are not live. */
+LVX_API lvx_status lvx_clear_rows(lvx_device device, const lvx_tensor* live, const lvx_tensor* x);
+
+/* ---- Keys and values from visual features ------------------------------------------------------------------------- */
+
+typedef enum lvx_key_value_layout {
+  LVX_KEY_VALUE_SEPARATE = 0,     /**< weight gives K, value_weight V, head after head */
+  LVX_KEY_VALUE_CONCATENATED = 1, /**< weight gives K of all heads, then V of all heads */
+  LVX_KEY_VALUE_INTERLEAVED = 2   /**< weight gives K and V of the first head, then of the second, ... */
+} lvx_key_value_layout;
+
+/**
+ * How a layer makes keys and values of features [batch, Skv, width]:
+ *   f = input_norm(features);  K = f Wk^T + bk;  V = f Wv^T + bv;  K = rotary(key_norm(K), positions)
+ */
+typedef struct lvx_projection {
+  uint64_t struct_size;
+  int32_t key_heads;
+  int32_t head_dim;
+  int32_t layout;     /**< lvx_key_value_layout */
+  int32_t input_norm; /**< lvx_norm of the features */
+  int32_t key_norm;   /**< lvx_norm of each head's keys: LVX_NORM_NONE or LVX_NORM_RMS */
+  int32_t rotary;     /**< 1: keys are rotated by positions */
+  double input_epsilon;
+  double key_epsilon;
+  double theta;                   /**< of the rotary embedding */
+  const lvx_tensor* weight;       /**< [Hkv D, width]; [2 Hkv D, width] where it gives both */
+  const lvx_tensor* bias;         /**< null, or [Hkv D]; [2 Hkv D] where it serves both */
+  const lvx_tensor* value_weight; /**< [Hkv D, width] for LVX_KEY_VALUE_SEPARATE, null for the others */
+  const lvx_tensor* value_bias;   /**< null, or [Hkv D] for LVX_KEY_VALUE_SEPARATE */
+  const lvx_tensor* input_weight; /**< [width], of input_norm */
+  const lvx_tensor* input_bias;   /**< [width], of LVX_NORM_LAYER */
+  const lvx_tensor* key_weight;   /**< [D], of key_norm */
+  const lvx_tensor* positions;    /**< int32 [batch, Skv], of rotary */
+} lvx_projection;
+
+/** Gradients of a projection's parameters, as those have it: added to; null: not wanted, or no such parameter. */
+typedef struct lvx_projection_gradients {
+  uint64_t struct_size;
+  const lvx_tensor* weight;
+  const lvx_tensor* bias;
+  const lvx_tensor* value_weight;
+  const lvx_tensor* value_bias;
+  const lvx_tensor* input_weight;
+  const lvx_tensor* input_bias;
+  const lvx_tensor* key_weight;
+} lvx_projection_gradients;
+
+/** raw_k, v [batch, Skv, Hkv, D]: keys before key_norm and rotary, and values. */
+LVX_API lvx_status lvx_project_forward(lvx_device device, const lvx_projection* projection,
+                                       const lvx_tensor* features, const lvx_tensor* raw_k,
+                                       const lvx_tensor* v);
+
+/** k = rotary(key_norm(raw_k)); k may be raw_k. */
+LVX_API lvx_status lvx_project_keys(lvx_device device, const lvx_projection* projection,
+                                    const lvx_tensor* raw_k, const lvx_tensor* k);
+
+/** Gradients from those of k and v. dk is overwritten where there is a norm or a rotary embedding. d_features, in the
+ *  accumulator's dtype, is added to; null: not wanted. */
+LVX_API lvx_status lvx_project_backward(lvx_device device, const lvx_projection* projection,
+                                        const lvx_tensor* features, const lvx_tensor* raw_k,
+                                        const lvx_tensor* dk, const lvx_tensor* dv,
+                                        const lvx_tensor* d_features,
+                                        const lvx_projection_gradients* gradients);
+
+typedef struct lvx_visual_options {
+  uint64_t struct_size;
+  double scale; /**< as in lvx_attention_options */
+  int64_t
+      tile_rows; /**< rows of features that are projected at a time, 1 or more; the last tile may be short */
+} lvx_visual_options;
+
+/**
+ * lvx_attention_forward over keys and values that are projected tile by tile and never kept: all queries are gathered
+ * first, while the first tile is projected; every tile is projected once; partial results go home at the end.
+ *
+ * @param features [B, Skv, width] of this rank, dtype of q
+ * Otherwise as lvx_attention_forward; a collective call.
+ */
+LVX_API lvx_status lvx_visual_forward(lvx_group group, const lvx_visual_options* options,
+                                      const lvx_projection* projection, const lvx_tensor* q,
+                                      const lvx_tensor* features, const lvx_tensor* visibility,
+                                      const lvx_tensor* bias, const lvx_tensor* o, const lvx_tensor* lse,
+                                      lvx_statistics* statistics);
+
+/** Gradients of lvx_visual_forward, likewise tile by tile. d_features and gradients as in lvx_project_backward, the rest
+ *  as in lvx_attention_backward. Gradients of parameters are this rank's share: their sum over the ranks is the whole. */
+LVX_API lvx_status lvx_visual_backward(
+    lvx_group group, const lvx_visual_options* options, const lvx_projection* projection, const lvx_tensor* q,
+    const lvx_tensor* features, const lvx_tensor* visibility, const lvx_tensor* bias, const lvx_tensor* o,
+    const lvx_tensor* lse, const lvx_tensor* d_o, const lvx_tensor* dq, const lvx_tensor* d_features,
+    const lvx_projection_gradients* gradients, const lvx_tensor* dbias, lvx_statistics* statistics);
 
 /** The oracle: textbook attention in float64, one thread, no blocking. All tensors float64 on the CPU, unsharded. */
 LVX_API lvx_status lvx_reference_forward(double scale, const lvx_tensor* q, const lvx_tensor* k,

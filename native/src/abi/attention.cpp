@@ -3,13 +3,12 @@
 #include "abi/attention_check.h"
 #include "abi/error.h"
 #include "abi/group_call.h"
+#include "abi/place.h"
 #include "abi/structs.h"
 
 using namespace lvx;
 
 namespace {
-
-Place place_of(const Device& device) { return {device.kind(), device.ordinal()}; }
 
 lvx_attention_options read_attention_options(const lvx_attention_options* options) {
   const lvx_attention_options read = read_options(options, "options");

@@ -2,7 +2,6 @@
 #include "abi/attention_check.h"
 
 #include <cmath>
-#include <optional>
 #include <string>
 
 #include "abi/overlap.h"
@@ -14,10 +13,6 @@ constexpr const char* kBshd = "[batch, sequence, heads, headDim]";
 constexpr const char* kBhs = "[batch, heads, sequence]";
 constexpr const char* kVisibility = "[batch, queries, ranges, 2]";
 constexpr const char* kBias = "[batch or 1, heads or 1, queries or 1, keys]";
-
-using Optional = std::optional<CheckedTensor>;
-
-const CheckedTensor* pointer_to(const Optional& tensor) { return tensor ? &*tensor : nullptr; }
 
 CheckedTensor check_bshd(const lvx_tensor* tensor, const char* name, const Place& place) {
   return check_tensor(tensor, name, 4, kBshd, place);
@@ -54,17 +49,9 @@ CheckedTensor check_row_values(const lvx_tensor* tensor, const char* name, const
   return checked;
 }
 
-// The arguments that forward and backward share.
-struct Inputs {
-  CheckedTensor q, k, v;
-  Optional visibility, bias;
-  CheckedTensor o, lse;
-  Problem problem;
-};
-
-Optional check_visibility(const lvx_tensor* tensor, const CheckedTensor& q, const Place& place) {
+OptionalTensor check_visibility(const lvx_tensor* tensor, const CheckedTensor& q, const Place& place) {
   if (tensor == nullptr) return std::nullopt;
-  Optional checked = check_tensor(tensor, "visibility", 4, kVisibility, place);
+  OptionalTensor checked = check_tensor(tensor, "visibility", 4, kVisibility, place);
   require_shape(*checked, {q.shape[0], q.shape[1], checked->shape[2], 2}, "[batch, queries, any, 2] of q");
   require_dtype(*checked, {DType::kInt32}, "of ranges");
   if (place.kind == LVX_CPU) check_ranges(*checked);
@@ -72,14 +59,14 @@ Optional check_visibility(const lvx_tensor* tensor, const CheckedTensor& q, cons
 }
 
 // The group's queries are known once its ranks have met, so its rows are checked there.
-Optional check_bias(const lvx_tensor* tensor, const CheckedTensor& q, const CheckedTensor& k,
-                    const Place& place) {
+OptionalTensor check_bias(const lvx_tensor* tensor, const CheckedTensor& q, std::int64_t keys,
+                          const Place& place) {
   if (tensor == nullptr) return std::nullopt;
-  Optional checked = check_tensor(tensor, "bias", 4, kBias, place);
+  OptionalTensor checked = check_tensor(tensor, "bias", 4, kBias, place);
   const std::int64_t batch = checked->shape[0] == 1 ? 1 : q.shape[0];
   const std::int64_t heads = checked->shape[1] == 1 ? 1 : q.shape[2];
-  require_shape(*checked, {batch, heads, checked->shape[2], k.shape[1]},
-                "[batch or 1, heads of q or 1, queries or 1, keys of k]");
+  require_shape(*checked, {batch, heads, checked->shape[2], keys},
+                "[batch or 1, heads of q or 1, queries or 1, keys]");
   if (q.dtype == DType::kFloat64) {
     require_dtype(*checked, {DType::kFloat64}, "like q");
   } else {
@@ -88,48 +75,28 @@ Optional check_bias(const lvx_tensor* tensor, const CheckedTensor& q, const Chec
   return checked;
 }
 
-Inputs check_inputs(const lvx_tensor* q, const lvx_tensor* k, const lvx_tensor* v,
-                    const lvx_tensor* visibility, const lvx_tensor* bias, const lvx_tensor* o,
-                    const lvx_tensor* lse, double scale, const Place& place) {
-  Inputs in;
-  in.q = check_bshd(q, "q", place);
-  require_float(in.q);
-  require_heads(in.q);
-  in.k = check_bshd(k, "k", place);
-  require_heads(in.k);
-  require_shape(in.k, {in.q.shape[0], in.k.shape[1], in.k.shape[2], in.q.shape[3]},
-                "(batch and headDim like q)");
-  require_dtype(in.k, {in.q.dtype}, "like q");
-  if (in.q.shape[2] % in.k.shape[2] != 0) {
-    throw Error(LVX_INVALID_ARGUMENT, "k: expected a number of heads that divides the " +
-                                          std::to_string(in.q.shape[2]) + " heads of q, got " +
-                                          std::to_string(in.k.shape[2]));
-  }
-  in.v = check_bshd(v, "v", place);
-  require_like(in.v, in.k, "like k");
-  in.visibility = check_visibility(visibility, in.q, place);
-  in.bias = check_bias(bias, in.q, in.k, place);
-  in.o = check_bshd(o, "o", place);
-  require_like(in.o, in.q, "like q");
-  in.lse = check_row_values(lse, "lse", in.q, "[batch, heads, queries] of q", place);
+struct CheckedKeys {
+  CheckedTensor k, v;
+};
 
-  in.problem.batch = in.q.shape[0];
-  in.problem.queries = in.q.shape[1];
-  in.problem.keys = in.k.shape[1];
-  in.problem.query_heads = in.q.shape[2];
-  in.problem.key_heads = in.k.shape[2];
-  in.problem.head_dim = in.q.shape[3];
-  in.problem.scale = scale;
-  return in;
+CheckedKeys check_keys(const CheckedTensor& q, const lvx_tensor* k, const lvx_tensor* v, const Place& place) {
+  CheckedKeys keys;
+  keys.k = check_bshd(k, "k", place);
+  require_heads(keys.k);
+  require_shape(keys.k, {q.shape[0], keys.k.shape[1], keys.k.shape[2], q.shape[3]},
+                "(batch and headDim like q)");
+  require_dtype(keys.k, {q.dtype}, "like q");
+  require_head_groups(q, keys.k.shape[2], "k");
+  keys.v = check_bshd(v, "v", place);
+  require_like(keys.v, keys.k, "like k");
+  return keys;
 }
 
 // Fills what AttentionForward and AttentionBackward have in common.
 template <typename Arguments>
-void take_inputs(const Inputs& in, Arguments& out) {
+void take_queries(const CheckedQueries& in, Arguments& out) {
   out.problem = in.problem;
   out.q = bshd_of(in.q);
-  out.k = bshd_of(in.k);
-  out.v = bshd_of(in.v);
   out.o = bshd_of(in.o);
   out.lse = bhs_of(in.lse);
   if (in.visibility) out.visibility = visibility_of(*in.visibility);
@@ -158,41 +125,103 @@ void require_finite_scale(double scale, const char* name) {
   }
 }
 
-AttentionForward check_forward(const ForwardTensors& tensors, double scale, const Place& place) {
-  const Inputs in = check_inputs(tensors.q, tensors.k, tensors.v, tensors.visibility, tensors.bias, tensors.o,
-                                 tensors.lse, scale, place);
-  require_separate({&in.o, &in.lse}, {&in.q, &in.k, &in.v, pointer_to(in.visibility), pointer_to(in.bias)});
+CheckedTensor check_q(const lvx_tensor* q, const Place& place) {
+  CheckedTensor checked = check_bshd(q, "q", place);
+  require_float(checked);
+  require_heads(checked);
+  return checked;
+}
+
+void require_head_groups(const CheckedTensor& q, std::int64_t key_heads, const char* name) {
+  if (q.shape[2] % key_heads == 0) return;
+  throw Error(LVX_INVALID_ARGUMENT, std::string(name) + ": expected a number of heads that divides the " +
+                                        std::to_string(q.shape[2]) + " heads of q, got " +
+                                        std::to_string(key_heads));
+}
+
+CheckedQueries check_queries(const CheckedTensor& q, const QueryTensors& tensors, std::int64_t keys,
+                             std::int64_t key_heads, double scale, const Place& place) {
+  CheckedQueries in;
+  in.q = q;
+  in.visibility = check_visibility(tensors.visibility, q, place);
+  in.bias = check_bias(tensors.bias, q, keys, place);
+  in.o = check_bshd(tensors.o, "o", place);
+  require_like(in.o, q, "like q");
+  in.lse = check_row_values(tensors.lse, "lse", q, "[batch, heads, queries] of q", place);
+  in.problem.batch = q.shape[0];
+  in.problem.queries = q.shape[1];
+  in.problem.keys = keys;
+  in.problem.query_heads = q.shape[2];
+  in.problem.key_heads = key_heads;
+  in.problem.head_dim = q.shape[3];
+  in.problem.scale = scale;
+  return in;
+}
+
+CheckedQueryGradients check_query_gradients(const CheckedQueries& queries, const lvx_tensor* d_o,
+                                            const lvx_tensor* dq, const lvx_tensor* dbias,
+                                            const Place& place) {
+  CheckedQueryGradients gradients;
+  gradients.d_o = check_bshd(d_o, "d_o", place);
+  require_like(gradients.d_o, queries.q, "like q");
+  gradients.dq = check_bshd(dq, "dq", place);
+  require_like(gradients.dq, queries.q, "like q");
+  if (dbias == nullptr) return gradients;
+  if (!queries.bias) {
+    throw Error(LVX_INVALID_ARGUMENT, "dbias: expected null where bias is null, got a tensor");
+  }
+  gradients.dbias = check_tensor(dbias, "dbias", 4, kBias, place);
+  require_like(*gradients.dbias, *queries.bias, "like bias");
+  return gradients;
+}
+
+AttentionForward forward_of(const CheckedQueries& queries) {
   AttentionForward arguments;
-  take_inputs(in, arguments);
+  take_queries(queries, arguments);
+  return arguments;
+}
+
+AttentionBackward backward_of(const CheckedQueries& queries, const CheckedQueryGradients& gradients) {
+  AttentionBackward arguments;
+  take_queries(queries, arguments);
+  arguments.d_o = bshd_of(gradients.d_o);
+  arguments.dq = bshd_of(gradients.dq);
+  if (gradients.dbias) arguments.d_bias = bias_of(*gradients.dbias);
+  return arguments;
+}
+
+AttentionForward check_forward(const ForwardTensors& tensors, double scale, const Place& place) {
+  const CheckedTensor q = check_q(tensors.q, place);
+  const CheckedKeys keys = check_keys(q, tensors.k, tensors.v, place);
+  const CheckedQueries in = check_queries(q, {tensors.visibility, tensors.bias, tensors.o, tensors.lse},
+                                          keys.k.shape[1], keys.k.shape[2], scale, place);
+  require_separate({&in.o, &in.lse},
+                   {&in.q, &keys.k, &keys.v, pointer_to(in.visibility), pointer_to(in.bias)});
+  AttentionForward arguments = forward_of(in);
+  arguments.k = bshd_of(keys.k);
+  arguments.v = bshd_of(keys.v);
   return arguments;
 }
 
 AttentionBackward check_backward(const BackwardTensors& tensors, double scale, const Place& place) {
-  const Inputs in = check_inputs(tensors.q, tensors.k, tensors.v, tensors.visibility, tensors.bias, tensors.o,
-                                 tensors.lse, scale, place);
-  const CheckedTensor d_o = check_bshd(tensors.d_o, "d_o", place);
-  require_like(d_o, in.q, "like q");
-  const CheckedTensor dq = check_bshd(tensors.dq, "dq", place);
-  require_like(dq, in.q, "like q");
+  const CheckedTensor q = check_q(tensors.q, place);
+  const CheckedKeys keys = check_keys(q, tensors.k, tensors.v, place);
+  const CheckedQueries in = check_queries(q, {tensors.visibility, tensors.bias, tensors.o, tensors.lse},
+                                          keys.k.shape[1], keys.k.shape[2], scale, place);
+  const CheckedQueryGradients gradients =
+      check_query_gradients(in, tensors.d_o, tensors.dq, tensors.dbias, place);
   const CheckedTensor dk = check_bshd(tensors.dk, "dk", place);
-  require_like(dk, in.k, "like k");
+  require_like(dk, keys.k, "like k");
   const CheckedTensor dv = check_bshd(tensors.dv, "dv", place);
-  require_like(dv, in.v, "like v");
-  Optional dbias;
-  if (tensors.dbias != nullptr) {
-    if (!in.bias) throw Error(LVX_INVALID_ARGUMENT, "dbias: expected null where bias is null, got a tensor");
-    dbias = check_tensor(tensors.dbias, "dbias", 4, kBias, place);
-    require_like(*dbias, *in.bias, "like bias");
-  }
-  require_separate({&dq, &dk, &dv, pointer_to(dbias)}, {&in.q, &in.k, &in.v, pointer_to(in.visibility),
-                                                        pointer_to(in.bias), &in.o, &in.lse, &d_o});
-  AttentionBackward arguments;
-  take_inputs(in, arguments);
-  arguments.d_o = bshd_of(d_o);
-  arguments.dq = bshd_of(dq);
+  require_like(dv, keys.v, "like v");
+  require_separate({&gradients.dq, &dk, &dv, pointer_to(gradients.dbias)},
+                   {&in.q, &keys.k, &keys.v, pointer_to(in.visibility), pointer_to(in.bias), &in.o, &in.lse,
+                    &gradients.d_o});
+  AttentionBackward arguments = backward_of(in, gradients);
+  arguments.k = bshd_of(keys.k);
+  arguments.v = bshd_of(keys.v);
   arguments.dk = bshd_of(dk);
   arguments.dv = bshd_of(dv);
-  if (dbias) arguments.d_bias = bias_of(*dbias);
   return arguments;
 }
 

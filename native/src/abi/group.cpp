@@ -5,13 +5,30 @@
 #include "abi/error.h"
 #include "abi/group_call.h"
 #include "abi/group_options.h"
+#include "abi/place.h"
 #include "abi/structs.h"
+#include "schedule/all_reduce.h"
 
 using namespace lvx;
 
 namespace {
 
 constexpr std::uint64_t kMostGatheredBytes = 1 << 16;
+
+CheckedTensor check_summed(const lvx_tensor* tensor, const Place& place) {
+  const int ndim = tensor == nullptr ? 1 : std::clamp(tensor->ndim, 1, kMaxDims);
+  const CheckedTensor checked = check_tensor(tensor, "tensor", ndim, "(1 to 4)", place);
+  require_dtype(checked, {DType::kFloat64, DType::kFloat32}, "of a sum over the ranks");
+  std::int64_t compact = 1;
+  for (auto dim = static_cast<std::size_t>(ndim); dim-- > 0; compact *= checked.shape[dim]) {
+    if (!checked.empty() && checked.shape[dim] > 1 && checked.strides[dim] != compact) {
+      throw Error(LVX_INVALID_ARGUMENT,
+                  "tensor: expected compact strides, got " + std::to_string(checked.strides[dim]) +
+                      " instead of " + std::to_string(compact) + " along dimension " + std::to_string(dim));
+    }
+  }
+  return checked;
+}
 
 }  // namespace
 
@@ -114,11 +131,19 @@ lvx_status lvx_group_all_gather(lvx_group group, const void* mine, uint64_t byte
   });
 }
 
+lvx_status lvx_group_all_reduce(lvx_group group, const lvx_tensor* tensor) {
+  return group_call(group, Operation::kAllReduce, [&](GroupObject& object) {
+    const CheckedTensor summed = check_summed(tensor, place_of(object.group.device()));
+    const InUse use(object.tenancy.device().busy, "device");
+    all_reduce(object.group, summed.data, summed.dtype, summed.elements());
+  });
+}
+
 lvx_status lvx_group_decline(lvx_group group, int32_t operation, const char* reason) {
   return guard([&] {
-    if (operation < LVX_OPERATION_BARRIER || operation > LVX_OPERATION_BACKWARD) {
+    if (operation < LVX_OPERATION_BARRIER || operation > LVX_OPERATION_VISUAL_BACKWARD) {
       throw Error(LVX_INVALID_ARGUMENT,
-                  "operation: expected LVX_OPERATION_BARRIER (0) to LVX_OPERATION_BACKWARD (3), got " +
+                  "operation: expected LVX_OPERATION_BARRIER (0) to LVX_OPERATION_VISUAL_BACKWARD (6), got " +
                       std::to_string(operation));
     }
     require_not_null(reason, "reason");

@@ -92,8 +92,7 @@ bool may_overlap(const CheckedTensor& a, const CheckedTensor& b) {
   return true;
 }
 
-void require_separate(std::initializer_list<const CheckedTensor*> outputs,
-                      std::initializer_list<const CheckedTensor*> inputs) {
+void require_separate(TensorPointers outputs, TensorPointers inputs) {
   const auto reject_pair = [](const CheckedTensor* output, const CheckedTensor* other) {
     if (other == nullptr || !may_overlap(*output, *other)) return;
     throw Error(LVX_INVALID_ARGUMENT, std::string(output->name) +

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <span>
 
 #include "abi/tensor_check.h"
 
@@ -18,7 +19,12 @@ bool overlaps_itself(const CheckedTensor& tensor);
 bool may_overlap(const CheckedTensor& a, const CheckedTensor& b);
 
 // Null stands for an optional tensor that is absent. Throws Error(LVX_INVALID_ARGUMENT) naming both.
-void require_separate(std::initializer_list<const CheckedTensor*> outputs,
-                      std::initializer_list<const CheckedTensor*> inputs);
+using TensorPointers = std::span<const CheckedTensor* const>;
+void require_separate(TensorPointers outputs, TensorPointers inputs);
+inline void require_separate(std::initializer_list<const CheckedTensor*> outputs,
+                             std::initializer_list<const CheckedTensor*> inputs) {
+  require_separate(TensorPointers(outputs.begin(), outputs.size()),
+                   TensorPointers(inputs.begin(), inputs.size()));
+}
 
 }  // namespace lvx

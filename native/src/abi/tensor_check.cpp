@@ -126,6 +126,12 @@ bool CheckedTensor::empty() const {
   return std::any_of(shape.begin(), shape.begin() + ndim, [](std::int64_t extent) { return extent == 0; });
 }
 
+std::int64_t CheckedTensor::elements() const {
+  std::int64_t product = 1;
+  for (int dim = 0; dim < ndim; ++dim) product *= shape[static_cast<std::size_t>(dim)];
+  return product;
+}
+
 CheckedTensor check_tensor(const lvx_tensor* tensor, const char* name, int ndim, const char* dims,
                            const Place& place) {
   if (tensor == nullptr) reject(name, std::string("expected a tensor ") + dims + ", got null");

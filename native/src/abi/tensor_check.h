@@ -4,6 +4,7 @@
 
 #include <array>
 #include <initializer_list>
+#include <optional>
 #include <span>
 
 #include "attention/views.h"
@@ -28,7 +29,12 @@ struct CheckedTensor {
   std::array<std::int64_t, kMaxDims> strides{};  // in elements; where an extent is 1, as if compact
 
   bool empty() const;
+  std::int64_t elements() const;
 };
+
+// One that may be absent.
+using OptionalTensor = std::optional<CheckedTensor>;
+inline const CheckedTensor* pointer_to(const OptionalTensor& tensor) { return tensor ? &*tensor : nullptr; }
 
 // Checks everything that needs no other tensor. dims says in messages what is expected, for instance
 // "[batch, sequence, heads, headDim]". Throws Error(LVX_INVALID_ARGUMENT).

@@ -42,6 +42,8 @@ struct BackwardArguments {
   bool add_dkv = false;
 };
 
+class LayerOperations;
+
 class Device {
  public:
   virtual ~Device() = default;
@@ -85,6 +87,9 @@ class Device {
   // seen[i] = 1 if any query sees a key of [bounds[i], bounds[i + 1]). Host memory; blocks until known.
   virtual void shards_seen(std::int64_t batch, std::int64_t rows, const Visibility& visibility,
                            std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen) = 0;
+
+  // What layers do beside attention.
+  virtual LayerOperations& layers() = 0;
 
   // Yardsticks, in seconds.
   virtual double probe_gemm(std::int64_t n) = 0;

@@ -31,6 +31,20 @@ void require_same_flag(const char* what, std::int32_t mine, std::int32_t theirs,
               rank);
 }
 
+void check_projection(const ProjectionKind& mine, const ProjectionKind& theirs, Operation operation,
+                      int rank) {
+  require_same("features of width", mine.width, theirs.width, operation, rank);
+  require_same("key/value layout", std::int64_t{mine.layout}, std::int64_t{theirs.layout}, operation, rank);
+  require_same("norm of the features", std::int64_t{mine.input_norm}, std::int64_t{theirs.input_norm},
+               operation, rank);
+  require_same("norm of the keys", std::int64_t{mine.key_norm}, std::int64_t{theirs.key_norm}, operation,
+               rank);
+  require_same_flag("rotary embedding", mine.rotary, theirs.rotary, operation, rank);
+  require_same("epsilon of the features", mine.input_epsilon, theirs.input_epsilon, operation, rank);
+  require_same("epsilon of the keys", mine.key_epsilon, theirs.key_epsilon, operation, rank);
+  require_same("theta", mine.theta, theirs.theta, operation, rank);
+}
+
 void check_one(const Announcement& mine, const Announcement& theirs, int rank) {
   const std::string peer = "rank " + std::to_string(rank);
   if (theirs.sequence != mine.sequence) {
@@ -66,8 +80,10 @@ void check_one(const Announcement& mine, const Announcement& theirs, int rank) {
   require_same("headDim", mine.head_dim, theirs.head_dim, operation, rank);
   require_same("scale", mine.scale, theirs.scale, operation, rank);
   require_same("message bytes", mine.message_bytes, theirs.message_bytes, operation, rank);
+  require_same("elements", mine.elements, theirs.elements, operation, rank);
   require_same_flag("visibility", mine.has_visibility, theirs.has_visibility, operation, rank);
   require_same_flag("bias", mine.has_bias, theirs.has_bias, operation, rank);
+  check_projection(mine.projection, theirs.projection, operation, rank);
 }
 
 }  // namespace
@@ -82,6 +98,12 @@ const char* name_of(Operation operation) {
       return "attention_forward";
     case Operation::kBackward:
       return "attention_backward";
+    case Operation::kAllReduce:
+      return "all_reduce";
+    case Operation::kVisualForward:
+      return "visual_forward";
+    case Operation::kVisualBackward:
+      return "visual_backward";
   }
   return "an unknown operation";
 }

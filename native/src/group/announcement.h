@@ -13,10 +13,25 @@ enum class Operation : std::int32_t {
   kBarrier = LVX_OPERATION_BARRIER,
   kAllGather = LVX_OPERATION_ALL_GATHER,
   kForward = LVX_OPERATION_FORWARD,
-  kBackward = LVX_OPERATION_BACKWARD
+  kBackward = LVX_OPERATION_BACKWARD,
+  kAllReduce = LVX_OPERATION_ALL_REDUCE,
+  kVisualForward = LVX_OPERATION_VISUAL_FORWARD,
+  kVisualBackward = LVX_OPERATION_VISUAL_BACKWARD
 };
 
 const char* name_of(Operation operation);
+
+// How keys and values are made of features; all 0 where they are not.
+struct ProjectionKind {
+  std::int64_t width = 0;
+  std::int32_t layout = 0;
+  std::int32_t input_norm = 0;
+  std::int32_t key_norm = 0;
+  std::int32_t rotary = 0;
+  double input_epsilon = 0;
+  double key_epsilon = 0;
+  double theta = 0;
+};
 
 // Plain memory: it crosses process boundaries as it is.
 struct Announcement {
@@ -35,8 +50,10 @@ struct Announcement {
   std::int64_t head_dim = 0;
   double scale = 0;
   std::int64_t message_bytes = 0;  // of an all-gather
+  std::int64_t elements = 0;       // of an all-reduce
   std::int32_t has_visibility = 0;
   std::int32_t has_bias = 0;
+  ProjectionKind projection;
 
   // Each rank's own.
   std::int64_t queries = 0;

@@ -16,7 +16,7 @@ namespace lvx {
 namespace {
 
 template <typename Arguments>
-Announcement announce(Operation operation, const Arguments& arguments) {
+Announcement announce_shared(Operation operation, const Arguments& arguments) {
   Announcement mine;
   mine.operation = operation;
   mine.dtype = static_cast<std::int32_t>(arguments.q.dtype);
@@ -73,15 +73,24 @@ void run(Group& group, const Announcement& mine, const Arguments& arguments, lvx
 
 }  // namespace
 
+Announcement announce(Operation operation, const AttentionForward& arguments) {
+  return announce_shared(operation, arguments);
+}
+
+Announcement announce(Operation operation, const AttentionBackward& arguments) {
+  Announcement mine = announce_shared(operation, arguments);
+  mine.wants_d_bias = arguments.d_bias.none() ? 0 : 1;
+  return mine;
+}
+
 void attention_forward(Group& group, const AttentionForward& arguments, lvx_statistics* statistics) {
   run<ForwardQueryPass, ForwardKeyPass, ForwardHeadPass>(group, announce(Operation::kForward, arguments),
                                                          arguments, statistics);
 }
 
 void attention_backward(Group& group, const AttentionBackward& arguments, lvx_statistics* statistics) {
-  Announcement mine = announce(Operation::kBackward, arguments);
-  mine.wants_d_bias = arguments.d_bias.none() ? 0 : 1;
-  run<BackwardQueryPass, BackwardKeyPass, BackwardHeadPass>(group, mine, arguments, statistics);
+  run<BackwardQueryPass, BackwardKeyPass, BackwardHeadPass>(group, announce(Operation::kBackward, arguments),
+                                                            arguments, statistics);
 }
 
 }  // namespace lvx

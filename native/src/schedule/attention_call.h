@@ -37,6 +37,10 @@ struct AttentionBackward {
   lvx_strategy strategy = LVX_QUERY_RING;
 };
 
+// What a rank tells the others of its call.
+Announcement announce(Operation operation, const AttentionForward& arguments);
+Announcement announce(Operation operation, const AttentionBackward& arguments);
+
 // Collective. statistics may be null.
 void attention_forward(Group& group, const AttentionForward& arguments, lvx_statistics* statistics);
 void attention_backward(Group& group, const AttentionBackward& arguments, lvx_statistics* statistics);

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "schedule/message.h"
+#include "schedule/query_block.h"
 
 namespace lvx {
 
@@ -27,9 +27,7 @@ Problem BackwardQueryPass::problem_of(int home) const {
 }
 
 std::int64_t BackwardQueryPass::block_bytes(int home) const {
-  const Problem problem = problem_of(home);
-  return 2 * problem.query_elements() * size_of(dtype_) + 2 * problem.rows() * size_of(accumulator_) +
-         MessageCursor::range_bytes(problem, call_.announced(home).ranges);
+  return BackwardBlock::bytes(problem_of(home), dtype_, call_.announced(home));
 }
 
 std::int64_t BackwardQueryPass::result_bytes(int home, int) const {
@@ -69,39 +67,13 @@ void BackwardQueryPass::reserve(Workspace& workspace) {
   scratch_piece_ = workspace.reserve(static_cast<std::int64_t>(scratch_bytes_));
 }
 
-BackwardQueryPass::Parts BackwardQueryPass::parts_of(int home, std::byte* block) const {
-  const Problem problem = problem_of(home);
-  MessageCursor message(block);
-  Parts parts;
-  parts.q = message.queries(problem, dtype_);
-  parts.d_o = message.queries(problem, dtype_);
-  parts.lse = message.row_values(problem, accumulator_);
-  parts.delta = message.row_values(problem, accumulator_);
-  if (call_.announced(home).has_visibility != 0) {
-    const std::int64_t ranges = call_.announced(home).ranges;
-    parts.visibility = compact_visibility(message.ranges(problem, ranges), problem.queries, ranges);
-  }
-  return parts;
+BackwardBlock BackwardQueryPass::parts_of(int home, std::byte* block) const {
+  return {problem_of(home), dtype_, call_.announced(home), block};
 }
 
 // A share of dq as it lies in a message or a sum.
 Bshd BackwardQueryPass::result_of(int home, DType dtype, std::byte* result) const {
   return MessageCursor(result).queries(problem_of(home), dtype);
-}
-
-void BackwardQueryPass::pack(std::byte* message) {
-  const Problem problem = problem_of(call_.rank());
-  Device& device = call_.device();
-  block_ = message;
-  own_ = parts_of(call_.rank(), message);
-  device.copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, arguments_.q, own_.q);
-  device.copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, arguments_.d_o,
-              own_.d_o);
-  device.copy(problem.batch, problem.query_heads, problem.queries, arguments_.lse, own_.lse);
-  if (!own_.visibility.everything()) {
-    device.copy(problem.batch, problem.queries, arguments_.visibility,
-                const_cast<std::int32_t*>(own_.visibility.data));
-  }
 }
 
 // Without queries there is nothing but zeros to write.
@@ -116,12 +88,14 @@ void BackwardQueryPass::clear_key_gradients() {
 void BackwardQueryPass::begin(const Workspace& workspace) {
   const Problem problem = problem_of(call_.rank());
   scratch_ = {workspace.at(scratch_piece_), scratch_bytes_};
+  own_ = {arguments_.q, arguments_.d_o, arguments_.lse, {}, arguments_.visibility};
   if (travels_) {
-    pack(workspace.at(packed_piece_));
+    block_ = workspace.at(packed_piece_);
+    const BackwardBlock message = parts_of(call_.rank(), block_);
+    message.pack(call_.device(), problem, own_);
+    own_ = message;
   } else {
-    own_ = {arguments_.q, arguments_.d_o, arguments_.lse,
-            compact_bhs(workspace.at(delta_piece_), accumulator_, problem.query_heads, problem.queries),
-            arguments_.visibility};
+    own_.delta = compact_bhs(workspace.at(delta_piece_), accumulator_, problem.query_heads, problem.queries);
   }
   call_.device().delta(problem, arguments_.o, arguments_.d_o, own_.delta);
 
@@ -142,8 +116,8 @@ void BackwardQueryPass::begin(const Workspace& workspace) {
   if (visited_) clear_key_gradients();
 }
 
-BackwardArguments BackwardQueryPass::against_keys(int home, const Parts& parts, std::int64_t first_key,
-                                                  std::int64_t end_key) const {
+BackwardArguments BackwardQueryPass::against_keys(int home, const BackwardBlock& parts,
+                                                  std::int64_t first_key, std::int64_t end_key) const {
   BackwardArguments result;
   result.problem = problem_of(home);
   result.problem.keys = end_key - first_key;

@@ -6,6 +6,7 @@
 #include "schedule/attention_call.h"
 #include "schedule/d_bias_sum.h"
 #include "schedule/pass.h"
+#include "schedule/query_block.h"
 #include "schedule/shards.h"
 
 namespace lvx {
@@ -36,21 +37,13 @@ class BackwardQueryPass final : public QueryPass {
   void finish_sum(int home, std::byte* sum, std::byte* result) override;
 
  private:
-  // The parts of a block's message.
-  struct Parts {
-    Bshd q, d_o;
-    Bhs lse, delta;
-    Visibility visibility;
-  };
-
   Problem problem_of(int home) const;
   std::int64_t first_part() const;
   void need_scratch(const Problem& problem);
-  Parts parts_of(int home, std::byte* block) const;
+  BackwardBlock parts_of(int home, std::byte* block) const;
   Bshd result_of(int home, DType dtype, std::byte* result) const;
-  void pack(std::byte* message);
   void clear_key_gradients();
-  BackwardArguments against_keys(int home, const Parts& parts, std::int64_t first_key,
+  BackwardArguments against_keys(int home, const BackwardBlock& parts, std::int64_t first_key,
                                  std::int64_t end_key) const;
   void compute_own(std::int64_t first_key, std::int64_t end_key, bool add);
 
@@ -68,7 +61,7 @@ class BackwardQueryPass final : public QueryPass {
   std::size_t scratch_bytes_ = 0;
 
   std::byte* block_ = nullptr;
-  Parts own_;
+  BackwardBlock own_;
   Bshd dq_, dk_, dv_;
   Bias d_bias_;
   std::span<std::byte> scratch_;

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "schedule/message.h"
+#include "schedule/query_block.h"
 
 namespace lvx {
 
@@ -28,9 +28,7 @@ Problem ForwardQueryPass::problem_of(int home) const {
 }
 
 std::int64_t ForwardQueryPass::block_bytes(int home) const {
-  const Problem problem = problem_of(home);
-  return problem.query_elements() * size_of(dtype_) +
-         MessageCursor::range_bytes(problem, call_.announced(home).ranges);
+  return ForwardBlock::bytes(problem_of(home), dtype_, call_.announced(home));
 }
 
 std::int64_t ForwardQueryPass::result_bytes(int home, int) const {
@@ -65,13 +63,8 @@ void ForwardQueryPass::begin(const Workspace& workspace) {
   block_ = arguments_.q.data;
   if (packs_) {
     block_ = workspace.at(packed_piece_);
-    MessageCursor message(block_);
-    call_.device().copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, arguments_.q,
-                        message.queries(problem, dtype_));
-    if (!arguments_.visibility.everything()) {
-      call_.device().copy(problem.batch, problem.queries, arguments_.visibility,
-                          message.ranges(problem, arguments_.visibility.ranges));
-    }
+    ForwardBlock(problem, dtype_, call_.announced(call_.rank()), block_)
+        .pack(call_.device(), problem, {arguments_.q, arguments_.visibility});
   }
   sum_ = {arguments_.o, arguments_.lse};
   if (accumulates_) {
@@ -119,15 +112,11 @@ Partial ForwardQueryPass::result_of(int home, std::byte* result) const {
 ForwardArguments ForwardQueryPass::visitor(int home, std::byte* block) const {
   ForwardArguments arguments;
   arguments.problem = problem_of(home);
-  MessageCursor message(block);
-  arguments.q = message.queries(arguments.problem, dtype_);
+  const ForwardBlock parts(arguments.problem, dtype_, call_.announced(home), block);
+  arguments.q = parts.q;
+  arguments.visibility = parts.visibility;
   arguments.k = arguments_.k;
   arguments.v = arguments_.v;
-  if (call_.announced(home).has_visibility != 0) {
-    const std::int64_t ranges = call_.announced(home).ranges;
-    arguments.visibility =
-        compact_visibility(message.ranges(arguments.problem, ranges), arguments.problem.queries, ranges);
-  }
   arguments.bias = arguments_.bias.from(shards_.query_begin(home), 0);
   return arguments;
 }

@@ -5,12 +5,35 @@
 #include <cblas.h>
 
 namespace lvx::blas {
+namespace {
 
-void sgemm(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, const float* b,
-           std::int64_t ldb, float* c, std::int64_t ldc) {
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<blasint>(m), static_cast<blasint>(n),
-              static_cast<blasint>(k), 1.0f, a, static_cast<blasint>(lda), b, static_cast<blasint>(ldb), 0.0f,
-              c, static_cast<blasint>(ldc));
+CBLAS_TRANSPOSE op(bool transpose) { return transpose ? CblasTrans : CblasNoTrans; }
+blasint number(std::int64_t n) { return static_cast<blasint>(n); }
+
+}  // namespace
+
+void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
+          std::int64_t lda, const float* b, std::int64_t ldb, float* c, std::int64_t ldc) {
+  cblas_sgemm(CblasRowMajor, op(transpose_a), op(transpose_b), number(m), number(n), number(k), 1.0f, a,
+              number(lda), b, number(ldb), 1.0f, c, number(ldc));
+}
+
+void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, const double* a,
+          std::int64_t lda, const double* b, std::int64_t ldb, double* c, std::int64_t ldc) {
+  cblas_dgemm(CblasRowMajor, op(transpose_a), op(transpose_b), number(m), number(n), number(k), 1.0, a,
+              number(lda), b, number(ldb), 1.0, c, number(ldc));
+}
+
+void gemv(bool transpose, std::int64_t rows, std::int64_t columns, const float* a, std::int64_t lda,
+          const float* x, float* y) {
+  cblas_sgemv(CblasRowMajor, op(transpose), number(rows), number(columns), 1.0f, a, number(lda), x, 1, 1.0f,
+              y, 1);
+}
+
+void gemv(bool transpose, std::int64_t rows, std::int64_t columns, const double* a, std::int64_t lda,
+          const double* x, double* y) {
+  cblas_dgemv(CblasRowMajor, op(transpose), number(rows), number(columns), 1.0, a, number(lda), x, 1, 1.0, y,
+              1);
 }
 
 }  // namespace lvx::blas

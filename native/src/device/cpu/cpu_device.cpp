@@ -7,6 +7,7 @@
 #include "device/cpu/elementwise.h"
 #include "device/cpu/forward.h"
 #include "device/cpu/forward_task.h"
+#include "device/cpu/layers/cpu_layers.h"
 #include "device/cpu/memory.h"
 #include "device/cpu/probe.h"
 #include "device/cpu/workers.h"
@@ -72,11 +73,14 @@ class CpuDevice final : public Device {
     cpu::shards_seen(batch, rows, visibility, bounds, seen);
   }
 
+  LayerOperations& layers() override { return layers_; }
+
   double probe_gemm(std::int64_t n) override { return cpu::probe_gemm(workers_, memory_, n); }
   double probe_read(std::size_t bytes) override { return cpu::probe_read(workers_, memory_, bytes); }
 
  private:
   Workers workers_;
+  CpuLayers layers_{workers_};
   Memory memory_;
 };
 

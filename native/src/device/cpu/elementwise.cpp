@@ -7,22 +7,11 @@
 
 #include "attention/elements.h"
 #include "device/cpu/blocking.h"
+#include "device/cpu/for_each.h"
 #include "device/cpu/merge_row.h"
 
 namespace lvx::cpu {
 namespace {
-
-constexpr std::int64_t kElementsAtOnce = 32768;  // a smaller piece is not worth a task
-
-// Calls work(index) for [0, count), in runs large enough to be worth a task.
-template <typename Work>
-void for_each(Workers& workers, std::int64_t count, std::int64_t elements_each, const Work& work) {
-  const std::int64_t run =
-      std::max<std::int64_t>(1, kElementsAtOnce / std::max<std::int64_t>(1, elements_each));
-  workers.run(divide_up(count, run), [&](std::int64_t index, int) {
-    for (std::int64_t i = index * run; i < std::min(count, (index + 1) * run); ++i) work(i);
-  });
-}
 
 // Calls work(to, from) with typed pointers; T is the type to compute in.
 template <typename T>

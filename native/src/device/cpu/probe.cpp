@@ -64,7 +64,7 @@ double probe_gemm(Workers& workers, Memory& memory, std::int64_t n) {
   return seconds([&] {
     workers.run(rows.parts(), [&](std::int64_t part, int) {
       const std::int64_t begin = rows.begin(part);
-      blas::sgemm(rows.end(part) - begin, n, n, x + begin * n, n, y, n, z + begin * n, n);
+      blas::gemm(false, false, rows.end(part) - begin, n, n, x + begin * n, n, y, n, z + begin * n, n);
     });
   });
 }

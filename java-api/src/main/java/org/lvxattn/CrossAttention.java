@@ -121,10 +121,7 @@ public final class CrossAttention {
 
   /** A result that is not computed yet. */
   private AttentionForward newForward(Device device, Tensor q, Tensor k, Tensor v, Mask mask) {
-    Arguments.present(q, "q").requireUsable("q");
-    requireShape(q, "q", heads);
-    Arguments.require(
-        q.dtype().isFloating(), "q is " + q.dtype() + "; a floating-point dtype was expected");
+    requireQuery(q);
     Tensor output = Tensor.allocate(device, q.dtype(), q.shape());
     try {
       Tensor logSumExp =
@@ -390,6 +387,14 @@ public final class CrossAttention {
     requireShape(Arguments.present(v, "v"), "v", keyValueHeads);
   }
 
+  /** For results that are made after the queries. */
+  void requireQuery(Tensor q) {
+    Arguments.present(q, "q").requireUsable("q");
+    requireShape(q, "q", heads);
+    Arguments.require(
+        q.dtype().isFloating(), "q is " + q.dtype() + "; a floating-point dtype was expected");
+  }
+
   private void requireShape(Tensor tensor, String name, int expectedHeads) {
     if (tensor.rank() != 4
         || tensor.dimension(2) != expectedHeads
@@ -404,6 +409,12 @@ public final class CrossAttention {
               + headDim
               + "] was expected");
     }
+  }
+
+  static void requireHeadDim(int headDim) {
+    Arguments.require(
+        headDim >= HEAD_DIM_UNIT && headDim <= MAX_HEAD_DIM && headDim % HEAD_DIM_UNIT == 0,
+        "headDim is " + headDim + "; a multiple of 8 from 8 to 256 was expected");
   }
 
   private boolean sameAs(CrossAttention other) {
@@ -467,9 +478,7 @@ public final class CrossAttention {
      * @throws IllegalArgumentException if it is no multiple of 8 from 8 to 256
      */
     public Builder headDim(int headDim) {
-      Arguments.require(
-          headDim >= HEAD_DIM_UNIT && headDim <= MAX_HEAD_DIM && headDim % HEAD_DIM_UNIT == 0,
-          "headDim is " + headDim + "; a multiple of 8 from 8 to 256 was expected");
+      requireHeadDim(headDim);
       this.headDim = headDim;
       return this;
     }

@@ -328,6 +328,35 @@ public final class Group implements AutoCloseable {
   }
 
   /**
+   * Replaces a tensor by its sum over the ranks, for instance weight gradients by those of all
+   * ranks' rows. The order of the sum depends on the number of ranks alone, and all ranks get the
+   * same bits.
+   *
+   * @param tensor input and output: float32 or float64, 1 to 4 dimensions, compact; of the same
+   *     dtype and shape on every rank
+   * @throws NullPointerException if tensor is null
+   * @throws IllegalArgumentException if its dtype, number of dimensions, strides or device is
+   *     wrong, or it is read-only
+   * @throws IllegalStateException if the tensor or the group was closed, or the group has failed
+   * @throws WrongThreadException if another thread owns the device
+   * @throws GroupException if a peer left, did not answer in time, or called something else
+   * @throws OutOfDeviceMemoryException if memory or the device's budget does not suffice
+   */
+  public void allReduce(Tensor tensor) {
+    requireUsable();
+    int status;
+    try {
+      status =
+          Lvx.lvx_group_all_reduce(resource.handle, Arguments.output(tensor, device, "tensor"));
+    } catch (RuntimeException e) { // native code never throws: the call was not made
+      throw decline(Lvx.LVX_OPERATION_ALL_REDUCE(), e);
+    }
+    NativeCalls.check(status);
+    Reachability.keep(this);
+    Reachability.keep(tensor);
+  }
+
+  /**
    * Whether an operation broke off, so that the group can only be closed.
    *
    * @throws IllegalStateException if the group was closed

@@ -47,6 +47,18 @@ final class NativeCalls {
     return message
         .replaceAll("\\bd_o\\b", "dO")
         .replaceAll("\\bdbias\\b", "dBias")
+        .replaceAll("\\bdweight\\b", "dWeight")
+        .replaceAll("\\bdgate\\b", "dGate")
+        .replaceAll("\\bdup\\b", "dUp")
+        .replaceAll("\\bdbranch\\b", "dBranch")
+        .replaceAll("\\badd_dx\\b", "addDx")
+        .replaceAll("\\bd_features\\b", "dFeatures")
+        .replaceAll("\\braw_k\\b", "rawK")
+        .replaceAll("\\bkey_heads\\b", "keyValueHeads")
+        .replaceAll("\\bhead_dim\\b", "headDim")
+        .replaceAll("\\btile_rows\\b", "tileRows")
+        .replaceAll("\\b(input|key|value)_weight\\b", "$1Weight")
+        .replaceAll("\\b(input|value)_bias\\b", "$1Bias")
         .replaceAll("\\bo_part\\b", "oPart")
         .replaceAll("\\blse_part\\b", "lsePart");
   }

@@ -2,6 +2,7 @@
 package org.lvxattn;
 
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /** Arithmetic on shapes and strides, in elements, that never overflows unnoticed. */
 final class Shapes {
@@ -52,6 +53,51 @@ final class Shapes {
       stride *= Math.max(shape[i], 1);
     }
     return strides;
+  }
+
+  /**
+   * The strides by which the same elements, in the same order, have another shape; null where no
+   * strides do. Both shapes have the same number of elements.
+   */
+  static long @Nullable [] reshapedStrides(long[] from, long[] strides, long[] to) {
+    if (elements(to) == 0) {
+      return rowMajorStrides(to);
+    }
+    long[] result = new long[to.length];
+    Arrays.fill(result, 1);
+    int old = from.length - 1;
+    int made = to.length - 1;
+    // From the last dimension on: the fewest old and new dimensions that hold equally many
+    // elements.
+    while (made >= 0) {
+      long fromElements = 1;
+      long toElements = to[made];
+      long stride = 1;
+      long next = 0; // the stride that would continue the old dimensions taken so far
+      int first = made;
+      while (fromElements != toElements) {
+        if (fromElements < toElements) {
+          if (from[old] > 1) {
+            if (fromElements == 1) {
+              stride = strides[old];
+            } else if (strides[old] != next) {
+              return null;
+            }
+            next = strides[old] * from[old];
+            fromElements *= from[old];
+          }
+          old--;
+        } else {
+          toElements *= to[--first];
+        }
+      }
+      for (int i = made; i >= first; i--) {
+        result[i] = stride;
+        stride *= to[i];
+      }
+      made = first - 1;
+    }
+    return result;
   }
 
   /**

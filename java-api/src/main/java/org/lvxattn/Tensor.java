@@ -13,8 +13,9 @@ import org.lvxattn.bindings.generated.Lvx;
  * Memory of a device with a dtype, a shape and strides.
  *
  * <p>A tensor owns its memory ({@link #allocate}), describes memory of the caller ({@link #wrap}),
- * or is a view of another tensor ({@link #slice}, {@link #permute}). It is used by the thread that
- * owns its device. Sizes and strides are in elements; dimension 0 comes first in row-major order.
+ * or is a view of another tensor ({@link #slice}, {@link #permute}, {@link #reshape}). It is used
+ * by the thread that owns its device. Sizes and strides are in elements; dimension 0 comes first in
+ * row-major order.
  *
  * <p>The struct that native calls read is made once, with the tensor, so calls marshal nothing.
  */
@@ -303,6 +304,48 @@ public final class Tensor implements AutoCloseable {
   }
 
   /**
+   * A view of the same elements, in the same logical row-major order, under another shape: {@code
+   * [batch, rows, heads * headDim]} of {@code [batch, rows, heads, headDim]}, for instance. Nothing
+   * is copied, so dimensions that are joined must lie evenly. It shares memory with this tensor and
+   * cannot be used once this one was closed.
+   *
+   * @param shape extents, each 0 or more; at most 8; as many elements as this tensor has
+   * @throws NullPointerException if shape is null
+   * @throws IllegalArgumentException if shape is wrong, has another number of elements, or the
+   *     strides of this tensor allow no view of that shape; a copy into a new tensor does then
+   * @throws IllegalStateException if the tensor was closed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public Tensor reshape(long... shape) {
+    requireUsable("tensor");
+    long[] extents = Shapes.checked(shape, dtype);
+    if (Shapes.elements(extents) != elements) {
+      throw new IllegalArgumentException(
+          "shape "
+              + Arrays.toString(extents)
+              + " has "
+              + Shapes.elements(extents)
+              + " elements; the "
+              + elements
+              + " of shape "
+              + Arrays.toString(this.shape)
+              + " were expected");
+    }
+    long[] distances = Shapes.reshapedStrides(this.shape, strides, extents);
+    if (distances == null) {
+      throw new IllegalArgumentException(
+          "shape "
+              + Arrays.toString(extents)
+              + " joins dimensions that do not lie evenly: strides "
+              + Arrays.toString(strides)
+              + " of shape "
+              + Arrays.toString(this.shape)
+              + "; a shape that keeps them apart was expected, or a compact tensor");
+    }
+    return view(extents, distances, 0);
+  }
+
+  /**
    * Fills the tensor from an array in logical row-major order, whatever the strides, rounding to
    * nearest even where the dtype is narrower.
    *
@@ -450,12 +493,22 @@ public final class Tensor implements AutoCloseable {
     closed = true;
   }
 
+  /** Whether the memory is the caller's, and so is its lifetime. */
+  boolean isWrapped() {
+    return wrapped;
+  }
+
+  /** The same struct: a native call that is given it keeps this tensor's memory open, too. */
+  MemorySegment keptOpenBy(MemorySegment struct) {
+    return Pointers.livingWith(struct, data);
+  }
+
   /** What native calls take, after a check that this call may use the tensor. */
   MemorySegment descriptorFor(Device expected, String name) {
     requireUsable(name);
     if (device != expected) {
       throw new IllegalArgumentException(
-          name + " is on another device; all tensors of a call are expected on the group's device");
+          name + " is on another device; all tensors of a call are expected on one device");
     }
     return descriptor;
   }

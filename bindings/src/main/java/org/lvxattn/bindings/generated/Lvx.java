@@ -1657,6 +1657,67 @@ public class Lvx extends Lvx$shared {
            throw new AssertionError("should not reach here", ex$);
         }
     }
+
+    private static class lvx_group_all_reduce {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_group_all_reduce");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_group_all_reduce(lvx_group group, const lvx_tensor *tensor)
+     * }
+     */
+    public static FunctionDescriptor lvx_group_all_reduce$descriptor() {
+        return lvx_group_all_reduce.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_group_all_reduce(lvx_group group, const lvx_tensor *tensor)
+     * }
+     */
+    public static MethodHandle lvx_group_all_reduce$handle() {
+        return lvx_group_all_reduce.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_group_all_reduce(lvx_group group, const lvx_tensor *tensor)
+     * }
+     */
+    public static MemorySegment lvx_group_all_reduce$address() {
+        return lvx_group_all_reduce.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_group_all_reduce(lvx_group group, const lvx_tensor *tensor)
+     * }
+     */
+    public static int lvx_group_all_reduce(long group, MemorySegment tensor) {
+        var mh$ = lvx_group_all_reduce.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_group_all_reduce", group, tensor);
+            }
+            return (int)mh$.invokeExact(group, tensor);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
     private static final int LVX_OPERATION_BARRIER = (int)0L;
     /**
      * {@snippet lang=c :
@@ -1692,6 +1753,33 @@ public class Lvx extends Lvx$shared {
      */
     public static int LVX_OPERATION_BACKWARD() {
         return LVX_OPERATION_BACKWARD;
+    }
+    private static final int LVX_OPERATION_ALL_REDUCE = (int)4L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_operation.LVX_OPERATION_ALL_REDUCE = 4
+     * }
+     */
+    public static int LVX_OPERATION_ALL_REDUCE() {
+        return LVX_OPERATION_ALL_REDUCE;
+    }
+    private static final int LVX_OPERATION_VISUAL_FORWARD = (int)5L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_operation.LVX_OPERATION_VISUAL_FORWARD = 5
+     * }
+     */
+    public static int LVX_OPERATION_VISUAL_FORWARD() {
+        return LVX_OPERATION_VISUAL_FORWARD;
+    }
+    private static final int LVX_OPERATION_VISUAL_BACKWARD = (int)6L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_operation.LVX_OPERATION_VISUAL_BACKWARD = 6
+     * }
+     */
+    public static int LVX_OPERATION_VISUAL_BACKWARD() {
+        return LVX_OPERATION_VISUAL_BACKWARD;
     }
 
     private static class lvx_group_decline {
@@ -2136,6 +2224,1369 @@ public class Lvx extends Lvx$shared {
                 traceDowncall("lvx_attention_delta", device, o, d_o, delta);
             }
             return (int)mh$.invokeExact(device, o, d_o, delta);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_linear_forward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_linear_forward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_linear_forward(lvx_device device, const lvx_tensor *x, const lvx_tensor *w, const lvx_tensor *b, const lvx_tensor *y)
+     * }
+     */
+    public static FunctionDescriptor lvx_linear_forward$descriptor() {
+        return lvx_linear_forward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_linear_forward(lvx_device device, const lvx_tensor *x, const lvx_tensor *w, const lvx_tensor *b, const lvx_tensor *y)
+     * }
+     */
+    public static MethodHandle lvx_linear_forward$handle() {
+        return lvx_linear_forward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_linear_forward(lvx_device device, const lvx_tensor *x, const lvx_tensor *w, const lvx_tensor *b, const lvx_tensor *y)
+     * }
+     */
+    public static MemorySegment lvx_linear_forward$address() {
+        return lvx_linear_forward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_linear_forward(lvx_device device, const lvx_tensor *x, const lvx_tensor *w, const lvx_tensor *b, const lvx_tensor *y)
+     * }
+     */
+    public static int lvx_linear_forward(long device, MemorySegment x, MemorySegment w, MemorySegment b, MemorySegment y) {
+        var mh$ = lvx_linear_forward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_linear_forward", device, x, w, b, y);
+            }
+            return (int)mh$.invokeExact(device, x, w, b, y);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_linear_backward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_INT,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_linear_backward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_linear_backward(lvx_device device, const lvx_tensor *x, const lvx_tensor *w, const lvx_tensor *dy, const lvx_tensor *dx, int32_t add_dx, const lvx_tensor *dw, const lvx_tensor *db)
+     * }
+     */
+    public static FunctionDescriptor lvx_linear_backward$descriptor() {
+        return lvx_linear_backward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_linear_backward(lvx_device device, const lvx_tensor *x, const lvx_tensor *w, const lvx_tensor *dy, const lvx_tensor *dx, int32_t add_dx, const lvx_tensor *dw, const lvx_tensor *db)
+     * }
+     */
+    public static MethodHandle lvx_linear_backward$handle() {
+        return lvx_linear_backward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_linear_backward(lvx_device device, const lvx_tensor *x, const lvx_tensor *w, const lvx_tensor *dy, const lvx_tensor *dx, int32_t add_dx, const lvx_tensor *dw, const lvx_tensor *db)
+     * }
+     */
+    public static MemorySegment lvx_linear_backward$address() {
+        return lvx_linear_backward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_linear_backward(lvx_device device, const lvx_tensor *x, const lvx_tensor *w, const lvx_tensor *dy, const lvx_tensor *dx, int32_t add_dx, const lvx_tensor *dw, const lvx_tensor *db)
+     * }
+     */
+    public static int lvx_linear_backward(long device, MemorySegment x, MemorySegment w, MemorySegment dy, MemorySegment dx, int add_dx, MemorySegment dw, MemorySegment db) {
+        var mh$ = lvx_linear_backward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_linear_backward", device, x, w, dy, dx, add_dx, dw, db);
+            }
+            return (int)mh$.invokeExact(device, x, w, dy, dx, add_dx, dw, db);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+    private static final int LVX_NORM_NONE = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_norm.LVX_NORM_NONE = 0
+     * }
+     */
+    public static int LVX_NORM_NONE() {
+        return LVX_NORM_NONE;
+    }
+    private static final int LVX_NORM_RMS = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_norm.LVX_NORM_RMS = 1
+     * }
+     */
+    public static int LVX_NORM_RMS() {
+        return LVX_NORM_RMS;
+    }
+    private static final int LVX_NORM_LAYER = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_norm.LVX_NORM_LAYER = 2
+     * }
+     */
+    public static int LVX_NORM_LAYER() {
+        return LVX_NORM_LAYER;
+    }
+
+    private static class lvx_norm_forward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_INT,
+            Lvx.C_DOUBLE,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_norm_forward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_norm_forward(lvx_device device, int32_t norm, double epsilon, const lvx_tensor *x, const lvx_tensor *weight, const lvx_tensor *bias, const lvx_tensor *y)
+     * }
+     */
+    public static FunctionDescriptor lvx_norm_forward$descriptor() {
+        return lvx_norm_forward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_norm_forward(lvx_device device, int32_t norm, double epsilon, const lvx_tensor *x, const lvx_tensor *weight, const lvx_tensor *bias, const lvx_tensor *y)
+     * }
+     */
+    public static MethodHandle lvx_norm_forward$handle() {
+        return lvx_norm_forward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_norm_forward(lvx_device device, int32_t norm, double epsilon, const lvx_tensor *x, const lvx_tensor *weight, const lvx_tensor *bias, const lvx_tensor *y)
+     * }
+     */
+    public static MemorySegment lvx_norm_forward$address() {
+        return lvx_norm_forward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_norm_forward(lvx_device device, int32_t norm, double epsilon, const lvx_tensor *x, const lvx_tensor *weight, const lvx_tensor *bias, const lvx_tensor *y)
+     * }
+     */
+    public static int lvx_norm_forward(long device, int norm, double epsilon, MemorySegment x, MemorySegment weight, MemorySegment bias, MemorySegment y) {
+        var mh$ = lvx_norm_forward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_norm_forward", device, norm, epsilon, x, weight, bias, y);
+            }
+            return (int)mh$.invokeExact(device, norm, epsilon, x, weight, bias, y);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_norm_backward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_INT,
+            Lvx.C_DOUBLE,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_INT,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_norm_backward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_norm_backward(lvx_device device, int32_t norm, double epsilon, const lvx_tensor *x, const lvx_tensor *weight, const lvx_tensor *dy, const lvx_tensor *dx, int32_t add_dx, const lvx_tensor *dweight, const lvx_tensor *dbias)
+     * }
+     */
+    public static FunctionDescriptor lvx_norm_backward$descriptor() {
+        return lvx_norm_backward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_norm_backward(lvx_device device, int32_t norm, double epsilon, const lvx_tensor *x, const lvx_tensor *weight, const lvx_tensor *dy, const lvx_tensor *dx, int32_t add_dx, const lvx_tensor *dweight, const lvx_tensor *dbias)
+     * }
+     */
+    public static MethodHandle lvx_norm_backward$handle() {
+        return lvx_norm_backward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_norm_backward(lvx_device device, int32_t norm, double epsilon, const lvx_tensor *x, const lvx_tensor *weight, const lvx_tensor *dy, const lvx_tensor *dx, int32_t add_dx, const lvx_tensor *dweight, const lvx_tensor *dbias)
+     * }
+     */
+    public static MemorySegment lvx_norm_backward$address() {
+        return lvx_norm_backward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_norm_backward(lvx_device device, int32_t norm, double epsilon, const lvx_tensor *x, const lvx_tensor *weight, const lvx_tensor *dy, const lvx_tensor *dx, int32_t add_dx, const lvx_tensor *dweight, const lvx_tensor *dbias)
+     * }
+     */
+    public static int lvx_norm_backward(long device, int norm, double epsilon, MemorySegment x, MemorySegment weight, MemorySegment dy, MemorySegment dx, int add_dx, MemorySegment dweight, MemorySegment dbias) {
+        var mh$ = lvx_norm_backward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_norm_backward", device, norm, epsilon, x, weight, dy, dx, add_dx, dweight, dbias);
+            }
+            return (int)mh$.invokeExact(device, norm, epsilon, x, weight, dy, dx, add_dx, dweight, dbias);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_rotary {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_DOUBLE,
+            Lvx.C_INT,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_rotary");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_rotary(lvx_device device, double theta, int32_t inverse, const lvx_tensor *x, const lvx_tensor *positions, const lvx_tensor *y)
+     * }
+     */
+    public static FunctionDescriptor lvx_rotary$descriptor() {
+        return lvx_rotary.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_rotary(lvx_device device, double theta, int32_t inverse, const lvx_tensor *x, const lvx_tensor *positions, const lvx_tensor *y)
+     * }
+     */
+    public static MethodHandle lvx_rotary$handle() {
+        return lvx_rotary.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_rotary(lvx_device device, double theta, int32_t inverse, const lvx_tensor *x, const lvx_tensor *positions, const lvx_tensor *y)
+     * }
+     */
+    public static MemorySegment lvx_rotary$address() {
+        return lvx_rotary.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_rotary(lvx_device device, double theta, int32_t inverse, const lvx_tensor *x, const lvx_tensor *positions, const lvx_tensor *y)
+     * }
+     */
+    public static int lvx_rotary(long device, double theta, int inverse, MemorySegment x, MemorySegment positions, MemorySegment y) {
+        var mh$ = lvx_rotary.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_rotary", device, theta, inverse, x, positions, y);
+            }
+            return (int)mh$.invokeExact(device, theta, inverse, x, positions, y);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_swiglu_forward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_swiglu_forward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_swiglu_forward(lvx_device device, const lvx_tensor *gate, const lvx_tensor *up, const lvx_tensor *y)
+     * }
+     */
+    public static FunctionDescriptor lvx_swiglu_forward$descriptor() {
+        return lvx_swiglu_forward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_swiglu_forward(lvx_device device, const lvx_tensor *gate, const lvx_tensor *up, const lvx_tensor *y)
+     * }
+     */
+    public static MethodHandle lvx_swiglu_forward$handle() {
+        return lvx_swiglu_forward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_swiglu_forward(lvx_device device, const lvx_tensor *gate, const lvx_tensor *up, const lvx_tensor *y)
+     * }
+     */
+    public static MemorySegment lvx_swiglu_forward$address() {
+        return lvx_swiglu_forward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_swiglu_forward(lvx_device device, const lvx_tensor *gate, const lvx_tensor *up, const lvx_tensor *y)
+     * }
+     */
+    public static int lvx_swiglu_forward(long device, MemorySegment gate, MemorySegment up, MemorySegment y) {
+        var mh$ = lvx_swiglu_forward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_swiglu_forward", device, gate, up, y);
+            }
+            return (int)mh$.invokeExact(device, gate, up, y);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_swiglu_backward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_swiglu_backward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_swiglu_backward(lvx_device device, const lvx_tensor *gate, const lvx_tensor *up, const lvx_tensor *dy, const lvx_tensor *dgate, const lvx_tensor *dup)
+     * }
+     */
+    public static FunctionDescriptor lvx_swiglu_backward$descriptor() {
+        return lvx_swiglu_backward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_swiglu_backward(lvx_device device, const lvx_tensor *gate, const lvx_tensor *up, const lvx_tensor *dy, const lvx_tensor *dgate, const lvx_tensor *dup)
+     * }
+     */
+    public static MethodHandle lvx_swiglu_backward$handle() {
+        return lvx_swiglu_backward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_swiglu_backward(lvx_device device, const lvx_tensor *gate, const lvx_tensor *up, const lvx_tensor *dy, const lvx_tensor *dgate, const lvx_tensor *dup)
+     * }
+     */
+    public static MemorySegment lvx_swiglu_backward$address() {
+        return lvx_swiglu_backward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_swiglu_backward(lvx_device device, const lvx_tensor *gate, const lvx_tensor *up, const lvx_tensor *dy, const lvx_tensor *dgate, const lvx_tensor *dup)
+     * }
+     */
+    public static int lvx_swiglu_backward(long device, MemorySegment gate, MemorySegment up, MemorySegment dy, MemorySegment dgate, MemorySegment dup) {
+        var mh$ = lvx_swiglu_backward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_swiglu_backward", device, gate, up, dy, dgate, dup);
+            }
+            return (int)mh$.invokeExact(device, gate, up, dy, dgate, dup);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_gelu_forward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_gelu_forward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_gelu_forward(lvx_device device, const lvx_tensor *x, const lvx_tensor *y)
+     * }
+     */
+    public static FunctionDescriptor lvx_gelu_forward$descriptor() {
+        return lvx_gelu_forward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_gelu_forward(lvx_device device, const lvx_tensor *x, const lvx_tensor *y)
+     * }
+     */
+    public static MethodHandle lvx_gelu_forward$handle() {
+        return lvx_gelu_forward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_gelu_forward(lvx_device device, const lvx_tensor *x, const lvx_tensor *y)
+     * }
+     */
+    public static MemorySegment lvx_gelu_forward$address() {
+        return lvx_gelu_forward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_gelu_forward(lvx_device device, const lvx_tensor *x, const lvx_tensor *y)
+     * }
+     */
+    public static int lvx_gelu_forward(long device, MemorySegment x, MemorySegment y) {
+        var mh$ = lvx_gelu_forward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_gelu_forward", device, x, y);
+            }
+            return (int)mh$.invokeExact(device, x, y);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_gelu_backward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_gelu_backward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_gelu_backward(lvx_device device, const lvx_tensor *x, const lvx_tensor *dy, const lvx_tensor *dx)
+     * }
+     */
+    public static FunctionDescriptor lvx_gelu_backward$descriptor() {
+        return lvx_gelu_backward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_gelu_backward(lvx_device device, const lvx_tensor *x, const lvx_tensor *dy, const lvx_tensor *dx)
+     * }
+     */
+    public static MethodHandle lvx_gelu_backward$handle() {
+        return lvx_gelu_backward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_gelu_backward(lvx_device device, const lvx_tensor *x, const lvx_tensor *dy, const lvx_tensor *dx)
+     * }
+     */
+    public static MemorySegment lvx_gelu_backward$address() {
+        return lvx_gelu_backward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_gelu_backward(lvx_device device, const lvx_tensor *x, const lvx_tensor *dy, const lvx_tensor *dx)
+     * }
+     */
+    public static int lvx_gelu_backward(long device, MemorySegment x, MemorySegment dy, MemorySegment dx) {
+        var mh$ = lvx_gelu_backward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_gelu_backward", device, x, dy, dx);
+            }
+            return (int)mh$.invokeExact(device, x, dy, dx);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_gated_add_forward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_gated_add_forward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_gated_add_forward(lvx_device device, const lvx_tensor *x, const lvx_tensor *branch, const lvx_tensor *gate, const lvx_tensor *live, const lvx_tensor *y)
+     * }
+     */
+    public static FunctionDescriptor lvx_gated_add_forward$descriptor() {
+        return lvx_gated_add_forward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_gated_add_forward(lvx_device device, const lvx_tensor *x, const lvx_tensor *branch, const lvx_tensor *gate, const lvx_tensor *live, const lvx_tensor *y)
+     * }
+     */
+    public static MethodHandle lvx_gated_add_forward$handle() {
+        return lvx_gated_add_forward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_gated_add_forward(lvx_device device, const lvx_tensor *x, const lvx_tensor *branch, const lvx_tensor *gate, const lvx_tensor *live, const lvx_tensor *y)
+     * }
+     */
+    public static MemorySegment lvx_gated_add_forward$address() {
+        return lvx_gated_add_forward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_gated_add_forward(lvx_device device, const lvx_tensor *x, const lvx_tensor *branch, const lvx_tensor *gate, const lvx_tensor *live, const lvx_tensor *y)
+     * }
+     */
+    public static int lvx_gated_add_forward(long device, MemorySegment x, MemorySegment branch, MemorySegment gate, MemorySegment live, MemorySegment y) {
+        var mh$ = lvx_gated_add_forward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_gated_add_forward", device, x, branch, gate, live, y);
+            }
+            return (int)mh$.invokeExact(device, x, branch, gate, live, y);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_gated_add_backward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_gated_add_backward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_gated_add_backward(lvx_device device, const lvx_tensor *branch, const lvx_tensor *gate, const lvx_tensor *live, const lvx_tensor *dy, const lvx_tensor *dbranch, const lvx_tensor *dgate)
+     * }
+     */
+    public static FunctionDescriptor lvx_gated_add_backward$descriptor() {
+        return lvx_gated_add_backward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_gated_add_backward(lvx_device device, const lvx_tensor *branch, const lvx_tensor *gate, const lvx_tensor *live, const lvx_tensor *dy, const lvx_tensor *dbranch, const lvx_tensor *dgate)
+     * }
+     */
+    public static MethodHandle lvx_gated_add_backward$handle() {
+        return lvx_gated_add_backward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_gated_add_backward(lvx_device device, const lvx_tensor *branch, const lvx_tensor *gate, const lvx_tensor *live, const lvx_tensor *dy, const lvx_tensor *dbranch, const lvx_tensor *dgate)
+     * }
+     */
+    public static MemorySegment lvx_gated_add_backward$address() {
+        return lvx_gated_add_backward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_gated_add_backward(lvx_device device, const lvx_tensor *branch, const lvx_tensor *gate, const lvx_tensor *live, const lvx_tensor *dy, const lvx_tensor *dbranch, const lvx_tensor *dgate)
+     * }
+     */
+    public static int lvx_gated_add_backward(long device, MemorySegment branch, MemorySegment gate, MemorySegment live, MemorySegment dy, MemorySegment dbranch, MemorySegment dgate) {
+        var mh$ = lvx_gated_add_backward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_gated_add_backward", device, branch, gate, live, dy, dbranch, dgate);
+            }
+            return (int)mh$.invokeExact(device, branch, gate, live, dy, dbranch, dgate);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_blend_forward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_blend_forward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_blend_forward(lvx_device device, const lvx_tensor *a, const lvx_tensor *b, const lvx_tensor *gate, const lvx_tensor *live, const lvx_tensor *y)
+     * }
+     */
+    public static FunctionDescriptor lvx_blend_forward$descriptor() {
+        return lvx_blend_forward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_blend_forward(lvx_device device, const lvx_tensor *a, const lvx_tensor *b, const lvx_tensor *gate, const lvx_tensor *live, const lvx_tensor *y)
+     * }
+     */
+    public static MethodHandle lvx_blend_forward$handle() {
+        return lvx_blend_forward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_blend_forward(lvx_device device, const lvx_tensor *a, const lvx_tensor *b, const lvx_tensor *gate, const lvx_tensor *live, const lvx_tensor *y)
+     * }
+     */
+    public static MemorySegment lvx_blend_forward$address() {
+        return lvx_blend_forward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_blend_forward(lvx_device device, const lvx_tensor *a, const lvx_tensor *b, const lvx_tensor *gate, const lvx_tensor *live, const lvx_tensor *y)
+     * }
+     */
+    public static int lvx_blend_forward(long device, MemorySegment a, MemorySegment b, MemorySegment gate, MemorySegment live, MemorySegment y) {
+        var mh$ = lvx_blend_forward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_blend_forward", device, a, b, gate, live, y);
+            }
+            return (int)mh$.invokeExact(device, a, b, gate, live, y);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_blend_backward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_blend_backward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_blend_backward(lvx_device device, const lvx_tensor *a, const lvx_tensor *b, const lvx_tensor *gate, const lvx_tensor *live, const lvx_tensor *dy, const lvx_tensor *da, const lvx_tensor *db, const lvx_tensor *dgate)
+     * }
+     */
+    public static FunctionDescriptor lvx_blend_backward$descriptor() {
+        return lvx_blend_backward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_blend_backward(lvx_device device, const lvx_tensor *a, const lvx_tensor *b, const lvx_tensor *gate, const lvx_tensor *live, const lvx_tensor *dy, const lvx_tensor *da, const lvx_tensor *db, const lvx_tensor *dgate)
+     * }
+     */
+    public static MethodHandle lvx_blend_backward$handle() {
+        return lvx_blend_backward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_blend_backward(lvx_device device, const lvx_tensor *a, const lvx_tensor *b, const lvx_tensor *gate, const lvx_tensor *live, const lvx_tensor *dy, const lvx_tensor *da, const lvx_tensor *db, const lvx_tensor *dgate)
+     * }
+     */
+    public static MemorySegment lvx_blend_backward$address() {
+        return lvx_blend_backward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_blend_backward(lvx_device device, const lvx_tensor *a, const lvx_tensor *b, const lvx_tensor *gate, const lvx_tensor *live, const lvx_tensor *dy, const lvx_tensor *da, const lvx_tensor *db, const lvx_tensor *dgate)
+     * }
+     */
+    public static int lvx_blend_backward(long device, MemorySegment a, MemorySegment b, MemorySegment gate, MemorySegment live, MemorySegment dy, MemorySegment da, MemorySegment db, MemorySegment dgate) {
+        var mh$ = lvx_blend_backward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_blend_backward", device, a, b, gate, live, dy, da, db, dgate);
+            }
+            return (int)mh$.invokeExact(device, a, b, gate, live, dy, da, db, dgate);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_add {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_add");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_add(lvx_device device, const lvx_tensor *x, const lvx_tensor *y)
+     * }
+     */
+    public static FunctionDescriptor lvx_add$descriptor() {
+        return lvx_add.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_add(lvx_device device, const lvx_tensor *x, const lvx_tensor *y)
+     * }
+     */
+    public static MethodHandle lvx_add$handle() {
+        return lvx_add.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_add(lvx_device device, const lvx_tensor *x, const lvx_tensor *y)
+     * }
+     */
+    public static MemorySegment lvx_add$address() {
+        return lvx_add.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_add(lvx_device device, const lvx_tensor *x, const lvx_tensor *y)
+     * }
+     */
+    public static int lvx_add(long device, MemorySegment x, MemorySegment y) {
+        var mh$ = lvx_add.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_add", device, x, y);
+            }
+            return (int)mh$.invokeExact(device, x, y);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_clear_rows {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_clear_rows");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_clear_rows(lvx_device device, const lvx_tensor *live, const lvx_tensor *x)
+     * }
+     */
+    public static FunctionDescriptor lvx_clear_rows$descriptor() {
+        return lvx_clear_rows.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_clear_rows(lvx_device device, const lvx_tensor *live, const lvx_tensor *x)
+     * }
+     */
+    public static MethodHandle lvx_clear_rows$handle() {
+        return lvx_clear_rows.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_clear_rows(lvx_device device, const lvx_tensor *live, const lvx_tensor *x)
+     * }
+     */
+    public static MemorySegment lvx_clear_rows$address() {
+        return lvx_clear_rows.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_clear_rows(lvx_device device, const lvx_tensor *live, const lvx_tensor *x)
+     * }
+     */
+    public static int lvx_clear_rows(long device, MemorySegment live, MemorySegment x) {
+        var mh$ = lvx_clear_rows.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_clear_rows", device, live, x);
+            }
+            return (int)mh$.invokeExact(device, live, x);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+    private static final int LVX_KEY_VALUE_SEPARATE = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_key_value_layout.LVX_KEY_VALUE_SEPARATE = 0
+     * }
+     */
+    public static int LVX_KEY_VALUE_SEPARATE() {
+        return LVX_KEY_VALUE_SEPARATE;
+    }
+    private static final int LVX_KEY_VALUE_CONCATENATED = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_key_value_layout.LVX_KEY_VALUE_CONCATENATED = 1
+     * }
+     */
+    public static int LVX_KEY_VALUE_CONCATENATED() {
+        return LVX_KEY_VALUE_CONCATENATED;
+    }
+    private static final int LVX_KEY_VALUE_INTERLEAVED = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_key_value_layout.LVX_KEY_VALUE_INTERLEAVED = 2
+     * }
+     */
+    public static int LVX_KEY_VALUE_INTERLEAVED() {
+        return LVX_KEY_VALUE_INTERLEAVED;
+    }
+
+    private static class lvx_project_forward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_project_forward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_project_forward(lvx_device device, const lvx_projection *projection, const lvx_tensor *features, const lvx_tensor *raw_k, const lvx_tensor *v)
+     * }
+     */
+    public static FunctionDescriptor lvx_project_forward$descriptor() {
+        return lvx_project_forward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_project_forward(lvx_device device, const lvx_projection *projection, const lvx_tensor *features, const lvx_tensor *raw_k, const lvx_tensor *v)
+     * }
+     */
+    public static MethodHandle lvx_project_forward$handle() {
+        return lvx_project_forward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_project_forward(lvx_device device, const lvx_projection *projection, const lvx_tensor *features, const lvx_tensor *raw_k, const lvx_tensor *v)
+     * }
+     */
+    public static MemorySegment lvx_project_forward$address() {
+        return lvx_project_forward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_project_forward(lvx_device device, const lvx_projection *projection, const lvx_tensor *features, const lvx_tensor *raw_k, const lvx_tensor *v)
+     * }
+     */
+    public static int lvx_project_forward(long device, MemorySegment projection, MemorySegment features, MemorySegment raw_k, MemorySegment v) {
+        var mh$ = lvx_project_forward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_project_forward", device, projection, features, raw_k, v);
+            }
+            return (int)mh$.invokeExact(device, projection, features, raw_k, v);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_project_keys {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_project_keys");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_project_keys(lvx_device device, const lvx_projection *projection, const lvx_tensor *raw_k, const lvx_tensor *k)
+     * }
+     */
+    public static FunctionDescriptor lvx_project_keys$descriptor() {
+        return lvx_project_keys.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_project_keys(lvx_device device, const lvx_projection *projection, const lvx_tensor *raw_k, const lvx_tensor *k)
+     * }
+     */
+    public static MethodHandle lvx_project_keys$handle() {
+        return lvx_project_keys.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_project_keys(lvx_device device, const lvx_projection *projection, const lvx_tensor *raw_k, const lvx_tensor *k)
+     * }
+     */
+    public static MemorySegment lvx_project_keys$address() {
+        return lvx_project_keys.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_project_keys(lvx_device device, const lvx_projection *projection, const lvx_tensor *raw_k, const lvx_tensor *k)
+     * }
+     */
+    public static int lvx_project_keys(long device, MemorySegment projection, MemorySegment raw_k, MemorySegment k) {
+        var mh$ = lvx_project_keys.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_project_keys", device, projection, raw_k, k);
+            }
+            return (int)mh$.invokeExact(device, projection, raw_k, k);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_project_backward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_project_backward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_project_backward(lvx_device device, const lvx_projection *projection, const lvx_tensor *features, const lvx_tensor *raw_k, const lvx_tensor *dk, const lvx_tensor *dv, const lvx_tensor *d_features, const lvx_projection_gradients *gradients)
+     * }
+     */
+    public static FunctionDescriptor lvx_project_backward$descriptor() {
+        return lvx_project_backward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_project_backward(lvx_device device, const lvx_projection *projection, const lvx_tensor *features, const lvx_tensor *raw_k, const lvx_tensor *dk, const lvx_tensor *dv, const lvx_tensor *d_features, const lvx_projection_gradients *gradients)
+     * }
+     */
+    public static MethodHandle lvx_project_backward$handle() {
+        return lvx_project_backward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_project_backward(lvx_device device, const lvx_projection *projection, const lvx_tensor *features, const lvx_tensor *raw_k, const lvx_tensor *dk, const lvx_tensor *dv, const lvx_tensor *d_features, const lvx_projection_gradients *gradients)
+     * }
+     */
+    public static MemorySegment lvx_project_backward$address() {
+        return lvx_project_backward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_project_backward(lvx_device device, const lvx_projection *projection, const lvx_tensor *features, const lvx_tensor *raw_k, const lvx_tensor *dk, const lvx_tensor *dv, const lvx_tensor *d_features, const lvx_projection_gradients *gradients)
+     * }
+     */
+    public static int lvx_project_backward(long device, MemorySegment projection, MemorySegment features, MemorySegment raw_k, MemorySegment dk, MemorySegment dv, MemorySegment d_features, MemorySegment gradients) {
+        var mh$ = lvx_project_backward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_project_backward", device, projection, features, raw_k, dk, dv, d_features, gradients);
+            }
+            return (int)mh$.invokeExact(device, projection, features, raw_k, dk, dv, d_features, gradients);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_visual_forward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_visual_forward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_visual_forward(lvx_group group, const lvx_visual_options *options, const lvx_projection *projection, const lvx_tensor *q, const lvx_tensor *features, const lvx_tensor *visibility, const lvx_tensor *bias, const lvx_tensor *o, const lvx_tensor *lse, lvx_statistics *statistics)
+     * }
+     */
+    public static FunctionDescriptor lvx_visual_forward$descriptor() {
+        return lvx_visual_forward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_visual_forward(lvx_group group, const lvx_visual_options *options, const lvx_projection *projection, const lvx_tensor *q, const lvx_tensor *features, const lvx_tensor *visibility, const lvx_tensor *bias, const lvx_tensor *o, const lvx_tensor *lse, lvx_statistics *statistics)
+     * }
+     */
+    public static MethodHandle lvx_visual_forward$handle() {
+        return lvx_visual_forward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_visual_forward(lvx_group group, const lvx_visual_options *options, const lvx_projection *projection, const lvx_tensor *q, const lvx_tensor *features, const lvx_tensor *visibility, const lvx_tensor *bias, const lvx_tensor *o, const lvx_tensor *lse, lvx_statistics *statistics)
+     * }
+     */
+    public static MemorySegment lvx_visual_forward$address() {
+        return lvx_visual_forward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_visual_forward(lvx_group group, const lvx_visual_options *options, const lvx_projection *projection, const lvx_tensor *q, const lvx_tensor *features, const lvx_tensor *visibility, const lvx_tensor *bias, const lvx_tensor *o, const lvx_tensor *lse, lvx_statistics *statistics)
+     * }
+     */
+    public static int lvx_visual_forward(long group, MemorySegment options, MemorySegment projection, MemorySegment q, MemorySegment features, MemorySegment visibility, MemorySegment bias, MemorySegment o, MemorySegment lse, MemorySegment statistics) {
+        var mh$ = lvx_visual_forward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_visual_forward", group, options, projection, q, features, visibility, bias, o, lse, statistics);
+            }
+            return (int)mh$.invokeExact(group, options, projection, q, features, visibility, bias, o, lse, statistics);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_visual_backward {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_visual_backward");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_visual_backward(lvx_group group, const lvx_visual_options *options, const lvx_projection *projection, const lvx_tensor *q, const lvx_tensor *features, const lvx_tensor *visibility, const lvx_tensor *bias, const lvx_tensor *o, const lvx_tensor *lse, const lvx_tensor *d_o, const lvx_tensor *dq, const lvx_tensor *d_features, const lvx_projection_gradients *gradients, const lvx_tensor *dbias, lvx_statistics *statistics)
+     * }
+     */
+    public static FunctionDescriptor lvx_visual_backward$descriptor() {
+        return lvx_visual_backward.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_visual_backward(lvx_group group, const lvx_visual_options *options, const lvx_projection *projection, const lvx_tensor *q, const lvx_tensor *features, const lvx_tensor *visibility, const lvx_tensor *bias, const lvx_tensor *o, const lvx_tensor *lse, const lvx_tensor *d_o, const lvx_tensor *dq, const lvx_tensor *d_features, const lvx_projection_gradients *gradients, const lvx_tensor *dbias, lvx_statistics *statistics)
+     * }
+     */
+    public static MethodHandle lvx_visual_backward$handle() {
+        return lvx_visual_backward.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_visual_backward(lvx_group group, const lvx_visual_options *options, const lvx_projection *projection, const lvx_tensor *q, const lvx_tensor *features, const lvx_tensor *visibility, const lvx_tensor *bias, const lvx_tensor *o, const lvx_tensor *lse, const lvx_tensor *d_o, const lvx_tensor *dq, const lvx_tensor *d_features, const lvx_projection_gradients *gradients, const lvx_tensor *dbias, lvx_statistics *statistics)
+     * }
+     */
+    public static MemorySegment lvx_visual_backward$address() {
+        return lvx_visual_backward.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_visual_backward(lvx_group group, const lvx_visual_options *options, const lvx_projection *projection, const lvx_tensor *q, const lvx_tensor *features, const lvx_tensor *visibility, const lvx_tensor *bias, const lvx_tensor *o, const lvx_tensor *lse, const lvx_tensor *d_o, const lvx_tensor *dq, const lvx_tensor *d_features, const lvx_projection_gradients *gradients, const lvx_tensor *dbias, lvx_statistics *statistics)
+     * }
+     */
+    public static int lvx_visual_backward(long group, MemorySegment options, MemorySegment projection, MemorySegment q, MemorySegment features, MemorySegment visibility, MemorySegment bias, MemorySegment o, MemorySegment lse, MemorySegment d_o, MemorySegment dq, MemorySegment d_features, MemorySegment gradients, MemorySegment dbias, MemorySegment statistics) {
+        var mh$ = lvx_visual_backward.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_visual_backward", group, options, projection, q, features, visibility, bias, o, lse, d_o, dq, d_features, gradients, dbias, statistics);
+            }
+            return (int)mh$.invokeExact(group, options, projection, q, features, visibility, bias, o, lse, d_o, dq, d_features, gradients, dbias, statistics);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

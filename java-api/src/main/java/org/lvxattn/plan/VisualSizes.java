@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.plan;
+
+import java.util.Objects;
+import org.lvxattn.DType;
+
+/**
+ * Visual features, and the keys and values that a layer makes of them: bytes and operations. Rows
+ * are those of each batch item.
+ *
+ * @param batch batch items, 0 or more
+ * @param width of the features
+ * @param keyValueHeads key and value heads
+ * @param headDim elements of one head
+ * @param inputNorm whether the features are normalised first
+ * @param keyNorm whether keys are normalised
+ * @param dtype of features, keys and values; floating-point
+ */
+public record VisualSizes(
+    int batch,
+    int width,
+    int keyValueHeads,
+    int headDim,
+    boolean inputNorm,
+    boolean keyNorm,
+    DType dtype) {
+  /**
+   * Checks the components.
+   *
+   * @throws NullPointerException if dtype is null
+   * @throws IllegalArgumentException if a component is out of range
+   */
+  public VisualSizes {
+    Objects.requireNonNull(dtype, "dtype is null");
+    Checks.require(batch >= 0, "batch", batch, "0 or more");
+    Checks.require(width >= 1, "width", width, "1 or more");
+    Checks.require(keyValueHeads >= 1, "keyValueHeads", keyValueHeads, "1 or more");
+    Checks.require(headDim >= 1, "headDim", headDim, "1 or more");
+    Checks.require(dtype.isFloating(), "dtype", dtype, "a floating-point dtype");
+  }
+
+  /** Bytes of the features. */
+  public long featureBytes(long rows) {
+    return batch * rows * width * dtype.bytes();
+  }
+
+  /** Bytes of the features' gradient, in the accumulator's dtype. */
+  public long featureGradientBytes(long rows) {
+    return batch * rows * width * dtype.accumulator().bytes();
+  }
+
+  /** Bytes of keys, or of values. */
+  public long keyBytes(long rows) {
+    return batch * rows * keyValueHeads * headDim * dtype.bytes();
+  }
+
+  private long keyAccumulatorBytes(long rows) {
+    return batch * rows * keyValueHeads * headDim * dtype.accumulator().bytes();
+  }
+
+  /**
+   * Bytes that a tile of so many rows takes: keys and values, what they are projected from if that
+   * is normalised, and in backward the gradients of all that in the accumulator's dtype.
+   */
+  public long tileBytes(long rows, Pass pass) {
+    Workspace workspace = new Workspace();
+    if (inputNorm) {
+      workspace.reserve(featureBytes(rows));
+    }
+    workspace.reserve(2 * keyBytes(rows));
+    if (pass == Pass.FORWARD) {
+      return workspace.bytes();
+    }
+    if (keyNorm) {
+      workspace.reserve(keyBytes(rows));
+    }
+    workspace.reserve(2 * keyAccumulatorBytes(rows));
+    if (inputNorm) {
+      workspace.reserve(featureGradientBytes(rows));
+    }
+    return workspace.bytes();
+  }
+
+  /** The most rows whose tile takes at most so many bytes in both passes; at least 1. */
+  public long tileRows(long bytes) {
+    long rows = Math.max(1, bytes / Math.max(1, tileBytes(1 << 10, Pass.BACKWARD) >> 10));
+    while (rows > 1 && tileBytes(rows, Pass.BACKWARD) > bytes) {
+      rows--;
+    }
+    return rows;
+  }
+
+  /**
+   * Floating-point operations of projecting so many rows: {@code 4 * width * heads * headDim} each.
+   */
+  public double projectionFlops(long rows) {
+    return 4.0 * batch * rows * width * keyValueHeads * headDim;
+  }
+}

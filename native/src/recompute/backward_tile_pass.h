@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "recompute/tile_pass.h"
+#include "recompute/visual_call.h"
+#include "schedule/d_bias_sum.h"
+#include "schedule/query_block.h"
+
+namespace lvx {
+
+// Out: q, d_o, lse, delta and visibility. Home: dq in the accumulator's dtype, summed over the worker's tiles. dk and dv
+// live as long as their tile, which turns them into gradients of the parameters and features.
+class BackwardTilePass final : public TilePass {
+ public:
+  BackwardTilePass(Call& call, const Shards& shards, const VisualBackward& arguments);
+
+  std::int64_t block_bytes(int home) const override;
+  std::int64_t result_bytes(int home) const override;
+  void reserve(Workspace& workspace) override;
+  void begin(const Workspace& workspace) override;
+  std::byte* block() override { return block_; }
+  void arrive(int home, std::byte* block, std::byte* result) override;
+  Visibility visibility(int home) const override { return at(home).block.visibility; }
+  void open(const Tile& tile) override;
+  void attend(int home) override;
+  void close() override;
+  void merge(std::byte* result) override;
+  void finish() override;
+
+ private:
+  struct Home {
+    BackwardBlock block;
+    Bshd dq;
+    bool started = false;
+  };
+
+  Home& at(int home) { return homes_[static_cast<std::size_t>(home)]; }
+  const Home& at(int home) const { return homes_[static_cast<std::size_t>(home)]; }
+  Bshd result_of(int home, std::byte* result) const;
+  void start_own();
+  BackwardArguments against(int home, const Tile& tile) const;
+
+  const VisualBackward& visual_;
+  const AttentionBackward& arguments_;
+  const bool travels_;  // some peer sees keys for this rank's queries
+  const bool narrow_;   // the gradients' dtype is too narrow to sum in
+  DBiasSum d_bias_sum_;
+  Workspace::Piece packed_piece_{}, delta_piece_{}, dq_piece_{}, scratch_piece_{};
+  std::size_t scratch_bytes_ = 0;
+
+  std::byte* block_ = nullptr;
+  std::vector<Home> homes_;
+  Bias d_bias_;
+  Tile open_;
+  bool tile_started_ = false;  // the open tile's gradients hold something
+  std::span<std::byte> scratch_;
+};
+
+}  // namespace lvx

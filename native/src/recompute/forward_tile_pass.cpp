@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recompute/forward_tile_pass.h"
+
+#include <algorithm>
+
+namespace lvx {
+
+ForwardTilePass::ForwardTilePass(Call& call, const Shards& shards, const VisualForward& arguments)
+    : TilePass(call, shards, arguments.attention.problem, arguments.features, arguments.projection,
+               arguments.tile_rows, KeyProjection::Use::kForward),
+      arguments_(arguments.attention),
+      travels_(shards.queries_see_others(call.rank())),
+      packs_(travels_ &&
+             (!arguments_.visibility.everything() ||
+              !is_compact(arguments_.q, own_.batch, own_.queries, own_.query_heads, own_.head_dim))),
+      accumulates_(dtype_ != accumulator_),
+      homes_(static_cast<std::size_t>(call.size())) {}
+
+std::int64_t ForwardTilePass::block_bytes(int home) const {
+  return ForwardBlock::bytes(problem_of(home, {}), dtype_, call_.announced(home));
+}
+
+std::int64_t ForwardTilePass::result_bytes(int home) const {
+  const Problem problem = problem_of(home, {});
+  return (problem.query_elements() + problem.rows()) * size_of(accumulator_);
+}
+
+void ForwardTilePass::reserve(Workspace& workspace) {
+  if (packs_) packed_piece_ = workspace.reserve(block_bytes(call_.rank()));
+  if (accumulates_) accumulator_piece_ = workspace.reserve(own_.query_elements() * size_of(accumulator_));
+  keys_.reserve(workspace);
+  scratch_bytes_ = keys_.scratch_bytes();
+  for_each_problem([&](const Problem& problem) {
+    scratch_bytes_ = std::max(scratch_bytes_, call_.device().forward_scratch(problem, dtype_));
+  });
+  scratch_piece_ = workspace.reserve(static_cast<std::int64_t>(scratch_bytes_));
+}
+
+void ForwardTilePass::begin(const Workspace& workspace) {
+  const int rank = call_.rank();
+  scratch_ = {workspace.at(scratch_piece_), scratch_bytes_};
+  keys_.begin(workspace, scratch_);
+  Home& home = at(rank);
+  home.block = {arguments_.q, arguments_.visibility};
+  home.sum = {arguments_.o, arguments_.lse};
+  if (accumulates_) {
+    home.sum.o = compact_bshd(workspace.at(accumulator_piece_), accumulator_, own_.queries, own_.query_heads,
+                              own_.head_dim);
+  }
+  block_ = arguments_.q.data;
+  if (packs_) {
+    block_ = workspace.at(packed_piece_);
+    ForwardBlock(own_, dtype_, call_.announced(rank), block_).pack(call_.device(), own_, home.block);
+  }
+}
+
+void ForwardTilePass::arrive(int home, std::byte* block, std::byte* result) {
+  at(home).block = {problem_of(home, {}), dtype_, call_.announced(home), block};
+  at(home).sum = result_of(home, result);
+}
+
+void ForwardTilePass::open(const Tile& tile) {
+  open_ = tile;
+  keys_.open(tile.begin, tile.end);
+  keys_.project();
+  keys_.finish_keys();
+}
+
+ForwardArguments ForwardTilePass::against(int home, const Tile& tile) const {
+  ForwardArguments arguments;
+  arguments.problem = problem_of(home, tile);
+  arguments.q = at(home).block.q;
+  arguments.visibility = at(home).block.visibility;
+  arguments.bias = arguments_.bias.from(shards_.query_begin(home), tile.begin);
+  arguments.out = at(home).sum;
+  arguments.merge = at(home).started;
+  return arguments;
+}
+
+void ForwardTilePass::attend(int home) {
+  ForwardArguments arguments = against(home, open_);
+  arguments.k = keys_.keys();
+  arguments.v = keys_.values();
+  call_.device().forward(arguments, scratch_);
+  at(home).started = true;
+}
+
+// A partial result as it lies in a message.
+Partial ForwardTilePass::result_of(int home, std::byte* result) const {
+  const Problem problem = problem_of(home, {});
+  MessageCursor message(result);
+  Partial partial;
+  partial.o = message.queries(problem, accumulator_);
+  partial.lse = message.row_values(problem, accumulator_);
+  return partial;
+}
+
+// This rank's queries may have seen none of its own keys: then nothing was written yet.
+void ForwardTilePass::start_own() {
+  const int rank = call_.rank();
+  if (at(rank).started) return;
+  call_.device().forward(against(rank, {}), scratch_);
+  at(rank).started = true;
+}
+
+void ForwardTilePass::merge(std::byte* result) {
+  const int rank = call_.rank();
+  start_own();
+  call_.device().merge(own_, result_of(rank, result), at(rank).sum);
+}
+
+void ForwardTilePass::finish() {
+  start_own();
+  if (!accumulates_) return;
+  call_.device().copy(own_.batch, own_.queries, own_.query_heads, own_.head_dim, at(call_.rank()).sum.o,
+                      arguments_.o);
+}
+
+}  // namespace lvx

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "recompute/tile_pass.h"
+#include "recompute/visual_call.h"
+#include "schedule/query_block.h"
+
+namespace lvx {
+
+// Out: q and its visibility. Home: the partial (o, lse), both in the accumulator's dtype, summed over the worker's tiles.
+class ForwardTilePass final : public TilePass {
+ public:
+  ForwardTilePass(Call& call, const Shards& shards, const VisualForward& arguments);
+
+  std::int64_t block_bytes(int home) const override;
+  std::int64_t result_bytes(int home) const override;
+  void reserve(Workspace& workspace) override;
+  void begin(const Workspace& workspace) override;
+  std::byte* block() override { return block_; }
+  void arrive(int home, std::byte* block, std::byte* result) override;
+  Visibility visibility(int home) const override { return at(home).block.visibility; }
+  void open(const Tile& tile) override;
+  void attend(int home) override;
+  void close() override {}
+  void merge(std::byte* result) override;
+  void finish() override;
+
+ private:
+  struct Home {
+    ForwardBlock block;
+    Partial sum;
+    bool started = false;
+  };
+
+  Home& at(int home) { return homes_[static_cast<std::size_t>(home)]; }
+  const Home& at(int home) const { return homes_[static_cast<std::size_t>(home)]; }
+  Partial result_of(int home, std::byte* result) const;
+  void start_own();
+  ForwardArguments against(int home, const Tile& tile) const;
+
+  const AttentionForward& arguments_;
+  const bool travels_;      // some peer sees keys for this rank's queries
+  const bool packs_;        // q cannot be sent as it lies
+  const bool accumulates_;  // o's dtype is too narrow to merge in
+  Workspace::Piece packed_piece_{}, accumulator_piece_{}, scratch_piece_{};
+  std::size_t scratch_bytes_ = 0;
+
+  std::byte* block_ = nullptr;
+  std::vector<Home> homes_;
+  Tile open_;
+  std::span<std::byte> scratch_;
+};
+
+}  // namespace lvx

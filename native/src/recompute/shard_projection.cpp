@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recompute/shard_projection.h"
+
+#include <algorithm>
+
+#include "recompute/key_projection.h"
+
+namespace lvx {
+namespace {
+
+// Enough rows for the matrix product's full rate, few enough that memory beside the caller's stays small.
+constexpr std::int64_t kRowsAtOnce = 1024;
+
+// Calls work(begin, end) for the features' rows, tile by tile, with a projection that has opened the tile.
+template <typename Work>
+void for_each_tile(Device& device, const Projection& projection, const Rows& features, KeyProjection::Use use,
+                   Work&& work) {
+  if (features.batch == 0 || features.rows == 0) return;
+  const std::int64_t tile_rows = std::max<std::int64_t>(1, kRowsAtOnce / features.batch);
+  KeyProjection tiles(device, projection, features, tile_rows, use);
+  Workspace workspace;
+  tiles.reserve(workspace);
+  const Workspace::Piece scratch = workspace.reserve(static_cast<std::int64_t>(tiles.scratch_bytes()));
+  workspace.allocate(device);
+  tiles.begin(workspace, {workspace.at(scratch), tiles.scratch_bytes()});
+  for (std::int64_t begin = 0; begin < features.rows; begin += tile_rows) {
+    const std::int64_t end = std::min(features.rows, begin + tile_rows);
+    tiles.open(begin, end);
+    work(tiles, begin, end);
+  }
+}
+
+}  // namespace
+
+void project_forward(Device& device, const Projection& projection, const Rows& features, const Bshd& raw_k,
+                     const Bshd& v) {
+  for_each_tile(device, projection, features, KeyProjection::Use::kForward,
+                [&](KeyProjection& tile, std::int64_t begin, std::int64_t end) {
+                  tile.project();
+                  device.copy(features.batch, end - begin, projection.key_heads, projection.head_dim,
+                              tile.raw_keys(), raw_k.from_row(begin));
+                  device.copy(features.batch, end - begin, projection.key_heads, projection.head_dim,
+                              tile.values(), v.from_row(begin));
+                });
+}
+
+void project_backward(Device& device, const Projection& projection, const Rows& features, const Bshd& raw_k,
+                      const Bshd& dk, const Bshd& dv, const Rows& d_features,
+                      const ProjectionGradients& gradients) {
+  for_each_tile(device, projection, features, KeyProjection::Use::kBackward,
+                [&](KeyProjection& tile, std::int64_t begin, std::int64_t end) {
+                  device.copy(features.batch, end - begin, projection.key_heads, projection.head_dim,
+                              dk.from_row(begin), tile.key_gradients());
+                  device.copy(features.batch, end - begin, projection.key_heads, projection.head_dim,
+                              dv.from_row(begin), tile.value_gradients());
+                  tile.push(raw_k.from_row(begin), d_features, gradients);
+                });
+}
+
+}  // namespace lvx

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+// Recomputation turns the loops of a schedule inside out: a ring would make every tile of keys once per step, so the
+// queries, being small, are gathered, tiles are the outer loop and blocks of queries the inner one.
+//
+// All blocks are in flight from the start. While they come, the first tile that this rank's own queries see is made and
+// computed against them; then against each visitor as it arrives. What the visitors see is known then, and tiles that
+// nobody sees are left out. A block's result goes home as soon as the last tile that it sees is done; in every tile but
+// the first this rank's own queries come last, so that there is something to do meanwhile.
+#include "recompute/tiled.h"
+
+#include <vector>
+
+namespace lvx {
+namespace {
+
+constexpr std::int64_t kNone = -1;
+
+class Tiled {
+ public:
+  Tiled(Call& call, TilePass& pass)
+      : call_(call),
+        pass_(pass),
+        rank_(call.rank()),
+        size_(call.size()),
+        tiles_(pass.tiles()),
+        steps_(static_cast<std::size_t>(size_)),
+        seen_(steps_.size() * static_cast<std::size_t>(tiles_)) {}
+
+  void run();
+
+ private:
+  // What this rank exchanges with the peers at one distance: it works for home, worker works for it. Step 0 is itself.
+  struct Step {
+    Workspace::Piece block{}, result{}, arriving{};
+    Ticket blocks = 0, arrival = 0, departure = 0;
+    std::int64_t unseen = 0;  // tiles that home sees and that are still to be computed
+  };
+
+  int home_at(int step) const { return (rank_ - step + size_) % size_; }
+  int worker_at(int step) const { return (rank_ + step) % size_; }
+  Step& at(int step) { return steps_[static_cast<std::size_t>(step)]; }
+  std::uint8_t& sees(int step, std::int64_t tile) {
+    return seen_[static_cast<std::size_t>(step) * static_cast<std::size_t>(tiles_) +
+                 static_cast<std::size_t>(tile)];
+  }
+
+  void reserve();
+  void start_blocks();
+  void learn(int step);
+  std::int64_t first_seen();
+  bool anyone_sees(std::int64_t tile);
+  void attend(int step, std::int64_t tile);
+  void compute_first(std::int64_t tile);
+  void compute_rest(std::int64_t first);
+
+  Call& call_;
+  TilePass& pass_;
+  const int rank_;
+  const int size_;
+  const std::int64_t tiles_;
+  std::vector<Step> steps_;
+  std::vector<std::uint8_t> seen_;  // [step, tile]
+  Workspace workspace_;
+  std::vector<Transfer> transfers_;
+};
+
+void Tiled::reserve() {
+  for (int step = 1; step < size_; ++step) {
+    Step& own = at(step);
+    const int home = home_at(step);
+    if (pass_.visits(home, rank_)) {
+      own.block = workspace_.reserve(pass_.block_bytes(home));
+      own.result = workspace_.reserve(pass_.result_bytes(home));
+    }
+    if (pass_.visits(rank_, worker_at(step))) own.arriving = workspace_.reserve(pass_.result_bytes(rank_));
+  }
+  pass_.reserve(workspace_);
+  workspace_.allocate(call_.device());
+  call_.count_workspace(workspace_.bytes());
+}
+
+// Between two ranks blocks come before results, as they are sent.
+void Tiled::start_blocks() {
+  const auto bytes = [](std::int64_t count) { return static_cast<std::size_t>(count); };
+  for (int step = 1; step < size_; ++step) {
+    const int worker = worker_at(step);
+    const int home = home_at(step);
+    transfers_.clear();
+    if (pass_.visits(rank_, worker)) {
+      transfers_.push_back(send_to(worker, pass_.block(), bytes(pass_.block_bytes(rank_))));
+    }
+    if (pass_.visits(home, rank_)) {
+      transfers_.push_back(receive_from(home, workspace_.at(at(step).block), bytes(pass_.block_bytes(home))));
+    }
+    at(step).blocks = call_.start(transfers_);
+  }
+  for (int step = 1; step < size_; ++step) {
+    if (!pass_.visits(rank_, worker_at(step))) continue;
+    const Transfer result =
+        receive_from(worker_at(step), workspace_.at(at(step).arriving), bytes(pass_.result_bytes(rank_)));
+    at(step).arrival = call_.start({&result, 1});
+  }
+}
+
+// Finds out which tiles the queries at a step see.
+void Tiled::learn(int step) {
+  const int home = home_at(step);
+  if (!pass_.shards().sees(home, rank_)) return;
+  const Visibility visibility = pass_.visibility(home);
+  const std::span<std::uint8_t> seen = std::span(seen_).subspan(
+      static_cast<std::size_t>(step) * static_cast<std::size_t>(tiles_), static_cast<std::size_t>(tiles_));
+  if (visibility.everything()) {
+    std::fill(seen.begin(), seen.end(), std::uint8_t{1});
+  } else {
+    const std::int64_t first_key = pass_.shards().key_begin(rank_);
+    std::vector<std::int64_t> bounds{first_key};
+    for (std::int64_t tile = 0; tile < tiles_; ++tile) bounds.push_back(first_key + pass_.tile(tile).end);
+    call_.device().shards_seen(call_.announced(home).batch, call_.announced(home).queries, visibility, bounds,
+                               seen);
+  }
+  at(step).unseen = std::count(seen.begin(), seen.end(), std::uint8_t{1});
+}
+
+std::int64_t Tiled::first_seen() {
+  for (std::int64_t tile = 0; tile < tiles_; ++tile) {
+    if (sees(0, tile) != 0) return tile;
+  }
+  return kNone;
+}
+
+bool Tiled::anyone_sees(std::int64_t tile) {
+  for (int step = 0; step < size_; ++step) {
+    if (sees(step, tile) != 0) return true;
+  }
+  return false;
+}
+
+void Tiled::attend(int step, std::int64_t tile) {
+  if (sees(step, tile) == 0) return;
+  const int home = home_at(step);
+  call_.compute([&] { pass_.attend(home); });
+  if (--at(step).unseen > 0 || step == 0) return;
+  const Transfer result =
+      send_to(home, workspace_.at(at(step).result), static_cast<std::size_t>(pass_.result_bytes(home)));
+  at(step).departure = call_.start({&result, 1});
+}
+
+void Tiled::compute_first(std::int64_t tile) {
+  if (tile != kNone) {
+    call_.compute([&] { pass_.open(pass_.tile(tile)); });
+    attend(0, tile);
+  }
+  for (int step = 1; step < size_; ++step) {
+    call_.wait(at(step).blocks);
+    const int home = home_at(step);
+    if (!pass_.visits(home, rank_)) continue;
+    call_.compute([&] {
+      pass_.arrive(home, workspace_.at(at(step).block), workspace_.at(at(step).result));
+      learn(step);
+    });
+    if (tile != kNone) attend(step, tile);
+  }
+  if (tile != kNone) call_.compute([&] { pass_.close(); });
+}
+
+void Tiled::compute_rest(std::int64_t first) {
+  for (std::int64_t tile = 0; tile < tiles_; ++tile) {
+    if (tile == first || !anyone_sees(tile)) continue;
+    call_.compute([&] { pass_.open(pass_.tile(tile)); });
+    for (int step = 1; step < size_; ++step) attend(step, tile);
+    attend(0, tile);
+    call_.compute([&] { pass_.close(); });
+  }
+}
+
+void Tiled::run() {
+  reserve();
+  call_.compute([&] {
+    pass_.begin(workspace_);
+    learn(0);
+  });
+  start_blocks();
+  const std::int64_t first = first_seen();
+  compute_first(first);
+  compute_rest(first);
+  for (int step = 1; step < size_; ++step) {
+    call_.wait(at(step).departure);
+    call_.wait(at(step).arrival);
+    if (pass_.visits(rank_, worker_at(step))) {
+      call_.compute([&] { pass_.merge(workspace_.at(at(step).arriving)); });
+    }
+  }
+  call_.compute([&] { pass_.finish(); });
+}
+
+}  // namespace
+
+void run_tiled(Call& call, TilePass& pass) { Tiled(call, pass).run(); }
+
+}  // namespace lvx

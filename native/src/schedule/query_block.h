@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// A rank's queries as they lie in a message.
+#pragma once
+
+#include "device/device.h"
+#include "group/announcement.h"
+#include "schedule/message.h"
+
+namespace lvx {
+
+// Forward: q and its visibility.
+struct ForwardBlock {
+  Bshd q;
+  Visibility visibility;
+
+  static std::int64_t bytes(const Problem& problem, DType dtype, const Announcement& home) {
+    return problem.query_elements() * size_of(dtype) + MessageCursor::range_bytes(problem, home.ranges);
+  }
+
+  ForwardBlock() = default;
+  ForwardBlock(const Bshd& queries, const Visibility& seen) : q(queries), visibility(seen) {}
+  ForwardBlock(const Problem& problem, DType dtype, const Announcement& home, std::byte* message) {
+    MessageCursor cursor(message);
+    q = cursor.queries(problem, dtype);
+    if (home.has_visibility != 0) {
+      visibility = compact_visibility(cursor.ranges(problem, home.ranges), problem.queries, home.ranges);
+    }
+  }
+
+  // Fills the message from the caller's tensors.
+  void pack(Device& device, const Problem& problem, const ForwardBlock& from) const {
+    device.copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, from.q, q);
+    if (!visibility.everything()) {
+      device.copy(problem.batch, problem.queries, from.visibility,
+                  const_cast<std::int32_t*>(visibility.data));
+    }
+  }
+};
+
+// Backward: q, d_o, the final lse, delta and visibility.
+struct BackwardBlock {
+  Bshd q, d_o;
+  Bhs lse, delta;
+  Visibility visibility;
+
+  static std::int64_t bytes(const Problem& problem, DType dtype, const Announcement& home) {
+    return 2 * problem.query_elements() * size_of(dtype) +
+           2 * problem.rows() * size_of(accumulator_of(dtype)) +
+           MessageCursor::range_bytes(problem, home.ranges);
+  }
+
+  BackwardBlock() = default;
+  BackwardBlock(const Bshd& queries, const Bshd& gradient, const Bhs& log_sum, const Bhs& row_sum,
+                const Visibility& seen)
+      : q(queries), d_o(gradient), lse(log_sum), delta(row_sum), visibility(seen) {}
+  BackwardBlock(const Problem& problem, DType dtype, const Announcement& home, std::byte* message) {
+    const DType accumulator = accumulator_of(dtype);
+    MessageCursor cursor(message);
+    q = cursor.queries(problem, dtype);
+    d_o = cursor.queries(problem, dtype);
+    lse = cursor.row_values(problem, accumulator);
+    delta = cursor.row_values(problem, accumulator);
+    if (home.has_visibility != 0) {
+      visibility = compact_visibility(cursor.ranges(problem, home.ranges), problem.queries, home.ranges);
+    }
+  }
+
+  // Fills the message from the caller's tensors, but for delta, which is computed in its place.
+  void pack(Device& device, const Problem& problem, const BackwardBlock& from) const {
+    device.copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, from.q, q);
+    device.copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, from.d_o, d_o);
+    device.copy(problem.batch, problem.query_heads, problem.queries, from.lse, lse);
+    if (!visibility.everything()) {
+      device.copy(problem.batch, problem.queries, from.visibility,
+                  const_cast<std::int32_t*>(visibility.data));
+    }
+  }
+};
+
+}  // namespace lvx

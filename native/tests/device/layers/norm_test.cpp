@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "layer_arrays.h"
+
+namespace lvx::testing {
+namespace {
+
+struct NormCase {
+  Norm norm;
+  std::int64_t batch, rows, heads, width;
+  Array x, weight, bias, y, dy, dx, dweight, dbias;
+
+  NormCase(lvx_norm kind, std::vector<std::int64_t> shape, DType dtype, unsigned seed, Padding padding = {})
+      : batch(shape[0]),
+        rows(shape[1]),
+        heads(shape[2]),
+        width(shape[3]),
+        x(random_array(shape, dtype, seed, padding)),
+        weight(random_array({1, 1, width}, dtype, seed + 1)),
+        bias(random_array({1, 1, width}, accumulator_of(dtype), seed + 2)),
+        y(shape, dtype, padding),
+        dy(random_array(shape, dtype, seed + 3, padding)),
+        dx(shape, dtype, padding),
+        dweight(random_array({1, 1, width}, accumulator_of(dtype), seed + 4)),
+        dbias(random_array({1, 1, width}, accumulator_of(dtype), seed + 5)) {
+    norm.kind = kind;
+    norm.epsilon = 1e-5;
+    norm.weight = parameter_of(weight);
+    if (kind == LVX_NORM_LAYER) norm.bias = parameter_of(bias);
+  }
+
+  bool centred() const { return norm.kind == LVX_NORM_LAYER; }
+  std::int64_t count() const { return batch * rows * heads; }
+
+  void forward(Device& device) {
+    device.layers().norm_forward(norm, batch, rows, heads, width, x.bshd(), y.bshd());
+  }
+  void backward(Device& device, const Bshd& to, bool add_dx) {
+    const DeviceMemory scratch(device, device.layers().norm_scratch(width));
+    device.layers().norm_backward(norm, batch, rows, heads, width, x.bshd(), dy.bshd(), to, add_dx,
+                                  parameter_of(dweight), centred() ? parameter_of(dbias) : Parameter{},
+                                  {scratch.data(), scratch.bytes()});
+  }
+};
+
+struct Reference {
+  Array y, dx, dweight, dbias;
+
+  explicit Reference(const NormCase& c)
+      : y({c.batch, c.rows, c.heads, c.width}, DType::kFloat64),
+        dx({c.batch, c.rows, c.heads, c.width}, DType::kFloat64),
+        dweight(zeros({1, 1, c.width}, DType::kFloat64)),
+        dbias(zeros({1, 1, c.width}, DType::kFloat64)) {
+    for (std::int64_t w = 0; w < c.width; ++w) {
+      dweight.set(w, c.dweight.get(w));
+      dbias.set(w, c.dbias.get(w));
+    }
+    for (std::int64_t i = 0; i < c.count(); ++i) row(c, i * c.width);
+  }
+
+  void row(const NormCase& c, std::int64_t at) {
+    const auto n = static_cast<double>(c.width);
+    double mean = 0, variance = 0;
+    if (c.centred()) {
+      for (std::int64_t w = 0; w < c.width; ++w) mean += c.x.get(at + w) / n;
+    }
+    for (std::int64_t w = 0; w < c.width; ++w) variance += std::pow(c.x.get(at + w) - mean, 2) / n;
+    const double scale = 1 / std::sqrt(variance + c.norm.epsilon);
+    double mean_g = 0, mean_gn = 0;
+    for (std::int64_t w = 0; w < c.width; ++w) {
+      const double normal = (c.x.get(at + w) - mean) * scale;
+      const double g = c.dy.get(at + w) * c.weight.get(w);
+      y.set(at + w, normal * c.weight.get(w) + (c.centred() ? c.bias.get(w) : 0));
+      if (c.centred()) mean_g += g / n;
+      mean_gn += g * normal / n;
+      dweight.set(w, dweight.get(w) + c.dy.get(at + w) * normal);
+      if (c.centred()) dbias.set(w, dbias.get(w) + c.dy.get(at + w));
+    }
+    for (std::int64_t w = 0; w < c.width; ++w) {
+      const double normal = (c.x.get(at + w) - mean) * scale;
+      dx.set(at + w, scale * (c.dy.get(at + w) * c.weight.get(w) - mean_g - normal * mean_gn));
+    }
+  }
+};
+
+class Norms : public ::testing::TestWithParam<lvx_norm> {};
+INSTANTIATE_TEST_SUITE_P(Kinds, Norms, ::testing::Values(LVX_NORM_RMS, LVX_NORM_LAYER),
+                         [](const auto& kind) { return kind.param == LVX_NORM_RMS ? "Rms" : "Layer"; });
+
+TEST_P(Norms, EqualTheReference) {
+  const std::vector<std::vector<std::int64_t>> shapes = {
+      {1, 1, 1, 1},   {2, 3, 1, 17},  {1, 5, 4, 8},  {2, 7, 3, 128}, {1, 40, 1, 300},
+      {1, 2, 1, 257}, {1, 1, 1, 512}, {0, 3, 1, 16}, {2, 0, 1, 16},  {3, 200, 2, 24}};
+  unsigned seed = 0;
+  for (const int threads : {1, 4}) {
+    const auto device = make_cpu_device({threads, 0});
+    for (const DType dtype : kFloatingTypes) {
+      for (const auto& shape : shapes) {
+        ++seed;
+        NormCase c(GetParam(), shape, dtype, 10 * seed, {seed % 3, seed % 2 * 5});
+        SCOPED_TRACE(std::string(name_of(dtype)) + " case " + std::to_string(seed));
+        const Reference expected(c);
+        c.forward(*device);
+        EXPECT_LE(error_of(c.y, expected.y), tolerance_of(dtype));
+        c.backward(*device, c.dx.bshd(), false);
+        // A row of one element, or two nearly equal ones, is all cancellation.
+        if (c.width > 1) {
+          EXPECT_LE(error_of(c.dx, expected.dx), 2 * tolerance_of(dtype));
+        }
+        EXPECT_LE(error_of(c.dweight, expected.dweight), 2 * tolerance_of(c.dweight.dtype()));
+        if (c.centred()) {
+          EXPECT_LE(error_of(c.dbias, expected.dbias), tolerance_of(c.dbias.dtype()));
+        }
+        for (const Array* out : {&c.y, &c.dx}) EXPECT_TRUE(out->gaps_untouched());
+      }
+    }
+  }
+}
+
+TEST_P(Norms, MayWriteOverWhatTheyReadAndAddToTheGradient) {
+  const auto device = make_cpu_device({2, 0});
+  NormCase c(GetParam(), {2, 9, 2, 300}, DType::kFloat32, 7);
+  const Reference expected(c);
+  Array sum = random_array({2, 9, 2, 300}, DType::kFloat32, 77);
+  Array expected_sum({2, 9, 2, 300}, DType::kFloat64);
+  for (std::int64_t i = 0; i < sum.count(); ++i) expected_sum.set(i, sum.get(i) + expected.dx.get(i));
+  c.backward(*device, sum.bshd(), true);
+  EXPECT_LE(error_of(sum, expected_sum), 2e-6);
+  c.backward(*device, c.dy.bshd(), false);
+  EXPECT_LE(error_of(c.dy, expected.dx), 2e-6);
+  device->layers().norm_forward(c.norm, 2, 9, 2, 300, c.x.bshd(), c.x.bshd());
+  EXPECT_LE(error_of(c.x, expected.y), 2e-6);
+}
+
+TEST_P(Norms, GradientsAreThoseOfCentralDifferences) {
+  const auto device = make_cpu_device({2, 0});
+  NormCase c(GetParam(), {2, 2, 2, 9}, DType::kFloat64, 31, {1, 2});
+  c.dweight.fill(0);
+  c.dbias.fill(0);
+  c.backward(*device, c.dx.bshd(), false);
+  const auto loss = [&] {
+    c.forward(*device);
+    return dot(c.y, c.dy);
+  };
+  expect_gradient(c.x, c.dx, loss, "dx");
+  expect_gradient(c.weight, c.dweight, loss, "dweight");
+  if (c.centred()) expect_gradient(c.bias, c.dbias, loss, "dbias");
+}
+
+TEST_P(Norms, GradientsHaveTheSameBitsWhateverTheThreads) {
+  NormCase one(GetParam(), {1, 5000, 1, 40}, DType::kFloat32, 3);
+  NormCase many(GetParam(), {1, 5000, 1, 40}, DType::kFloat32, 3);
+  const auto alone = make_cpu_device({1, 0});
+  const auto together = make_cpu_device({5, 0});
+  one.backward(*alone, one.dx.bshd(), false);
+  many.backward(*together, many.dx.bshd(), false);
+  EXPECT_EQ(one.dx.memory(), many.dx.memory());
+  EXPECT_EQ(one.dweight.memory(), many.dweight.memory());
+  EXPECT_EQ(one.dbias.memory(), many.dbias.memory());
+}
+
+TEST_P(Norms, LeaveOutGradientsThatAreNotWanted) {
+  const auto device = make_cpu_device({2, 0});
+  NormCase c(GetParam(), {1, 4, 1, 16}, DType::kFloat64, 5);
+  const Reference expected(c);
+  const DeviceMemory scratch(*device, device->layers().norm_scratch(16));
+  device->layers().norm_backward(c.norm, 1, 4, 1, 16, c.x.bshd(), c.dy.bshd(), {}, false,
+                                 parameter_of(c.dweight), {}, {scratch.data(), scratch.bytes()});
+  EXPECT_LE(error_of(c.dweight, expected.dweight), 1e-13);
+  device->layers().norm_backward(c.norm, 1, 4, 1, 16, c.x.bshd(), c.dy.bshd(), c.dx.bshd(), false, {}, {},
+                                 {scratch.data(), scratch.bytes()});
+  EXPECT_LE(error_of(c.dx, expected.dx), 1e-13);
+}
+
+}  // namespace
+}  // namespace lvx::testing

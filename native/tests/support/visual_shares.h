@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// A random visual problem computed whole by textbook loops, and share by share by the ranks of a group.
+#pragma once
+
+#include <mutex>
+
+#include "recompute/visual_call.h"
+#include "support/visual_problem.h"
+
+namespace lvx::test {
+
+struct VisualResults {
+  Results attention;  // dk and dv stay as they are where keys are recomputed
+  Values d_features;
+  ProjectionValues sums;
+
+  explicit VisualResults(const VisualProblem& problem)
+      : attention(problem.random), d_features(problem.features.size()), sums(problem.parameters.like()) {}
+};
+
+inline VisualResults visual_reference(const VisualProblem& problem) {
+  VisualResults results(problem);
+  results.attention = reference(problem.random);
+  problem.backward(results.attention.dk, results.attention.dv, results.d_features, results.sums);
+  return results;
+}
+
+inline void add_to(Values& sum, const Values& more) {
+  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += more[i];
+}
+
+// What one rank passes to a call.
+struct VisualShare {
+  std::int64_t q0, q1, k0, k1;
+  Values q, d_o, features, bias;
+  Values o, lse, dq, d_bias, d_features;
+  std::vector<std::int32_t> visible, positions;
+  ProjectionValues sums;
+  VisualForward forward;
+  VisualBackward backward;
+
+  VisualShare(const VisualProblem& visual, int rank);
+  VisualShare(const VisualShare&) = delete;
+  VisualShare& operator=(const VisualShare&) = delete;
+
+ private:
+  template <typename Arguments>
+  void set(const VisualProblem& visual, const Problem& p, Arguments& arguments);
+};
+
+inline VisualShare::VisualShare(const VisualProblem& visual, int rank) {
+  const RandomProblem& random = visual.random;
+  const auto at = static_cast<std::size_t>(rank);
+  const Problem& all = random.problem;
+  const std::int64_t q_width = all.query_heads * all.head_dim;
+  q0 = random.query_begin[at], q1 = random.query_begin[at + 1];
+  k0 = random.key_begin[at], k1 = random.key_begin[at + 1];
+  Problem p = all;
+  p.queries = q1 - q0;
+  p.keys = k1 - k0;
+  q = random.rows_of(random.q, all.queries, q_width, q0, q1);
+  d_o = random.rows_of(random.d_o, all.queries, q_width, q0, q1);
+  features = random.rows_of(visual.features, all.keys, visual.width, k0, k1);
+  bias = random.rows_of(random.bias, all.keys, 1, k0, k1);
+  for (std::int64_t item = 0; item < all.batch; ++item) {
+    const auto row = visual.positions.begin() + item * all.keys;
+    positions.insert(positions.end(), row + k0, row + k1);
+    if (!random.has_visibility) continue;
+    const auto first = random.visible.begin() + (item * all.queries + q0) * random.ranges * 2;
+    visible.insert(visible.end(), first, first + p.queries * random.ranges * 2);
+  }
+  o.resize(q.size());
+  dq.resize(q.size());
+  lse.resize(static_cast<std::size_t>(p.rows()));
+  d_bias.resize(bias.size());
+  d_features.resize(features.size());
+  sums = visual.parameters.like();
+  set(visual, p, forward);
+  set(visual, p, backward);
+  backward.attention.d_o = bshd_of(d_o, p.queries, p.query_heads, p.head_dim);
+  backward.attention.dq = bshd_of(dq, p.queries, p.query_heads, p.head_dim);
+  if (random.has_bias) backward.attention.d_bias = bias_view(random, d_bias, p.keys);
+  backward.d_features = backward.features;
+  backward.d_features.data = reinterpret_cast<std::byte*>(d_features.data());
+  backward.gradients = visual.gradients(sums);
+}
+
+template <typename Arguments>
+void VisualShare::set(const VisualProblem& visual, const Problem& p, Arguments& arguments) {
+  auto& attention = arguments.attention;
+  attention.problem = p;
+  attention.q = bshd_of(q, p.queries, p.query_heads, p.head_dim);
+  if (visual.random.has_visibility) attention.visibility = visibility_view(visual.random, visible, p.queries);
+  if (visual.random.has_bias) attention.bias = bias_view(visual.random, bias, p.keys);
+  attention.bias_extents = {visual.random.bias_batch, visual.random.bias_heads, visual.random.bias_rows};
+  attention.o = bshd_of(o, p.queries, p.query_heads, p.head_dim);
+  attention.lse = bhs_of(lse, p.query_heads, p.queries);
+  arguments.projection = visual.view(visual.parameters, positions, p.keys);
+  arguments.features = {reinterpret_cast<std::byte*>(features.data()),
+                        DType::kFloat64,
+                        p.batch,
+                        p.keys,
+                        visual.width,
+                        p.keys * visual.width,
+                        visual.width};
+  arguments.tile_rows = visual.tile_rows;
+}
+
+// One rank's share: forward, then backward from its results; both written into their place of the whole.
+inline Costs compute_visual_share(Group& group, const VisualProblem& visual, VisualResults& whole) {
+  VisualShare share(visual, group.rank());
+  Costs costs;
+  costs.forward.struct_size = costs.backward.struct_size = sizeof(lvx_statistics);
+  visual_forward(group, share.forward, &costs.forward);
+  visual_backward(group, share.backward, &costs.backward);
+
+  // The ranks write disjoint rows, and sum gradients of parameters in turn.
+  const RandomProblem& random = visual.random;
+  const Problem& all = random.problem;
+  const std::int64_t q_width = all.query_heads * all.head_dim;
+  random.put_rows(whole.attention.o, all.queries, q_width, share.q0, share.o);
+  random.put_rows(whole.attention.dq, all.queries, q_width, share.q0, share.dq);
+  random.put_rows(whole.attention.lse, all.queries, 1, share.q0, share.lse);
+  random.put_rows(whole.attention.d_bias, all.keys, 1, share.k0, share.d_bias);
+  random.put_rows(whole.d_features, all.keys, visual.width, share.k0, share.d_features);
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  add_to(whole.sums.weight, share.sums.weight);
+  add_to(whole.sums.bias, share.sums.bias);
+  add_to(whole.sums.input_weight, share.sums.input_weight);
+  add_to(whole.sums.input_bias, share.sums.input_bias);
+  add_to(whole.sums.key_weight, share.sums.key_weight);
+  return costs;
+}
+
+}  // namespace lvx::test
