@@ -263,8 +263,8 @@ LVX_API lvx_status lvx_group_barrier(lvx_group group);
 LVX_API lvx_status lvx_group_all_gather(lvx_group group, const void* mine, uint64_t bytes, void* all);
 
 /**
- * Replaces tensor by its sum over the ranks, which have it in the same dtype and shape: float32 or float64, compact. The
- * order of the sum depends on the number of ranks alone, and all ranks get the same bits. A collective call.
+ * Replaces tensor by its sum over the ranks, which have it in the same dtype and shape: float32 or float64, of 1 to 4
+ * dimensions, compact. Dtype and number of elements are compared before data moves. The order of the sum depends on the number of ranks alone, and all ranks get the same bits. A collective call.
  */
 LVX_API lvx_status lvx_group_all_reduce(lvx_group group, const lvx_tensor* tensor);
 
@@ -389,7 +389,8 @@ LVX_API lvx_status lvx_attention_delta(lvx_device device, const lvx_tensor* o, c
  * [batch, rows]: rows with 0 are left out as described.
  */
 
-/** y = x w^T + b: x [batch, rows, in], w [out, in], b null or [out], y [batch, rows, out]. */
+/** y = x w^T + b: x [batch, rows, in], w [out, in], b null or [out], y [batch, rows, out]. Rows of w and dw lie apart,
+ *  by less than 2^31 elements, and they have fewer than 2^31 rows and columns. */
 LVX_API lvx_status lvx_linear_forward(lvx_device device, const lvx_tensor* x, const lvx_tensor* w,
                                       const lvx_tensor* b, const lvx_tensor* y);
 
@@ -406,18 +407,18 @@ typedef enum lvx_norm {
 } lvx_norm;
 
 /** Normalises the last dimension of x, [batch, rows, width] or [batch, rows, heads, width]; weight and bias [width],
- *  bias for LVX_NORM_LAYER alone. y may be x. */
+ *  bias for LVX_NORM_LAYER alone, where it may be null. epsilon is 0 or more. y may be x. */
 LVX_API lvx_status lvx_norm_forward(lvx_device device, int32_t norm, double epsilon, const lvx_tensor* x,
                                     const lvx_tensor* weight, const lvx_tensor* bias, const lvx_tensor* y);
 
-/** From x, which forward read. dx may be dy unless it is added to; null: not wanted. */
+/** From x, which forward read. dx may be dy unless it is added to. dx, dweight, dbias null: not wanted. */
 LVX_API lvx_status lvx_norm_backward(lvx_device device, int32_t norm, double epsilon, const lvx_tensor* x,
                                      const lvx_tensor* weight, const lvx_tensor* dy, const lvx_tensor* dx,
                                      int32_t add_dx, const lvx_tensor* dweight, const lvx_tensor* dbias);
 
 /**
  * Rotary embedding (arXiv 2104.09864) of the pairs (i, i + D/2) of each head by positions * theta^(-2 i / D); angles in
- * float64. x [batch, rows, heads, D], positions int32 [batch, rows]; y may be x. inverse 1: by the negative angle, which
+ * float64. x [batch, rows, heads, D], D even and at most 256, positions int32 [batch, rows]; y may be x. inverse 1: by the negative angle, which
  * is also the gradient.
  */
 LVX_API lvx_status lvx_rotary(lvx_device device, double theta, int32_t inverse, const lvx_tensor* x,
@@ -442,7 +443,8 @@ LVX_API lvx_status lvx_gelu_backward(lvx_device device, const lvx_tensor* x, con
 LVX_API lvx_status lvx_gated_add_forward(lvx_device device, const lvx_tensor* x, const lvx_tensor* branch,
                                          const lvx_tensor* gate, const lvx_tensor* live, const lvx_tensor* y);
 
-/** dbranch may be branch; it is 0 in rows that are not live. The gradient of x is dy itself. dgate may be null. */
+/** dbranch may be branch; it is 0 in rows that are not live. The gradient of x is dy itself. dgate may be null, and is
+ *  where gate is; branch may then be null too. */
 LVX_API lvx_status lvx_gated_add_backward(lvx_device device, const lvx_tensor* branch, const lvx_tensor* gate,
                                           const lvx_tensor* live, const lvx_tensor* dy,
                                           const lvx_tensor* dbranch, const lvx_tensor* dgate);
@@ -456,7 +458,7 @@ LVX_API lvx_status lvx_blend_backward(lvx_device device, const lvx_tensor* a, co
                                       const lvx_tensor* gate, const lvx_tensor* live, const lvx_tensor* dy,
                                       const lvx_tensor* da, const lvx_tensor* db, const lvx_tensor* dgate);
 
-/** y += x. */
+/** y += x; y has the dtype of x or its accumulator's. */
 LVX_API lvx_status lvx_add(lvx_device device, const lvx_tensor* x, const lvx_tensor* y);
 
 /** Zeroes the rows of x that are not live. */

@@ -76,7 +76,8 @@ class LayerOperations {
  public:
   virtual ~LayerOperations() = default;
 
-  // y = x w^T + b. Scratch is the caller's, so that it is counted: half precision is converted tile by tile.
+  // y = x w^T + b. Scratch is the caller's, so that it is counted: half precision is converted tile by tile. rows are
+  // those of all batch items.
   virtual std::size_t linear_scratch(std::int64_t rows, std::int64_t in, std::int64_t out,
                                      DType dtype) const = 0;
   virtual void linear_forward(const Rows& x, const Parameter& w, const Parameter& b, const Rows& y,
@@ -111,6 +112,7 @@ class LayerOperations {
                              const Rows& y) = 0;
   virtual void blend_backward(const Rows& a, const Rows& b, const Parameter& gate, const RowIntegers& live,
                               const Rows& dy, const Rows& da, const Rows& db, const Parameter& dgate) = 0;
+  // y may have the accumulator's dtype.
   virtual void add(const Rows& x, const Rows& y) = 0;
   virtual void clear_rows(const RowIntegers& live, const Rows& x) = 0;
 };

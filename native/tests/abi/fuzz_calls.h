@@ -43,6 +43,7 @@ struct Argument {
   std::vector<double> before;
 
   bool is_ranges() const { return name == "visibility"; }
+  bool is_integers() const { return is_ranges() || name == "live" || name == "positions"; }
 };
 
 struct TensorCall {
@@ -154,6 +155,13 @@ inline void add_gradients(TensorCall& call, Dice& dice, const Sizes& n, DType dt
   }
 }
 
+// Compact tensors need not say so.
+inline void forget_some_strides(TensorCall& call, Dice& dice) {
+  for (Argument& argument : call.arguments) {
+    if (argument.tensor && dice.one_in(4)) argument.tensor->tensor.strides = nullptr;
+  }
+}
+
 inline TensorCall random_tensor_call(Dice& dice, lvx_device device, lvx_group group) {
   TensorCall call;
   const Sizes n(dice);
@@ -222,9 +230,7 @@ inline TensorCall random_tensor_call(Dice& dice, lvx_device device, lvx_group gr
       };
       break;
   }
-  for (Argument& argument : call.arguments) {
-    if (argument.tensor && dice.one_in(4)) argument.tensor->tensor.strides = nullptr;
-  }
+  forget_some_strides(call, dice);
   return call;
 }
 

@@ -19,7 +19,7 @@ inline void spoil_dtype(Argument& argument, Dice& dice) {
       dtype.lanes = dice.one_of<std::uint16_t>({0, 2, 65535});
       break;
     default:
-      dtype = dl_dtype_of(argument.is_ranges() ? DType::kFloat32 : DType::kInt32);
+      dtype = dl_dtype_of(argument.is_integers() ? DType::kFloat32 : DType::kInt32);
       break;
   }
 }
@@ -118,6 +118,11 @@ inline void spoil_overlap(TensorCall& call, Argument& output, Dice& dice) {
   }
   const auto other = static_cast<std::size_t>(dice.between(0, static_cast<std::int64_t>(others.size()) - 1));
   output.tensor->tensor.data = others[other]->tensor->memory.data();
+  // Some outputs may be the very tensor that they are computed from, but none may lie a little beside it.
+  const bool like = others[other]->tensor->shape == output.tensor->shape;
+  if (like && output.tensor->shape.size() > 2) {
+    output.tensor->tensor.byte_offset = output.tensor->tensor.dtype.bits / 8u;
+  }
 }
 
 // What was done, for messages.

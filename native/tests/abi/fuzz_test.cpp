@@ -6,6 +6,7 @@
 #include <cmath>
 #include <set>
 
+#include "fuzz_layer_calls.h"
 #include "fuzz_spoil.h"
 
 namespace lvx::test {
@@ -16,10 +17,13 @@ constexpr int kHandleCalls = 8000;
 
 // The words that messages begin with.
 const std::set<std::string> kArguments = {
-    "q",    "k",      "v",       "visibility", "bias",       "o",        "lse",       "d_o",   "dq",
-    "dk",   "dv",     "dbias",   "delta",      "o_part",     "lse_part", "group",     "world", "rank",
-    "size", "device", "options", "scale",      "buffer",     "data",     "bytes",     "info",  "seconds",
-    "n",    "count",  "records", "fields",     "statistics", "error",    "operation", "reason"};
+    "q",     "k",       "v",       "visibility", "bias",    "o",         "lse",      "d_o",
+    "dq",    "dk",      "dv",      "dbias",      "delta",   "o_part",    "lse_part", "group",
+    "world", "rank",    "size",    "device",     "options", "scale",     "buffer",   "data",
+    "bytes", "info",    "seconds", "x",          "w",       "b",         "y",        "dx",
+    "dw",    "db",      "dy",      "weight",     "dweight", "positions", "gate",     "up",
+    "dgate", "dup",     "branch",  "live",       "dbranch", "a",         "da",       "n",
+    "count", "records", "fields",  "statistics", "error",   "operation", "reason"};
 
 // The call failed, and its message begins with an argument.
 void expect_refused(lvx_status status, const std::string& what) {
@@ -110,7 +114,8 @@ TEST_F(Fuzz, TensorsOfEveryKind) {
   int valid = 0;
   for (int i = 0; i < kTensorCalls && !HasFailure(); ++i) {
     Dice dice(static_cast<std::uint64_t>(i));
-    TensorCall call = random_tensor_call(dice, device, group);
+    TensorCall call =
+        dice.one_in(2) ? random_layer_call(dice, device) : random_tensor_call(dice, device, group);
     call.options_pointer = &call.options;
     if (dice.one_in(10)) {
       EXPECT_EQ(call.run(), LVX_OK) << "seed " << i << ", " << call.function << ": " << error_now().message;
