@@ -264,7 +264,8 @@ LVX_API lvx_status lvx_group_all_gather(lvx_group group, const void* mine, uint6
 
 /**
  * Replaces tensor by its sum over the ranks, which have it in the same dtype and shape: float32 or float64, of 1 to 4
- * dimensions, compact. Dtype and number of elements are compared before data moves. The order of the sum depends on the number of ranks alone, and all ranks get the same bits. A collective call.
+ * dimensions, compact. Dtype and number of elements are compared before data moves. The order of the sum depends on the
+ * number of ranks alone, and all ranks get the same bits. A collective call.
  */
 LVX_API lvx_status lvx_group_all_reduce(lvx_group group, const lvx_tensor* tensor);
 

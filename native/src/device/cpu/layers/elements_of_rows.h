@@ -45,7 +45,7 @@ inline bool is_live(const RowIntegers& live, std::int64_t item, std::int64_t row
   return live.none() || live.at(item, row) != 0;
 }
 
-// Calls compute.operator()<T>() with the type that dtype is computed in.
+// Calls compute(T{}) for the type T that dtype is computed in.
 template <typename Compute>
 void in_accumulator(DType dtype, const Compute& compute) {
   if (dtype == DType::kFloat64) {

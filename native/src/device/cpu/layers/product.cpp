@@ -7,6 +7,7 @@
 #include "attention/elements.h"
 #include "device/cpu/blas.h"
 #include "device/cpu/blocking.h"
+#include "device/cpu/layers/convert.h"
 #include "device/cpu/scratch.h"
 #include "device/cpu/scratch_check.h"
 
@@ -63,16 +64,15 @@ struct Operand {
   bool transposed;
 };
 
-// Rows and columns of the matrix from (row, column) on: in place, or converted into room.
+// Rows and columns of the matrix from (row, column) on: in place, or, in single precision, converted into room.
 template <typename T>
 Operand<T> part_of(const Matrix& x, std::int64_t row, std::int64_t column, std::int64_t rows,
                    std::int64_t columns, T* room) {
   if (is_native<T>(x.dtype)) return {reinterpret_cast<const T*>(x.at(row, column)), x.ld, x.transposed};
   const std::int64_t lines = x.transposed ? columns : rows;
   const std::int64_t length = x.transposed ? rows : columns;
-  for (std::int64_t i = 0; i < lines; ++i) {
-    const std::byte* line = x.transposed ? x.at(row, column + i) : x.at(row + i, column);
-    load_row(line, x.dtype, length, room + i * length);
+  if constexpr (std::is_same_v<T, float>) {
+    convert_lines(x.at(row, column), x.dtype, x.ld * size_of(x.dtype), lines, length, room);
   }
   return {room, length, x.transposed};
 }
@@ -160,6 +160,9 @@ template <typename T>
 void multiply(Workers& workers, const Product& product, std::span<std::byte> scratch) {
   if (product.m == 0 || product.n == 0) return;
   const bool converted = converts<T>(product);
+  if (converted && std::is_same_v<T, double>) {
+    throw Error(LVX_INTERNAL, "a product in float64 has operands of float64 only");
+  }
   if (converted) require_scratch("a product", conversion_scratch(workers.threads()), scratch.size());
   const Tile tile = tile_of(product, converted, workers.threads());
   workers.run(tiles_in(product, tile), [&](std::int64_t index, int slot) {

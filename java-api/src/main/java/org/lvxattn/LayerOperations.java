@@ -315,6 +315,7 @@ public final class LayerOperations {
     MemorySegment dGates = Arguments.optionalOutput(dGate, device, "dGate");
     if (dGate != null) {
       Arguments.present(branch, "branch");
+      Arguments.present(gate, "gate");
     }
     NativeCalls.check(
         Lvx.lvx_gated_add_backward(

@@ -64,38 +64,37 @@ final class Shapes {
       return rowMajorStrides(to);
     }
     long[] result = new long[to.length];
-    Arrays.fill(result, 1);
     int old = from.length - 1;
-    int made = to.length - 1;
+    int last = to.length - 1;
+    long stride = 1; // of the next new dimension; what an extent of 1 says does not matter
     // From the last dimension on: the fewest old and new dimensions that hold equally many
     // elements.
-    while (made >= 0) {
-      long fromElements = 1;
-      long toElements = to[made];
-      long stride = 1;
-      long next = 0; // the stride that would continue the old dimensions taken so far
-      int first = made;
-      while (fromElements != toElements) {
-        if (fromElements < toElements) {
-          if (from[old] > 1) {
-            if (fromElements == 1) {
-              stride = strides[old];
-            } else if (strides[old] != next) {
-              return null;
-            }
-            next = strides[old] * from[old];
-            fromElements *= from[old];
-          }
-          old--;
-        } else {
-          toElements *= to[--first];
+    while (last >= 0) {
+      int first = last;
+      long made = to[last];
+      long taken = 1;
+      long next = 0; // the stride by which an old dimension continues those taken
+      while (taken != made) {
+        if (taken > made) {
+          made *= to[--first];
+          continue;
         }
+        if (from[old] > 1) {
+          if (taken == 1) {
+            stride = strides[old];
+          } else if (strides[old] != next) {
+            return null;
+          }
+          next = strides[old] * from[old];
+          taken *= from[old];
+        }
+        old--;
       }
-      for (int i = made; i >= first; i--) {
+      for (int i = last; i >= first; i--) {
         result[i] = stride;
         stride *= to[i];
       }
-      made = first - 1;
+      last = first - 1;
     }
     return result;
   }

@@ -49,16 +49,44 @@ class AllocationTest {
         .containsOnly(0L);
   }
 
-  /** Bytes that this thread allocated in all measured rounds. */
+  @Test
+  void layerOperationsAllocateNothing() {
+    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+        Tensor x = Tensor.allocate(device, DType.FLOAT32, 1, 4, 8);
+        Tensor y = Tensor.allocate(device, DType.FLOAT32, 1, 4, 8);
+        Tensor w = Tensor.allocate(device, DType.FLOAT32, 8, 8);
+        Tensor dw = Tensor.allocate(device, DType.FLOAT32, 8, 8);
+        Tensor weight = Tensor.allocate(device, DType.FLOAT32, 8)) {
+      assertThat(
+              allocated(
+                  1000,
+                  () -> {
+                    LayerOperations.linear(x, w, null, y);
+                    LayerOperations.linearBackward(x, w, y, null, false, dw, null);
+                    LayerOperations.norm(Norm.RMS, 1e-5, x, weight, null, y);
+                  }))
+          .isZero();
+    }
+  }
+
   private static long allocated(Group group, Problem problem, int calls) {
+    return allocated(
+        calls,
+        () -> {
+          problem.forward(group);
+          problem.backward(group);
+        });
+  }
+
+  /** Bytes that this thread allocated in all measured rounds. */
+  private static long allocated(int calls, Runnable call) {
     long before = 0;
     for (int round = 0; round < WARM_UP_ROUNDS + ROUNDS; round++) {
       if (round == WARM_UP_ROUNDS) {
         before = THREADS.getCurrentThreadAllocatedBytes();
       }
       for (int i = 0; i < calls; i++) {
-        problem.forward(group);
-        problem.backward(group);
+        call.run();
       }
     }
     return THREADS.getCurrentThreadAllocatedBytes() - before;

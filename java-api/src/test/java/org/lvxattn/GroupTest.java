@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
+import static org.assertj.core.api.Assertions.within;
 
 import java.time.Duration;
 import java.util.List;
@@ -216,5 +218,51 @@ class GroupTest {
     assertThat(failures.get(2)).startsWith("IllegalArgumentException").contains("lse");
     assertThat(failures.get(0)).startsWith("Peer").contains("rank 2");
     assertThat(failures.get(1)).startsWith("Peer").contains("rank 2");
+  }
+
+  @Test
+  void sumsAreTheSameOnEveryRank() {
+    List<double[]> sums =
+        LocalWorld.run(
+            4,
+            group -> {
+              try (Tensor tensor = Tensor.allocate(group.device(), DType.FLOAT64, 3, 5)) {
+                double[] values = new double[15];
+                for (int i = 0; i < values.length; i++) {
+                  values[i] = Math.sin(i + 100.0 * group.rank());
+                }
+                tensor.copyFrom(values);
+                group.allReduce(tensor);
+                return tensor.toDoubles();
+              }
+            });
+    for (double[] sum : sums) {
+      assertThat(sum).containsExactly(sums.getFirst());
+      for (int i = 0; i < sum.length; i++) {
+        double expected = 0;
+        for (int rank = 0; rank < 4; rank++) {
+          expected += Math.sin(i + 100.0 * rank);
+        }
+        assertThat(sum[i]).isCloseTo(expected, within(1e-14));
+      }
+    }
+  }
+
+  @Test
+  void aSumThatOneRankCannotMakeEndsOnAll() {
+    List<String> messages =
+        LocalWorld.run(
+            2,
+            group -> {
+              try (Tensor good = Tensor.allocate(group.device(), DType.FLOAT32, 4);
+                  Tensor bad = Tensor.allocate(group.device(), DType.FLOAT16, 4)) {
+                Throwable failure =
+                    catchThrowable(() -> group.allReduce(group.rank() == 0 ? good : bad));
+                group.allReduce(good);
+                return failure.getClass().getSimpleName() + " " + failure.getMessage();
+              }
+            });
+    assertThat(messages.get(0)).startsWith("PeerMismatchException").contains("float16");
+    assertThat(messages.get(1)).startsWith("IllegalArgumentException").contains("float16");
   }
 }

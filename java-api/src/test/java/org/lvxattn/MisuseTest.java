@@ -269,6 +269,10 @@ class MisuseTest {
       absent("dO", nil -> attention.backward(group, forward, cast(nil)));
       absent("device", nil -> Tensor.allocate(cast(nil), DType.FLOAT32, 1));
       absent("dtype", nil -> Tensor.allocate(device, cast(nil), 1));
+      absent("shape", nil -> problem.q.reshape(Absent.<long[]>absent()));
+      absent("tensor", nil -> group.allReduce(cast(nil)));
+      absent(
+          "norm", nil -> LayerOperations.norm(cast(nil), 0, problem.q, problem.q, null, problem.q));
       absent("order", nil -> problem.q.permute(Absent.<int[]>absent()));
       absent("source", nil -> problem.q.copyFrom(Absent.<Tensor>absent()));
       absent("source", nil -> problem.q.copyFrom(Absent.<float[]>absent()));

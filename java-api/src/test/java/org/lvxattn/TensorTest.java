@@ -136,6 +136,53 @@ class TensorTest {
   }
 
   @Test
+  void reshapesWhatLiesEvenly() {
+    try (Tensor tensor = Tensor.allocate(device, DType.FLOAT32, 2, 3, 4)) {
+      float[] values = new float[24];
+      for (int i = 0; i < values.length; i++) {
+        values[i] = i;
+      }
+      tensor.copyFrom(values);
+      for (long[] shape :
+          new long[][] {{24}, {6, 4}, {2, 12}, {4, 6}, {1, 2, 3, 1, 4, 1}, {2, 3, 2, 2}, {3, 8}}) {
+        Tensor view = tensor.reshape(shape);
+        assertThat(view.shape()).containsExactly(shape);
+        assertThat(view.toFloats()).containsExactly(values);
+      }
+      // Rows of a slice of columns: they can be split, and joined with what lies even with them.
+      Tensor columns = tensor.slice(2, 1, 3);
+      assertThat(columns.reshape(6, 2).toFloats()).containsExactly(columns.toFloats());
+      assertThat(columns.reshape(2, 3, 1, 2).strides()).containsExactly(12, 4, 2, 1);
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> columns.reshape(2, 6))
+          .withMessageContaining("shape [2, 6]")
+          .withMessageContaining("strides [12, 4, 1]");
+      Tensor turned = tensor.permute(1, 0, 2);
+      assertThat(turned.reshape(3, 2, 2, 2).toFloats()).containsExactly(turned.toFloats());
+      assertThatIllegalArgumentException().isThrownBy(() -> turned.reshape(6, 4));
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> tensor.reshape(5, 5))
+          .withMessageContaining("25 elements; the 24");
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> tensor.reshape(-1, 24))
+          .withMessageContaining("shape[0] is -1");
+      tensor.reshape(24).copyFrom(new float[24]);
+      assertThat(tensor.toFloats()).containsOnly(0f);
+    }
+    Tensor closed = Tensor.allocate(device, DType.FLOAT32, 4);
+    Tensor view = closed.reshape(2, 2);
+    closed.close();
+    assertThatIllegalStateException().isThrownBy(view::toFloats);
+    assertThatIllegalStateException().isThrownBy(() -> closed.reshape(2, 2));
+    try (Tensor empty = Tensor.allocate(device, DType.FLOAT32, 2, 0, 3);
+        Tensor scalar = Tensor.allocate(device, DType.FLOAT32)) {
+      assertThat(empty.reshape(0, 7).toFloats()).isEmpty();
+      assertThat(scalar.reshape(1, 1).toFloats()).containsExactly(0f);
+      assertThat(scalar.reshape(1, 1).reshape().shape()).isEmpty();
+    }
+  }
+
+  @Test
   void wrapsMemoryOfTheCaller() {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment memory = arena.allocateFrom(ValueLayout.JAVA_FLOAT, 1, 2, 3, 4, 5, 6, 7);
