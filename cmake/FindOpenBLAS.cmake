@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Finds the serial OpenBLAS (our own threads split the work) and makes the target OpenBLAS::OpenBLAS.
-# The static archive is preferred: the jar then carries no BLAS that could clash with the application's.
+# It must be the static archive: the jar then carries no BLAS that could clash with the application's, and its pool of
+# buffers, which is not safe for threads, can be given a lock (native/src/device/cpu/blas.cpp).
 # OpenBLAS_ROOT or CMAKE_PREFIX_PATH lead elsewhere.
 
 find_path(OpenBLAS_INCLUDE_DIR cblas.h
   PATH_SUFFIXES ${CMAKE_LIBRARY_ARCHITECTURE}/openblas-serial openblas-serial openblas)
 find_library(OpenBLAS_LIBRARY
-  NAMES libopenblas.a openblas
+  NAMES libopenblas.a
   PATH_SUFFIXES openblas-serial ${CMAKE_LIBRARY_ARCHITECTURE}/openblas-serial)
 
 include(FindPackageHandleStandardArgs)
@@ -18,6 +19,7 @@ if(OpenBLAS_FOUND AND NOT TARGET OpenBLAS::OpenBLAS)
   add_library(OpenBLAS::OpenBLAS UNKNOWN IMPORTED)
   set_target_properties(OpenBLAS::OpenBLAS PROPERTIES
     IMPORTED_LOCATION "${OpenBLAS_LIBRARY}"
-    INTERFACE_INCLUDE_DIRECTORIES "${OpenBLAS_INCLUDE_DIR}")
+    INTERFACE_INCLUDE_DIRECTORIES "${OpenBLAS_INCLUDE_DIR}"
+    INTERFACE_LINK_OPTIONS "LINKER:--wrap=blas_memory_alloc,--wrap=blas_memory_free")
 endif()
 mark_as_advanced(OpenBLAS_INCLUDE_DIR OpenBLAS_LIBRARY)

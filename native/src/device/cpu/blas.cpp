@@ -4,6 +4,8 @@
 
 #include <cblas.h>
 
+#include <mutex>
+
 namespace lvx::blas {
 namespace {
 
@@ -37,3 +39,28 @@ void gemv(bool transpose, std::int64_t rows, std::int64_t columns, const double*
 }
 
 }  // namespace lvx::blas
+
+// The serial OpenBLAS takes the buffers of its products from a pool without a lock, so two threads that multiply at once
+// may get the same one and compute garbage, seldom and silently. The linker leads its calls here (FindOpenBLAS.cmake).
+// NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the linker's --wrap chooses these names.
+extern "C" {
+void* __real_blas_memory_alloc(int position);
+void __real_blas_memory_free(void* buffer);
+void* __wrap_blas_memory_alloc(int position);
+void __wrap_blas_memory_free(void* buffer);
+}
+
+namespace {
+std::mutex g_pool;
+}
+
+void* __wrap_blas_memory_alloc(int position) {
+  const std::lock_guard lock(g_pool);
+  return __real_blas_memory_alloc(position);
+}
+
+void __wrap_blas_memory_free(void* buffer) {
+  const std::lock_guard lock(g_pool);
+  __real_blas_memory_free(buffer);
+}
+// NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
