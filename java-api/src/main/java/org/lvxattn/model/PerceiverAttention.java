@@ -61,8 +61,7 @@ final class PerceiverAttention {
   /** What backward needs, all as large as the latents: keyValues holds K and V of the latents. */
   record Saved(Tensor latents, Tensor q, Tensor keyValues, VisualForward visual) {}
 
-  Saved forward(
-      Scope kept, Parameters w, Tensor latents, VisualCheckpoint visual, Tensor out) {
+  Saved forward(Scope kept, Parameters w, Tensor latents, VisualCheckpoint visual, Tensor out) {
     Device device = kept.device();
     Tensor rows = rows(kept, latents, inner());
     Tensor keyValues = rows(kept, latents, 2 * inner());
@@ -74,7 +73,8 @@ final class PerceiverAttention {
       LayerOperations.linear(h, w.get(prefix + "to_kv.weight"), null, keyValues);
       VisualForward seen = visual.forward(attention, projection(w), q, Mask.none());
       kept.atEnd(seen::close);
-      try (AttentionForward own = attention.forward(visual.group(), q, keys(keyValues), values(keyValues))) {
+      try (AttentionForward own =
+          attention.forward(visual.group(), q, keys(keyValues), values(keyValues))) {
         PartialAttention.merge(
             device, own.output(), own.logSumExp(), seen.output(), seen.logSumExp());
       }
@@ -86,8 +86,7 @@ final class PerceiverAttention {
   }
 
   /** Turns d, the gradient of out, into that of the latents. */
-  void backward(
-      Saved saved, Parameters w, VisualCheckpoint visual, Gradients g, Tensor d) {
+  void backward(Saved saved, Parameters w, VisualCheckpoint visual, Gradients g, Tensor d) {
     Device device = d.device();
     try (Scope scratch = new Scope(device)) {
       VisualForward whole = saved.visual;

@@ -101,8 +101,7 @@ public final class PerceiverResampler {
    * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
    *     else
    */
-  public Activations forward(
-      Parameters weights, VisualCheckpoint visual, RowShard shard) {
+  public Activations forward(Parameters weights, VisualCheckpoint visual, RowShard shard) {
     weights.require(parameterShapes());
     Checks.require(
         shard.total() == latents,
@@ -167,9 +166,7 @@ public final class PerceiverResampler {
       for (int layer = depth() - 1; layer >= 0; layer--) {
         Saved saved = activations.layers.get(layer);
         feedForwards.get(layer).backward(saved.feedForward, w, gradients, d);
-        attentions
-            .get(layer)
-            .backward(saved.attention, w, activations.visual, gradients, d);
+        attentions.get(layer).backward(saved.attention, w, activations.visual, gradients, d);
       }
       // All images begin with the same latents.
       Tensor whole = gradients.get(LATENTS);

@@ -114,8 +114,7 @@ enum TinyLayer {
         Owl3Layer layer = owl3(strategy);
         long rows = visual.features().dimension(1);
         try (Owl3Batch batch = Owl3Batch.of(group, variant(), OWL3_IMAGES, text.rows(), 0, rows);
-            Owl3Layer.Activations activations =
-                layer.forward(weights, x, visual, batch, null);
+            Owl3Layer.Activations activations = layer.forward(weights, x, visual, batch, null);
             Owl3Layer.InputGradients input =
                 gradients == null ? null : layer.backward(activations, dOut, gradients)) {
           yield outcome(activations.output(), input == null ? null : input.x());

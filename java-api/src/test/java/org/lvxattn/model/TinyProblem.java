@@ -82,8 +82,7 @@ final class TinyProblem {
   /** Output, and gradients by name: x, features and those of the parameters. */
   Map<String, double[]> solve(Cut cut, Strategy strategy, VisualCheckpoint.Policy policy) {
     List<Map<String, double[]>> shards =
-        LocalWorld.run(
-            cut.text.length - 1, group -> gradients(group, cut, strategy, policy));
+        LocalWorld.run(cut.text.length - 1, group -> gradients(group, cut, strategy, policy));
     Map<String, double[]> whole = new LinkedHashMap<>(shards.getFirst());
     whole.put("out", join(shards, "out", TinyLayer.BATCH, cut.text));
     if (layer.takesText()) {

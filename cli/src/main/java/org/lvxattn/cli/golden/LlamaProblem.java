@@ -31,6 +31,7 @@ final class LlamaProblem implements LayerProblem {
   private final int heads;
   private final int keyValueHeads;
   private final int headDim;
+  private final EmptyRows emptyRows;
 
   LlamaProblem(LayerFile file) {
     GoldenSpec spec = file.spec();
@@ -42,6 +43,7 @@ final class LlamaProblem implements LayerProblem {
           default ->
               throw new GoldenException("module '" + spec.text("module") + "' is not known here");
         };
+    this.emptyRows = emptyRows(spec.text("empty_row"));
     this.hidden = spec.count("hidden");
     this.heads = spec.count("heads");
     this.keyValueHeads = spec.count("kv_heads");
@@ -114,8 +116,7 @@ final class LlamaProblem implements LayerProblem {
             .epsilon(file.spec().number("rms_norm_eps").doubleValue())
             .strategy(way.strategy())
             .build();
-    try (LlamaCrossAttention.Activations activations =
-            attention.forward(weights, x, visual, mask);
+    try (LlamaCrossAttention.Activations activations = attention.forward(weights, x, visual, mask);
         Tensor dx = attention.backward(activations, dOut, gradients)) {
       rank.put("out", activations.output());
       rank.put("grad.in.hidden_states", dx);
@@ -185,13 +186,12 @@ final class LlamaProblem implements LayerProblem {
     }
     int tokens = file.spec().count("tokens_per_tile");
     VisualMask mask =
-        LlamaMasks.of(rank.group().device(), seen, tokens, emptyRows(), rank.textRows());
+        LlamaMasks.of(rank.group().device(), seen, tokens, emptyRows, rank.textRows());
     rank.atEnd(mask::close);
     return mask;
   }
 
-  private EmptyRows emptyRows() {
-    String said = file.spec().text("empty_row");
+  private static EmptyRows emptyRows(String said) {
     if (said.startsWith("transformers semantics")) {
       return EmptyRows.ATTEND_ALL;
     }

@@ -145,8 +145,7 @@ final class Owl3Problem implements LayerProblem {
       Tensor dOut = rank.text("dout", batch, hidden);
       VisualCheckpoint visual = rank.visual("in.image_embeds", 1, hidden);
       TextCache past = past(rank, way, x);
-      try (Owl3Layer.Activations activations =
-              layer.forward(weights, x, visual, described, past);
+      try (Owl3Layer.Activations activations = layer.forward(weights, x, visual, described, past);
           Owl3Layer.InputGradients input = layer.backward(activations, dOut, gradients);
           KeyValueCache cache = visual.project(layer.projection(weights, described));
           Tensor decoded = layer.decode(group, weights, x, cache, past, described)) {
