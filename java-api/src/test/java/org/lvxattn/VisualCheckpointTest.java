@@ -33,15 +33,22 @@ class VisualCheckpointTest {
   }
 
   @Test
-  void halfPrecisionStaysAsNearAsItsRoundingAllows() {
+  void otherPrecisionsStayWithinTheContract() {
     Map<DType, double[]> limits = new EnumMap<>(DType.class);
     limits.put(DType.FLOAT32, new double[] {2e-5, 2e-5});
-    limits.put(DType.BFLOAT16, new double[] {3e-2, 6e-2});
-    limits.put(DType.FLOAT16, new double[] {4e-3, 8e-3});
-    for (int seed = 0; seed < 40; seed++) {
-      VisualProblem problem = new VisualProblem(seed);
-      VisualResults expected = VisualTextbook.solve(problem);
+    // Twice what attention alone may err: keys and values are rounded to the dtype on their way.
+    limits.put(DType.BFLOAT16, new double[] {1.2e-2, 3.2e-2});
+    limits.put(DType.FLOAT16, new double[] {1.6e-3, 4e-3});
+    for (int seed = 0; seed < 60; seed++) {
       for (Map.Entry<DType, double[]> limit : limits.entrySet()) {
+        VisualProblem problem = new VisualProblem(seed);
+        if (problem.width < 8) {
+          continue; // a norm of few numbers has hardly a gradient, only a difference of large ones
+        }
+        try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1))) {
+          problem.round(device, limit.getKey());
+        }
+        VisualResults expected = VisualTextbook.solve(problem);
         for (Policy policy : Policy.values()) {
           VisualResults actual = solve(problem, policy, Strategy.QUERY_RING, limit.getKey());
           String where = "seed " + seed + ", " + limit.getKey() + ", " + policy + ": " + problem;

@@ -114,6 +114,27 @@ final class VisualProblem {
     return ends.toArray();
   }
 
+  /** Rounds what is computed from to what a dtype can hold, so that only computing makes errors. */
+  void round(Device device, DType dtype) {
+    for (double[] values :
+        Arrays.<double @Nullable []>asList(
+            q.values,
+            dO.values,
+            features.values,
+            bias == null ? null : bias.values,
+            weight,
+            projectionBias,
+            inputWeight,
+            inputBias,
+            keyWeight)) {
+      if (values != null) {
+        try (Tensor tensor = Tensor.allocate(device, dtype, values.length)) {
+          System.arraycopy(tensor.copyFrom(values).toDoubles(), 0, values, 0, values.length);
+        }
+      }
+    }
+  }
+
   /** Rows of an int tensor {@code [batch, rows, width]}. */
   static int[] part(int[] values, int batch, int rows, int width, int from, int to) {
     int[] part = new int[batch * (to - from) * width];

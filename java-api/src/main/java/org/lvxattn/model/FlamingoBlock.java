@@ -110,7 +110,7 @@ public final class FlamingoBlock {
       Parameters weights, Tensor x, VisualCheckpoint visual, VisualMask mask) {
     weights.require(parameterShapes());
     Checks.rows(x, "x", width);
-    Scope kept = new Scope(visual.group().device());
+    Scope kept = new Scope(Checks.present(visual, "visual").group().device());
     try {
       Tensor q = query(kept, weights, x, mask);
       VisualForward attended = visual.forward(attention, projection(weights), q, mask.mask());

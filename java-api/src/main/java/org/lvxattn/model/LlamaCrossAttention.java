@@ -103,7 +103,7 @@ public final class LlamaCrossAttention {
       Parameters weights, Tensor h, VisualCheckpoint visual, VisualMask mask) {
     weights.require(parameterShapes());
     Checks.rows(h, "h", hidden);
-    Scope kept = new Scope(visual.group().device());
+    Scope kept = new Scope(Checks.present(visual, "visual").group().device());
     try {
       Tensor out = kept.like(h);
       Saved saved = forward(kept, weights, h, visual, mask, out);

@@ -85,7 +85,7 @@ public final class LlamaCrossAttentionLayer {
       Parameters weights, Tensor x, VisualCheckpoint visual, VisualMask mask) {
     weights.require(parameterShapes());
     Checks.rows(x, "x", attention.hidden());
-    Scope kept = new Scope(visual.group().device());
+    Scope kept = new Scope(Checks.present(visual, "visual").group().device());
     try {
       Tensor h = kept.like(x);
       norm(weights, x, h);

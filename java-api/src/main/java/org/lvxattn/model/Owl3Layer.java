@@ -4,20 +4,13 @@ package org.lvxattn.model;
 import java.util.LinkedHashMap;
 import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.AttentionForward;
 import org.lvxattn.CrossAttention;
-import org.lvxattn.Device;
 import org.lvxattn.Group;
 import org.lvxattn.KeyValueCache;
-import org.lvxattn.KeyValueLayout;
 import org.lvxattn.KeyValueProjection;
-import org.lvxattn.LayerOperations;
-import org.lvxattn.Norm;
-import org.lvxattn.PartialAttention;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.VisualCheckpoint;
-import org.lvxattn.VisualForward;
 
 /**
  * A layer of mPLUG-Owl3 with hyper attention ({@code HyperQwen2DecoderLayer}): text rows attend
@@ -43,28 +36,12 @@ import org.lvxattn.VisualForward;
  * before them. Immutable.
  */
 public final class Owl3Layer {
-  private static final String NORM = "input_layernorm.weight";
-  private static final String VISUAL_WEIGHT = "self_attn.v_kv_proj.weight";
-  private static final String VISUAL_BIAS = "self_attn.v_kv_proj.bias";
-  private static final String OUT = "self_attn.o_proj.weight";
-  private static final String GATE = "self_attn.gate";
-
-  private final Owl3Variant variant;
-  private final int hidden;
-  private final double epsilon;
-  private final double theta;
-  private final CrossAttention attention;
-  private final Owl3Text text;
+  private final Owl3Attention attention;
   private final GatedMlp mlp;
 
-  private Owl3Layer(Builder settings, Owl3Variant variant, CrossAttention attention) {
-    this.variant = variant;
-    this.hidden = settings.hidden;
-    this.epsilon = settings.epsilon;
-    this.theta = settings.theta;
+  private Owl3Layer(Owl3Attention attention, GatedMlp mlp) {
     this.attention = attention;
-    this.text = new Owl3Text(hidden, theta, attention);
-    this.mlp = new GatedMlp(hidden, settings.intermediate, epsilon, null);
+    this.mlp = mlp;
   }
 
   /** Starts with nothing set; variant, hidden, heads, headDim and intermediate must be. */
@@ -74,35 +51,20 @@ public final class Owl3Layer {
 
   /** The attention that is computed, to text and to images. */
   public CrossAttention attention() {
-    return attention;
+    return attention.attention();
   }
 
   /** Names and shapes of the parameters. */
   public SequencedMap<String, long[]> parameterShapes() {
     SequencedMap<String, long[]> shapes = new LinkedHashMap<>();
-    shapes.put(NORM, new long[] {hidden});
-    text.putShapes(shapes);
-    shapes.put(VISUAL_WEIGHT, new long[] {2L * text.keyWidth(), hidden});
-    shapes.put(VISUAL_BIAS, new long[] {2L * text.keyWidth()});
-    shapes.put(OUT, new long[] {hidden, text.width()});
-    if (variant == Owl3Variant.GATED) {
-      shapes.put(GATE, new long[] {text.width()});
-    }
+    attention.putShapes(shapes);
     mlp.putShapes(shapes);
     return shapes;
   }
 
   /** How keys and values are made of the image embeddings. */
   public KeyValueProjection projection(Parameters weights, Owl3Batch batch) {
-    return KeyValueProjection.builder()
-        .layout(KeyValueLayout.INTERLEAVED)
-        .keyValueHeads(attention.keyValueHeads())
-        .headDim(attention.headDim())
-        .inputNorm(Norm.RMS, epsilon, weights.get(NORM), null)
-        .weight(weights.get(VISUAL_WEIGHT))
-        .bias(weights.get(VISUAL_BIAS))
-        .rotary(theta, batch.keyPositions())
-        .build();
+    return attention.projection(weights, batch);
   }
 
   /**
@@ -128,36 +90,13 @@ public final class Owl3Layer {
       Owl3Batch batch,
       @Nullable TextCache past) {
     requireFitting(weights, x, batch, past);
-    Group group = visual.group();
-    Device device = group.device();
-    Scope kept = new Scope(device);
+    Scope kept = new Scope(Checks.present(visual, "visual").group().device());
     try {
-      Tensor k = text.behind(kept, past == null ? null : past.keys(), x);
-      Tensor v = text.behind(kept, past == null ? null : past.values(), x);
-      Tensor q;
-      try (Scope scratch = new Scope(device)) {
-        Tensor h = scratch.like(x);
-        norm(weights, x, h);
-        q = text.query(kept, weights, h, batch.positions());
-        text.keyValues(weights, h, batch.positions(), fresh(k, x), fresh(v, x));
-      }
-      VisualForward seen =
-          visual.forward(attention, projection(weights, batch), folded(q), batch.images().mask());
-      kept.atEnd(seen::close);
-      Owl3Text.Attended images = unfolded(seen.output(), seen.logSumExp(), q);
-      Owl3Text.Attended own = null;
       Tensor y = kept.like(x);
-      try (Scope scratch = new Scope(device)) {
-        Scope owner = variant == Owl3Variant.GATED ? kept : scratch;
-        Owl3Text.Attended attended = text.attend(owner, group, q, k, v, batch.text());
-        Tensor context = context(scratch, weights, attended, images, batch);
-        residual(weights, x, context, y);
-        own = variant == Owl3Variant.GATED ? attended : null;
-      }
+      Owl3Attention.Saved attended = attention.forward(kept, weights, x, visual, batch, past, y);
       Tensor out = kept.like(x);
       GatedMlp.Saved mixed = mlp.forward(kept, weights, y, null, out);
-      Saved saved = new Saved(x, q, k, v, seen, images, own, mixed);
-      return new Activations(saved, weights, visual, batch, out, kept);
+      return new Activations(attention, attended, mixed, weights, visual, batch, out, kept);
     } catch (RuntimeException e) {
       kept.closeAfter(e);
       throw e;
@@ -181,82 +120,19 @@ public final class Owl3Layer {
    */
   public InputGradients backward(Activations activations, Tensor dOut, Gradients gradients) {
     Checks.sameShape(dOut, "dOut", activations.out);
-    Saved saved = activations.saved;
+    Owl3Attention.Saved saved = activations.attended;
     Scope made = new Scope(dOut.device());
     try {
       Tensor d = made.like(dOut).copyFrom(dOut);
-      Tensor dk = made.like(saved.k);
-      Tensor dv = made.like(saved.v);
-      mlp.backward(saved.mlp, activations.weights, gradients, null, d);
-      attentionBackward(activations, gradients, d, dk, dv);
-      long past = saved.k.dimension(1) - saved.x.dimension(1);
-      return new InputGradients(
-          d, text.keys(dk.slice(1, 0, past)), text.keys(dv.slice(1, 0, past)), made);
+      Tensor dk = made.like(saved.k());
+      Tensor dv = made.like(saved.v());
+      mlp.backward(activations.mixed, activations.weights, gradients, null, d);
+      attention.backward(
+          saved, activations.weights, activations.visual, activations.batch, gradients, d, dk, dv);
+      return new InputGradients(d, attention.past(saved, dk), attention.past(saved, dv), made);
     } catch (RuntimeException e) {
       made.closeAfter(e);
       throw e;
-    }
-  }
-
-  /** Turns d, the gradient of y, into that of x; overwrites dk and dv. */
-  private void attentionBackward(
-      Activations activations, Gradients g, Tensor d, Tensor dk, Tensor dv) {
-    Parameters w = activations.weights;
-    Saved saved = activations.saved;
-    Owl3Batch batch = activations.batch;
-    Device device = d.device();
-    try (Scope scratch = new Scope(device)) {
-      Tensor dContext = rows(scratch, d);
-      Tensor context = rows(scratch, d);
-      Owl3Text.Attended own = saved.text;
-      Tensor dText = dContext;
-      Tensor dImages = dContext;
-      if (own == null) {
-        LayerOperations.linearBackward(
-            Heads.join(saved.images.o()), w.get(OUT), d, dContext, false, g.get(OUT), null);
-      } else {
-        blend(w, own, saved.images, batch, context);
-        LayerOperations.linearBackward(context, w.get(OUT), d, dContext, false, g.get(OUT), null);
-        dText = rows(scratch, d);
-        dImages = context; // which nobody reads any more
-        LayerOperations.blendBackward(
-            Heads.join(own.o()),
-            Heads.join(saved.images.o()),
-            w.get(GATE),
-            batch.images().live(),
-            dContext,
-            dText,
-            dImages,
-            g.get(GATE));
-      }
-      Tensor dq = scratch.like(saved.q);
-      text.attendBackward(
-          activations.visual.group(),
-          saved.q,
-          saved.k,
-          saved.v,
-          batch.text(),
-          own == null ? saved.images : own,
-          split(dText),
-          dq,
-          dk,
-          dv);
-      Tensor dqImages = scratch.like(saved.q);
-      KeyValueProjection.Gradients parts =
-          KeyValueProjection.Gradients.builder()
-              .inputWeight(g.get(NORM))
-              .weight(g.get(VISUAL_WEIGHT))
-              .bias(g.get(VISUAL_BIAS))
-              .build();
-      activations.visual.backward(saved.visual, folded(split(dImages)), folded(dqImages), parts);
-      LayerOperations.add(Heads.join(dqImages), Heads.join(dq));
-
-      Tensor h = scratch.like(d);
-      norm(w, saved.x, h);
-      Tensor dh = scratch.like(d);
-      text.backward(w, g, h, batch.positions(), dq, fresh(dk, saved.x), fresh(dv, saved.x), dh);
-      LayerOperations.normBackward(
-          Norm.RMS, epsilon, saved.x, w.get(NORM), dh, d, true, g.get(NORM), null);
     }
   }
 
@@ -284,27 +160,13 @@ public final class Owl3Layer {
       KeyValueCache visual,
       TextCache past,
       Owl3Batch batch) {
-    requireFitting(weights, x, batch, past);
-    Device device = group.device();
-    Tensor out = Tensor.allocate(device, x.dtype(), x.shape());
-    try (Scope scratch = new Scope(device)) {
-      Tensor h = scratch.like(x);
-      norm(weights, x, h);
-      Tensor q = text.query(scratch, weights, h, batch.positions());
-      long rows = x.dimension(1);
-      text.keyValues(weights, h, batch.positions(), past.nextKeys(rows), past.nextValues(rows));
-      past.advance(rows);
-      Owl3Text.Attended own =
-          text.attend(
-              scratch, group, q, Heads.join(past.keys()), Heads.join(past.values()), batch.text());
+    requireFitting(weights, x, batch, Checks.present(past, "past"));
+    Tensor out = Tensor.allocate(group.device(), x.dtype(), x.shape());
+    try (Scope scratch = new Scope(group.device())) {
       Tensor y = scratch.like(x);
-      try (AttentionForward seen =
-          attention.forward(
-              group, folded(q), visual.key(), visual.value(), batch.images().mask())) {
-        Owl3Text.Attended images = unfolded(seen.output(), seen.logSumExp(), q);
-        residual(weights, x, context(scratch, weights, own, images, batch), y);
-      }
+      attention.decode(group, weights, x, visual, past, batch, y);
       mlp.forward(scratch, weights, y, null, out);
+      past.advance(x.dimension(1));
       return out;
     } catch (RuntimeException e) {
       out.close();
@@ -315,10 +177,10 @@ public final class Owl3Layer {
   private void requireFitting(
       Parameters weights, Tensor x, Owl3Batch batch, @Nullable TextCache past) {
     weights.require(parameterShapes());
-    Checks.rows(x, "x", hidden);
+    Checks.rows(x, "x", attention.hidden());
     Checks.require(
-        batch.variant() == variant,
-        "batch is for " + batch.variant() + " attention; " + variant + " was expected");
+        Checks.present(batch, "batch").variant() == attention.variant(),
+        "batch is for " + batch.variant() + " attention; " + attention.variant() + " was expected");
     Checks.require(
         x.dimension(0) == batch.positions().dimension(0)
             && x.dimension(1) == batch.positions().dimension(1),
@@ -329,87 +191,14 @@ public final class Owl3Layer {
         "past has " + cached + " rows; the batch's " + batch.cachedRows() + " were expected");
   }
 
-  /** What the output projection takes, [batch, rows, heads * headDim]; fused: merges text. */
-  private Tensor context(
-      Scope scratch,
-      Parameters w,
-      Owl3Text.Attended own,
-      Owl3Text.Attended images,
-      Owl3Batch batch) {
-    if (variant == Owl3Variant.FUSED) {
-      PartialAttention.merge(own.o().device(), own.o(), own.lse(), images.o(), images.lse());
-      return Heads.join(images.o());
-    }
-    Tensor context = scratch.like(Heads.join(own.o()));
-    blend(w, own, images, batch, context);
-    return context;
-  }
-
-  private static void blend(
-      Parameters w,
-      Owl3Text.Attended own,
-      Owl3Text.Attended images,
-      Owl3Batch batch,
-      Tensor context) {
-    LayerOperations.blend(
-        Heads.join(own.o()), Heads.join(images.o()), w.get(GATE), batch.images().live(), context);
-  }
-
-  /** y = x + context Wo^T. */
-  private static void residual(Parameters w, Tensor x, Tensor context, Tensor y) {
-    LayerOperations.linear(context, w.get(OUT), null, y);
-    LayerOperations.add(x, y);
-  }
-
-  private void norm(Parameters w, Tensor x, Tensor h) {
-    LayerOperations.norm(Norm.RMS, epsilon, x, w.get(NORM), null, h);
-  }
-
-  /** All rows of all items as those of one item: the images of all are one sequence. */
-  private static Tensor folded(Tensor heads) {
-    long rows = heads.dimension(0) * heads.dimension(1);
-    return heads.reshape(1, rows, heads.dimension(2), heads.dimension(3));
-  }
-
-  /** Views of folded results by item. */
-  private static Owl3Text.Attended unfolded(Tensor o, Tensor lse, Tensor q) {
-    Tensor byItem = lse.reshape(lse.dimension(1), q.dimension(0), q.dimension(1));
-    return new Owl3Text.Attended(o.reshape(q.shape()), byItem.permute(1, 0, 2));
-  }
-
-  /** The last rows of keys or values, those of x. */
-  private static Tensor fresh(Tensor all, Tensor x) {
-    return all.slice(1, all.dimension(1) - x.dimension(1), all.dimension(1));
-  }
-
-  private Tensor rows(Scope scope, Tensor like) {
-    return scope.allocate(like.dtype(), like.dimension(0), like.dimension(1), text.width());
-  }
-
-  private Tensor split(Tensor rows) {
-    return Heads.split(rows, attention.heads(), attention.headDim());
-  }
-
-  /**
-   * What backward needs. images are views of visual, which in the fused variant holds the merged
-   * softmax; text is null then.
-   */
-  private record Saved(
-      Tensor x,
-      Tensor q,
-      Tensor k,
-      Tensor v,
-      VisualForward visual,
-      Owl3Text.Attended images,
-      Owl3Text.@Nullable Attended text,
-      GatedMlp.Saved mlp) {}
-
   /**
    * The result of {@link #forward}: it owns the output and what backward needs, and remembers what
    * it was computed from, which stays the caller's.
    */
   public static final class Activations implements AutoCloseable {
-    private final Saved saved;
+    private final Owl3Attention attention;
+    private final Owl3Attention.Saved attended;
+    private final GatedMlp.Saved mixed;
     private final Parameters weights;
     private final VisualCheckpoint visual;
     private final Owl3Batch batch;
@@ -417,13 +206,17 @@ public final class Owl3Layer {
     private final Scope kept;
 
     private Activations(
-        Saved saved,
+        Owl3Attention attention,
+        Owl3Attention.Saved attended,
+        GatedMlp.Saved mixed,
         Parameters weights,
         VisualCheckpoint visual,
         Owl3Batch batch,
         Tensor out,
         Scope kept) {
-      this.saved = saved;
+      this.attention = attention;
+      this.attended = attended;
+      this.mixed = mixed;
       this.weights = weights;
       this.visual = visual;
       this.batch = batch;
@@ -438,24 +231,25 @@ public final class Owl3Layer {
 
     /** Rotated queries, {@code [batch, rows, heads, headDim]}. */
     public Tensor query() {
-      return saved.q;
+      return attended.q();
     }
 
     /**
      * Attention to the images, fused: to images and text, {@code [batch, rows, heads, headDim]}.
      */
     public Tensor attention() {
-      return saved.images.o();
+      return attended.images().o();
     }
 
     /** Log-sum-exp of {@link #attention}, {@code [batch, heads, rows]}. */
     public Tensor logSumExp() {
-      return saved.images.lse();
+      return attended.images().lse();
     }
 
     /** Gated: attention to the text, {@code [batch, rows, heads, headDim]}; fused: null. */
     public @Nullable Tensor textAttention() {
-      return saved.text == null ? null : saved.text.o();
+      Owl3Text.Attended text = attended.text();
+      return text == null ? null : text.o();
     }
 
     /**
@@ -464,11 +258,8 @@ public final class Owl3Layer {
      * @throws IllegalArgumentException if the cache has no room
      */
     public void appendTo(TextCache cache) {
-      Tensor x = saved.x;
-      int heads = cache.heads();
       cache.append(
-          Heads.split(fresh(saved.k, x), heads, cache.headDim()),
-          Heads.split(fresh(saved.v, x), heads, cache.headDim()));
+          attention.fresh(attended, attended.k()), attention.fresh(attended, attended.v()));
     }
 
     /**
@@ -605,7 +396,10 @@ public final class Owl3Layer {
       }
       Checks.set(hidden, "hidden");
       Checks.set(intermediate, "intermediate");
-      return new Owl3Layer(this, variant, Attentions.of(heads, keyValueHeads, headDim, strategy));
+      CrossAttention of = Attentions.of(heads, keyValueHeads, headDim, strategy);
+      return new Owl3Layer(
+          new Owl3Attention(variant, hidden, epsilon, theta, of),
+          new GatedMlp(hidden, intermediate, epsilon, null));
     }
   }
 }

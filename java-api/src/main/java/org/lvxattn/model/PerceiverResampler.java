@@ -106,7 +106,7 @@ public final class PerceiverResampler {
     Checks.require(
         shard.total() == latents,
         "shard is of " + shard.total() + " latents; of " + latents + " was expected");
-    Tensor features = visual.features();
+    Tensor features = Checks.present(visual, "visual").features();
     Scope kept = new Scope(visual.group().device());
     try {
       Tensor rows = kept.allocate(features.dtype(), features.dimension(0), shard.rows(), width);

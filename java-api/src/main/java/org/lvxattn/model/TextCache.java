@@ -59,22 +59,14 @@ public final class TextCache implements AutoCloseable {
     return keys.dimension(1);
   }
 
-  int heads() {
-    return heads;
-  }
-
-  int headDim() {
-    return headDim;
-  }
-
   /** A view of the filled keys, {@code [batch, rows, heads, headDim]}. */
   public Tensor keys() {
-    return Heads.split(keys.slice(1, 0, rows), heads, headDim);
+    return Heads.split(keysAnd(0), heads, headDim);
   }
 
   /** A view of the filled values, {@code [batch, rows, heads, headDim]}. */
   public Tensor values() {
-    return Heads.split(values.slice(1, 0, rows), heads, headDim);
+    return Heads.split(valuesAnd(0), heads, headDim);
   }
 
   /**
@@ -86,18 +78,23 @@ public final class TextCache implements AutoCloseable {
    */
   public void append(Tensor k, Tensor v) {
     long added = k.dimension(1);
-    Heads.split(nextKeys(added), heads, headDim).copyFrom(k);
-    Heads.split(nextValues(added), heads, headDim).copyFrom(v);
+    copy(k, keysAnd(added));
+    copy(v, valuesAnd(added));
     advance(added);
   }
 
-  /** [batch, rows, heads * headDim] behind the filled rows, to be written before advance. */
-  Tensor nextKeys(long added) {
-    return next(keys, added);
+  private void copy(Tensor from, Tensor to) {
+    Heads.split(to.slice(1, rows, to.dimension(1)), heads, headDim).copyFrom(from);
   }
 
-  Tensor nextValues(long added) {
-    return next(values, added);
+  /** The filled keys and room for more rows, [batch, rows + added, heads * headDim]. */
+  Tensor keysAnd(long added) {
+    return first(keys, added);
+  }
+
+  /** As keysAnd. */
+  Tensor valuesAnd(long added) {
+    return first(values, added);
   }
 
   /** The rows that were written count as filled from now on. */
@@ -105,7 +102,7 @@ public final class TextCache implements AutoCloseable {
     rows += added;
   }
 
-  private Tensor next(Tensor whole, long added) {
+  private Tensor first(Tensor whole, long added) {
     Checks.require(
         added <= capacity() - rows,
         "the cache has room for "
@@ -115,7 +112,7 @@ public final class TextCache implements AutoCloseable {
             + " are filled; "
             + added
             + " more do not fit");
-    return whole.slice(1, rows, rows + added);
+    return whole.slice(1, 0, rows + added);
   }
 
   /**

@@ -17,7 +17,10 @@ import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.VisualCheckpoint;
 
-/** Random inputs and float64 parameters of a {@link TinyLayer}, computed over any ranks. */
+/**
+ * Random inputs and parameters of a {@link TinyLayer}, exact in every dtype, computed over any
+ * ranks.
+ */
 final class TinyProblem {
   final TinyLayer layer;
   final Map<String, double[]> weights = new LinkedHashMap<>();
@@ -46,7 +49,7 @@ final class TinyProblem {
   }
 
   private static double[] numbers(Random random, int size, double scale) {
-    return random.doubles(size).map(value -> scale * (2 * value - 1)).toArray();
+    return random.doubles(size).map(v -> Math.rint(64 * scale * (2 * v - 1)) / 64).toArray();
   }
 
   /** How ranks cut the text and the visual rows: the bounds between them. */
@@ -81,8 +84,15 @@ final class TinyProblem {
 
   /** Output, and gradients by name: x, features and those of the parameters. */
   Map<String, double[]> solve(Cut cut, Strategy strategy, VisualCheckpoint.Policy policy) {
+    return solve(cut, strategy, policy, DType.FLOAT64);
+  }
+
+  /** As above, all tensors in that dtype. */
+  Map<String, double[]> solve(
+      Cut cut, Strategy strategy, VisualCheckpoint.Policy policy, DType dtype) {
     List<Map<String, double[]>> shards =
-        LocalWorld.run(cut.text.length - 1, group -> gradients(group, cut, strategy, policy));
+        LocalWorld.run(
+            cut.text.length - 1, group -> gradients(group, cut, strategy, policy, dtype));
     Map<String, double[]> whole = new LinkedHashMap<>(shards.getFirst());
     whole.put("out", join(shards, "out", TinyLayer.BATCH, cut.text));
     if (layer.takesText()) {
@@ -93,10 +103,10 @@ final class TinyProblem {
   }
 
   private Map<String, double[]> gradients(
-      Group group, Cut cut, Strategy strategy, VisualCheckpoint.Policy policy) {
-    try (Gradients gradients = Gradients.zeros(group.device(), DType.FLOAT64, layer.shapes())) {
+      Group group, Cut cut, Strategy strategy, VisualCheckpoint.Policy policy, DType dtype) {
+    try (Gradients gradients = Gradients.zeros(group.device(), dtype, layer.shapes())) {
       Map<String, double[]> results =
-          new LinkedHashMap<>(run(group, cut, strategy, policy, gradients));
+          new LinkedHashMap<>(run(group, cut, strategy, policy, dtype, gradients));
       gradients.allReduce(group);
       gradients.tensors().forEach((name, tensor) -> results.put(name, tensor.toDoubles()));
       return results;
@@ -106,7 +116,15 @@ final class TinyProblem {
   /** The sum of out * dOut, on one rank. */
   double loss(Group alone) {
     double[] out =
-        get(run(alone, Cut.none(), Strategy.QUERY_RING, VisualCheckpoint.Policy.KEEP, null), "out");
+        get(
+            run(
+                alone,
+                Cut.none(),
+                Strategy.QUERY_RING,
+                VisualCheckpoint.Policy.KEEP,
+                DType.FLOAT64,
+                null),
+            "out");
     double sum = 0;
     for (int i = 0; i < out.length; i++) {
       sum += out[i] * dOut[i];
@@ -123,16 +141,17 @@ final class TinyProblem {
       Cut cut,
       Strategy strategy,
       VisualCheckpoint.Policy policy,
+      DType dtype,
       @Nullable Gradients gradients) {
     Device device = group.device();
     int rank = group.rank();
     RowShard text = new RowShard(cut.text[rank], cut.text[rank + 1], TinyLayer.TEXT_ROWS);
-    try (Parameters parameters = Parameters.allocate(device, DType.FLOAT64, layer.shapes());
-        Tensor own = shard(device, x, TinyLayer.BATCH, cut.text, rank);
-        Tensor dOwn = shard(device, dOut, TinyLayer.BATCH, cut.text, rank);
+    try (Parameters parameters = Parameters.allocate(device, dtype, layer.shapes());
+        Tensor own = shard(device, dtype, x, TinyLayer.BATCH, cut.text, rank);
+        Tensor dOwn = shard(device, dtype, dOut, TinyLayer.BATCH, cut.text, rank);
         VisualCheckpoint visual =
             VisualCheckpoint.builder(
-                    group, shard(device, features, layer.visualBatch(), cut.visual, rank))
+                    group, shard(device, dtype, features, layer.visualBatch(), cut.visual, rank))
                 .policy(policy)
                 .tileRows(2)
                 .build()) {
@@ -145,7 +164,8 @@ final class TinyProblem {
     }
   }
 
-  private static Tensor shard(Device device, double[] whole, int batch, int[] bounds, int rank) {
+  private static Tensor shard(
+      Device device, DType dtype, double[] whole, int batch, int[] bounds, int rank) {
     int rows = bounds[bounds.length - 1];
     int width = whole.length / batch / rows;
     int own = bounds[rank + 1] - bounds[rank];
@@ -154,7 +174,7 @@ final class TinyProblem {
       System.arraycopy(
           whole, (item * rows + bounds[rank]) * width, values, item * own * width, own * width);
     }
-    return Tensor.allocate(device, DType.FLOAT64, batch, own, width).copyFrom(values);
+    return Tensor.allocate(device, dtype, batch, own, width).copyFrom(values);
   }
 
   private static double[] join(

@@ -3,8 +3,10 @@ package org.lvxattn.cli.golden;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 import org.lvxattn.Group;
 import org.lvxattn.KeyValueCache;
+import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.VisualCheckpoint;
 import org.lvxattn.cli.workload.Results;
@@ -44,9 +46,22 @@ final class FlamingoProblem implements LayerProblem {
     file.requireShape("in.media", batch, images, latents, visualWidth);
     file.requireShape("dout", batch, textRows, width);
     spec.requireUsualScale(headDim);
-    if (!spec.text("gelu").startsWith("exact")) {
-      throw new GoldenException("gelu '" + spec.text("gelu") + "', expected exact");
-    }
+    spec.expect("module", "GatedCrossAttentionBlock");
+    spec.expect("gelu", "exact");
+    file.requireKnown(
+        Set.of("in.x", "in.media", LOCATIONS), block(Strategy.QUERY_RING).parameterShapes());
+  }
+
+  private FlamingoBlock block(Strategy strategy) {
+    return FlamingoBlock.builder()
+        .width(width)
+        .visualWidth(visualWidth)
+        .heads(heads)
+        .headDim(headDim)
+        .feedForwardFactor(file.shape("w.ff.1.weight", 2)[0] / width)
+        .epsilon(file.spec().number("layer_norm_eps").doubleValue())
+        .strategy(strategy)
+        .build();
   }
 
   @Override
@@ -71,15 +86,7 @@ final class FlamingoProblem implements LayerProblem {
 
   @Override
   public Results run(Group group, Cut cut, Way way) {
-    FlamingoBlock block =
-        FlamingoBlock.builder()
-            .width(width)
-            .visualWidth(visualWidth)
-            .heads(heads)
-            .headDim(headDim)
-            .epsilon(file.spec().number("layer_norm_eps").doubleValue())
-            .strategy(way.strategy())
-            .build();
+    FlamingoBlock block = block(way.strategy());
     try (LayerRank rank = new LayerRank(file, group, cut, way)) {
       VisualMask mask = mask(rank);
       Parameters weights = rank.weights();

@@ -87,6 +87,13 @@ final class GoldenSpec {
         number("D").intValue());
   }
 
+  /** Checks that a text begins with a word that is known here. */
+  void expect(String name, String begin) {
+    if (!text(name).startsWith(begin)) {
+      throw new GoldenException(name + " '" + text(name) + "', expected '" + begin + "'");
+    }
+  }
+
   /** A text that the spec must have. */
   String text(String name) {
     if (members.get(name) instanceof String text) {

@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SequencedMap;
+import java.util.Set;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
 import org.lvxattn.cli.workload.Results;
@@ -120,6 +121,23 @@ final class LayerFile {
           }
         });
     return weights;
+  }
+
+  /** Checks that the file has the inputs and parameters of a layer, and no other. */
+  void requireKnown(Set<String> inputs, Map<String, long[]> weights) {
+    Map<String, long[]> found = weightShapes();
+    for (String name : shapes.keySet()) {
+      if (name.startsWith("in.") && !inputs.contains(name)) {
+        throw new GoldenException("the file has an input " + name + ", expected " + inputs);
+      }
+    }
+    if (!found.keySet().equals(weights.keySet())) {
+      throw new GoldenException(
+          "the file has parameters " + found.keySet() + ", expected " + weights.keySet());
+    }
+    weights.forEach(
+        (name, shape) ->
+            requireShape(WEIGHT + name, Arrays.stream(shape).mapToInt(Math::toIntExact).toArray()));
   }
 
   /** The parameters on a device, for the caller to close. */

@@ -3,9 +3,11 @@ package org.lvxattn.cli.golden;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 import org.lvxattn.Group;
 import org.lvxattn.KeyValueCache;
 import org.lvxattn.KeyValueProjection;
+import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.VisualCheckpoint;
 import org.lvxattn.VisualForward;
@@ -41,7 +43,10 @@ final class LlamaProblem implements LayerProblem {
           case "MllamaTextCrossAttention" -> true;
           case "MllamaCrossAttentionDecoderLayer" -> false;
           default ->
-              throw new GoldenException("module '" + spec.text("module") + "' is not known here");
+              throw new GoldenException(
+                  "module '"
+                      + spec.text("module")
+                      + "', expected MllamaTextCrossAttention or MllamaCrossAttentionDecoderLayer");
         };
     this.emptyRows = emptyRows(spec.text("empty_row"));
     this.hidden = spec.count("hidden");
@@ -56,6 +61,34 @@ final class LlamaProblem implements LayerProblem {
     file.requireShape("in.cross_attention_states", batch, visualRows, hidden);
     file.requireShape("dout", batch, textRows, hidden);
     spec.requireUsualScale(headDim);
+    file.requireKnown(
+        Set.of("in.hidden_states", "in.cross_attention_states", MASK),
+        attentionAlone
+            ? attention(Strategy.QUERY_RING).parameterShapes()
+            : layer(Strategy.QUERY_RING).parameterShapes());
+  }
+
+  private LlamaCrossAttention attention(Strategy strategy) {
+    return LlamaCrossAttention.builder()
+        .hidden(hidden)
+        .heads(heads)
+        .keyValueHeads(keyValueHeads)
+        .headDim(headDim)
+        .epsilon(file.spec().number("rms_norm_eps").doubleValue())
+        .strategy(strategy)
+        .build();
+  }
+
+  private LlamaCrossAttentionLayer layer(Strategy strategy) {
+    return LlamaCrossAttentionLayer.builder()
+        .hidden(hidden)
+        .heads(heads)
+        .keyValueHeads(keyValueHeads)
+        .headDim(headDim)
+        .intermediate(file.spec().count("intermediate"))
+        .epsilon(file.spec().number("rms_norm_eps").doubleValue())
+        .strategy(strategy)
+        .build();
   }
 
   @Override
@@ -107,15 +140,7 @@ final class LlamaProblem implements LayerProblem {
       Tensor dOut,
       VisualCheckpoint visual,
       VisualMask mask) {
-    LlamaCrossAttention attention =
-        LlamaCrossAttention.builder()
-            .hidden(hidden)
-            .heads(heads)
-            .keyValueHeads(keyValueHeads)
-            .headDim(headDim)
-            .epsilon(file.spec().number("rms_norm_eps").doubleValue())
-            .strategy(way.strategy())
-            .build();
+    LlamaCrossAttention attention = attention(way.strategy());
     try (LlamaCrossAttention.Activations activations = attention.forward(weights, x, visual, mask);
         Tensor dx = attention.backward(activations, dOut, gradients)) {
       rank.put("out", activations.output());
@@ -134,16 +159,7 @@ final class LlamaProblem implements LayerProblem {
       Tensor dOut,
       VisualCheckpoint visual,
       VisualMask mask) {
-    LlamaCrossAttentionLayer layer =
-        LlamaCrossAttentionLayer.builder()
-            .hidden(hidden)
-            .heads(heads)
-            .keyValueHeads(keyValueHeads)
-            .headDim(headDim)
-            .intermediate(file.spec().count("intermediate"))
-            .epsilon(file.spec().number("rms_norm_eps").doubleValue())
-            .strategy(way.strategy())
-            .build();
+    LlamaCrossAttentionLayer layer = layer(way.strategy());
     try (LlamaCrossAttentionLayer.Activations activations =
             layer.forward(weights, x, visual, mask);
         Tensor dx = layer.backward(activations, dOut, gradients);

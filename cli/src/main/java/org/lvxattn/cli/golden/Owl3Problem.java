@@ -4,8 +4,10 @@ package org.lvxattn.cli.golden;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 import org.lvxattn.Group;
 import org.lvxattn.KeyValueCache;
+import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.VisualCheckpoint;
 import org.lvxattn.cli.workload.Results;
@@ -55,9 +57,32 @@ final class Owl3Problem implements LayerProblem {
       file.requireShape("in.past_v", batch, keyValueHeads, pastRows, headDim);
     }
     spec.requireUsualScale(headDim);
-    if (!spec.text("rope").startsWith("half-split")) {
-      throw new GoldenException("rope '" + spec.text("rope") + "', expected half-split pairing");
-    }
+    spec.expect("module", "HyperQwen2DecoderLayer");
+    spec.expect("rope", "half-split pairing");
+    file.requireKnown(
+        Set.of(
+            "in.hidden_states",
+            "in.image_embeds",
+            "in.media_pos",
+            "in.num_images",
+            "in.past_k",
+            "in.past_v"),
+        layer(Strategy.QUERY_RING).parameterShapes());
+  }
+
+  private Owl3Layer layer(Strategy strategy) {
+    GoldenSpec spec = file.spec();
+    return Owl3Layer.builder()
+        .variant(variant)
+        .hidden(hidden)
+        .heads(heads)
+        .keyValueHeads(keyValueHeads)
+        .headDim(headDim)
+        .intermediate(spec.count("intermediate"))
+        .epsilon(spec.number("rms_norm_eps").doubleValue())
+        .theta(spec.number("rope_theta").doubleValue())
+        .strategy(strategy)
+        .build();
   }
 
   private static Owl3Variant variant(String said) {
@@ -115,19 +140,7 @@ final class Owl3Problem implements LayerProblem {
 
   @Override
   public Results run(Group group, Cut cut, Way way) {
-    GoldenSpec spec = file.spec();
-    Owl3Layer layer =
-        Owl3Layer.builder()
-            .variant(variant)
-            .hidden(hidden)
-            .heads(heads)
-            .keyValueHeads(keyValueHeads)
-            .headDim(headDim)
-            .intermediate(spec.count("intermediate"))
-            .epsilon(spec.number("rms_norm_eps").doubleValue())
-            .theta(spec.number("rope_theta").doubleValue())
-            .strategy(way.strategy())
-            .build();
+    Owl3Layer layer = layer(way.strategy());
     int self = group.rank();
     try (LayerRank rank = new LayerRank(file, group, cut, way)) {
       Owl3Batch described =

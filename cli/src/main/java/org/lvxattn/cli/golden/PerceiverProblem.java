@@ -3,7 +3,9 @@ package org.lvxattn.cli.golden;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 import org.lvxattn.Group;
+import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.VisualCheckpoint;
 import org.lvxattn.cli.workload.Results;
@@ -29,9 +31,23 @@ final class PerceiverProblem implements LayerProblem {
     file.requireShape("in.x", x[0], x[1], x[2], x[3], width);
     file.requireShape("dout", x[0], x[1], latents, width);
     spec.requireUsualScale(spec.count("head_dim"));
-    if (!spec.text("gelu").startsWith("exact")) {
-      throw new GoldenException("gelu '" + spec.text("gelu") + "', expected exact");
-    }
+    spec.expect("module", "PerceiverResampler");
+    spec.expect("gelu", "exact");
+    file.requireKnown(Set.of("in.x"), resampler(Strategy.QUERY_RING).parameterShapes());
+  }
+
+  private PerceiverResampler resampler(Strategy strategy) {
+    GoldenSpec spec = file.spec();
+    return PerceiverResampler.builder()
+        .width(width)
+        .latents(latents)
+        .depth(spec.count("depth"))
+        .heads(spec.count("heads"))
+        .headDim(spec.count("head_dim"))
+        .feedForwardFactor(spec.count("ff_mult"))
+        .epsilon(spec.number("layer_norm_eps").doubleValue())
+        .strategy(strategy)
+        .build();
   }
 
   @Override
@@ -49,18 +65,7 @@ final class PerceiverProblem implements LayerProblem {
 
   @Override
   public Results run(Group group, Cut cut, Way way) {
-    GoldenSpec spec = file.spec();
-    PerceiverResampler resampler =
-        PerceiverResampler.builder()
-            .width(width)
-            .latents(latents)
-            .depth(spec.count("depth"))
-            .heads(spec.count("heads"))
-            .headDim(spec.count("head_dim"))
-            .feedForwardFactor(spec.count("ff_mult"))
-            .epsilon(spec.number("layer_norm_eps").doubleValue())
-            .strategy(way.strategy())
-            .build();
+    PerceiverResampler resampler = resampler(way.strategy());
     try (LayerRank rank = new LayerRank(file, group, cut, way)) {
       Gradients gradients = rank.gradients();
       Tensor dOut = rank.text("dout", images, width);

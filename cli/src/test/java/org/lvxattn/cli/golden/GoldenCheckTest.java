@@ -159,7 +159,11 @@ class GoldenCheckTest {
     "llama3v_layer_masked, transformers semantics, transformersxsemantics, empty_row",
     "owl3_gated_decode, gated (240728, gabed (240728, variant 'gabed",
     "owl3_gated_decode, half-split pairing, neighbours pairing, rope",
-    "flamingo_perceiver, exact (erf), tanh, gelu 'tanh"
+    "flamingo_perceiver, exact (erf), tanh, gelu 'tanh",
+    "flamingo_perceiver, PerceiverResampler, PerceiverSampler, module 'PerceiverSampler",
+    "flamingo_previous, w.attn.to_out.weight, w.attn.to_cut.weight, the file has parameters",
+    "flamingo_previous, in.media_locations, in.media_positions, the file has an input",
+    "owl3_gated_decode, mid.text_o0, mid.text_x0, the file holds mid.text_x0"
   })
   void specsThatSayTheUnknownFail(String name, String text, String unknown, String reason)
       throws IOException {
