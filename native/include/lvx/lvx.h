@@ -515,12 +515,12 @@ LVX_API lvx_status lvx_project_forward(lvx_device device, const lvx_projection* 
                                        const lvx_tensor* features, const lvx_tensor* raw_k,
                                        const lvx_tensor* v);
 
-/** k = rotary(key_norm(raw_k)); k may be raw_k. */
+/** k = rotary(key_norm(raw_k)); k may be raw_k. Of the projection, what that needs is read: the rest may be absent. */
 LVX_API lvx_status lvx_project_keys(lvx_device device, const lvx_projection* projection,
                                     const lvx_tensor* raw_k, const lvx_tensor* k);
 
-/** Gradients from those of k and v. dk is overwritten where there is a norm or a rotary embedding. d_features, in the
- *  accumulator's dtype, is added to; null: not wanted. */
+/** Gradients from those of k and v, which are in the dtype of the features or its accumulator's; raw_k is read where there
+ *  is a key norm. d_features, in the accumulator's dtype, is added to; null: not wanted. */
 LVX_API lvx_status lvx_project_backward(lvx_device device, const lvx_projection* projection,
                                         const lvx_tensor* features, const lvx_tensor* raw_k,
                                         const lvx_tensor* dk, const lvx_tensor* dv,
@@ -538,8 +538,9 @@ typedef struct lvx_visual_options {
  * lvx_attention_forward over keys and values that are projected tile by tile and never kept: all queries are gathered
  * first, while the first tile is projected; every tile is projected once; partial results go home at the end.
  *
- * @param features [B, Skv, width] of this rank, dtype of q
- * Otherwise as lvx_attention_forward; a collective call.
+ * @param features [B, Skv, width] of this rank, dtype of q; finite wherever a tile is seen
+ * Otherwise as lvx_attention_forward; a collective call, with projections of one kind. The strategy in the statistics is
+ * LVX_QUERY_GATHER, since that is what moves.
  */
 LVX_API lvx_status lvx_visual_forward(lvx_group group, const lvx_visual_options* options,
                                       const lvx_projection* projection, const lvx_tensor* q,
@@ -565,6 +566,22 @@ LVX_API lvx_status lvx_reference_backward(double scale, const lvx_tensor* q, con
                                           const lvx_tensor* bias, const lvx_tensor* o, const lvx_tensor* lse,
                                           const lvx_tensor* d_o, const lvx_tensor* dq, const lvx_tensor* dk,
                                           const lvx_tensor* dv, const lvx_tensor* dbias);
+
+/* ---- What calls will need ---------------------------------------------------------------------------------------- */
+
+/**
+ * Bytes that the kernels need beside their arguments for these queries and keys, forward and backward: a part of
+ * lvx_statistics.peak_bytes. dtype_code and dtype_bits are those of lvx_dl_dtype.
+ */
+LVX_API lvx_status lvx_attention_scratch(lvx_device device, int32_t dtype_code, int32_t dtype_bits,
+                                         int64_t batch, int64_t queries, int64_t keys, int32_t query_heads,
+                                         int32_t key_heads, int32_t head_dim, uint64_t* forward,
+                                         uint64_t* backward);
+
+/** The same for projecting rows of features, counted over the batch. */
+LVX_API lvx_status lvx_projection_scratch(lvx_device device, int32_t dtype_code, int32_t dtype_bits,
+                                          int64_t rows, int64_t width, int32_t key_heads, int32_t head_dim,
+                                          uint64_t* forward, uint64_t* backward);
 
 /* ---- What this machine can do: yardsticks for the kernels ------------------------------------------------------- */
 

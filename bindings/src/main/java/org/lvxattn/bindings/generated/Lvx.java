@@ -3733,6 +3733,144 @@ public class Lvx extends Lvx$shared {
         }
     }
 
+    private static class lvx_attention_scratch {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_INT,
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_LONG,
+            Lvx.C_LONG,
+            Lvx.C_INT,
+            Lvx.C_INT,
+            Lvx.C_INT,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_attention_scratch");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_attention_scratch(lvx_device device, int32_t dtype_code, int32_t dtype_bits, int64_t batch, int64_t queries, int64_t keys, int32_t query_heads, int32_t key_heads, int32_t head_dim, uint64_t *forward, uint64_t *backward)
+     * }
+     */
+    public static FunctionDescriptor lvx_attention_scratch$descriptor() {
+        return lvx_attention_scratch.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_attention_scratch(lvx_device device, int32_t dtype_code, int32_t dtype_bits, int64_t batch, int64_t queries, int64_t keys, int32_t query_heads, int32_t key_heads, int32_t head_dim, uint64_t *forward, uint64_t *backward)
+     * }
+     */
+    public static MethodHandle lvx_attention_scratch$handle() {
+        return lvx_attention_scratch.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_attention_scratch(lvx_device device, int32_t dtype_code, int32_t dtype_bits, int64_t batch, int64_t queries, int64_t keys, int32_t query_heads, int32_t key_heads, int32_t head_dim, uint64_t *forward, uint64_t *backward)
+     * }
+     */
+    public static MemorySegment lvx_attention_scratch$address() {
+        return lvx_attention_scratch.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_attention_scratch(lvx_device device, int32_t dtype_code, int32_t dtype_bits, int64_t batch, int64_t queries, int64_t keys, int32_t query_heads, int32_t key_heads, int32_t head_dim, uint64_t *forward, uint64_t *backward)
+     * }
+     */
+    public static int lvx_attention_scratch(long device, int dtype_code, int dtype_bits, long batch, long queries, long keys, int query_heads, int key_heads, int head_dim, MemorySegment forward, MemorySegment backward) {
+        var mh$ = lvx_attention_scratch.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_attention_scratch", device, dtype_code, dtype_bits, batch, queries, keys, query_heads, key_heads, head_dim, forward, backward);
+            }
+            return (int)mh$.invokeExact(device, dtype_code, dtype_bits, batch, queries, keys, query_heads, key_heads, head_dim, forward, backward);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_projection_scratch {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_INT,
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_LONG,
+            Lvx.C_INT,
+            Lvx.C_INT,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_projection_scratch");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_projection_scratch(lvx_device device, int32_t dtype_code, int32_t dtype_bits, int64_t rows, int64_t width, int32_t key_heads, int32_t head_dim, uint64_t *forward, uint64_t *backward)
+     * }
+     */
+    public static FunctionDescriptor lvx_projection_scratch$descriptor() {
+        return lvx_projection_scratch.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_projection_scratch(lvx_device device, int32_t dtype_code, int32_t dtype_bits, int64_t rows, int64_t width, int32_t key_heads, int32_t head_dim, uint64_t *forward, uint64_t *backward)
+     * }
+     */
+    public static MethodHandle lvx_projection_scratch$handle() {
+        return lvx_projection_scratch.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_projection_scratch(lvx_device device, int32_t dtype_code, int32_t dtype_bits, int64_t rows, int64_t width, int32_t key_heads, int32_t head_dim, uint64_t *forward, uint64_t *backward)
+     * }
+     */
+    public static MemorySegment lvx_projection_scratch$address() {
+        return lvx_projection_scratch.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_projection_scratch(lvx_device device, int32_t dtype_code, int32_t dtype_bits, int64_t rows, int64_t width, int32_t key_heads, int32_t head_dim, uint64_t *forward, uint64_t *backward)
+     * }
+     */
+    public static int lvx_projection_scratch(long device, int dtype_code, int dtype_bits, long rows, long width, int key_heads, int head_dim, MemorySegment forward, MemorySegment backward) {
+        var mh$ = lvx_projection_scratch.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_projection_scratch", device, dtype_code, dtype_bits, rows, width, key_heads, head_dim, forward, backward);
+            }
+            return (int)mh$.invokeExact(device, dtype_code, dtype_bits, rows, width, key_heads, head_dim, forward, backward);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class lvx_probe_gemm {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             Lvx.C_INT,
