@@ -8,6 +8,8 @@ module org.lvxattn {
   exports org.lvxattn;
   exports org.lvxattn.plan;
   exports org.lvxattn.io;
+  exports org.lvxattn.optim;
+  exports org.lvxattn.model;
 
   requires static transitive org.jspecify;
   requires org.lvxattn.natives;

@@ -10,7 +10,7 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.LocalWorld;
-import org.lvxattn.cli.output.BarChart;
+import org.lvxattn.cli.output.ChartFile;
 import org.lvxattn.cli.output.Json;
 import org.lvxattn.cli.output.Progress;
 import org.lvxattn.cli.workload.AttentionShape;
@@ -56,7 +56,7 @@ final class CompareCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException, InterruptedException {
     if (chart != null) {
-      BarChart.requireFormat(chart);
+      ChartFile.requireFormat(chart);
     }
     if (!job.isLocal()) {
       throw new UsageException(

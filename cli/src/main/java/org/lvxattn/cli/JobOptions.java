@@ -108,6 +108,10 @@ final class JobOptions {
     return inputs.withVideo(VideoClip.read(video), seed);
   }
 
+  long seed() {
+    return seed;
+  }
+
   boolean isLocal() {
     return group.equals("local");
   }

@@ -49,6 +49,7 @@ public final class Main {
           new PlanCommand(),
           new VerifyCommand(),
           new KernelCommand(),
+          new TrainDemoCommand(),
           new DoctorCommand()
         }) {
       CommandLine sub = new CommandLine(command);

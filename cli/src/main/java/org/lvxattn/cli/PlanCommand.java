@@ -9,7 +9,7 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
 import org.lvxattn.Link;
-import org.lvxattn.cli.output.BarChart;
+import org.lvxattn.cli.output.ChartFile;
 import org.lvxattn.cli.output.Json;
 import org.lvxattn.cli.workload.AttentionShape;
 import org.lvxattn.plan.AttentionProblem;
@@ -113,7 +113,7 @@ final class PlanCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     if (chart != null) {
-      BarChart.requireFormat(chart);
+      ChartFile.requireFormat(chart);
     }
     AttentionShape shape = sizes.resolve();
     Topology topology = topology();

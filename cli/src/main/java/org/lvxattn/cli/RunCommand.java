@@ -20,13 +20,14 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** {@code lvx run}: one attention over several ranks. */
+/** {@code lvx run}: one attention, or whole layers, over several ranks. */
 @Command(
     name = "run",
     description = {
       "Computes cross-attention over several ranks and says what it cost.",
       "Without sizes it does the main job: forward and backward of a Llama 3-V layer's"
-          + " cross-attention, checked against the float64 oracle."
+          + " cross-attention, checked against the float64 oracle.",
+      "With --layers it computes whole layers, and says what each policy of recomputation takes."
     },
     sortOptions = false)
 final class RunCommand implements Callable<Integer> {
@@ -35,6 +36,8 @@ final class RunCommand implements Callable<Integer> {
   private CommandSpec spec;
 
   @Mixin private final JobOptions job = new JobOptions();
+
+  @Mixin private final LayerOptions layers = new LayerOptions();
 
   @Option(
       names = "--strategy",
@@ -48,6 +51,11 @@ final class RunCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException, InterruptedException {
+    if (layers.areAsked()) {
+      LayersReport report = new LayersJob(job, layers, strategy).run();
+      System.out.print(json ? Json.write(report.toJson()) + "\n" : report.toText());
+      return report.passed() ? 0 : 1;
+    }
     Inputs inputs = job.inputs();
     if (job.isLocal()) {
       LocalRun run = job.localRun(inputs, strategy, job.ranks);

@@ -50,7 +50,7 @@ final class ShapeOptions {
       }
       return shape;
     }
-    int frameCount = frames == null ? model().defaultFrames() : frames;
+    int frameCount = frames();
     int textCount = text == null ? defaultText : text;
     if (frameCount < 0 || textCount < 0) {
       throw new UsageException("--frames and --text: expected numbers from 0 on");
@@ -62,7 +62,17 @@ final class ShapeOptions {
     return resolve(model().defaultText());
   }
 
-  private Model model() {
+  /** Frames of the video. */
+  int frames() {
+    return frames == null ? model().defaultFrames() : frames;
+  }
+
+  /** Text tokens. */
+  int text() {
+    return text == null ? model().defaultText() : text;
+  }
+
+  Model model() {
     return model == null ? Model.LLAMA3V_11B : model;
   }
 }

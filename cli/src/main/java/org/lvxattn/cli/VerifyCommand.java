@@ -29,7 +29,8 @@ import picocli.CommandLine.Spec;
     description = {
       "Recomputes golden cases over several ranks and compares every tensor they hold.",
       "Sequences are split unevenly, some shards empty; a mask that can be given as ranges and as"
-          + " bias is given both ways."
+          + " bias is given both ways. Whole layers are computed by every policy of keeping keys"
+          + " and values, and over cached ones."
     },
     sortOptions = false)
 final class VerifyCommand implements Callable<Integer> {

@@ -20,13 +20,13 @@ import java.util.Map;
  *
  * <p>The whole header is checked before anything is handed out; a file whose tensors do not tile
  * its data exactly (gaps, overlaps, trailing bytes), whose sizes and shapes disagree, that repeats
- * a name or is cut short is refused. May be used by any number of threads; {@link #close} unmaps
- * the file and makes every view of it unusable. A file must not shrink while it is open.
+ * a name or is cut short is refused. May be used by any number of threads. A file must not shrink
+ * while it is open: what native code then reads beyond its end would end the process.
  *
  * <p>Format: <a
  * href="https://github.com/huggingface/safetensors#format">huggingface/safetensors</a>.
  */
-public final class Safetensors implements AutoCloseable {
+public final class Safetensors implements StoredTensors {
   /** The longest header accepted, in bytes: the limit of the format's own implementation. */
   public static final long MAX_HEADER_BYTES = 100_000_000;
 
@@ -66,7 +66,9 @@ public final class Safetensors implements AutoCloseable {
       header.checkTiling(dataStart, data.byteSize());
       Map<String, StoredTensor> tensors = new LinkedHashMap<>();
       for (SafetensorsHeader.Entry entry : header.entries()) {
-        MemorySegment slice = data.asSlice(entry.begin, entry.end - entry.begin);
+        long size = entry.end - entry.begin;
+        // Where there is nothing, any address will do, and this one is aligned.
+        MemorySegment slice = size == 0 ? bytes.asSlice(0, 0) : data.asSlice(entry.begin, size);
         tensors.put(entry.name, new StoredTensor(entry.name, entry.type, entry.shape, slice));
       }
       return new Safetensors(file, arena, header.metadata(), Collections.unmodifiableMap(tensors));
@@ -108,16 +110,12 @@ public final class Safetensors implements AutoCloseable {
     return metadata;
   }
 
-  /** All tensors by name, in the order of the header. */
+  @Override
   public Map<String, StoredTensor> tensors() {
     return tensors;
   }
 
-  /**
-   * One tensor.
-   *
-   * @throws IllegalArgumentException if the file has none of that name
-   */
+  @Override
   public StoredTensor tensor(String name) {
     StoredTensor tensor = tensors.get(name);
     if (tensor == null) {
@@ -132,7 +130,6 @@ public final class Safetensors implements AutoCloseable {
     return file;
   }
 
-  /** Unmaps the file. Closing twice does nothing. */
   @Override
   public void close() {
     if (arena.scope().isAlive()) {

@@ -2,6 +2,7 @@
 package org.lvxattn.io;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -18,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  * things.
  */
 final class SafetensorsHeader {
-  private static final String METADATA = "__metadata__";
+  static final String METADATA = "__metadata__";
 
   /** What the header says about one tensor; begin and end count from the start of the data. */
   static final class Entry {
@@ -45,18 +46,20 @@ final class SafetensorsHeader {
   }
 
   private final Path file;
-  private final HeaderScanner scanner;
+  private final JsonScanner scanner;
   private final Map<String, Entry> entries = new LinkedHashMap<>();
   private @Nullable Map<String, String> metadata;
 
   SafetensorsHeader(Path file, MemorySegment text) throws SafetensorsException {
     this.file = file;
-    this.scanner = new HeaderScanner(file, text);
+    // The format allows spaces after the header, as padding, but not before it.
+    if (text.byteSize() == 0 || text.get(ValueLayout.JAVA_BYTE, 0) != '{') {
+      throw new SafetensorsException(file, Long.BYTES, "expected the header to begin with '{'");
+    }
+    this.scanner = new JsonScanner(file, Long.BYTES, text.toArray(ValueLayout.JAVA_BYTE));
     scanner.expect('{');
-    boolean more = !scanner.accept('}');
-    while (more) {
+    for (boolean more = !scanner.accept('}'); more; more = scanner.another('}')) {
       readMember();
-      more = scanner.another('}');
     }
     scanner.expectEnd();
   }
@@ -86,15 +89,13 @@ final class SafetensorsHeader {
   private Map<String, String> readMetadata() throws SafetensorsException {
     Map<String, String> pairs = new LinkedHashMap<>();
     scanner.expect('{');
-    boolean more = !scanner.accept('}');
-    while (more) {
+    for (boolean more = !scanner.accept('}'); more; more = scanner.another('}')) {
       long position = scanner.position();
       String key = scanner.string();
       scanner.expect(':');
       if (pairs.put(key, scanner.string()) != null) {
         throw new SafetensorsException(file, position, "a second metadata key \"" + key + "\"");
       }
-      more = scanner.another('}');
     }
     return pairs;
   }

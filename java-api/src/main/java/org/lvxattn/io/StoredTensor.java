@@ -3,8 +3,11 @@ package org.lvxattn.io;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import org.lvxattn.DType;
+import org.lvxattn.Device;
+import org.lvxattn.Tensor;
 
-/** One tensor of an open {@link Safetensors} file. */
+/** One tensor of open {@link StoredTensors}. */
 public final class StoredTensor {
   private final String name;
   private final StoredType type;
@@ -44,6 +47,89 @@ public final class StoredTensor {
    */
   public MemorySegment data() {
     return data;
+  }
+
+  /**
+   * Whether {@link #wrap} can use the file's memory as it is: its address is a multiple of the
+   * element's size. Files of the usual writers, {@link SafetensorsWriter} too, hold the larger
+   * elements first, so that all of their tensors are; the format does not promise it.
+   */
+  public boolean isAligned() {
+    return data.address() % type.bytes() == 0;
+  }
+
+  /**
+   * A read-only tensor over the mapped file itself: nothing is copied, and pages are read when they
+   * are first used. It is usable until the file is closed, and is closed by the caller.
+   *
+   * @param device a device that computes with host memory
+   * @throws NullPointerException if device is null
+   * @throws IllegalArgumentException if the library does not compute with the type, there are more
+   *     than 8 dimensions, or the tensor is not aligned; {@link #load} takes that one
+   * @throws IllegalStateException if the file or the device was closed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public Tensor wrap(Device device) {
+    return Tensor.wrap(device, data, dtype(), shape, null);
+  }
+
+  /**
+   * A copy on a device, converted to a dtype, rounding to nearest even where that is narrower; the
+   * caller's to close.
+   *
+   * @throws NullPointerException if an argument is null
+   * @throws IllegalArgumentException if the library does not compute with the type, just one of the
+   *     types is an integer's, or there are more than 8 dimensions
+   * @throws IllegalStateException if the file or the device was closed
+   * @throws WrongThreadException if another thread owns the device
+   * @throws org.lvxattn.OutOfDeviceMemoryException if memory or the device's budget does not
+   *     suffice
+   */
+  public Tensor load(Device device, DType dtype) {
+    Tensor copy = Tensor.allocate(device, dtype, shape);
+    try {
+      copyTo(copy);
+      return copy;
+    } catch (RuntimeException e) {
+      copy.close();
+      throw e;
+    }
+  }
+
+  /**
+   * Copies the elements into a tensor of the same shape, converting as {@link #load} does.
+   *
+   * @throws NullPointerException if target is null
+   * @throws IllegalArgumentException if the shapes differ, the library does not compute with the
+   *     type, or just one of the types is an integer's
+   * @throws UnsupportedOperationException if target is read-only
+   * @throws IllegalStateException if the file or target was closed
+   * @throws WrongThreadException if another thread owns target's device
+   */
+  public void copyTo(Tensor target) {
+    Device device = target.device();
+    if (isAligned()) {
+      try (Tensor view = wrap(device)) {
+        target.copyFrom(view);
+      }
+      return;
+    }
+    try (Tensor aligned = Tensor.allocate(device, dtype(), shape)) {
+      aligned.segment().copyFrom(data);
+      target.copyFrom(aligned);
+    }
+  }
+
+  private DType dtype() {
+    return type.dtype()
+        .orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    "tensor \""
+                        + name
+                        + "\" is "
+                        + type
+                        + "; F64, F32, BF16, F16 or I32 was expected"));
   }
 
   @Override

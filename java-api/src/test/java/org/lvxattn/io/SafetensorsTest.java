@@ -24,6 +24,10 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class SafetensorsTest {
+  private static final String EIGHT = "1,1,1,1,1,1,1,1,";
+  private static final String ONES =
+      EIGHT + EIGHT + EIGHT + EIGHT + EIGHT + EIGHT + EIGHT + EIGHT + "1";
+
   @TempDir private Path folder;
 
   private Path write(byte[] content) throws IOException {
@@ -157,13 +161,15 @@ class SafetensorsTest {
         "{'a':{'dtype':'F32','shape':[1.0],'data_offsets':[0,4]}}|4|expected ',' or ']'",
         "{'a':{'dtype':'F32','shape':[01],'data_offsets':[0,4]}}|4|leading zeros",
         "{'a':{'dtype':'F32','shape':[4294967296,4294967296],'data_offsets':[0,0]}}|0|2^63",
+        "{'a':{'dtype':'F4','shape':[8],'data_offsets':[0,4]}}|4|expected one of [BOOL",
+        "{'a':{'dtype':'U8','shape':[" + ONES + "],'data_offsets':[0,1]}}|1|more than 64",
         "{'a':{'dtype':'F32','shape':[9223372036854775808],'data_offsets':[0,0]}}|0|below 2^63",
         "{'a':[[[[[[[[[[]]]]]]]]]]}|0|expected '{'",
         "{'__metadata__':{'a':{}}}|0|expected '\"'",
         "{'__metadata__':{'a':'b','a':'c'}}|0|second metadata key",
         "{'__metadata__':{},'__metadata__':{}}|0|a second \"__metadata__\"",
         "{'a|0|ends inside a string",
-        "{} {}|0|expected the header to end",
+        "{} {}|0|expected the text to end",
         "{'\\x':{}}|0|unknown escape",
         "{'\\ud800':{'dtype':'F32','shape':[0],'data_offsets':[0,0]}}|0|surrogate",
       })

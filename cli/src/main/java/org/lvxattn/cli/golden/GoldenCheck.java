@@ -3,53 +3,53 @@ package org.lvxattn.cli.golden;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
 import org.lvxattn.Strategy;
 import org.lvxattn.UnsupportedRequestException;
-import org.lvxattn.cli.workload.Bounds;
-import org.lvxattn.cli.workload.RelativeError;
-import org.lvxattn.cli.workload.Results;
 
 /** One golden file in one dtype, checked for any strategies and numbers of ranks. */
 public final class GoldenCheck {
-  private static final String HUGE_LOGITS = "plain_huge_logits";
-
   private final String name;
   private final DType dtype;
-  private @Nullable GoldenCase golden;
-  private @Nullable Results reference;
-  private String reason = "";
-  private boolean skipped;
+  private final @Nullable Comparison comparison;
+  private final String reason;
+  private final CaseResult.Status unusable;
 
-  private GoldenCheck(String name, DType dtype) {
+  private GoldenCheck(
+      String name,
+      DType dtype,
+      @Nullable Comparison comparison,
+      String reason,
+      CaseResult.Status unusable) {
     this.name = name;
     this.dtype = dtype;
+    this.comparison = comparison;
+    this.reason = reason;
+    this.unusable = unusable;
   }
 
   /**
    * Reads a file. One that cannot be used gives a check that is skipped or failed, with a reason.
    */
   public static GoldenCheck of(Path file, DType dtype) {
-    String stem = String.valueOf(file.getFileName()).replaceFirst("\\.safetensors$", "");
-    GoldenCheck unread = new GoldenCheck(stem, dtype);
+    String name = String.valueOf(file.getFileName()).replaceFirst("\\.safetensors$", "");
     try {
       GoldenSpec spec = GoldenSpec.read(file);
-      GoldenCheck check = new GoldenCheck(spec.name(), dtype);
-      if (spec.isPlain()) {
-        check.golden = GoldenCase.read(file, spec);
-      } else {
-        check.skipped = true;
-        check.reason = "whole layers (" + spec.kind() + ") are not part of this version";
+      name = spec.name();
+      if (!spec.isPlain() && (dtype == DType.BFLOAT16 || dtype == DType.FLOAT16)) {
+        String reason = "whole layers are judged in float32 and float64; there is no bound for ";
+        return new GoldenCheck(name, dtype, null, reason + dtype, CaseResult.Status.SKIPPED);
       }
-      return check;
+      Comparison comparison =
+          spec.isPlain()
+              ? new PlainComparison(GoldenCase.read(file, spec), dtype)
+              : LayerComparison.read(file, spec, dtype);
+      return new GoldenCheck(name, dtype, comparison, "", CaseResult.Status.FAILED);
     } catch (IOException | GoldenException e) {
-      unread.reason = String.valueOf(e.getMessage());
-      return unread;
+      String reason = String.valueOf(e.getMessage());
+      return new GoldenCheck(name, dtype, null, reason, CaseResult.Status.FAILED);
     }
   }
 
@@ -58,92 +58,52 @@ public final class GoldenCheck {
     return name;
   }
 
-  /** Runs the case in every way its mask can be handed over, and judges the worst. */
+  /** Runs the case in every way there is to compute it, and judges the worst. */
   public CaseResult run(Strategy strategy, Ranks ranks) {
     int size = ranks.size();
-    Map<String, Double> errors = new LinkedHashMap<>();
-    String failure = "";
     try {
-      List<NamedResults> ways = compute(strategy, ranks);
-      if (golden == null) {
-        CaseResult.Status status = skipped ? CaseResult.Status.SKIPPED : CaseResult.Status.FAILED;
-        return new CaseResult(name, strategy, size, dtype, status, Map.of(), reason);
+      agree(strategy, ranks);
+      if (comparison == null) {
+        return new CaseResult(name, strategy, size, dtype, unusable, Map.of(), reason);
       }
-      Results references = reference(golden);
-      for (NamedResults results : ways) {
-        for (String tensor : references.names()) {
-          errors.merge(
-              tensor,
-              RelativeError.of(results.get(tensor), references.get(tensor)),
-              RelativeError::worse);
-        }
-        if (!results.windows().isEmpty()) {
-          MergedParts.of(golden, dtype, results.windows())
-              .errors(references)
-              .forEach((tensor, error) -> errors.merge(tensor, error, RelativeError::worse));
-        }
-      }
-      failure = judge(errors);
+      Map<String, Double> errors = comparison.compute(strategy, ranks).errors();
+      String failure = judge(comparison, errors);
+      CaseResult.Status status =
+          failure.isEmpty() ? CaseResult.Status.PASSED : CaseResult.Status.FAILED;
+      return new CaseResult(name, strategy, size, dtype, status, errors, failure);
     } catch (UnsupportedRequestException e) {
       CaseResult.Status status = CaseResult.Status.SKIPPED;
       return new CaseResult(
           name, strategy, size, dtype, status, Map.of(), String.valueOf(e.getMessage()));
     } catch (RuntimeException e) {
-      failure = e.getClass().getSimpleName() + ": " + e.getMessage();
+      String failure = e.getClass().getSimpleName() + ": " + e.getMessage();
+      CaseResult.Status status = CaseResult.Status.FAILED;
+      return new CaseResult(name, strategy, size, dtype, status, Map.of(), failure);
     }
-    CaseResult.Status status =
-        failure.isEmpty() ? CaseResult.Status.PASSED : CaseResult.Status.FAILED;
-    return new CaseResult(name, strategy, size, dtype, status, errors, failure);
   }
 
   /** Another rank's part in {@link #run}, which one process calls and judges for all. */
   public void assist(Strategy strategy, Ranks ranks) {
     try {
-      compute(strategy, ranks);
+      agree(strategy, ranks);
+      if (comparison != null) {
+        comparison.compute(strategy, ranks);
+      }
     } catch (RuntimeException e) {
       // The rank that judges fails as well, and says so.
     }
   }
 
-  /** The whole computation before any judgement: what ranks exchange depends on no result. */
-  private List<NamedResults> compute(Strategy strategy, Ranks ranks) {
+  private void agree(Strategy strategy, Ranks ranks) {
     ranks.agree(
         name + " by " + strategy + " in " + dtype + (reason.isEmpty() ? "" : ": " + reason));
-    List<NamedResults> results = new ArrayList<>();
-    if (golden != null) {
-      for (MaskWay way : golden.ways()) {
-        results.add(
-            new NamedResults(golden, way, new ShardedSolver(golden, dtype, strategy, ranks)));
-      }
-    }
-    return results;
   }
 
-  /**
-   * The file's results; those of the oracle on rounded inputs where the dtype cannot hold the
-   * file's inputs.
-   */
-  private Results reference(GoldenCase of) {
-    if (reference == null) {
-      boolean half = dtype == DType.BFLOAT16 || dtype == DType.FLOAT16;
-      if (half && !of.spec().exactIn().contains(dtype.toString())) {
-        NamedResults rounded =
-            new NamedResults(of, of.ways().getFirst(), new OracleSolver(of, dtype));
-        Results computed = new Results();
-        of.expected().names().forEach(tensor -> computed.put(tensor, rounded.get(tensor)));
-        reference = computed;
-      } else {
-        reference = of.expected();
-      }
-    }
-    return reference;
-  }
-
-  private String judge(Map<String, Double> errors) {
+  private static String judge(Comparison comparison, Map<String, Double> errors) {
     StringBuilder text = new StringBuilder();
     errors.forEach(
         (tensor, error) -> {
-          double bound = Bounds.of(dtype, tensor, name.startsWith(HUGE_LOGITS));
+          double bound = comparison.bound(tensor);
           if (!(error <= bound)) {
             text.append(text.isEmpty() ? "" : "; ")
                 .append(tensor)

@@ -62,6 +62,14 @@ final class GoldenSpec {
     return number("scale").doubleValue();
   }
 
+  /** Checks that logits are scaled as layers do it. */
+  void requireUsualScale(int headDim) {
+    double usual = 1 / Math.sqrt(headDim);
+    if (!(Math.abs(scale() - usual) <= 1e-12)) {
+      throw new GoldenException("scale " + scale() + ", expected that of layers, " + usual);
+    }
+  }
+
   /** The dtypes, in lower case, that hold the inputs without rounding. */
   Set<String> exactIn() {
     return Arrays.stream(text("inputs_exact_in").split(","))
@@ -79,14 +87,41 @@ final class GoldenSpec {
         number("D").intValue());
   }
 
-  private String text(String name) {
+  /** Checks that a text begins with a word that is known here. */
+  void expect(String name, String begin) {
+    if (!text(name).startsWith(begin)) {
+      throw new GoldenException(name + " '" + text(name) + "', expected '" + begin + "'");
+    }
+  }
+
+  /** A text that the spec must have. */
+  String text(String name) {
     if (members.get(name) instanceof String text) {
       return text;
     }
     throw new GoldenException("the spec has no text \"" + name + "\"");
   }
 
-  private Number number(String name) {
+  /** A whole number of 1 or more that the spec must have. */
+  int count(String name) {
+    long value = number(name).longValue();
+    if (value != number(name).doubleValue() || value < 1 || value > Integer.MAX_VALUE) {
+      throw new GoldenException(
+          "the spec's \"" + name + "\" is " + number(name) + ", expected a count of 1 or more");
+    }
+    return (int) value;
+  }
+
+  /** True or false, which the spec must say. */
+  boolean flag(String name) {
+    if (members.get(name) instanceof Boolean flag) {
+      return flag;
+    }
+    throw new GoldenException("the spec says neither true nor false for \"" + name + "\"");
+  }
+
+  /** A number that the spec must have. */
+  Number number(String name) {
     if (members.get(name) instanceof Number number) {
       return number;
     }

@@ -24,6 +24,16 @@ public final class Bounds {
     };
   }
 
+  /** Bound of every tensor of a whole layer. */
+  public static double ofLayer(DType dtype) {
+    return switch (dtype) {
+      case FLOAT64 -> 2e-7; // the files hold float32
+      case FLOAT32 -> 2e-5;
+      case BFLOAT16, FLOAT16, INT32 ->
+          throw new IllegalArgumentException("layers are not judged in " + dtype);
+    };
+  }
+
   private static double half(String tensor, double output, double gradients) {
     return switch (tensor) {
       case "lse", "lse_part" -> 1e-4;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.cli.workload;
 
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import org.lvxattn.DType;
@@ -18,6 +19,13 @@ public final class OpenTensors implements AutoCloseable {
 
   public Tensor allocate(DType dtype, long... shape) {
     Tensor tensor = Tensor.allocate(device, dtype, shape);
+    open.push(tensor);
+    return tensor;
+  }
+
+  /** Describes row-major memory of the caller. */
+  public Tensor wrap(MemorySegment memory, DType dtype, long... shape) {
+    Tensor tensor = Tensor.wrap(device, memory, dtype, shape, null);
     open.push(tensor);
     return tensor;
   }

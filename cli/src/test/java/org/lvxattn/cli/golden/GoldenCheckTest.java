@@ -42,7 +42,27 @@ class GoldenCheckTest {
     "plain_gqa4_d128, q",
     "plain_gqa4_d128, k",
     "plain_gqa4_d128, v",
-    "plain_gqa4_d128, do"
+    "plain_gqa4_d128, do",
+    "llama3v_layer_masked, out",
+    "llama3v_layer_masked, mid.q",
+    "llama3v_layer_masked, mid.k",
+    "llama3v_layer_masked, mid.lse",
+    "llama3v_layer_masked, grad.in.cross_attention_states",
+    "llama3v_layer_masked, grad.w.cross_attn.k_norm.weight",
+    "llama3v_layer_masked, grad.w.cross_attn_mlp_gate",
+    "llama3v_layer_masked, w.mlp.up_proj.weight",
+    "flamingo_previous, mid.o",
+    "flamingo_previous, grad.in.media",
+    "flamingo_previous, grad.w.attn.to_kv.weight",
+    "flamingo_previous, in.x",
+    "flamingo_perceiver, grad.w.latents",
+    "flamingo_perceiver, grad.w.layers.1.0.norm_media.bias",
+    "owl3_gated_decode, grad.in.past_k",
+    "owl3_gated_decode, grad.w.self_attn.gate",
+    "owl3_gated_decode, mid.text_o1",
+    "owl3_fused_decode, mid.o1",
+    "owl3_fused_decode, mid.vis_k0",
+    "owl3_fused_decode, grad.w.self_attn.v_kv_proj.bias"
   })
   void noticesDamageInEveryTensor(String name, String tensor) throws IOException {
     Path original = Goldens.file(name);
@@ -118,13 +138,50 @@ class GoldenCheckTest {
     assertThat(check(content).reason()).contains("tensor dx").contains("no kind that is known");
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    "flamingo_previous, in.media_locations",
+    "llama3v_layer_masked, in.cross_attention_mask"
+  })
+  void noticesDamageInMasksOfLayers(String name, String tensor) throws IOException {
+    Path original = Goldens.file(name);
+    byte[] content = Files.readAllBytes(original);
+    ByteBuffer flags = numbers(original, tensor, content);
+    flags.put(flags.limit() - 1, (byte) (1 - flags.get(flags.limit() - 1)));
+    CaseResult wrong = check(content);
+    assertThat(wrong.status()).isEqualTo(Status.FAILED);
+    assertThat(wrong.reason()).contains("is off by");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "llama3v_layer_masked, layer_llama3v, layer_llama9v, kind 'layer_llama9v'",
+    "llama3v_layer_masked, transformers semantics, transformersxsemantics, empty_row",
+    "owl3_gated_decode, gated (240728, gabed (240728, variant 'gabed",
+    "owl3_gated_decode, half-split pairing, neighbours pairing, rope",
+    "flamingo_perceiver, exact (erf), tanh, gelu 'tanh",
+    "flamingo_perceiver, PerceiverResampler, PerceiverSampler, module 'PerceiverSampler",
+    "flamingo_previous, w.attn.to_out.weight, w.attn.to_cut.weight, the file has parameters",
+    "flamingo_previous, in.media_locations, in.media_positions, the file has an input",
+    "owl3_gated_decode, mid.text_o0, mid.text_x0, the file holds mid.text_x0"
+  })
+  void specsThatSayTheUnknownFail(String name, String text, String unknown, String reason)
+      throws IOException {
+    String all = new String(Files.readAllBytes(Goldens.file(name)), StandardCharsets.ISO_8859_1);
+    String padded = unknown + " ".repeat(Math.max(0, text.length() - unknown.length()));
+    byte[] content = all.replace(text, padded).getBytes(StandardCharsets.ISO_8859_1);
+    CaseResult result = check(content);
+    assertThat(result.status()).isEqualTo(Status.FAILED);
+    assertThat(result.reason()).contains(reason);
+  }
+
   @Test
-  void layersAreSkippedWithAReason() {
+  void layersAreSkippedInHalfPrecision() {
     CaseResult result =
-        GoldenCheck.of(Goldens.file("llama3v_xattn"), DType.FLOAT32)
+        GoldenCheck.of(Goldens.file("owl3_gated_decode"), DType.BFLOAT16)
             .run(Strategy.QUERY_RING, Ranks.local(2));
     assertThat(result.status()).isEqualTo(Status.SKIPPED);
-    assertThat(result.reason()).contains("layer_llama3v");
+    assertThat(result.reason()).contains("bfloat16");
   }
 
   @ParameterizedTest

@@ -1,36 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.io;
 
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.regex.Pattern;
 
 /**
- * The JSON tokens a safetensors header is made of, read strictly (RFC 8259) and without recursion.
+ * JSON tokens, read strictly (RFC 8259). What says where it stands counts from the file's start.
  */
-final class HeaderScanner {
+final class JsonScanner {
+  private static final int MAX_DEPTH = 32;
+
+  /** The longest list of integers: more dimensions than any tensor has. */
+  static final int MAX_INTEGERS = 64;
+
+  private static final Pattern LITERAL =
+      Pattern.compile("true|false|null|-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?");
+
   private final Path file;
+  private final long start;
   private final byte[] text;
   private int next;
 
-  HeaderScanner(Path file, MemorySegment text) throws SafetensorsException {
+  /**
+   * @param start where in the file the text begins
+   */
+  JsonScanner(Path file, long start, byte[] text) {
     this.file = file;
-    this.text = text.toArray(ValueLayout.JAVA_BYTE);
-    // The format allows spaces after the header, as padding, but not before it.
-    if (this.text.length == 0 || this.text[0] != '{') {
-      throw fault("expected the header to begin with '{'");
-    }
+    this.start = start;
+    this.text = text;
   }
 
-  /** Where the next token begins, in bytes from the start of the file. */
+  /** Where the next token begins. */
   long position() {
     skipSpace();
-    return Long.BYTES + (long) next;
+    return start + next;
   }
 
   void expect(char token) throws SafetensorsException {
@@ -62,25 +70,69 @@ final class HeaderScanner {
   void expectEnd() throws SafetensorsException {
     skipSpace();
     if (next < text.length) {
-      throw fault("expected the header to end, found " + found());
+      throw fault("expected the text to end, found " + found());
     }
   }
 
-  /** A list of integers from 0 to 2^63 - 1. */
+  /** A short list of integers from 0 to 2^63 - 1. */
   long[] integers() throws SafetensorsException {
     expect('[');
-    if (accept(']')) {
-      return new long[0];
-    }
-    long[] values = new long[4];
+    long[] values = new long[MAX_INTEGERS];
     int count = 0;
-    do {
-      if (count == values.length) {
-        values = Arrays.copyOf(values, 2 * count);
+    for (boolean more = !accept(']'); more; more = another(']')) {
+      if (count == MAX_INTEGERS) {
+        throw fault("a list of more than " + MAX_INTEGERS + " integers");
       }
       values[count++] = integer();
-    } while (another(']'));
+    }
     return Arrays.copyOf(values, count);
+  }
+
+  /** Passes over a value of any kind. */
+  void skipValue() throws SafetensorsException {
+    skipValue(0);
+  }
+
+  private void skipValue(int depth) throws SafetensorsException {
+    if (depth > MAX_DEPTH) {
+      throw fault("values nested more than " + MAX_DEPTH + " deep");
+    }
+    if (accept('{')) {
+      for (boolean more = !accept('}'); more; more = another('}')) {
+        string();
+        expect(':');
+        skipValue(depth + 1);
+      }
+    } else if (accept('[')) {
+      for (boolean more = !accept(']'); more; more = another(']')) {
+        skipValue(depth + 1);
+      }
+    } else if (next < text.length && text[next] == '"') {
+      string();
+    } else {
+      skipLiteral();
+    }
+  }
+
+  private void skipLiteral() throws SafetensorsException {
+    int begin = next;
+    while (next < text.length && isLiteral(text[next])) {
+      next++;
+    }
+    String literal = new String(text, begin, next - begin, StandardCharsets.US_ASCII);
+    if (!LITERAL.matcher(literal).matches()) {
+      next = begin;
+      throw fault("expected a value, found " + found());
+    }
+  }
+
+  private static boolean isLiteral(byte c) {
+    return (c >= '0' && c <= '9')
+        || (c >= 'a' && c <= 'z')
+        || c == 'E'
+        || c == '-'
+        || c == '+'
+        || c == '.';
   }
 
   private long integer() throws SafetensorsException {
@@ -111,7 +163,7 @@ final class HeaderScanner {
     int begin = next;
     while (true) {
       if (next >= text.length) {
-        throw fault("the header ends inside a string; expected '\"'");
+        throw fault("the text ends inside a string; expected '\"'");
       }
       byte c = text[next];
       if (c == '"' || c == '\\') {
@@ -194,13 +246,13 @@ final class HeaderScanner {
 
   private String found() {
     if (next >= text.length) {
-      return "the end of the header";
+      return "the end of the text";
     }
     int c = text[next] & 0xff;
     return c > ' ' && c < 0x7f ? "'" + (char) c + "'" : String.format("byte 0x%02x", c);
   }
 
   private SafetensorsException fault(String what) {
-    return new SafetensorsException(file, Long.BYTES + (long) next, what);
+    return new SafetensorsException(file, start + next, what);
   }
 }

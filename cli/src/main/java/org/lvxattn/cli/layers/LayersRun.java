@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.cli.layers;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.lvxattn.DType;
+import org.lvxattn.Device;
+import org.lvxattn.FlightRecord;
+import org.lvxattn.Group;
+import org.lvxattn.GroupOptions;
+import org.lvxattn.LocalWorld;
+import org.lvxattn.Strategy;
+import org.lvxattn.Tensor;
+import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.VisualCheckpoint.Policy;
+import org.lvxattn.cli.workload.OpenTensors;
+import org.lvxattn.cli.workload.Results;
+import org.lvxattn.cli.workload.Rows;
+import org.lvxattn.model.Gradients;
+import org.lvxattn.model.Parameters;
+import org.lvxattn.model.RowShard;
+
+/** Whole layers over local ranks, timed; random weights, text rows and visual features. */
+public final class LayersRun {
+  /** How to run; repeat counts the timed calls after one that is not timed. */
+  public record Settings(
+      LayerSizes sizes,
+      int frames,
+      int tokensPerFrame,
+      int textRows,
+      DType dtype,
+      Strategy strategy,
+      Policy policy,
+      int tileRows,
+      boolean backward,
+      int repeat,
+      long seed) {
+    public BatchPlan plan(int ranks) {
+      return new BatchPlan(1, frames, tokensPerFrame, textRows, ranks, false);
+    }
+
+    /** The same with another policy. */
+    public Settings with(Policy other) {
+      return new Settings(
+          sizes,
+          frames,
+          tokensPerFrame,
+          textRows,
+          dtype,
+          strategy,
+          other,
+          tileRows,
+          backward,
+          repeat,
+          seed);
+    }
+
+    /** What results are compared with: nothing recomputed, in float64. */
+    public Settings reference() {
+      return new Settings(
+          sizes,
+          frames,
+          tokensPerFrame,
+          textRows,
+          DType.FLOAT64,
+          strategy,
+          Policy.KEEP,
+          tileRows,
+          backward,
+          0,
+          seed);
+    }
+  }
+
+  /**
+   * What came out.
+   *
+   * @param seconds of the slowest rank, median over the repeats; NaN without repeats
+   * @param ranks costs of the repeat that took this long
+   * @param results whole tensors, if they were to be kept
+   */
+  public record Outcome(double seconds, List<LayerCost> ranks, @Nullable Results results) {}
+
+  private final Settings settings;
+  private final BatchPlan plan;
+  private final boolean keepResults;
+
+  public LayersRun(Settings settings, int ranks, boolean keepResults) {
+    this.settings = settings;
+    this.plan = settings.plan(ranks);
+    this.keepResults = keepResults;
+  }
+
+  /** Calls of {@code step} by {@link #run}: one for each call of each rank. */
+  public int steps() {
+    return (1 + settings.repeat()) * plan.ranks();
+  }
+
+  public Outcome run(GroupOptions options, Runnable step) {
+    try (SharedWeights weights =
+        new SharedWeights(settings.sizes(), settings.dtype(), settings.seed())) {
+      List<Rank> ranks =
+          LocalWorld.run(
+              plan.ranks(),
+              options,
+              group -> {
+                Rank rank = new Rank(group);
+                rank.run(weights, step);
+                return rank;
+              });
+      return outcome(ranks);
+    }
+  }
+
+  private Outcome outcome(List<Rank> ranks) {
+    List<List<LayerCost>> repeats = new ArrayList<>();
+    for (int repeat = 0; repeat < settings.repeat(); repeat++) {
+      List<LayerCost> costs = new ArrayList<>();
+      for (Rank rank : ranks) {
+        costs.add(rank.costs.get(repeat));
+      }
+      repeats.add(costs);
+    }
+    repeats.sort(Comparator.comparingDouble(LayersRun::slowest));
+    List<LayerCost> median = repeats.isEmpty() ? List.of() : repeats.get((repeats.size() - 1) / 2);
+    return new Outcome(slowest(median), median, keepResults ? gather(ranks) : null);
+  }
+
+  private static double slowest(List<LayerCost> costs) {
+    return costs.stream().mapToDouble(LayerCost::seconds).max().orElse(Double.NaN);
+  }
+
+  /** One rank's work, on its own thread. */
+  private final class Rank {
+    private final Group group;
+    private final Device device;
+    private final int rank;
+    private final RowShard text;
+    private final VisualShard visual;
+    private final List<LayerCost> costs = new ArrayList<>();
+    private final Results shard = new Results();
+
+    Rank(Group group) {
+      this.group = group;
+      this.device = group.device();
+      this.rank = group.rank();
+      this.text = plan.text(rank);
+      this.visual = plan.visual(settings.sizes().family(), rank);
+    }
+
+    void run(SharedWeights weights, Runnable step) {
+      LayerSizes sizes = settings.sizes();
+      Map<String, long[]> trained = settings.backward() ? weights.shapes() : Map.of();
+      try (OpenTensors open = new OpenTensors(device);
+          RankLayers layers = RankLayers.open(group, sizes, plan, settings.strategy());
+          LayerStack stack = new LayerStack(layers, sizes.layers());
+          Gradients gradients = Gradients.zeros(device, settings.dtype(), trained);
+          VisualCheckpoint features = features()) {
+        Parameters parameters = weights.on(open);
+        Tensor x = open.allocate(settings.dtype(), 1, text.rows(), sizes.hidden());
+        fill(x, Rows.gaussian(settings.seed()), text.begin());
+        Tensor d = open.allocate(settings.dtype(), x.shape());
+        for (int call = 0; call <= settings.repeat(); call++) {
+          gradients.clear();
+          fill(d, Rows.gaussian(~settings.seed()), text.begin());
+          long before = operations();
+          group.barrier();
+          long begin = System.nanoTime();
+          Tensor out = stack.forward(parameters, x, features);
+          if (call == 0 && keepResults) {
+            shard.put("out", out.toDoubles());
+          }
+          if (settings.backward()) {
+            stack.backward(d, gradients);
+          }
+          double seconds = (System.nanoTime() - begin) * 1e-9;
+          stack.clear();
+          if (call > 0) {
+            costs.add(cost(seconds, bytesSince(before)));
+          } else if (keepResults && settings.backward()) {
+            keep(d, features, gradients);
+          }
+          step.run();
+        }
+      }
+    }
+
+    private VisualCheckpoint features() {
+      Tensor rows =
+          Tensor.allocate(
+              device,
+              settings.dtype(),
+              visual.sequences(),
+              visual.rows(),
+              settings.sizes().visualWidth());
+      fill(rows, Rows.gaussian(settings.seed() + (1L << 32)), visual.begin());
+      return VisualCheckpoint.builder(group, rows)
+          .policy(settings.policy())
+          .tileRows(settings.tileRows())
+          .build();
+    }
+
+    /** Operations of the group so far. */
+    private long operations() {
+      List<FlightRecord> records = group.flightRecords();
+      return records.isEmpty() ? 0 : records.getLast().sequence();
+    }
+
+    private long bytesSince(long sequence) {
+      return group.flightRecords().stream()
+          .filter(record -> record.sequence() > sequence)
+          .mapToLong(FlightRecord::bytesSent)
+          .sum();
+    }
+
+    private LayerCost cost(double seconds, long bytesSent) {
+      return new LayerCost(
+          rank, text.rows(), visual.rows(), bytesSent, seconds, device.peakBytes(), 0);
+    }
+
+    private void keep(Tensor dx, VisualCheckpoint features, Gradients gradients) {
+      shard.put("dx", dx.toDoubles());
+      shard.put("dfeatures", features.featuresGradient().toDoubles());
+      gradients.allReduce(group);
+      if (rank == 0) {
+        gradients.tensors().forEach((name, tensor) -> shard.put(name, tensor.toDoubles()));
+      }
+    }
+  }
+
+  /** Fills [1, rows, width] with rows from begin on. */
+  private static void fill(Tensor tensor, Rows rows, long begin) {
+    rows.fill(tensor.reshape(1, tensor.dimension(1), 1, tensor.dimension(2)), begin);
+  }
+
+  /** Rows of all ranks after each other; gradients of parameters are whole already. */
+  private Results gather(List<Rank> ranks) {
+    Results whole = new Results();
+    for (String name : ranks.getFirst().shard.names()) {
+      boolean rows = name.equals("out") || name.equals("dx") || name.equals("dfeatures");
+      whole.put(
+          name,
+          rows
+              ? ranks.stream()
+                  .map(rank -> rank.shard.get(name))
+                  .flatMapToDouble(Arrays::stream)
+                  .toArray()
+              : ranks.getFirst().shard.get(name));
+    }
+    return whole;
+  }
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.cli.layers;
+
+import org.lvxattn.Group;
+import org.lvxattn.Strategy;
+import org.lvxattn.Tensor;
+import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.model.Gradients;
+import org.lvxattn.model.Owl3Batch;
+import org.lvxattn.model.Owl3Layer;
+import org.lvxattn.model.Owl3Variant;
+import org.lvxattn.model.Parameters;
+
+/** mPLUG-Owl3, gated; its rows always see the frames before them alone. */
+final class Owl3Layers implements RankLayers {
+  private final Owl3Layer layer;
+  private final Owl3Batch batch;
+
+  Owl3Layers(Group group, LayerSizes sizes, BatchPlan plan, Strategy strategy) {
+    this.layer = layer(sizes, strategy);
+    this.batch =
+        Owl3Batch.of(
+            group,
+            Owl3Variant.GATED,
+            plan.images(),
+            plan.text(group.rank()).rows(),
+            0,
+            plan.visual(sizes.family(), group.rank()).rows());
+  }
+
+  static Owl3Layer layer(LayerSizes sizes, Strategy strategy) {
+    return Owl3Layer.builder()
+        .variant(Owl3Variant.GATED)
+        .hidden(sizes.hidden())
+        .heads(sizes.heads())
+        .keyValueHeads(sizes.keyHeads())
+        .headDim(sizes.headDim())
+        .intermediate(sizes.inner())
+        .strategy(strategy)
+        .build();
+  }
+
+  @Override
+  public Pass forward(Parameters weights, Tensor x, VisualCheckpoint visual) {
+    Owl3Layer.Activations kept = layer.forward(weights, x, visual, batch, null);
+    return new Pass() {
+      @Override
+      public Tensor output() {
+        return kept.output();
+      }
+
+      @Override
+      public void backward(Tensor dOut, Gradients gradients, Tensor dx) {
+        try (Owl3Layer.InputGradients d = layer.backward(kept, dOut, gradients)) {
+          dx.copyFrom(d.x());
+        }
+      }
+
+      @Override
+      public void close() {
+        kept.close();
+      }
+    };
+  }
+
+  @Override
+  public void close() {
+    batch.close();
+  }
+}

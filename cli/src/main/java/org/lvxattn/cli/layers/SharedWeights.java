@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.cli.layers;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Objects;
+import java.util.SequencedMap;
+import org.lvxattn.DType;
+import org.lvxattn.Device;
+import org.lvxattn.Tensor;
+import org.lvxattn.cli.workload.OpenTensors;
+import org.lvxattn.model.Parameters;
+
+/** One copy of random weights for all ranks of this process, which only read them. */
+final class SharedWeights implements AutoCloseable {
+  private static final long ALIGNMENT = 64;
+
+  private final Arena arena = Arena.ofShared();
+  private final DType dtype;
+  private final SequencedMap<String, long[]> shapes;
+  private final Map<String, MemorySegment> memory = new LinkedHashMap<>();
+
+  SharedWeights(LayerSizes sizes, DType dtype, long seed) {
+    this.dtype = dtype;
+    this.shapes = LayerStack.parameterShapes(sizes);
+    try (Device device = Device.cpu();
+        OpenTensors open = new OpenTensors(device)) {
+      shapes.forEach(
+          (name, shape) -> {
+            long elements = 1;
+            for (long extent : shape) {
+              elements *= extent;
+            }
+            memory.put(name, arena.allocate(elements * dtype.bytes(), ALIGNMENT));
+          });
+      Initial.fill(on(open), seed);
+    } catch (RuntimeException e) {
+      arena.close();
+      throw e;
+    }
+  }
+
+  /** The weights as tensors, which are closed with the others. */
+  Parameters on(OpenTensors open) {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    shapes.forEach(
+        (name, shape) ->
+            tensors.put(name, open.wrap(Objects.requireNonNull(memory.get(name)), dtype, shape)));
+    return Parameters.of(tensors);
+  }
+
+  SequencedMap<String, long[]> shapes() {
+    return shapes;
+  }
+
+  @Override
+  public void close() {
+    arena.close();
+  }
+}

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Whole layers of the model families, used alike. */
+@NullMarked
+package org.lvxattn.cli.layers;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.io;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import org.lvxattn.Tensor;
+
+/** The bytes of a tensor in row-major order, whatever its strides, a piece at a time. */
+final class RowMajor {
+  private static final long PIECE_BYTES = 1 << 20;
+
+  /** Takes the pieces, in order. */
+  interface Sink {
+    void accept(MemorySegment piece) throws IOException;
+  }
+
+  private RowMajor() {}
+
+  static void forEachPiece(Tensor tensor, Sink sink) throws IOException {
+    if (tensor.elements() == 0) {
+      return;
+    }
+    long[] shape = tensor.shape();
+    long[] strides = tensor.strides();
+    int width = tensor.dtype().bytes();
+    // From dimension `outer` on, elements lie side by side.
+    int outer = shape.length;
+    long run = 1;
+    while (outer > 0 && (strides[outer - 1] == run || shape[outer - 1] == 1)) {
+      outer--;
+      run *= shape[outer];
+    }
+    MemorySegment data = tensor.segment();
+    long runBytes = run * width;
+    if (outer == 0 || runBytes >= PIECE_BYTES) {
+      forEachRun(shape, strides, outer, at -> sink.accept(data.asSlice(at * width, runBytes)));
+      return;
+    }
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment piece = arena.allocate(PIECE_BYTES / runBytes * runBytes);
+      long[] filled = {0};
+      forEachRun(
+          shape,
+          strides,
+          outer,
+          at -> {
+            MemorySegment.copy(data, at * width, piece, filled[0], runBytes);
+            filled[0] += runBytes;
+            if (filled[0] == piece.byteSize()) {
+              sink.accept(piece);
+              filled[0] = 0;
+            }
+          });
+      if (filled[0] > 0) {
+        sink.accept(piece.asSlice(0, filled[0]));
+      }
+    }
+  }
+
+  private interface Run {
+    /**
+     * @param element with which the run begins
+     */
+    void at(long element) throws IOException;
+  }
+
+  /** Visits every combination of the first dimensions. */
+  private static void forEachRun(long[] shape, long[] strides, int outer, Run run)
+      throws IOException {
+    long[] position = new long[outer];
+    long element = 0;
+    int dimension;
+    do {
+      run.at(element);
+      for (dimension = outer - 1; dimension >= 0; dimension--) {
+        element += strides[dimension];
+        if (++position[dimension] < shape[dimension]) {
+          break;
+        }
+        element -= position[dimension] * strides[dimension];
+        position[dimension] = 0;
+      }
+    } while (dimension >= 0);
+  }
+}

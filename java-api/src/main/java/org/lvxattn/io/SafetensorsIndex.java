@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.io;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** The index of a sharded checkpoint: in which file each tensor lies. */
+final class SafetensorsIndex {
+  private static final String WEIGHT_MAP = "weight_map";
+
+  /**
+   * One tensor's entry.
+   *
+   * @param file its name, in the index's own folder
+   * @param position of the entry in the index
+   */
+  record Entry(String file, long position) {}
+
+  private final Path path;
+  private final JsonScanner scanner;
+  private final Map<String, Entry> entries;
+
+  SafetensorsIndex(Path path) throws IOException {
+    this.path = path;
+    long bytes = Files.size(path);
+    if (bytes > Safetensors.MAX_HEADER_BYTES) {
+      throw new SafetensorsException(
+          path,
+          0,
+          "an index of " + bytes + " bytes; expected at most " + Safetensors.MAX_HEADER_BYTES);
+    }
+    scanner = new JsonScanner(path, 0, Files.readAllBytes(path));
+    Map<String, Entry> weightMap = null;
+    scanner.expect('{');
+    for (boolean more = !scanner.accept('}'); more; more = scanner.another('}')) {
+      long position = scanner.position();
+      String member = scanner.string();
+      scanner.expect(':');
+      if (member.equals(WEIGHT_MAP)) {
+        weightMap = readWeightMap(position, weightMap);
+      } else {
+        scanner.skipValue(); // sizes and the like, which the files themselves say
+      }
+    }
+    scanner.expectEnd();
+    if (weightMap == null) {
+      throw new SafetensorsException(path, 0, "expected a member \"" + WEIGHT_MAP + "\"");
+    }
+    entries = weightMap;
+  }
+
+  /** By tensor, in the order of the index. */
+  Map<String, Entry> entries() {
+    return entries;
+  }
+
+  private Map<String, Entry> readWeightMap(long at, @Nullable Map<String, Entry> earlier)
+      throws SafetensorsException {
+    if (earlier != null) {
+      throw new SafetensorsException(path, at, "a second \"" + WEIGHT_MAP + "\"");
+    }
+    Map<String, Entry> map = new LinkedHashMap<>();
+    scanner.expect('{');
+    for (boolean more = !scanner.accept('}'); more; more = scanner.another('}')) {
+      long position = scanner.position();
+      String tensor = scanner.string();
+      scanner.expect(':');
+      String file = scanner.string();
+      requirePlainName(file, position);
+      if (map.put(tensor, new Entry(file, position)) != null) {
+        throw new SafetensorsException(path, position, "a second tensor named \"" + tensor + "\"");
+      }
+    }
+    return map;
+  }
+
+  /** An index from elsewhere does not get to name files outside its folder. */
+  private void requirePlainName(String file, long position) throws SafetensorsException {
+    boolean plain =
+        !file.isEmpty()
+            && !file.equals(".")
+            && !file.equals("..")
+            && file.indexOf('/') < 0
+            && file.indexOf('\0') < 0;
+    if (!plain) {
+      throw new SafetensorsException(
+          path, position, "file \"" + file + "\"; expected the name of a file beside the index");
+    }
+  }
+}

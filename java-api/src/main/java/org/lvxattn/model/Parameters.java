@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.model;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SequencedMap;
+import java.util.function.Function;
+import org.lvxattn.DType;
+import org.lvxattn.Device;
+import org.lvxattn.Tensor;
+import org.lvxattn.io.StoredTensor;
+import org.lvxattn.io.StoredTensors;
+
+/**
+ * The parameters of layers, by the names that checkpoints give them. All lie on one device; linear
+ * weights are {@code [out, in]}.
+ */
+public final class Parameters implements AutoCloseable {
+  private final SequencedMap<String, Tensor> tensors;
+  private final List<Tensor> owned;
+
+  private Parameters(SequencedMap<String, Tensor> tensors, List<Tensor> owned) {
+    this.tensors = tensors;
+    this.owned = owned;
+  }
+
+  /**
+   * Tensors of the caller, which stay his.
+   *
+   * @throws NullPointerException if a name or tensor is null
+   */
+  public static Parameters of(Map<String, Tensor> tensors) {
+    SequencedMap<String, Tensor> copy = new LinkedHashMap<>();
+    tensors.forEach(
+        (name, tensor) -> copy.put(Checks.present(name, "name"), Checks.present(tensor, name)));
+    return new Parameters(copy, List.of());
+  }
+
+  /**
+   * New parameters, all 0.
+   *
+   * @param device where
+   * @param dtype of all
+   * @param shapes by name, as layers tell them
+   * @throws org.lvxattn.OutOfDeviceMemoryException if memory or the device's budget does not
+   *     suffice
+   */
+  public static Parameters allocate(Device device, DType dtype, Map<String, long[]> shapes) {
+    Scope made = new Scope(device);
+    try {
+      SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
+      shapes.forEach((name, shape) -> tensors.put(name, made.allocate(dtype, shape)));
+      return new Parameters(tensors, new ArrayList<>(tensors.values()));
+    } catch (RuntimeException e) {
+      made.closeAfter(e);
+      throw e;
+    }
+  }
+
+  /**
+   * Copies of a checkpoint's parameters.
+   *
+   * @param device where
+   * @param dtype of the copies; what is stored in another one is converted
+   * @param checkpoint safetensors, in one file or several
+   * @param prefix of the names in the checkpoint, for instance {@code
+   *     "language_model.model.layers.3."}
+   * @param shapes by name without the prefix, as layers tell them
+   * @throws NullPointerException if an argument is null
+   * @throws IllegalArgumentException if the checkpoint lacks one or has it in another shape
+   * @throws IllegalStateException if the checkpoint or the device was closed
+   * @throws org.lvxattn.OutOfDeviceMemoryException if memory or the device's budget does not
+   *     suffice
+   */
+  public static Parameters load(
+      Device device,
+      DType dtype,
+      StoredTensors checkpoint,
+      String prefix,
+      Map<String, long[]> shapes) {
+    return read(checkpoint, prefix, shapes, stored -> stored.load(device, dtype));
+  }
+
+  /**
+   * A checkpoint's parameters in the mapped file itself: nothing is copied, they cannot be written,
+   * and they are usable until the checkpoint is closed.
+   *
+   * @param device a device that computes with host memory
+   * @param checkpoint safetensors, in one file or several
+   * @param prefix of the names in the checkpoint
+   * @param shapes by name without the prefix, as layers tell them
+   * @throws NullPointerException if an argument is null
+   * @throws IllegalArgumentException if the checkpoint lacks one, has it in another shape, or has
+   *     not aligned it
+   * @throws IllegalStateException if the checkpoint or the device was closed
+   */
+  public static Parameters wrap(
+      Device device, StoredTensors checkpoint, String prefix, Map<String, long[]> shapes) {
+    return read(checkpoint, prefix, shapes, stored -> stored.wrap(device));
+  }
+
+  private static Parameters read(
+      StoredTensors checkpoint,
+      String prefix,
+      Map<String, long[]> shapes,
+      Function<StoredTensor, Tensor> reader) {
+    SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
+    try {
+      shapes.forEach(
+          (name, shape) -> {
+            StoredTensor stored = checkpoint.tensor(prefix + name);
+            Checks.require(
+                Arrays.equals(stored.shape(), shape),
+                "the checkpoint has " + stored + "; " + Arrays.toString(shape) + " was expected");
+            tensors.put(name, reader.apply(stored));
+          });
+      return new Parameters(tensors, new ArrayList<>(tensors.values()));
+    } catch (RuntimeException e) {
+      tensors.values().forEach(Tensor::close);
+      throw e;
+    }
+  }
+
+  /** The names, in the order in which they were given. */
+  public List<String> names() {
+    return List.copyOf(tensors.keySet());
+  }
+
+  /** All of them, by name; cannot be changed. */
+  public Map<String, Tensor> tensors() {
+    return Collections.unmodifiableMap(tensors);
+  }
+
+  /**
+   * One parameter.
+   *
+   * @throws IllegalArgumentException if there is none of that name
+   */
+  public Tensor get(String name) {
+    Tensor tensor = tensors.get(name);
+    if (tensor == null) {
+      throw new IllegalArgumentException(
+          "there is no parameter \"" + name + "\"; there are " + tensors.keySet());
+    }
+    return tensor;
+  }
+
+  /**
+   * Those whose names begin with a prefix, which is cut off: the parameters of one layer among
+   * those of a model. They stay this object's; closing the result does nothing.
+   *
+   * @param prefix for instance {@code "language_model.model.layers.3."}
+   */
+  public Parameters under(String prefix) {
+    SequencedMap<String, Tensor> part = new LinkedHashMap<>();
+    tensors.forEach(
+        (name, tensor) -> {
+          if (name.startsWith(prefix)) {
+            part.put(name.substring(prefix.length()), tensor);
+          }
+        });
+    return new Parameters(part, List.of());
+  }
+
+  /** The shapes by name, for {@link Gradients#zeros}. */
+  public SequencedMap<String, long[]> shapes() {
+    SequencedMap<String, long[]> shapes = new LinkedHashMap<>();
+    tensors.forEach((name, tensor) -> shapes.put(name, tensor.shape()));
+    return shapes;
+  }
+
+  /** Checks that all that a layer needs is there, in the right shapes. */
+  void require(Map<String, long[]> shapes) {
+    shapes.forEach(
+        (name, shape) -> {
+          Tensor tensor = get(name);
+          Checks.require(
+              Arrays.equals(tensor.shape(), shape) && tensor.dtype().isFloating(),
+              "parameter \""
+                  + name
+                  + "\" is "
+                  + tensor
+                  + "; floating-point "
+                  + Arrays.toString(shape)
+                  + " was expected");
+        });
+  }
+
+  /**
+   * Closes what {@link #allocate}, {@link #load} or {@link #wrap} made.
+   *
+   * @throws IllegalStateException if that was done already
+   * @throws WrongThreadException if another thread owns the device
+   */
+  @Override
+  public void close() {
+    owned.forEach(Tensor::close);
+  }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.model;
+
+import java.nio.ByteBuffer;
+import org.lvxattn.Group;
+
+/**
+ * The rows that one rank holds of a sequence that the ranks share in rank order.
+ *
+ * @param begin its first row, counted over all ranks
+ * @param end one past its last row
+ * @param total rows of all ranks
+ */
+public record RowShard(long begin, long end, long total) {
+  /**
+   * A shard.
+   *
+   * @throws IllegalArgumentException unless {@code 0 <= begin <= end <= total}
+   */
+  public RowShard {
+    Checks.require(
+        0 <= begin && begin <= end && end <= total,
+        "rows "
+            + begin
+            + " to "
+            + end
+            + " of "
+            + total
+            + "; 0 <= begin <= end <= total was expected");
+  }
+
+  /** All rows of a sequence, for a group of one rank. */
+  public static RowShard whole(long rows) {
+    return new RowShard(0, rows, rows);
+  }
+
+  /**
+   * The shard of this rank, as every rank says how many rows it has. A collective call.
+   *
+   * @param group the ranks that share the sequence
+   * @param rows of this rank, 0 or more
+   * @throws IllegalArgumentException if rows is negative
+   */
+  public static RowShard of(Group group, long rows) {
+    Checks.require(rows >= 0, "rows is " + rows + "; 0 or more was expected");
+    long[] all = gather(group, rows);
+    long begin = 0;
+    long total = 0;
+    for (int rank = 0; rank < all.length; rank++) {
+      begin += rank < group.rank() ? all[rank] : 0;
+      total += all[rank];
+    }
+    return new RowShard(begin, begin + rows, total);
+  }
+
+  /** Number of rows of this rank. */
+  public long rows() {
+    return end - begin;
+  }
+
+  /** A number of each rank, in rank order. */
+  static long[] gather(Group group, long mine) {
+    byte[] said = ByteBuffer.allocate(Long.BYTES).putLong(mine).array();
+    return group.allGather(said).stream()
+        .mapToLong(bytes -> ByteBuffer.wrap(bytes).getLong())
+        .toArray();
+  }
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.optim;
+
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.lvxattn.Tensor;
+
+/**
+ * Updates named parameters in place by their gradients, on the host, in plain Java.
+ *
+ * <p>Over several ranks each rank has its own optimiser of its own copy of the parameters. Sum the
+ * gradients over the ranks first, so that all ranks have the same: the copies then stay equal to
+ * the bit. The optimiser owns what it remembers between steps, as float64 for float64 parameters
+ * and as float32 for others, and not the parameters; it is used by the thread that owns their
+ * device, and closed before it.
+ */
+public final class Optimizer implements AutoCloseable {
+  private static final String MOMENTUM = "momentum";
+  private static final String FIRST_MOMENT = "exp_avg";
+  private static final String SECOND_MOMENT = "exp_avg_sq";
+
+  private final UpdateRule rule;
+  private final Map<String, Tensor> parameters;
+
+  /** By parameter and then, behind a dot, what it is. */
+  private final Map<String, Tensor> state = new LinkedHashMap<>();
+
+  private long steps;
+  private boolean closed;
+
+  /**
+   * Prepares for the first step.
+   *
+   * @param rule how to update
+   * @param parameters by name: float64 or float32, compact, writable; they stay the caller's
+   * @throws NullPointerException if an argument is null
+   * @throws IllegalArgumentException if a parameter has another dtype, or is strided or read-only
+   * @throws IllegalStateException if a parameter was closed
+   * @throws WrongThreadException if another thread owns a parameter's device
+   * @throws org.lvxattn.OutOfDeviceMemoryException if memory or a device's budget does not suffice
+   */
+  public Optimizer(UpdateRule rule, Map<String, Tensor> parameters) {
+    this.rule = Objects.requireNonNull(rule, "rule is null");
+    this.parameters = Collections.unmodifiableMap(new LinkedHashMap<>(parameters));
+    this.parameters.forEach(Optimizer::requireUsable);
+    try {
+      this.parameters.forEach(this::remember);
+    } catch (RuntimeException e) {
+      close();
+      throw e;
+    }
+  }
+
+  private static void requireUsable(String name, Tensor parameter) {
+    Numbers.of(parameter, "parameter \"" + name + "\"");
+    if (parameter.isReadOnly()) {
+      throw new IllegalArgumentException(
+          "parameter \""
+              + name
+              + "\" wraps a read-only segment; one that can be written was"
+              + " expected");
+    }
+  }
+
+  private void remember(String name, Tensor parameter) {
+    for (String part : stateNames()) {
+      Tensor zeros =
+          Tensor.allocate(parameter.device(), parameter.dtype().accumulator(), parameter.shape());
+      state.put(name + '.' + part, zeros);
+    }
+  }
+
+  private List<String> stateNames() {
+    return switch (rule) {
+      case Sgd sgd -> sgd.momentum() == 0 ? List.of() : List.of(MOMENTUM);
+      case Adam adam -> List.of(FIRST_MOMENT, SECOND_MOMENT);
+    };
+  }
+
+  /**
+   * Updates every parameter once, at the rule's learning rate.
+   *
+   * @param gradients one for each parameter, of its name and shape; float64 or float32, compact
+   * @throws NullPointerException if gradients is null
+   * @throws IllegalArgumentException if one is missing, has no parameter, or does not fit it; no
+   *     parameter has changed then
+   * @throws IllegalStateException if this, a parameter or a gradient was closed
+   * @throws WrongThreadException if another thread owns a parameter's device
+   */
+  public void step(Map<String, Tensor> gradients) {
+    step(gradients, rule.learningRate());
+  }
+
+  /**
+   * Updates every parameter once, at a learning rate of its own: for schedules.
+   *
+   * @param gradients as in {@link #step(Map)}
+   * @param learningRate 0 or more
+   * @throws NullPointerException if gradients is null
+   * @throws IllegalArgumentException as in {@link #step(Map)}, or if learningRate is negative or
+   *     not finite
+   * @throws IllegalStateException if this, a parameter or a gradient was closed
+   * @throws WrongThreadException if another thread owns a parameter's device
+   */
+  public void step(Map<String, Tensor> gradients, double learningRate) {
+    Checks.nonNegative(learningRate, "learningRate");
+    requireOpen();
+    gradients.forEach(this::requireFitting);
+    for (String name : parameters.keySet()) {
+      if (!gradients.containsKey(name)) {
+        throw new IllegalArgumentException("parameter \"" + name + "\" has no gradient");
+      }
+    }
+    steps++;
+    gradients.forEach((name, gradient) -> update(name, gradient, learningRate));
+  }
+
+  private void requireFitting(String name, Tensor gradient) {
+    Tensor parameter = parameters.get(name);
+    if (parameter == null) {
+      throw new IllegalArgumentException(
+          "gradient \"" + name + "\" has no parameter; expected those of " + parameters.keySet());
+    }
+    if (!Arrays.equals(gradient.shape(), parameter.shape())) {
+      throw new IllegalArgumentException(
+          "gradient \""
+              + name
+              + "\" is "
+              + gradient
+              + "; the shape of "
+              + parameter
+              + " was expected");
+    }
+    Numbers.of(gradient, "gradient \"" + name + "\"");
+    Numbers.of(parameter, "parameter \"" + name + "\"");
+  }
+
+  private void update(String name, Tensor gradient, double rate) {
+    Numbers p = Numbers.of(Objects.requireNonNull(parameters.get(name)), name);
+    Numbers g = Numbers.of(gradient, name);
+    switch (rule) {
+      case Sgd sgd when sgd.momentum() == 0 -> sgd.update(p, g, rate);
+      case Sgd sgd -> sgd.update(p, g, remembered(name, MOMENTUM), rate);
+      case Adam adam ->
+          adam.update(
+              p, g, remembered(name, FIRST_MOMENT), remembered(name, SECOND_MOMENT), steps, rate);
+    }
+  }
+
+  private Numbers remembered(String name, String part) {
+    String key = name + '.' + part;
+    return Numbers.of(Objects.requireNonNull(state.get(key)), key);
+  }
+
+  /** Steps that were made. */
+  public long steps() {
+    return steps;
+  }
+
+  /**
+   * What is remembered between steps, to be saved, or filled by {@link Tensor#copyFrom} before
+   * {@link #resume}: for each parameter {@code NAME.momentum}, or {@code NAME.exp_avg} and {@code
+   * NAME.exp_avg_sq}. The tensors stay the optimiser's.
+   *
+   * @throws IllegalStateException if this was closed
+   */
+  public Map<String, Tensor> state() {
+    requireOpen();
+    return Collections.unmodifiableMap(state);
+  }
+
+  /**
+   * Goes on after that many steps, which the state is of.
+   *
+   * @throws IllegalArgumentException if steps is negative
+   */
+  public void resume(long steps) {
+    if (steps < 0) {
+      throw new IllegalArgumentException("steps is " + steps + "; 0 or more was expected");
+    }
+    this.steps = steps;
+  }
+
+  private void requireOpen() {
+    if (closed) {
+      throw new IllegalStateException("the optimizer was closed; an open one was expected");
+    }
+  }
+
+  /**
+   * Frees what is remembered. Closing twice does nothing.
+   *
+   * @throws WrongThreadException if another thread owns a parameter's device
+   */
+  @Override
+  public void close() {
+    state.values().forEach(Tensor::close);
+    state.clear();
+    closed = true;
+  }
+}

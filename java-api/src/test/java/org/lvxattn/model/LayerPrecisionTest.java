@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.Map;
+import java.util.Random;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.lvxattn.DType;
+import org.lvxattn.Strategy;
+import org.lvxattn.VisualCheckpoint.Policy;
+
+/** Layers in narrower dtypes, over ranks, against float64 on the same numbers. */
+class LayerPrecisionTest {
+  @ParameterizedTest
+  @EnumSource
+  void roundingStaysSmall(TinyLayer layer) {
+    TinyProblem problem = new TinyProblem(layer, 8);
+    Map<String, double[]> exact =
+        problem.solve(TinyProblem.Cut.none(), Strategy.QUERY_RING, Policy.KEEP);
+    Map<DType, Double> bounds =
+        Map.of(DType.FLOAT32, 5e-6, DType.FLOAT16, 2e-3, DType.BFLOAT16, 1.6e-2);
+    bounds.forEach(
+        (dtype, bound) -> {
+          for (Policy policy : Policy.values()) {
+            TinyProblem.Cut cut = TinyProblem.Cut.random(2, new Random(9));
+            Map<String, double[]> rounded = problem.solve(cut, Strategy.QUERY_RING, policy, dtype);
+            exact.forEach(
+                (name, values) ->
+                    assertThat(error(TinyProblem.get(rounded, name), values))
+                        .as("%s in %s by %s", name, dtype, policy)
+                        .isLessThan(bound));
+          }
+        });
+  }
+
+  /** Relative to the largest entry; absolute below 1, as sums of numbers of order 1 may cancel. */
+  private static double error(double[] values, double[] reference) {
+    assertThat(values).hasSameSizeAs(reference);
+    double difference = 0;
+    double largest = 1;
+    for (int i = 0; i < values.length; i++) {
+      assertThat(values[i]).isFinite();
+      difference = Math.max(difference, Math.abs(values[i] - reference[i]));
+      largest = Math.max(largest, Math.abs(reference[i]));
+    }
+    return difference / largest;
+  }
+}
