@@ -8,6 +8,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.lvxattn.Strategy;
 
 /** Joined by NCCL, whose place the stand-in of the native tests takes: no GPU is needed. */
 class NcclProcessesTest extends StartedProcessesTest {
@@ -15,9 +16,28 @@ class NcclProcessesTest extends StartedProcessesTest {
 
   @Override
   Map<String, String> variables() {
+    return ncclStandIn();
+  }
+
+  static Map<String, String> ncclStandIn() {
     Path standin = Path.of(System.getProperty(STANDIN, "")).toAbsolutePath();
     assertThat(standin).as("the system property " + STANDIN).isRegularFile();
     return Map.of("LVX_GROUP", "nccl", "LVX_NCCL_LIBRARY", standin.toString());
+  }
+
+  @Test
+  void ranksThatShareAnIdAreExact() throws Exception {
+    Duration limit = Duration.ofSeconds(60);
+    List<RankProcess> ranks =
+        RankProcess.start(
+            3, RankProcess.freePort(), variables(), RankProcess.java(limit, "id"));
+    try {
+      for (RankProcess rank : ranks) {
+        Expectations.exact(rank.end(limit), Strategy.schedules().size());
+      }
+    } finally {
+      ranks.forEach(RankProcess::close);
+    }
   }
 
   @Test
