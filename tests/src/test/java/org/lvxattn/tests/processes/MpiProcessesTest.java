@@ -44,8 +44,7 @@ class MpiProcessesTest {
   @Test
   void everyStrategyIsExactOverNccl() throws Exception {
     try (RankProcess job =
-        mpirun(
-            3, List.of(), NcclProcessesTest.ncclStandIn(), RankProcess.java(LONG, "exact"))) {
+        mpirun(3, List.of(), NcclProcessesTest.ncclStandIn(), RankProcess.java(LONG, "exact"))) {
       Expectations.exact(job.end(LONG), 3 * Strategy.schedules().size());
       assertThat(job.exitValue()).isZero();
     }

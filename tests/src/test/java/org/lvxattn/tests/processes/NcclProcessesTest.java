@@ -29,8 +29,7 @@ class NcclProcessesTest extends StartedProcessesTest {
   void ranksThatShareAnIdAreExact() throws Exception {
     Duration limit = Duration.ofSeconds(60);
     List<RankProcess> ranks =
-        RankProcess.start(
-            3, RankProcess.freePort(), variables(), RankProcess.java(limit, "id"));
+        RankProcess.start(3, RankProcess.freePort(), variables(), RankProcess.java(limit, "id"));
     try {
       for (RankProcess rank : ranks) {
         Expectations.exact(rank.end(limit), Strategy.schedules().size());

@@ -22,8 +22,8 @@ import scala.reflect.ClassTag$;
 import scala.runtime.AbstractFunction1;
 
 /**
- * Cross-attention of a text over visual tokens that lie in an RDD, wherever its partitions are. In a
- * barrier stage all tasks run at once: each is a rank of a Gloo group, its partition the rank's
+ * Cross-attention of a text over visual tokens that lie in an RDD, wherever its partitions are. In
+ * a barrier stage all tasks run at once: each is a rank of a Gloo group, its partition the rank's
  * shard of keys and values, and an equal part of the queries its own. The tokens stay where they
  * are; only queries and partial results travel, and not through Spark.
  */
@@ -50,8 +50,7 @@ public final class BarrierAttention {
   public float[] forward(float[] queries, JavaRDD<VisualTokens> tokens) {
     Task task = new Task(sizes, deadline, queries);
     ClassTag<float[]> rows = ClassTag$.MODULE$.apply(float[].class);
-    float[][] parts =
-        (float[][]) tokens.rdd().barrier().mapPartitions(task, true, rows).collect();
+    float[][] parts = (float[][]) tokens.rdd().barrier().mapPartitions(task, true, rows).collect();
     float[] output = new float[queries.length];
     int at = 0;
     for (float[] part : parts) {
