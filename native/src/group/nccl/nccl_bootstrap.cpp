@@ -103,6 +103,7 @@ void exchange_addresses(const NcclRank& self, const RankAddress& address, Addres
     std::memcpy(buffers.host(), buffers.gathered(), buffers.all.size() * kBytes);
     return;
   }
+  self.stream->follow_device();  // which gave the memory
   self.stream->copy(own, buffers.mine(), kBytes);
   self.communicator->all_gather(buffers.mine(), buffers.gathered(), kBytes, self.stream->handle());
   require_in_time(self.communicator->await_ready(deadline));

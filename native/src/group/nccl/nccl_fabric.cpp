@@ -20,6 +20,7 @@ constexpr milliseconds kAskEvery{200};
 constexpr milliseconds kFarewellPatience{300};
 constexpr milliseconds kPatienceWithAnswers{1500};
 constexpr milliseconds kPatienceWithEnd{1000};
+constexpr milliseconds kPatienceWithAbort{5000};
 
 }  // namespace
 
@@ -183,6 +184,19 @@ void NcclFabric::close(int culprit) noexcept {
     self_.communicator->finalize(Clock::now() + kPatienceWithEnd);
   }
   self_.communicator.reset();
+  drain();
+}
+
+// An abort may return before the kernels that it ends have ended.
+void NcclFabric::drain() noexcept {
+  if (self_.stream == nullptr) return;
+  try {
+    const auto mark = self_.stream->mark();
+    const Clock::time_point until = Clock::now() + kPatienceWithAbort;
+    while (!mark->passed() && Clock::now() < until) std::this_thread::sleep_for(kPause);
+  } catch (const std::exception&) {
+    // A device that has failed runs nothing any more.
+  }
 }
 
 }  // namespace lvx

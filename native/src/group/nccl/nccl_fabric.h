@@ -64,6 +64,7 @@ class NcclFabric final : public Fabric {
   void ask(const Launch& launch);
   int gone_peer(const Launch& launch);
   int awaited_peer(const Launch& launch);
+  void drain() noexcept;
 
   NcclRank self_;
   SideChannel channel_;

@@ -210,11 +210,11 @@ public final class Group implements AutoCloseable {
   }
 
   /** The processes that MPI has started, joined by NCCL: MPI only tells their addresses. */
-  private static Group ncclByMpi(Device device, GroupOptions options) {
+  private static Group ncclByMpi(Device device, @Nullable String host, GroupOptions options) {
     try (Device cpu = Device.cpu(CpuOptions.defaults().withThreads(1));
         Group processes = mpi(cpu, options)) {
       Rendezvous rendezvous = (rank, size, mine, timeout) -> processes.allGather(mine);
-      return nccl(device, processes.rank(), processes.size(), rendezvous, null, options);
+      return nccl(device, processes.rank(), processes.size(), rendezvous, host, options);
     }
   }
 
@@ -304,7 +304,7 @@ public final class Group implements AutoCloseable {
           gloo(device, rank, size, launch.rendezvous(), launch.ownHost(variables), options);
       case NCCL ->
           nccl(device, rank, size, launch.rendezvous(), launch.ownHost(variables), options);
-      case NCCL_BY_MPI -> ncclByMpi(device, options);
+      case NCCL_BY_MPI -> ncclByMpi(device, LaunchEnvironment.anyHost(variables), options);
     };
   }
 

@@ -3,9 +3,11 @@ package org.lvxattn;
 
 import java.io.IOException;
 import java.net.DatagramSocket;
+import java.net.Inet4Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.NetworkInterface;
+import java.util.Collections;
 import java.util.List;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
@@ -160,6 +162,42 @@ record LaunchEnvironment(Kind kind, int rank, int size, String masterHost, int m
               + e.getMessage(),
           e);
     }
+  }
+
+  /**
+   * An address of this machine where nobody's else is known: that of the interface that {@code
+   * GLOO_SOCKET_IFNAME} names, else what its name stands for, unless only itself can use that; null
+   * where it has no other.
+   */
+  static @Nullable String anyHost(UnaryOperator<@Nullable String> variables) {
+    String name = variables.apply(INTERFACE);
+    try {
+      if (name != null) {
+        return addressOf(name);
+      }
+      InetAddress own = InetAddress.getLocalHost();
+      return own.isLoopbackAddress() ? outwardAddress() : own.getHostAddress();
+    } catch (IOException e) {
+      throw new IllegalStateException(
+          "this machine has no address that others can use: "
+              + e.getMessage()
+              + "; name an interface by the environment variable "
+              + INTERFACE,
+          e);
+    }
+  }
+
+  private static @Nullable String outwardAddress() throws IOException {
+    for (NetworkInterface network : Collections.list(NetworkInterface.getNetworkInterfaces())) {
+      if (network.isUp() && !network.isLoopback() && !network.isVirtual()) {
+        for (InetAddress address : Collections.list(network.getInetAddresses())) {
+          if (address instanceof Inet4Address) {
+            return address.getHostAddress();
+          }
+        }
+      }
+    }
+    return null;
   }
 
   /** Connecting a datagram socket sends nothing; it only asks for the route. */
