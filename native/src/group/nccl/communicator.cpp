@@ -30,9 +30,9 @@ Communicator::Communicator(const nccl::Api& api, const nccl::UniqueId& id, int r
   config.blocking = 0;
   const nccl::Result result = api_.comm_init_rank_config(&comm_, size, id, rank, &config);
   if (result == nccl::kSuccess || result == nccl::kInProgress) return;
-  const Error error(status_of(result), "ncclCommInitRankConfig: " + api_.text_of(result, nullptr));
+  const std::string text = "ncclCommInitRankConfig: " + api_.text_of(result, nullptr);
   if (comm_ != nullptr) api_.comm_abort(comm_);
-  throw error;
+  throw Error(status_of(result), text);
 }
 
 Communicator::~Communicator() {
