@@ -27,7 +27,8 @@ std::vector<std::span<const std::byte>> parts_of(const std::uint8_t* addresses, 
   return parts;
 }
 
-using Begin = std::unique_ptr<Bootstrap>(int rank, int size, const std::string& host, double deadline_seconds);
+using Begin = std::unique_ptr<Bootstrap>(int rank, int size, const std::string& host,
+                                         double deadline_seconds);
 
 lvx_status begin(Begin& begin_engine, std::int32_t rank, std::int32_t size, const char* host,
                  const lvx_group_options* options, lvx_bootstrap* bootstrap) {
@@ -65,7 +66,8 @@ lvx_status lvx_nccl_begin(int32_t rank, int32_t size, const char* host, const lv
   return begin(begin_nccl, rank, size, host, options, bootstrap);
 }
 
-lvx_status lvx_bootstrap_address(lvx_bootstrap bootstrap, uint8_t* address, uint64_t capacity, uint64_t* length) {
+lvx_status lvx_bootstrap_address(lvx_bootstrap bootstrap, uint8_t* address, uint64_t capacity,
+                                 uint64_t* length) {
   return guard([&] {
     require_not_null(length, "length");
     if (capacity > 0) require_not_null(address, "address");
@@ -77,7 +79,7 @@ lvx_status lvx_bootstrap_address(lvx_bootstrap bootstrap, uint8_t* address, uint
 }
 
 lvx_status lvx_bootstrap_connect(lvx_bootstrap bootstrap, lvx_device device, const uint8_t* addresses,
-                            uint64_t bytes, lvx_group* group) {
+                                 uint64_t bytes, lvx_group* group) {
   return guard([&] {
     require_not_null(addresses, "addresses");
     require_not_null(group, "group");
@@ -86,8 +88,8 @@ lvx_status lvx_bootstrap_connect(lvx_bootstrap bootstrap, lvx_device device, con
     auto owner = find_handle<DeviceObject>(device);
     const auto parts = parts_of(addresses, bytes, object->bootstrap->size());
     auto transport = object->bootstrap->connect(parts, owner->device);
-    *group = add_handle(
-        std::make_shared<GroupObject>(std::move(owner), std::move(transport), object->options));
+    *group =
+        add_handle(std::make_shared<GroupObject>(std::move(owner), std::move(transport), object->options));
   });
 }
 
@@ -131,8 +133,8 @@ lvx_status lvx_group_create_nccl(lvx_device device, int32_t rank, int32_t size, 
     auto owner = find_handle<DeviceObject>(device);
     NcclId given{};
     std::copy_n(reinterpret_cast<const std::byte*>(id), given.size(), given.begin());
-    auto transport = join_nccl(given, rank, size, host == nullptr ? "" : host, wanted.deadline_seconds,
-                               owner->device);
+    auto transport =
+        join_nccl(given, rank, size, host == nullptr ? "" : host, wanted.deadline_seconds, owner->device);
     *group = add_handle(std::make_shared<GroupObject>(std::move(owner), std::move(transport), wanted));
   });
 }

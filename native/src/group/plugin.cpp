@@ -17,9 +17,10 @@ struct Plugin {
   const char* packages;  // Debian's, to run it
 };
 
-constexpr Plugin kGloo = {"liblvx_gloo.so", "Gloo", "it is built where Gloo's headers are (Debian: libgloo-dev)",
-                          "libgloo0"};
-constexpr Plugin kMpi = {"liblvx_mpi.so", "MPI", "it is built where MPI's headers are (Debian: libopenmpi-dev)",
+constexpr Plugin kGloo = {"liblvx_gloo.so", "Gloo",
+                          "it is built where Gloo's headers are (Debian: libgloo-dev)", "libgloo0"};
+constexpr Plugin kMpi = {"liblvx_mpi.so", "MPI",
+                         "it is built where MPI's headers are (Debian: libopenmpi-dev)",
                          "libopenmpi3 and openmpi-bin"};
 constexpr Plugin kNccl = {"liblvx_nccl.so", "NCCL", "it is part of every build", "libnccl2"};
 
@@ -46,9 +47,8 @@ void* load(const Plugin& plugin) {
   }
   void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
-    throw Error(LVX_MISSING_LIBRARY, std::string("the ") + plugin.engine +
-                                         " engine cannot be loaded: " + last_link_error() +
-                                         " (Debian: install " + plugin.packages + ")");
+    throw Error(LVX_MISSING_LIBRARY, std::string("the ") + plugin.engine + " engine cannot be loaded: " +
+                                         last_link_error() + " (Debian: install " + plugin.packages + ")");
   }
   return library;
 }

@@ -157,8 +157,7 @@ void Mailbox::forget_answers() {
 }
 
 int Mailbox::first_gone() const {
-  const auto found =
-      std::find_if(peers_.begin(), peers_.end(), [](const Peer& other) { return other.gone; });
+  const auto found = std::find_if(peers_.begin(), peers_.end(), [](const Peer& other) { return other.gone; });
   return found == peers_.end() ? -1 : static_cast<int>(found - peers_.begin());
 }
 
