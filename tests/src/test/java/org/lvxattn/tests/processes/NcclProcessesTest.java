@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -13,6 +14,7 @@ import org.lvxattn.Strategy;
 /** Joined by NCCL, whose place the stand-in of the native tests takes: no GPU is needed. */
 class NcclProcessesTest extends StartedProcessesTest {
   private static final String STANDIN = "lvxattn.nccl.standin";
+  private static final Duration LIMIT = Duration.ofSeconds(60);
 
   @Override
   Map<String, String> variables() {
@@ -27,12 +29,11 @@ class NcclProcessesTest extends StartedProcessesTest {
 
   @Test
   void ranksThatShareAnIdAreExact() throws Exception {
-    Duration limit = Duration.ofSeconds(60);
     List<RankProcess> ranks =
-        RankProcess.start(3, RankProcess.freePort(), variables(), RankProcess.java(limit, "id"));
+        RankProcess.start(3, RankProcess.freePort(), variables(), RankProcess.java(LIMIT, "id"));
     try {
       for (RankProcess rank : ranks) {
-        Expectations.exact(rank.end(limit), Strategy.schedules().size());
+        Expectations.exact(rank.end(LIMIT), Strategy.schedules().size());
       }
     } finally {
       ranks.forEach(RankProcess::close);
@@ -40,19 +41,45 @@ class NcclProcessesTest extends StartedProcessesTest {
   }
 
   @Test
-  void withoutNcclTheErrorNamesItAndTheRemedy() throws Exception {
-    Map<String, String> nowhere =
-        Map.of("LVX_GROUP", "nccl", "LVX_NCCL_LIBRARY", "/nowhere/libnccl.so.2");
+  void anErrorOfNcclOnOneRankEndsEveryRank() throws Exception {
+    Map<String, String> variables = new HashMap<>(variables());
+    variables.put("LVX_NCCL_STANDIN_FAULT", "async:1:3:3");
     List<RankProcess> ranks =
-        RankProcess.start(
-            2, RankProcess.freePort(), nowhere, RankProcess.java(Duration.ofSeconds(5), "exact"));
+        RankProcess.start(3, RankProcess.freePort(), variables, RankProcess.java(LIMIT, "endure"));
+    try {
+      for (int rank : new int[] {0, 2}) {
+        assertThat(ranks.get(rank).await("LOST", LIMIT))
+            .startsWith("LOST 1 PeerLostException")
+            .contains("internal error");
+      }
+      assertThat(ranks.get(1).end(LIMIT))
+          .anyMatch(line -> line.contains("LvxException") && line.contains("internal error"));
+    } finally {
+      ranks.forEach(RankProcess::close);
+    }
+  }
+
+  @Test
+  void withoutNcclTheErrorNamesItAndTheRemedy() throws Exception {
+    expectRefusal(
+        Map.of("LVX_NCCL_LIBRARY", "/nowhere/libnccl.so.2"),
+        "NCCL cannot be loaded: /nowhere/libnccl.so.2");
+  }
+
+  @Test
+  void anOldNcclIsRefused() throws Exception {
+    expectRefusal(Map.of("LVX_NCCL_STANDIN_FAULT", "version:0:0:21703"), "is NCCL 2.17.3");
+  }
+
+  private void expectRefusal(Map<String, String> changes, String text) throws Exception {
+    Map<String, String> variables = new HashMap<>(variables());
+    variables.putAll(changes);
+    List<RankProcess> ranks =
+        RankProcess.start(2, RankProcess.freePort(), variables, RankProcess.java(LIMIT, "exact"));
     try {
       for (RankProcess rank : ranks) {
-        assertThat(rank.end(Duration.ofSeconds(60)))
-            .anyMatch(
-                line -> line.contains("MISSING_LIBRARY") || line.contains("NCCL cannot be loaded"))
-            .anyMatch(line -> line.contains("/nowhere/libnccl.so.2"))
-            .anyMatch(line -> line.contains("install NCCL 2.18"));
+        assertThat(rank.end(LIMIT))
+            .anyMatch(line -> line.contains(text) && line.contains("install NCCL 2.18 or later"));
         assertThat(rank.exitValue()).isNotZero();
       }
     } finally {
