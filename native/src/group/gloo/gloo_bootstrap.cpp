@@ -46,9 +46,9 @@ AddressHeader header_of(int rank, int size) {
   return header;
 }
 
-class Bootstrap final : public GlooBootstrap {
+class GlooBootstrap final : public Bootstrap {
  public:
-  Bootstrap(int rank, int size, const std::string& host, double deadline_seconds)
+  GlooBootstrap(int rank, int size, const std::string& host, double deadline_seconds)
       : header_(header_of(rank, size)) {
     const NoPipeSignal guard;
     gloo::transport::tcp::attr attributes;
@@ -69,7 +69,8 @@ class Bootstrap final : public GlooBootstrap {
   int rank() const override { return header_.rank; }
   int size() const override { return header_.size; }
   std::span<const std::byte> address() const override { return address_; }
-  std::unique_ptr<Transport> connect(const std::vector<std::span<const std::byte>>& addresses) override;
+  std::unique_ptr<Transport> connect(const std::vector<std::span<const std::byte>>& addresses,
+                                     const std::shared_ptr<Device>& device) override;
 
  private:
   // Where the address for a pair lies within the whole.
@@ -87,7 +88,7 @@ class Bootstrap final : public GlooBootstrap {
   std::vector<std::byte> address_;
 };
 
-void Bootstrap::write_address() {
+void GlooBootstrap::write_address() {
   address_.resize(offset_of(GlooConnections::kLanes, 0));
   for (int lane = 0; lane < GlooConnections::kLanes; ++lane) {
     for (int peer = 0; peer < size(); ++peer) {
@@ -103,7 +104,7 @@ void Bootstrap::write_address() {
   std::memcpy(address_.data(), &header_, sizeof(header_));
 }
 
-AddressHeader Bootstrap::read_header(int peer, std::span<const std::byte> address) const {
+AddressHeader GlooBootstrap::read_header(int peer, std::span<const std::byte> address) const {
   const std::string name = "address of rank " + std::to_string(peer);
   AddressHeader header;
   if (address.size() != address_.size()) {
@@ -128,7 +129,7 @@ AddressHeader Bootstrap::read_header(int peer, std::span<const std::byte> addres
 }
 
 // A rank on the loopback device can be reached from its own machine only.
-void Bootstrap::check(const std::vector<std::span<const std::byte>>& addresses) const {
+void GlooBootstrap::check(const std::vector<std::span<const std::byte>>& addresses) const {
   for (int peer = 0; peer < size(); ++peer) {
     const AddressHeader theirs = read_header(peer, addresses[static_cast<std::size_t>(peer)]);
     if (theirs.loopback == header_.loopback) continue;
@@ -141,8 +142,8 @@ void Bootstrap::check(const std::vector<std::span<const std::byte>>& addresses) 
   }
 }
 
-void Bootstrap::connect(GlooConnections& connections, int lane, int peer,
-                        std::span<const std::byte> address) {
+void GlooBootstrap::connect(GlooConnections& connections, int lane, int peer,
+                            std::span<const std::byte> address) {
   const auto* theirs = reinterpret_cast<const char*>(address.data()) + offset_of(lane, rank());
   try {
     connections.pair(lane, peer)->connect(std::vector<char>(theirs, theirs + header_.pair_bytes));
@@ -157,7 +158,8 @@ void Bootstrap::connect(GlooConnections& connections, int lane, int peer,
   }
 }
 
-std::unique_ptr<Transport> Bootstrap::connect(const std::vector<std::span<const std::byte>>& addresses) {
+std::unique_ptr<Transport> GlooBootstrap::connect(const std::vector<std::span<const std::byte>>& addresses,
+                                                  const std::shared_ptr<Device>&) {
   if (!connections_) throw Error(LVX_INVALID_STATE, "bootstrap: it was connected already");
   check(addresses);
   const NoPipeSignal guard;
@@ -178,9 +180,9 @@ extern "C" {
 
 __attribute__((visibility("default"))) const char* lvx_plugin_version() { return LVX_VERSION; }
 
-__attribute__((visibility("default"))) lvx::GlooBootstrap* lvx_plugin_begin_gloo(int rank, int size,
-                                                                                 const char* host,
-                                                                                 double deadline_seconds) {
-  return new lvx::Bootstrap(rank, size, host, deadline_seconds);
+__attribute__((visibility("default"))) lvx::Bootstrap* lvx_plugin_begin_gloo(int rank, int size,
+                                                                             const char* host,
+                                                                             double deadline_seconds) {
+  return new lvx::GlooBootstrap(rank, size, host, deadline_seconds);
 }
 }

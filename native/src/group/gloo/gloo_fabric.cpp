@@ -63,6 +63,7 @@ class GlooFabric::Exchange final : public Fabric::Operation {
     }
     return finished_;
   }
+  int peer() override { return transfer_.peer; }
 
  private:
   bool sends() const { return transfer_.direction == Transfer::Direction::kSend; }
@@ -151,14 +152,17 @@ void GlooFabric::forget_acknowledged(Peer& peer, std::uint64_t acknowledged) {
   }
 }
 
-std::unique_ptr<Fabric::Operation> GlooFabric::start(const Transfer& transfer) {
+void GlooFabric::start(std::span<const Transfer> transfers, Operations& started) {
   const NoPipeSignal guard;
-  try {
-    return std::make_unique<Exchange>(*this, transfer);
-  } catch (const gloo::Exception& error) {
-    mailbox_->await_end_of(transfer.peer, Clock::now() + kFarewellPatience);
-    mailbox_->connection_lost(transfer.peer, text_of(error));
-    mailbox_->throw_lost(transfer.peer);
+  started.reserve(transfers.size());
+  for (const Transfer& transfer : transfers) {
+    try {
+      started.push_back(std::make_unique<Exchange>(*this, transfer));
+    } catch (const gloo::Exception& error) {
+      mailbox_->await_end_of(transfer.peer, Clock::now() + kFarewellPatience);
+      mailbox_->connection_lost(transfer.peer, text_of(error));
+      mailbox_->throw_lost(transfer.peer);
+    }
   }
 }
 

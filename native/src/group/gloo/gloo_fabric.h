@@ -27,7 +27,7 @@ class GlooFabric final : public Fabric {
   int size() const override { return connections_->size(); }
   void open(Mailbox& mailbox) override;
   void post(int peer, Frame frame) noexcept override;
-  std::unique_ptr<Operation> start(const Transfer& transfer) override;
+  void start(std::span<const Transfer> transfers, Operations& started) override;
   void close(int culprit) noexcept override;
 
  private:
