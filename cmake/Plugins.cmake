@@ -19,6 +19,9 @@ function(lvx_add_plugin name)
   set(lvx_plugins ${lvx_plugins} lvx_${name} PARENT_SCOPE)
 endfunction()
 
+# NCCL is declared by ourselves and found when it is asked for, so this one is always built.
+lvx_add_plugin(nccl ${CMAKE_DL_LIBS})
+
 find_path(Gloo_INCLUDE_DIR gloo/transport/tcp/device.h)
 find_library(Gloo_LIBRARY gloo)
 mark_as_advanced(Gloo_INCLUDE_DIR Gloo_LIBRARY)

@@ -151,7 +151,8 @@ typedef enum lvx_group_kind {
   LVX_GROUP_SELF = 0,  /**< one rank */
   LVX_GROUP_LOCAL = 1, /**< ranks are threads of this process */
   LVX_GROUP_GLOO = 2,  /**< ranks are processes, joined by Gloo over TCP */
-  LVX_GROUP_MPI = 3    /**< ranks are processes, joined by MPI */
+  LVX_GROUP_MPI = 3,   /**< ranks are processes, joined by MPI */
+  LVX_GROUP_NCCL = 4   /**< ranks are CUDA devices, of any processes, joined by NCCL */
 } lvx_group_kind;
 
 typedef struct lvx_group_options {
@@ -215,8 +216,8 @@ LVX_API lvx_status lvx_group_load_engine(int32_t kind);
 
 /**
  * The first of two steps by which processes form a group over Gloo: this rank becomes reachable. Its address and those
- * of the others then travel by whatever way the caller has; lvx_gloo_connect is the second step. Not authenticated and
- * not encrypted, as Gloo: for networks whose machines trust each other.
+ * of the others then travel by whatever way the caller has; lvx_bootstrap_connect is the second step. Not authenticated
+ * and not encrypted, as Gloo: for networks whose machines trust each other.
  *
  * @param rank    0 to size - 1;  size 1 to 4096
  * @param host    the name or address by which the others reach this machine; null for what its own name resolves to
@@ -225,21 +226,46 @@ LVX_API lvx_status lvx_group_load_engine(int32_t kind);
 LVX_API lvx_status lvx_gloo_begin(int32_t rank, int32_t size, const char* host,
                                   const lvx_group_options* options, lvx_bootstrap* bootstrap);
 
+/**
+ * Likewise over NCCL 2.18 or later: the ranks' devices are CUDA devices, one for each rank; a process may have several
+ * ranks, each driven by a thread of its own. Data moves by NCCL; what ranks agree on, over TCP as above.
+ */
+LVX_API lvx_status lvx_nccl_begin(int32_t rank, int32_t size, const char* host,
+                                  const lvx_group_options* options, lvx_bootstrap* bootstrap);
+
 /** Copies the rank's address, opaque bytes, where capacity suffices; length gets its length, alike on all ranks. */
-LVX_API lvx_status lvx_gloo_address(lvx_bootstrap bootstrap, uint8_t* address, uint64_t capacity,
-                                    uint64_t* length);
+LVX_API lvx_status lvx_bootstrap_address(lvx_bootstrap bootstrap, uint8_t* address, uint64_t capacity,
+                                         uint64_t* length);
 
 /**
  * The second step: connects this rank to all others, which must do the same; blocks until that is done. Once only for
- * each bootstrap, which is closed by lvx_gloo_close however this ends.
+ * each bootstrap, which is closed by lvx_bootstrap_close however this ends.
  *
+ * @param device    what the rank computes with; LVX_UNSUPPORTED if the engine does not move its memory
  * @param addresses the addresses of all ranks in rank order, one after the other;  bytes: of all together
  */
-LVX_API lvx_status lvx_gloo_connect(lvx_bootstrap bootstrap, lvx_device device, const uint8_t* addresses,
-                                    uint64_t bytes, lvx_group* group);
+LVX_API lvx_status lvx_bootstrap_connect(lvx_bootstrap bootstrap, lvx_device device, const uint8_t* addresses,
+                                         uint64_t bytes, lvx_group* group);
 
 /** A group made by the bootstrap lives on. */
-LVX_API lvx_status lvx_gloo_close(lvx_bootstrap bootstrap);
+LVX_API lvx_status lvx_bootstrap_close(lvx_bootstrap bootstrap);
+
+#define LVX_NCCL_ID_BYTES 128
+
+/** Makes what NCCL calls a unique id, LVX_NCCL_ID_BYTES long, for lvx_group_create_nccl. One rank of a group makes it;
+ *  how the others get it is the caller's. It serves one group. */
+LVX_API lvx_status lvx_nccl_new_id(uint8_t* id);
+
+/**
+ * A group over NCCL of all ranks that pass the same id, at the same time: for schedulers that can spread a few bytes.
+ * A rank that does not come cannot be named then; lvx_nccl_begin can.
+ *
+ * @param id   of lvx_nccl_new_id or ncclGetUniqueId, LVX_NCCL_ID_BYTES long
+ * @param host as in lvx_gloo_begin
+ */
+LVX_API lvx_status lvx_group_create_nccl(lvx_device device, int32_t rank, int32_t size, const uint8_t* id,
+                                         const char* host, const lvx_group_options* options,
+                                         lvx_group* group);
 
 /**
  * A group of all processes that mpirun, or another launcher of MPI, has started. Starts MPI if the process has not;
@@ -515,12 +541,12 @@ LVX_API lvx_status lvx_project_forward(lvx_device device, const lvx_projection* 
                                        const lvx_tensor* features, const lvx_tensor* raw_k,
                                        const lvx_tensor* v);
 
-/** k = rotary(key_norm(raw_k)); k may be raw_k. */
+/** k = rotary(key_norm(raw_k)); k may be raw_k. Of the projection, what that needs is read: the rest may be absent. */
 LVX_API lvx_status lvx_project_keys(lvx_device device, const lvx_projection* projection,
                                     const lvx_tensor* raw_k, const lvx_tensor* k);
 
-/** Gradients from those of k and v. dk is overwritten where there is a norm or a rotary embedding. d_features, in the
- *  accumulator's dtype, is added to; null: not wanted. */
+/** Gradients from those of k and v, which are in the dtype of the features or its accumulator's; raw_k is read where there
+ *  is a key norm. d_features, in the accumulator's dtype, is added to; null: not wanted. */
 LVX_API lvx_status lvx_project_backward(lvx_device device, const lvx_projection* projection,
                                         const lvx_tensor* features, const lvx_tensor* raw_k,
                                         const lvx_tensor* dk, const lvx_tensor* dv,
@@ -538,8 +564,9 @@ typedef struct lvx_visual_options {
  * lvx_attention_forward over keys and values that are projected tile by tile and never kept: all queries are gathered
  * first, while the first tile is projected; every tile is projected once; partial results go home at the end.
  *
- * @param features [B, Skv, width] of this rank, dtype of q
- * Otherwise as lvx_attention_forward; a collective call.
+ * @param features [B, Skv, width] of this rank, dtype of q; finite wherever a tile is seen
+ * Otherwise as lvx_attention_forward; a collective call, with projections of one kind. The strategy in the statistics is
+ * LVX_QUERY_GATHER, since that is what moves.
  */
 LVX_API lvx_status lvx_visual_forward(lvx_group group, const lvx_visual_options* options,
                                       const lvx_projection* projection, const lvx_tensor* q,
@@ -565,6 +592,22 @@ LVX_API lvx_status lvx_reference_backward(double scale, const lvx_tensor* q, con
                                           const lvx_tensor* bias, const lvx_tensor* o, const lvx_tensor* lse,
                                           const lvx_tensor* d_o, const lvx_tensor* dq, const lvx_tensor* dk,
                                           const lvx_tensor* dv, const lvx_tensor* dbias);
+
+/* ---- What calls will need ---------------------------------------------------------------------------------------- */
+
+/**
+ * Bytes that the kernels need beside their arguments for these queries and keys, forward and backward: a part of
+ * lvx_statistics.peak_bytes. dtype_code and dtype_bits are those of lvx_dl_dtype.
+ */
+LVX_API lvx_status lvx_attention_scratch(lvx_device device, int32_t dtype_code, int32_t dtype_bits,
+                                         int64_t batch, int64_t queries, int64_t keys, int32_t query_heads,
+                                         int32_t key_heads, int32_t head_dim, uint64_t* forward,
+                                         uint64_t* backward);
+
+/** The same for projecting rows of features, counted over the batch. */
+LVX_API lvx_status lvx_projection_scratch(lvx_device device, int32_t dtype_code, int32_t dtype_bits,
+                                          int64_t rows, int64_t width, int32_t key_heads, int32_t head_dim,
+                                          uint64_t* forward, uint64_t* backward);
 
 /* ---- What this machine can do: yardsticks for the kernels ------------------------------------------------------- */
 

@@ -27,21 +27,11 @@ std::vector<std::span<const std::byte>> parts_of(const std::uint8_t* addresses, 
   return parts;
 }
 
-}  // namespace
+using Begin = std::unique_ptr<Bootstrap>(int rank, int size, const std::string& host,
+                                         double deadline_seconds);
 
-lvx_status lvx_group_load_engine(int32_t kind) {
-  return guard([&] {
-    if (kind < LVX_GROUP_SELF || kind > LVX_GROUP_MPI) {
-      throw Error(LVX_INVALID_ARGUMENT, "kind: expected an lvx_group_kind, " +
-                                            std::to_string(LVX_GROUP_SELF) + " to " +
-                                            std::to_string(LVX_GROUP_MPI) + ", got " + std::to_string(kind));
-    }
-    require_engine(static_cast<lvx_group_kind>(kind));
-  });
-}
-
-lvx_status lvx_gloo_begin(int32_t rank, int32_t size, const char* host, const lvx_group_options* options,
-                          lvx_bootstrap* bootstrap) {
+lvx_status begin(Begin& begin_engine, std::int32_t rank, std::int32_t size, const char* host,
+                 const lvx_group_options* options, lvx_bootstrap* bootstrap) {
   return guard([&] {
     require_not_null(bootstrap, "bootstrap");
     require_size(size);
@@ -49,11 +39,35 @@ lvx_status lvx_gloo_begin(int32_t rank, int32_t size, const char* host, const lv
     const GroupOptions wanted = read_group_options(options);
     require_no_links(wanted);
     *bootstrap = add_handle(std::make_shared<BootstrapObject>(
-        begin_gloo(rank, size, host == nullptr ? "" : host, wanted.deadline_seconds), wanted));
+        begin_engine(rank, size, host == nullptr ? "" : host, wanted.deadline_seconds), wanted));
   });
 }
 
-lvx_status lvx_gloo_address(lvx_bootstrap bootstrap, uint8_t* address, uint64_t capacity, uint64_t* length) {
+}  // namespace
+
+lvx_status lvx_group_load_engine(int32_t kind) {
+  return guard([&] {
+    if (kind < LVX_GROUP_SELF || kind > LVX_GROUP_NCCL) {
+      throw Error(LVX_INVALID_ARGUMENT, "kind: expected an lvx_group_kind, " +
+                                            std::to_string(LVX_GROUP_SELF) + " to " +
+                                            std::to_string(LVX_GROUP_NCCL) + ", got " + std::to_string(kind));
+    }
+    require_engine(static_cast<lvx_group_kind>(kind));
+  });
+}
+
+lvx_status lvx_gloo_begin(int32_t rank, int32_t size, const char* host, const lvx_group_options* options,
+                          lvx_bootstrap* bootstrap) {
+  return begin(begin_gloo, rank, size, host, options, bootstrap);
+}
+
+lvx_status lvx_nccl_begin(int32_t rank, int32_t size, const char* host, const lvx_group_options* options,
+                          lvx_bootstrap* bootstrap) {
+  return begin(begin_nccl, rank, size, host, options, bootstrap);
+}
+
+lvx_status lvx_bootstrap_address(lvx_bootstrap bootstrap, uint8_t* address, uint64_t capacity,
+                                 uint64_t* length) {
   return guard([&] {
     require_not_null(length, "length");
     if (capacity > 0) require_not_null(address, "address");
@@ -64,8 +78,8 @@ lvx_status lvx_gloo_address(lvx_bootstrap bootstrap, uint8_t* address, uint64_t 
   });
 }
 
-lvx_status lvx_gloo_connect(lvx_bootstrap bootstrap, lvx_device device, const uint8_t* addresses,
-                            uint64_t bytes, lvx_group* group) {
+lvx_status lvx_bootstrap_connect(lvx_bootstrap bootstrap, lvx_device device, const uint8_t* addresses,
+                                 uint64_t bytes, lvx_group* group) {
   return guard([&] {
     require_not_null(addresses, "addresses");
     require_not_null(group, "group");
@@ -73,12 +87,13 @@ lvx_status lvx_gloo_connect(lvx_bootstrap bootstrap, lvx_device device, const ui
     const InUse use(object->busy, "bootstrap");
     auto owner = find_handle<DeviceObject>(device);
     const auto parts = parts_of(addresses, bytes, object->bootstrap->size());
-    *group = add_handle(
-        std::make_shared<GroupObject>(std::move(owner), object->bootstrap->connect(parts), object->options));
+    auto transport = object->bootstrap->connect(parts, owner->device);
+    *group =
+        add_handle(std::make_shared<GroupObject>(std::move(owner), std::move(transport), object->options));
   });
 }
 
-lvx_status lvx_gloo_close(lvx_bootstrap bootstrap) {
+lvx_status lvx_bootstrap_close(lvx_bootstrap bootstrap) {
   return guard([&] {
     const auto object = find_handle<BootstrapObject>(bootstrap);
     InUse use(object->busy, "bootstrap");
@@ -95,5 +110,31 @@ lvx_status lvx_group_create_mpi(lvx_device device, const lvx_group_options* opti
     auto owner = find_handle<DeviceObject>(device);
     *group = add_handle(
         std::make_shared<GroupObject>(std::move(owner), join_mpi(wanted.deadline_seconds), wanted));
+  });
+}
+
+lvx_status lvx_nccl_new_id(uint8_t* id) {
+  return guard([&] {
+    require_not_null(id, "id");
+    const NcclId made = new_nccl_id();
+    std::copy(made.begin(), made.end(), reinterpret_cast<std::byte*>(id));
+  });
+}
+
+lvx_status lvx_group_create_nccl(lvx_device device, int32_t rank, int32_t size, const uint8_t* id,
+                                 const char* host, const lvx_group_options* options, lvx_group* group) {
+  return guard([&] {
+    require_not_null(id, "id");
+    require_not_null(group, "group");
+    require_size(size);
+    require_rank(rank, size);
+    const GroupOptions wanted = read_group_options(options);
+    require_no_links(wanted);
+    auto owner = find_handle<DeviceObject>(device);
+    NcclId given{};
+    std::copy_n(reinterpret_cast<const std::byte*>(id), given.size(), given.begin());
+    auto transport =
+        join_nccl(given, rank, size, host == nullptr ? "" : host, wanted.deadline_seconds, owner->device);
+    *group = add_handle(std::make_shared<GroupObject>(std::move(owner), std::move(transport), wanted));
   });
 }

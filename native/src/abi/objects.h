@@ -102,10 +102,10 @@ struct WorldObject {
 struct BootstrapObject {
   static constexpr HandleType kType = HandleType::kBootstrap;
 
-  BootstrapObject(std::unique_ptr<GlooBootstrap> begun, const GroupOptions& group_options)
+  BootstrapObject(std::unique_ptr<Bootstrap> begun, const GroupOptions& group_options)
       : bootstrap(std::move(begun)), options(group_options) {}
 
-  const std::unique_ptr<GlooBootstrap> bootstrap;
+  const std::unique_ptr<Bootstrap> bootstrap;
   const GroupOptions options;
   std::atomic<bool> busy{false};
 };

@@ -21,6 +21,7 @@ struct CheckedProjectionGradients {
 
 inline std::vector<const CheckedTensor*> pointers_to(const std::vector<CheckedTensor>& tensors) {
   std::vector<const CheckedTensor*> pointers;
+  pointers.reserve(tensors.size());
   for (const CheckedTensor& tensor : tensors) pointers.push_back(&tensor);
   return pointers;
 }

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -43,6 +44,32 @@ struct BackwardArguments {
 };
 
 class LayerOperations;
+
+// A queue of work beside the device's own stream, for a library that brings kernels of its own (NCCL). Used by one
+// thread.
+class SideStream {
+ public:
+  virtual ~SideStream() = default;
+  SideStream() = default;
+  SideStream(const SideStream&) = delete;
+  SideStream& operator=(const SideStream&) = delete;
+
+  // What the library takes for it, for instance a cudaStream_t.
+  virtual void* handle() = 0;
+  // What is put on it from now on begins when the device has done all that it was given so far.
+  virtual void follow_device() = 0;
+  // Puts a copy on it; either side may be host memory, which stays until the copy is done.
+  virtual void copy(const std::byte* from, std::byte* to, std::size_t bytes) = 0;
+
+  // The end of all that was on it when mark was called.
+  class Mark {
+   public:
+    virtual ~Mark() = default;
+    // Throws Error(LVX_DEVICE_ERROR).
+    virtual bool passed() = 0;
+  };
+  virtual std::unique_ptr<Mark> mark() = 0;
+};
 
 class Device {
  public:
@@ -90,6 +117,8 @@ class Device {
 
   // What layers do beside attention.
   virtual LayerOperations& layers() = 0;
+  // Makes the device the calling thread's current one. Null: the device has no streams, all is done when it returns.
+  virtual std::unique_ptr<SideStream> side_stream() { return nullptr; }
 
   // Yardsticks, in seconds.
   virtual double probe_gemm(std::int64_t n) = 0;

@@ -13,12 +13,16 @@ namespace {
 struct Plugin {
   const char* file;
   const char* engine;
-  const char* packages;  // Debian's, to build it; to run it
-  const char* runtime_packages;
+  const char* build;     // where it is built
+  const char* packages;  // Debian's, to run it
 };
 
-constexpr Plugin kGloo = {"liblvx_gloo.so", "Gloo", "libgloo-dev", "libgloo0"};
-constexpr Plugin kMpi = {"liblvx_mpi.so", "MPI", "libopenmpi-dev", "libopenmpi3 and openmpi-bin"};
+constexpr Plugin kGloo = {"liblvx_gloo.so", "Gloo",
+                          "it is built where Gloo's headers are (Debian: libgloo-dev)", "libgloo0"};
+constexpr Plugin kMpi = {"liblvx_mpi.so", "MPI",
+                         "it is built where MPI's headers are (Debian: libopenmpi-dev)",
+                         "libopenmpi3 and openmpi-bin"};
+constexpr Plugin kNccl = {"liblvx_nccl.so", "NCCL", "it is part of every build", "libnccl2"};
 
 // Plugins lie beside the library that this code is in.
 std::filesystem::path own_directory() {
@@ -39,14 +43,12 @@ void* load(const Plugin& plugin) {
   const std::filesystem::path file = own_directory() / plugin.file;
   if (!std::filesystem::exists(file)) {
     throw Error(LVX_MISSING_LIBRARY, std::string("this build has no ") + plugin.engine +
-                                         " engine: there is no " + file.string() + "; it is built where " +
-                                         plugin.engine + "'s headers are (Debian: " + plugin.packages + ")");
+                                         " engine: there is no " + file.string() + "; " + plugin.build);
   }
   void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
-    throw Error(LVX_MISSING_LIBRARY, std::string("the ") + plugin.engine +
-                                         " engine cannot be loaded: " + last_link_error() +
-                                         " (Debian: install " + plugin.runtime_packages + ")");
+    throw Error(LVX_MISSING_LIBRARY, std::string("the ") + plugin.engine + " engine cannot be loaded: " +
+                                         last_link_error() + " (Debian: install " + plugin.packages + ")");
   }
   return library;
 }
@@ -74,10 +76,26 @@ void* load_matching(const Plugin& plugin) {
 
 }  // namespace
 
-std::unique_ptr<GlooBootstrap> begin_gloo(int rank, int size, const std::string& host,
-                                          double deadline_seconds) {
-  auto* begin = find<PluginBeginGloo>(load_matching(kGloo), kGloo, kPluginBeginGloo);
-  return std::unique_ptr<GlooBootstrap>(begin(rank, size, host.c_str(), deadline_seconds));
+std::unique_ptr<Bootstrap> begin_gloo(int rank, int size, const std::string& host, double deadline_seconds) {
+  auto* begin = find<PluginBegin>(load_matching(kGloo), kGloo, kPluginBeginGloo);
+  return std::unique_ptr<Bootstrap>(begin(rank, size, host.c_str(), deadline_seconds));
+}
+
+std::unique_ptr<Bootstrap> begin_nccl(int rank, int size, const std::string& host, double deadline_seconds) {
+  auto* begin = find<PluginBegin>(load_matching(kNccl), kNccl, kPluginBeginNccl);
+  return std::unique_ptr<Bootstrap>(begin(rank, size, host.c_str(), deadline_seconds));
+}
+
+NcclId new_nccl_id() {
+  NcclId id{};
+  find<PluginNewNcclId>(load_matching(kNccl), kNccl, kPluginNewNcclId)(id.data());
+  return id;
+}
+
+std::unique_ptr<Transport> join_nccl(const NcclId& id, int rank, int size, const std::string& host,
+                                     double deadline_seconds, const std::shared_ptr<Device>& device) {
+  auto* join = find<PluginJoinNccl>(load_matching(kNccl), kNccl, kPluginJoinNccl);
+  return std::unique_ptr<Transport>(join(id.data(), rank, size, host.c_str(), deadline_seconds, device));
 }
 
 std::unique_ptr<Transport> join_mpi(double deadline_seconds) {
@@ -95,6 +113,9 @@ void require_engine(lvx_group_kind kind) {
       return;
     case LVX_GROUP_MPI:
       load_matching(kMpi);
+      return;
+    case LVX_GROUP_NCCL:
+      find<PluginRequireNccl>(load_matching(kNccl), kNccl, kPluginRequireNccl)();
       return;
   }
   throw Error(LVX_INVALID_ARGUMENT, "kind: " + std::to_string(kind) + " is no lvx_group_kind");

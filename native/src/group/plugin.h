@@ -1,37 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
 // Engines that join processes live in shared libraries of their own, loaded when asked for, so that one build serves
-// machines with and without Gloo and MPI.
+// machines with and without Gloo, MPI and NCCL.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "device/device.h"
 #include "group/transport.h"
 
 namespace lvx {
 
 // One rank of a group to be: reachable, not yet connected. The addresses travel by whatever way the caller has.
-class GlooBootstrap {
+class Bootstrap {
  public:
-  virtual ~GlooBootstrap() = default;
-  GlooBootstrap() = default;
-  GlooBootstrap(const GlooBootstrap&) = delete;
-  GlooBootstrap& operator=(const GlooBootstrap&) = delete;
+  virtual ~Bootstrap() = default;
+  Bootstrap() = default;
+  Bootstrap(const Bootstrap&) = delete;
+  Bootstrap& operator=(const Bootstrap&) = delete;
 
   virtual int rank() const = 0;
   virtual int size() const = 0;
   virtual std::span<const std::byte> address() const = 0;
   // Once only. addresses are those of all ranks in rank order. Throws Error(LVX_INVALID_ARGUMENT) for one that is no
   // address of this group, Error(LVX_PEER_LOST) or Error(LVX_DEADLINE_EXCEEDED) naming a rank that cannot be reached.
-  virtual std::unique_ptr<Transport> connect(const std::vector<std::span<const std::byte>>& addresses) = 0;
+  // Error(LVX_UNSUPPORTED) for a device whose memory the engine does not move.
+  virtual std::unique_ptr<Transport> connect(const std::vector<std::span<const std::byte>>& addresses,
+                                             const std::shared_ptr<Device>& device) = 0;
 };
 
 // host: the name or address by which the others reach this machine, empty for what its own name resolves to.
-std::unique_ptr<GlooBootstrap> begin_gloo(int rank, int size, const std::string& host,
-                                          double deadline_seconds);
+std::unique_ptr<Bootstrap> begin_gloo(int rank, int size, const std::string& host, double deadline_seconds);
+std::unique_ptr<Bootstrap> begin_nccl(int rank, int size, const std::string& host, double deadline_seconds);
+
+// What NCCL calls a unique id: made by one rank, told to all.
+using NcclId = std::array<std::byte, LVX_NCCL_ID_BYTES>;
+NcclId new_nccl_id();
+// All ranks that have the id do this at the same time. Throws as Bootstrap::connect does, but cannot name a rank that
+// does not come.
+std::unique_ptr<Transport> join_nccl(const NcclId& id, int rank, int size, const std::string& host,
+                                     double deadline_seconds, const std::shared_ptr<Device>& device);
 
 // The processes that an MPI launcher has started; rank and size are theirs.
 std::unique_ptr<Transport> join_mpi(double deadline_seconds);
@@ -42,11 +54,19 @@ void require_engine(lvx_group_kind kind);
 // What the plugins export, by these names; they hand over what they return.
 extern "C" {
 using PluginVersion = const char*();
-using PluginBeginGloo = GlooBootstrap*(int rank, int size, const char* host, double deadline_seconds);
+using PluginBegin = Bootstrap*(int rank, int size, const char* host, double deadline_seconds);
 using PluginJoinMpi = Transport*(double deadline_seconds);
+using PluginRequireNccl = void();
+using PluginNewNcclId = void(std::byte* id);
+using PluginJoinNccl = Transport*(const std::byte* id, int rank, int size, const char* host,
+                                  double deadline_seconds, const std::shared_ptr<Device>& device);
 }
 inline constexpr const char* kPluginVersion = "lvx_plugin_version";
 inline constexpr const char* kPluginBeginGloo = "lvx_plugin_begin_gloo";
 inline constexpr const char* kPluginJoinMpi = "lvx_plugin_join_mpi";
+inline constexpr const char* kPluginRequireNccl = "lvx_plugin_require_nccl";
+inline constexpr const char* kPluginNewNcclId = "lvx_plugin_new_nccl_id";
+inline constexpr const char* kPluginBeginNccl = "lvx_plugin_begin_nccl";
+inline constexpr const char* kPluginJoinNccl = "lvx_plugin_join_nccl";
 
 }  // namespace lvx

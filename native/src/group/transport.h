@@ -55,7 +55,8 @@ class Transport {
   virtual void collect(std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
                        Clock::time_point deadline) = 0;
 
-  // The data plane. Memory of a transfer belongs to it until wait has returned, or leave if wait has thrown; then no
+  // The data plane. An engine may carry out starts one after the other, so no start may need, to end, what a peer
+  // starts only after something that needs a later start of this rank. Memory of a transfer belongs to it until wait has returned, or leave if wait has thrown; then no
   // peer touches it any more. wait throws as collect does.
   virtual Ticket start(std::span<const Transfer> transfers) = 0;
   virtual void wait(Ticket ticket, Clock::time_point deadline) = 0;

@@ -2,6 +2,8 @@
 // Ways to spoil one tensor of a valid call, so that the call is wrong for certain.
 #pragma once
 
+#include <algorithm>
+
 #include "fuzz_calls.h"
 
 namespace lvx::test {
@@ -116,13 +118,15 @@ inline void spoil_overlap(TensorCall& call, Argument& output, Dice& dice) {
   for (Argument& argument : call.arguments) {
     if (&argument != &output && argument.tensor) others.push_back(&argument);
   }
-  const auto other = static_cast<std::size_t>(dice.between(0, static_cast<std::int64_t>(others.size()) - 1));
-  output.tensor->tensor.data = others[other]->tensor->memory.data();
+  const Argument& other =
+      *others[static_cast<std::size_t>(dice.between(0, static_cast<std::int64_t>(others.size()) - 1))];
   // Some outputs may be the very tensor that they are computed from, but none may lie a little beside it.
-  const bool like = others[other]->tensor->shape == output.tensor->shape;
-  if (like && output.tensor->shape.size() > 2) {
-    output.tensor->tensor.byte_offset = output.tensor->tensor.dtype.bits / 8u;
-  }
+  const bool like = other.tensor->shape == output.tensor->shape && output.tensor->shape.size() > 2;
+  const bool single = std::all_of(output.tensor->shape.begin(), output.tensor->shape.end(),
+                                  [](std::int64_t extent) { return extent == 1; });
+  if (like && single) return spoil_address(output, dice);  // beside it is clear of it
+  output.tensor->tensor.data = other.tensor->memory.data();
+  if (like) output.tensor->tensor.byte_offset = output.tensor->tensor.dtype.bits / 8u;
 }
 
 // What was done, for messages.

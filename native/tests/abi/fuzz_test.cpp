@@ -8,22 +8,24 @@
 
 #include "fuzz_layer_calls.h"
 #include "fuzz_spoil.h"
+#include "fuzz_visual_calls.h"
 
 namespace lvx::test {
 namespace {
 
-constexpr int kTensorCalls = 24000;
+constexpr int kTensorCalls = 32000;
 constexpr int kHandleCalls = 8000;
 
 // The words that messages begin with.
 const std::set<std::string> kArguments = {
-    "q",     "k",       "v",       "visibility", "bias",    "o",         "lse",      "d_o",
-    "dq",    "dk",      "dv",      "dbias",      "delta",   "o_part",    "lse_part", "group",
-    "world", "rank",    "size",    "device",     "options", "scale",     "buffer",   "data",
-    "bytes", "info",    "seconds", "x",          "w",       "b",         "y",        "dx",
-    "dw",    "db",      "dy",      "weight",     "dweight", "positions", "gate",     "up",
-    "dgate", "dup",     "branch",  "live",       "dbranch", "a",         "da",       "n",
-    "count", "records", "fields",  "statistics", "error",   "operation", "reason"};
+    "q",         "k",        "v",       "visibility", "bias",    "o",         "lse",      "d_o",
+    "dq",        "dk",       "dv",      "dbias",      "delta",   "o_part",    "lse_part", "group",
+    "world",     "rank",     "size",    "device",     "options", "scale",     "buffer",   "data",
+    "bytes",     "info",     "seconds", "x",          "w",       "b",         "y",        "dx",
+    "dw",        "db",       "dy",      "weight",     "dweight", "positions", "gate",     "up",
+    "dgate",     "dup",      "branch",  "live",       "dbranch", "a",         "da",       "n",
+    "count",     "records",  "fields",  "statistics", "error",   "operation", "reason",   "projection",
+    "gradients", "features", "raw_k",   "d_features"};
 
 // The call failed, and its message begins with an argument.
 void expect_refused(lvx_status status, const std::string& what) {
@@ -114,8 +116,9 @@ TEST_F(Fuzz, TensorsOfEveryKind) {
   int valid = 0;
   for (int i = 0; i < kTensorCalls && !HasFailure(); ++i) {
     Dice dice(static_cast<std::uint64_t>(i));
-    TensorCall call =
-        dice.one_in(2) ? random_layer_call(dice, device) : random_tensor_call(dice, device, group);
+    TensorCall call = dice.one_in(3)   ? random_layer_call(dice, device)
+                      : dice.one_in(2) ? random_visual_call(dice, device, group)
+                                       : random_tensor_call(dice, device, group);
     call.options_pointer = &call.options;
     if (dice.one_in(10)) {
       EXPECT_EQ(call.run(), LVX_OK) << "seed " << i << ", " << call.function << ": " << error_now().message;

@@ -9,6 +9,7 @@
 
 #include "support/gloo_ranks.h"
 #include "support/local_ranks.h"
+#include "support/nccl_ranks.h"
 
 namespace lvx::test {
 namespace {
@@ -24,13 +25,23 @@ Announcement forward_of(std::int64_t head_dim) {
 
 std::span<std::byte> bytes_of(std::vector<int>& values) { return std::as_writable_bytes(std::span(values)); }
 
-enum class Engine { kLocal, kGloo };
+enum class Engine { kLocal, kGloo, kNccl, kNcclStreams, kNcclById };
 
 class EveryGroup : public testing::TestWithParam<Engine> {
  protected:
   static std::vector<std::exception_ptr> run(int size, const GroupOptions& options, const RankBody& body) {
-    return GetParam() == Engine::kLocal ? run_ranks(size, options, body)
-                                        : run_gloo_ranks(size, options, body);
+    switch (GetParam()) {
+      case Engine::kGloo:
+        return run_gloo_ranks(size, options, body);
+      case Engine::kNccl:
+        return run_nccl_ranks(size, options, body);
+      case Engine::kNcclStreams:
+        return run_nccl_ranks(size, options, body, {.streams = true});
+      case Engine::kNcclById:
+        return run_nccl_ranks(size, options, body, {.streams = true, .by_id = true});
+      default:
+        return run_ranks(size, options, body);
+    }
   }
   static void run_well(int size, const RankBody& body) {
     for (const std::exception_ptr& thrown : run(size, {}, body)) {
@@ -43,6 +54,8 @@ INSTANTIATE_TEST_SUITE_P(Local, EveryGroup, testing::Values(Engine::kLocal));
 #if LVX_HAS_GLOO
 INSTANTIATE_TEST_SUITE_P(Gloo, EveryGroup, testing::Values(Engine::kGloo));
 #endif
+INSTANTIATE_TEST_SUITE_P(Nccl, EveryGroup,
+                         testing::Values(Engine::kNccl, Engine::kNcclStreams, Engine::kNcclById));
 
 // Each rank sends its numbers to all others, in several rounds with messages of uneven length.
 TEST_P(EveryGroup, DeliversEveryMessageInOrder) {

@@ -7,6 +7,7 @@
 
 #include "support/counting_device.h"
 #include "support/expected_traffic.h"
+#include "support/gloo_ranks.h"
 #include "support/local_ranks.h"
 #include "support/visual_shares.h"
 
@@ -114,6 +115,19 @@ TEST(Tiled, TwoRunsGiveTheSameBits) {
     EXPECT_EQ(sums[0].weight, sums[1].weight) << "seed " << seed;
   }
 }
+
+#if LVX_HAS_GLOO
+TEST(Tiled, RanksMayBeJoinedByConnections) {
+  for (std::uint64_t seed = 2000; seed < 2010; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const VisualProblem visual(seed);
+    VisualResults results(visual);
+    run_gloo_ranks_well(visual.random.ranks,
+                        [&](Group& group) { compute_visual_share(group, visual, results); });
+    expect_equal(results, visual_reference(visual));
+  }
+}
+#endif
 
 TEST(Tiled, RanksMustProjectAlike) {
   const VisualProblem visual(3);

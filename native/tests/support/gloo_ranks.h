@@ -10,7 +10,7 @@ namespace lvx::test {
 // What each rank threw, null where it came through.
 inline std::vector<std::exception_ptr> run_gloo_ranks(int size, const GroupOptions& options,
                                                       const RankBody& body) {
-  std::vector<std::unique_ptr<GlooBootstrap>> bootstraps;
+  std::vector<std::unique_ptr<Bootstrap>> bootstraps;
   std::vector<std::span<const std::byte>> addresses;
   for (int rank = 0; rank < size; ++rank) {
     bootstraps.push_back(begin_gloo(rank, size, "127.0.0.1", 20));
@@ -22,7 +22,7 @@ inline std::vector<std::exception_ptr> run_gloo_ranks(int size, const GroupOptio
     threads.emplace_back([&, rank] {
       try {
         std::shared_ptr<Device> device = make_cpu_device({.threads = 1});
-        Group group(bootstraps[static_cast<std::size_t>(rank)]->connect(addresses), device, options);
+        Group group(bootstraps[static_cast<std::size_t>(rank)]->connect(addresses, device), device, options);
         body(group);
       } catch (...) {
         thrown[static_cast<std::size_t>(rank)] = std::current_exception();

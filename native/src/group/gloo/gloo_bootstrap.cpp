@@ -2,7 +2,6 @@
 // The plugin liblvx_gloo.so: makes a rank reachable, then connects it to all others.
 #include <gloo/common/error.h>
 #include <gloo/transport/address.h>
-#include <gloo/transport/pair.h>
 #include <gloo/transport/tcp/device.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "group/gloo/gloo_connections.h"
 #include "group/gloo/gloo_fabric.h"
 #include "group/gloo/signals.h"
 #include "group/plugin.h"
@@ -23,9 +23,9 @@ using std::chrono::milliseconds;
 // Gloo itself waits five times its time-out for a connection.
 constexpr double kGlooConnectFactor = 5;
 
-constexpr std::array<char, 8> kMagic = {'l', 'v', 'x', 'g', 'l', 'o', 'o', '1'};
+constexpr std::array<char, 8> kMagic = {'l', 'v', 'x', 'g', 'l', 'o', 'o', '2'};
 
-// An address: this, then one of Gloo's addresses for each rank in rank order, zeros for the own.
+// An address: this, then for each lane Gloo's addresses for each rank in rank order, zeros for the own.
 struct AddressHeader {
   std::array<char, 8> magic = kMagic;
   std::array<char, 16> version{};
@@ -46,21 +46,18 @@ AddressHeader header_of(int rank, int size) {
   return header;
 }
 
-class Bootstrap final : public GlooBootstrap {
+class GlooBootstrap final : public Bootstrap {
  public:
-  Bootstrap(int rank, int size, const std::string& host, double deadline_seconds)
+  GlooBootstrap(int rank, int size, const std::string& host, double deadline_seconds)
       : header_(header_of(rank, size)) {
     const NoPipeSignal guard;
     gloo::transport::tcp::attr attributes;
     attributes.hostname = host;
     try {
       device_ = gloo::transport::tcp::CreateDevice(attributes);
-      context_ = device_->createContext(rank, size);
-      context_->setTimeout(milliseconds(
-          static_cast<std::int64_t>(std::max(1.0, deadline_seconds * 1000 / kGlooConnectFactor))));
-      for (int peer = 0; peer < size; ++peer) {
-        if (peer != rank) context_->createPair(peer);
-      }
+      const milliseconds timeout(
+          static_cast<std::int64_t>(std::max(1.0, deadline_seconds * 1000 / kGlooConnectFactor)));
+      connections_ = std::make_unique<GlooConnections>(*device_, rank, size, timeout);
     } catch (const std::exception& error) {
       throw Error(LVX_INVALID_ARGUMENT, "host: cannot be reached by the name '" + host +
                                             "', expected a name or an address of this machine (" +
@@ -72,35 +69,42 @@ class Bootstrap final : public GlooBootstrap {
   int rank() const override { return header_.rank; }
   int size() const override { return header_.size; }
   std::span<const std::byte> address() const override { return address_; }
-  std::unique_ptr<Transport> connect(const std::vector<std::span<const std::byte>>& addresses) override;
+  std::unique_ptr<Transport> connect(const std::vector<std::span<const std::byte>>& addresses,
+                                     const std::shared_ptr<Device>& device) override;
 
  private:
+  // Where the address for a pair lies within the whole.
+  std::size_t offset_of(int lane, int peer) const {
+    return sizeof(AddressHeader) + static_cast<std::size_t>(lane * size() + peer) * kPairBytes;
+  }
   void write_address();
   AddressHeader read_header(int peer, std::span<const std::byte> address) const;
   void check(const std::vector<std::span<const std::byte>>& addresses) const;
+  void connect(GlooConnections& connections, int lane, int peer, std::span<const std::byte> address);
 
   AddressHeader header_;
   std::shared_ptr<gloo::transport::Device> device_;
-  std::shared_ptr<gloo::transport::Context> context_;
+  std::unique_ptr<GlooConnections> connections_;
   std::vector<std::byte> address_;
 };
 
-void Bootstrap::write_address() {
-  address_.resize(sizeof(AddressHeader) + static_cast<std::size_t>(size()) * kPairBytes);
-  for (int peer = 0; peer < size(); ++peer) {
-    if (peer == rank()) continue;
-    const gloo::transport::Address& own = context_->getPair(peer)->address();
-    const std::vector<char> bytes = own.bytes();
-    const std::string text = own.str();
-    header_.pair_bytes = static_cast<std::uint32_t>(bytes.size());
-    if (text.starts_with("[127.") || text.starts_with("[::1]")) header_.loopback = 1;
-    std::memcpy(address_.data() + sizeof(AddressHeader) + static_cast<std::size_t>(peer) * kPairBytes,
-                bytes.data(), std::min(bytes.size(), kPairBytes));
+void GlooBootstrap::write_address() {
+  address_.resize(offset_of(GlooConnections::kLanes, 0));
+  for (int lane = 0; lane < GlooConnections::kLanes; ++lane) {
+    for (int peer = 0; peer < size(); ++peer) {
+      if (peer == rank()) continue;
+      const gloo::transport::Address& own = connections_->pair(lane, peer)->address();
+      const std::vector<char> bytes = own.bytes();
+      const std::string text = own.str();
+      header_.pair_bytes = static_cast<std::uint32_t>(bytes.size());
+      if (text.starts_with("[127.") || text.starts_with("[::1]")) header_.loopback = 1;
+      std::memcpy(address_.data() + offset_of(lane, peer), bytes.data(), std::min(bytes.size(), kPairBytes));
+    }
   }
   std::memcpy(address_.data(), &header_, sizeof(header_));
 }
 
-AddressHeader Bootstrap::read_header(int peer, std::span<const std::byte> address) const {
+AddressHeader GlooBootstrap::read_header(int peer, std::span<const std::byte> address) const {
   const std::string name = "address of rank " + std::to_string(peer);
   AddressHeader header;
   if (address.size() != address_.size()) {
@@ -125,7 +129,7 @@ AddressHeader Bootstrap::read_header(int peer, std::span<const std::byte> addres
 }
 
 // A rank on the loopback device can be reached from its own machine only.
-void Bootstrap::check(const std::vector<std::span<const std::byte>>& addresses) const {
+void GlooBootstrap::check(const std::vector<std::span<const std::byte>>& addresses) const {
   for (int peer = 0; peer < size(); ++peer) {
     const AddressHeader theirs = read_header(peer, addresses[static_cast<std::size_t>(peer)]);
     if (theirs.loopback == header_.loopback) continue;
@@ -138,28 +142,35 @@ void Bootstrap::check(const std::vector<std::span<const std::byte>>& addresses) 
   }
 }
 
-std::unique_ptr<Transport> Bootstrap::connect(const std::vector<std::span<const std::byte>>& addresses) {
-  if (!context_) throw Error(LVX_INVALID_STATE, "bootstrap: it was connected already");
+void GlooBootstrap::connect(GlooConnections& connections, int lane, int peer,
+                            std::span<const std::byte> address) {
+  const auto* theirs = reinterpret_cast<const char*>(address.data()) + offset_of(lane, rank());
+  try {
+    connections.pair(lane, peer)->connect(std::vector<char>(theirs, theirs + header_.pair_bytes));
+  } catch (const std::exception& error) {
+    const std::string reason = error.what();
+    const bool late = reason.find("imeout") != reason.npos;
+    throw Error(late ? LVX_DEADLINE_EXCEEDED : LVX_PEER_LOST,
+                "rank " + std::to_string(peer) +
+                    (late ? " did not connect within the deadline" : " cannot be reached") + " (" + reason +
+                    ")",
+                peer);
+  }
+}
+
+std::unique_ptr<Transport> GlooBootstrap::connect(const std::vector<std::span<const std::byte>>& addresses,
+                                                  const std::shared_ptr<Device>&) {
+  if (!connections_) throw Error(LVX_INVALID_STATE, "bootstrap: it was connected already");
   check(addresses);
   const NoPipeSignal guard;
-  const std::shared_ptr<gloo::transport::Context> context = std::move(context_);
+  std::unique_ptr<GlooConnections> connections = std::move(connections_);
   for (int peer = 0; peer < size(); ++peer) {
     if (peer == rank()) continue;
-    const auto* theirs = reinterpret_cast<const char*>(addresses[static_cast<std::size_t>(peer)].data()) +
-                         sizeof(AddressHeader) + static_cast<std::size_t>(rank()) * kPairBytes;
-    try {
-      context->getPair(peer)->connect(std::vector<char>(theirs, theirs + header_.pair_bytes));
-    } catch (const std::exception& error) {
-      const std::string reason = error.what();
-      const bool late = reason.find("imeout") != reason.npos;
-      throw Error(late ? LVX_DEADLINE_EXCEEDED : LVX_PEER_LOST,
-                  "rank " + std::to_string(peer) +
-                      (late ? " did not connect within the deadline" : " cannot be reached") + " (" + reason +
-                      ")",
-                  peer);
+    for (int lane = 0; lane < GlooConnections::kLanes; ++lane) {
+      connect(*connections, lane, peer, addresses[static_cast<std::size_t>(peer)]);
     }
   }
-  return std::make_unique<RemoteTransport>(std::make_unique<GlooFabric>(context));
+  return std::make_unique<RemoteTransport>(std::make_unique<GlooFabric>(std::move(connections)));
 }
 
 }  // namespace
@@ -169,9 +180,9 @@ extern "C" {
 
 __attribute__((visibility("default"))) const char* lvx_plugin_version() { return LVX_VERSION; }
 
-__attribute__((visibility("default"))) lvx::GlooBootstrap* lvx_plugin_begin_gloo(int rank, int size,
-                                                                                 const char* host,
-                                                                                 double deadline_seconds) {
-  return new lvx::Bootstrap(rank, size, host, deadline_seconds);
+__attribute__((visibility("default"))) lvx::Bootstrap* lvx_plugin_begin_gloo(int rank, int size,
+                                                                             const char* host,
+                                                                             double deadline_seconds) {
+  return new lvx::GlooBootstrap(rank, size, host, deadline_seconds);
 }
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every pair carries two kinds of messages, each numbered by itself: data (even slots) and frames (odd slots).
+// Every connection carries two kinds of messages, each numbered by itself: data (even slots) and frames (odd slots).
 #include "group/gloo/gloo_fabric.h"
 
 #include <gloo/common/error.h>
-#include <gloo/transport/pair.h>
 
 #include <utility>
 
@@ -41,14 +40,16 @@ class GlooFabric::Exchange final : public Fabric::Operation {
   Exchange(GlooFabric& fabric, const Transfer& transfer)
       : fabric_(fabric),
         transfer_(transfer),
-        buffer_(fabric.context_->createUnboundBuffer(transfer.data, transfer.bytes)) {
+        buffer_(sends() ? fabric.connections_->buffer_to(transfer.peer, transfer.data, transfer.bytes)
+                        : fabric.connections_->buffer_from(transfer.peer, transfer.data, transfer.bytes)) {
+    GlooConnections& connections = *fabric_.connections_;
     Peer& peer = fabric_.at(transfer.peer);
     const std::lock_guard lock(peer.mutex);
-    auto& pair = fabric_.context_->getPair(transfer.peer);
-    if (transfer.direction == Transfer::Direction::kSend) {
-      pair->send(buffer_.get(), slot_of_data(peer.data_sent++), 0, transfer.bytes);
+    if (sends()) {
+      connections.to(transfer.peer)->send(buffer_.get(), slot_of_data(peer.data_sent++), 0, transfer.bytes);
     } else {
-      pair->recv(buffer_.get(), slot_of_data(peer.data_received++), 0, transfer.bytes);
+      connections.from(transfer.peer)
+          ->recv(buffer_.get(), slot_of_data(peer.data_received++), 0, transfer.bytes);
     }
   }
 
@@ -62,15 +63,18 @@ class GlooFabric::Exchange final : public Fabric::Operation {
     }
     return finished_;
   }
+  int peer() override { return transfer_.peer; }
 
  private:
+  bool sends() const { return transfer_.direction == Transfer::Direction::kSend; }
+
   GlooFabric& fabric_;
   const Transfer transfer_;
   const Buffer buffer_;
   bool finished_ = false;
 };
 
-GlooFabric::GlooFabric(std::shared_ptr<gloo::transport::Context> context) : context_(std::move(context)) {
+GlooFabric::GlooFabric(std::unique_ptr<GlooConnections> connections) : connections_(std::move(connections)) {
   for (int peer = 0; peer < size(); ++peer) peers_.push_back(std::make_unique<Peer>());
 }
 
@@ -91,9 +95,9 @@ void GlooFabric::open(Mailbox& mailbox) {
 void GlooFabric::expect_frames(int peer) {
   for (std::size_t i = 0; i < kFramesAhead; ++i) {
     Incoming& incoming = at(peer).incoming[i];
-    incoming.buffer = context_->createUnboundBuffer(&incoming.frame, sizeof(Frame));
+    incoming.buffer = connections_->buffer_from(peer, &incoming.frame, sizeof(Frame));
     try {
-      context_->getPair(peer)->recv(incoming.buffer.get(), slot_of_frame(i), 0, sizeof(Frame));
+      connections_->from(peer)->recv(incoming.buffer.get(), slot_of_frame(i), 0, sizeof(Frame));
     } catch (const std::exception& error) {
       mailbox_->connection_lost(peer, text_of(error));
     }
@@ -115,8 +119,8 @@ void GlooFabric::listen(int peer) {
       forget_acknowledged(from, frame.acknowledged);
       const std::optional<Frame> answer = mailbox_->deliver(peer, frame);
       if (answer) post(peer, *answer);
-      context_->getPair(peer)->recv(incoming.buffer.get(), slot_of_frame(number + kFramesAhead), 0,
-                                    sizeof(Frame));
+      connections_->from(peer)->recv(incoming.buffer.get(), slot_of_frame(number + kFramesAhead), 0,
+                                     sizeof(Frame));
     }
   } catch (const gloo::Exception& error) {
     mailbox_->connection_lost(peer, text_of(error));
@@ -132,9 +136,9 @@ void GlooFabric::post(int peer, Frame frame) noexcept {
     const std::lock_guard lock(to.mutex);
     frame.acknowledged = to.frames_received;
     Outgoing& outgoing = to.unacknowledged.emplace_back(Outgoing{frame, nullptr});
-    outgoing.buffer = context_->createUnboundBuffer(&outgoing.frame, frame.wire_bytes());
-    context_->getPair(peer)->send(outgoing.buffer.get(), slot_of_frame(to.frames_sent++), 0,
-                                  frame.wire_bytes());
+    outgoing.buffer = connections_->buffer_to(peer, &outgoing.frame, frame.wire_bytes());
+    connections_->to(peer)->send(outgoing.buffer.get(), slot_of_frame(to.frames_sent++), 0,
+                                 frame.wire_bytes());
   } catch (const std::exception& error) {
     mailbox_->await_end_of(peer, Clock::now() + kFarewellPatience);
     mailbox_->connection_lost(peer, text_of(error));
@@ -148,14 +152,17 @@ void GlooFabric::forget_acknowledged(Peer& peer, std::uint64_t acknowledged) {
   }
 }
 
-std::unique_ptr<Fabric::Operation> GlooFabric::start(const Transfer& transfer) {
+void GlooFabric::start(std::span<const Transfer> transfers, Operations& started) {
   const NoPipeSignal guard;
-  try {
-    return std::make_unique<Exchange>(*this, transfer);
-  } catch (const gloo::Exception& error) {
-    mailbox_->await_end_of(transfer.peer, Clock::now() + kFarewellPatience);
-    mailbox_->connection_lost(transfer.peer, text_of(error));
-    mailbox_->throw_lost(transfer.peer);
+  started.reserve(transfers.size());
+  for (const Transfer& transfer : transfers) {
+    try {
+      started.push_back(std::make_unique<Exchange>(*this, transfer));
+    } catch (const gloo::Exception& error) {
+      mailbox_->await_end_of(transfer.peer, Clock::now() + kFarewellPatience);
+      mailbox_->connection_lost(transfer.peer, text_of(error));
+      mailbox_->throw_lost(transfer.peer);
+    }
   }
 }
 
@@ -212,7 +219,7 @@ void GlooFabric::close(int culprit) noexcept {
   }
   flush(culprit);
   // A closed pair touches no memory any more; only then may buffers go.
-  for (int peer = 0; peer < size(); ++peer) context_->getPair(peer).reset();
+  for (int peer = 0; peer < size(); ++peer) connections_->close(peer);
   for (const auto& peer : peers_) {
     peer->unacknowledged.clear();
     for (Incoming& incoming : peer->incoming) incoming.buffer.reset();

@@ -2,8 +2,6 @@
 // Processes joined by Gloo's TCP pairs.
 #pragma once
 
-#include <gloo/transport/context.h>
-
 #include <array>
 #include <atomic>
 #include <condition_variable>
@@ -13,27 +11,28 @@
 #include <thread>
 #include <vector>
 
+#include "group/gloo/gloo_connections.h"
 #include "group/remote/fabric.h"
 
 namespace lvx {
 
 class GlooFabric final : public Fabric {
  public:
-  // All pairs of the context are connected.
-  explicit GlooFabric(std::shared_ptr<gloo::transport::Context> context);
+  // All are connected.
+  explicit GlooFabric(std::unique_ptr<GlooConnections> connections);
   ~GlooFabric() override;
 
   lvx_group_kind kind() const override { return LVX_GROUP_GLOO; }
-  int rank() const override { return context_->rank; }
-  int size() const override { return context_->size; }
+  int rank() const override { return connections_->rank(); }
+  int size() const override { return connections_->size(); }
   void open(Mailbox& mailbox) override;
   void post(int peer, Frame frame) noexcept override;
-  std::unique_ptr<Operation> start(const Transfer& transfer) override;
+  void start(std::span<const Transfer> transfers, Operations& started) override;
   void close(int culprit) noexcept override;
 
  private:
   class Exchange;
-  using Buffer = std::unique_ptr<gloo::transport::UnboundBuffer>;
+  using Buffer = GlooConnections::Buffer;
 
   // Frames are received ahead of need, so that a peer that leaves can say so at once.
   static constexpr std::size_t kFramesAhead = 4;
@@ -66,7 +65,7 @@ class GlooFabric final : public Fabric {
   void tick();
   void flush(int culprit);
 
-  std::shared_ptr<gloo::transport::Context> context_;
+  std::unique_ptr<GlooConnections> connections_;
   std::vector<std::unique_ptr<Peer>> peers_;
   Mailbox* mailbox_ = nullptr;
   std::atomic<bool> closing_{false};

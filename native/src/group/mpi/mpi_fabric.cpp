@@ -35,6 +35,7 @@ class MpiFabric::Exchange final : public Fabric::Operation {
       return false;
     }
   }
+  int peer() override { return transfer_->peer; }
 
  private:
   MpiFabric& fabric_;
@@ -94,9 +95,12 @@ void MpiFabric::post(int peer, Frame frame) noexcept {
   }
 }
 
-std::unique_ptr<Fabric::Operation> MpiFabric::start(const Transfer& transfer) {
-  return std::make_unique<Exchange>(
-      *this, submit({transfer.direction, transfer.peer, tag_of_data(), transfer.data, transfer.bytes}));
+void MpiFabric::start(std::span<const Transfer> transfers, Operations& started) {
+  started.reserve(transfers.size());
+  for (const Transfer& transfer : transfers) {
+    started.push_back(std::make_unique<Exchange>(
+        *this, submit({transfer.direction, transfer.peer, tag_of_data(), transfer.data, transfer.bytes})));
+  }
 }
 
 void MpiFabric::close(int culprit) noexcept {

@@ -20,7 +20,7 @@ class MpiFabric final : public Fabric {
   int size() const override { return engine_.size(); }
   void open(Mailbox& mailbox) override;
   void post(int peer, Frame frame) noexcept override;
-  std::unique_ptr<Operation> start(const Transfer& transfer) override;
+  void start(std::span<const Transfer> transfers, Operations& started) override;
   void close(int culprit) noexcept override;
 
  private:

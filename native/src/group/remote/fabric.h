@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an engine (Gloo, MPI) must be able to do so that processes can be the ranks of a group.
+// What an engine (Gloo, MPI, NCCL) must be able to do so that processes can be the ranks of a group.
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "group/remote/frame.h"
 #include "group/transport.h"
@@ -14,7 +16,7 @@ class Mailbox;
 
 class Fabric {
  public:
-  // One transfer under way. Destroyed when finished, or after close.
+  // One transfer under way, or several that end together. Destroyed when finished, or after close.
   class Operation {
    public:
     virtual ~Operation() = default;
@@ -22,9 +24,12 @@ class Fabric {
     Operation(const Operation&) = delete;
     Operation& operator=(const Operation&) = delete;
 
-    // Waits some milliseconds at most; true once the transfer is done.
+    // Waits some milliseconds at most; true once it is done.
     virtual bool finished() = 0;
+    // The rank that it waits for.
+    virtual int peer() = 0;
   };
+  using Operations = std::vector<std::unique_ptr<Operation>>;
 
   virtual ~Fabric() = default;
   Fabric() = default;
@@ -41,7 +46,8 @@ class Fabric {
   // Sends a frame to a peer; never blocks, any thread may call. Failure is the end of the connection.
   virtual void post(int peer, Frame frame) noexcept = 0;
 
-  virtual std::unique_ptr<Operation> start(const Transfer& transfer) = 0;
+  // Adds what was started to started, also what was before it throws.
+  virtual void start(std::span<const Transfer> transfers, Operations& started) = 0;
 
   // Lets what was posted go out to all but the culprit, for a moment at most, and ends all connections: no operation
   // touches memory any more, and the mailbox gets nothing more.

@@ -14,7 +14,7 @@ struct Frame {
     kControl = 1,   // a part of a rank's message of one round
     kFarewell = 2,  // the sender has left; rank names the culprit, payload says why
     kProbe = 3,     // whom do you wait for?
-    kState = 4      // rank: the one that the sender waits for, or -1
+    kState = 4      // rank: the one that the sender waits for, or -1; round: its transfers with the receiver
   };
 
   static constexpr std::size_t kBytes = 2048;

@@ -33,10 +33,12 @@ std::optional<Frame> Mailbox::deliver(int peer, const Frame& frame) {
       answer.emplace();
       answer->type = Frame::Type::kState;
       answer->rank = waiting_for_;
+      answer->round = state.transfers;
       break;
     case Frame::Type::kState:
       state.answered = true;
       state.waits_for = frame.rank >= 0 && frame.rank < size() ? frame.rank : -1;
+      state.transfers_begun = frame.round;
       break;
     default:
       throw Error(LVX_PEER_LOST, "sent a message of unknown type", peer);
@@ -80,6 +82,22 @@ bool Mailbox::gone(int peer) {
 void Mailbox::await_end_of(int peer, Clock::time_point until) {
   Lock lock(mutex_);
   changed_.wait_until(lock, until, [&] { return at(peer).gone; });
+}
+
+int Mailbox::await_any_end(Clock::time_point until) {
+  Lock lock(mutex_);
+  changed_.wait_until(lock, until, [&] { return first_gone() >= 0; });
+  return first_gone();
+}
+
+void Mailbox::count_transfer(int peer) {
+  const Lock lock(mutex_);
+  ++at(peer).transfers;
+}
+
+std::uint64_t Mailbox::transfers_begun_by(int peer) {
+  const Lock lock(mutex_);
+  return at(peer).transfers_begun;
 }
 
 bool Mailbox::complete(Peer& peer, std::uint64_t round) {
@@ -138,21 +156,34 @@ void Mailbox::forget_answers() {
   for (Peer& peer : peers_) peer.answered = false;
 }
 
-void Mailbox::throw_late(int peer, Clock::time_point until) {
-  Lock lock(mutex_);
-  waiting_for_ = peer;
-  const auto first_gone = [&] {
-    return std::find_if(peers_.begin(), peers_.end(), [](const Peer& other) { return other.gone; });
-  };
-  // Somebody who knows more may leave meanwhile and say so.
+int Mailbox::first_gone() const {
+  const auto found = std::find_if(peers_.begin(), peers_.end(), [](const Peer& other) { return other.gone; });
+  return found == peers_.end() ? -1 : static_cast<int>(found - peers_.begin());
+}
+
+// Somebody who knows more may leave meanwhile and say so.
+void Mailbox::await_answers(Lock& lock, Clock::time_point until) {
   changed_.wait_until(lock, until, [&] {
-    return first_gone() != peers_.end() || std::all_of(peers_.begin(), peers_.end(), [&](const Peer& other) {
+    return first_gone() >= 0 || std::all_of(peers_.begin(), peers_.end(), [&](const Peer& other) {
              return &other == &at(rank_) || other.answered;
            });
   });
-  if (const auto found = first_gone(); found != peers_.end()) {
-    throw_lost_locked(static_cast<int>(found - peers_.begin()));
+  if (first_gone() >= 0) throw_lost_locked(first_gone());
+}
+
+int Mailbox::silent_peer(Clock::time_point until) {
+  Lock lock(mutex_);
+  await_answers(lock, until);
+  for (int peer = 0; peer < size(); ++peer) {
+    if (peer != rank_ && !at(peer).answered) return peer;
   }
+  return -1;
+}
+
+void Mailbox::throw_late(int peer, Clock::time_point until) {
+  Lock lock(mutex_);
+  waiting_for_ = peer;
+  await_answers(lock, until);
   const int culprit = root_of_wait(peer);
   throw Error(LVX_DEADLINE_EXCEEDED,
               "rank " + std::to_string(culprit) + " did not answer within the deadline" +

@@ -35,6 +35,14 @@ class Mailbox {
   bool gone(int peer);
   // Waits until the peer is gone or the time has come.
   void await_end_of(int peer, Clock::time_point until);
+  // Likewise for any peer; the first that is gone, or -1.
+  int await_any_end(Clock::time_point until);
+
+  // Counts the transfers with a peer that this rank has begun, and tells how many the peer had begun with this rank when
+  // it last answered a probe: by that an engine that does not know which of its transfers is held up sees who has not
+  // come yet.
+  void count_transfer(int peer);
+  std::uint64_t transfers_begun_by(int peer);
 
   // Fills all but this rank's part with the messages of a round. Returns the peer whose message is missing when the
   // time has come, or -1. Throws Error(LVX_PEER_LOST) for one that is gone.
@@ -49,6 +57,8 @@ class Mailbox {
   // probe after forget_answers. Waits for their answers until the time has come.
   void forget_answers();
   [[noreturn]] void throw_late(int peer, Clock::time_point until);
+  // The first live peer that has not answered when the time has come, or -1. Throws Error(LVX_PEER_LOST) if one is gone.
+  int silent_peer(Clock::time_point until);
 
  private:
   using Lock = std::unique_lock<std::mutex>;
@@ -64,12 +74,16 @@ class Mailbox {
     std::map<std::uint64_t, Message> rounds;
     bool answered = false;
     int waits_for = -1;
+    std::uint64_t transfers = 0;        // with this rank, begun by this rank
+    std::uint64_t transfers_begun = 0;  // by the peer, when it last answered
   };
 
   int size() const { return static_cast<int>(peers_.size()); }
   Peer& at(int peer) { return peers_[static_cast<std::size_t>(peer)]; }
   void take_part(Peer& peer, const Frame& frame);
   bool complete(Peer& peer, std::uint64_t round);
+  void await_answers(Lock& lock, Clock::time_point until);
+  int first_gone() const;
   int root_of_wait(int peer);
   [[noreturn]] void throw_lost_locked(int peer);
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/error.h"
+
 namespace lvx {
 namespace {
 
@@ -15,7 +17,12 @@ constexpr std::chrono::milliseconds kPatienceWithAnswers{1500};
 
 RemoteTransport::RemoteTransport(std::unique_ptr<Fabric> fabric)
     : mailbox_(fabric->rank(), fabric->size()), fabric_(std::move(fabric)) {
-  fabric_->open(mailbox_);
+  try {
+    fabric_->open(mailbox_);
+  } catch (const Error& error) {
+    leave(error.peer() < 0 ? rank() : error.peer(), error.what());
+    throw;
+  }
 }
 
 RemoteTransport::~RemoteTransport() { leave(rank(), "closed its group"); }
@@ -52,23 +59,22 @@ void RemoteTransport::collect(std::uint64_t round, std::span<std::byte> all, std
 }
 
 Ticket RemoteTransport::start(std::span<const Transfer> transfers) {
-  std::vector<Started>& started = started_[++last_ticket_];
-  started.reserve(transfers.size());
-  for (const Transfer& transfer : transfers) started.push_back({transfer.peer, fabric_->start(transfer)});
+  fabric_->start(transfers, started_[++last_ticket_]);
   return last_ticket_;
 }
 
 void RemoteTransport::wait(Ticket ticket, Clock::time_point deadline) {
   const auto found = started_.find(ticket);
   if (found == started_.end()) return;
-  for (const Started& transfer : found->second) {
-    mailbox_.waiting_for(transfer.peer);
+  for (const auto& operation : found->second) {
     for (;;) {
+      const int peer = operation->peer();
+      mailbox_.waiting_for(peer);
       // Asked first: what a peer sent before it left counts.
-      const bool gone = mailbox_.gone(transfer.peer);
-      if (transfer.operation->finished()) break;
-      if (gone) mailbox_.throw_lost(transfer.peer);
-      if (Clock::now() >= deadline) throw_late(transfer.peer);
+      const bool gone = mailbox_.gone(peer);
+      if (operation->finished()) break;
+      if (gone) mailbox_.throw_lost(peer);
+      if (Clock::now() >= deadline) throw_late(operation->peer());
     }
   }
   mailbox_.waiting_for(-1);

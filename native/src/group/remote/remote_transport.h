@@ -28,11 +28,6 @@ class RemoteTransport final : public Transport {
   void leave(int culprit, const std::string& reason) noexcept override;
 
  private:
-  struct Started {
-    int peer;
-    std::unique_ptr<Fabric::Operation> operation;
-  };
-
   template <typename Work>
   void for_each_peer(Work&& work);
   [[noreturn]] void throw_late(int peer);
@@ -40,7 +35,7 @@ class RemoteTransport final : public Transport {
   Mailbox mailbox_;
   std::unique_ptr<Fabric> fabric_;
   std::vector<std::byte> published_;
-  std::map<Ticket, std::vector<Started>> started_;
+  std::map<Ticket, Fabric::Operations> started_;
   Ticket last_ticket_ = 0;
   bool left_ = false;
 };

@@ -7,6 +7,7 @@ import java.lang.foreign.ValueLayout;
 import org.lvxattn.bindings.generated.Lvx;
 import org.lvxattn.bindings.generated.lvx_cpu_options;
 import org.lvxattn.bindings.generated.lvx_device_info;
+import org.lvxattn.plan.KernelScratch;
 
 /**
  * What computes, and the memory it computes in.
@@ -110,6 +111,18 @@ public final class Device implements AutoCloseable {
     try (Arena arena = Arena.ofConfined()) {
       return lvx_device_info.peak_bytes(query(arena));
     }
+  }
+
+  /**
+   * What this device's kernels need beside their arguments, for predicting memory. Its answers can
+   * be had while the device is open, from the thread that owns it.
+   *
+   * @throws IllegalStateException if the device was closed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public KernelScratch kernelScratch() {
+    requireUsable("device");
+    return new DeviceScratch(this);
   }
 
   /** The thread that may use the device and everything made on it. */

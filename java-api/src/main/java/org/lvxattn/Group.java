@@ -115,10 +115,106 @@ public final class Group implements AutoCloseable {
     Arguments.present(device, "device").requireUsable("device");
     Arguments.present(rendezvous, "rendezvous");
     Arguments.present(options, "options");
-    try (GlooBootstrap bootstrap = new GlooBootstrap(rank, size, host, options)) {
-      List<byte[]> addresses =
-          rendezvous.allGather(rank, size, bootstrap.address(), options.deadline());
-      return bootstrap.connect(device, addresses);
+    try (ProcessBootstrap bootstrap = ProcessBootstrap.gloo(rank, size, host, options)) {
+      return bootstrap.meet(device, rank, rendezvous);
+    }
+  }
+
+  /**
+   * One rank of a group whose ranks are CUDA devices, joined by NCCL 2.18 or later. As {@link
+   * #gloo} otherwise, and as exact about a rank that fails or does not come: data moves by NCCL,
+   * what ranks agree on over TCP. A process may have several ranks, each with a device and a thread
+   * of its own.
+   *
+   * <p>NCCL is looked for where the system finds libraries and in the CUDA toolkit; the environment
+   * variable {@code LVX_NCCL_LIBRARY} names the file where it is elsewhere, as in pip's wheels.
+   *
+   * @param rank of this device, 0 to size - 1
+   * @param size number of ranks, 1 to 4096
+   * @param rendezvous how they find each other
+   * @param host the name or address of this machine by which the others reach it; null for what its
+   *     own name resolves to
+   * @param options of the group; the deadline also bounds the rendezvous and NCCL's connecting
+   * @throws NullPointerException if device, rendezvous or options is null
+   * @throws IllegalArgumentException if rank or size is out of range, or host is not this machine
+   * @throws IllegalStateException if the device was closed
+   * @throws UnsupportedRequestException if the device is no CUDA device
+   * @throws GroupException naming a rank that did not come or cannot be reached
+   * @throws LvxException with {@link Status#MISSING_LIBRARY} if NCCL is not installed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public static Group nccl(
+      Device device,
+      int rank,
+      int size,
+      Rendezvous rendezvous,
+      @Nullable String host,
+      GroupOptions options) {
+    Arguments.present(device, "device").requireUsable("device");
+    Arguments.present(rendezvous, "rendezvous");
+    Arguments.present(options, "options");
+    try (ProcessBootstrap bootstrap = ProcessBootstrap.nccl(rank, size, host, options)) {
+      return bootstrap.meet(device, rank, rendezvous);
+    }
+  }
+
+  /**
+   * One rank of a group of all ranks that pass the same id at the same time: for schedulers that
+   * can spread a few bytes, and no more. A rank that does not come cannot be named then.
+   *
+   * @param id what {@link #newNcclId} gave one of the ranks, or NCCL's own {@code ncclGetUniqueId};
+   *     128 bytes
+   * @throws IllegalArgumentException if id has another length, and as with a rendezvous
+   * @throws DeadlineExceededException if some rank did not come
+   * @see #nccl(Device, int, int, Rendezvous, String, GroupOptions)
+   */
+  public static Group nccl(
+      Device device, int rank, int size, byte[] id, @Nullable String host, GroupOptions options) {
+    Arguments.present(device, "device").requireUsable("device");
+    Arguments.present(id, "id");
+    Arguments.present(options, "options");
+    Arguments.require(
+        id.length == Lvx.LVX_NCCL_ID_BYTES(),
+        "id has " + id.length + " bytes; " + Lvx.LVX_NCCL_ID_BYTES() + " were expected");
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment handle = arena.allocate(ValueLayout.JAVA_LONG);
+      MemorySegment name = host == null ? MemorySegment.NULL : arena.allocateFrom(host);
+      NativeCalls.check(
+          Lvx.lvx_group_create_nccl(
+              device.handle(),
+              rank,
+              size,
+              arena.allocateFrom(ValueLayout.JAVA_BYTE, id),
+              name,
+              options.toNative(arena),
+              handle));
+      return new Group(device, handle.get(ValueLayout.JAVA_LONG, 0), options);
+    }
+  }
+
+  /**
+   * What NCCL calls a unique id: one rank makes it, all pass it to {@link #nccl(Device, int, int,
+   * byte[], String, GroupOptions)}. It serves one group.
+   *
+   * @return 128 bytes
+   * @throws LvxException with {@link Status#MISSING_LIBRARY} if NCCL is not installed
+   * @throws LinkageError if the native library cannot be loaded
+   */
+  public static byte[] newNcclId() {
+    NativeCalls.load();
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment id = arena.allocate(Lvx.LVX_NCCL_ID_BYTES());
+      NativeCalls.check(Lvx.lvx_nccl_new_id(id));
+      return id.toArray(ValueLayout.JAVA_BYTE);
+    }
+  }
+
+  /** The processes that MPI has started, joined by NCCL: MPI only tells their addresses. */
+  private static Group ncclByMpi(Device device, @Nullable String host, GroupOptions options) {
+    try (Device cpu = Device.cpu(CpuOptions.defaults().withThreads(1));
+        Group processes = mpi(cpu, options)) {
+      Rendezvous rendezvous = (rank, size, mine, timeout) -> processes.allGather(mine);
+      return nccl(device, processes.rank(), processes.size(), rendezvous, host, options);
     }
   }
 
@@ -164,6 +260,10 @@ public final class Group implements AutoCloseable {
    *   <li>Otherwise a group of one rank.
    * </ul>
    *
+   * <p>{@code LVX_GROUP} says which engine joins the processes: {@code gloo}, {@code mpi} or {@code
+   * nccl}, which meets by {@code MASTER_ADDR} or by MPI. Where it is not set, devices other than
+   * CPUs are joined by NCCL.
+   *
    * @throws NullPointerException if an argument is null
    * @throws IllegalStateException if the device was closed or the environment makes no sense; the
    *     message names the variable
@@ -172,25 +272,39 @@ public final class Group implements AutoCloseable {
    * @throws WrongThreadException if another thread owns the device
    */
   public static Group fromEnvironment(Device device, GroupOptions options) {
-    return fromEnvironment(device, options, System::getenv);
+    return fromEnvironment(device, null, options, System::getenv);
+  }
+
+  /**
+   * As {@link #fromEnvironment(Device, GroupOptions)}, with an engine of the caller's choice.
+   *
+   * @param engine {@link Kind#GLOO}, {@link Kind#MPI} or {@link Kind#NCCL}
+   * @throws IllegalArgumentException if engine is another
+   * @throws IllegalStateException if the device was closed or the environment makes no sense, or
+   *     nothing that the engine can use
+   */
+  public static Group fromEnvironment(Device device, Kind engine, GroupOptions options) {
+    return fromEnvironment(device, Arguments.present(engine, "engine"), options, System::getenv);
   }
 
   static Group fromEnvironment(
-      Device device, GroupOptions options, UnaryOperator<@Nullable String> variables) {
+      Device device,
+      @Nullable Kind engine,
+      GroupOptions options,
+      UnaryOperator<@Nullable String> variables) {
     Arguments.present(device, "device").requireUsable("device");
     Arguments.present(options, "options");
-    LaunchEnvironment launch = LaunchEnvironment.read(variables);
+    LaunchEnvironment launch = LaunchEnvironment.read(variables, device.kind(), engine);
+    int rank = launch.rank();
+    int size = launch.size();
     return switch (launch.kind()) {
       case SELF -> self(device, options);
       case MPI -> mpi(device, options);
       case GLOO ->
-          gloo(
-              device,
-              launch.rank(),
-              launch.size(),
-              Rendezvous.tcp(launch.masterHost(), launch.masterPort()),
-              launch.ownHost(variables),
-              options);
+          gloo(device, rank, size, launch.rendezvous(), launch.ownHost(variables), options);
+      case NCCL ->
+          nccl(device, rank, size, launch.rendezvous(), launch.ownHost(variables), options);
+      case NCCL_BY_MPI -> ncclByMpi(device, LaunchEnvironment.anyHost(variables), options);
     };
   }
 
@@ -203,7 +317,9 @@ public final class Group implements AutoCloseable {
     /** Ranks are processes, joined by Gloo over TCP. */
     GLOO(Lvx.LVX_GROUP_GLOO()),
     /** Ranks are processes, joined by MPI. */
-    MPI(Lvx.LVX_GROUP_MPI());
+    MPI(Lvx.LVX_GROUP_MPI()),
+    /** Ranks are CUDA devices, of any processes, joined by NCCL. */
+    NCCL(Lvx.LVX_GROUP_NCCL());
 
     private final int code;
 

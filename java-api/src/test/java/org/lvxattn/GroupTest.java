@@ -64,24 +64,26 @@ class GroupTest {
   @Test
   void theEnvironmentDecidesWhoComputes() {
     try (Group group =
-        Group.fromEnvironment(device, GroupOptions.defaults(), Map.<String, String>of()::get)) {
+        Group.fromEnvironment(
+            device, null, GroupOptions.defaults(), Map.<String, String>of()::get)) {
       assertThat(group.size()).isEqualTo(1);
     }
     try (Group group =
-        Group.fromEnvironment(device, GroupOptions.defaults(), Map.of("WORLD_SIZE", "1")::get)) {
+        Group.fromEnvironment(
+            device, null, GroupOptions.defaults(), Map.of("WORLD_SIZE", "1")::get)) {
       assertThat(group.size()).isEqualTo(1);
     }
     assertThatIllegalStateException()
         .isThrownBy(
             () ->
                 Group.fromEnvironment(
-                    device, GroupOptions.defaults(), Map.of("WORLD_SIZE", "two")::get))
+                    device, null, GroupOptions.defaults(), Map.of("WORLD_SIZE", "two")::get))
         .withMessageContaining("WORLD_SIZE is 'two'");
     assertThatIllegalStateException()
         .isThrownBy(
             () ->
                 Group.fromEnvironment(
-                    device, GroupOptions.defaults(), Map.of("WORLD_SIZE", "0")::get));
+                    device, null, GroupOptions.defaults(), Map.of("WORLD_SIZE", "0")::get));
   }
 
   @Test

@@ -129,24 +129,60 @@ class RendezvousTest {
   void aHalfSetEnvironmentNamesWhatIsMissing() {
     Map<String, String> whole =
         Map.of("RANK", "1", "WORLD_SIZE", "3", "MASTER_ADDR", "127.0.0.1", "MASTER_PORT", "29500");
-    assertThat(LaunchEnvironment.read(whole::get))
+    assertThat(read(whole))
         .isEqualTo(new LaunchEnvironment(LaunchEnvironment.Kind.GLOO, 1, 3, "127.0.0.1", 29500));
     for (String name : whole.keySet()) {
       Map<String, String> half = new HashMap<>(whole);
       half.remove(name);
-      assertThatIllegalStateException()
-          .isThrownBy(() -> LaunchEnvironment.read(half::get))
-          .withMessageContaining(name);
+      assertThatIllegalStateException().isThrownBy(() -> read(half)).withMessageContaining(name);
     }
     assertThatIllegalStateException()
         .isThrownBy(
             () -> {
               Map<String, String> wrong = new HashMap<>(whole);
               wrong.put("RANK", "3");
-              LaunchEnvironment.read(wrong::get);
+              read(wrong);
             })
         .withMessageContaining("RANK is 3; 0 to 2");
-    assertThat(LaunchEnvironment.read(Map.of("OMPI_COMM_WORLD_SIZE", "4")::get).kind())
+    assertThat(read(Map.of("OMPI_COMM_WORLD_SIZE", "4")).kind())
         .isEqualTo(LaunchEnvironment.Kind.MPI);
+  }
+
+  @Test
+  void theEngineIsTheEnvironmentsOrTheCallers() {
+    Map<String, String> ranks =
+        Map.of("RANK", "0", "WORLD_SIZE", "2", "MASTER_ADDR", "127.0.0.1", "MASTER_PORT", "29500");
+    Map<String, String> mpi = Map.of("OMPI_COMM_WORLD_SIZE", "2");
+    assertThat(read(with(ranks, "nccl")).kind()).isEqualTo(LaunchEnvironment.Kind.NCCL);
+    assertThat(read(with(mpi, "nccl")).kind()).isEqualTo(LaunchEnvironment.Kind.NCCL_BY_MPI);
+    assertThat(read(with(Map.of(), "nccl")).kind()).isEqualTo(LaunchEnvironment.Kind.SELF);
+    Map<String, String> both = new HashMap<>(ranks);
+    both.putAll(mpi);
+    assertThat(read(both).kind()).isEqualTo(LaunchEnvironment.Kind.GLOO);
+    assertThat(read(with(both, "mpi")).kind()).isEqualTo(LaunchEnvironment.Kind.MPI);
+    assertThat(LaunchEnvironment.read(both::get, Device.Kind.CPU, Group.Kind.NCCL).kind())
+        .isEqualTo(LaunchEnvironment.Kind.NCCL);
+    assertThatIllegalStateException()
+        .isThrownBy(() -> read(with(ranks, "mpi")))
+        .withMessageContaining("OMPI_COMM_WORLD_SIZE");
+    assertThatIllegalStateException()
+        .isThrownBy(() -> read(with(mpi, "gloo")))
+        .withMessageContaining("RANK is missing");
+    assertThatIllegalStateException()
+        .isThrownBy(() -> read(with(ranks, "tcp")))
+        .withMessageContaining("LVX_GROUP is 'tcp'");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> LaunchEnvironment.read(ranks::get, Device.Kind.CPU, Group.Kind.LOCAL))
+        .withMessageContaining("engine is LOCAL");
+  }
+
+  private static LaunchEnvironment read(Map<String, String> variables) {
+    return LaunchEnvironment.read(variables::get, Device.Kind.CPU, null);
+  }
+
+  private static Map<String, String> with(Map<String, String> variables, String engine) {
+    Map<String, String> more = new HashMap<>(variables);
+    more.put("LVX_GROUP", engine);
+    return more;
   }
 }

@@ -54,7 +54,7 @@ final class Choices {
   static final class GroupWord implements ITypeConverter<String> {
     @Override
     public String convert(String word) {
-      return oneOf("group", List.of("local", "gloo", "mpi"), List.of("nccl"), word);
+      return oneOf("group", List.of("local", "gloo", "mpi", "nccl"), List.of(), word);
     }
   }
 

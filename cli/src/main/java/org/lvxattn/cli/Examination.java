@@ -31,11 +31,8 @@ final class Examination {
       items.add(tool(tool, "needed only to build from source; install it by your package manager"));
     }
     items.add(tool("nvcc", "needed only to build CUDA kernels; part of NVIDIA's CUDA Toolkit"));
-    for (String engine : List.of("cuda", "nccl")) {
-      items.add(
-          new Item(
-              engine, Status.ABSENT, "not part of this version, which computes on the CPU", ""));
-    }
+    items.add(
+        new Item("cuda", Status.ABSENT, "not part of this version, which computes on the CPU", ""));
     return items;
   }
 
@@ -70,6 +67,7 @@ final class Examination {
       items.add(cpu());
       items.add(engine("gloo", Group.Kind.GLOO));
       items.add(engine("mpi", Group.Kind.MPI));
+      items.add(engine("nccl", Group.Kind.NCCL));
     } catch (LinkageError e) {
       items.add(
           new Item(
@@ -106,7 +104,8 @@ final class Examination {
   private static Item engine(String name, Group.Kind kind) {
     try {
       Group.loadEngine(kind);
-      return Item.ok(name, "ranks can be processes");
+      return Item.ok(
+          name, kind == Group.Kind.NCCL ? "ranks can be CUDA devices" : "ranks can be processes");
     } catch (LvxException e) {
       return new Item(
           name, Status.ABSENT, String.valueOf(e.getMessage()), "needed only for --group " + name);

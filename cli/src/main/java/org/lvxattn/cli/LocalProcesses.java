@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
 import org.lvxattn.Device;
 
 /**
- * Starts this command again as several processes of this machine, the ranks of a Gloo group, with
- * the environment that torchrun would give them. Rank 0 speaks for all.
+ * Starts this command again as several processes of this machine, the ranks of a group, with the
+ * environment that torchrun would give them. Rank 0 speaks for all.
  */
 final class LocalProcesses {
   /** Set in processes that end when their parent does. */

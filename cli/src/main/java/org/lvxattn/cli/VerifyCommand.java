@@ -68,7 +68,8 @@ final class VerifyCommand implements Callable<Integer> {
       converter = Choices.GroupWord.class,
       description =
           "What joins the ranks: local (default; threads), gloo (processes, started here unless"
-              + " RANK is set) or mpi (processes, started by mpirun).")
+              + " RANK is set), mpi (processes, started by mpirun) or nccl (CUDA devices, otherwise"
+              + " as gloo).")
   private String group = "local";
 
   @Option(

@@ -43,7 +43,6 @@ class UsageTest {
         "run --dtype int32                  | expected float64, float32, bfloat16 or float16",
         "run --dtype fp32                   | unknown dtype 'fp32'",
         "run --strategy FAST                | expected one of [AUTO",
-        "run --group nccl                   | group nccl is not part of this version",
         "run --group tcp                    | unknown group 'tcp', expected local or gloo or mpi",
         "run --device cuda                  | device cuda is not part of this version",
         "run --model gpt                    | unknown model 'gpt', expected one of llama3v-11b",

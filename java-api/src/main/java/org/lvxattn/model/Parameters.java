@@ -8,9 +8,12 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
+import java.util.function.Function;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
 import org.lvxattn.Tensor;
+import org.lvxattn.io.StoredTensor;
+import org.lvxattn.io.StoredTensors;
 
 /**
  * The parameters of layers, by the names that checkpoints give them. All lie on one device; linear
@@ -54,6 +57,70 @@ public final class Parameters implements AutoCloseable {
       return new Parameters(tensors, new ArrayList<>(tensors.values()));
     } catch (RuntimeException e) {
       made.closeAfter(e);
+      throw e;
+    }
+  }
+
+  /**
+   * Copies of a checkpoint's parameters.
+   *
+   * @param device where
+   * @param dtype of the copies; what is stored in another one is converted
+   * @param checkpoint safetensors, in one file or several
+   * @param prefix of the names in the checkpoint, for instance {@code
+   *     "language_model.model.layers.3."}
+   * @param shapes by name without the prefix, as layers tell them
+   * @throws NullPointerException if an argument is null
+   * @throws IllegalArgumentException if the checkpoint lacks one or has it in another shape
+   * @throws IllegalStateException if the checkpoint or the device was closed
+   * @throws org.lvxattn.OutOfDeviceMemoryException if memory or the device's budget does not
+   *     suffice
+   */
+  public static Parameters load(
+      Device device,
+      DType dtype,
+      StoredTensors checkpoint,
+      String prefix,
+      Map<String, long[]> shapes) {
+    return read(checkpoint, prefix, shapes, stored -> stored.load(device, dtype));
+  }
+
+  /**
+   * A checkpoint's parameters in the mapped file itself: nothing is copied, they cannot be written,
+   * and they are usable until the checkpoint is closed.
+   *
+   * @param device a device that computes with host memory
+   * @param checkpoint safetensors, in one file or several
+   * @param prefix of the names in the checkpoint
+   * @param shapes by name without the prefix, as layers tell them
+   * @throws NullPointerException if an argument is null
+   * @throws IllegalArgumentException if the checkpoint lacks one, has it in another shape, or has
+   *     not aligned it
+   * @throws IllegalStateException if the checkpoint or the device was closed
+   */
+  public static Parameters wrap(
+      Device device, StoredTensors checkpoint, String prefix, Map<String, long[]> shapes) {
+    return read(checkpoint, prefix, shapes, stored -> stored.wrap(device));
+  }
+
+  private static Parameters read(
+      StoredTensors checkpoint,
+      String prefix,
+      Map<String, long[]> shapes,
+      Function<StoredTensor, Tensor> reader) {
+    SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
+    try {
+      shapes.forEach(
+          (name, shape) -> {
+            StoredTensor stored = checkpoint.tensor(prefix + name);
+            Checks.require(
+                Arrays.equals(stored.shape(), shape),
+                "the checkpoint has " + stored + "; " + Arrays.toString(shape) + " was expected");
+            tensors.put(name, reader.apply(stored));
+          });
+      return new Parameters(tensors, new ArrayList<>(tensors.values()));
+    } catch (RuntimeException e) {
+      tensors.values().forEach(Tensor::close);
       throw e;
     }
   }
@@ -124,7 +191,7 @@ public final class Parameters implements AutoCloseable {
   }
 
   /**
-   * Closes what {@link #allocate} made.
+   * Closes what {@link #allocate}, {@link #load} or {@link #wrap} made.
    *
    * @throws IllegalStateException if that was done already
    * @throws WrongThreadException if another thread owns the device

@@ -24,9 +24,12 @@ import org.lvxattn.bindings.generated.lvx_dl_dtype;
 import org.lvxattn.bindings.generated.lvx_error;
 import org.lvxattn.bindings.generated.lvx_group_info;
 import org.lvxattn.bindings.generated.lvx_group_options;
+import org.lvxattn.bindings.generated.lvx_projection;
+import org.lvxattn.bindings.generated.lvx_projection_gradients;
 import org.lvxattn.bindings.generated.lvx_record;
 import org.lvxattn.bindings.generated.lvx_statistics;
 import org.lvxattn.bindings.generated.lvx_tensor;
+import org.lvxattn.bindings.generated.lvx_visual_options;
 
 /** Compares the bindings with what the library reports about itself: stale ones fail here. */
 class GeneratedBindingsTest {
@@ -41,9 +44,12 @@ class GeneratedBindingsTest {
           lvx_error.class,
           lvx_group_info.class,
           lvx_group_options.class,
+          lvx_projection.class,
+          lvx_projection_gradients.class,
           lvx_record.class,
           lvx_statistics.class,
-          lvx_tensor.class);
+          lvx_tensor.class,
+          lvx_visual_options.class);
 
   @BeforeAll
   static void load() {

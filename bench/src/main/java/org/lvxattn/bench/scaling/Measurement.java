@@ -11,20 +11,28 @@ import org.lvxattn.CrossAttention;
 import org.lvxattn.Group;
 import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
-import org.lvxattn.bench.Quantiles;
 import org.lvxattn.bench.RankTensors;
 import org.lvxattn.plan.Calibration;
 import org.lvxattn.plan.Machine;
 import org.lvxattn.plan.Pass;
 
 /**
- * Forward plus backward by several strategies on one group, in turns, and in every round the rates
- * of the kernels. By the group's clock, and the same on every rank.
+ * Forward plus backward by several strategies on one group, in turns, and the rates of the kernels
+ * before and after each: a machine's speed moves within a minute. By the group's clock, and the
+ * same on every rank.
  *
- * @param machine medians of the rates over the rounds
- * @param seconds of the slowest rank, by strategy and round
+ * @param machine mean of all rates
+ * @param timings by strategy
  */
-record Measurement(Machine machine, Map<Strategy, List<Double>> seconds) {
+record Measurement(Machine machine, Map<Strategy, Timing> timings) {
+  /**
+   * One strategy.
+   *
+   * @param machine mean of the rates before and after it
+   * @param seconds of the slowest rank, by round
+   */
+  record Timing(Machine machine, List<Double> seconds) {}
+
   /** Blocks with more keys are computed at the same rate. */
   private static final long RATE_KEYS = 8192;
 
@@ -36,16 +44,13 @@ record Measurement(Machine machine, Map<Strategy, List<Double>> seconds) {
    */
   static Measurement of(
       Group group, Point point, List<Strategy> strategies, int warmUps, int rounds) {
-    List<Machine> machines = new ArrayList<>();
+    Map<Strategy, List<Machine>> rates = new EnumMap<>(Strategy.class);
     Map<Strategy, List<Double>> seconds = new EnumMap<>(Strategy.class);
     Statistics statistics = Statistics.create();
     try (RankTensors tensors =
         new RankTensors(group, point.shard(group.rank()), point.dtype(), true)) {
       for (int round = -warmUps; round < rounds; round++) {
-        Machine machine = rates(group, point);
-        if (round >= 0) {
-          machines.add(machine);
-        }
+        Machine before = rates(group, point);
         for (Strategy strategy : strategies) {
           CrossAttention attention = RankTensors.attention(point.sizes(), strategy);
           group.barrier();
@@ -55,13 +60,20 @@ record Measurement(Machine machine, Map<Strategy, List<Double>> seconds) {
           tensors.backward(attention, statistics);
           mine += statistics.totalSeconds();
           double slowest = slowest(group, mine);
+          Machine after = rates(group, point);
           if (round >= 0) {
             seconds.computeIfAbsent(strategy, s -> new ArrayList<>()).add(slowest);
+            rates.computeIfAbsent(strategy, s -> new ArrayList<>()).addAll(List.of(before, after));
           }
+          before = after;
         }
       }
     }
-    return new Measurement(median(machines), seconds);
+    Map<Strategy, Timing> timings = new EnumMap<>(Strategy.class);
+    seconds.forEach(
+        (strategy, all) ->
+            timings.put(strategy, new Timing(mean(rates.getOrDefault(strategy, List.of())), all)));
+    return new Measurement(mean(rates.values().stream().flatMap(List::stream).toList()), timings);
   }
 
   /** Rates of the kernels on one rank's block. Collective. */
@@ -87,14 +99,16 @@ record Measurement(Machine machine, Map<Strategy, List<Double>> seconds) {
         .orElseThrow();
   }
 
-  private static Machine median(List<Machine> machines) {
+  private static Machine mean(List<Machine> machines) {
     return new Machine(
-        median(machines, Machine::forwardFlopsPerSecond),
-        median(machines, Machine::backwardFlopsPerSecond),
-        median(machines, Machine::memoryBytesPerSecond));
+        mean(machines, Machine::forwardFlopsPerSecond),
+        mean(machines, Machine::backwardFlopsPerSecond),
+        mean(machines, Machine::memoryBytesPerSecond));
   }
 
-  private static double median(List<Machine> machines, ToDoubleFunction<Machine> rate) {
-    return Quantiles.median(machines.stream().mapToDouble(rate).toArray());
+  /** The rate at which equal shares of work at each of the rates end together: times add up. */
+  private static double mean(List<Machine> machines, ToDoubleFunction<Machine> rate) {
+    return machines.size()
+        / machines.stream().mapToDouble(machine -> 1 / rate.applyAsDouble(machine)).sum();
   }
 }

@@ -15,8 +15,8 @@ import org.lvxattn.Strategy;
  * @param dtype of the tensors
  * @param keysPerQuery Skv / Sq
  * @param bytesPerSecond of a rank's link, each way
- * @param flopsPerByte what a rank computes while its link carries a byte, by the rates measured in
- *     the same rounds
+ * @param flopsPerByte what a rank computes while its link carries a byte, by the rates measured
+ *     before and after
  * @param strategy which one
  * @param seconds forward plus backward, slowest rank, median
  * @param lowSeconds the fastest round

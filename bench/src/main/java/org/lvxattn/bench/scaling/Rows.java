@@ -24,14 +24,18 @@ final class Rows {
 
   /** What was measured over links of that topology, beside the plan for it. */
   static List<Row> of(String series, Point point, Topology topology, Measurement measured) {
-    Plan plan = new Planner(measured.machine(), topology).plan(point.problem(), Pass.BOTH);
+    Strategy choice =
+        new Planner(measured.machine(), topology).plan(point.problem(), Pass.BOTH).choice();
     double bandwidth = topology.inter().bytesPerSecond();
     List<Row> rows = new ArrayList<>();
     measured
-        .seconds()
+        .timings()
         .forEach(
-            (strategy, all) -> {
-              double[] seconds = all.stream().mapToDouble(Double::doubleValue).toArray();
+            (strategy, timing) -> {
+              double[] seconds =
+                  timing.seconds().stream().mapToDouble(Double::doubleValue).toArray();
+              Machine machine = timing.machine();
+              Plan plan = new Planner(machine, topology).plan(point.problem(), Pass.BOTH);
               rows.add(
                   new Row(
                       series,
@@ -40,13 +44,13 @@ final class Rows {
                       point.dtype().toString(),
                       (double) point.sizes().keys() / point.sizes().queries(),
                       bandwidth,
-                      Measurement.rate(measured.machine(), point) / bandwidth,
+                      Measurement.rate(machine, point) / bandwidth,
                       strategy,
                       Quantiles.median(seconds),
                       Quantiles.of(0, seconds),
                       Quantiles.of(1, seconds),
                       plan.row(strategy).seconds(),
-                      strategy == plan.choice()));
+                      strategy == choice));
             });
     return rows;
   }

@@ -32,6 +32,15 @@ public class Lvx extends Lvx$shared {
     public static int LVX_ABI_VERSION() {
         return LVX_ABI_VERSION;
     }
+    private static final int LVX_NCCL_ID_BYTES = (int)128L;
+    /**
+     * {@snippet lang=c :
+     * #define LVX_NCCL_ID_BYTES 128
+     * }
+     */
+    public static int LVX_NCCL_ID_BYTES() {
+        return LVX_NCCL_ID_BYTES;
+    }
 
     private static class lvx_abi_version {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
@@ -732,6 +741,15 @@ public class Lvx extends Lvx$shared {
     public static int LVX_GROUP_MPI() {
         return LVX_GROUP_MPI;
     }
+    private static final int LVX_GROUP_NCCL = (int)4L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_group_kind.LVX_GROUP_NCCL = 4
+     * }
+     */
+    public static int LVX_GROUP_NCCL() {
+        return LVX_GROUP_NCCL;
+    }
 
     private static class lvx_group_create_self {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
@@ -1104,7 +1122,71 @@ public class Lvx extends Lvx$shared {
         }
     }
 
-    private static class lvx_gloo_address {
+    private static class lvx_nccl_begin {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_INT,
+            Lvx.C_INT,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_nccl_begin");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_nccl_begin(int32_t rank, int32_t size, const char *host, const lvx_group_options *options, lvx_bootstrap *bootstrap)
+     * }
+     */
+    public static FunctionDescriptor lvx_nccl_begin$descriptor() {
+        return lvx_nccl_begin.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_nccl_begin(int32_t rank, int32_t size, const char *host, const lvx_group_options *options, lvx_bootstrap *bootstrap)
+     * }
+     */
+    public static MethodHandle lvx_nccl_begin$handle() {
+        return lvx_nccl_begin.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_nccl_begin(int32_t rank, int32_t size, const char *host, const lvx_group_options *options, lvx_bootstrap *bootstrap)
+     * }
+     */
+    public static MemorySegment lvx_nccl_begin$address() {
+        return lvx_nccl_begin.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_nccl_begin(int32_t rank, int32_t size, const char *host, const lvx_group_options *options, lvx_bootstrap *bootstrap)
+     * }
+     */
+    public static int lvx_nccl_begin(int rank, int size, MemorySegment host, MemorySegment options, MemorySegment bootstrap) {
+        var mh$ = lvx_nccl_begin.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_nccl_begin", rank, size, host, options, bootstrap);
+            }
+            return (int)mh$.invokeExact(rank, size, host, options, bootstrap);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_bootstrap_address {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             Lvx.C_INT,
             Lvx.C_LONG,
@@ -1113,7 +1195,7 @@ public class Lvx extends Lvx$shared {
             Lvx.C_POINTER
         );
 
-        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_gloo_address");
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_bootstrap_address");
 
         public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
     }
@@ -1121,43 +1203,43 @@ public class Lvx extends Lvx$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * lvx_status lvx_gloo_address(lvx_bootstrap bootstrap, uint8_t *address, uint64_t capacity, uint64_t *length)
+     * lvx_status lvx_bootstrap_address(lvx_bootstrap bootstrap, uint8_t *address, uint64_t capacity, uint64_t *length)
      * }
      */
-    public static FunctionDescriptor lvx_gloo_address$descriptor() {
-        return lvx_gloo_address.DESC;
+    public static FunctionDescriptor lvx_bootstrap_address$descriptor() {
+        return lvx_bootstrap_address.DESC;
     }
 
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * lvx_status lvx_gloo_address(lvx_bootstrap bootstrap, uint8_t *address, uint64_t capacity, uint64_t *length)
+     * lvx_status lvx_bootstrap_address(lvx_bootstrap bootstrap, uint8_t *address, uint64_t capacity, uint64_t *length)
      * }
      */
-    public static MethodHandle lvx_gloo_address$handle() {
-        return lvx_gloo_address.HANDLE;
+    public static MethodHandle lvx_bootstrap_address$handle() {
+        return lvx_bootstrap_address.HANDLE;
     }
 
     /**
      * Address for:
      * {@snippet lang=c :
-     * lvx_status lvx_gloo_address(lvx_bootstrap bootstrap, uint8_t *address, uint64_t capacity, uint64_t *length)
+     * lvx_status lvx_bootstrap_address(lvx_bootstrap bootstrap, uint8_t *address, uint64_t capacity, uint64_t *length)
      * }
      */
-    public static MemorySegment lvx_gloo_address$address() {
-        return lvx_gloo_address.ADDR;
+    public static MemorySegment lvx_bootstrap_address$address() {
+        return lvx_bootstrap_address.ADDR;
     }
 
     /**
      * {@snippet lang=c :
-     * lvx_status lvx_gloo_address(lvx_bootstrap bootstrap, uint8_t *address, uint64_t capacity, uint64_t *length)
+     * lvx_status lvx_bootstrap_address(lvx_bootstrap bootstrap, uint8_t *address, uint64_t capacity, uint64_t *length)
      * }
      */
-    public static int lvx_gloo_address(long bootstrap, MemorySegment address, long capacity, MemorySegment length) {
-        var mh$ = lvx_gloo_address.HANDLE;
+    public static int lvx_bootstrap_address(long bootstrap, MemorySegment address, long capacity, MemorySegment length) {
+        var mh$ = lvx_bootstrap_address.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("lvx_gloo_address", bootstrap, address, capacity, length);
+                traceDowncall("lvx_bootstrap_address", bootstrap, address, capacity, length);
             }
             return (int)mh$.invokeExact(bootstrap, address, capacity, length);
         } catch (Error | RuntimeException ex) {
@@ -1167,7 +1249,7 @@ public class Lvx extends Lvx$shared {
         }
     }
 
-    private static class lvx_gloo_connect {
+    private static class lvx_bootstrap_connect {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             Lvx.C_INT,
             Lvx.C_LONG,
@@ -1177,7 +1259,7 @@ public class Lvx extends Lvx$shared {
             Lvx.C_POINTER
         );
 
-        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_gloo_connect");
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_bootstrap_connect");
 
         public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
     }
@@ -1185,43 +1267,43 @@ public class Lvx extends Lvx$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * lvx_status lvx_gloo_connect(lvx_bootstrap bootstrap, lvx_device device, const uint8_t *addresses, uint64_t bytes, lvx_group *group)
+     * lvx_status lvx_bootstrap_connect(lvx_bootstrap bootstrap, lvx_device device, const uint8_t *addresses, uint64_t bytes, lvx_group *group)
      * }
      */
-    public static FunctionDescriptor lvx_gloo_connect$descriptor() {
-        return lvx_gloo_connect.DESC;
+    public static FunctionDescriptor lvx_bootstrap_connect$descriptor() {
+        return lvx_bootstrap_connect.DESC;
     }
 
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * lvx_status lvx_gloo_connect(lvx_bootstrap bootstrap, lvx_device device, const uint8_t *addresses, uint64_t bytes, lvx_group *group)
+     * lvx_status lvx_bootstrap_connect(lvx_bootstrap bootstrap, lvx_device device, const uint8_t *addresses, uint64_t bytes, lvx_group *group)
      * }
      */
-    public static MethodHandle lvx_gloo_connect$handle() {
-        return lvx_gloo_connect.HANDLE;
+    public static MethodHandle lvx_bootstrap_connect$handle() {
+        return lvx_bootstrap_connect.HANDLE;
     }
 
     /**
      * Address for:
      * {@snippet lang=c :
-     * lvx_status lvx_gloo_connect(lvx_bootstrap bootstrap, lvx_device device, const uint8_t *addresses, uint64_t bytes, lvx_group *group)
+     * lvx_status lvx_bootstrap_connect(lvx_bootstrap bootstrap, lvx_device device, const uint8_t *addresses, uint64_t bytes, lvx_group *group)
      * }
      */
-    public static MemorySegment lvx_gloo_connect$address() {
-        return lvx_gloo_connect.ADDR;
+    public static MemorySegment lvx_bootstrap_connect$address() {
+        return lvx_bootstrap_connect.ADDR;
     }
 
     /**
      * {@snippet lang=c :
-     * lvx_status lvx_gloo_connect(lvx_bootstrap bootstrap, lvx_device device, const uint8_t *addresses, uint64_t bytes, lvx_group *group)
+     * lvx_status lvx_bootstrap_connect(lvx_bootstrap bootstrap, lvx_device device, const uint8_t *addresses, uint64_t bytes, lvx_group *group)
      * }
      */
-    public static int lvx_gloo_connect(long bootstrap, long device, MemorySegment addresses, long bytes, MemorySegment group) {
-        var mh$ = lvx_gloo_connect.HANDLE;
+    public static int lvx_bootstrap_connect(long bootstrap, long device, MemorySegment addresses, long bytes, MemorySegment group) {
+        var mh$ = lvx_bootstrap_connect.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("lvx_gloo_connect", bootstrap, device, addresses, bytes, group);
+                traceDowncall("lvx_bootstrap_connect", bootstrap, device, addresses, bytes, group);
             }
             return (int)mh$.invokeExact(bootstrap, device, addresses, bytes, group);
         } catch (Error | RuntimeException ex) {
@@ -1231,13 +1313,13 @@ public class Lvx extends Lvx$shared {
         }
     }
 
-    private static class lvx_gloo_close {
+    private static class lvx_bootstrap_close {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             Lvx.C_INT,
             Lvx.C_LONG
         );
 
-        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_gloo_close");
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_bootstrap_close");
 
         public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
     }
@@ -1245,45 +1327,171 @@ public class Lvx extends Lvx$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * lvx_status lvx_gloo_close(lvx_bootstrap bootstrap)
+     * lvx_status lvx_bootstrap_close(lvx_bootstrap bootstrap)
      * }
      */
-    public static FunctionDescriptor lvx_gloo_close$descriptor() {
-        return lvx_gloo_close.DESC;
+    public static FunctionDescriptor lvx_bootstrap_close$descriptor() {
+        return lvx_bootstrap_close.DESC;
     }
 
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * lvx_status lvx_gloo_close(lvx_bootstrap bootstrap)
+     * lvx_status lvx_bootstrap_close(lvx_bootstrap bootstrap)
      * }
      */
-    public static MethodHandle lvx_gloo_close$handle() {
-        return lvx_gloo_close.HANDLE;
+    public static MethodHandle lvx_bootstrap_close$handle() {
+        return lvx_bootstrap_close.HANDLE;
     }
 
     /**
      * Address for:
      * {@snippet lang=c :
-     * lvx_status lvx_gloo_close(lvx_bootstrap bootstrap)
+     * lvx_status lvx_bootstrap_close(lvx_bootstrap bootstrap)
      * }
      */
-    public static MemorySegment lvx_gloo_close$address() {
-        return lvx_gloo_close.ADDR;
+    public static MemorySegment lvx_bootstrap_close$address() {
+        return lvx_bootstrap_close.ADDR;
     }
 
     /**
      * {@snippet lang=c :
-     * lvx_status lvx_gloo_close(lvx_bootstrap bootstrap)
+     * lvx_status lvx_bootstrap_close(lvx_bootstrap bootstrap)
      * }
      */
-    public static int lvx_gloo_close(long bootstrap) {
-        var mh$ = lvx_gloo_close.HANDLE;
+    public static int lvx_bootstrap_close(long bootstrap) {
+        var mh$ = lvx_bootstrap_close.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("lvx_gloo_close", bootstrap);
+                traceDowncall("lvx_bootstrap_close", bootstrap);
             }
             return (int)mh$.invokeExact(bootstrap);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_nccl_new_id {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_nccl_new_id");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_nccl_new_id(uint8_t *id)
+     * }
+     */
+    public static FunctionDescriptor lvx_nccl_new_id$descriptor() {
+        return lvx_nccl_new_id.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_nccl_new_id(uint8_t *id)
+     * }
+     */
+    public static MethodHandle lvx_nccl_new_id$handle() {
+        return lvx_nccl_new_id.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_nccl_new_id(uint8_t *id)
+     * }
+     */
+    public static MemorySegment lvx_nccl_new_id$address() {
+        return lvx_nccl_new_id.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_nccl_new_id(uint8_t *id)
+     * }
+     */
+    public static int lvx_nccl_new_id(MemorySegment id) {
+        var mh$ = lvx_nccl_new_id.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_nccl_new_id", id);
+            }
+            return (int)mh$.invokeExact(id);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_group_create_nccl {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_INT,
+            Lvx.C_INT,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_group_create_nccl");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_group_create_nccl(lvx_device device, int32_t rank, int32_t size, const uint8_t *id, const char *host, const lvx_group_options *options, lvx_group *group)
+     * }
+     */
+    public static FunctionDescriptor lvx_group_create_nccl$descriptor() {
+        return lvx_group_create_nccl.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_group_create_nccl(lvx_device device, int32_t rank, int32_t size, const uint8_t *id, const char *host, const lvx_group_options *options, lvx_group *group)
+     * }
+     */
+    public static MethodHandle lvx_group_create_nccl$handle() {
+        return lvx_group_create_nccl.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_group_create_nccl(lvx_device device, int32_t rank, int32_t size, const uint8_t *id, const char *host, const lvx_group_options *options, lvx_group *group)
+     * }
+     */
+    public static MemorySegment lvx_group_create_nccl$address() {
+        return lvx_group_create_nccl.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_group_create_nccl(lvx_device device, int32_t rank, int32_t size, const uint8_t *id, const char *host, const lvx_group_options *options, lvx_group *group)
+     * }
+     */
+    public static int lvx_group_create_nccl(long device, int rank, int size, MemorySegment id, MemorySegment host, MemorySegment options, MemorySegment group) {
+        var mh$ = lvx_group_create_nccl.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_group_create_nccl", device, rank, size, id, host, options, group);
+            }
+            return (int)mh$.invokeExact(device, rank, size, id, host, options, group);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -3726,6 +3934,144 @@ public class Lvx extends Lvx$shared {
                 traceDowncall("lvx_reference_backward", scale, q, k, v, visibility, bias, o, lse, d_o, dq, dk, dv, dbias);
             }
             return (int)mh$.invokeExact(scale, q, k, v, visibility, bias, o, lse, d_o, dq, dk, dv, dbias);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_attention_scratch {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_INT,
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_LONG,
+            Lvx.C_LONG,
+            Lvx.C_INT,
+            Lvx.C_INT,
+            Lvx.C_INT,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_attention_scratch");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_attention_scratch(lvx_device device, int32_t dtype_code, int32_t dtype_bits, int64_t batch, int64_t queries, int64_t keys, int32_t query_heads, int32_t key_heads, int32_t head_dim, uint64_t *forward, uint64_t *backward)
+     * }
+     */
+    public static FunctionDescriptor lvx_attention_scratch$descriptor() {
+        return lvx_attention_scratch.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_attention_scratch(lvx_device device, int32_t dtype_code, int32_t dtype_bits, int64_t batch, int64_t queries, int64_t keys, int32_t query_heads, int32_t key_heads, int32_t head_dim, uint64_t *forward, uint64_t *backward)
+     * }
+     */
+    public static MethodHandle lvx_attention_scratch$handle() {
+        return lvx_attention_scratch.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_attention_scratch(lvx_device device, int32_t dtype_code, int32_t dtype_bits, int64_t batch, int64_t queries, int64_t keys, int32_t query_heads, int32_t key_heads, int32_t head_dim, uint64_t *forward, uint64_t *backward)
+     * }
+     */
+    public static MemorySegment lvx_attention_scratch$address() {
+        return lvx_attention_scratch.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_attention_scratch(lvx_device device, int32_t dtype_code, int32_t dtype_bits, int64_t batch, int64_t queries, int64_t keys, int32_t query_heads, int32_t key_heads, int32_t head_dim, uint64_t *forward, uint64_t *backward)
+     * }
+     */
+    public static int lvx_attention_scratch(long device, int dtype_code, int dtype_bits, long batch, long queries, long keys, int query_heads, int key_heads, int head_dim, MemorySegment forward, MemorySegment backward) {
+        var mh$ = lvx_attention_scratch.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_attention_scratch", device, dtype_code, dtype_bits, batch, queries, keys, query_heads, key_heads, head_dim, forward, backward);
+            }
+            return (int)mh$.invokeExact(device, dtype_code, dtype_bits, batch, queries, keys, query_heads, key_heads, head_dim, forward, backward);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_projection_scratch {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_INT,
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_LONG,
+            Lvx.C_INT,
+            Lvx.C_INT,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_projection_scratch");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_projection_scratch(lvx_device device, int32_t dtype_code, int32_t dtype_bits, int64_t rows, int64_t width, int32_t key_heads, int32_t head_dim, uint64_t *forward, uint64_t *backward)
+     * }
+     */
+    public static FunctionDescriptor lvx_projection_scratch$descriptor() {
+        return lvx_projection_scratch.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_projection_scratch(lvx_device device, int32_t dtype_code, int32_t dtype_bits, int64_t rows, int64_t width, int32_t key_heads, int32_t head_dim, uint64_t *forward, uint64_t *backward)
+     * }
+     */
+    public static MethodHandle lvx_projection_scratch$handle() {
+        return lvx_projection_scratch.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_projection_scratch(lvx_device device, int32_t dtype_code, int32_t dtype_bits, int64_t rows, int64_t width, int32_t key_heads, int32_t head_dim, uint64_t *forward, uint64_t *backward)
+     * }
+     */
+    public static MemorySegment lvx_projection_scratch$address() {
+        return lvx_projection_scratch.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_projection_scratch(lvx_device device, int32_t dtype_code, int32_t dtype_bits, int64_t rows, int64_t width, int32_t key_heads, int32_t head_dim, uint64_t *forward, uint64_t *backward)
+     * }
+     */
+    public static int lvx_projection_scratch(long device, int dtype_code, int dtype_bits, long rows, long width, int key_heads, int head_dim, MemorySegment forward, MemorySegment backward) {
+        var mh$ = lvx_projection_scratch.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_projection_scratch", device, dtype_code, dtype_bits, rows, width, key_heads, head_dim, forward, backward);
+            }
+            return (int)mh$.invokeExact(device, dtype_code, dtype_bits, rows, width, key_heads, head_dim, forward, backward);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

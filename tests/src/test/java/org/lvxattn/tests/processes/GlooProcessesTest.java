@@ -1,94 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.tests.processes;
 
-import static org.assertj.core.api.Assertions.assertThat;
+import java.util.Map;
 
-import java.time.Duration;
-import java.util.List;
-import java.util.Random;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
-import org.lvxattn.Strategy;
-
-/** Real processes on this machine, joined by Gloo. */
-@Timeout(600)
-class GlooProcessesTest {
-  private static final Duration LONG = Duration.ofSeconds(60);
-
-  @ParameterizedTest
-  @ValueSource(ints = {2, 3, 4})
-  void everyStrategyIsExact(int size) throws Exception {
-    List<RankProcess> ranks =
-        RankProcess.gloo(size, RankProcess.freePort(), RankProcess.java(LONG, "exact"));
-    try {
-      for (RankProcess rank : ranks) {
-        Expectations.exact(rank.end(LONG), Strategy.schedules().size());
-        assertThat(rank.exitValue()).isZero();
-      }
-    } finally {
-      ranks.forEach(RankProcess::close);
-    }
-  }
-
-  @Test
-  void aRankThatCallsSomethingElseIsNamedAndTheGroupGoesOn() throws Exception {
-    List<RankProcess> ranks =
-        RankProcess.gloo(3, RankProcess.freePort(), RankProcess.java(LONG, "mismatch"));
-    try {
-      for (int rank = 0; rank < 3; rank++) {
-        List<String> lines = ranks.get(rank).end(LONG);
-        assertThat(lines).anyMatch(line -> line.startsWith("MISMATCH"));
-        if (rank != 1) {
-          assertThat(lines).anyMatch(line -> line.startsWith("MISMATCH 1 "));
-        }
-        Expectations.exact(lines, 1);
-      }
-    } finally {
-      ranks.forEach(RankProcess::close);
-    }
-  }
-
-  @ParameterizedTest
-  @ValueSource(strings = {"KILL", "STOP"})
-  void survivorsNameTheVictimAndComputeAgain(String signal) throws Exception {
-    int tries = Integer.getInteger("lvxattn.fault.tries", 2);
-    Random random = new Random(signal.hashCode());
-    for (int i = 0; i < tries; i++) {
-      strike(signal, random.nextInt(4), random.nextInt(200));
-    }
-  }
-
-  private static void strike(String signal, int victim, int delay) throws Exception {
-    Duration deadline = Duration.ofSeconds(3);
-    List<RankProcess> ranks =
-        RankProcess.gloo(
-            4,
-            RankProcess.freePort(),
-            RankProcess.java(deadline, "survive", String.valueOf(RankProcess.freePort())));
-    try {
-      for (RankProcess rank : ranks) {
-        rank.await("READY", LONG);
-      }
-      Thread.sleep(delay); // anywhere in a forward or a backward
-      ranks.get(victim).signal(signal);
-      long begin = System.nanoTime();
-      for (int rank = 0; rank < 4; rank++) {
-        if (rank == victim) {
-          continue;
-        }
-        String lost = ranks.get(rank).await("LOST", Duration.ofSeconds(30));
-        assertThat(lost).as("rank %d, %s of %d", rank, signal, victim).startsWith("LOST " + victim);
-        assertThat(Duration.ofNanos(System.nanoTime() - begin)).isLessThan(deadline.plusSeconds(5));
-      }
-      for (int rank = 0; rank < 4; rank++) {
-        if (rank != victim) {
-          Expectations.exact(ranks.get(rank).end(LONG), 1);
-        }
-      }
-    } finally {
-      ranks.forEach(RankProcess::close);
-    }
+/** Joined by Gloo. */
+class GlooProcessesTest extends StartedProcessesTest {
+  @Override
+  Map<String, String> variables() {
+    return Map.of();
   }
 }

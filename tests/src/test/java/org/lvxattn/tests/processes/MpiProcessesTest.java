@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -35,6 +36,16 @@ class MpiProcessesTest {
   void everyStrategyIsExact(int size) throws Exception {
     try (RankProcess job = mpirun(size, List.of(), RankProcess.java(LONG, "exact"))) {
       Expectations.exact(job.end(LONG), size * Strategy.schedules().size());
+      assertThat(job.exitValue()).isZero();
+    }
+  }
+
+  /** MPI tells the addresses, data takes NCCL. */
+  @Test
+  void everyStrategyIsExactOverNccl() throws Exception {
+    try (RankProcess job =
+        mpirun(3, List.of(), NcclProcessesTest.ncclStandIn(), RankProcess.java(LONG, "exact"))) {
+      Expectations.exact(job.end(LONG), 3 * Strategy.schedules().size());
       assertThat(job.exitValue()).isZero();
     }
   }
@@ -71,12 +82,19 @@ class MpiProcessesTest {
 
   private static RankProcess mpirun(int size, List<String> options, List<String> command)
       throws IOException {
+    return mpirun(size, options, Map.of(), command);
+  }
+
+  private static RankProcess mpirun(
+      int size, List<String> options, Map<String, String> variables, List<String> command)
+      throws IOException {
     List<String> mpirun = new ArrayList<>();
     mpirun.addAll(List.of("mpirun", "--oversubscribe", "--bind-to", "none"));
     mpirun.addAll(options);
     mpirun.addAll(List.of("-n", String.valueOf(size)));
     mpirun.addAll(command);
     ProcessBuilder builder = new ProcessBuilder(mpirun);
+    builder.environment().putAll(variables);
     // Containers and CI run as root, which mpirun refuses unless told twice.
     builder.environment().put("OMPI_ALLOW_RUN_AS_ROOT", "1");
     builder.environment().put("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");

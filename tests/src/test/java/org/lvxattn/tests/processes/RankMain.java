@@ -20,7 +20,8 @@ final class RankMain {
         GroupOptions.defaults().withDeadline(Duration.ofMillis(Long.getLong("deadline", 60_000)));
     try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1))) {
       switch (arguments[0]) {
-        case "exact" -> exact(device, options);
+        case "exact" -> exact(device, Group.fromEnvironment(device, options));
+        case "id" -> exact(device, byId(device, options));
         case "mismatch" -> mismatch(device, options);
         case "survive" -> survive(device, options, Integer.parseInt(arguments[1]), true);
         case "endure" -> survive(device, options, 0, false);
@@ -30,8 +31,20 @@ final class RankMain {
     say("END");
   }
 
-  private static void exact(Device device, GroupOptions options) {
-    try (Group group = Group.fromEnvironment(device, options);
+  /** As a scheduler of one's own does that can spread a few bytes: NCCL's id, from rank 0. */
+  private static Group byId(Device device, GroupOptions options) {
+    int rank = Integer.parseInt(System.getenv("RANK"));
+    int size = Integer.parseInt(System.getenv("WORLD_SIZE"));
+    Rendezvous scheduler =
+        Rendezvous.tcp(
+            System.getenv("MASTER_ADDR"), Integer.parseInt(System.getenv("MASTER_PORT")));
+    byte[] mine = rank == 0 ? Group.newNcclId() : new byte[0];
+    byte[] id = scheduler.allGather(rank, size, mine, options.deadline()).getFirst();
+    return Group.nccl(device, rank, size, id, "127.0.0.1", options);
+  }
+
+  private static void exact(Device device, Group joined) {
+    try (Group group = joined;
         WholeProblem problem = new WholeProblem(device, 37, 211)) {
       for (Strategy strategy : Strategy.schedules()) {
         say("ERROR " + strategy + " " + problem.errorOf(group, strategy));

@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -47,10 +48,12 @@ final class RankProcess implements AutoCloseable {
   }
 
   /** One process for each rank, as a launcher like torchrun starts them. */
-  static List<RankProcess> gloo(int size, int port, List<String> command) throws IOException {
+  static List<RankProcess> start(
+      int size, int port, Map<String, String> variables, List<String> command) throws IOException {
     List<RankProcess> ranks = new ArrayList<>();
     for (int rank = 0; rank < size; rank++) {
       ProcessBuilder builder = new ProcessBuilder(command);
+      builder.environment().putAll(variables);
       builder.environment().put("RANK", String.valueOf(rank));
       builder.environment().put("WORLD_SIZE", String.valueOf(size));
       builder.environment().put("MASTER_ADDR", "127.0.0.1");

@@ -8,34 +8,53 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.generated.Lvx;
 
-/** A rank that can be reached through Gloo and is not yet connected. */
-final class GlooBootstrap implements AutoCloseable {
+/** A rank that can be reached, by processes that are to form a group, and is not yet connected. */
+final class ProcessBootstrap implements AutoCloseable {
   private final long handle;
   private final int size;
   private final GroupOptions options;
 
-  GlooBootstrap(int rank, int size, @Nullable String host, GroupOptions options) {
+  private ProcessBootstrap(
+      Begin begin, int rank, int size, @Nullable String host, GroupOptions options) {
     this.size = size;
     this.options = options;
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment result = arena.allocate(ValueLayout.JAVA_LONG);
       MemorySegment name = host == null ? MemorySegment.NULL : arena.allocateFrom(host);
-      NativeCalls.check(Lvx.lvx_gloo_begin(rank, size, name, options.toNative(arena), result));
+      NativeCalls.check(begin.call(rank, size, name, options.toNative(arena), result));
       handle = result.get(ValueLayout.JAVA_LONG, 0);
     }
   }
 
-  byte[] address() {
+  /** How an engine makes a rank reachable. */
+  private interface Begin {
+    int call(int rank, int size, MemorySegment host, MemorySegment options, MemorySegment result);
+  }
+
+  static ProcessBootstrap gloo(int rank, int size, @Nullable String host, GroupOptions options) {
+    return new ProcessBootstrap(Lvx::lvx_gloo_begin, rank, size, host, options);
+  }
+
+  static ProcessBootstrap nccl(int rank, int size, @Nullable String host, GroupOptions options) {
+    return new ProcessBootstrap(Lvx::lvx_nccl_begin, rank, size, host, options);
+  }
+
+  /** Tells all ranks' addresses to all by the rendezvous, and connects to them. */
+  Group meet(Device device, int rank, Rendezvous rendezvous) {
+    return connect(device, rendezvous.allGather(rank, size, address(), options.deadline()));
+  }
+
+  private byte[] address() {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment length = arena.allocate(ValueLayout.JAVA_LONG);
-      NativeCalls.check(Lvx.lvx_gloo_address(handle, MemorySegment.NULL, 0, length));
+      NativeCalls.check(Lvx.lvx_bootstrap_address(handle, MemorySegment.NULL, 0, length));
       MemorySegment address = arena.allocate(length.get(ValueLayout.JAVA_LONG, 0));
-      NativeCalls.check(Lvx.lvx_gloo_address(handle, address, address.byteSize(), length));
+      NativeCalls.check(Lvx.lvx_bootstrap_address(handle, address, address.byteSize(), length));
       return address.toArray(ValueLayout.JAVA_BYTE);
     }
   }
 
-  Group connect(Device device, List<byte[]> addresses) {
+  private Group connect(Device device, List<byte[]> addresses) {
     if (addresses.size() != size) {
       throw new IllegalStateException(
           "the rendezvous gave " + addresses.size() + " addresses; " + size + " were expected");
@@ -49,13 +68,13 @@ final class GlooBootstrap implements AutoCloseable {
         offset += address.length;
       }
       MemorySegment group = arena.allocate(ValueLayout.JAVA_LONG);
-      NativeCalls.check(Lvx.lvx_gloo_connect(handle, device.handle(), all, bytes, group));
+      NativeCalls.check(Lvx.lvx_bootstrap_connect(handle, device.handle(), all, bytes, group));
       return new Group(device, group.get(ValueLayout.JAVA_LONG, 0), options);
     }
   }
 
   @Override
   public void close() {
-    NativeCalls.check(Lvx.lvx_gloo_close(handle));
+    NativeCalls.check(Lvx.lvx_bootstrap_close(handle));
   }
 }

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// The plugin liblvx_nccl.so: the two ways in which ranks find each other before NCCL joins them.
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/error.h"
+#include "group/nccl/meeting.h"
+#include "group/nccl/nccl_fabric.h"
+#include "group/plugin.h"
+#include "group/remote/remote_transport.h"
+
+namespace lvx {
+namespace {
+
+nccl::UniqueId new_id() {
+  const nccl::Api& api = nccl::loaded_api();
+  nccl::UniqueId id;
+  const nccl::Result result = api.get_unique_id(&id);
+  if (result != nccl::kSuccess) {
+    throw Error(LVX_INTERNAL, "ncclGetUniqueId: " + api.text_of(result, nullptr));
+  }
+  return id;
+}
+
+std::unique_ptr<Transport> transport_of(NcclRank rank, std::vector<Socket> connections) {
+  return std::make_unique<RemoteTransport>(
+      std::make_unique<NcclFabric>(std::move(rank), std::move(connections)));
+}
+
+// Addresses travel by the caller's way, rank 0's with the group's id.
+class NcclBootstrap final : public Bootstrap {
+ public:
+  NcclBootstrap(int rank, int size, const std::string& host, double deadline_seconds)
+      : meeting_(rank, size, host, rank == 0 ? new_id() : nccl::UniqueId{}),
+        deadline_seconds_(deadline_seconds) {
+    nccl::loaded_api();  // missing on this rank: now is the time to say so
+  }
+
+  int rank() const override { return meeting_.address().rank; }
+  int size() const override { return meeting_.address().size; }
+  std::span<const std::byte> address() const override {
+    return std::as_bytes(std::span(&meeting_.address(), 1));
+  }
+  std::unique_ptr<Transport> connect(const std::vector<std::span<const std::byte>>& addresses,
+                                     const std::shared_ptr<Device>& device) override;
+
+ private:
+  Meeting meeting_;
+  double deadline_seconds_;
+  bool connected_ = false;
+};
+
+std::unique_ptr<Transport> NcclBootstrap::connect(const std::vector<std::span<const std::byte>>& addresses,
+                                                  const std::shared_ptr<Device>& device) {
+  if (std::exchange(connected_, true)) {
+    throw Error(LVX_INVALID_STATE, "bootstrap: it was connected already");
+  }
+  std::vector<RankAddress> all(addresses.size());
+  for (std::size_t peer = 0; peer < all.size(); ++peer) {
+    if (addresses[peer].size() != sizeof(RankAddress)) {
+      throw Error(LVX_INVALID_ARGUMENT, "address of rank " + std::to_string(peer) + ": expected " +
+                                            std::to_string(sizeof(RankAddress)) + " bytes, got " +
+                                            std::to_string(addresses[peer].size()));
+    }
+    std::memcpy(&all[peer], addresses[peer].data(), sizeof(RankAddress));
+  }
+  NcclRank self{nccl::loaded_api(), all.front().id, rank(), size(), deadline_seconds_, device};
+  self.take_stream();
+  return transport_of(std::move(self), meeting_.connect(all, deadline_seconds_));
+}
+
+void require_in_time(bool ready) {
+  if (ready) return;
+  throw Error(LVX_DEADLINE_EXCEEDED,
+              "NCCL did not connect the ranks within the deadline: some did not come, or cannot be reached");
+}
+
+// What NCCL and the stream may touch until they are told to stop.
+struct AddressBuffers {
+  AddressBuffers(Device& device, int size)
+      : all(static_cast<std::size_t>(size)), memory(device, (all.size() + 1) * kBytes) {}
+
+  static constexpr std::size_t kBytes = sizeof(RankAddress);
+
+  std::byte* host() { return reinterpret_cast<std::byte*>(all.data()); }
+  std::byte* mine() const { return memory.data(); }
+  std::byte* gathered() const { return memory.data() + kBytes; }
+
+  std::vector<RankAddress> all;
+  DeviceMemory memory;
+};
+
+// Tells every rank the addresses of all, by NCCL itself.
+void exchange_addresses(const NcclRank& self, const RankAddress& address, AddressBuffers& buffers,
+                        Clock::time_point deadline) {
+  constexpr std::size_t kBytes = AddressBuffers::kBytes;
+  const auto* const own = reinterpret_cast<const std::byte*>(&address);
+  if (self.stream == nullptr) {
+    std::memcpy(buffers.mine(), own, kBytes);
+    self.communicator->all_gather(buffers.mine(), buffers.gathered(), kBytes, nullptr);
+    require_in_time(self.communicator->await_ready(deadline));
+    std::memcpy(buffers.host(), buffers.gathered(), buffers.all.size() * kBytes);
+    return;
+  }
+  self.stream->follow_device();  // which gave the memory
+  self.stream->copy(own, buffers.mine(), kBytes);
+  self.communicator->all_gather(buffers.mine(), buffers.gathered(), kBytes, self.stream->handle());
+  require_in_time(self.communicator->await_ready(deadline));
+  self.stream->copy(buffers.gathered(), buffers.host(), buffers.all.size() * kBytes);
+  const auto mark = self.stream->mark();
+  while (!mark->passed()) {
+    self.communicator->ready();  // throws if it broke off
+    require_in_time(Clock::now() < deadline);
+  }
+}
+
+// The caller brings an id of NCCL's, which is all that the ranks have in common.
+std::unique_ptr<Transport> join(const nccl::UniqueId& id, int rank, int size, const std::string& host,
+                                double deadline_seconds, const std::shared_ptr<Device>& device) {
+  const nccl::Api& api = nccl::loaded_api();
+  Meeting meeting(rank, size, host, id);
+  AddressBuffers buffers(*device, size);
+  NcclRank self{api, id, rank, size, deadline_seconds, device};  // ends before what it may touch
+  self.take_stream();
+  const Clock::time_point deadline = self.deadline();
+  self.begin();
+  require_in_time(self.communicator->await_ready(deadline));
+  exchange_addresses(self, meeting.address(), buffers, deadline);
+  return transport_of(std::move(self), meeting.connect(buffers.all, deadline_seconds));
+}
+
+nccl::UniqueId id_of(const std::byte* bytes) {
+  nccl::UniqueId id;
+  std::memcpy(&id, bytes, sizeof(id));
+  return id;
+}
+
+}  // namespace
+}  // namespace lvx
+
+extern "C" {
+
+__attribute__((visibility("default"))) const char* lvx_plugin_version() { return LVX_VERSION; }
+
+__attribute__((visibility("default"))) void lvx_plugin_new_nccl_id(std::byte* id) {
+  const lvx::nccl::UniqueId made = lvx::new_id();
+  std::memcpy(id, &made, sizeof(made));
+}
+
+__attribute__((visibility("default"))) void lvx_plugin_require_nccl() { lvx::nccl::loaded_api(); }
+
+__attribute__((visibility("default"))) lvx::Bootstrap* lvx_plugin_begin_nccl(int rank, int size,
+                                                                             const char* host,
+                                                                             double deadline_seconds) {
+  return new lvx::NcclBootstrap(rank, size, host, deadline_seconds);
+}
+
+__attribute__((visibility("default"))) lvx::Transport* lvx_plugin_join_nccl(
+    const std::byte* id, int rank, int size, const char* host, double deadline_seconds,
+    const std::shared_ptr<lvx::Device>& device) {
+  return lvx::join(lvx::id_of(id), rank, size, host, deadline_seconds, device).release();
+}
+}
