@@ -160,11 +160,16 @@ record LayersReport(
           keep == null ? "-" : ratio(result.flops() / keep.flops()),
           Units.bytes(result.bytesSent()),
           Units.bytes(result.peakBytes()),
-          Units.bytes(result.plannedBytes()));
+          planned(result));
     }
     return table
         + "\n  Of the slowest, busiest or fullest rank; weights, which local ranks share, are"
         + " not counted.\n";
+  }
+
+  private static String planned(PolicyResult result) {
+    Long bytes = result.plannedBytes();
+    return bytes == null ? "-" : Units.bytes(bytes);
   }
 
   private static String ratio(double value) {

@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 import org.lvxattn.Group;
 import org.lvxattn.Strategy;
 import org.lvxattn.cli.output.Json;
@@ -43,8 +44,9 @@ final class RunCommand implements Callable<Integer> {
       names = "--strategy",
       paramLabel = "S",
       description =
-          "What moves between ranks: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
-  private Strategy strategy = Strategy.AUTO;
+          "What moves between ranks: ${COMPLETION-CANDIDATES} (default: AUTO; with --layers"
+              + " QUERY_RING).")
+  private @Nullable Strategy strategy;
 
   @Option(names = "--json", description = "Print one JSON object.")
   private boolean json;
@@ -52,13 +54,14 @@ final class RunCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException, InterruptedException {
     if (layers.areAsked()) {
-      LayersReport report = new LayersJob(job, layers, strategy).run();
+      LayersReport report =
+          new LayersJob(job, layers, strategy == null ? Strategy.QUERY_RING : strategy).run();
       System.out.print(json ? Json.write(report.toJson()) + "\n" : report.toText());
       return report.passed() ? 0 : 1;
     }
     Inputs inputs = job.inputs();
     if (job.isLocal()) {
-      LocalRun run = job.localRun(inputs, strategy, job.ranks);
+      LocalRun run = job.localRun(inputs, strategy(), job.ranks);
       return report(compute(run, inputs, run.steps(), run::run));
     }
     if (ProcessGroup.isToBeStarted(job.group)) {
@@ -68,11 +71,15 @@ final class RunCommand implements Callable<Integer> {
     return runInProcesses(inputs);
   }
 
+  private Strategy strategy() {
+    return strategy == null ? Strategy.AUTO : strategy;
+  }
+
   /** As one rank among processes, of which rank 0 speaks. */
   private int runInProcesses(Inputs inputs) throws InterruptedException {
     try (ProcessGroup process = ProcessGroup.join(job.group, job.groupOptions())) {
       Group joined = process.group();
-      LocalRun run = job.localRun(inputs, strategy, joined.size());
+      LocalRun run = job.localRun(inputs, strategy(), joined.size());
       if (joined.rank() > 0) {
         run.runIn(joined, () -> {});
         return 0;
@@ -107,6 +114,6 @@ final class RunCommand implements Callable<Integer> {
         outcome = work.apply(progress::step);
       }
     }
-    return RunReport.of(job, inputs.shape(), strategy, run.keys(), outcome, errors);
+    return RunReport.of(job, inputs.shape(), strategy(), run.keys(), outcome, errors);
   }
 }

@@ -3,6 +3,7 @@ package org.lvxattn.cli.layers;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What all layers, forward and backward where both ran, cost one rank.
@@ -12,7 +13,7 @@ import java.util.Map;
  * @param bytesSent payload
  * @param seconds of one call of all layers
  * @param peakBytes the most that its device held, weights aside, which the ranks share
- * @param plannedBytes what {@link LayerMemory} says of that
+ * @param plannedBytes what {@link LayerMemory} says of that; null where AUTO chose the strategy
  */
 public record LayerCost(
     int rank,
@@ -21,9 +22,9 @@ public record LayerCost(
     long bytesSent,
     double seconds,
     long peakBytes,
-    long plannedBytes) {
-  public Map<String, Object> toJson() {
-    Map<String, Object> json = new LinkedHashMap<>();
+    @Nullable Long plannedBytes) {
+  public Map<String, @Nullable Object> toJson() {
+    Map<String, @Nullable Object> json = new LinkedHashMap<>();
     json.put("rank", rank);
     json.put("queries", textRows);
     json.put("keys", visualRows);

@@ -219,7 +219,27 @@ public final class LayersRun {
 
     private LayerCost cost(double seconds, long bytesSent) {
       return new LayerCost(
-          rank, text.rows(), visual.rows(), bytesSent, seconds, device.peakBytes(), 0);
+          rank, text.rows(), visual.rows(), bytesSent, seconds, device.peakBytes(), plannedBytes());
+    }
+
+    private @Nullable Long plannedBytes() {
+      boolean tiled = settings.policy() == Policy.RECOMPUTE_TILED;
+      if (settings.strategy() == Strategy.AUTO && !tiled) {
+        return null;
+      }
+      LayerMemory memory =
+          new LayerMemory(
+              settings.sizes(),
+              settings.dtype(),
+              plan.textRows(),
+              plan.visualRows(),
+              plan.ranks(),
+              // Which does not matter to tiles.
+              tiled ? Strategy.QUERY_RING : settings.strategy(),
+              settings.tileRows(),
+              device.kernelScratch());
+      long gradients = settings.backward() ? memory.gradientBytes() : 0;
+      return gradients + memory.peakBytes(settings.policy(), settings.backward(), rank);
     }
 
     private void keep(Tensor dx, VisualCheckpoint features, Gradients gradients) {

@@ -2,6 +2,7 @@
 package org.lvxattn.cli.layers;
 
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.lvxattn.VisualCheckpoint.Policy;
 
 /**
@@ -17,9 +18,14 @@ public record PolicyResult(
     return outcome.ranks().stream().mapToLong(LayerCost::peakBytes).max().orElse(0);
   }
 
-  /** What the formula says of that rank. */
-  public long plannedBytes() {
-    return outcome.ranks().stream().mapToLong(LayerCost::plannedBytes).max().orElse(0);
+  /** What the formula says of the fullest rank; null where it cannot. */
+  public @Nullable Long plannedBytes() {
+    Long planned = null;
+    for (LayerCost cost : outcome.ranks()) {
+      Long other = cost.plannedBytes();
+      planned = planned == null || (other != null && other > planned) ? other : planned;
+    }
+    return planned;
   }
 
   public long bytesSent() {
