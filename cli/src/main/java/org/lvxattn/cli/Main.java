@@ -47,6 +47,7 @@ public final class Main {
           new RunCommand(),
           new CompareCommand(),
           new PlanCommand(),
+          new MemoryCommand(),
           new VerifyCommand(),
           new KernelCommand(),
           new TrainDemoCommand(),

@@ -73,6 +73,38 @@ class RunLayersTest {
     assertThat(lvx.member("policy")).isEqualTo("RECOMPUTE_TILED");
   }
 
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "--model llama3v-11b --layers 8 --scale-width 0.0625 --tile-rows 64 --backward",
+        "--model llama3v-11b --layers 2 --scale-width 0.03125 --dtype bfloat16 --backward",
+        "--model llama3v-11b --layers 1 --scale-width 0.03125 --text 500 --frames 1 --backward",
+        "--model openflamingo-3b --layers 3 --scale-width 0.125 --strategy KV_RING --backward",
+        "--model openflamingo-9b --layers 2 --scale-width 0.125",
+        "--model mplug-owl3-1b --layers 4 --scale-width 0.125 --ranks 3 --backward"
+      })
+  void memoryIsWhatTheFormulaSays(String words) {
+    Lvx lvx = run("run --json " + words);
+    assertThat(lvx.code()).as(lvx.out() + lvx.err()).isZero();
+    for (Map<String, ?> policy : lvx.objects("policies")) {
+      for (Object each : (List<?>) Objects.requireNonNull(policy.get("perRank"))) {
+        Map<?, ?> rank = (Map<?, ?>) each;
+        long peak = (long) Objects.requireNonNull(rank.get("peakBytes"));
+        long planned = (long) Objects.requireNonNull(rank.get("plannedBytes"));
+        assertThat((double) planned / peak)
+            .as(policy.get("policy") + " " + rank)
+            .isBetween(0.98, 1.02);
+      }
+    }
+  }
+
+  @Test
+  void whatAutoChoosesIsNotPlanned() {
+    Lvx lvx = run(SMALL + "--strategy AUTO --policy KEEP");
+    assertThat(lvx.code()).as(lvx.out() + lvx.err()).isZero();
+    assertThat(lvx.objects("perRank").getFirst()).containsEntry("plannedBytes", null);
+  }
+
   @Test
   void tilesHoldNoLayersKeysAndValues() {
     Lvx lvx = run(SMALL + "--backward --tile-rows 64");

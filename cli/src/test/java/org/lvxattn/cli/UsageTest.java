@@ -32,6 +32,7 @@ class UsageTest {
         "run --layers 1 --frames 0          | numbers from 1 on",
         "run --layers 1 --check --dtype float16 | for float32 and float64",
         "run --layers 1 --model mplug-owl3-1b --frames 9 --text 9 | --text above --frames",
+        "memory --fit 0                     | expected GiB above 0",
         "train-demo --model gpt             | expected one of llama3v, openflamingo, mplug-owl3",
         "train-demo --optimizer adagrad     | expected adam or sgd",
         "train-demo --dtype bfloat16        | expected float64 or float32",
@@ -106,7 +107,8 @@ class UsageTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"run", "compare", "plan", "verify", "kernel", "train-demo", "doctor"})
+  @ValueSource(
+      strings = {"run", "compare", "plan", "memory", "verify", "kernel", "train-demo", "doctor"})
   void everyCommandHasHelp(String command) {
     Lvx lvx = Lvx.run(command, "--help");
     assertThat(lvx.code()).isZero();

@@ -86,7 +86,10 @@ public record LayerMemory(
     long running =
         backward
             ? Math.max(workspace + row * besideAttention(), row * besideFeedForward())
-            : Math.max(workspace, row * (sizes.hidden() + sizes.inner()));
+            // While the last layer's attention runs, most of what it keeps is still to come.
+            : Math.max(
+                workspace - row * (keptOfRow() - keptBeforeAttention()),
+                row * (sizes.hidden() + sizes.inner()));
     return held + text + lse + running;
   }
 
@@ -99,6 +102,37 @@ public record LayerMemory(
     return peak;
   }
 
+  /** The same with another number of visual rows. */
+  public LayerMemory withVisualRows(long other) {
+    return new LayerMemory(sizes, dtype, rows, other, ranks, strategy, tileRows, scratch);
+  }
+
+  /**
+   * The most frames with which the fullest rank needs at most so many bytes, weights and their
+   * gradients aside; 0 if there are none.
+   */
+  public long framesThatFit(Policy policy, long bytes, long tokensPerFrame) {
+    long fit = 0;
+    long tooMany = 1;
+    while (fits(policy, bytes, tooMany * tokensPerFrame)) {
+      fit = tooMany;
+      tooMany *= 2;
+    }
+    while (tooMany - fit > 1) {
+      long middle = (fit + tooMany) / 2;
+      if (fits(policy, bytes, middle * tokensPerFrame)) {
+        fit = middle;
+      } else {
+        tooMany = middle;
+      }
+    }
+    return fit;
+  }
+
+  private boolean fits(Policy policy, long bytes, long more) {
+    return withVisualRows(more).peakBytes(policy, true) <= bytes;
+  }
+
   /** Elements that a layer keeps of a text row, o and its log-sum-exp aside. */
   private long keptOfRow() {
     long hidden = sizes.hidden();
@@ -109,6 +143,15 @@ public record LayerMemory(
       case OPENFLAMINGO -> 4 * hidden + queryWidth() + sizes.inner();
       // Sum, output; query, attention to text; its keys and values; gate and up.
       case MPLUG_OWL3 -> 2 * hidden + 2 * queryWidth() + 2 * keyWidth() + 2L * sizes.inner();
+    };
+  }
+
+  /** The part of it that there is before attention runs. */
+  private long keptBeforeAttention() {
+    return switch (sizes.family()) {
+      case LLAMA3V -> sizes.hidden() + 2 * queryWidth();
+      case OPENFLAMINGO -> queryWidth();
+      case MPLUG_OWL3 -> queryWidth() + 2 * keyWidth();
     };
   }
 
