@@ -35,7 +35,7 @@ template <int kDim, int kRows, int kThreads, typename Rows>
 LVX_GPU void load_tile(const SharedTile<kDim>& tile, const Bshd& x, const Rows& rows, int first, int head_dim,
                        bool aligned) {
   constexpr int kChunks = kDim / 8;
-  LVX_UNROLL
+  LVX_UNROLL_TWICE  // more would take registers from the accumulators
   for (int i = thread_index(); i < kRows * kChunks; i += kThreads) {
     const int row = i / kChunks;
     const int column = i % kChunks * 8;

@@ -4,7 +4,8 @@
 #pragma once
 
 #include "device/cuda/collective/gradient.h"
-#include "device/cuda/collective/guarded_multiply.h"
+#include "device/cuda/collective/infinities.h"
+#include "device/cuda/collective/multiply.h"
 #include "device/cuda/collective/tile_walk.h"
 #include "device/cuda/collective/unit_rows.h"
 #include "device/cuda/kernel/shapes.h"
@@ -19,8 +20,9 @@ class BackwardKeys {
   static constexpr int kThreads = kBackwardThreads;
   static constexpr int kKeys = kShape.outer;
   static constexpr int kRows = kShape.inner;
+  using RowInfinities = Infinities<T, kRows, kDim>;
   static constexpr int kColumns = kDim / kShape.column_parts;
-  static constexpr int kSharedBytes = SharedTile<kDim>::bytes(2 * kKeys + 2 * kRows);
+  static constexpr int kSharedBytes = SharedTile<kDim>::bytes(2 * kKeys + 2 * kRows) + RowInfinities::kSharedBytes;
 
   static LVX_GPU void run(const Params& p) {
     const int key_tiles = p.tiles.outer;
@@ -37,6 +39,7 @@ class BackwardKeys {
     const SharedTile<kDim> v_tile{k_tile.at(kKeys, 0)};
     const SharedTile<kDim> q_tile{v_tile.at(kKeys, 0)};
     const SharedTile<kDim> do_tile{q_tile.at(kRows, 0)};
+    const SharedAddress masks = do_tile.at(kRows, 0);
     const auto load_rows = [&](const SharedTile<kDim>& tile, const Bshd& x, const TileWalk& walk, int i) {
       if (i < walk.end())
         load_tile<kDim, kRows, kThreads>(tile, x, rows, walk.tile(i) * kRows, dim, p.aligned);
@@ -88,10 +91,10 @@ class BackwardKeys {
           for (int e = 0; e < 4; ++e) to_gradient(states[n][e % 2], s[0][n][e], ds[0][n][e]);
         }
       }
-      add_product(masked, dv, s, do_tile, first_column, true);
+      add_product(masked, dv, s, do_tile, masks, first_column);
       sync_block();  // nobody reads dO any more
       load_rows(do_tile, p.d_o, walk, i + 1);
-      add_product(masked, dk, ds, q_tile, first_column, false);
+      add_product(masked, dk, ds, q_tile, masks, first_column);
       sync_block();  // nobody reads Q any more
       load_rows(q_tile, p.q, walk, i + 1);
     }
@@ -105,12 +108,12 @@ class BackwardKeys {
   using Sums = float[1][kColumns / 8][4];
 
   static LVX_GPU void add_product(bool masked, Sums& sums, const Tile& left, const SharedTile<kDim>& right,
-                                  int first_column, bool positive_factors) {
-    if (masked && tile_has_infinite<T, kRows>(right, 0)) {
-      guarded_multiply<T, 1, kRows, kColumns>(sums, left, right, 0, first_column, positive_factors);
-    } else {
-      multiply<T, 1, kRows, kColumns>(sums, left, right, 0, first_column);
+                                  SharedAddress masks, int first_column) {
+    if (const RowInfinities infinities(right, masks); masked && infinities.any()) {
+      infinities.template take_out<kThreads>();
+      infinities.template add<1, kRows, kColumns>(sums, left, 0, first_column);
     }
+    multiply<T, 1, kRows, kColumns>(sums, left, right, 0, first_column);
   }
 
   // to_gradient where a row sees a key, zero elsewhere, whatever s and ds are. own_key and the eighth after it are the

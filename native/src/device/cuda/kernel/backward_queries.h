@@ -4,7 +4,8 @@
 #pragma once
 
 #include "device/cuda/collective/gradient.h"
-#include "device/cuda/collective/guarded_multiply.h"
+#include "device/cuda/collective/infinities.h"
+#include "device/cuda/collective/multiply.h"
 #include "device/cuda/collective/tile_walk.h"
 #include "device/cuda/collective/unit_rows.h"
 #include "device/cuda/kernel/shapes.h"
@@ -19,7 +20,8 @@ class BackwardQueries {
   static constexpr int kThreads = kBackwardThreads;
   static constexpr int kRows = kShape.outer;
   static constexpr int kKeys = kShape.inner;
-  static constexpr int kSharedBytes = SharedTile<kDim>::bytes(2 * kRows + 2 * kKeys);
+  using KeyInfinities = Infinities<T, kKeys, kDim>;
+  static constexpr int kSharedBytes = SharedTile<kDim>::bytes(2 * kRows + 2 * kKeys) + KeyInfinities::kSharedBytes;
 
   static LVX_GPU void run(const Params& p) {
     const int row_tiles = p.tiles.outer;
@@ -83,11 +85,11 @@ class BackwardQueries {
           for (int e = 0; e < 4; ++e) to_gradient(states[e / 2], s[0][n][e], dp[0][n][e]);
         }
       }
-      if (masked && tile_has_infinite<T, kKeys>(k_tile, 0)) {
-        guarded_multiply<T, 1, kKeys, kDim>(dq, dp, k_tile, 0, 0, false);
-      } else {
-        multiply<T, 1, kKeys, kDim>(dq, dp, k_tile, 0, 0);
+      if (const KeyInfinities infinities(k_tile, v_tile.at(kKeys, 0)); masked && infinities.any()) {
+        infinities.template take_out<kThreads>();
+        infinities.template add<1, kKeys, kDim>(dq, dp, 0, 0);
       }
+      multiply<T, 1, kKeys, kDim>(dq, dp, k_tile, 0, 0);
       sync_block();  // nobody reads K any more
       load_keys(k_tile, p.k, walk, i + 1);
     }

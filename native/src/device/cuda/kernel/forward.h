@@ -3,7 +3,8 @@
 // of keys that they see. While logits are computed V is on its way, and while values are summed the next K.
 #pragma once
 
-#include "device/cuda/collective/guarded_multiply.h"
+#include "device/cuda/collective/infinities.h"
+#include "device/cuda/collective/multiply.h"
 #include "device/cuda/collective/row_result.h"
 #include "device/cuda/collective/softmax.h"
 #include "device/cuda/collective/tile_walk.h"
@@ -20,7 +21,8 @@ class Forward {
   static constexpr int kThreads = kShape.threads();
   static constexpr int kRows = kShape.rows();
   static constexpr int kKeys = kShape.keys;
-  static constexpr int kSharedBytes = SharedTile<kDim>::bytes(kRows + 2 * kKeys);
+  using ValueInfinities = Infinities<T, kKeys, kDim>;
+  static constexpr int kSharedBytes = SharedTile<kDim>::bytes(kRows + 2 * kKeys) + ValueInfinities::kSharedBytes;
 
   static LVX_GPU void run(const Params& p) {
     const int row_tiles = p.tiles.outer;
@@ -64,11 +66,11 @@ class Forward {
       scale(p, s);
       if (masked) hide(p, rows, first_row + warp_row, first_key + warp_key, keys.count, s);
       softmax.template step<kWarpKeys, kDim>(s, o);
-      if (masked && tile_has_infinite<T, kWarpKeys>(v_tile, warp_key)) {
-        guarded_multiply<T, kTiles, kWarpKeys, kDim>(o, s, v_tile, warp_key, 0, true);
-      } else {
-        multiply<T, kTiles, kWarpKeys, kDim>(o, s, v_tile, warp_key, 0);
+      if (const ValueInfinities infinities(v_tile, v_tile.at(kKeys, 0)); masked && infinities.any()) {
+        infinities.template take_out<kThreads>();
+        infinities.template add<kTiles, kWarpKeys, kDim>(o, s, warp_key, 0);
       }
+      multiply<T, kTiles, kWarpKeys, kDim>(o, s, v_tile, warp_key, 0);
     }
     softmax.finish();
     wait_for_copies<0>();

@@ -10,9 +10,11 @@
 #if defined(__CUDACC__)
 #define LVX_GPU __device__ __forceinline__
 #define LVX_UNROLL _Pragma("unroll")
+#define LVX_UNROLL_TWICE _Pragma("unroll 2")
 #else
 #define LVX_GPU inline
 #define LVX_UNROLL
+#define LVX_UNROLL_TWICE
 #endif
 
 namespace lvx::cuda {
