@@ -72,6 +72,7 @@ lvx_status lvx_gloo_connect(lvx_bootstrap bootstrap, lvx_device device, const ui
     const auto object = find_handle<BootstrapObject>(bootstrap);
     const InUse use(object->busy, "bootstrap");
     auto owner = find_handle<DeviceObject>(device);
+    require_host_memory(*owner->device);
     const auto parts = parts_of(addresses, bytes, object->bootstrap->size());
     *group = add_handle(
         std::make_shared<GroupObject>(std::move(owner), object->bootstrap->connect(parts), object->options));
@@ -93,6 +94,7 @@ lvx_status lvx_group_create_mpi(lvx_device device, const lvx_group_options* opti
     const GroupOptions wanted = read_group_options(options);
     require_no_links(wanted);
     auto owner = find_handle<DeviceObject>(device);
+    require_host_memory(*owner->device);
     *group = add_handle(
         std::make_shared<GroupObject>(std::move(owner), join_mpi(wanted.deadline_seconds), wanted));
   });

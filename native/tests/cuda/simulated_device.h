@@ -9,11 +9,11 @@
 #include <deque>
 #include <vector>
 
-#include "device/cpu/elementwise.h"
 #include "device/cuda/host/simulator.h"
 #include "device/cuda/launch/attention.h"
 #include "device/cuda/launch/tensors.h"
 #include "device/device.h"
+#include "device/shards_seen.h"
 
 namespace lvx::testing {
 
@@ -150,7 +150,7 @@ class SimulatedDevice final : public Device {
   }
   void shards_seen(std::int64_t batch, std::int64_t rows, const Visibility& visibility,
                    std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen) override {
-    cpu::shards_seen(batch, rows, visibility, bounds, seen);
+    find_shards_seen(batch, rows, visibility, bounds, seen);
   }
 
   double probe_gemm(std::int64_t) override { return 0; }

@@ -67,32 +67,47 @@ LVX_GPU void put_as(T value, bool add, std::byte* data, DType dtype, std::int64_
   store_as<T>(add ? load_as<T>(data, dtype, at) + value : value, data, dtype, at);
 }
 
+// What tensor-core kernels read and write beside tiles is of T, the dtype of q, or float32.
+template <typename T>
+LVX_GPU float load_half(const std::byte* data, DType dtype, std::int64_t at) {
+  if (dtype == DType::kFloat32) return load_global(elements<float>(data) + at);
+  return low(Pair<T>{load_global(elements<std::uint16_t>(data) + at)});
+}
+
 // Two elements at an even column; paired: every such pair of the tensor is aligned as a whole.
+template <typename T>
 LVX_GPU void store_pair(float first, float second, bool paired, std::byte* data, DType dtype,
                         std::int64_t at) {
   struct alignas(8) Floats {
     float first, second;
   };
-  if (!paired) {
-    store_as<float>(first, data, dtype, at);
-    store_as<float>(second, data, dtype, at + 1);
-  } else if (dtype == DType::kBFloat16) {
-    store_global(reinterpret_cast<std::uint32_t*>(elements<std::uint16_t>(data) + at),
-                 pack<BFloat16>(first, second).bits);
-  } else if (dtype == DType::kFloat16) {
-    store_global(reinterpret_cast<std::uint32_t*>(elements<std::uint16_t>(data) + at),
-                 pack<Float16>(first, second).bits);
+  if (dtype == DType::kFloat32) {
+    float* to = elements<float>(data) + at;
+    if (paired) {
+      store_global(reinterpret_cast<Floats*>(to), Floats{first, second});
+    } else {
+      store_global(to, first);
+      store_global(to + 1, second);
+    }
   } else {
-    store_global(reinterpret_cast<Floats*>(elements<float>(data) + at), Floats{first, second});
+    const std::uint32_t both = pack<T>(first, second).bits;
+    std::uint16_t* to = elements<std::uint16_t>(data) + at;
+    if (paired) {
+      store_global(reinterpret_cast<std::uint32_t*>(to), both);
+    } else {
+      store_global(to, static_cast<std::uint16_t>(both & 0xffffu));
+      store_global(to + 1, static_cast<std::uint16_t>(both >> 16));
+    }
   }
 }
+template <typename T>
 LVX_GPU void put_pair(float first, float second, bool add, bool paired, std::byte* data, DType dtype,
                       std::int64_t at) {
   if (add) {
-    first += load_as<float>(data, dtype, at);
-    second += load_as<float>(data, dtype, at + 1);
+    first += load_half<T>(data, dtype, at);
+    second += load_half<T>(data, dtype, at + 1);
   }
-  store_pair(first, second, paired, data, dtype, at);
+  store_pair<T>(first, second, paired, data, dtype, at);
 }
 
 }  // namespace lvx::cuda

@@ -14,10 +14,10 @@ struct RowState {
 
   LVX_GPU RowState() {}
   LVX_GPU RowState(const Bhs& lses, const Bhs& deltas, std::int64_t batch, int head, int query) {
-    const float natural = load_as<float>(lses.data, lses.dtype, offset_of(lses, batch, head, query));
+    const float natural = load_global(elements<float>(lses.data) + offset_of(lses, batch, head, query));
     if (natural == -kInfinity) return;
     lse = natural * kLog2e;
-    delta = load_as<float>(deltas.data, deltas.dtype, offset_of(deltas, batch, head, query));
+    delta = load_global(elements<float>(deltas.data) + offset_of(deltas, batch, head, query));
   }
 };
 

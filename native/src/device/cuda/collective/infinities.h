@@ -67,13 +67,14 @@ class Infinities {
 
   // Adds to c what they contribute to p b, for rows [first_row, first_row + kDepth) and columns from first_column on.
   template <int kTiles, int kDepth, int kColumns>
-  LVX_GPU void add(float (&c)[kTiles][kColumns / 8][4], const float (&p)[kTiles][kDepth / 8][4], int first_row,
-                   int first_column) const {
+  LVX_GPU void add(float (&c)[kTiles][kColumns / 8][4], const float (&p)[kTiles][kDepth / 8][4],
+                   int first_row, int first_column) const {
     const int own = lane() % 4 * 2;
     LVX_UNROLL
     for (int i = 0; i < kTiles; ++i) {
       LVX_UNROLL
       for (int half = 0; half < 2; ++half) {
+        sync_warp();  // or else the compiler holds the masks of all columns in registers
         // Where factors are above and below zero; NaN is both.
         std::uint64_t above = 0;
         std::uint64_t below = 0;

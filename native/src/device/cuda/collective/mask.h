@@ -40,10 +40,10 @@ LVX_GPU std::uint64_t visible_bits(const Visibility& visibility, std::int64_t ba
   return bits;
 }
 
-// The bias of one pair; 0 without one.
+// The bias of one pair, of T or float32.
 template <typename T>
-LVX_GPU T bias_at(const Bias& bias, std::int64_t batch, int head, int query, std::int64_t key) {
-  return load_as<T>(bias.data, bias.dtype, offset_of(bias, batch, head, query, key));
+LVX_GPU float bias_at(const Bias& bias, std::int64_t batch, int head, int query, std::int64_t key) {
+  return load_half<T>(bias.data, bias.dtype, offset_of(bias, batch, head, query, key));
 }
 
 }  // namespace lvx::cuda

@@ -44,10 +44,19 @@ class RowResult {
   LVX_GPU void element(int column, T value) const {
     if (!weights_.skip) store_as<T>(merged(column, value), o_.data, o_.dtype, o_at_ + column);
   }
-  // Two elements at an even column.
-  LVX_GPU void pair(int column, T first, T second, bool paired) const {
+  // Two elements at an even column of an o of Half or float32.
+  template <typename Half>
+  LVX_GPU void pair(int column, float first, float second, bool paired) const {
     if (weights_.skip) return;
-    store_pair(merged(column, first), merged(column + 1, second), paired, o_.data, o_.dtype, o_at_ + column);
+    if (weights_.theirs != 0) {
+      first = weights_.mine * first + weights_.theirs * load_half<Half>(o_.data, o_.dtype, o_at_ + column);
+      second =
+          weights_.mine * second + weights_.theirs * load_half<Half>(o_.data, o_.dtype, o_at_ + column + 1);
+    } else {
+      first *= weights_.mine;
+      second *= weights_.mine;
+    }
+    store_pair<Half>(first, second, paired, o_.data, o_.dtype, o_at_ + column);
   }
   LVX_GPU void close() const {
     if (!weights_.skip) store_as<T>(weights_.lse, lse_.data, lse_.dtype, lse_at_);

@@ -27,7 +27,7 @@ LVX_GPU T logit(const Problem& problem, const Bshd& q, const Bshd& k, const Bias
                 int query, int head, int key, int key_head) {
   T added = 0;
   if (bias.data != nullptr) {
-    added = bias_at<T>(bias, batch, head, query, key);
+    added = load_as<T>(bias.data, bias.dtype, offset_of(bias, batch, head, query, key));
     if (added == -std::numeric_limits<T>::infinity()) return added;
   }
   return static_cast<T>(problem.scale) * dot<T>(q, offset_of(q, batch, query, head), k,

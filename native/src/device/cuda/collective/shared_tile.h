@@ -36,7 +36,7 @@ LVX_GPU void load_tile(const SharedTile<kDim>& tile, const Bshd& x, const Rows& 
                        bool aligned) {
   constexpr int kChunks = kDim / 8;
   LVX_UNROLL_TWICE  // more would take registers from the accumulators
-  for (int i = thread_index(); i < kRows * kChunks; i += kThreads) {
+      for (int i = thread_index(); i < kRows * kChunks; i += kThreads) {
     const int row = i / kChunks;
     const int column = i % kChunks * 8;
     const bool live = first + row < rows.count && column < head_dim;

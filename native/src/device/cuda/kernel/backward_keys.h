@@ -22,7 +22,8 @@ class BackwardKeys {
   static constexpr int kRows = kShape.inner;
   using RowInfinities = Infinities<T, kRows, kDim>;
   static constexpr int kColumns = kDim / kShape.column_parts;
-  static constexpr int kSharedBytes = SharedTile<kDim>::bytes(2 * kKeys + 2 * kRows) + RowInfinities::kSharedBytes;
+  static constexpr int kSharedBytes =
+      SharedTile<kDim>::bytes(2 * kKeys + 2 * kRows) + RowInfinities::kSharedBytes;
 
   static LVX_GPU void run(const Params& p) {
     const int key_tiles = p.tiles.outer;
@@ -137,7 +138,7 @@ class BackwardKeys {
           float& dx = ds[0][n][2 * half + e];
           bool sees = (seen >> (key - first_key) & 1) != 0;
           if (sees && p.bias.data != nullptr) {
-            const float bias = bias_at<float>(p.bias, rows.batch, rows.head(row), query, key);
+            const float bias = bias_at<T>(p.bias, rows.batch, rows.head(row), query, key);
             sees = bias != -kInfinity;
             x += bias * kLog2e;
           }
@@ -160,8 +161,8 @@ class BackwardKeys {
       for (int n = 0; n < kColumns / 8; ++n) {
         const int column = first_column + 8 * n + lane() % 4 * 2;
         if (column >= dim) continue;
-        put_pair(factor * sums[0][n][2 * half], factor * sums[0][n][2 * half + 1], p.add_dkv, p.paired,
-                 to.data, to.dtype, at + column);
+        put_pair<T>(factor * sums[0][n][2 * half], factor * sums[0][n][2 * half + 1], p.add_dkv, p.paired,
+                    to.data, to.dtype, at + column);
       }
     }
   }

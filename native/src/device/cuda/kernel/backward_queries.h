@@ -21,7 +21,8 @@ class BackwardQueries {
   static constexpr int kRows = kShape.outer;
   static constexpr int kKeys = kShape.inner;
   using KeyInfinities = Infinities<T, kKeys, kDim>;
-  static constexpr int kSharedBytes = SharedTile<kDim>::bytes(2 * kRows + 2 * kKeys) + KeyInfinities::kSharedBytes;
+  static constexpr int kSharedBytes =
+      SharedTile<kDim>::bytes(2 * kRows + 2 * kKeys) + KeyInfinities::kSharedBytes;
 
   static LVX_GPU void run(const Params& p) {
     const int row_tiles = p.tiles.outer;
@@ -122,7 +123,7 @@ class BackwardQueries {
           bool sees = (seen >> (8 * n + e) & 1) != 0;
           if (sees && p.bias.data != nullptr) {
             const float bias =
-                bias_at<float>(p.bias, rows.batch, rows.head(row), query, first_key + 8 * n + column + e);
+                bias_at<T>(p.bias, rows.batch, rows.head(row), query, first_key + 8 * n + column + e);
             sees = bias != -kInfinity;
             x += bias * kLog2e;
           }
@@ -154,7 +155,7 @@ class BackwardQueries {
           store_global(p.split_dq + split_at + column, first);
           store_global(p.split_dq + split_at + column + 1, second);
         } else {
-          put_pair(scale * first, scale * second, p.add_dq, p.paired, p.dq.data, p.dq.dtype, at + column);
+          put_pair<T>(scale * first, scale * second, p.add_dq, p.paired, p.dq.data, p.dq.dtype, at + column);
         }
       }
     }

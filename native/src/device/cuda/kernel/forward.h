@@ -22,7 +22,8 @@ class Forward {
   static constexpr int kRows = kShape.rows();
   static constexpr int kKeys = kShape.keys;
   using ValueInfinities = Infinities<T, kKeys, kDim>;
-  static constexpr int kSharedBytes = SharedTile<kDim>::bytes(kRows + 2 * kKeys) + ValueInfinities::kSharedBytes;
+  static constexpr int kSharedBytes =
+      SharedTile<kDim>::bytes(kRows + 2 * kKeys) + ValueInfinities::kSharedBytes;
 
   static LVX_GPU void run(const Params& p) {
     const int row_tiles = p.tiles.outer;
@@ -134,7 +135,7 @@ class Forward {
             bool sees = (seen >> (8 * n + e) & 1) != 0;
             if (sees && p.bias.data != nullptr) {
               const float bias =
-                  bias_at<float>(p.bias, rows.batch, rows.head(row), query, first_key + 8 * n + column + e);
+                  bias_at<T>(p.bias, rows.batch, rows.head(row), query, first_key + 8 * n + column + e);
               sees = bias != -kInfinity;
               x += bias * kLog2e;
             }
@@ -177,7 +178,7 @@ class Forward {
       const int column = 2 * (n * kParts + part);
       float first, second;
       value(n, first, second);
-      if (column < dim) result.pair(column, first, second, p.paired);
+      if (column < dim) result.template pair<T>(column, first, second, p.paired);
     }
     if (part == 0) result.close();
   }

@@ -6,8 +6,8 @@
 
 namespace lvx::cuda {
 
-// Throws Error for what is not success: LVX_OUT_OF_MEMORY where memory is short, LVX_MISSING_LIBRARY where there is no
-// driver or no GPU, LVX_DEVICE_FAULT where the GPU's context is lost. what: the attempt, for people.
+// Throws Error for what is not success: LVX_MISSING_LIBRARY where there is no driver or no GPU, LVX_OUT_OF_MEMORY where
+// memory is short, LVX_DEVICE_ERROR otherwise. what: the attempt, for people.
 void check(cudaError_t result, const char* what);
 
 }  // namespace lvx::cuda
