@@ -15,6 +15,12 @@ constexpr int padded_head_dim(int head_dim) {
   return 0;
 }
 
+// Backward has no kernels for 80: in 96 they need fewer registers.
+constexpr int padded_backward_head_dim(int head_dim) {
+  const int dim = padded_head_dim(head_dim);
+  return dim == 80 ? 96 : dim;
+}
+
 struct ForwardShape {
   int row_warps;  // side by side over rows,
   int key_warps;  // and over the keys of a tile

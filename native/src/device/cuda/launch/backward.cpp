@@ -16,7 +16,7 @@ struct Plan {
   std::size_t bytes;
 
   Plan(const Problem& p, int multiprocessors, std::byte* memory)
-      : dim(padded_head_dim(static_cast<int>(p.head_dim))),
+      : dim(padded_backward_head_dim(static_cast<int>(p.head_dim))),
         queries(backward_queries_shape(dim)),
         keys(backward_keys_shape(dim)) {
     const std::int64_t rows = unit_rows_of(p);
@@ -43,8 +43,6 @@ void launch_backward(const Queue& queue, const Plan& plan, std::int64_t query_bl
   switch (plan.dim) {
     case 64:
       return launch_backward<T, 64>(queue, query_blocks, by_queries, key_blocks, by_keys);
-    case 80:
-      return launch_backward<T, 80>(queue, query_blocks, by_queries, key_blocks, by_keys);
     case 96:
       return launch_backward<T, 96>(queue, query_blocks, by_queries, key_blocks, by_keys);
     case 128:
