@@ -5,6 +5,7 @@
 #include <cstring>
 
 #if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -52,6 +53,9 @@ void Fiber::prepare(void (*entry)()) {
   bottom_ = stack_.get();
   bytes_ = kStackBytes;
   shadow_ = nullptr;
+#if defined(__SANITIZE_ADDRESS__)
+  __asan_unpoison_memory_region(stack_.get(), kStackBytes);  // frames that were left for good
+#endif
   // Six registers below the address that ret jumps to; there the stack is as if a call had just been made.
   const auto top = (reinterpret_cast<std::uintptr_t>(stack_.get()) + kStackBytes) / 16 * 16;
   void* frame[8] = {nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, reinterpret_cast<void*>(&begin),
