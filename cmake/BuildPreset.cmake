@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DPRESET=release -DSTEPS=configure,build,pack,test [-DTESTS=ON|OFF] [-DPACK_DIR=DIR] -P BuildPreset.cmake
+# cmake -DPRESET=release -DSTEPS=configure,build,pack,test [-DTESTS=ON|OFF] [-DCUDA=ON|OFF] [-DPACK_DIR=DIR] -P BuildPreset.cmake
 #
 # The one way in which Maven and ./lvx drive the native build.
 
@@ -28,6 +28,10 @@ foreach(step IN LISTS steps)
     set(options)
     if(DEFINED TESTS)
       list(APPEND options -DLVX_BUILD_TESTS=${TESTS})
+    endif()
+    # A build folder remembers this one.
+    if(DEFINED CUDA)
+      list(APPEND options -DLVX_BUILD_CUDA=${CUDA})
     endif()
     if(DEFINED PACK_DIR)
       list(APPEND options -DLVX_PACK_DIR=${PACK_DIR})

@@ -4,6 +4,11 @@
 
 set(lvx_plugins)
 
+option(LVX_BUILD_CUDA "Build the CUDA device: minutes of nvcc" OFF)
+if(LVX_BUILD_CUDA)
+  include(CudaPlugin)
+endif()
+
 # lvx_add_plugin(NAME LIBRARIES...): the room group/NAME, and what all plugins share.
 function(lvx_add_plugin name)
   file(GLOB sources CONFIGURE_DEPENDS

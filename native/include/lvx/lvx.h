@@ -114,6 +114,13 @@ typedef struct lvx_cpu_options {
   uint64_t memory_budget; /**< bytes this device may hold, 0: no limit */
 } lvx_cpu_options;
 
+typedef struct lvx_cuda_options {
+  uint64_t struct_size;
+  int32_t ordinal; /**< as the CUDA runtime counts the GPUs, from 0 */
+  int32_t reserved;
+  uint64_t memory_budget; /**< bytes this device may hold, 0: no limit */
+} lvx_cuda_options;
+
 typedef struct lvx_device_info {
   uint64_t struct_size;
   int32_t kind; /**< lvx_device_kind */
@@ -129,6 +136,19 @@ typedef struct lvx_device_info {
 
 /** Opens a CPU device with its own threads. options may be null. */
 LVX_API lvx_status lvx_device_open_cpu(const lvx_cpu_options* options, lvx_device* device);
+
+/**
+ * Opens an NVIDIA GPU of compute capability 8.0 or later. Its work is ordered on a stream of its own: calls return before
+ * it is done, and lvx_device_synchronize waits. Its buffers are GPU memory, which the host cannot read:
+ * lvx_device_copy. LVX_MISSING_LIBRARY without liblvx_cuda.so, NVIDIA's driver or a GPU. options may be null.
+ */
+LVX_API lvx_status lvx_device_open_cuda(const lvx_cuda_options* options, lvx_device* device);
+
+/** Returns when all that the device was given is done. LVX_DEVICE_ERROR if some of it failed. */
+LVX_API lvx_status lvx_device_synchronize(lvx_device device);
+
+/** Copies bytes to, from or within the device's memory, after what it was given so far, and returns when that is done. */
+LVX_API lvx_status lvx_device_copy(lvx_device device, const void* from, void* to, uint64_t bytes);
 
 /** LVX_INVALID_STATE while buffers or groups of the device are open. */
 LVX_API lvx_status lvx_device_close(lvx_device device);

@@ -7,6 +7,7 @@
 #include "abi/objects.h"
 #include "abi/structs.h"
 #include "device/cpu/cpu_device.h"
+#include "device/plugin.h"
 
 using namespace lvx;
 
@@ -23,6 +24,43 @@ lvx_status lvx_device_open_cpu(const lvx_cpu_options* options, lvx_device* devic
     wanted.threads = read.threads;
     wanted.memory_budget = read.memory_budget;
     *device = add_handle(std::make_shared<DeviceObject>(make_cpu_device(wanted)));
+  });
+}
+
+lvx_status lvx_device_open_cuda(const lvx_cuda_options* options, lvx_device* device) {
+  return guard([&] {
+    require_not_null(device, "device");
+    const lvx_cuda_options read = read_optional_options(options, "options");
+    if (read.ordinal < 0) {
+      throw Error(LVX_INVALID_ARGUMENT,
+                  "options.ordinal: expected 0 or more, got " + std::to_string(read.ordinal));
+    }
+    require_zero(read.reserved, "options.reserved");
+    *device = add_handle(std::make_shared<DeviceObject>(open_cuda_device(read.ordinal, read.memory_budget)));
+  });
+}
+
+lvx_status lvx_device_synchronize(lvx_device device) {
+  return guard([&] {
+    const auto object = find_handle<DeviceObject>(device);
+    const InUse use(object->busy, "device");
+    object->device->synchronize();
+  });
+}
+
+lvx_status lvx_device_copy(lvx_device device, const void* from, void* to, uint64_t bytes) {
+  return guard([&] {
+    const auto object = find_handle<DeviceObject>(device);
+    if (bytes == 0) return;
+    require_not_null(from, "from");
+    require_not_null(to, "to");
+    if (bytes > PTRDIFF_MAX) {
+      throw Error(LVX_INVALID_ARGUMENT, "bytes: expected at most " + std::to_string(PTRDIFF_MAX) + ", got " +
+                                            std::to_string(bytes));
+    }
+    const InUse use(object->busy, "device");
+    object->device->copy_bytes(static_cast<const std::byte*>(from), static_cast<std::byte*>(to), bytes);
+    object->device->synchronize();
   });
 }
 

@@ -86,6 +86,7 @@ lvx_status lvx_bootstrap_connect(lvx_bootstrap bootstrap, lvx_device device, con
     const auto object = find_handle<BootstrapObject>(bootstrap);
     const InUse use(object->busy, "bootstrap");
     auto owner = find_handle<DeviceObject>(device);
+    require_host_memory(*owner->device);
     const auto parts = parts_of(addresses, bytes, object->bootstrap->size());
     auto transport = object->bootstrap->connect(parts, owner->device);
     *group =
@@ -108,6 +109,7 @@ lvx_status lvx_group_create_mpi(lvx_device device, const lvx_group_options* opti
     const GroupOptions wanted = read_group_options(options);
     require_no_links(wanted);
     auto owner = find_handle<DeviceObject>(device);
+    require_host_memory(*owner->device);
     *group = add_handle(
         std::make_shared<GroupObject>(std::move(owner), join_mpi(wanted.deadline_seconds), wanted));
   });

@@ -56,6 +56,7 @@ lvx_status lvx_local_world_join(lvx_world world, int32_t rank, lvx_device device
     const auto place = find_handle<WorldObject>(world);
     require_rank(rank, place->world->size());
     auto owner = find_handle<DeviceObject>(device);
+    require_host_memory(*owner->device);
     if (place->world->options().links.virtual_time && owner->device->threads() != 1) {
       throw Error(LVX_INVALID_ARGUMENT,
                   "device: expected one thread, whose processor time is the rank's clock, got " +

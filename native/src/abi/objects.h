@@ -52,6 +52,15 @@ struct DeviceObject {
   bool closed = false;
 };
 
+// For groups that read and write the memory of their devices themselves.
+inline void require_host_memory(const Device& device) {
+  if (device.kind() != LVX_CPU) {
+    throw Error(LVX_UNSUPPORTED,
+                "device: expected a CPU device, the only one whose memory this kind of group can move, got " +
+                    device.name());
+  }
+}
+
 // Counts one buffer or group of a device, for as long as it lives or until end.
 class Tenancy {
  public:

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string>
@@ -89,6 +90,12 @@ class Device {
   virtual std::size_t bytes_in_use() const = 0;
   virtual std::size_t peak_bytes() const = 0;
   virtual void zero(std::byte* data, std::size_t bytes) = 0;
+  // Either side may be host memory, which must stay until synchronize.
+  virtual void copy_bytes(const std::byte* from, std::byte* to, std::size_t bytes) {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+  }
+  // Returns when everything given to the device so far is done. Throws Error(LVX_DEVICE_ERROR).
+  virtual void synchronize() {}
 
   // Workspace that forward and backward need for a problem; the caller brings it, so that it is counted and reused.
   virtual std::size_t forward_scratch(const Problem& problem, DType dtype) const = 0;

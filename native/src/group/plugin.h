@@ -53,7 +53,6 @@ void require_engine(lvx_group_kind kind);
 
 // What the plugins export, by these names; they hand over what they return.
 extern "C" {
-using PluginVersion = const char*();
 using PluginBegin = Bootstrap*(int rank, int size, const char* host, double deadline_seconds);
 using PluginJoinMpi = Transport*(double deadline_seconds);
 using PluginRequireNccl = void();
@@ -61,7 +60,6 @@ using PluginNewNcclId = void(std::byte* id);
 using PluginJoinNccl = Transport*(const std::byte* id, int rank, int size, const char* host,
                                   double deadline_seconds, const std::shared_ptr<Device>& device);
 }
-inline constexpr const char* kPluginVersion = "lvx_plugin_version";
 inline constexpr const char* kPluginBeginGloo = "lvx_plugin_begin_gloo";
 inline constexpr const char* kPluginJoinMpi = "lvx_plugin_join_mpi";
 inline constexpr const char* kPluginRequireNccl = "lvx_plugin_require_nccl";

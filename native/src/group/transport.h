@@ -56,8 +56,8 @@ class Transport {
                        Clock::time_point deadline) = 0;
 
   // The data plane. An engine may carry out starts one after the other, so no start may need, to end, what a peer
-  // starts only after something that needs a later start of this rank. Memory of a transfer belongs to it until wait has returned, or leave if wait has thrown; then no
-  // peer touches it any more. wait throws as collect does.
+  // starts only after something that needs a later start of this rank. Memory of a transfer belongs to it until wait
+  // has returned, or leave if wait has thrown; then no peer touches it any more. wait throws as collect does.
   virtual Ticket start(std::span<const Transfer> transfers) = 0;
   virtual void wait(Ticket ticket, Clock::time_point deadline) = 0;
 

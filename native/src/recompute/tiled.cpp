@@ -4,8 +4,8 @@
 //
 // All blocks are in flight from the start. While they come, the first tile that this rank's own queries see is made and
 // computed against them; then against each visitor as it arrives. What the visitors see is known then, and tiles that
-// nobody sees are left out. A block's result goes home as soon as the last tile that it sees is done; in every tile but
-// the first this rank's own queries come last, so that there is something to do meanwhile.
+// nobody sees are left out. Results go home one by one during the last tile; in every tile but the first this rank's own
+// queries come last, so that there is something to do meanwhile.
 #include "recompute/tiled.h"
 
 #include <vector>
@@ -14,6 +14,8 @@ namespace lvx {
 namespace {
 
 constexpr std::int64_t kNone = -1;
+
+constexpr std::size_t bytes(std::int64_t count) { return static_cast<std::size_t>(count); }
 
 class Tiled {
  public:
@@ -32,8 +34,7 @@ class Tiled {
   // What this rank exchanges with the peers at one distance: it works for home, worker works for it. Step 0 is itself.
   struct Step {
     Workspace::Piece block{}, result{}, arriving{};
-    Ticket blocks = 0, arrival = 0, departure = 0;
-    std::int64_t unseen = 0;  // tiles that home sees and that are still to be computed
+    Ticket blocks = 0, results = 0;
   };
 
   int home_at(int step) const { return (rank_ - step + size_) % size_; }
@@ -49,6 +50,8 @@ class Tiled {
   void learn(int step);
   std::int64_t first_seen();
   bool anyone_sees(std::int64_t tile);
+  std::int64_t last_after(std::int64_t first);
+  void start_results(int step);
   void attend(int step, std::int64_t tile);
   void compute_first(std::int64_t tile);
   void compute_rest(std::int64_t first);
@@ -79,9 +82,7 @@ void Tiled::reserve() {
   call_.count_workspace(workspace_.bytes());
 }
 
-// Between two ranks blocks come before results, as they are sent.
 void Tiled::start_blocks() {
-  const auto bytes = [](std::int64_t count) { return static_cast<std::size_t>(count); };
   for (int step = 1; step < size_; ++step) {
     const int worker = worker_at(step);
     const int home = home_at(step);
@@ -94,12 +95,20 @@ void Tiled::start_blocks() {
     }
     at(step).blocks = call_.start(transfers_);
   }
-  for (int step = 1; step < size_; ++step) {
-    if (!pass_.visits(rank_, worker_at(step))) continue;
-    const Transfer result =
-        receive_from(worker_at(step), workspace_.at(at(step).arriving), bytes(pass_.result_bytes(rank_)));
-    at(step).arrival = call_.start({&result, 1});
+}
+
+void Tiled::start_results(int step) {
+  const int home = home_at(step);
+  const int worker = worker_at(step);
+  transfers_.clear();
+  if (pass_.visits(home, rank_)) {
+    transfers_.push_back(send_to(home, workspace_.at(at(step).result), bytes(pass_.result_bytes(home))));
   }
+  if (pass_.visits(rank_, worker)) {
+    transfers_.push_back(
+        receive_from(worker, workspace_.at(at(step).arriving), bytes(pass_.result_bytes(rank_))));
+  }
+  at(step).results = call_.start(transfers_);
 }
 
 // Finds out which tiles the queries at a step see.
@@ -118,7 +127,6 @@ void Tiled::learn(int step) {
     call_.device().shards_seen(call_.announced(home).batch, call_.announced(home).queries, visibility, bounds,
                                seen);
   }
-  at(step).unseen = std::count(seen.begin(), seen.end(), std::uint8_t{1});
 }
 
 std::int64_t Tiled::first_seen() {
@@ -135,14 +143,15 @@ bool Tiled::anyone_sees(std::int64_t tile) {
   return false;
 }
 
+std::int64_t Tiled::last_after(std::int64_t first) {
+  for (std::int64_t tile = tiles_ - 1; tile >= 0; --tile) {
+    if (tile != first && anyone_sees(tile)) return tile;
+  }
+  return kNone;
+}
+
 void Tiled::attend(int step, std::int64_t tile) {
-  if (sees(step, tile) == 0) return;
-  const int home = home_at(step);
-  call_.compute([&] { pass_.attend(home); });
-  if (--at(step).unseen > 0 || step == 0) return;
-  const Transfer result =
-      send_to(home, workspace_.at(at(step).result), static_cast<std::size_t>(pass_.result_bytes(home)));
-  at(step).departure = call_.start({&result, 1});
+  if (sees(step, tile) != 0) call_.compute([&] { pass_.attend(home_at(step)); });
 }
 
 void Tiled::compute_first(std::int64_t tile) {
@@ -164,13 +173,18 @@ void Tiled::compute_first(std::int64_t tile) {
 }
 
 void Tiled::compute_rest(std::int64_t first) {
-  for (std::int64_t tile = 0; tile < tiles_; ++tile) {
+  const std::int64_t last = last_after(first);
+  for (std::int64_t tile = 0; tile <= last; ++tile) {
     if (tile == first || !anyone_sees(tile)) continue;
     call_.compute([&] { pass_.open(pass_.tile(tile)); });
-    for (int step = 1; step < size_; ++step) attend(step, tile);
+    for (int step = 1; step < size_; ++step) {
+      attend(step, tile);
+      if (tile == last) start_results(step);
+    }
     attend(0, tile);
     call_.compute([&] { pass_.close(); });
   }
+  for (int step = 1; last == kNone && step < size_; ++step) start_results(step);
 }
 
 void Tiled::run() {
@@ -184,8 +198,7 @@ void Tiled::run() {
   compute_first(first);
   compute_rest(first);
   for (int step = 1; step < size_; ++step) {
-    call_.wait(at(step).departure);
-    call_.wait(at(step).arrival);
+    call_.wait(at(step).results);
     if (pass_.visits(rank_, worker_at(step))) {
       call_.compute([&] { pass_.merge(workspace_.at(at(step).arriving)); });
     }

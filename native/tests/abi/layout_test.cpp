@@ -29,7 +29,7 @@ std::vector<lvx_abi_field> describe() {
 
 // The header without its comments.
 std::string header_text() {
-  const auto path = std::filesystem::path(__FILE__).parent_path() / "../../include/lvx/lvx.h";
+  const auto path = std::filesystem::path(LVX_HEADER);
   std::ifstream file(path);
   EXPECT_TRUE(file) << path;
   std::stringstream stream;

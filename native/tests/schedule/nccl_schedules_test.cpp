@@ -5,6 +5,7 @@
 #include "support/attention_shares.h"
 #include "support/expected_traffic.h"
 #include "support/nccl_ranks.h"
+#include "support/visual_shares.h"
 
 namespace lvx::test {
 namespace {
@@ -54,6 +55,25 @@ TEST_P(NcclSchedules, EverySplitEqualsTheReference) {
       EXPECT_LE(relative_error(results.d_bias, expected.d_bias), kTolerance) << "d_bias";
       ASSERT_FALSE(HasFailure());
     }
+  }
+}
+
+TEST(NcclRecomputation, TilesEqualTheReference) {
+  for (std::uint64_t seed = 3000; seed < 3012; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const VisualProblem visual(seed);
+    const VisualResults expected = visual_reference(visual);
+    VisualResults results(visual);
+    for (const auto& thrown :
+         run_nccl_ranks(visual.random.ranks, GroupOptions(),
+                        [&](Group& group) { compute_visual_share(group, visual, results); },
+                        {.streams = seed % 2 == 0})) {
+      ASSERT_EQ(error_of(thrown).status(), LVX_OK) << error_of(thrown).what();
+    }
+    EXPECT_LE(relative_error(results.attention.o, expected.attention.o), kTolerance) << "o";
+    EXPECT_LE(relative_error(results.attention.dq, expected.attention.dq), kTolerance) << "dq";
+    EXPECT_LE(relative_error(results.d_features, expected.d_features), kTolerance) << "d_features";
+    EXPECT_LE(relative_error(results.sums.weight, expected.sums.weight), kTolerance) << "weight";
   }
 }
 

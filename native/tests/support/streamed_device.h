@@ -88,6 +88,7 @@ class StreamedDevice final : public Device {
                    std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen) override {
     cpu_->shards_seen(batch, rows, visibility, bounds, seen);
   }
+  LayerOperations& layers() override { return cpu_->layers(); }
   double probe_gemm(std::int64_t n) override { return cpu_->probe_gemm(n); }
   double probe_read(std::size_t bytes) override { return cpu_->probe_read(bytes); }
 

@@ -11,6 +11,7 @@
 #include "device/cpu/memory.h"
 #include "device/cpu/probe.h"
 #include "device/cpu/workers.h"
+#include "device/shards_seen.h"
 
 namespace lvx {
 namespace {
@@ -70,7 +71,7 @@ class CpuDevice final : public Device {
   }
   void shards_seen(std::int64_t batch, std::int64_t rows, const Visibility& visibility,
                    std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen) override {
-    cpu::shards_seen(batch, rows, visibility, bounds, seen);
+    find_shards_seen(batch, rows, visibility, bounds, seen);
   }
 
   LayerOperations& layers() override { return layers_; }

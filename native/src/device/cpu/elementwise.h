@@ -2,8 +2,6 @@
 // What schedules do to whole tensors besides attention.
 #pragma once
 
-#include <span>
-
 #include "device/cpu/workers.h"
 #include "device/device.h"
 
@@ -18,7 +16,5 @@ void copy(Workers& workers, std::int64_t batch, std::int64_t heads, std::int64_t
 void add(Workers& workers, std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim,
          const Bshd& from, const Bshd& to);
 void copy(Workers& workers, std::int64_t batch, std::int64_t rows, const Visibility& from, std::int32_t* to);
-void shards_seen(std::int64_t batch, std::int64_t rows, const Visibility& visibility,
-                 std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen);
 
 }  // namespace lvx::cpu

@@ -2,6 +2,7 @@
 package org.lvxattn.plan;
 
 import java.util.Objects;
+import org.lvxattn.Link;
 import org.lvxattn.Strategy;
 import org.lvxattn.VisualCheckpoint.Policy;
 
@@ -126,7 +127,7 @@ public record VisualPlan(
   /** Workspace of the attention of whole shards. */
   private long attentionBytes(Pass pass, int rank) {
     long messages =
-        new Planner(Machine.ofRate(1), Topology.oneNode(org.lvxattn.Link.INSTANT))
+        new Planner(Machine.ofRate(1), Topology.oneNode(Link.INSTANT))
             .plan(attention, pass, strategy)
             .ranks()
             .get(rank)

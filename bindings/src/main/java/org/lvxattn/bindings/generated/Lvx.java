@@ -444,6 +444,190 @@ public class Lvx extends Lvx$shared {
         }
     }
 
+    private static class lvx_device_open_cuda {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_device_open_cuda");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_device_open_cuda(const lvx_cuda_options *options, lvx_device *device)
+     * }
+     */
+    public static FunctionDescriptor lvx_device_open_cuda$descriptor() {
+        return lvx_device_open_cuda.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_device_open_cuda(const lvx_cuda_options *options, lvx_device *device)
+     * }
+     */
+    public static MethodHandle lvx_device_open_cuda$handle() {
+        return lvx_device_open_cuda.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_device_open_cuda(const lvx_cuda_options *options, lvx_device *device)
+     * }
+     */
+    public static MemorySegment lvx_device_open_cuda$address() {
+        return lvx_device_open_cuda.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_device_open_cuda(const lvx_cuda_options *options, lvx_device *device)
+     * }
+     */
+    public static int lvx_device_open_cuda(MemorySegment options, MemorySegment device) {
+        var mh$ = lvx_device_open_cuda.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_device_open_cuda", options, device);
+            }
+            return (int)mh$.invokeExact(options, device);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_device_synchronize {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_device_synchronize");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_device_synchronize(lvx_device device)
+     * }
+     */
+    public static FunctionDescriptor lvx_device_synchronize$descriptor() {
+        return lvx_device_synchronize.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_device_synchronize(lvx_device device)
+     * }
+     */
+    public static MethodHandle lvx_device_synchronize$handle() {
+        return lvx_device_synchronize.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_device_synchronize(lvx_device device)
+     * }
+     */
+    public static MemorySegment lvx_device_synchronize$address() {
+        return lvx_device_synchronize.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_device_synchronize(lvx_device device)
+     * }
+     */
+    public static int lvx_device_synchronize(long device) {
+        var mh$ = lvx_device_synchronize.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_device_synchronize", device);
+            }
+            return (int)mh$.invokeExact(device);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_device_copy {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_device_copy");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_device_copy(lvx_device device, const void *from, void *to, uint64_t bytes)
+     * }
+     */
+    public static FunctionDescriptor lvx_device_copy$descriptor() {
+        return lvx_device_copy.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_device_copy(lvx_device device, const void *from, void *to, uint64_t bytes)
+     * }
+     */
+    public static MethodHandle lvx_device_copy$handle() {
+        return lvx_device_copy.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_device_copy(lvx_device device, const void *from, void *to, uint64_t bytes)
+     * }
+     */
+    public static MemorySegment lvx_device_copy$address() {
+        return lvx_device_copy.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_device_copy(lvx_device device, const void *from, void *to, uint64_t bytes)
+     * }
+     */
+    public static int lvx_device_copy(long device, MemorySegment from, MemorySegment to, long bytes) {
+        var mh$ = lvx_device_copy.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_device_copy", device, from, to, bytes);
+            }
+            return (int)mh$.invokeExact(device, from, to, bytes);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class lvx_device_close {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             Lvx.C_INT,

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+# liblvx_cuda.so, the CUDA device: machine code for A100 (which its relatives up to sm_89 run too), Hopper and Blackwell,
+# and PTX for what comes later. The runtime is linked statically; the driver is found when a device is opened.
+
+if(LVX_SANITIZE)
+  message(WARNING "LEFT OUT: the CUDA device, which is not built with sanitizers")
+  return()
+endif()
+include(CheckLanguage)
+check_language(CUDA)
+if(NOT CMAKE_CUDA_COMPILER)
+  message(WARNING "LEFT OUT: the CUDA device, nvcc 12.8 or later is not here (NVIDIA's CUDA Toolkit)")
+  return()
+endif()
+set(LVX_CUDA_ARCHITECTURES 80-real 90a-real 100-real 120-real 80-virtual CACHE STRING "As CMAKE_CUDA_ARCHITECTURES")
+set(CMAKE_CUDA_ARCHITECTURES "${LVX_CUDA_ARCHITECTURES}")
+enable_language(CUDA)
+if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12.8)
+  message(WARNING "LEFT OUT: the CUDA device, which needs nvcc 12.8 or later; found ${CMAKE_CUDA_COMPILER_VERSION}")
+  return()
+endif()
+if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
+  # nvcc has known the flag since 12.0, some versions of CMake do not.
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+  set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+endif()
+find_package(CUDAToolkit REQUIRED)
+
+include(CudaKernels)
+lvx_cuda_kernels(kernels cu)
+file(GLOB sources CONFIGURE_DEPENDS
+  "${CMAKE_SOURCE_DIR}/src/device/cuda/device/*.cpp" "${CMAKE_SOURCE_DIR}/src/device/cuda/launch/*.cpp")
+add_library(lvx_cuda MODULE ${sources} ${kernels})
+target_include_directories(lvx_cuda PRIVATE include src)
+target_compile_definitions(lvx_cuda PRIVATE LVX_VERSION="${PROJECT_VERSION}")
+target_compile_options(lvx_cuda PRIVATE
+  $<$<COMPILE_LANGUAGE:CXX>:$<TARGET_PROPERTY:lvx_warnings,INTERFACE_COMPILE_OPTIONS>>
+  # Registers, shared memory and spills of every kernel go to the build's log.
+  "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:--expt-relaxed-constexpr -Xptxas -v,--warn-on-spills>")
+target_link_libraries(lvx_cuda PRIVATE CUDA::cudart_static Threads::Threads ${CMAKE_DL_LIBS})
+target_link_options(lvx_cuda PRIVATE -Wl,--no-undefined -Wl,--exclude-libs,ALL)
+set_target_properties(lvx_cuda PROPERTIES
+  CUDA_STANDARD 20 CUDA_RUNTIME_LIBRARY Static CUDA_VISIBILITY_PRESET hidden
+  LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
+list(APPEND lvx_plugins lvx_cuda)

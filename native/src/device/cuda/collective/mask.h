@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a query sees of a tile of keys: visibility as bits, bias as an added number.
+#pragma once
+
+#include <limits>
+
+#include "device/cuda/collective/address.h"
+#include "device/cuda/warp/warp.h"
+
+namespace lvx::cuda {
+
+constexpr float kLog2e = 1.44269504f;
+constexpr float kLn2 = 0.693147181f;
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+// Bits [begin, end) of 64; both 0 to 64.
+LVX_GPU std::uint64_t bits_between(int begin, int end) {
+  if (begin >= end) return 0;
+  return (~std::uint64_t{0} >> (64 - (end - begin))) << begin;
+}
+
+// Which of the keys [first, first + keys), at most 64, numbered as visibility has them, a query sees.
+LVX_GPU std::uint64_t visible_bits(const Visibility& visibility, std::int64_t batch, std::int64_t query,
+                                   std::int64_t first, int keys) {
+  const std::uint64_t all = bits_between(0, keys);
+  if (visibility.data == nullptr) return all;
+  const std::int32_t* range =
+      visibility.data + batch * visibility.batch_stride + query * visibility.row_stride;
+  std::uint64_t bits = 0;
+  for (std::int64_t r = 0; r < visibility.ranges; ++r, range += visibility.range_stride) {
+    const std::int64_t begin = load_global(range) - first;
+    const std::int64_t end = load_global(range + 1) - first;
+    if (begin >= end) continue;
+    if (begin >= keys) break;  // ranges ascend
+    if (end > 0) {
+      bits |=
+          bits_between(begin < 0 ? 0 : static_cast<int>(begin), end > keys ? keys : static_cast<int>(end));
+    }
+  }
+  return bits;
+}
+
+// The bias of one pair, of T or float32.
+template <typename T>
+LVX_GPU float bias_at(const Bias& bias, std::int64_t batch, int head, int query, std::int64_t key) {
+  return load_half<T>(bias.data, bias.dtype, offset_of(bias, batch, head, query, key));
+}
+
+}  // namespace lvx::cuda

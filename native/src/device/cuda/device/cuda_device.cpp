@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+// The GPU behind the device interface: one stream, on which everything is ordered, and a pool.
+#include <cuda_runtime_api.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/plugin.h"
+#include "device/cuda/device/pool.h"
+#include "device/cuda/launch/attention.h"
+#include "device/cuda/launch/check.h"
+#include "device/cuda/launch/tensors.h"
+#include "device/plugin.h"
+#include "device/shards_seen.h"
+
+namespace lvx::cuda {
+namespace {
+
+// The GPU becomes the calling thread's current one, as the runtime wants it for what follows.
+void make_current(int ordinal) { check(cudaSetDevice(ordinal), "choice of the GPU"); }
+
+int checked_ordinal(int ordinal) {
+  int count = 0;
+  check(cudaGetDeviceCount(&count), "search for GPUs");
+  if (ordinal < 0 || ordinal >= count) {
+    throw Error(LVX_INVALID_ARGUMENT, "ordinal: expected a GPU from 0 to " + std::to_string(count - 1) +
+                                          ", got " + std::to_string(ordinal));
+  }
+  make_current(ordinal);
+  return ordinal;
+}
+
+cudaDeviceProp properties_of(int ordinal) {
+  cudaDeviceProp properties{};
+  check(cudaGetDeviceProperties(&properties, ordinal), "properties of the GPU");
+  if (properties.major < 8) {
+    throw Error(LVX_UNSUPPORTED,
+                "expected a GPU of compute capability 8.0 or later, got " + std::string(properties.name) +
+                    " of " + std::to_string(properties.major) + "." + std::to_string(properties.minor));
+  }
+  return properties;
+}
+
+class Stream {
+ public:
+  Stream() { check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "stream"); }
+  ~Stream() { cudaStreamDestroy(stream_); }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  operator cudaStream_t() const { return stream_; }
+
+ private:
+  cudaStream_t stream_ = nullptr;
+};
+
+class Event {
+ public:
+  Event() { check(cudaEventCreate(&event_), "event"); }
+  ~Event() { cudaEventDestroy(event_); }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+  operator cudaEvent_t() const { return event_; }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
+class CudaDevice final : public Device {
+ public:
+  CudaDevice(int ordinal, std::size_t memory_budget)
+      : ordinal_(checked_ordinal(ordinal)),
+        properties_(properties_of(ordinal)),
+        pool_(ordinal, memory_budget) {}
+  ~CudaDevice() override {
+    // Memory must not go while kernels use it.
+    cudaSetDevice(ordinal_);
+    cudaStreamSynchronize(stream_);
+  }
+
+  lvx_device_kind kind() const override { return LVX_CUDA; }
+  int ordinal() const override { return ordinal_; }
+  int threads() const override { return 1; }
+  std::string name() const override { return properties_.name; }
+
+  std::byte* allocate(std::size_t bytes) override {
+    make_current(ordinal_);
+    return pool_.allocate(bytes, stream_);
+  }
+  void release(std::byte* data, std::size_t bytes) noexcept override {
+    cudaSetDevice(ordinal_);
+    pool_.release(data, bytes, stream_);
+  }
+  std::size_t bytes_in_use() const override { return pool_.in_use(); }
+  std::size_t peak_bytes() const override { return pool_.peak(); }
+  void zero(std::byte* data, std::size_t bytes) override {
+    if (bytes > 0) check(cudaMemsetAsync(data, 0, bytes, queue_stream()), "zeros");
+  }
+
+  std::size_t forward_scratch(const Problem& problem, DType dtype) const override {
+    return cuda::forward_scratch(problem, dtype, properties_.multiProcessorCount);
+  }
+  std::size_t backward_scratch(const Problem& problem, DType dtype) const override {
+    return cuda::backward_scratch(problem, dtype, properties_.multiProcessorCount);
+  }
+  void forward(const ForwardArguments& arguments, std::span<std::byte> scratch) override {
+    cuda::forward(queue(), properties_.multiProcessorCount, arguments, scratch);
+  }
+  void backward(const BackwardArguments& arguments, std::span<std::byte> scratch) override {
+    cuda::backward(queue(), properties_.multiProcessorCount, arguments, scratch);
+  }
+  void merge(const Problem& problem, const Partial& part, const Partial& into) override {
+    cuda::merge(queue(), problem, part, into);
+  }
+  void delta(const Problem& problem, const Bshd& o, const Bshd& d_o, const Bhs& delta) override {
+    cuda::delta(queue(), problem, o, d_o, delta);
+  }
+  void copy(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
+            const Bshd& to) override {
+    cuda::copy(queue(), batch, rows, heads, dim, from, to, false);
+  }
+  void copy(std::int64_t batch, std::int64_t heads, std::int64_t rows, const Bhs& from,
+            const Bhs& to) override {
+    cuda::copy(queue(), batch, heads, rows, from, to);
+  }
+  void add(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
+           const Bshd& to) override {
+    cuda::copy(queue(), batch, rows, heads, dim, from, to, true);
+  }
+  void copy(std::int64_t batch, std::int64_t rows, const Visibility& from, std::int32_t* to) override {
+    cuda::copy(queue(), batch, rows, from, to);
+  }
+  void shards_seen(std::int64_t batch, std::int64_t rows, const Visibility& visibility,
+                   std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen) override {
+    if (visibility.everything()) return find_shards_seen(batch, rows, visibility, bounds, seen);
+    std::vector<std::int32_t> ranges(static_cast<std::size_t>(batch * rows * visibility.ranges * 2));
+    if (!ranges.empty()) {
+      const std::size_t bytes = ranges.size() * sizeof(std::int32_t);
+      const DeviceMemory compact(*this, bytes);
+      copy(batch, rows, visibility, reinterpret_cast<std::int32_t*>(compact.data()));
+      check(cudaMemcpyAsync(ranges.data(), compact.data(), bytes, cudaMemcpyDeviceToHost, stream_),
+            "visibility");
+      check(cudaStreamSynchronize(stream_), "visibility");
+    }
+    find_shards_seen(batch, rows, compact_visibility(ranges.data(), rows, visibility.ranges), bounds, seen);
+  }
+
+  void copy_bytes(const std::byte* from, std::byte* to, std::size_t bytes) override {
+    if (bytes > 0) check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, queue_stream()), "copy");
+  }
+  void synchronize() override { check(cudaStreamSynchronize(queue_stream()), "end of the work on the GPU"); }
+
+  LayerOperations& layers() override {
+    throw Error(LVX_UNSUPPORTED, "projections and layers are computed on the CPU alone so far");
+  }
+
+  double probe_gemm(std::int64_t) override {
+    throw Error(LVX_UNSUPPORTED, "the rate of matrix products is measured on the CPU alone so far");
+  }
+  // A copy within the GPU, which reads half of the bytes and writes the other half.
+  double probe_read(std::size_t bytes) override {
+    const std::size_t half = std::max<std::size_t>(bytes / 2, 1);
+    const DeviceMemory from(*this, half);
+    const DeviceMemory to(*this, half);
+    zero(from.data(), half);
+    Event begin;
+    Event end;
+    copy_bytes(from.data(), to.data(), half);  // warms up
+    check(cudaEventRecord(begin, stream_), "event");
+    copy_bytes(from.data(), to.data(), half);
+    check(cudaEventRecord(end, stream_), "event");
+    check(cudaEventSynchronize(end), "event");
+    float milliseconds = 0;
+    check(cudaEventElapsedTime(&milliseconds, begin, end), "event");
+    return milliseconds * 1e-3;
+  }
+
+ private:
+  cudaStream_t queue_stream() {
+    make_current(ordinal_);
+    return stream_;
+  }
+  Queue queue() { return {queue_stream()}; }
+
+  int ordinal_;
+  cudaDeviceProp properties_;
+  Stream stream_;
+  Pool pool_;
+};
+
+}  // namespace
+}  // namespace lvx::cuda
+
+#define LVX_PLUGIN_API extern "C" __attribute__((visibility("default")))
+
+LVX_PLUGIN_API const char* lvx_plugin_version() { return LVX_VERSION; }
+
+LVX_PLUGIN_API lvx::Device* lvx_plugin_open_cuda(int ordinal, std::size_t memory_budget) {
+  return new lvx::cuda::CudaDevice(ordinal, memory_budget);
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "device/cuda/kernel/combine.h"
+#include "device/cuda/kernel/elementwise.h"
+#include "device/cuda/kernel/tile_lists.h"
+#include "device/cuda/launch/launch.h"
+
+namespace lvx::cuda {
+
+template void launch<ListTiles>(const Queue&, std::int64_t, const TileListParams&);
+template void launch<CombineSplits>(const Queue&, std::int64_t, const CombineParams&);
+template void launch<SumSplits>(const Queue&, std::int64_t, const SumParams&);
+template void launch<Merge<float>>(const Queue&, std::int64_t, const MergeParams&);
+template void launch<Merge<double>>(const Queue&, std::int64_t, const MergeParams&);
+template void launch<Delta<float>>(const Queue&, std::int64_t, const DeltaParams&);
+template void launch<Delta<double>>(const Queue&, std::int64_t, const DeltaParams&);
+template void launch<Copy<float>>(const Queue&, std::int64_t, const CopyParams&);
+template void launch<Copy<double>>(const Queue&, std::int64_t, const CopyParams&);
+template void launch<CopyRanges>(const Queue&, std::int64_t, const CopyRangesParams&);
+
+}  // namespace lvx::cuda

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// What schedules do to whole tensors besides attention: a warp for each row, in T, float or double.
+#pragma once
+
+#include "device/cuda/collective/row_result.h"
+#include "device/cuda/collective/warp_row.h"
+#include "device/cuda/kernel/params.h"
+
+namespace lvx::cuda {
+
+template <typename T>
+class Merge {
+ public:
+  using Params = MergeParams;
+  static constexpr int kThreads = kRowThreads;
+  static constexpr int kSharedBytes = 0;
+
+  static LVX_GPU void run(const Params& p) {
+    if (warp_row() >= p.problem.rows()) return;
+    const std::int64_t head = warp_row() % p.problem.query_heads;
+    const std::int64_t row = warp_row() / p.problem.query_heads % p.problem.queries;
+    const std::int64_t batch = warp_row() / p.problem.query_heads / p.problem.queries;
+    const T lse = load_as<T>(p.part_lse.data, p.part_lse.dtype, offset_of(p.part_lse, batch, head, row));
+    const std::int64_t at = offset_of(p.part_o, batch, row, head);
+    const RowResult<T> result(p.o, p.lse, batch, row, head, lse, true);
+    sync_warp();  // all lanes have read the old lse
+    for_columns(static_cast<int>(p.problem.head_dim), [&](int, int column) {
+      result.element(column, load_as<T>(p.part_o.data, p.part_o.dtype, at + column));
+    });
+    if (lane() == 0) result.close();
+  }
+};
+
+template <typename T>
+class Delta {
+ public:
+  using Params = DeltaParams;
+  static constexpr int kThreads = kRowThreads;
+  static constexpr int kSharedBytes = 0;
+
+  static LVX_GPU void run(const Params& p) {
+    if (warp_row() >= p.problem.rows()) return;
+    const std::int64_t head = warp_row() % p.problem.query_heads;
+    const std::int64_t row = warp_row() / p.problem.query_heads % p.problem.queries;
+    const std::int64_t batch = warp_row() / p.problem.query_heads / p.problem.queries;
+    const std::int64_t o_at = offset_of(p.o, batch, row, head);
+    const std::int64_t do_at = offset_of(p.d_o, batch, row, head);
+    T sum = 0;
+    for_columns(static_cast<int>(p.problem.head_dim), [&](int, int column) {
+      sum += load_as<T>(p.o.data, p.o.dtype, o_at + column) *
+             load_as<T>(p.d_o.data, p.d_o.dtype, do_at + column);
+    });
+    sum = warp_sum(sum);
+    if (lane() == 0) store_as<T>(sum, p.delta.data, p.delta.dtype, offset_of(p.delta, batch, head, row));
+  }
+};
+
+// Rows of any width.
+template <typename T>
+class Copy {
+ public:
+  using Params = CopyParams;
+  static constexpr int kThreads = kRowThreads;
+  static constexpr int kSharedBytes = 0;
+
+  static LVX_GPU void run(const Params& p) {
+    if (warp_row() >= p.batch * p.rows * p.heads) return;
+    const std::int64_t head = warp_row() % p.heads;
+    const std::int64_t row = warp_row() / p.heads % p.rows;
+    const std::int64_t batch = warp_row() / p.heads / p.rows;
+    const std::int64_t from = offset_of(p.from, batch, row, head);
+    const std::int64_t to = offset_of(p.to, batch, row, head);
+    for (std::int64_t column = lane(); column < p.dim; column += kWarp) {
+      put_as<T>(load_as<T>(p.from.data, p.from.dtype, from + column), p.add, p.to.data, p.to.dtype,
+                to + column);
+    }
+  }
+};
+
+class CopyRanges {
+ public:
+  using Params = CopyRangesParams;
+  static constexpr int kThreads = kRowThreads;
+  static constexpr int kSharedBytes = 0;
+
+  static LVX_GPU void run(const Params& p) {
+    if (warp_row() >= p.batch * p.rows) return;
+    const std::int32_t* from =
+        p.from.data + warp_row() / p.rows * p.from.batch_stride + warp_row() % p.rows * p.from.row_stride;
+    for (std::int64_t i = lane(); i < 2 * p.from.ranges; i += kWarp) {
+      store_global(p.to + warp_row() * 2 * p.from.ranges + i,
+                   load_global(from + i / 2 * p.from.range_stride + i % 2));
+    }
+  }
+};
+
+}  // namespace lvx::cuda

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// Gradients in float32 or float64 without tensor cores: a warp for each row of a gradient, a lane for each of 32 rows of
+// the other side at a time.
+#pragma once
+
+#include "device/cuda/collective/scalar_logit.h"
+#include "device/cuda/collective/unit_rows.h"
+#include "device/cuda/collective/warp_row.h"
+#include "device/cuda/kernel/params.h"
+
+namespace lvx::cuda {
+
+template <typename T>
+class ScalarBackwardQueries {
+ public:
+  using Params = BackwardParams;
+  static constexpr int kThreads = kRowThreads;
+  static constexpr int kSharedBytes = 0;
+
+  static LVX_GPU void run(const Params& p) {
+    if (warp_row() >= p.problem.rows()) return;
+    const std::int64_t unit_rows = p.problem.queries * (p.problem.query_heads / p.problem.key_heads);
+    const UnitRows rows(p.problem, warp_row() / unit_rows);
+    const int row = static_cast<int>(warp_row() % unit_rows);
+    const int query = rows.query(row);
+    const int dim = static_cast<int>(p.problem.head_dim);
+    T dq[kLaneColumns] = {};
+    for (std::int64_t first = 0; first < p.problem.keys; first += kWarp) {
+      const int keys = p.problem.keys - first < kWarp ? static_cast<int>(p.problem.keys - first) : kWarp;
+      const std::uint64_t seen =
+          visible_bits(p.visibility, rows.batch, query, p.problem.first_key + first, keys);
+      if (seen == 0) continue;
+      T ds = 0;
+      if ((seen >> lane() & 1) != 0) {
+        ds = ScalarGradient<T>(p, rows.batch, query, rows.head(row), static_cast<int>(first) + lane(),
+                               rows.key_head)
+                 .ds;
+      }
+      for (int j = 0; j < keys; ++j) {
+        const T factor = shuffle(ds, j);
+        if (factor == 0) continue;  // hidden, or nothing: k may hold anything
+        const std::int64_t at = offset_of(p.k, rows.batch, first + j, rows.key_head);
+        for_columns(dim, [&](int i, int column) {
+          dq[i] += factor * load_global(elements<T>(p.k.data) + at + column);
+        });
+      }
+    }
+    const T scale = static_cast<T>(p.problem.scale);
+    const std::int64_t at = offset_of(p.dq, rows.batch, query, rows.head(row));
+    for_columns(dim, [&](int i, int column) {
+      put_as<T>(scale * dq[i], p.add_dq, p.dq.data, p.dq.dtype, at + column);
+    });
+  }
+};
+
+template <typename T>
+class ScalarBackwardKeys {
+ public:
+  using Params = BackwardParams;
+  static constexpr int kThreads = kRowThreads;
+  static constexpr int kSharedBytes = 0;
+
+  static LVX_GPU void run(const Params& p) {
+    if (warp_row() >= p.problem.batch * p.problem.key_heads * p.problem.keys) return;
+    const UnitRows rows(p.problem, warp_row() / p.problem.keys);
+    const int key = static_cast<int>(warp_row() % p.problem.keys);
+    const int dim = static_cast<int>(p.problem.head_dim);
+    T dk[kLaneColumns] = {};
+    T dv[kLaneColumns] = {};
+    for (int first = 0; first < rows.count; first += kWarp) {
+      const int row = first + lane();
+      ScalarPair mine{0, 0};
+      if (row < rows.count &&
+          visible_bits(p.visibility, rows.batch, rows.query(row), p.problem.first_key + key, 1) != 0) {
+        const ScalarGradient<T> gradient(p, rows.batch, rows.query(row), rows.head(row), key, rows.key_head);
+        mine = {gradient.p, gradient.ds};
+      }
+      for (int j = 0; j < kWarp && first + j < rows.count; ++j) {
+        const T weight = shuffle(mine.p, j);
+        const T factor = shuffle(mine.ds, j);
+        const int query = rows.query(first + j);
+        const int head = rows.head(first + j);
+        if (weight != 0) {
+          const std::int64_t at = offset_of(p.d_o, rows.batch, query, head);
+          for_columns(dim, [&](int i, int column) {
+            dv[i] += weight * load_global(elements<T>(p.d_o.data) + at + column);
+          });
+        }
+        if (factor != 0) {
+          const std::int64_t at = offset_of(p.q, rows.batch, query, head);
+          for_columns(dim, [&](int i, int column) {
+            dk[i] += factor * load_global(elements<T>(p.q.data) + at + column);
+          });
+        }
+      }
+    }
+    const T scale = static_cast<T>(p.problem.scale);
+    const std::int64_t dk_at = offset_of(p.dk, rows.batch, key, rows.key_head);
+    const std::int64_t dv_at = offset_of(p.dv, rows.batch, key, rows.key_head);
+    for_columns(dim, [&](int i, int column) {
+      put_as<T>(scale * dk[i], p.add_dkv, p.dk.data, p.dk.dtype, dk_at + column);
+      put_as<T>(dv[i], p.add_dkv, p.dv.data, p.dv.dtype, dv_at + column);
+    });
+  }
+
+ private:
+  struct ScalarPair {
+    T p, ds;
+  };
+};
+
+}  // namespace lvx::cuda

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Forward in float32 or float64 without tensor cores: a warp for each row, a lane for each of 32 keys at a time.
+#pragma once
+
+#include "device/cuda/collective/row_result.h"
+#include "device/cuda/collective/scalar_logit.h"
+#include "device/cuda/collective/unit_rows.h"
+#include "device/cuda/collective/warp_row.h"
+#include "device/cuda/kernel/params.h"
+
+namespace lvx::cuda {
+
+template <typename T>
+class ScalarForward {
+ public:
+  using Params = ForwardParams;
+  static constexpr int kThreads = kRowThreads;
+  static constexpr int kSharedBytes = 0;
+
+  static LVX_GPU void run(const Params& p) {
+    if (warp_row() >= p.problem.rows()) return;
+    const std::int64_t unit_rows = p.problem.queries * (p.problem.query_heads / p.problem.key_heads);
+    const UnitRows rows(p.problem, warp_row() / unit_rows);
+    const int row = static_cast<int>(warp_row() % unit_rows);
+    const int query = rows.query(row);
+    const int dim = static_cast<int>(p.problem.head_dim);
+    constexpr T kNothing = -std::numeric_limits<T>::infinity();
+
+    T max = kNothing;
+    T sum = 0;
+    T o[kLaneColumns] = {};
+    for (std::int64_t first = 0; first < p.problem.keys; first += kWarp) {
+      const int keys = p.problem.keys - first < kWarp ? static_cast<int>(p.problem.keys - first) : kWarp;
+      const std::uint64_t seen =
+          visible_bits(p.visibility, rows.batch, query, p.problem.first_key + first, keys);
+      if (seen == 0) continue;
+      T x = kNothing;
+      if ((seen >> lane() & 1) != 0) {
+        x = logit<T>(p.problem, p.q, p.k, p.bias, rows.batch, query, rows.head(row),
+                     static_cast<int>(first) + lane(), rows.key_head);
+      }
+      const T most = warp_max(x);
+      const T top = max > most ? max : most;
+      if (top == kNothing) continue;
+      const T shrink = exponential(max - top);
+      const T weight = exponential(x - top);
+      max = top;
+      sum = sum * shrink + warp_sum(weight);
+      for_columns(dim, [&](int i, int) { o[i] *= shrink; });
+      for (int j = 0; j < keys; ++j) {
+        const T share = shuffle(weight, j);
+        if (share == 0) continue;  // hidden, or nothing: v may hold anything
+        const std::int64_t at = offset_of(p.v, rows.batch, first + j, rows.key_head);
+        for_columns(dim, [&](int i, int column) {
+          o[i] += share * load_global(elements<T>(p.v.data) + at + column);
+        });
+      }
+    }
+    const T lse = sum == 0 ? kNothing : max + logarithm(sum);
+    const RowResult<T> result(p.o, p.lse, rows.batch, query, rows.head(row), lse, p.merge);
+    sync_warp();  // all lanes have read the old lse
+    for_columns(dim, [&](int i, int column) { result.element(column, sum == 0 ? T{0} : o[i] / sum); });
+    if (lane() == 0) result.close();
+  }
+};
+
+}  // namespace lvx::cuda

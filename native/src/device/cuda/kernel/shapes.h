@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// How large the tiles of tensor-core kernels are, for each head_dim they are built for; other ones run in the next
+// larger. Chosen so that accumulators stay in registers and a block needs less than 99 KiB of shared memory, which all
+// GPUs from sm_80 on have.
+#pragma once
+
+namespace lvx::cuda {
+
+constexpr int kHeadDims[] = {64, 80, 96, 128, 256};
+
+constexpr int padded_head_dim(int head_dim) {
+  for (const int dim : kHeadDims) {
+    if (head_dim <= dim) return dim;
+  }
+  return 0;
+}
+
+// Backward has no kernels for 80: in 96 they need fewer registers.
+constexpr int padded_backward_head_dim(int head_dim) {
+  const int dim = padded_head_dim(head_dim);
+  return dim == 80 ? 96 : dim;
+}
+
+struct ForwardShape {
+  int row_warps;  // side by side over rows,
+  int key_warps;  // and over the keys of a tile
+  int row_tiles;  // of 16 rows, for each warp
+  int keys;       // of a tile
+
+  constexpr int rows() const { return 16 * row_tiles * row_warps; }
+  constexpr int threads() const { return 32 * row_warps * key_warps; }
+};
+
+// Few rows (decode): the warps of a block share its rows and split the keys.
+constexpr int kDecodeRows = 16;
+constexpr ForwardShape forward_shape(int dim, bool decode) {
+  if (decode) return {1, 4, 1, 64};
+  return {4, 1, dim <= 128 ? 2 : 1, dim <= 96 ? 64 : 32};
+}
+
+// Four warps of 16 rows each (of keys for dk and dv, of queries for dq) against tiles of the other side.
+struct BackwardShape {
+  int outer;         // rows of the block
+  int inner;         // rows of a tile of the other side
+  int column_parts;  // blocks that share the columns of the gradients
+};
+constexpr int kBackwardThreads = 128;
+constexpr BackwardShape backward_keys_shape(int dim) {
+  return {64, dim <= 64 ? 64 : dim <= 128 ? 32 : 16, dim <= 128 ? 1 : 2};
+}
+constexpr BackwardShape backward_queries_shape(int dim) { return {64, dim <= 128 ? 64 : 16, 1}; }
+
+}  // namespace lvx::cuda

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernels by name, for code that launches them without seeing them.
+#pragma once
+
+#include <cstdint>
+
+#include "attention/half.h"
+#include "device/cuda/kernel/params.h"
+
+namespace lvx::cuda {
+
+template <typename T, int kDim, bool kDecode>
+class Forward;
+template <typename T, int kDim>
+class BackwardQueries;
+template <typename T, int kDim>
+class BackwardKeys;
+
+template <typename T>
+class ScalarForward;
+template <typename T>
+class ScalarBackwardQueries;
+template <typename T>
+class ScalarBackwardKeys;
+template <typename T>
+class BiasGradient;
+
+class ListTiles;
+class CombineSplits;
+class SumSplits;
+template <typename T>
+class Merge;
+template <typename T>
+class Delta;
+template <typename T>
+class Copy;
+class CopyRanges;
+
+// Where launches go, in order.
+struct Queue {
+  void* stream = nullptr;  // a cudaStream_t
+};
+
+// Starts blocks of a kernel; nothing for no blocks. Defined in launch.h for the kernels that are instantiated.
+template <typename Kernel, typename Params>
+void launch(const Queue& queue, std::int64_t blocks, const Params& params);
+
+}  // namespace lvx::cuda

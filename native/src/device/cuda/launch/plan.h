@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a problem is cut into tiles and splits, and whether its tensors can be read 16 bytes at a time.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <string>
+
+#include "attention/views.h"
+#include "base/error.h"
+#include "device/cpu/scratch.h"
+#include "device/cuda/kernel/params.h"
+#include "device/cuda/kernel/shapes.h"
+
+namespace lvx::cuda {
+
+inline std::int64_t tiles_of(std::int64_t count, std::int64_t tile) { return (count + tile - 1) / tile; }
+
+inline std::int64_t units_of(const Problem& p) { return p.batch * p.key_heads; }
+inline std::int64_t unit_rows_of(const Problem& p) {
+  return p.key_heads == 0 ? 0 : p.queries * (p.query_heads / p.key_heads);
+}
+
+// Kernels count rows and keys of one unit in 32 bits.
+inline void require_countable(const Problem& p) {
+  const std::int64_t largest = std::numeric_limits<std::int32_t>::max() / 2;
+  if (unit_rows_of(p) > largest || p.keys > largest) {
+    throw Error(LVX_INVALID_ARGUMENT, "expected at most " + std::to_string(largest) +
+                                          " query rows of a group and keys on one GPU, got " +
+                                          std::to_string(unit_rows_of(p)) + " and " + std::to_string(p.keys));
+  }
+}
+
+// Blocks that share the keys of one row tile, where row tiles alone would leave the GPU idle. Each has a few tiles.
+inline int splits_of(std::int64_t blocks, std::int64_t key_tiles, int wanted_blocks) {
+  constexpr std::int64_t kFewestTiles = 4;
+  if (blocks == 0) return 1;
+  return static_cast<int>(std::clamp<std::int64_t>(wanted_blocks / blocks, 1,
+                                                   std::max<std::int64_t>(1, key_tiles / kFewestTiles)));
+}
+
+inline TileLists take_lists(Scratch& scratch, const Problem& p, std::int64_t outer, std::int64_t inner) {
+  TileLists lists;
+  lists.outer = static_cast<int>(outer);
+  lists.inner = static_cast<int>(inner);
+  lists.counts = scratch.take<std::int32_t>(p.batch * outer);
+  lists.entries = scratch.take<std::int32_t>(p.batch * outer * inner);
+  return lists;
+}
+
+// Whether all rows of a tensor begin at multiples of a number of bytes.
+inline bool rows_aligned(const Bshd& x, std::int64_t batch, std::int64_t rows, std::int64_t heads,
+                         std::int64_t bytes) {
+  const auto fits = [&](std::int64_t extent, std::int64_t stride) {
+    return extent <= 1 || stride * size_of(x.dtype) % bytes == 0;
+  };
+  return reinterpret_cast<std::uintptr_t>(x.data) % static_cast<std::uintptr_t>(bytes) == 0 &&
+         fits(batch, x.batch_stride) && fits(rows, x.row_stride) && fits(heads, x.head_stride);
+}
+inline bool queries_aligned(const Problem& p, const Bshd& x, std::int64_t bytes) {
+  return rows_aligned(x, p.batch, p.queries, p.query_heads, bytes);
+}
+inline bool keys_aligned(const Problem& p, const Bshd& x, std::int64_t bytes) {
+  return rows_aligned(x, p.batch, p.keys, p.key_heads, bytes);
+}
+
+}  // namespace lvx::cuda

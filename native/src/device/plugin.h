@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Devices that live in shared libraries of their own.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "device/device.h"
+
+namespace lvx {
+
+// The GPU of this ordinal, as the CUDA runtime counts them; memory_budget 0: no limit. Throws Error(LVX_MISSING_LIBRARY)
+// without the plugin or the driver, Error(LVX_INVALID_ARGUMENT) for an ordinal that there is not.
+std::unique_ptr<Device> open_cuda_device(int ordinal, std::size_t memory_budget);
+
+// What liblvx_cuda.so exports, by this name; it hands over what it returns.
+extern "C" {
+using PluginOpenCuda = Device*(int ordinal, std::size_t memory_budget);
+}
+inline constexpr const char* kPluginOpenCuda = "lvx_plugin_open_cuda";
+
+}  // namespace lvx
