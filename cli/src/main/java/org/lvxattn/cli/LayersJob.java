@@ -125,7 +125,9 @@ final class LayersJob {
           .forEach(
               (name, error) ->
                   errors.merge(
-                      name.startsWith("layers.") ? "dweights" : name, error, RelativeError::worse));
+                      name.startsWith(LayersRun.WEIGHT) ? "dweights" : name,
+                      error,
+                      RelativeError::worse));
     }
     return errors;
   }

@@ -81,7 +81,7 @@ class RunLayersTest {
         "--model llama3v-11b --layers 1 --scale-width 0.03125 --text 500 --frames 1 --backward",
         "--model openflamingo-3b --layers 3 --scale-width 0.125 --strategy KV_RING --backward",
         "--model openflamingo-9b --layers 2 --scale-width 0.125",
-        "--model mplug-owl3-1b --layers 4 --scale-width 0.125 --ranks 3 --backward"
+        "--model mplug-owl3-1b --layers 4 --scale-width 0.125 --ranks 3 --backward --check"
       })
   void memoryIsWhatTheFormulaSays(String words) {
     Lvx lvx = run("run --json " + words);

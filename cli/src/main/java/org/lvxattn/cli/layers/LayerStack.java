@@ -39,6 +39,11 @@ public final class LayerStack implements AutoCloseable {
     return "layers." + layer + ".";
   }
 
+  /** A parameter's name in its layer. */
+  static String withoutLayer(String name) {
+    return name.substring(name.indexOf('.', "layers.".length()) + 1);
+  }
+
   /**
    * Computes all layers and keeps what backward needs.
    *

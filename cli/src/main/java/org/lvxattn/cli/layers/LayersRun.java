@@ -4,8 +4,11 @@ package org.lvxattn.cli.layers;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SequencedMap;
+import java.util.stream.DoubleStream;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
@@ -26,6 +29,12 @@ import org.lvxattn.model.RowShard;
 
 /** Whole layers over local ranks, timed; random weights, text rows and visual features. */
 public final class LayersRun {
+  /**
+   * What results call the gradient of a parameter, that of all layers in one: a gate is one number
+   * in a layer, and its gradient a sum that may happen to cancel.
+   */
+  public static final String WEIGHT = "weight ";
+
   /** How to run; repeat counts the timed calls after one that is not timed. */
   public record Settings(
       LayerSizes sizes,
@@ -143,6 +152,7 @@ public final class LayersRun {
     private final VisualShard visual;
     private final List<LayerCost> costs = new ArrayList<>();
     private final Results shard = new Results();
+    private long peakBytes;
 
     Rank(Group group) {
       this.group = group;
@@ -179,6 +189,7 @@ public final class LayersRun {
           }
           double seconds = (System.nanoTime() - begin) * 1e-9;
           stack.clear();
+          peakBytes = call == 0 ? device.peakBytes() : peakBytes; // all calls are alike
           if (call > 0) {
             costs.add(cost(seconds, bytesSince(before)));
           } else if (keepResults && settings.backward()) {
@@ -219,7 +230,7 @@ public final class LayersRun {
 
     private LayerCost cost(double seconds, long bytesSent) {
       return new LayerCost(
-          rank, text.rows(), visual.rows(), bytesSent, seconds, device.peakBytes(), plannedBytes());
+          rank, text.rows(), visual.rows(), bytesSent, seconds, peakBytes, plannedBytes());
     }
 
     private @Nullable Long plannedBytes() {
@@ -247,7 +258,16 @@ public final class LayersRun {
       shard.put("dfeatures", features.featuresGradient().toDoubles());
       gradients.allReduce(group);
       if (rank == 0) {
-        gradients.tensors().forEach((name, tensor) -> shard.put(name, tensor.toDoubles()));
+        SequencedMap<String, DoubleStream> kinds = new LinkedHashMap<>();
+        gradients
+            .tensors()
+            .forEach(
+                (name, tensor) ->
+                    kinds.merge(
+                        LayerStack.withoutLayer(name),
+                        Arrays.stream(tensor.toDoubles()),
+                        DoubleStream::concat));
+        kinds.forEach((kind, values) -> shard.put(WEIGHT + kind, values.toArray()));
       }
     }
   }
