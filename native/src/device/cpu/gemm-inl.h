@@ -22,7 +22,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 // How A lies in memory: A(m, k) = a[m * lda + k], or a[k * lda + m].
 enum class LayoutOfA { kRows, kColumns };
 
-// What becomes of C: scale * product, C + product, or C * factor[n] + product.
+// What becomes of C: scale * product, C + scale * product, or C * factor[n] + product.
 enum class Update { kScale, kAdd, kRescale };
 
 template <typename T>
@@ -35,7 +35,7 @@ struct Product {
   std::int64_t ldc;
   std::int64_t m, n, k;
   Update update;
-  T scale = 1;                // kScale
+  T scale = 1;                // kScale, kAdd
   const T* factor = nullptr;  // kRescale
 };
 
@@ -51,7 +51,7 @@ HWY_INLINE void update_c(D d, const Product<T>& p, std::int64_t n, T* HWY_RESTRI
       hn::StoreU(hn::Mul(product, hn::Set(d, p.scale)), d, c);
       break;
     case Update::kAdd:
-      hn::StoreU(hn::Add(hn::LoadU(d, c), product), d, c);
+      hn::StoreU(hn::MulAdd(product, hn::Set(d, p.scale), hn::LoadU(d, c)), d, c);
       break;
     case Update::kRescale:
       hn::StoreU(hn::MulAdd(hn::LoadU(d, c), hn::LoadU(d, p.factor + n), product), d, c);
@@ -140,7 +140,7 @@ HWY_NOINLINE void multiply_skipping_zeros(const Product<T>& p) {
       }
       T& c = p.c[m * p.ldc + n];
       c = p.update == Update::kScale ? p.scale * sum
-          : p.update == Update::kAdd ? c + sum
+          : p.update == Update::kAdd ? c + p.scale * sum
                                      : c * p.factor[n] + sum;
     }
   }
