@@ -136,12 +136,14 @@ class BackwardRun {
 
   void prefetch_after(std::int64_t key) {
     const std::int64_t step = block_step();
-    const std::int64_t end = std::min(key + step, task_.key_end);
-    if (end <= key) return;
+    const bool last = key == task_.key_end;
+    const Unit unit = last ? Unit(p_, task_.next_unit) : unit_;
+    const std::int64_t begin = last ? task_.next_key : key;
+    const std::int64_t end = std::min(begin + step, last ? p_.keys : task_.key_end);
     // Blocks of registers in the five products of a tile and a panel.
     const std::int64_t columns = divide_up(p_.head_dim, kPanelRows);
     const std::int64_t products = (2 * kTileKeys * (1 + columns) + kPanelRows * columns) / kRegisterRows;
-    ahead_ = Prefetcher(a_.k, a_.v, unit_.batch, unit_.key_head, key, end, p_.head_dim,
+    ahead_ = Prefetcher(a_.k, a_.v, unit.batch, unit.key_head, begin, end, p_.head_dim,
                         panels_.parts() * divide_up(step, kTileKeys) * products);
   }
 

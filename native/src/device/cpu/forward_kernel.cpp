@@ -103,10 +103,12 @@ class ForwardBlock {
   }
 
   void prefetch_after(std::int64_t key) {
-    const std::int64_t end = std::min(key + kTileKeys, task_.key_end);
-    if (end <= key) return;
+    const bool last = key == task_.key_end;
+    const Unit unit = last ? Unit(p_, task_.next_unit) : unit_;
+    const std::int64_t begin = last ? task_.next_key : key;
+    const std::int64_t end = std::min(begin + kTileKeys, last ? p_.keys : task_.key_end);
     const std::int64_t steps = panels_.parts() * (kTileKeys + p_.head_dim) / kRegisterRows;
-    ahead_ = Prefetcher(a_.k, a_.v, unit_.batch, unit_.key_head, key, end, p_.head_dim, steps);
+    ahead_ = Prefetcher(a_.k, a_.v, unit.batch, unit.key_head, begin, end, p_.head_dim, steps);
   }
 
   void attend(std::int64_t panel, std::int64_t width, std::int64_t keys, const T* mask, bool finite) {

@@ -89,9 +89,9 @@ constexpr int kRegisterRows = HWY_TARGET <= HWY_AVX3 ? 8 : 4;
 template <LayoutOfA kLayout, int kVectors, class D, typename T = hn::TFromD<D>>
 HWY_INLINE void column_of_blocks(D d, const Product<T>& p, std::int64_t n, Prefetcher& ahead) {
   std::int64_t m = 0;
-  if (kVectors == 1) {  // a single column of sums would wait for its own last addition
-    for (; m + 2 * kRegisterRows <= p.m; m += 2 * kRegisterRows) {
-      block_product<kLayout, 2 * kRegisterRows, 1>(d, p, m, n);
+  if (kVectors == 1 && kRegisterRows < 8) {  // fewer sums than eight would wait for their own last addition
+    for (; m + 8 <= p.m; m += 8) {
+      block_product<kLayout, 8, 1>(d, p, m, n);
       ahead.step();
       ahead.step();
     }
