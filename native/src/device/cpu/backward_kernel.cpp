@@ -218,15 +218,17 @@ class BackwardRun {
   void tile(const Panel& panel, std::int64_t key, std::int64_t keys, const T* mask) {
     const bool unmasked = mask == nullptr;
     multiply<LayoutOfA::kRows>(
-        look(k_.at(key), k_.ld, work_.q_columns, work_.p, keys, panel.width, static_cast<T>(p_.scale)), ahead_);
+        look(k_.at(key), k_.ld, work_.q_columns, work_.p, keys, panel.width, static_cast<T>(p_.scale)),
+        ahead_);
     final_softmax(panel.width, keys, mask, work_.lse, work_.p);
     multiply_safely<LayoutOfA::kRows>(gather(work_.p, work_.d_o, dv_, key, T{1}, panel, keys),
                                       unmasked || panel.d_o_finite, ahead_);
     multiply<LayoutOfA::kRows>(look(v_.at(key), v_.ld, work_.d_o_columns, work_.ds, keys, panel.width, T{1}),
                                ahead_);
     softmax_gradient(panel.width, keys, work_.p, work_.delta, work_.ds);
-    multiply_safely<LayoutOfA::kRows>(gather(work_.ds, work_.q, dk_, key, static_cast<T>(p_.scale), panel, keys),
-                                      unmasked || panel.q_finite, ahead_);
+    multiply_safely<LayoutOfA::kRows>(
+        gather(work_.ds, work_.q, dk_, key, static_cast<T>(p_.scale), panel, keys),
+        unmasked || panel.q_finite, ahead_);
     const Product<T> to_queries{.a = work_.ds,
                                 .lda = kPanelRows,
                                 .b = k_.at(key),
@@ -241,8 +243,8 @@ class BackwardRun {
   }
 
   // out[key, row] = scale * rows[key] . columns[row].
-  Product<T> look(const T* rows, std::int64_t ld, const T* columns, T* out, std::int64_t keys, std::int64_t width,
-                  T scale) const {
+  Product<T> look(const T* rows, std::int64_t ld, const T* columns, T* out, std::int64_t keys,
+                  std::int64_t width, T scale) const {
     return {.a = rows,
             .lda = ld,
             .b = columns,

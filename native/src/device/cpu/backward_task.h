@@ -17,7 +17,7 @@ struct BackwardTask {
   std::int64_t unit;
   std::int64_t key_begin, key_end;
   std::int64_t next_unit, next_key;  // where this thread probably goes on: prefetched at the end
-  T* dq;  // [unit row, packed head_dim], not yet scaled
+  T* dq;                             // [unit row, packed head_dim], not yet scaled
 };
 
 template <typename T>
