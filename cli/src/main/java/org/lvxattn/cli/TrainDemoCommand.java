@@ -87,8 +87,7 @@ final class TrainDemoCommand implements Callable<Integer> {
   @Option(
       names = "--policy",
       paramLabel = "P",
-      description =
-          "What is kept of the video: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+      description = "What is kept of the video: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
   private Policy policy = Policy.RECOMPUTE_TILED;
 
   @Option(
@@ -142,22 +141,14 @@ final class TrainDemoCommand implements Callable<Integer> {
       throw new UsageException("--dtype " + dtype + ", expected float64 or float32");
     }
     return new TrainingRun.Settings(
-        sizes(),
-        VIDEOS,
-        FRAMES,
-        TOKENS_PER_FRAME,
-        QUESTIONS,
-        dtype,
-        policy,
-        TILE_ROWS,
-        rule(),
-        steps,
-        seed);
+        sizes(), VIDEOS, FRAMES, TOKENS_PER_FRAME, QUESTIONS, dtype, policy, TILE_ROWS, rule(),
+        steps, seed);
   }
 
   private LayerSizes sizes() {
     int keyHeads = family == Family.OPENFLAMINGO ? HEADS : HEADS / 2;
-    return new LayerSizes(family, WIDTH, HEADS, keyHeads, HEAD_DIM, 2 * WIDTH, WIDTH, layers);
+    return new LayerSizes(
+        family, WIDTH, HEADS, keyHeads, HEAD_DIM, 2 * WIDTH, WIDTH, layers);
   }
 
   private UpdateRule rule() {

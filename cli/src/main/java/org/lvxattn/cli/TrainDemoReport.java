@@ -118,10 +118,7 @@ record TrainDemoReport(
     line(
         text,
         "time",
-        Units.seconds(one.seconds())
-            + " on 1 rank, "
-            + Units.seconds(many.seconds())
-            + " on "
+        Units.seconds(one.seconds()) + " on 1 rank, " + Units.seconds(many.seconds()) + " on "
             + ranks);
     return text.toString();
   }

@@ -35,7 +35,8 @@ public record LayerSizes(
 
   /** The same with another number of layers. */
   public LayerSizes withLayers(int count) {
-    return new LayerSizes(family, hidden, heads, keyHeads, headDim, inner, visualWidth, count);
+    return new LayerSizes(
+        family, hidden, heads, keyHeads, headDim, inner, visualWidth, count);
   }
 
   /**

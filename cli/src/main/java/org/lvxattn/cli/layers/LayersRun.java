@@ -46,33 +46,15 @@ public final class LayersRun {
     /** The same with another policy. */
     public Settings with(Policy other) {
       return new Settings(
-          sizes,
-          frames,
-          tokensPerFrame,
-          textRows,
-          dtype,
-          strategy,
-          other,
-          tileRows,
-          backward,
-          repeat,
-          seed);
+          sizes, frames, tokensPerFrame, textRows, dtype, strategy, other, tileRows, backward,
+          repeat, seed);
     }
 
     /** What results are compared with: nothing recomputed, in float64. */
     public Settings reference() {
       return new Settings(
-          sizes,
-          frames,
-          tokensPerFrame,
-          textRows,
-          DType.FLOAT64,
-          strategy,
-          Policy.KEEP,
-          tileRows,
-          backward,
-          0,
-          seed);
+          sizes, frames, tokensPerFrame, textRows, DType.FLOAT64, strategy, Policy.KEEP, tileRows,
+          backward, 0, seed);
     }
   }
 
@@ -245,10 +227,7 @@ public final class LayersRun {
       whole.put(
           name,
           rows
-              ? ranks.stream()
-                  .map(rank -> rank.shard.get(name))
-                  .flatMapToDouble(Arrays::stream)
-                  .toArray()
+              ? ranks.stream().map(rank -> rank.shard.get(name)).flatMapToDouble(Arrays::stream).toArray()
               : ranks.getFirst().shard.get(name));
     }
     return whole;

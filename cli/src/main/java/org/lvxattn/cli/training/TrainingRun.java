@@ -28,8 +28,8 @@ import org.lvxattn.optim.UpdateRule;
 
 /**
  * Trains a stack of layers and a linear head on the questions, over local ranks. Every rank has a
- * copy of all parameters, and its rows of the texts and of the videos; gradients are summed over
- * the ranks before each step, so the copies stay the same.
+ * copy of all parameters, and its rows of the texts and of the videos; gradients are summed over the
+ * ranks before each step, so the copies stay the same.
  */
 public final class TrainingRun {
   private static final String HEAD = "head.weight";
@@ -76,7 +76,8 @@ public final class TrainingRun {
   public Outcome run(Runnable step) {
     List<Outcome> outcomes =
         LocalWorld.run(
-            plan.ranks(), group -> new Rank(group).train(group.rank() == 0 ? step : () -> {}));
+            plan.ranks(),
+            group -> new Rank(group).train(group.rank() == 0 ? step : () -> {}));
     return outcomes.getFirst();
   }
 
@@ -149,7 +150,8 @@ public final class TrainingRun {
         CrossEntropy loss = new CrossEntropy(logits.toDoubles(), plan, text, batch);
         logits.copyFrom(loss.gradient());
         Tensor d = open.allocate(dtype, x.shape());
-        LayerOperations.linearBackward(out, head, logits, d, false, gradients.get(HEAD), null);
+        LayerOperations.linearBackward(
+            out, head, logits, d, false, gradients.get(HEAD), null);
         stack.backward(d, gradients);
         Tensor sums = open.allocate(DType.FLOAT64, 2);
         group.allReduce(sums.copyFrom(new double[] {loss.loss(), loss.correct()}));
