@@ -26,7 +26,7 @@ struct ForwardTask {
 template <typename T>
 struct ForwardWorkspace {
   T* q;  // per panel [head_dim, panel row]
-  T* o;  // per panel [head_dim, panel row], not normalised
+  T* o;  // per panel [panel row, packed head_dim], not normalised
   T* s;  // [key, panel row]
   T* mask;
   T* k;  // [key, packed head_dim]

@@ -22,7 +22,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 // How A lies in memory: A(m, k) = a[m * lda + k], or a[k * lda + m].
 enum class LayoutOfA { kRows, kColumns };
 
-// What becomes of C: scale * product, C + scale * product, or C * factor[n] + product.
+// What becomes of C: scale * product, C + scale * product, or C * factor[m] + product.
 enum class Update { kScale, kAdd, kRescale };
 
 template <typename T>
@@ -45,7 +45,7 @@ HWY_INLINE const T* element_of_a(const T* a, std::int64_t lda, std::int64_t m, s
 }
 
 template <class D, typename T, class V = hn::Vec<D>>
-HWY_INLINE void update_c(D d, const Product<T>& p, std::int64_t n, T* HWY_RESTRICT c, V product) {
+HWY_INLINE void update_c(D d, const Product<T>& p, std::int64_t m, T* HWY_RESTRICT c, V product) {
   switch (p.update) {
     case Update::kScale:
       hn::StoreU(hn::Mul(product, hn::Set(d, p.scale)), d, c);
@@ -54,7 +54,7 @@ HWY_INLINE void update_c(D d, const Product<T>& p, std::int64_t n, T* HWY_RESTRI
       hn::StoreU(hn::MulAdd(product, hn::Set(d, p.scale), hn::LoadU(d, c)), d, c);
       break;
     case Update::kRescale:
-      hn::StoreU(hn::MulAdd(hn::LoadU(d, c), hn::LoadU(d, p.factor + n), product), d, c);
+      hn::StoreU(hn::MulAdd(hn::LoadU(d, c), hn::Set(d, p.factor[m]), product), d, c);
       break;
   }
 }
@@ -79,7 +79,7 @@ HWY_INLINE void block_product(D d, const Product<T>& p, std::int64_t m, std::int
   }
   for (int i = 0; i < kM; ++i) {
     T* HWY_RESTRICT c = p.c + (m + i) * p.ldc + n;
-    for (int j = 0; j < kVectors; ++j) update_c(d, p, n + j * lanes, c + j * lanes, sum[i][j]);
+    for (int j = 0; j < kVectors; ++j) update_c(d, p, m + i, c + j * lanes, sum[i][j]);
   }
 }
 
@@ -141,7 +141,7 @@ HWY_NOINLINE void multiply_skipping_zeros(const Product<T>& p) {
       T& c = p.c[m * p.ldc + n];
       c = p.update == Update::kScale ? p.scale * sum
           : p.update == Update::kAdd ? c + p.scale * sum
-                                     : c * p.factor[n] + sum;
+                                     : c * p.factor[m] + sum;
     }
   }
 }
