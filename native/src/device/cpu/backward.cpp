@@ -85,14 +85,23 @@ void backward_as(Workers& workers, const BackwardArguments& a, std::span<std::by
   const UnitGroups groups(p, a.d_bias);
   const std::int64_t head_groups = p.key_heads / groups.key_heads;
   const std::int64_t tasks = p.batch / groups.batches * head_groups * key_parts.parts();
+  const auto part_of = [&](std::int64_t index) { return index % key_parts.parts(); };
+  const auto first_unit_of = [&](std::int64_t index) {
+    const std::int64_t group = index / key_parts.parts();
+    return group / head_groups * groups.batches * p.key_heads + group % head_groups * groups.key_heads;
+  };
   workers.run(tasks, [&](std::int64_t index, int slot) {
-    const std::int64_t part = index % key_parts.parts();
-    const std::int64_t first_head = index / key_parts.parts() % head_groups * groups.key_heads;
-    const std::int64_t first_batch = index / key_parts.parts() / head_groups * groups.batches;
-    for (std::int64_t b = first_batch; b < first_batch + groups.batches; ++b) {
-      for (std::int64_t head = first_head; head < first_head + groups.key_heads; ++head) {
-        const std::int64_t unit = b * p.key_heads + head;
-        const BackwardTask<T> task{&a, unit, key_parts.begin(part), key_parts.end(part),
+    const std::int64_t part = part_of(index);
+    const std::int64_t next = std::min(index + workers.threads(), tasks - 1);
+    for (std::int64_t b = 0; b < groups.batches; ++b) {
+      for (std::int64_t head = 0; head < groups.key_heads; ++head) {
+        const std::int64_t unit = first_unit_of(index) + b * p.key_heads + head;
+        const BackwardTask<T> task{&a,
+                                   unit,
+                                   key_parts.begin(part),
+                                   key_parts.end(part),
+                                   first_unit_of(next),
+                                   next == index ? p.keys : key_parts.begin(part_of(next)),
                                    plan.dq + (part * plan.units + unit) * plan.rows * plan.packed};
         run_backward_task(task, plan.workspaces + static_cast<std::size_t>(slot) * plan.workspace);
       }

@@ -37,16 +37,27 @@ class BackwardRun {
 
   void run() {
     std::fill_n(task_.dq, Unit::rows(p_) * packed_, T{0});
-    const std::int64_t step = block_keys(p_, sizeof(T));
+    if (alone_) pack_panel(0, Unit::rows(p_));
+    const std::int64_t step = block_step();
     for (std::int64_t key = task_.key_begin; key < task_.key_end; key += step) {
       block(key, std::min(key + step, task_.key_end));
     }
+    if (alone_) add_dq();
   }
 
  private:
   struct Panel {
     std::int64_t begin, end, width;
     bool q_finite, d_o_finite;
+  };
+
+  // Rows of the block's keys.
+  template <typename Value>
+  struct Rows {
+    Value* data = nullptr;
+    std::int64_t ld = 0;
+
+    Value* at(std::int64_t key) const { return data + key * ld; }
   };
 
   BackwardRun(const BackwardTask<T>& task, Scratch scratch)
@@ -57,37 +68,83 @@ class BackwardRun {
         work_(scratch, p_),
         packed_(packed_dim(p_.head_dim)),
         width_(round_up(p_.head_dim, kLanes)),
+        panels_(Unit::rows(p_), divide_up(Unit::rows(p_), kPanelRows), kLanes),
+        alone_(Unit::rows(p_) > 0 && panels_.parts() == 1),
         visible_(a_.visibility, p_, unit_, 0, Unit::rows(p_), work_.cursors) {}
+
+  // Keys are used by one panel once only: nothing is gained by a block beyond a tile.
+  std::int64_t block_step() const { return alone_ ? kTileKeys : block_keys(p_, sizeof(T)); }
 
   void block(std::int64_t key_begin, std::int64_t key_end) {
     const std::int64_t keys = key_end - key_begin;
-    std::fill_n(work_.dk, keys * packed_, T{0});
-    std::fill_n(work_.dv, keys * packed_, T{0});
     const std::int64_t rows = Unit::rows(p_);
-    if (rows > 0 && visible_.advance(0, rows, key_begin, key_end) != Seen::kNothing) {
-      pack_keys(key_begin, keys);
-      const Split panels(rows, divide_up(rows, kPanelRows), kLanes);
-      prefetch_after(key_end, panels.parts());
-      for (std::int64_t i = 0; i < panels.parts(); ++i) {
-        const std::int64_t begin = panels.begin(i);
-        const std::int64_t end = panels.end(i);
+    const bool seen = rows > 0 && visible_.advance(0, rows, key_begin, key_end) != Seen::kNothing;
+    choose_sums(key_begin);
+    if (!alone_ || !seen) clear_sums(keys);
+    if (seen) {
+      choose_keys(key_begin, keys);
+      prefetch_after(key_end);
+      for (std::int64_t i = 0; i < panels_.parts(); ++i) {
+        const std::int64_t begin = panels_.begin(i);
+        const std::int64_t end = panels_.end(i);
         if (visible_.advance(begin, end, key_begin, key_end) == Seen::kNothing) continue;
-        panel(pack_panel(begin, end), key_begin, key_end);
+        if (!alone_) pack_panel(begin, end);
+        panel(key_begin, key_end);
+        if (!alone_) add_dq();
       }
     }
+    if (sums_in_place_) return;
     store(work_.dk, static_cast<T>(p_.scale), a_.dk, key_begin, keys);
     store(work_.dv, T{1}, a_.dv, key_begin, keys);
   }
 
-  void prefetch_after(std::int64_t key, std::int64_t panels) {
-    const std::int64_t step = block_keys(p_, sizeof(T));
-    const std::int64_t end = std::min(key + step, task_.key_end);
-    if (end <= key) return;
+  // A panel that is alone has the whole of dk and dv at once, and need not add them up in the workspace.
+  void choose_sums(std::int64_t key) {
+    sums_in_place_ = alone_ && in_place(a_.dk) && in_place(a_.dv);
+    dk_ = {work_.dk, packed_};
+    dv_ = {work_.dv, packed_};
+    if (!sums_in_place_) return;
+    dk_ = {reinterpret_cast<T*>(a_.dk.at(unit_.batch, key, unit_.key_head)), a_.dk.row_stride};
+    dv_ = {reinterpret_cast<T*>(a_.dv.at(unit_.batch, key, unit_.key_head)), a_.dv.row_stride};
+  }
+
+  void clear_sums(std::int64_t keys) const {
+    if (sums_in_place_ && a_.add_dkv) return;
+    for (std::int64_t key = 0; key < keys; ++key) {
+      std::fill_n(dk_.at(key), width_, T{0});
+      std::fill_n(dv_.at(key), width_, T{0});
+    }
+  }
+
+  // Packing pays where several panels use the keys; it also tells whether zero weights may meet NaN.
+  void choose_keys(std::int64_t key_begin, std::int64_t keys) {
+    const bool masked = !a_.visibility.everything() || !a_.bias.none();
+    if (!alone_ || masked || !in_place(a_.k) || !in_place(a_.v)) {
+      pack_keys(key_begin, keys);
+      k_ = {work_.k, packed_};
+      v_ = {work_.v, packed_};
+    } else {
+      k_ = {reinterpret_cast<const T*>(a_.k.at(unit_.batch, key_begin, unit_.key_head)), a_.k.row_stride};
+      v_ = {reinterpret_cast<const T*>(a_.v.at(unit_.batch, key_begin, unit_.key_head)), a_.v.row_stride};
+    }
+  }
+
+  // Whether rows of x can be used where they lie: elements as they are computed with, and whole vectors.
+  bool in_place(const Bshd& x) const {
+    return sizeof(T) == static_cast<std::size_t>(size_of(x.dtype)) && width_ == p_.head_dim;
+  }
+
+  void prefetch_after(std::int64_t key) {
+    const std::int64_t step = block_step();
+    const bool last = key == task_.key_end;
+    const Unit unit = last ? Unit(p_, task_.next_unit) : unit_;
+    const std::int64_t begin = last ? task_.next_key : key;
+    const std::int64_t end = std::min(begin + step, last ? p_.keys : task_.key_end);
     // Blocks of registers in the five products of a tile and a panel.
     const std::int64_t columns = divide_up(p_.head_dim, kPanelRows);
     const std::int64_t products = (2 * kTileKeys * (1 + columns) + kPanelRows * columns) / kRegisterRows;
-    ahead_ = Prefetcher(a_.k, a_.v, unit_.batch, unit_.key_head, key, end, p_.head_dim,
-                        panels * divide_up(step, kTileKeys) * products);
+    ahead_ = Prefetcher(a_.k, a_.v, unit.batch, unit.key_head, begin, end, p_.head_dim,
+                        panels_.parts() * divide_up(step, kTileKeys) * products);
   }
 
   void pack_keys(std::int64_t key_begin, std::int64_t keys) {
@@ -105,8 +162,9 @@ class BackwardRun {
     }
   }
 
-  Panel pack_panel(std::int64_t begin, std::int64_t end) {
-    Panel panel{begin, end, round_up(end - begin, kLanes), true, true};
+  void pack_panel(std::int64_t begin, std::int64_t end) {
+    Panel& panel = panel_;
+    panel = {begin, end, round_up(end - begin, kLanes), true, true};
     const std::int64_t rows = end - begin;
     for (std::int64_t i = 0; i < rows; ++i) {
       const std::int64_t query = unit_.query(begin + i);
@@ -127,10 +185,18 @@ class BackwardRun {
     transpose(work_.q, packed_, rows, p_.head_dim, kPanelRows, work_.q_columns, kPanelRows);
     transpose(work_.d_o, packed_, rows, p_.head_dim, kPanelRows, work_.d_o_columns, kPanelRows);
     std::fill_n(work_.dq, kPanelRows * packed_, T{0});
-    return panel;
   }
 
-  void panel(const Panel& panel, std::int64_t key_begin, std::int64_t key_end) {
+  void add_dq() const {
+    for (std::int64_t row = panel_.begin; row < panel_.end; ++row) {
+      const T* from = work_.dq + (row - panel_.begin) * packed_;
+      T* to = task_.dq + row * packed_;
+      for (std::int64_t d = 0; d < p_.head_dim; ++d) to[d] += from[d];
+    }
+  }
+
+  void panel(std::int64_t key_begin, std::int64_t key_end) {
+    const Panel& panel = panel_;
     // A query whose heads lie in two panels is walked twice over the same keys.
     RowVisibility visible = visible_.fork(panel.begin, panel.end, work_.panel_cursors);
     for (std::int64_t key = key_begin; key < key_end; key += kTileKeys) {
@@ -146,31 +212,27 @@ class BackwardRun {
       tile(panel, key - key_begin, end - key, mask);
       if (!a_.d_bias.none()) add_d_bias(panel, key, end);
     }
-    for (std::int64_t row = panel.begin; row < panel.end; ++row) {
-      const T* from = work_.dq + (row - panel.begin) * packed_;
-      T* to = task_.dq + row * packed_;
-      for (std::int64_t d = 0; d < p_.head_dim; ++d) to[d] += from[d];
-    }
   }
 
   // key counts from the start of the block.
   void tile(const Panel& panel, std::int64_t key, std::int64_t keys, const T* mask) {
-    const std::int64_t at = key * packed_;
     const bool unmasked = mask == nullptr;
     multiply<LayoutOfA::kRows>(
-        look(work_.k + at, work_.q_columns, work_.p, keys, panel.width, static_cast<T>(p_.scale)), ahead_);
+        look(k_.at(key), k_.ld, work_.q_columns, work_.p, keys, panel.width, static_cast<T>(p_.scale)),
+        ahead_);
     final_softmax(panel.width, keys, mask, work_.lse, work_.p);
-    multiply_safely<LayoutOfA::kRows>(gather(work_.p, work_.d_o, work_.dv + at, panel, keys),
+    multiply_safely<LayoutOfA::kRows>(gather(work_.p, work_.d_o, dv_, key, T{1}, panel, keys),
                                       unmasked || panel.d_o_finite, ahead_);
-    multiply<LayoutOfA::kRows>(look(work_.v + at, work_.d_o_columns, work_.ds, keys, panel.width, T{1}),
+    multiply<LayoutOfA::kRows>(look(v_.at(key), v_.ld, work_.d_o_columns, work_.ds, keys, panel.width, T{1}),
                                ahead_);
     softmax_gradient(panel.width, keys, work_.p, work_.delta, work_.ds);
-    multiply_safely<LayoutOfA::kRows>(gather(work_.ds, work_.q, work_.dk + at, panel, keys),
-                                      unmasked || panel.q_finite, ahead_);
+    multiply_safely<LayoutOfA::kRows>(
+        gather(work_.ds, work_.q, dk_, key, static_cast<T>(p_.scale), panel, keys),
+        unmasked || panel.q_finite, ahead_);
     const Product<T> to_queries{.a = work_.ds,
                                 .lda = kPanelRows,
-                                .b = work_.k + at,
-                                .ldb = packed_,
+                                .b = k_.at(key),
+                                .ldb = k_.ld,
                                 .c = work_.dq,
                                 .ldc = packed_,
                                 .m = panel.end - panel.begin,
@@ -181,10 +243,10 @@ class BackwardRun {
   }
 
   // out[key, row] = scale * rows[key] . columns[row].
-  Product<T> look(const T* rows, const T* columns, T* out, std::int64_t keys, std::int64_t width,
-                  T scale) const {
+  Product<T> look(const T* rows, std::int64_t ld, const T* columns, T* out, std::int64_t keys,
+                  std::int64_t width, T scale) const {
     return {.a = rows,
-            .lda = packed_,
+            .lda = ld,
             .b = columns,
             .ldb = kPanelRows,
             .c = out,
@@ -196,18 +258,21 @@ class BackwardRun {
             .scale = scale};
   }
 
-  // sums[key] += sum over rows of weights[key, row] values[row].
-  Product<T> gather(const T* weights, const T* values, T* sums, const Panel& panel, std::int64_t keys) const {
+  // sums[key] += sum over rows of weights[key, row] values[row]; the final scale is due where they lie in place.
+  Product<T> gather(const T* weights, const T* values, const Rows<T>& sums, std::int64_t key, T scale,
+                    const Panel& panel, std::int64_t keys) const {
+    const bool first = alone_ && !(sums_in_place_ && a_.add_dkv);
     return {.a = weights,
             .lda = kPanelRows,
             .b = values,
             .ldb = packed_,
-            .c = sums,
-            .ldc = packed_,
+            .c = sums.at(key),
+            .ldc = sums.ld,
             .m = keys,
             .n = width_,
             .k = panel.end - panel.begin,
-            .update = Update::kAdd};
+            .update = first ? Update::kScale : Update::kAdd,
+            .scale = sums_in_place_ ? scale : T{1}};
   }
 
   // Broadcast dimensions have stride 0: their rows add to the same elements, one after the other.
@@ -243,7 +308,13 @@ class BackwardRun {
   BackwardWorkspace<T> work_;
   std::int64_t packed_;
   std::int64_t width_;
+  Split panels_;
+  bool alone_;  // all rows are one panel
   RowVisibility visible_;
+  Panel panel_{};  // the one that is packed
+  Rows<const T> k_, v_;
+  Rows<T> dk_, dv_;
+  bool sums_in_place_ = false;
   Prefetcher ahead_;
   bool k_finite_[kMaxBlockKeys / kTileKeys] = {};
 };

@@ -16,7 +16,8 @@ struct BackwardTask {
   const BackwardArguments* arguments;
   std::int64_t unit;
   std::int64_t key_begin, key_end;
-  T* dq;  // [unit row, packed head_dim], not yet scaled
+  std::int64_t next_unit, next_key;  // where this thread probably goes on: prefetched at the end
+  T* dq;                             // [unit row, packed head_dim], not yet scaled
 };
 
 template <typename T>

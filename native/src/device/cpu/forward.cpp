@@ -78,10 +78,14 @@ template <typename T>
 void run_blocks(Workers& workers, const ForwardArguments& a, const Plan<T>& plan) {
   const Split& row_blocks = plan.blocking.rows;
   const Split& key_parts = plan.blocking.keys;
-  workers.run(plan.units * row_blocks.parts() * key_parts.parts(), [&](std::int64_t index, int slot) {
-    const std::int64_t part = index % key_parts.parts();
+  const std::int64_t tasks = plan.units * row_blocks.parts() * key_parts.parts();
+  const auto part_of = [&](std::int64_t index) { return index % key_parts.parts(); };
+  const auto unit_of = [&](std::int64_t index) { return index / key_parts.parts() / row_blocks.parts(); };
+  workers.run(tasks, [&](std::int64_t index, int slot) {
+    const std::int64_t part = part_of(index);
     const std::int64_t block = index / key_parts.parts() % row_blocks.parts();
-    const std::int64_t unit = index / key_parts.parts() / row_blocks.parts();
+    const std::int64_t unit = unit_of(index);
+    const std::int64_t next = std::min(index + workers.threads(), tasks - 1);
     ForwardTask<T> task{};
     task.arguments = &a;
     task.unit = unit;
@@ -89,6 +93,8 @@ void run_blocks(Workers& workers, const ForwardArguments& a, const Plan<T>& plan
     task.row_end = row_blocks.end(block);
     task.key_begin = key_parts.begin(part);
     task.key_end = key_parts.end(part);
+    task.next_unit = unit_of(next);
+    task.next_key = next == index ? a.problem.keys : key_parts.begin(part_of(next));
     if (plan.merges()) {
       const std::int64_t first = (part * plan.units + unit) * plan.rows;
       task.partial_o = plan.partial_o + first * a.problem.head_dim;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Forward on one block: for each tile of keys and panel of rows, logits = K Q^T, online softmax, O^T += V^T P^T.
+// Forward on one block: for each tile of keys and panel of rows, logits = K Q^T, online softmax, O += P V.
 // Keys run along the rows of the tile of logits and queries along its vectors, so that neither K nor V is transposed
 // and softmax needs no sums across lanes. Method: Milakov and Gimelshein 2018; Dao et al. 2022.
 #define HWY_DISABLED_TARGETS HWY_SSSE3  // without SSE4.1 too rare to compile everything once more
@@ -44,6 +44,7 @@ class ForwardBlock {
         unit_(p_, task.unit),
         work_(scratch, p_),
         packed_(packed_dim(p_.head_dim)),
+        width_(round_up(p_.head_dim, kLanes)),
         panels_(task.row_end - task.row_begin, divide_up(task.row_end - task.row_begin, kPanelRows), kLanes),
         visible_(a_.visibility, p_, unit_, task.row_begin, task.row_end, work_.cursors) {}
 
@@ -64,7 +65,7 @@ class ForwardBlock {
                     work_.row + i * packed_);
       }
       transpose(work_.row, packed_, rows, p_.head_dim, kPanelRows, q(panel), kPanelRows);
-      std::fill_n(o(panel), p_.head_dim * kPanelRows, T{0});
+      std::fill_n(o(panel), rows * packed_, T{0});
       std::fill_n(state(panel).max, kPanelRows, -std::numeric_limits<T>::infinity());
       std::fill_n(state(panel).sum, kPanelRows, T{0});
     }
@@ -77,9 +78,14 @@ class ForwardBlock {
     const bool masked = seen == Seen::kSome || !a_.bias.none();
     bool finite = true;
     // Packing pays where several panels use the tile; it also tells whether zero weights may meet NaN.
-    if (panels_.parts() > 1 || masked || sizeof(T) != static_cast<std::size_t>(size_of(a_.k.dtype))) {
+    if (panels_.parts() > 1 || masked || width_ != p_.head_dim ||
+        sizeof(T) != static_cast<std::size_t>(size_of(a_.k.dtype))) {
       pack_rows(a_.k, unit_.batch, unit_.key_head, key_begin, keys, p_.head_dim, work_.k, packed_);
       finite = pack_rows(a_.v, unit_.batch, unit_.key_head, key_begin, keys, p_.head_dim, work_.v, packed_);
+      // Whole vectors of v are read.
+      for (std::int64_t i = 0; i < keys && width_ != p_.head_dim; ++i) {
+        std::fill_n(work_.v + i * packed_ + p_.head_dim, width_ - p_.head_dim, T{0});
+      }
       k_ = {work_.k, packed_};
       v_ = {work_.v, packed_};
     } else {
@@ -103,10 +109,12 @@ class ForwardBlock {
   }
 
   void prefetch_after(std::int64_t key) {
-    const std::int64_t end = std::min(key + kTileKeys, task_.key_end);
-    if (end <= key) return;
+    const bool last = key == task_.key_end;
+    const Unit unit = last ? Unit(p_, task_.next_unit) : unit_;
+    const std::int64_t begin = last ? task_.next_key : key;
+    const std::int64_t end = std::min(begin + kTileKeys, last ? p_.keys : task_.key_end);
     const std::int64_t steps = panels_.parts() * (kTileKeys + p_.head_dim) / kRegisterRows;
-    ahead_ = Prefetcher(a_.k, a_.v, unit_.batch, unit_.key_head, key, end, p_.head_dim, steps);
+    ahead_ = Prefetcher(a_.k, a_.v, unit.batch, unit.key_head, begin, end, p_.head_dim, steps);
   }
 
   void attend(std::int64_t panel, std::int64_t width, std::int64_t keys, const T* mask, bool finite) {
@@ -124,14 +132,14 @@ class ForwardBlock {
                           .scale = static_cast<T>(p_.scale)};
     multiply<LayoutOfA::kRows>(look, ahead_);
     online_softmax(width, keys, mask, work_.s, softmax);
-    const Product<T> weigh{.a = v_.data,
-                           .lda = v_.ld,
-                           .b = work_.s,
-                           .ldb = kPanelRows,
+    const Product<T> weigh{.a = work_.s,
+                           .lda = kPanelRows,
+                           .b = v_.data,
+                           .ldb = v_.ld,
                            .c = o(panel),
-                           .ldc = kPanelRows,
-                           .m = p_.head_dim,
-                           .n = width,
+                           .ldc = packed_,
+                           .m = row_end(panel) - row_begin(panel),
+                           .n = width_,
                            .k = keys,
                            .update = Update::kRescale,
                            .factor = softmax.factor};
@@ -146,9 +154,7 @@ class ForwardBlock {
     const std::int64_t rows = row_end(panel) - row_begin(panel);
     const RunningSoftmax<T>& softmax = state(panel);
     for (std::int64_t i = 0; i < rows; ++i) {
-      const T* column = o(panel) + i;
-      T line[kMaxHeadDim];
-      for (std::int64_t d = 0; d < p_.head_dim; ++d) line[d] = column[d * kPanelRows];
+      T* line = o(panel) + i * packed_;
       const std::int64_t row = row_begin(panel) + i;
       if (task_.partial_o == nullptr) {
         finish_row(a_, unit_, row, line, softmax.max[i], softmax.sum[i]);
@@ -171,6 +177,7 @@ class ForwardBlock {
   Unit unit_;
   ForwardWorkspace<T> work_;
   std::int64_t packed_;
+  std::int64_t width_;
   Split panels_;
   RowVisibility visible_;
   Tile k_, v_;

@@ -15,6 +15,7 @@ struct ForwardTask {
   std::int64_t unit;
   std::int64_t row_begin, row_end;
   std::int64_t key_begin, key_end;
+  std::int64_t next_unit, next_key;  // where this thread probably goes on: prefetched at the end
   // Where the unit's partial result goes; o null: finished into arguments->out. Maximum and sum stay apart, as
   // their lse would round off what a part weighs where logits are huge.
   T* partial_o;    // [row, head_dim], not normalised
@@ -25,7 +26,7 @@ struct ForwardTask {
 template <typename T>
 struct ForwardWorkspace {
   T* q;  // per panel [head_dim, panel row]
-  T* o;  // per panel [head_dim, panel row], not normalised
+  T* o;  // per panel [panel row, packed head_dim], not normalised
   T* s;  // [key, panel row]
   T* mask;
   T* k;  // [key, packed head_dim]

@@ -22,7 +22,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 // How A lies in memory: A(m, k) = a[m * lda + k], or a[k * lda + m].
 enum class LayoutOfA { kRows, kColumns };
 
-// What becomes of C: scale * product, C + product, or C * factor[n] + product.
+// What becomes of C: scale * product, C + scale * product, or C * factor[m] + product.
 enum class Update { kScale, kAdd, kRescale };
 
 template <typename T>
@@ -35,7 +35,7 @@ struct Product {
   std::int64_t ldc;
   std::int64_t m, n, k;
   Update update;
-  T scale = 1;                // kScale
+  T scale = 1;                // kScale, kAdd
   const T* factor = nullptr;  // kRescale
 };
 
@@ -45,16 +45,16 @@ HWY_INLINE const T* element_of_a(const T* a, std::int64_t lda, std::int64_t m, s
 }
 
 template <class D, typename T, class V = hn::Vec<D>>
-HWY_INLINE void update_c(D d, const Product<T>& p, std::int64_t n, T* HWY_RESTRICT c, V product) {
+HWY_INLINE void update_c(D d, const Product<T>& p, std::int64_t m, T* HWY_RESTRICT c, V product) {
   switch (p.update) {
     case Update::kScale:
       hn::StoreU(hn::Mul(product, hn::Set(d, p.scale)), d, c);
       break;
     case Update::kAdd:
-      hn::StoreU(hn::Add(hn::LoadU(d, c), product), d, c);
+      hn::StoreU(hn::MulAdd(product, hn::Set(d, p.scale), hn::LoadU(d, c)), d, c);
       break;
     case Update::kRescale:
-      hn::StoreU(hn::MulAdd(hn::LoadU(d, c), hn::LoadU(d, p.factor + n), product), d, c);
+      hn::StoreU(hn::MulAdd(hn::LoadU(d, c), hn::Set(d, p.factor[m]), product), d, c);
       break;
   }
 }
@@ -79,7 +79,7 @@ HWY_INLINE void block_product(D d, const Product<T>& p, std::int64_t m, std::int
   }
   for (int i = 0; i < kM; ++i) {
     T* HWY_RESTRICT c = p.c + (m + i) * p.ldc + n;
-    for (int j = 0; j < kVectors; ++j) update_c(d, p, n + j * lanes, c + j * lanes, sum[i][j]);
+    for (int j = 0; j < kVectors; ++j) update_c(d, p, m + i, c + j * lanes, sum[i][j]);
   }
 }
 
@@ -89,9 +89,9 @@ constexpr int kRegisterRows = HWY_TARGET <= HWY_AVX3 ? 8 : 4;
 template <LayoutOfA kLayout, int kVectors, class D, typename T = hn::TFromD<D>>
 HWY_INLINE void column_of_blocks(D d, const Product<T>& p, std::int64_t n, Prefetcher& ahead) {
   std::int64_t m = 0;
-  if (kVectors == 1) {  // a single column of sums would wait for its own last addition
-    for (; m + 2 * kRegisterRows <= p.m; m += 2 * kRegisterRows) {
-      block_product<kLayout, 2 * kRegisterRows, 1>(d, p, m, n);
+  if (kVectors == 1 && kRegisterRows < 8) {  // fewer sums than eight would wait for their own last addition
+    for (; m + 8 <= p.m; m += 8) {
+      block_product<kLayout, 8, 1>(d, p, m, n);
       ahead.step();
       ahead.step();
     }
@@ -140,8 +140,8 @@ HWY_NOINLINE void multiply_skipping_zeros(const Product<T>& p) {
       }
       T& c = p.c[m * p.ldc + n];
       c = p.update == Update::kScale ? p.scale * sum
-          : p.update == Update::kAdd ? c + sum
-                                     : c * p.factor[n] + sum;
+          : p.update == Update::kAdd ? c + p.scale * sum
+                                     : c * p.factor[m] + sum;
     }
   }
 }

@@ -12,7 +12,9 @@ import org.lvxattn.Statistics;
 import org.lvxattn.Tensor;
 
 /**
- * Medians of one rank's attention and of its machine's own rates, measured in turns.
+ * Medians of one rank's attention and of its machine's own rates, measured in turns. A pass shorter
+ * than a turn is repeated to fill it, as a single one would mostly time what waking up and the
+ * caches left by the other measurements cost.
  *
  * @param medianSeconds one pass
  * @param bytesTouched what the pass must read and write at least: its inputs and results, once
@@ -26,6 +28,9 @@ public record KernelTiming(
 
   /** Several times what the last cache of a processor holds. */
   private static final long READ_BYTES = 512L << 20;
+
+  /** A turn of the pass takes at least this long, and so does warming up. */
+  private static final double TURN_SECONDS = 0.02;
 
   public static KernelTiming measure(
       Device device, Inputs inputs, DType dtype, boolean backward, int repeat, Runnable step) {
@@ -71,12 +76,15 @@ public record KernelTiming(
                 attention.backwardInto(
                     group, q, k, v, Mask.none(), o, lse, dO, dq, dk, dv, null, statistics);
       }
+      long passes = passesOfTurn(pass);
       for (int round = -1; round < repeat; round++) {
         double gemmSeconds = Probe.gemmSeconds(device, GEMM_SIZE);
         double readSeconds = Probe.readSeconds(device, READ_BYTES);
         long begin = System.nanoTime();
-        pass.run();
-        double passSeconds = (System.nanoTime() - begin) * 1e-9;
+        for (long i = 0; i < passes; i++) {
+          pass.run();
+        }
+        double passSeconds = (System.nanoTime() - begin) * 1e-9 / passes;
         if (round >= 0) {
           gemm[round] = gemmSeconds;
           read[round] = readSeconds;
@@ -88,6 +96,17 @@ public record KernelTiming(
     double gemmFlops = 2.0 * GEMM_SIZE * GEMM_SIZE * GEMM_SIZE;
     return new KernelTiming(
         median(seconds), bytes, gemmFlops / median(gemm) * 1e-9, READ_BYTES / median(read) * 1e-9);
+  }
+
+  /** Warms up, and says how many passes fill a turn: at least one. */
+  private static long passesOfTurn(Runnable pass) {
+    long begin = System.nanoTime();
+    long passes = 0;
+    do {
+      pass.run();
+      passes++;
+    } while ((System.nanoTime() - begin) * 1e-9 < TURN_SECONDS);
+    return passes;
   }
 
   private static long bytes(Tensor... tensors) {
