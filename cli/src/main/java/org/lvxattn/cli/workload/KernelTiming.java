@@ -29,7 +29,10 @@ public record KernelTiming(
   /** Several times what the last cache of a processor holds. */
   private static final long READ_BYTES = 512L << 20;
 
-  /** A turn of the pass takes at least this long, and so does warming up. */
+  /** Long enough for the virtual machine to compile the calls. */
+  private static final double WARM_UP_SECONDS = 0.5;
+
+  /** A turn of the pass takes at least this long. */
   private static final double TURN_SECONDS = 0.02;
 
   public static KernelTiming measure(
@@ -76,15 +79,11 @@ public record KernelTiming(
                 attention.backwardInto(
                     group, q, k, v, Mask.none(), o, lse, dO, dq, dk, dv, null, statistics);
       }
-      long passes = passesOfTurn(pass);
+      repeated(pass, WARM_UP_SECONDS);
       for (int round = -1; round < repeat; round++) {
         double gemmSeconds = Probe.gemmSeconds(device, GEMM_SIZE);
         double readSeconds = Probe.readSeconds(device, READ_BYTES);
-        long begin = System.nanoTime();
-        for (long i = 0; i < passes; i++) {
-          pass.run();
-        }
-        double passSeconds = (System.nanoTime() - begin) * 1e-9 / passes;
+        double passSeconds = repeated(pass, TURN_SECONDS);
         if (round >= 0) {
           gemm[round] = gemmSeconds;
           read[round] = readSeconds;
@@ -98,15 +97,17 @@ public record KernelTiming(
         median(seconds), bytes, gemmFlops / median(gemm) * 1e-9, READ_BYTES / median(read) * 1e-9);
   }
 
-  /** Warms up, and says how many passes fill a turn: at least one. */
-  private static long passesOfTurn(Runnable pass) {
+  /** Seconds of one pass, over as many as take that long: one at least. */
+  private static double repeated(Runnable pass, double atLeast) {
     long begin = System.nanoTime();
+    double seconds;
     long passes = 0;
     do {
       pass.run();
       passes++;
-    } while ((System.nanoTime() - begin) * 1e-9 < TURN_SECONDS);
-    return passes;
+      seconds = (System.nanoTime() - begin) * 1e-9;
+    } while (seconds < atLeast);
+    return seconds / passes;
   }
 
   private static long bytes(Tensor... tensors) {
