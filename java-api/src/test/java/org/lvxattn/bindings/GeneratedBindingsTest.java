@@ -18,6 +18,7 @@ import org.lvxattn.bindings.generated.Lvx;
 import org.lvxattn.bindings.generated.lvx_abi_field;
 import org.lvxattn.bindings.generated.lvx_attention_options;
 import org.lvxattn.bindings.generated.lvx_cpu_options;
+import org.lvxattn.bindings.generated.lvx_cuda_options;
 import org.lvxattn.bindings.generated.lvx_device_info;
 import org.lvxattn.bindings.generated.lvx_dl_device;
 import org.lvxattn.bindings.generated.lvx_dl_dtype;
@@ -38,6 +39,7 @@ class GeneratedBindingsTest {
           lvx_abi_field.class,
           lvx_attention_options.class,
           lvx_cpu_options.class,
+          lvx_cuda_options.class,
           lvx_device_info.class,
           lvx_dl_device.class,
           lvx_dl_dtype.class,
