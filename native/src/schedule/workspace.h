@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
+#include <memory>
 
 #include "device/device.h"
 
@@ -18,7 +18,7 @@ class Workspace {
     bytes_ += (static_cast<std::size_t>(bytes) + kAlignment - 1) / kAlignment * kAlignment;
     return piece;
   }
-  void allocate(Device& device) { memory_.emplace(device, bytes_); }
+  void allocate(Device& device) { memory_ = std::make_unique<DeviceMemory>(device, bytes_); }
 
   std::byte* at(Piece piece) const { return memory_->data() == nullptr ? nullptr : memory_->data() + piece; }
   std::size_t bytes() const { return bytes_; }
@@ -27,7 +27,7 @@ class Workspace {
   static constexpr std::size_t kAlignment = 64;
 
   std::size_t bytes_ = 0;
-  std::optional<DeviceMemory> memory_;
+  std::unique_ptr<DeviceMemory> memory_;
 };
 
 }  // namespace lvx
