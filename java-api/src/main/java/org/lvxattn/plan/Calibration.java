@@ -167,6 +167,7 @@ public final class Calibration {
     private final Statistics statistics = Statistics.create();
     private final Tensor q;
     private final Tensor k;
+    private final Tensor v;
     private final Tensor o;
     private final Tensor lse;
     private final Tensor dq;
@@ -186,6 +187,7 @@ public final class Calibration {
       long[] keyShape = {sizes.batch(), keys, sizes.keyValueHeads(), sizes.headDim()};
       q = Tensor.allocate(device, sizes.dtype(), queryShape);
       k = Tensor.allocate(device, sizes.dtype(), keyShape);
+      v = Tensor.allocate(device, sizes.dtype(), keyShape);
       o = Tensor.allocate(device, sizes.dtype(), queryShape);
       lse =
           Tensor.allocate(
@@ -193,21 +195,21 @@ public final class Calibration {
       dq = Tensor.allocate(device, sizes.dtype(), queryShape);
       dk = Tensor.allocate(device, sizes.dtype(), keyShape);
       dv = Tensor.allocate(device, sizes.dtype(), keyShape);
-      all = List.of(q, k, o, lse, dq, dk, dv);
+      all = List.of(q, k, v, o, lse, dq, dk, dv);
     }
 
     double forward(Group group, Mask mask) {
-      attention.forwardInto(group, q, k, k, mask, o, lse, statistics);
+      attention.forwardInto(group, q, k, v, mask, o, lse, statistics);
       return statistics.computeSeconds();
     }
 
     double backward(Group group, Mask mask) {
-      attention.backwardInto(group, q, k, k, mask, o, lse, o, dq, dk, dv, null, statistics);
+      attention.backwardInto(group, q, k, v, mask, o, lse, o, dq, dk, dv, null, statistics);
       return statistics.computeSeconds();
     }
 
     Statistics receive(Group group, Mask mask) {
-      gathering.forwardInto(group, q, k, k, mask, o, lse, statistics);
+      gathering.forwardInto(group, q, k, v, mask, o, lse, statistics);
       return statistics;
     }
 
