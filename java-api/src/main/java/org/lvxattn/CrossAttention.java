@@ -107,7 +107,7 @@ public final class CrossAttention {
     try {
       forward = newForward(group.device(), q, k, v, mask);
     } catch (RuntimeException e) {
-      throw group.decline(Lvx.LVX_OPERATION_FORWARD(), e);
+      throw group.decline(Operation.FORWARD, e);
     }
     try {
       forwardInto(
@@ -187,7 +187,7 @@ public final class CrossAttention {
               Arguments.output(lse, device, "lse"),
               group.statistics());
     } catch (RuntimeException e) { // native code never throws: the call was not made
-      throw group.decline(Lvx.LVX_OPERATION_FORWARD(), e);
+      throw group.decline(Operation.FORWARD, e);
     }
     NativeCalls.check(status);
     statistics.read(group.statistics());
@@ -238,7 +238,7 @@ public final class CrossAttention {
       Arguments.present(dO, "dO");
       gradients = newGradients(Arguments.present(forward, "forward"), withBias);
     } catch (RuntimeException e) {
-      throw group.decline(Lvx.LVX_OPERATION_BACKWARD(), e);
+      throw group.decline(Operation.BACKWARD, e);
     }
     try {
       backwardInto(
@@ -362,7 +362,7 @@ public final class CrossAttention {
               Arguments.optionalOutput(dBias, device, "dBias"),
               group.statistics());
     } catch (RuntimeException e) { // native code never throws: the call was not made
-      throw group.decline(Lvx.LVX_OPERATION_BACKWARD(), e);
+      throw group.decline(Operation.BACKWARD, e);
     }
     NativeCalls.check(status);
     statistics.read(group.statistics());

@@ -426,7 +426,7 @@ public final class Group implements AutoCloseable {
   public List<byte[]> allGather(byte[] mine) {
     requireUsable();
     if (mine == null) {
-      throw decline(Lvx.LVX_OPERATION_ALL_GATHER(), new NullPointerException("mine is null"));
+      throw decline(Operation.ALL_GATHER, new NullPointerException("mine is null"));
     }
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment all = arena.allocate(Math.max(1, (long) mine.length * size));
@@ -465,7 +465,7 @@ public final class Group implements AutoCloseable {
       status =
           Lvx.lvx_group_all_reduce(resource.handle, Arguments.output(tensor, device, "tensor"));
     } catch (RuntimeException e) { // native code never throws: the call was not made
-      throw decline(Lvx.LVX_OPERATION_ALL_REDUCE(), e);
+      throw decline(Operation.ALL_REDUCE, e);
     }
     NativeCalls.check(status);
     Reachability.keep(this);
@@ -526,19 +526,24 @@ public final class Group implements AutoCloseable {
   }
 
   /**
-   * Tells the peers that this rank does not make a call that they make, because of a mistake that
-   * the native library has not seen.
+   * Tells the peers that this rank does not make a collective call that they make, or are about to
+   * make, because of a mistake: their calls end with {@link PeerMismatchException}, which names
+   * this rank and the mistake, and the group can be used on. For code that fails before a
+   * collective call; a collective call with wrong arguments declines by itself. Does not wait.
    *
-   * @param operation the number of the call, an {@code LVX_OPERATION}
-   * @return the mistake, to be thrown
+   * @param operation what the peers call
+   * @param mistake why this rank does not; nothing is told if it is a {@link GroupException}, as
+   *     the peers know of those
+   * @return the mistake, to be thrown; with what kept it from being told, suppressed
    */
-  RuntimeException decline(int operation, RuntimeException mistake) {
+  public RuntimeException decline(Operation operation, RuntimeException mistake) {
     if (mistake instanceof GroupException) {
       return mistake; // the peers know
     }
     try (Arena arena = Arena.ofConfined()) {
+      requireUsable();
       MemorySegment reason = arena.allocateFrom(String.valueOf(mistake.getMessage()));
-      NativeCalls.check(Lvx.lvx_group_decline(resource.handle, operation, reason));
+      NativeCalls.check(Lvx.lvx_group_decline(resource.handle, operation.code(), reason));
       Reachability.keep(this);
     } catch (RuntimeException e) {
       mistake.addSuppressed(e);

@@ -26,13 +26,13 @@ final class TiledRecomputation implements Recomputation {
   }
 
   @Override
-  public int forwardOperation() {
-    return Lvx.LVX_OPERATION_VISUAL_FORWARD();
+  public Operation forwardOperation() {
+    return Operation.VISUAL_FORWARD;
   }
 
   @Override
-  public int backwardOperation() {
-    return Lvx.LVX_OPERATION_VISUAL_BACKWARD();
+  public Operation backwardOperation() {
+    return Operation.VISUAL_BACKWARD;
   }
 
   @Override
