@@ -1,18 +1,60 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.cli.layers;
 
+import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.VisualCheckpoint.Policy;
+import org.lvxattn.cli.workload.Results;
 
 /**
  * One policy's run.
  *
  * @param flops over all ranks
- * @param errors by tensor, empty if nothing was checked
+ * @param errors of the output and the inputs' gradients, empty if nothing was checked
+ * @param weightErrors of the gradients of all parameters of all layers
  */
 public record PolicyResult(
-    Policy policy, LayersRun.Outcome outcome, double flops, Map<String, Double> errors) {
+    Policy policy,
+    LayersRun.Outcome outcome,
+    double flops,
+    Map<String, Double> errors,
+    Map<String, Double> weightErrors) {
+  /**
+   * A run, and how far it is off.
+   *
+   * @param reference null: not to be known
+   */
+  public static PolicyResult of(
+      Policy policy, LayersRun.Outcome outcome, double flops, @Nullable Results reference) {
+    Map<String, Double> errors = new LinkedHashMap<>();
+    Map<String, Double> weightErrors = new LinkedHashMap<>();
+    Results results = outcome.results();
+    if (results != null && reference != null) {
+      LayerErrors.of(results, reference)
+          .forEach(
+              (name, error) -> {
+                if (name.startsWith(LayersRun.WEIGHT)) {
+                  weightErrors.put(name.substring(LayersRun.WEIGHT.length()), error);
+                } else {
+                  errors.put(name, error);
+                }
+              });
+    }
+    return new PolicyResult(policy, outcome, flops, errors, weightErrors);
+  }
+
+  /** The parameter whose gradient is furthest off; null if none was checked. */
+  public Map.@Nullable Entry<String, Double> worstWeight() {
+    Map.Entry<String, Double> worst = null;
+    for (Map.Entry<String, Double> each : weightErrors.entrySet()) {
+      if (worst == null || Double.compare(each.getValue(), worst.getValue()) > 0) { // NaN is worst
+        worst = each;
+      }
+    }
+    return worst;
+  }
+
   /** The most that a rank's device held, weights aside. */
   public long peakBytes() {
     return outcome.ranks().stream().mapToLong(LayerCost::peakBytes).max().orElse(0);
