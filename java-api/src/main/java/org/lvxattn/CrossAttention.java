@@ -164,6 +164,7 @@ public final class CrossAttention {
       Tensor lse,
       Statistics statistics) {
     Arguments.present(group, "group").requireUsable();
+    OperationEvent event;
     int status;
     try {
       Arguments.present(mask, "mask");
@@ -174,6 +175,7 @@ public final class CrossAttention {
           strategy == Strategy.AUTO
               ? group.automatic().choose(this, q, k, mask, Pass.FORWARD, false)
               : strategy;
+      event = FlightEvents.begin(group);
       status =
           Lvx.lvx_attention_forward(
               group.handle(),
@@ -189,6 +191,7 @@ public final class CrossAttention {
     } catch (RuntimeException e) { // native code never throws: the call was not made
       throw group.decline(Operation.FORWARD, e);
     }
+    FlightEvents.end(event, group);
     NativeCalls.check(status);
     statistics.read(group.statistics());
     Reachability.keep(group);
@@ -334,6 +337,7 @@ public final class CrossAttention {
       @Nullable Tensor dBias,
       Statistics statistics) {
     Arguments.present(group, "group").requireUsable();
+    OperationEvent event;
     int status;
     try {
       Arguments.present(mask, "mask");
@@ -344,6 +348,7 @@ public final class CrossAttention {
           strategy == Strategy.AUTO
               ? group.automatic().choose(this, q, k, mask, Pass.BACKWARD, dBias != null)
               : strategy;
+      event = FlightEvents.begin(group);
       status =
           Lvx.lvx_attention_backward(
               group.handle(),
@@ -364,6 +369,7 @@ public final class CrossAttention {
     } catch (RuntimeException e) { // native code never throws: the call was not made
       throw group.decline(Operation.BACKWARD, e);
     }
+    FlightEvents.end(event, group);
     NativeCalls.check(status);
     statistics.read(group.statistics());
     Reachability.keep(group);

@@ -395,7 +395,10 @@ public final class Group implements AutoCloseable {
    */
   public void barrier() {
     requireUsable();
-    NativeCalls.check(Lvx.lvx_group_barrier(resource.handle));
+    OperationEvent event = FlightEvents.begin(this);
+    int status = Lvx.lvx_group_barrier(resource.handle);
+    FlightEvents.end(event, this);
+    NativeCalls.check(status);
     Reachability.keep(this);
   }
 
@@ -430,9 +433,11 @@ public final class Group implements AutoCloseable {
     }
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment all = arena.allocate(Math.max(1, (long) mine.length * size));
-      NativeCalls.check(
-          Lvx.lvx_group_all_gather(
-              resource.handle, arena.allocateFrom(ValueLayout.JAVA_BYTE, mine), mine.length, all));
+      MemorySegment said = arena.allocateFrom(ValueLayout.JAVA_BYTE, mine);
+      OperationEvent event = FlightEvents.begin(this);
+      int status = Lvx.lvx_group_all_gather(resource.handle, said, mine.length, all);
+      FlightEvents.end(event, this);
+      NativeCalls.check(status);
       Reachability.keep(this);
       List<byte[]> result = new ArrayList<>();
       for (int peer = 0; peer < size; peer++) {
@@ -460,13 +465,16 @@ public final class Group implements AutoCloseable {
    */
   public void allReduce(Tensor tensor) {
     requireUsable();
+    OperationEvent event;
     int status;
     try {
+      event = FlightEvents.begin(this);
       status =
           Lvx.lvx_group_all_reduce(resource.handle, Arguments.output(tensor, device, "tensor"));
     } catch (RuntimeException e) { // native code never throws: the call was not made
       throw decline(Operation.ALL_REDUCE, e);
     }
+    FlightEvents.end(event, this);
     NativeCalls.check(status);
     Reachability.keep(this);
     Reachability.keep(tensor);
@@ -487,7 +495,7 @@ public final class Group implements AutoCloseable {
 
   /**
    * The newest operations of this rank, oldest first. Any thread may ask, also while an operation
-   * runs.
+   * runs. The same are events of JDK Flight Recorder, {@code org.lvxattn.Operation}.
    *
    * @throws IllegalStateException if the group was closed
    */
@@ -509,6 +517,17 @@ public final class Group implements AutoCloseable {
         result.add(FlightRecord.read(lvx_record.asSlice(records, i)));
       }
       return List.copyOf(result);
+    }
+  }
+
+  /** The newest of {@link #flightRecords}; null if there is none. */
+  @Nullable FlightRecord newestRecord() {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment count = arena.allocate(ValueLayout.JAVA_LONG);
+      MemorySegment record = lvx_record.allocate(arena);
+      NativeCalls.check(Lvx.lvx_group_records(resource.handle, record, 1, count));
+      Reachability.keep(this);
+      return count.get(ValueLayout.JAVA_LONG, 0) == 0 ? null : FlightRecord.read(record);
     }
   }
 
@@ -543,7 +562,10 @@ public final class Group implements AutoCloseable {
     try (Arena arena = Arena.ofConfined()) {
       requireUsable();
       MemorySegment reason = arena.allocateFrom(String.valueOf(mistake.getMessage()));
-      NativeCalls.check(Lvx.lvx_group_decline(resource.handle, operation.code(), reason));
+      OperationEvent event = FlightEvents.begin(this);
+      int status = Lvx.lvx_group_decline(resource.handle, operation.code(), reason);
+      FlightEvents.end(event, this);
+      NativeCalls.check(status);
       Reachability.keep(this);
     } catch (RuntimeException e) {
       mistake.addSuppressed(e);
