@@ -20,6 +20,7 @@ import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.VisualCheckpoint;
 import org.lvxattn.VisualCheckpoint.Policy;
+import org.lvxattn.cli.workload.DeviceChoice;
 import org.lvxattn.cli.workload.OpenTensors;
 import org.lvxattn.cli.workload.Results;
 import org.lvxattn.cli.workload.Rows;
@@ -47,7 +48,8 @@ public final class LayersRun {
       int tileRows,
       boolean backward,
       int repeat,
-      long seed) {
+      long seed,
+      DeviceChoice device) {
     public BatchPlan plan(int ranks) {
       return new BatchPlan(1, frames, tokensPerFrame, textRows, ranks, false);
     }
@@ -65,10 +67,11 @@ public final class LayersRun {
           tileRows,
           backward,
           repeat,
-          seed);
+          seed,
+          device);
     }
 
-    /** What results are compared with: nothing recomputed, in float64. */
+    /** What results are compared with: nothing recomputed, in float64 on the CPU. */
     public Settings reference() {
       return new Settings(
           sizes,
@@ -81,7 +84,8 @@ public final class LayersRun {
           tileRows,
           backward,
           0,
-          seed);
+          seed,
+          DeviceChoice.CPU);
     }
   }
 
@@ -116,6 +120,7 @@ public final class LayersRun {
           LocalWorld.run(
               plan.ranks(),
               options,
+              settings.device().forRanks(plan.ranks()),
               group -> {
                 Rank rank = new Rank(group);
                 rank.run(weights, step);
@@ -187,6 +192,7 @@ public final class LayersRun {
           if (settings.backward()) {
             stack.backward(d, gradients);
           }
+          device.synchronize();
           double seconds = (System.nanoTime() - begin) * 1e-9;
           stack.clear();
           peakBytes = call == 0 ? device.peakBytes() : peakBytes; // all calls are alike
