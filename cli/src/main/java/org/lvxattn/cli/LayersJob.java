@@ -101,7 +101,8 @@ final class LayersJob {
         options.tileRows(),
         job.backward(),
         true,
-        job.seed());
+        job.seed(),
+        job.device);
   }
 
   /** On one rank, where nothing is sent or recomputed, in float64. */

@@ -58,7 +58,7 @@ record LayersReport(
     json.put("strategy", strategy.name());
     json.put("ranks", job.ranks);
     json.put("group", job.group);
-    json.put("device", job.device);
+    json.put("device", job.device.word());
     json.put("dtype", settings.dtype().toString());
     json.put("pass", pass());
     json.put("shape", shape().toJson());

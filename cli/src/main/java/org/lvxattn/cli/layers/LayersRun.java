@@ -16,6 +16,7 @@ import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.VisualCheckpoint;
 import org.lvxattn.VisualCheckpoint.Policy;
+import org.lvxattn.cli.workload.DeviceChoice;
 import org.lvxattn.cli.workload.OpenTensors;
 import org.lvxattn.cli.workload.Results;
 import org.lvxattn.cli.workload.Rows;
@@ -40,7 +41,8 @@ public final class LayersRun {
       int tileRows,
       boolean backward,
       boolean timed,
-      long seed) {
+      long seed,
+      DeviceChoice device) {
     public BatchPlan plan(int ranks) {
       return new BatchPlan(1, frames, tokensPerFrame, textRows, ranks, false);
     }
@@ -58,10 +60,11 @@ public final class LayersRun {
           tileRows,
           backward,
           timed,
-          seed);
+          seed,
+          device);
     }
 
-    /** What results are compared with: nothing recomputed, in float64. */
+    /** What results are compared with: nothing recomputed, in float64 on the CPU. */
     public Settings reference() {
       return new Settings(
           sizes,
@@ -74,7 +77,8 @@ public final class LayersRun {
           tileRows,
           backward,
           false,
-          seed);
+          seed,
+          DeviceChoice.CPU);
     }
   }
 
@@ -109,6 +113,7 @@ public final class LayersRun {
           LocalWorld.run(
               plan.ranks(),
               options,
+              settings.device().forRanks(plan.ranks()),
               group -> {
                 Rank rank = new Rank(group);
                 rank.run(weights, step);
@@ -169,6 +174,7 @@ public final class LayersRun {
           if (settings.backward()) {
             stack.backward(d, gradients);
           }
+          device.synchronize();
           double seconds = (System.nanoTime() - begin) * 1e-9;
           stack.clear();
           peakBytes = call == 0 ? device.peakBytes() : peakBytes; // all calls are alike
