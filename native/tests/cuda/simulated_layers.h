@@ -2,37 +2,11 @@
 // The CUDA device's layers without a GPU: kernels run by the simulator, matrix products by the CPU's BLAS.
 #pragma once
 
-#include <algorithm>
-#include <vector>
-
-#include "base/error.h"
+#include "cuda/cpu_products.h"
 #include "cuda/given.h"
-#include "device/cpu/layers/product.h"
 #include "device/cuda/layers/cuda_layers.h"
 
 namespace lvx::testing {
-
-// Takes what cuBLASLt takes, and nothing else.
-class CpuProducts final : public cuda::Products {
- public:
-  std::size_t workspace() const override { return 128; }
-  void multiply(const cuda::Queue&, const Product& p, std::span<std::byte> workspace) override {
-    if (!takes(p.a.dtype, p.b.dtype, p.c.dtype) || !p.bias.none() || p.m * p.n * p.k == 0 ||
-        workspace.size() < 128) {
-      throw Error(LVX_INTERNAL, "not a product of the library's");
-    }
-    std::fill_n(workspace.begin(), 128, std::byte{0xff});
-    if (p.c.dtype == DType::kFloat64) {
-      cpu::multiply<double>(workers_, p, {});
-    } else {
-      cpu::multiply<float>(workers_, p, room_);
-    }
-  }
-
- private:
-  Workers workers_{1};
-  std::vector<std::byte> room_ = std::vector<std::byte>(cpu::conversion_scratch(1));
-};
 
 class SimulatedLayers final : public LayerOperations {
  public:
