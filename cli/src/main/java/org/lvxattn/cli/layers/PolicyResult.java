@@ -1,35 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.cli.layers;
 
+import java.util.Comparator;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.VisualCheckpoint.Policy;
 import org.lvxattn.cli.workload.Results;
 
 /**
- * One policy's run.
+ * One policy's runs.
  *
+ * @param rounds at least one, in the order of time
  * @param flops over all ranks
  * @param errors of the output and the inputs' gradients, empty if nothing was checked
  * @param weightErrors of the gradients of all parameters of all layers
  */
 public record PolicyResult(
     Policy policy,
-    LayersRun.Outcome outcome,
+    List<LayersRun.Outcome> rounds,
     double flops,
     Map<String, Double> errors,
     Map<String, Double> weightErrors) {
+  /** The round that took the median time; of two, the faster. */
+  public LayersRun.Outcome outcome() {
+    return rounds.stream()
+        .sorted(Comparator.comparingDouble(LayersRun.Outcome::seconds))
+        .toList()
+        .get((rounds.size() - 1) / 2);
+  }
+
+  /** Time over that of another policy in the same round, the median of the rounds. */
+  public double secondsOver(PolicyResult other) {
+    double[] ratios =
+        IntStream.range(0, rounds.size())
+            .mapToDouble(i -> rounds.get(i).seconds() / other.rounds.get(i).seconds())
+            .sorted()
+            .toArray();
+    return ratios[(ratios.length - 1) / 2];
+  }
+
   /**
-   * A run, and how far it is off.
+   * Runs, and how far off the first is.
    *
    * @param reference null: not to be known
    */
   public static PolicyResult of(
-      Policy policy, LayersRun.Outcome outcome, double flops, @Nullable Results reference) {
+      Policy policy, List<LayersRun.Outcome> rounds, double flops, @Nullable Results reference) {
     Map<String, Double> errors = new LinkedHashMap<>();
     Map<String, Double> weightErrors = new LinkedHashMap<>();
-    Results results = outcome.results();
+    Results results = rounds.getFirst().results();
     if (results != null && reference != null) {
       LayerErrors.of(results, reference)
           .forEach(
@@ -41,7 +63,7 @@ public record PolicyResult(
                 }
               });
     }
-    return new PolicyResult(policy, outcome, flops, errors, weightErrors);
+    return new PolicyResult(policy, rounds, flops, errors, weightErrors);
   }
 
   /** The parameter whose gradient is furthest off; null if none was checked. */
@@ -57,13 +79,13 @@ public record PolicyResult(
 
   /** The most that a rank's device held, weights aside. */
   public long peakBytes() {
-    return outcome.ranks().stream().mapToLong(LayerCost::peakBytes).max().orElse(0);
+    return outcome().ranks().stream().mapToLong(LayerCost::peakBytes).max().orElse(0);
   }
 
   /** What the formula says of the fullest rank; null where it cannot. */
   public @Nullable Long plannedBytes() {
     Long planned = null;
-    for (LayerCost cost : outcome.ranks()) {
+    for (LayerCost cost : outcome().ranks()) {
       Long other = cost.plannedBytes();
       planned = planned == null || (other != null && other > planned) ? other : planned;
     }
@@ -71,6 +93,6 @@ public record PolicyResult(
   }
 
   public long bytesSent() {
-    return outcome.ranks().stream().mapToLong(LayerCost::bytesSent).max().orElse(0);
+    return outcome().ranks().stream().mapToLong(LayerCost::bytesSent).max().orElse(0);
   }
 }
