@@ -37,7 +37,7 @@ if(cuBLASLt_FOUND)
   list(APPEND sources ${products})
 else()
   message(WARNING "LEFT OUT: the CUDA device's linear maps and projections, cuBLASLt's header is not here "
-    "(python3 -m pip install --target DIR nvidia-cublas, then -DcuBLASLt_ROOT=DIR)")
+    "(python3 -m pip install --target DIR nvidia-cublas, then cuBLASLt_ROOT=DIR in the environment)")
 endif()
 add_library(lvx_cuda MODULE ${sources} ${kernels})
 target_include_directories(lvx_cuda PRIVATE include src)
