@@ -34,6 +34,11 @@ struct RowIndex {
       : batch(i / heads / rows), row(i / heads % rows), head(i % heads) {}
 };
 
+// All rows of the queries of a problem.
+LVX_GPU std::int64_t row_count(const Problem& problem) {
+  return problem.batch * problem.query_heads * problem.queries;
+}
+
 // Row i of the queries of a problem, unit after unit.
 struct UnitRow {
   std::int64_t batch;

@@ -15,7 +15,7 @@ class CombineSplits {
   static constexpr int kSharedBytes = 0;
 
   static LVX_GPU void run(const Params& p) {
-    const std::int64_t all = p.problem.rows();
+    const std::int64_t all = row_count(p.problem);
     if (warp_row() >= all) return;
     const UnitRow row(p.problem, warp_row());
     const int dim = static_cast<int>(p.problem.head_dim);
@@ -48,7 +48,7 @@ class SumSplits {
   static constexpr int kSharedBytes = 0;
 
   static LVX_GPU void run(const Params& p) {
-    const std::int64_t all = p.problem.rows();
+    const std::int64_t all = row_count(p.problem);
     if (warp_row() >= all) return;
     const UnitRow row(p.problem, warp_row());
     const int dim = static_cast<int>(p.problem.head_dim);

@@ -16,7 +16,7 @@ class Merge {
   static constexpr int kSharedBytes = 0;
 
   static LVX_GPU void run(const Params& p) {
-    if (warp_row() >= p.problem.rows()) return;
+    if (warp_row() >= row_count(p.problem)) return;
     const RowIndex row(warp_row(), p.problem.queries, p.problem.query_heads);
     const T lse =
         load_as<T>(p.part_lse.data, p.part_lse.dtype, offset_of(p.part_lse, row.batch, row.head, row.row));
@@ -38,7 +38,7 @@ class Delta {
   static constexpr int kSharedBytes = 0;
 
   static LVX_GPU void run(const Params& p) {
-    if (warp_row() >= p.problem.rows()) return;
+    if (warp_row() >= row_count(p.problem)) return;
     const RowIndex row(warp_row(), p.problem.queries, p.problem.query_heads);
     const std::int64_t o_at = offset_of(p.o, row);
     const std::int64_t do_at = offset_of(p.d_o, row);

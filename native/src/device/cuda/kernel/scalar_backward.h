@@ -17,7 +17,7 @@ class ScalarBackwardQueries {
   static constexpr int kSharedBytes = 0;
 
   static LVX_GPU void run(const Params& p) {
-    if (warp_row() >= p.problem.rows()) return;
+    if (warp_row() >= row_count(p.problem)) return;
     const UnitRow row(p.problem, warp_row());
     const int dim = static_cast<int>(p.problem.head_dim);
     T dq[kLaneColumns] = {};
