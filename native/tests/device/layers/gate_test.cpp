@@ -157,7 +157,7 @@ TEST(Joins, GradientsAreThoseOfCentralDifferences) {
 }
 
 TEST(Joins, SumsHaveTheSameBitsWhateverTheThreads) {
-  std::vector<std::vector<std::byte>> results;
+  std::vector<Bytes> results;
   for (const int threads : {1, 6}) {
     const auto device = make_cpu_device({threads, 0});
     JoinCase c({1, 3000, 40}, DType::kFloat32, 4, true);
