@@ -10,13 +10,19 @@
 
 namespace lvx {
 
-// The GPU of this ordinal, as the CUDA runtime counts them; memory_budget 0: no limit. Throws Error(LVX_MISSING_LIBRARY)
-// without the plugin or the driver, Error(LVX_INVALID_ARGUMENT) for an ordinal that there is not.
-std::unique_ptr<Device> open_cuda_device(int ordinal, std::size_t memory_budget);
+struct CudaOptions {
+  int ordinal = 0;                // as the CUDA runtime counts the GPUs
+  std::size_t memory_budget = 0;  // 0: no limit
+  void* stream = nullptr;         // a cudaStream_t of the caller's; null: the device makes one
+};
+
+// Throws Error(LVX_MISSING_LIBRARY) without the plugin or the driver, Error(LVX_INVALID_ARGUMENT) for an ordinal that there
+// is not.
+std::unique_ptr<Device> open_cuda_device(const CudaOptions& options);
 
 // What liblvx_cuda.so exports, by this name; it hands over what it returns.
 extern "C" {
-using PluginOpenCuda = Device*(int ordinal, std::size_t memory_budget);
+using PluginOpenCuda = Device*(const CudaOptions* options);
 }
 inline constexpr const char* kPluginOpenCuda = "lvx_plugin_open_cuda";
 

@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-// The GPU behind the device interface: one stream, on which everything is ordered, and a pool.
+// The GPU behind the device interface: one stream, the device's own or the caller's, on which everything is ordered, and a
+// pool.
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 #include <vector>
 
+#include "attention/half.h"
 #include "base/error.h"
 #include "base/plugin.h"
 #include "device/cuda/device/pool.h"
+#include "device/cuda/device/side_stream.h"
+#include "device/cuda/device/stream.h"
 #include "device/cuda/launch/attention.h"
 #include "device/cuda/launch/check.h"
 #include "device/cuda/launch/tensors.h"
+#include "device/cuda/layers/cuda_layers.h"
+#include "device/cuda/layers/make_products.h"
 #include "device/plugin.h"
 #include "device/shards_seen.h"
 
 namespace lvx::cuda {
 namespace {
-
-// The GPU becomes the calling thread's current one, as the runtime wants it for what follows.
-void make_current(int ordinal) { check(cudaSetDevice(ordinal), "choice of the GPU"); }
 
 int checked_ordinal(int ordinal) {
   int count = 0;
@@ -43,36 +47,13 @@ cudaDeviceProp properties_of(int ordinal) {
   return properties;
 }
 
-class Stream {
- public:
-  Stream() { check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "stream"); }
-  ~Stream() { cudaStreamDestroy(stream_); }
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
-  operator cudaStream_t() const { return stream_; }
-
- private:
-  cudaStream_t stream_ = nullptr;
-};
-
-class Event {
- public:
-  Event() { check(cudaEventCreate(&event_), "event"); }
-  ~Event() { cudaEventDestroy(event_); }
-  Event(const Event&) = delete;
-  Event& operator=(const Event&) = delete;
-  operator cudaEvent_t() const { return event_; }
-
- private:
-  cudaEvent_t event_ = nullptr;
-};
-
 class CudaDevice final : public Device {
  public:
-  CudaDevice(int ordinal, std::size_t memory_budget)
-      : ordinal_(checked_ordinal(ordinal)),
-        properties_(properties_of(ordinal)),
-        pool_(ordinal, memory_budget) {}
+  explicit CudaDevice(const CudaOptions& options)
+      : ordinal_(checked_ordinal(options.ordinal)),
+        properties_(properties_of(ordinal_)),
+        stream_(options.stream),
+        pool_(ordinal_, options.memory_budget) {}
   ~CudaDevice() override {
     // Memory must not go while kernels use it.
     cudaSetDevice(ordinal_);
@@ -83,6 +64,15 @@ class CudaDevice final : public Device {
   int ordinal() const override { return ordinal_; }
   int threads() const override { return 1; }
   std::string name() const override { return properties_.name; }
+  GpuProperties gpu() const override {
+    GpuProperties gpu;
+    gpu.compute_major = properties_.major;
+    gpu.compute_minor = properties_.minor;
+    gpu.multiprocessors = properties_.multiProcessorCount;
+    make_current(ordinal_);
+    check(cudaMemGetInfo(&gpu.memory_free, &gpu.memory_total), "memory of the GPU");
+    return gpu;
+  }
 
   std::byte* allocate(std::size_t bytes) override {
     make_current(ordinal_);
@@ -94,6 +84,36 @@ class CudaDevice final : public Device {
   }
   std::size_t bytes_in_use() const override { return pool_.in_use(); }
   std::size_t peak_bytes() const override { return pool_.peak(); }
+  std::size_t memory_budget() const override { return pool_.budget(); }
+  std::byte* allocate_host(std::size_t bytes) override {
+    make_current(ordinal_);
+    void* data = nullptr;
+    const cudaError_t result = cudaHostAlloc(&data, bytes, cudaHostAllocPortable);
+    if (result == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      throw Error(LVX_OUT_OF_MEMORY, no_host_memory(bytes) + " that can be page-locked");
+    }
+    check(result, "page-locked memory");
+    return static_cast<std::byte*>(std::memset(data, 0, bytes));
+  }
+  void release_host(std::byte* data) noexcept override {
+    cudaSetDevice(ordinal_);
+    cudaStreamSynchronize(stream_);  // copies from and to it may be under way
+    if (cudaFreeHost(data) != cudaSuccess) cudaGetLastError();
+  }
+  void check_address(const void* data) const override {
+    make_current(ordinal_);
+    cudaPointerAttributes found{};
+    check(cudaPointerGetAttributes(&found, data), "search for an address");
+    if (found.type == cudaMemoryTypeManaged) return;
+    if (found.type == cudaMemoryTypeDevice && found.device == ordinal_) return;
+    const std::string where =
+        found.type == cudaMemoryTypeDevice ? "memory of GPU " + std::to_string(found.device)
+        : found.type == cudaMemoryTypeHost ? "page-locked host memory"
+                                           : "memory that CUDA does not know, as the host's";
+    throw Error(LVX_INVALID_ARGUMENT,
+                "data: expected memory of GPU " + std::to_string(ordinal_) + ", got " + where);
+  }
   void zero(std::byte* data, std::size_t bytes) override {
     if (bytes > 0) check(cudaMemsetAsync(data, 0, bytes, queue_stream()), "zeros");
   }
@@ -151,12 +171,42 @@ class CudaDevice final : public Device {
   }
   void synchronize() override { check(cudaStreamSynchronize(queue_stream()), "end of the work on the GPU"); }
 
-  LayerOperations& layers() override {
-    throw Error(LVX_UNSUPPORTED, "projections and layers are computed on the CPU alone so far");
-  }
+  std::unique_ptr<SideStream> side_stream() override { return make_side_stream(ordinal_, queue_stream()); }
 
-  double probe_gemm(std::int64_t) override {
-    throw Error(LVX_UNSUPPORTED, "the rate of matrix products is measured on the CPU alone so far");
+  LayerOperations& layers() override { return layers_; }
+
+  // One product of bfloat16, the second of two.
+  double probe_gemm(std::int64_t n) override {
+    const std::size_t bytes = static_cast<std::size_t>(n * n) * 2;
+    const DeviceMemory a(*this, bytes);
+    const DeviceMemory b(*this, bytes);
+    const DeviceMemory c(*this, bytes);
+    const DeviceMemory workspace(*this, layers_.products().workspace());
+    // Numbers from -3 to 3: zeros would take less power than work does.
+    std::vector<std::uint16_t> numbers(static_cast<std::size_t>(n * n));
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      numbers[i] = to_bfloat16(static_cast<float>(i * i % 7) - 3.0f).bits;
+    }
+    for (const DeviceMemory* x : {&a, &b}) {
+      copy_bytes(reinterpret_cast<const std::byte*>(numbers.data()), x->data(), bytes);
+    }
+    const auto matrix = [n](const DeviceMemory& memory) {
+      return Matrix{memory.data(), DType::kBFloat16, n};
+    };
+    const Product product{n, n, n, matrix(a), matrix(b), matrix(c), {}, false};
+    const auto multiply = [&] {
+      layers_.products().multiply(queue(), product, {workspace.data(), workspace.bytes()});
+    };
+    const Event begin(Event::Kind::kMeasures);
+    const Event end(Event::Kind::kMeasures);
+    multiply();  // warms up
+    check(cudaEventRecord(begin, stream_), "event");
+    multiply();
+    check(cudaEventRecord(end, stream_), "event");
+    check(cudaEventSynchronize(end), "event");
+    float milliseconds = 0;
+    check(cudaEventElapsedTime(&milliseconds, begin, end), "event");
+    return milliseconds * 1e-3;
   }
   // A copy within the GPU, which reads half of the bytes and writes the other half.
   double probe_read(std::size_t bytes) override {
@@ -164,8 +214,8 @@ class CudaDevice final : public Device {
     const DeviceMemory from(*this, half);
     const DeviceMemory to(*this, half);
     zero(from.data(), half);
-    Event begin;
-    Event end;
+    const Event begin(Event::Kind::kMeasures);
+    const Event end(Event::Kind::kMeasures);
     copy_bytes(from.data(), to.data(), half);  // warms up
     check(cudaEventRecord(begin, stream_), "event");
     copy_bytes(from.data(), to.data(), half);
@@ -187,6 +237,12 @@ class CudaDevice final : public Device {
   cudaDeviceProp properties_;
   Stream stream_;
   Pool pool_;
+  CudaLayers layers_{*this, [this] { return queue(); },
+                     [this] {
+                       make_current(ordinal_);
+                       // What NVIDIA recommends.
+                       return make_products(properties_.major >= 9 ? 32 << 20 : 4 << 20);
+                     }};
 };
 
 }  // namespace
@@ -196,6 +252,6 @@ class CudaDevice final : public Device {
 
 LVX_PLUGIN_API const char* lvx_plugin_version() { return LVX_VERSION; }
 
-LVX_PLUGIN_API lvx::Device* lvx_plugin_open_cuda(int ordinal, std::size_t memory_budget) {
-  return new lvx::cuda::CudaDevice(ordinal, memory_budget);
+LVX_PLUGIN_API lvx::Device* lvx_plugin_open_cuda(const lvx::CudaOptions* options) {
+  return new lvx::cuda::CudaDevice(*options);
 }

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.cli.layers;
 
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.SequencedMap;
-import java.util.stream.DoubleStream;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
@@ -20,6 +16,7 @@ import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.VisualCheckpoint;
 import org.lvxattn.VisualCheckpoint.Policy;
+import org.lvxattn.cli.workload.DeviceChoice;
 import org.lvxattn.cli.workload.OpenTensors;
 import org.lvxattn.cli.workload.Results;
 import org.lvxattn.cli.workload.Rows;
@@ -29,13 +26,10 @@ import org.lvxattn.model.RowShard;
 
 /** Whole layers over local ranks, timed; random weights, text rows and visual features. */
 public final class LayersRun {
-  /**
-   * What results call the gradient of a parameter, that of all layers in one: a gate is one number
-   * in a layer, and its gradient a sum that may happen to cancel.
-   */
+  /** What results call the gradient of a parameter, before its name. */
   public static final String WEIGHT = "weight ";
 
-  /** How to run; repeat counts the timed calls after one that is not timed. */
+  /** How to run; timed: a timed call follows the one that warms up. */
   public record Settings(
       LayerSizes sizes,
       int frames,
@@ -46,8 +40,9 @@ public final class LayersRun {
       Policy policy,
       int tileRows,
       boolean backward,
-      int repeat,
-      long seed) {
+      boolean timed,
+      long seed,
+      DeviceChoice device) {
     public BatchPlan plan(int ranks) {
       return new BatchPlan(1, frames, tokensPerFrame, textRows, ranks, false);
     }
@@ -64,11 +59,12 @@ public final class LayersRun {
           other,
           tileRows,
           backward,
-          repeat,
-          seed);
+          timed,
+          seed,
+          device);
     }
 
-    /** What results are compared with: nothing recomputed, in float64. */
+    /** What results are compared with: nothing recomputed, in float64 on the CPU. */
     public Settings reference() {
       return new Settings(
           sizes,
@@ -80,16 +76,17 @@ public final class LayersRun {
           Policy.KEEP,
           tileRows,
           backward,
-          0,
-          seed);
+          false,
+          seed,
+          DeviceChoice.CPU);
     }
   }
 
   /**
    * What came out.
    *
-   * @param seconds of the slowest rank, median over the repeats; NaN without repeats
-   * @param ranks costs of the repeat that took this long
+   * @param seconds of the slowest rank; NaN if nothing was timed
+   * @param ranks costs by rank; empty if nothing was timed
    * @param results whole tensors, if they were to be kept
    */
   public record Outcome(double seconds, List<LayerCost> ranks, @Nullable Results results) {}
@@ -106,7 +103,7 @@ public final class LayersRun {
 
   /** Calls of {@code step} by {@link #run}: one for each call of each rank. */
   public int steps() {
-    return (1 + settings.repeat()) * plan.ranks();
+    return (settings.timed() ? 2 : 1) * plan.ranks();
   }
 
   public Outcome run(GroupOptions options, Runnable step) {
@@ -116,6 +113,7 @@ public final class LayersRun {
           LocalWorld.run(
               plan.ranks(),
               options,
+              settings.device().forRanks(plan.ranks()),
               group -> {
                 Rank rank = new Rank(group);
                 rank.run(weights, step);
@@ -126,21 +124,10 @@ public final class LayersRun {
   }
 
   private Outcome outcome(List<Rank> ranks) {
-    List<List<LayerCost>> repeats = new ArrayList<>();
-    for (int repeat = 0; repeat < settings.repeat(); repeat++) {
-      List<LayerCost> costs = new ArrayList<>();
-      for (Rank rank : ranks) {
-        costs.add(rank.costs.get(repeat));
-      }
-      repeats.add(costs);
-    }
-    repeats.sort(Comparator.comparingDouble(LayersRun::slowest));
-    List<LayerCost> median = repeats.isEmpty() ? List.of() : repeats.get((repeats.size() - 1) / 2);
-    return new Outcome(slowest(median), median, keepResults ? gather(ranks) : null);
-  }
-
-  private static double slowest(List<LayerCost> costs) {
-    return costs.stream().mapToDouble(LayerCost::seconds).max().orElse(Double.NaN);
+    List<LayerCost> costs =
+        settings.timed() ? ranks.stream().map(Rank::timedCost).toList() : List.of();
+    double slowest = costs.stream().mapToDouble(LayerCost::seconds).max().orElse(Double.NaN);
+    return new Outcome(slowest, costs, keepResults ? gather(ranks) : null);
   }
 
   /** One rank's work, on its own thread. */
@@ -150,7 +137,7 @@ public final class LayersRun {
     private final int rank;
     private final RowShard text;
     private final VisualShard visual;
-    private final List<LayerCost> costs = new ArrayList<>();
+    private @Nullable LayerCost cost;
     private final Results shard = new Results();
     private long peakBytes;
 
@@ -174,7 +161,7 @@ public final class LayersRun {
         Tensor x = open.allocate(settings.dtype(), 1, text.rows(), sizes.hidden());
         fill(x, Rows.gaussian(settings.seed()), text.begin());
         Tensor d = open.allocate(settings.dtype(), x.shape());
-        for (int call = 0; call <= settings.repeat(); call++) {
+        for (int call = 0; call < (settings.timed() ? 2 : 1); call++) {
           gradients.clear();
           fill(d, Rows.gaussian(~settings.seed()), text.begin());
           long before = operations();
@@ -187,11 +174,12 @@ public final class LayersRun {
           if (settings.backward()) {
             stack.backward(d, gradients);
           }
+          device.synchronize();
           double seconds = (System.nanoTime() - begin) * 1e-9;
           stack.clear();
           peakBytes = call == 0 ? device.peakBytes() : peakBytes; // all calls are alike
           if (call > 0) {
-            costs.add(cost(seconds, bytesSince(before)));
+            cost = cost(seconds, bytesSince(before));
           } else if (keepResults && settings.backward()) {
             keep(d, features, gradients);
           }
@@ -228,6 +216,10 @@ public final class LayersRun {
           .sum();
     }
 
+    LayerCost timedCost() {
+      return Objects.requireNonNull(cost, "nothing was timed");
+    }
+
     private LayerCost cost(double seconds, long bytesSent) {
       return new LayerCost(
           rank, text.rows(), visual.rows(), bytesSent, seconds, peakBytes, plannedBytes());
@@ -258,16 +250,7 @@ public final class LayersRun {
       shard.put("dfeatures", features.featuresGradient().toDoubles());
       gradients.allReduce(group);
       if (rank == 0) {
-        SequencedMap<String, DoubleStream> kinds = new LinkedHashMap<>();
-        gradients
-            .tensors()
-            .forEach(
-                (name, tensor) ->
-                    kinds.merge(
-                        LayerStack.withoutLayer(name),
-                        Arrays.stream(tensor.toDoubles()),
-                        DoubleStream::concat));
-        kinds.forEach((kind, values) -> shard.put(WEIGHT + kind, values.toArray()));
+        gradients.tensors().forEach((name, tensor) -> shard.put(WEIGHT + name, tensor.toDoubles()));
       }
     }
   }

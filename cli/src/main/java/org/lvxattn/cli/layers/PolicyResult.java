@@ -1,27 +1,91 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.cli.layers;
 
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.VisualCheckpoint.Policy;
+import org.lvxattn.cli.workload.Results;
 
 /**
- * One policy's run.
+ * One policy's runs.
  *
+ * @param rounds at least one, in the order of time
  * @param flops over all ranks
- * @param errors by tensor, empty if nothing was checked
+ * @param errors of the output and the inputs' gradients, empty if nothing was checked
+ * @param weightErrors of the gradients of all parameters of all layers
  */
 public record PolicyResult(
-    Policy policy, LayersRun.Outcome outcome, double flops, Map<String, Double> errors) {
+    Policy policy,
+    List<LayersRun.Outcome> rounds,
+    double flops,
+    Map<String, Double> errors,
+    Map<String, Double> weightErrors) {
+  /** The round that took the median time; of two, the faster. */
+  public LayersRun.Outcome outcome() {
+    return rounds.stream()
+        .sorted(Comparator.comparingDouble(LayersRun.Outcome::seconds))
+        .toList()
+        .get((rounds.size() - 1) / 2);
+  }
+
+  /** Time over that of another policy in the same round, the median of the rounds. */
+  public double secondsOver(PolicyResult other) {
+    double[] ratios =
+        IntStream.range(0, rounds.size())
+            .mapToDouble(i -> rounds.get(i).seconds() / other.rounds.get(i).seconds())
+            .sorted()
+            .toArray();
+    return ratios[(ratios.length - 1) / 2];
+  }
+
+  /**
+   * Runs, and how far off the first is.
+   *
+   * @param reference null: not to be known
+   */
+  public static PolicyResult of(
+      Policy policy, List<LayersRun.Outcome> rounds, double flops, @Nullable Results reference) {
+    Map<String, Double> errors = new LinkedHashMap<>();
+    Map<String, Double> weightErrors = new LinkedHashMap<>();
+    Results results = rounds.getFirst().results();
+    if (results != null && reference != null) {
+      LayerErrors.of(results, reference)
+          .forEach(
+              (name, error) -> {
+                if (name.startsWith(LayersRun.WEIGHT)) {
+                  weightErrors.put(name.substring(LayersRun.WEIGHT.length()), error);
+                } else {
+                  errors.put(name, error);
+                }
+              });
+    }
+    return new PolicyResult(policy, rounds, flops, errors, weightErrors);
+  }
+
+  /** The parameter whose gradient is furthest off; null if none was checked. */
+  public Map.@Nullable Entry<String, Double> worstWeight() {
+    Map.Entry<String, Double> worst = null;
+    for (Map.Entry<String, Double> each : weightErrors.entrySet()) {
+      if (worst == null || Double.compare(each.getValue(), worst.getValue()) > 0) { // NaN is worst
+        worst = each;
+      }
+    }
+    return worst;
+  }
+
   /** The most that a rank's device held, weights aside. */
   public long peakBytes() {
-    return outcome.ranks().stream().mapToLong(LayerCost::peakBytes).max().orElse(0);
+    return outcome().ranks().stream().mapToLong(LayerCost::peakBytes).max().orElse(0);
   }
 
   /** What the formula says of the fullest rank; null where it cannot. */
   public @Nullable Long plannedBytes() {
     Long planned = null;
-    for (LayerCost cost : outcome.ranks()) {
+    for (LayerCost cost : outcome().ranks()) {
       Long other = cost.plannedBytes();
       planned = planned == null || (other != null && other > planned) ? other : planned;
     }
@@ -29,6 +93,6 @@ public record PolicyResult(
   }
 
   public long bytesSent() {
-    return outcome.ranks().stream().mapToLong(LayerCost::bytesSent).max().orElse(0);
+    return outcome().ranks().stream().mapToLong(LayerCost::bytesSent).max().orElse(0);
   }
 }
