@@ -156,7 +156,10 @@ class BackwardRun {
     const std::int64_t end = std::min(begin + step, last ? p_.keys : task_.key_end);
     const std::int64_t rows = round_up(Unit::rows(p_), kLanes);
     const std::int64_t work = 5 * operations<T>(step, rows, p_.head_dim);
-    ahead_ = Prefetcher(a_.k, a_.v, unit.batch, unit.key_head, begin, end, p_.head_dim, work);
+    const auto ahead = [&](std::initializer_list<const Bshd*> tensors) {
+      return Prefetcher(tensors, unit.batch, unit.key_head, begin, end, p_.head_dim, work);
+    };
+    ahead_ = a_.add_dkv ? ahead({&a_.k, &a_.v, &a_.dk, &a_.dv}) : ahead({&a_.k, &a_.v});
   }
 
   void pack_keys(std::int64_t key_begin, std::int64_t keys) {

@@ -115,7 +115,7 @@ class ForwardBlock {
     const std::int64_t end = std::min(begin + kTileKeys, last ? p_.keys : task_.key_end);
     const std::int64_t rows = round_up(task_.row_end - task_.row_begin, kLanes);
     const std::int64_t work = 2 * operations<T>(kTileKeys, rows, p_.head_dim);
-    ahead_ = Prefetcher(a_.k, a_.v, unit.batch, unit.key_head, begin, end, p_.head_dim, work);
+    ahead_ = Prefetcher({&a_.k, &a_.v}, unit.batch, unit.key_head, begin, end, p_.head_dim, work);
   }
 
   void attend(std::int64_t panel, std::int64_t width, std::int64_t keys, const T* mask, bool finite) {

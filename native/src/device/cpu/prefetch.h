@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 
 #include "attention/views.h"
 
@@ -16,14 +17,15 @@ class Prefetcher {
  public:
   Prefetcher() = default;
 
-  // Rows [begin, end) of k and v, spread over so many operations.
-  Prefetcher(const Bshd& k, const Bshd& v, std::int64_t b, std::int64_t head, std::int64_t begin,
-             std::int64_t end, std::int64_t dim, std::int64_t operations)
-      : rows_{k.at(b, begin, head), v.at(b, begin, head)},
-        strides_{k.row_stride * size_of(k.dtype), v.row_stride * size_of(v.dtype)},
-        row_bytes_(dim * size_of(k.dtype)),
-        left_(2 * (end - begin)),
-        operations_a_row_(left_ > 0 ? std::max<std::int64_t>(1, operations / left_) : operations) {}
+  // Rows [begin, end) of each of the tensors, at most four, spread over so many operations.
+  Prefetcher(std::initializer_list<const Bshd*> tensors, std::int64_t b, std::int64_t head,
+             std::int64_t begin, std::int64_t end, std::int64_t dim, std::int64_t operations)
+      : left_(static_cast<std::int64_t>(tensors.size()) * (end - begin)),
+        operations_a_row_(left_ > 0 ? std::max<std::int64_t>(1, operations / left_) : operations) {
+    for (const Bshd* x : tensors) {
+      walks_[count_++] = {x->at(b, begin, head), x->row_stride * size_of(x->dtype), dim * size_of(x->dtype)};
+    }
+  }
 
   // How many times so many operations should pass between two steps.
   std::int64_t pace(std::int64_t operations) const {
@@ -34,18 +36,25 @@ class Prefetcher {
   // So many operations are done.
   void step(std::int64_t operations) {
     for (done_ += operations; done_ >= operations_a_row_ && left_ > 0; done_ -= operations_a_row_, --left_) {
-      const std::byte* row = rows_[left_ & 1];
-      for (std::int64_t offset = 0; offset < row_bytes_; offset += kLine) __builtin_prefetch(row + offset);
-      rows_[left_ & 1] += strides_[left_ & 1];
+      Walk& walk = walks_[next_];
+      for (std::int64_t offset = 0; offset < walk.bytes; offset += kLine)
+        __builtin_prefetch(walk.row + offset);
+      walk.row += walk.stride;
+      next_ = next_ + 1 == count_ ? 0 : next_ + 1;
     }
   }
 
  private:
   static constexpr std::int64_t kLine = 64;
 
-  const std::byte* rows_[2] = {};
-  std::int64_t strides_[2] = {};
-  std::int64_t row_bytes_ = 0;
+  struct Walk {
+    const std::byte* row = nullptr;
+    std::int64_t stride = 0, bytes = 0;
+  };
+
+  Walk walks_[4] = {};
+  int count_ = 0;
+  int next_ = 0;
   std::int64_t left_ = 0;
   std::int64_t operations_a_row_ = 0;
   std::int64_t done_ = 0;
