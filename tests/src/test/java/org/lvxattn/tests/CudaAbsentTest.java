@@ -70,8 +70,8 @@ class CudaAbsentTest {
 
   @Test
   void aBuildWithoutThePluginSaysHowToBuildIt(@TempDir Path folder) throws Exception {
-    Files.createSymbolicLink(
-        folder.resolve("liblvx.so"), NATIVES.resolve("liblvx.so").toRealPath());
+    // A copy: Java would follow a link, and plugins are looked for beside what it loads.
+    Files.copy(NATIVES.resolve("liblvx.so"), folder.resolve("liblvx.so"));
     assertThat(opening(folder, Map.of()))
         .startsWith("LvxException MISSING_LIBRARY")
         .contains("this build has no CUDA engine", PLUGIN, "./lvx build --cuda");
