@@ -48,6 +48,18 @@ TEST_P(EveryDType, InfinityStaysWithTheRowsThatSeeIt) {
   expect_infinity_to_stay(*device_with(1), GetParam());
 }
 
+// More gradients of keys than a core's cache holds are written past it, where few rows have them at once.
+TEST_P(EveryDType, FewRowsAndManyKeys) {
+  const auto device = device_with(2);
+  for (const std::int64_t queries : {5, 17}) {
+    for (const std::int64_t offset : {0, 1}) {
+      Case c(problem_of(1, queries, 5000, 2, 2, 64), GetParam(), 38, {offset, 0});
+      expect_matches(*device, c, bounds_of(GetParam()),
+                     "queries=" + std::to_string(queries) + " offset=" + std::to_string(offset));
+    }
+  }
+}
+
 // Few rows and many keys take another way through forward.
 TEST_P(EveryDType, Decode) {
   const auto device = device_with(2);

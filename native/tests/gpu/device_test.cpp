@@ -169,8 +169,10 @@ TEST(GpuDevice, WorksOnTheCallersStream) {
   ASSERT_NE(plugin, nullptr) << dlerror();
   auto* make = reinterpret_cast<void* (*)(int)>(dlsym(plugin, "lvx_cuda_standin_stream"));
   auto* wait = reinterpret_cast<int (*)(void*)>(dlsym(plugin, "lvx_cuda_standin_wait"));
+  auto* end = reinterpret_cast<void (*)(void*)>(dlsym(plugin, "lvx_cuda_standin_close"));
   ASSERT_NE(make, nullptr);
   ASSERT_NE(wait, nullptr);
+  ASSERT_NE(end, nullptr);
   void* stream = make(0);
   const lvx_device device = open_gpu(options_of(0, 0, stream));
   lvx_buffer buffer = 0;
@@ -184,6 +186,7 @@ TEST(GpuDevice, WorksOnTheCallersStream) {
   EXPECT_EQ(lvx_buffer_free(buffer), LVX_OK);
   close(device);
   EXPECT_EQ(wait(stream), 0) << "the stream is the caller's";
+  end(stream);
 }
 
 TEST(GpuDevice, AFaultLosesTheGpuAndNothingElse) {

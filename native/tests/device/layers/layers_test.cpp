@@ -27,7 +27,7 @@ INSTANTIATE_TEST_SUITE_P(Layers, Norms, kDevices, device_name);
 INSTANTIATE_TEST_SUITE_P(Layers, RotaryEmbedding, kDevices, device_name);
 
 TEST(CpuLayers, SumsOfGatesHaveTheSameBitsWhateverTheThreads) {
-  std::vector<std::vector<std::byte>> results;
+  std::vector<Bytes> results;
   for (const int threads : {1, 6}) {
     const auto device = make_cpu_device({threads, 0});
     JoinCase c({1, 3000, 40}, DType::kFloat32, 4, true);

@@ -124,6 +124,10 @@ STANDIN_API int lvx_cuda_standin_wait(void* stream) {
   return cudaStreamSynchronize(static_cast<cudaStream_t>(stream));
 }
 
+STANDIN_API void lvx_cuda_standin_close(void* stream) {
+  cudaStreamDestroy(static_cast<cudaStream_t>(stream));
+}
+
 cudaError_t cudaGetLastError() { return cudaSuccess; }
 
 const char* cudaGetErrorName(cudaError_t error) {

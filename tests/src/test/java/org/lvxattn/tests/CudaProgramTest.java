@@ -123,6 +123,24 @@ class CudaProgramTest {
     assertClose(decode(TestDevice.forRanks(4)), decode(rank -> Device.cpu()), 1e-5);
   }
 
+  @Test
+  void sumsOverRanks() {
+    List<float[]> sums =
+        LocalWorld.run(
+            3,
+            GroupOptions.defaults(),
+            TestDevice.forRanks(3),
+            group -> {
+              try (Tensor tensor = Tensor.allocate(group.device(), DType.FLOAT32, 5)) {
+                float mine = group.rank() + 1;
+                tensor.copyFrom(new float[] {mine, 10 * mine, 0, -mine, 0.5f});
+                group.allReduce(tensor);
+                return tensor.toFloats();
+              }
+            });
+    assertThat(sums).allSatisfy(sum -> assertThat(sum).containsExactly(6, 60, 0, -6, 1.5f));
+  }
+
   /** On whatever the tests run on: shards of any size, by every strategy, against the oracle. */
   @ParameterizedTest
   @EnumSource
