@@ -110,10 +110,10 @@ public final class StoredTensor {
   public void copyTo(Tensor target) {
     if (!Arrays.equals(target.shape(), shape)) {
       throw new IllegalArgumentException(
-          "target has shape "
-              + Arrays.toString(target.shape())
-              + "; "
+          "source has shape "
               + Arrays.toString(shape)
+              + "; "
+              + Arrays.toString(target.shape())
               + " was expected");
     }
     if (isAligned()) {
