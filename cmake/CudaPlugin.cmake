@@ -29,7 +29,7 @@ find_package(CUDAToolkit REQUIRED)
 include(CudaKernels)
 lvx_cuda_kernels(kernels cu)
 file(GLOB sources CONFIGURE_DEPENDS
-  "${CMAKE_SOURCE_DIR}/src/device/cuda/device/*.cpp" "${CMAKE_SOURCE_DIR}/src/device/cuda/launch/*.cpp")
+  "${CMAKE_SOURCE_DIR}/src/device/cuda/cudnn/*.cpp" "${CMAKE_SOURCE_DIR}/src/device/cuda/device/*.cpp" "${CMAKE_SOURCE_DIR}/src/device/cuda/launch/*.cpp")
 add_library(lvx_cuda MODULE ${sources} ${kernels})
 target_include_directories(lvx_cuda PRIVATE include src)
 target_compile_definitions(lvx_cuda PRIVATE LVX_VERSION="${PROJECT_VERSION}")

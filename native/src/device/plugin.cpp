@@ -12,9 +12,15 @@ constexpr PluginFile kCuda = {"liblvx_cuda.so", "CUDA",
 
 }  // namespace
 
-std::unique_ptr<Device> open_cuda_device(int ordinal, std::size_t memory_budget) {
+std::unique_ptr<Device> open_cuda_device(int ordinal, std::size_t memory_budget, lvx_engine engine) {
   auto* open = reinterpret_cast<PluginOpenCuda*>(find_in_plugin(load_plugin(kCuda), kCuda, kPluginOpenCuda));
-  return std::unique_ptr<Device>(open(ordinal, memory_budget));
+  return std::unique_ptr<Device>(open(ordinal, memory_budget, engine));
+}
+
+std::size_t load_cudnn() {
+  auto* load =
+      reinterpret_cast<PluginLoadCudnn*>(find_in_plugin(load_plugin(kCuda), kCuda, kPluginLoadCudnn));
+  return load();
 }
 
 }  // namespace lvx

@@ -11,13 +11,18 @@
 namespace lvx {
 
 // The GPU of this ordinal, as the CUDA runtime counts them; memory_budget 0: no limit. Throws Error(LVX_MISSING_LIBRARY)
-// without the plugin or the driver, Error(LVX_INVALID_ARGUMENT) for an ordinal that there is not.
-std::unique_ptr<Device> open_cuda_device(int ordinal, std::size_t memory_budget);
+// without the plugin, the driver or the engine, Error(LVX_INVALID_ARGUMENT) for an ordinal that there is not.
+std::unique_ptr<Device> open_cuda_device(int ordinal, std::size_t memory_budget, lvx_engine engine);
 
-// What liblvx_cuda.so exports, by this name; it hands over what it returns.
+// cuDNN's version, 92400 for 9.24.0. Throws Error(LVX_MISSING_LIBRARY) without the plugin or cuDNN.
+std::size_t load_cudnn();
+
+// What liblvx_cuda.so exports, by these names; the device is handed over.
 extern "C" {
-using PluginOpenCuda = Device*(int ordinal, std::size_t memory_budget);
+using PluginOpenCuda = Device*(int ordinal, std::size_t memory_budget, lvx_engine engine);
+using PluginLoadCudnn = std::size_t();
 }
 inline constexpr const char* kPluginOpenCuda = "lvx_plugin_open_cuda";
+inline constexpr const char* kPluginLoadCudnn = "lvx_plugin_load_cudnn";
 
 }  // namespace lvx

@@ -45,12 +45,37 @@ class Given {
   void queries(const Problem& p, const Bshd& x) { tensor(x, p.batch, p.queries, p.query_heads, p.head_dim); }
   void keys(const Problem& p, const Bshd& x) { tensor(x, p.batch, p.keys, p.key_heads, p.head_dim); }
   void sums(const Problem& p, const Bhs& x) { rows(x, p.batch, p.query_heads, p.queries); }
+  // Scratch holds NaN, so that what is read before it is written is seen.
+  void scratch(std::span<std::byte> scratch) {
+    std::fill(scratch.begin(), scratch.end(), std::byte{0xff});
+    range(scratch.data(), static_cast<std::int64_t>(scratch.size()));
+  }
+  void forward(const ForwardArguments& a, std::span<std::byte> memory) {
+    queries(a.problem, a.q);
+    keys(a.problem, a.k);
+    keys(a.problem, a.v);
+    queries(a.problem, a.out.o);
+    sums(a.problem, a.out.lse);
+    bias(a.bias, a.problem);
+    visibility(a.visibility, a.problem.batch, a.problem.queries);
+    scratch(memory);
+  }
+  void backward(const BackwardArguments& a, std::span<std::byte> memory) {
+    for (const Bshd* x : {&a.q, &a.d_o, &a.dq}) queries(a.problem, *x);
+    for (const Bshd* x : {&a.k, &a.v, &a.dk, &a.dv}) keys(a.problem, *x);
+    sums(a.problem, a.lse);
+    sums(a.problem, a.delta);
+    bias(a.bias, a.problem);
+    bias(a.d_bias, a.problem);
+    visibility(a.visibility, a.problem.batch, a.problem.queries);
+    scratch(memory);
+  }
 
  private:
   std::deque<cuda::host::Registered> ranges_;
 };
 
-class SimulatedDevice final : public Device {
+class SimulatedDevice : public Device {
  public:
   // multiprocessors decides how many splits there are.
   explicit SimulatedDevice(int multiprocessors) : multiprocessors_(multiprocessors) {}
@@ -82,27 +107,13 @@ class SimulatedDevice final : public Device {
 
   void forward(const ForwardArguments& a, std::span<std::byte> scratch) override {
     Given given;
-    given.queries(a.problem, a.q);
-    given.keys(a.problem, a.k);
-    given.keys(a.problem, a.v);
-    given.queries(a.problem, a.out.o);
-    given.sums(a.problem, a.out.lse);
-    given.bias(a.bias, a.problem);
-    given.visibility(a.visibility, a.problem.batch, a.problem.queries);
-    spoil(given, scratch);
+    given.forward(a, scratch);
     cuda::forward({}, multiprocessors_, a, scratch);
   }
 
   void backward(const BackwardArguments& a, std::span<std::byte> scratch) override {
     Given given;
-    for (const Bshd* x : {&a.q, &a.d_o, &a.dq}) given.queries(a.problem, *x);
-    for (const Bshd* x : {&a.k, &a.v, &a.dk, &a.dv}) given.keys(a.problem, *x);
-    given.sums(a.problem, a.lse);
-    given.sums(a.problem, a.delta);
-    given.bias(a.bias, a.problem);
-    given.bias(a.d_bias, a.problem);
-    given.visibility(a.visibility, a.problem.batch, a.problem.queries);
-    spoil(given, scratch);
+    given.backward(a, scratch);
     cuda::backward({}, multiprocessors_, a, scratch);
   }
 
@@ -158,12 +169,6 @@ class SimulatedDevice final : public Device {
   double probe_read(std::size_t) override { return 0; }
 
  private:
-  // Scratch holds NaN, so that what is read before it is written is seen.
-  static void spoil(Given& given, std::span<std::byte> scratch) {
-    std::fill(scratch.begin(), scratch.end(), std::byte{0xff});
-    given.range(scratch.data(), static_cast<std::int64_t>(scratch.size()));
-  }
-
   int multiprocessors_;
   std::size_t in_use_ = 0;
   std::size_t peak_ = 0;
