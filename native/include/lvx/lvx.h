@@ -8,7 +8,7 @@
  *  - Arguments are checked before anything is touched: a wrong argument leaves all outputs as they were.
  *  - Handles are numbers with a generation: a closed, stale or forged one is an error, never a crash.
  *  - Data pointers are trusted: memory behind a tensor must be as large as its shape and strides say, and must stay
- *    so until the call returns.
+ *    so until the call returns; memory of a GPU until the device has done the work, since calls return before.
  *  - Option and result structs begin with struct_size, which the caller sets to sizeof the struct he compiled with.
  *  - A handle may be used by any thread, but by one thread at a time.
  *
@@ -54,8 +54,9 @@ typedef enum lvx_status {
   LVX_PEER_LOST = 7,         /**< a peer left, failed or died; lvx_error.rank names it */
   LVX_PEER_MISMATCH = 8, /**< a peer called something else; found before data moved, the group stays usable */
   LVX_MISSING_LIBRARY = 9, /**< an optional library could not be loaded; the message names it */
-  LVX_DEVICE_ERROR = 10,   /**< the device failed; close it */
-  LVX_INTERNAL = 11        /**< a fault of this library */
+  LVX_DEVICE_ERROR =
+      10, /**< the device failed; close it. A GPU is lost to the whole process then: start another */
+  LVX_INTERNAL = 11 /**< a fault of this library */
 } lvx_status;
 
 /** What went wrong in the last call on this thread that did not return LVX_OK. */
@@ -73,7 +74,14 @@ LVX_API lvx_status lvx_last_error(lvx_error* error);
 
 /* ---- Tensors: exactly the layout of DLPack's DLTensor ---------------------------------------------------------- */
 
-typedef enum lvx_device_kind { LVX_CPU = 1, LVX_CUDA = 2 } lvx_device_kind; /* DLDeviceType's numbers */
+/** DLDeviceType's numbers. Devices are LVX_CPU or LVX_CUDA; tensors of a CPU may also lie in memory that CUDA pinned,
+ *  tensors of a GPU in memory that it shares with the host. */
+typedef enum lvx_device_kind {
+  LVX_CPU = 1,
+  LVX_CUDA = 2,
+  LVX_CUDA_HOST = 3,
+  LVX_CUDA_MANAGED = 13
+} lvx_device_kind;
 
 typedef enum lvx_dtype_code {
   LVX_INT = 0,
@@ -130,6 +138,8 @@ typedef struct lvx_cuda_options {
   int32_t ordinal;        /**< as the CUDA runtime counts the GPUs, from 0 */
   int32_t engine;         /**< lvx_engine */
   uint64_t memory_budget; /**< bytes this device may hold, 0: no limit */
+  void* stream; /**< a cudaStream_t of that GPU, on which all work is ordered; it stays the caller's and must
+                           *   outlive the device. Null: a stream of the device's own */
 } lvx_cuda_options;
 
 typedef struct lvx_device_info {
@@ -137,22 +147,28 @@ typedef struct lvx_device_info {
   int32_t kind; /**< lvx_device_kind */
   int32_t ordinal;
   int32_t threads;
-  int32_t reserved;
-  uint64_t bytes_in_use; /**< buffers and workspaces now held */
-  uint64_t peak_bytes;   /**< the largest bytes_in_use so far */
-  uint64_t buffers;      /**< open buffers */
-  uint64_t groups;       /**< open groups */
-  char name[128];        /**< for people, for instance the instruction set in use */
+  int32_t multiprocessors; /**< of a GPU; 0 for a CPU */
+  uint64_t bytes_in_use;   /**< buffers and workspaces now held */
+  uint64_t peak_bytes;     /**< the largest bytes_in_use so far */
+  uint64_t buffers;        /**< open buffers */
+  uint64_t groups;         /**< open groups */
+  uint64_t memory_budget;  /**< bytes this device may hold, 0: no limit */
+  uint64_t memory_total;   /**< of the GPU, whoever holds it; 0 for a CPU */
+  uint64_t memory_free;    /**< of it, as the driver says now */
+  int32_t compute_major;   /**< compute capability of a GPU, for instance 9.0; 0 for a CPU */
+  int32_t compute_minor;
+  char name[128]; /**< for people, for instance the instruction set in use */
 } lvx_device_info;
 
 /** Opens a CPU device with its own threads. options may be null. */
 LVX_API lvx_status lvx_device_open_cpu(const lvx_cpu_options* options, lvx_device* device);
 
 /**
- * Opens an NVIDIA GPU of compute capability 8.0 or later. Its work is ordered on a stream of its own: calls return before
- * it is done, and lvx_device_synchronize waits. Its buffers are GPU memory, which the host cannot read:
- * lvx_device_copy. LVX_MISSING_LIBRARY without liblvx_cuda.so, NVIDIA's driver, a GPU, or cuDNN where LVX_ENGINE_CUDNN is
- * wanted. options may be null.
+ * Opens an NVIDIA GPU of compute capability 8.0 or later. Its work is ordered on a stream, its own or the caller's: calls
+ * return before it is done, and lvx_device_synchronize waits. Its buffers are GPU memory, which the host cannot read:
+ * lvx_device_copy. Visibility is not checked there: ranges that are not ascending and disjoint give wrong results.
+ * LVX_MISSING_LIBRARY without liblvx_cuda.so, NVIDIA's driver, a GPU, or cuDNN where LVX_ENGINE_CUDNN is wanted. options may be
+ * null.
  */
 LVX_API lvx_status lvx_device_open_cuda(const lvx_cuda_options* options, lvx_device* device);
 
@@ -161,6 +177,13 @@ LVX_API lvx_status lvx_device_synchronize(lvx_device device);
 
 /** Copies bytes to, from or within the device's memory, after what it was given so far, and returns when that is done. */
 LVX_API lvx_status lvx_device_copy(lvx_device device, const void* from, void* to, uint64_t bytes);
+
+/** The same copy, but returns as soon as it is ordered: both sides must stay, and the host must leave them alone, until
+ *  lvx_device_synchronize. Runs beside the host only from and to memory of lvx_host_buffer_allocate. */
+LVX_API lvx_status lvx_device_copy_begin(lvx_device device, const void* from, void* to, uint64_t bytes);
+
+/** LVX_INVALID_ARGUMENT unless the device's kernels can use memory at this address. A CPU takes every address but null. */
+LVX_API lvx_status lvx_device_check_address(lvx_device device, const void* data);
 
 /** LVX_INVALID_STATE while buffers or groups of the device are open. */
 LVX_API lvx_status lvx_device_close(lvx_device device);
@@ -196,7 +219,16 @@ LVX_API lvx_status lvx_device_load_cudnn(uint64_t* version);
 /** Allocates bytes (at least 1) of zeroed device memory, aligned to 64 bytes. */
 LVX_API lvx_status lvx_buffer_allocate(lvx_device device, uint64_t bytes, lvx_buffer* buffer, void** data);
 
+/** Allocates bytes (at least 1) of zeroed host memory for copies to and from the device: page-locked for a GPU, ordinary
+ *  for a CPU. Counts as an open buffer, not against the budget. */
+LVX_API lvx_status lvx_host_buffer_allocate(lvx_device device, uint64_t bytes, lvx_buffer* buffer,
+                                            void** data);
+
 LVX_API lvx_status lvx_buffer_free(lvx_buffer buffer);
+
+/** to = from, of one shape of 1 to 4 dimensions and any floating-point dtypes, rounded to nearest where to's is narrower.
+ *  The two do not overlap. */
+LVX_API lvx_status lvx_tensor_copy(lvx_device device, const lvx_tensor* from, const lvx_tensor* to);
 
 /* ---- Groups: the ranks that compute together -------------------------------------------------------------------- */
 
@@ -263,7 +295,8 @@ LVX_API lvx_status lvx_group_create_self(lvx_device device, const lvx_group_opti
 /** A meeting place for the threads of this process that will be the ranks of a local group; size 1 to 4096. */
 LVX_API lvx_status lvx_local_world_create(int32_t size, const lvx_group_options* options, lvx_world* world);
 
-/** Makes one rank of a local group. Each rank is taken once, has a device of its own and is driven by one thread. */
+/** Makes one rank of a local group. Each rank is taken once, has a device of its own and is driven by one thread. All
+ *  devices are of one kind; several may be of the same GPU. Links are emulated between CPUs alone. */
 LVX_API lvx_status lvx_local_world_join(lvx_world world, int32_t rank, lvx_device device, lvx_group* group);
 
 /** No rank can join any more; groups already made go on. */

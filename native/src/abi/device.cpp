@@ -32,6 +32,35 @@ lvx_engine_choice entry_of(const EngineChoice& choice) {
   return entry;
 }
 
+void begin_copy(Device& device, const void* from, void* to, std::uint64_t bytes) {
+  if (bytes == 0) return;
+  require_not_null(from, "from");
+  require_not_null(to, "to");
+  if (bytes > PTRDIFF_MAX) {
+    throw Error(LVX_INVALID_ARGUMENT,
+                "bytes: expected at most " + std::to_string(PTRDIFF_MAX) + ", got " + std::to_string(bytes));
+  }
+  device.copy_bytes(static_cast<const std::byte*>(from), static_cast<std::byte*>(to), bytes);
+}
+
+// Memory of a device, or of the host for it, behind a new handle.
+template <typename Object>
+void allocate(lvx_device device, std::uint64_t bytes, lvx_buffer* buffer, void** data) {
+  require_not_null(buffer, "buffer");
+  require_not_null(data, "data");
+  if (bytes == 0) throw Error(LVX_INVALID_ARGUMENT, "bytes: expected at least 1, got 0");
+  auto owner = find_handle<DeviceObject>(device);
+  if (bytes > PTRDIFF_MAX) {
+    throw Error(LVX_OUT_OF_MEMORY, "bytes: " + std::to_string(bytes) +
+                                       " asked, more than there are addresses; " +
+                                       std::to_string(owner->device->bytes_in_use()) + " held");
+  }
+  auto object = std::make_shared<Object>(std::move(owner), bytes);
+  std::byte* memory = object->data();
+  *buffer = add_handle(std::shared_ptr<BufferObject>(std::move(object)));
+  *data = memory;
+}
+
 }  // namespace
 
 lvx_status lvx_device_open_cpu(const lvx_cpu_options* options, lvx_device* device) {
@@ -63,8 +92,12 @@ lvx_status lvx_device_open_cuda(const lvx_cuda_options* options, lvx_device* dev
                   "options.engine: expected LVX_ENGINE_LVX (0) to LVX_ENGINE_AUTO (2), got " +
                       std::to_string(read.engine));
     }
-    *device = add_handle(std::make_shared<DeviceObject>(
-        open_cuda_device(read.ordinal, read.memory_budget, static_cast<lvx_engine>(read.engine))));
+    CudaOptions wanted;
+    wanted.ordinal = read.ordinal;
+    wanted.engine = static_cast<lvx_engine>(read.engine);
+    wanted.memory_budget = read.memory_budget;
+    wanted.stream = read.stream;
+    *device = add_handle(std::make_shared<DeviceObject>(open_cuda_device(wanted)));
   });
 }
 
@@ -101,16 +134,25 @@ lvx_status lvx_device_synchronize(lvx_device device) {
 lvx_status lvx_device_copy(lvx_device device, const void* from, void* to, uint64_t bytes) {
   return guard([&] {
     const auto object = find_handle<DeviceObject>(device);
-    if (bytes == 0) return;
-    require_not_null(from, "from");
-    require_not_null(to, "to");
-    if (bytes > PTRDIFF_MAX) {
-      throw Error(LVX_INVALID_ARGUMENT, "bytes: expected at most " + std::to_string(PTRDIFF_MAX) + ", got " +
-                                            std::to_string(bytes));
-    }
     const InUse use(object->busy, "device");
-    object->device->copy_bytes(static_cast<const std::byte*>(from), static_cast<std::byte*>(to), bytes);
+    begin_copy(*object->device, from, to, bytes);
     object->device->synchronize();
+  });
+}
+
+lvx_status lvx_device_copy_begin(lvx_device device, const void* from, void* to, uint64_t bytes) {
+  return guard([&] {
+    const auto object = find_handle<DeviceObject>(device);
+    const InUse use(object->busy, "device");
+    begin_copy(*object->device, from, to, bytes);
+  });
+}
+
+lvx_status lvx_device_check_address(lvx_device device, const void* data) {
+  return guard([&] {
+    const auto object = find_handle<DeviceObject>(device);
+    require_not_null(data, "data");
+    object->device->check_address(data);
   });
 }
 
@@ -142,6 +184,13 @@ lvx_status lvx_device_query(lvx_device device, lvx_device_info* info) {
     value.kind = opened.kind();
     value.ordinal = opened.ordinal();
     value.threads = opened.threads();
+    const GpuProperties gpu = opened.gpu();
+    value.multiprocessors = gpu.multiprocessors;
+    value.compute_major = gpu.compute_major;
+    value.compute_minor = gpu.compute_minor;
+    value.memory_total = gpu.memory_total;
+    value.memory_free = gpu.memory_free;
+    value.memory_budget = opened.memory_budget();
     value.bytes_in_use = opened.bytes_in_use();
     value.peak_bytes = opened.peak_bytes();
     const std::string name = opened.name();
@@ -156,23 +205,11 @@ lvx_status lvx_device_query(lvx_device device, lvx_device_info* info) {
 }
 
 lvx_status lvx_buffer_allocate(lvx_device device, uint64_t bytes, lvx_buffer* buffer, void** data) {
-  return guard([&] {
-    require_not_null(buffer, "buffer");
-    require_not_null(data, "data");
-    if (bytes == 0) throw Error(LVX_INVALID_ARGUMENT, "bytes: expected at least 1, got 0");
-    auto owner = find_handle<DeviceObject>(device);
-    Device& opened = *owner->device;
-    if (bytes > PTRDIFF_MAX) {
-      throw Error(LVX_OUT_OF_MEMORY, "bytes: " + std::to_string(bytes) +
-                                         " asked, more than there are addresses; " +
-                                         std::to_string(opened.bytes_in_use()) + " held");
-    }
-    auto object = std::make_shared<BufferObject>(std::move(owner), bytes);
-    std::byte* memory = object->memory.data();
-    opened.zero(memory, bytes);
-    *buffer = add_handle(std::move(object));
-    *data = memory;
-  });
+  return guard([&] { allocate<DeviceBuffer>(device, bytes, buffer, data); });
+}
+
+lvx_status lvx_host_buffer_allocate(lvx_device device, uint64_t bytes, lvx_buffer* buffer, void** data) {
+  return guard([&] { allocate<HostBuffer>(device, bytes, buffer, data); });
 }
 
 lvx_status lvx_buffer_free(lvx_buffer buffer) {

@@ -56,7 +56,8 @@ lvx_status lvx_local_world_join(lvx_world world, int32_t rank, lvx_device device
     const auto place = find_handle<WorldObject>(world);
     require_rank(rank, place->world->size());
     auto owner = find_handle<DeviceObject>(device);
-    require_host_memory(*owner->device);
+    const lvx_device_kind kind = owner->device->kind();
+    if (kind != LVX_CPU) require_no_links(place->world->options());
     if (place->world->options().links.virtual_time && owner->device->threads() != 1) {
       throw Error(LVX_INVALID_ARGUMENT,
                   "device: expected one thread, whose processor time is the rank's clock, got " +
@@ -66,10 +67,17 @@ lvx_status lvx_local_world_join(lvx_world world, int32_t rank, lvx_device device
     if (std::find(place->devices.begin(), place->devices.end(), device) != place->devices.end()) {
       throw Error(LVX_INVALID_STATE, "device: expected a device of this rank's own, got one of another rank");
     }
+    if (place->all_are.value_or(kind) != kind) {
+      throw Error(LVX_INVALID_ARGUMENT,
+                  "device: expected one of the same kind as those of the ranks that have joined, got " +
+                      owner->device->name());
+    }
     place->devices.reserve(place->devices.size() + 1);  // nothing may fail once the rank is taken
+    auto transport = place->world->join(rank, owner->device);
     *group = add_handle(
-        std::make_shared<GroupObject>(std::move(owner), place->world->join(rank), place->world->options()));
+        std::make_shared<GroupObject>(std::move(owner), std::move(transport), place->world->options()));
     place->devices.push_back(device);
+    place->all_are = kind;
   });
 }
 

@@ -68,9 +68,9 @@ GroupOptions read_group_options(const lvx_group_options* options) {
 
 void require_no_links(const GroupOptions& options) {
   if (options.links.intra.emulated() || options.links.inter.emulated() || options.links.virtual_time) {
-    throw Error(
-        LVX_INVALID_ARGUMENT,
-        "options: expected no emulated links (bandwidths of 0, real time) in a group that is not local");
+    throw Error(LVX_INVALID_ARGUMENT,
+                "options: expected no emulated links (bandwidths of 0, real time) but in a local group of "
+                "CPU devices");
   }
 }
 

@@ -15,7 +15,7 @@ void require_deadline(double seconds, const char* name);
 void require_size(std::int32_t size);
 void require_rank(std::int32_t rank, int size);
 
-// Only a local group emulates links.
+// Only a local group of CPUs emulates links.
 void require_no_links(const GroupOptions& options);
 
 // options may be null.

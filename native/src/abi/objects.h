@@ -5,6 +5,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -91,11 +92,38 @@ class Tenancy {
 struct BufferObject {
   static constexpr HandleType kType = HandleType::kBuffer;
 
-  BufferObject(std::shared_ptr<DeviceObject> device, std::size_t bytes)
-      : tenancy(std::move(device), &DeviceObject::buffers), memory(*tenancy.device().device, bytes) {}
+  explicit BufferObject(std::shared_ptr<DeviceObject> device)
+      : tenancy(std::move(device), &DeviceObject::buffers) {}
+  virtual ~BufferObject() = default;
+  BufferObject(const BufferObject&) = delete;
+  BufferObject& operator=(const BufferObject&) = delete;
+
+  Device& device() const { return *tenancy.device().device; }
 
   Tenancy tenancy;
-  DeviceMemory memory;
+};
+
+class DeviceBuffer final : public BufferObject {
+ public:
+  DeviceBuffer(std::shared_ptr<DeviceObject> owner, std::size_t bytes)
+      : BufferObject(std::move(owner)), memory_(device(), bytes) {
+    device().zero(memory_.data(), bytes);
+  }
+  std::byte* data() const { return memory_.data(); }
+
+ private:
+  DeviceMemory memory_;
+};
+
+class HostBuffer final : public BufferObject {
+ public:
+  HostBuffer(std::shared_ptr<DeviceObject> owner, std::size_t bytes)
+      : BufferObject(std::move(owner)), data_(device().allocate_host(bytes)) {}
+  ~HostBuffer() override { device().release_host(data_); }
+  std::byte* data() const { return data_; }
+
+ private:
+  std::byte* data_;
 };
 
 struct WorldObject {
@@ -105,7 +133,8 @@ struct WorldObject {
 
   const std::shared_ptr<LocalWorld> world;
   std::mutex mutex;
-  std::vector<lvx_device> devices;  // of the ranks that have joined
+  std::vector<lvx_device> devices;         // of the ranks that have joined
+  std::optional<lvx_device_kind> all_are;  // their devices
 };
 
 struct BootstrapObject {

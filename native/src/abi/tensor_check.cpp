@@ -48,6 +48,11 @@ std::string text_of(const Place& place) {
   return kind + " device " + std::to_string(place.ordinal);
 }
 
+// Whose kernels use memory of this kind.
+std::int32_t computing_kind(std::int32_t memory) {
+  return memory == LVX_CUDA_HOST ? LVX_CPU : memory == LVX_CUDA_MANAGED ? LVX_CUDA : memory;
+}
+
 // Extents of 0 count as 1, so that the sizes of empty tensors are bounded too.
 void check_shape(CheckedTensor& tensor, const std::int64_t* shape) {
   std::int64_t bytes = size_of(tensor.dtype);
@@ -140,7 +145,7 @@ CheckedTensor check_tensor(const lvx_tensor* tensor, const char* name, int ndim,
                      std::to_string(tensor->ndim));
   }
   if (tensor->shape == nullptr) reject(name, std::string("expected a shape ") + dims + ", got null");
-  const Place got{tensor->device.device_type, tensor->device.device_id};
+  const Place got{computing_kind(tensor->device.device_type), tensor->device.device_id};
   if (got.kind != place.kind || got.ordinal != place.ordinal) {
     reject(name, "expected a tensor on " + text_of(place) + ", got one on " + text_of(got));
   }

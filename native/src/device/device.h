@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <span>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "attention/views.h"
+#include "base/error.h"
 #include "device/engines.h"
 
 namespace lvx {
@@ -48,6 +50,10 @@ struct BackwardArguments {
 
 class LayerOperations;
 
+inline std::string no_host_memory(std::size_t bytes) {
+  return "the system has no " + std::to_string(bytes) + " bytes of host memory left";
+}
+
 // A queue of work beside the device's own stream, for a library that brings kernels of its own (NCCL). Used by one
 // thread.
 class SideStream {
@@ -64,14 +70,28 @@ class SideStream {
   // Puts a copy on it; either side may be host memory, which stays until the copy is done.
   virtual void copy(const std::byte* from, std::byte* to, std::size_t bytes) = 0;
 
-  // The end of all that was on it when mark was called.
+  // The end of all that was on it when mark was called. Any thread may ask.
   class Mark {
    public:
     virtual ~Mark() = default;
+    Mark() = default;
+    Mark(const Mark&) = delete;
+    Mark& operator=(const Mark&) = delete;
     // Throws Error(LVX_DEVICE_ERROR).
     virtual bool passed() = 0;
   };
   virtual std::unique_ptr<Mark> mark() = 0;
+  // What is put on it from now on begins when the mark, of another device of this kind perhaps, has passed.
+  virtual void follow(const Mark& mark) = 0;
+};
+
+// What is known of a GPU beside its name.
+struct GpuProperties {
+  int compute_major = 0;
+  int compute_minor = 0;
+  int multiprocessors = 0;
+  std::size_t memory_total = 0;
+  std::size_t memory_free = 0;  // now
 };
 
 class Device {
@@ -85,12 +105,26 @@ class Device {
   virtual int ordinal() const = 0;
   virtual int threads() const = 0;
   virtual std::string name() const = 0;
+  // All zero: no GPU.
+  virtual GpuProperties gpu() const { return {}; }
 
   // Memory, counted against the budget; aligned to 64 bytes. Throws Error(LVX_OUT_OF_MEMORY).
   virtual std::byte* allocate(std::size_t bytes) = 0;
   virtual void release(std::byte* data, std::size_t bytes) noexcept = 0;
   virtual std::size_t bytes_in_use() const = 0;
   virtual std::size_t peak_bytes() const = 0;
+  // 0: no limit.
+  virtual std::size_t memory_budget() const { return 0; }
+  // Zeroed host memory that copies to and from the device are fastest with, aligned to 64 bytes; not counted. Throws
+  // Error(LVX_OUT_OF_MEMORY).
+  virtual std::byte* allocate_host(std::size_t bytes) {
+    void* data = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
+    if (data == nullptr) throw Error(LVX_OUT_OF_MEMORY, no_host_memory(bytes));
+    return static_cast<std::byte*>(std::memset(data, 0, bytes));
+  }
+  virtual void release_host(std::byte* data) noexcept { std::free(data); }
+  // Throws Error(LVX_INVALID_ARGUMENT) if kernels cannot use memory at this address.
+  virtual void check_address(const void*) const {}
   virtual void zero(std::byte* data, std::size_t bytes) = 0;
   // Either side may be host memory, which must stay until synchronize.
   virtual void copy_bytes(const std::byte* from, std::byte* to, std::size_t bytes) {

@@ -12,9 +12,9 @@ constexpr PluginFile kCuda = {"liblvx_cuda.so", "CUDA",
 
 }  // namespace
 
-std::unique_ptr<Device> open_cuda_device(int ordinal, std::size_t memory_budget, lvx_engine engine) {
+std::unique_ptr<Device> open_cuda_device(const CudaOptions& options) {
   auto* open = reinterpret_cast<PluginOpenCuda*>(find_in_plugin(load_plugin(kCuda), kCuda, kPluginOpenCuda));
-  return std::unique_ptr<Device>(open(ordinal, memory_budget, engine));
+  return std::unique_ptr<Device>(open(&options));
 }
 
 std::size_t load_cudnn() {

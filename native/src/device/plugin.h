@@ -10,16 +10,23 @@
 
 namespace lvx {
 
-// The GPU of this ordinal, as the CUDA runtime counts them; memory_budget 0: no limit. Throws Error(LVX_MISSING_LIBRARY)
-// without the plugin, the driver or the engine, Error(LVX_INVALID_ARGUMENT) for an ordinal that there is not.
-std::unique_ptr<Device> open_cuda_device(int ordinal, std::size_t memory_budget, lvx_engine engine);
+struct CudaOptions {
+  int ordinal = 0;  // as the CUDA runtime counts the GPUs
+  lvx_engine engine = LVX_ENGINE_LVX;
+  std::size_t memory_budget = 0;  // 0: no limit
+  void* stream = nullptr;         // a cudaStream_t of the caller's; null: the device makes one
+};
+
+// Throws Error(LVX_MISSING_LIBRARY) without the plugin, the driver or the engine, Error(LVX_INVALID_ARGUMENT) for an ordinal
+// that there is not.
+std::unique_ptr<Device> open_cuda_device(const CudaOptions& options);
 
 // cuDNN's version, 92400 for 9.24.0. Throws Error(LVX_MISSING_LIBRARY) without the plugin or cuDNN.
 std::size_t load_cudnn();
 
 // What liblvx_cuda.so exports, by these names; the device is handed over.
 extern "C" {
-using PluginOpenCuda = Device*(int ordinal, std::size_t memory_budget, lvx_engine engine);
+using PluginOpenCuda = Device*(const CudaOptions* options);
 using PluginLoadCudnn = std::size_t();
 }
 inline constexpr const char* kPluginOpenCuda = "lvx_plugin_open_cuda";

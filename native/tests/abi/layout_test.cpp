@@ -122,6 +122,7 @@ TEST(Layout, TensorIsDlpacksTensor) {
   EXPECT_EQ(int{LVX_CPU}, int{kDLCPU});
 #if DLPACK_VERSION >= 60
   EXPECT_EQ(int{LVX_CUDA}, int{kDLCUDA});
+  EXPECT_EQ(int{LVX_CUDA_HOST}, int{kDLCUDAHost});
 #else
   EXPECT_EQ(int{LVX_CUDA}, int{kDLGPU});
 #endif

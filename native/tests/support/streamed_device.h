@@ -20,8 +20,15 @@ class HostSideStream final : public SideStream {
   }
   std::unique_ptr<Mark> mark() override {
     const auto passed = std::make_shared<std::atomic<bool>>(false);
-    stream_.enqueue([passed] { *passed = true; });
+    stream_.enqueue([passed] {
+      *passed = true;
+      passed->notify_all();
+    });
     return std::make_unique<Flag>(passed);
+  }
+  void follow(const Mark& mark) override {
+    const auto before = static_cast<const Flag&>(mark).flag();
+    stream_.enqueue([before] { before->wait(false); });
   }
 
  private:
@@ -29,6 +36,7 @@ class HostSideStream final : public SideStream {
    public:
     explicit Flag(std::shared_ptr<std::atomic<bool>> passed) : passed_(std::move(passed)) {}
     bool passed() override { return *passed_; }
+    const std::shared_ptr<std::atomic<bool>>& flag() const { return passed_; }
 
    private:
     const std::shared_ptr<std::atomic<bool>> passed_;

@@ -30,6 +30,7 @@ class CpuDevice final : public Device {
   void release(std::byte* data, std::size_t bytes) noexcept override { memory_.release(data, bytes); }
   std::size_t bytes_in_use() const override { return memory_.in_use(); }
   std::size_t peak_bytes() const override { return memory_.peak(); }
+  std::size_t memory_budget() const override { return memory_.budget(); }
   void zero(std::byte* data, std::size_t bytes) override {
     if (bytes > 0) std::memset(data, 0, bytes);
   }

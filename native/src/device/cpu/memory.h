@@ -15,6 +15,7 @@ class Memory {
   std::byte* allocate(std::size_t bytes);
   void release(std::byte* data, std::size_t bytes) noexcept;
 
+  std::size_t budget() const { return budget_; }
   std::size_t in_use() const { return in_use_.load(std::memory_order_relaxed); }
   std::size_t peak() const { return peak_.load(std::memory_order_relaxed); }
 

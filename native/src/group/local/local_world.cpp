@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ranks are threads; a message is one copy, made by whichever side finds that both are ready.
+// Ranks are threads; a message is one copy, made by whichever side finds that both are ready. Between GPUs the copy is put
+// on that side's stream, behind what both ranks gave their devices before, and nobody waits until it is waited for.
 #include "group/local/local_world.h"
 
 #include <algorithm>
 #include <condition_variable>
 #include <cstring>
 #include <deque>
+#include <exception>
 #include <limits>
 #include <list>
 #include <mutex>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -18,12 +21,16 @@
 namespace lvx {
 namespace {
 
+using MarkPointer = std::shared_ptr<SideStream::Mark>;
+
 struct Post {
   Transfer transfer;
   Ticket ticket;
   Clock::time_point ready;  // by the clock of the rank that posted it
+  MarkPointer begun;        // what the rank's device does before; null: it is done
   bool copying = false;
   bool done = false;
+  MarkPointer copied;           // once done, the end of the copy; null: it has ended
   Clock::time_point arrival{};  // once done, over the emulated link
 };
 
@@ -34,6 +41,8 @@ struct ControlMessage {
 };
 
 constexpr int kNobody = -1;
+constexpr std::chrono::microseconds kPause{20};
+constexpr std::chrono::seconds kPatienceWithCopies{30};
 
 // What the others know of a rank.
 struct RankState {
@@ -65,13 +74,13 @@ class World final : public LocalWorld, public std::enable_shared_from_this<World
 
   int size() const override { return static_cast<int>(ranks_.size()); }
   const GroupOptions& options() const override { return options_; }
-  std::unique_ptr<Transport> join(int rank) override;
+  std::unique_ptr<Transport> join(int rank, std::shared_ptr<Device> device) override;
   void close() override;
 
   void publish(int me, std::uint64_t round, std::span<const std::byte> message, Clock::time_point now);
   void collect(int me, std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
                Clock::time_point deadline, RankClock& clock);
-  Ticket start(int me, std::span<const Transfer> transfers, Clock::time_point now);
+  Ticket start(int me, std::span<const Transfer> transfers, Clock::time_point now, SideStream* stream);
   void wait(int me, Ticket ticket, Clock::time_point deadline, RankClock& clock);
   void leave(int me, int culprit, const std::string& reason) noexcept;
 
@@ -85,7 +94,8 @@ class World final : public LocalWorld, public std::enable_shared_from_this<World
 
   const ControlMessage* find(int rank, std::uint64_t round);
   void forget_read_rounds();
-  void match(Lock& lock, int from, int to);
+  void match(Lock& lock, int from, int to, SideStream* stream);
+  void await_copies(Lock& lock, const std::list<Post>& posts, Ticket ticket, Clock::time_point deadline);
   void sleep(Lock& lock, int me, int peer, Clock::time_point until, Clock::time_point deadline);
   int root_of_wait(int rank);
   [[noreturn]] void throw_lost(int me, int peer);
@@ -100,8 +110,11 @@ class World final : public LocalWorld, public std::enable_shared_from_this<World
 
 class LocalTransport final : public Transport {
  public:
-  LocalTransport(std::shared_ptr<World> world, int rank)
-      : world_(std::move(world)), rank_(rank), clock_(world_->options().links.virtual_time) {}
+  LocalTransport(std::shared_ptr<World> world, int rank, std::shared_ptr<Device> device)
+      : world_(std::move(world)),
+        rank_(rank),
+        device_(std::move(device)),
+        clock_(world_->options().links.virtual_time) {}
 
   lvx_group_kind kind() const override { return LVX_GROUP_LOCAL; }
   int rank() const override { return rank_; }
@@ -115,7 +128,9 @@ class LocalTransport final : public Transport {
   }
   Clock::time_point now() const override { return clock_.now(); }
   Ticket start(std::span<const Transfer> transfers) override {
-    return world_->start(rank_, transfers, clock_.now());
+    if (stream_ == nullptr && device_ != nullptr && device_->kind() != LVX_CPU)
+      stream_ = device_->side_stream();
+    return world_->start(rank_, transfers, clock_.now(), stream_.get());
   }
   void wait(Ticket ticket, Clock::time_point deadline) override {
     world_->wait(rank_, ticket, deadline, clock_);
@@ -127,10 +142,12 @@ class LocalTransport final : public Transport {
  private:
   const std::shared_ptr<World> world_;
   const int rank_;
+  const std::shared_ptr<Device> device_;
+  std::unique_ptr<SideStream> stream_;  // made by the rank's thread; null: messages lie in host memory
   RankClock clock_;
 };
 
-std::unique_ptr<Transport> World::join(int rank) {
+std::unique_ptr<Transport> World::join(int rank, std::shared_ptr<Device> device) {
   const Lock lock(mutex_);
   if (rank < 0 || rank >= size()) {
     throw Error(LVX_INVALID_ARGUMENT,
@@ -141,7 +158,7 @@ std::unique_ptr<Transport> World::join(int rank) {
     throw Error(LVX_INVALID_STATE, "rank " + std::to_string(rank) + " of the local world is taken already");
   }
   state(rank).joined = true;
-  return std::make_unique<LocalTransport>(shared_from_this(), rank);
+  return std::make_unique<LocalTransport>(shared_from_this(), rank, std::move(device));
 }
 
 void World::close() {
@@ -209,12 +226,21 @@ void World::collect(int me, std::uint64_t round, std::span<std::byte> all, std::
   forget_read_rounds();
 }
 
-Ticket World::start(int me, std::span<const Transfer> transfers, Clock::time_point now) {
+Ticket World::start(int me, std::span<const Transfer> transfers, Clock::time_point now, SideStream* stream) {
+  MarkPointer begun;
+  if (stream != nullptr) {
+    stream->follow_device();
+    begun = stream->mark();
+  }
   Lock lock(mutex_);
   RankState& mine = state(me);
   const Ticket ticket = ++mine.last_ticket;
   for (const Transfer& transfer : transfers) {
-    Post& post = mine.posts.emplace_back(Post{transfer, ticket, now});
+    Post& post = mine.posts.emplace_back(Post{});
+    post.transfer = transfer;
+    post.ticket = ticket;
+    post.ready = now;
+    post.begun = begun;
     if (transfer.direction == Transfer::Direction::kSend) {
       channel(me, transfer.peer).sends.push_back(&post);
     } else {
@@ -223,16 +249,27 @@ Ticket World::start(int me, std::span<const Transfer> transfers, Clock::time_poi
   }
   for (const Transfer& transfer : transfers) {
     if (transfer.direction == Transfer::Direction::kSend) {
-      match(lock, me, transfer.peer);
+      match(lock, me, transfer.peer, stream);
     } else {
-      match(lock, transfer.peer, me);
+      match(lock, transfer.peer, me, stream);
     }
   }
   return ticket;
 }
 
+MarkPointer copy(const Post& send, const Post& receive, SideStream* stream) {
+  if (stream == nullptr) {
+    std::memcpy(receive.transfer.data, send.transfer.data, send.transfer.bytes);
+    return nullptr;
+  }
+  stream->follow(*send.begun);
+  stream->follow(*receive.begun);
+  stream->copy(send.transfer.data, receive.transfer.data, send.transfer.bytes);
+  return stream->mark();
+}
+
 // Copies what both sides have posted. The copy itself runs outside the lock; leave waits for it.
-void World::match(Lock& lock, int from, int to) {
+void World::match(Lock& lock, int from, int to, SideStream* stream) {
   Channel& line = channel(from, to);
   while (!line.sends.empty() && !line.receives.empty()) {
     Post& send = *line.sends.front();
@@ -250,14 +287,22 @@ void World::match(Lock& lock, int from, int to) {
     send.arrival = links_.carry(from, to, send.transfer.bytes, std::max(send.ready, receive.ready));
     receive.arrival = send.arrival;
     lock.unlock();
-    std::memcpy(receive.transfer.data, send.transfer.data, send.transfer.bytes);
+    MarkPointer copied;
+    std::exception_ptr failure;
+    try {
+      copied = copy(send, receive, stream);
+    } catch (const std::exception&) {
+      failure = std::current_exception();
+    }
     lock.lock();
-    send.copying = false;
-    receive.copying = false;
-    send.done = true;
-    receive.done = true;
+    for (Post* post : {&send, &receive}) {
+      post->copying = false;
+      post->done = failure == nullptr;
+      post->copied = copied;
+    }
     state(from).wake.notify_all();
     state(to).wake.notify_all();
+    if (failure != nullptr) std::rethrow_exception(failure);
   }
 }
 
@@ -275,10 +320,31 @@ void World::wait(int me, Ticket ticket, Clock::time_point deadline, RankClock& c
     sleep(lock, me, peer, open->done ? std::min(open->arrival, deadline) : deadline, deadline);
   }
   mine.waiting_for = kNobody;
+  await_copies(lock, mine.posts, ticket, deadline);
   mine.posts.remove_if([&](const Post& post) {
     if (post.ticket == ticket && clock.is_virtual()) clock.wait_until(post.arrival);
     return post.ticket == ticket;
   });
+}
+
+// Of one ticket, or of all for ticket 0.
+void World::await_copies(Lock& lock, const std::list<Post>& posts, Ticket ticket,
+                         Clock::time_point deadline) {
+  std::vector<MarkPointer> marks;
+  for (const Post& post : posts) {
+    if (post.copied != nullptr && (ticket == 0 || post.ticket == ticket)) marks.push_back(post.copied);
+  }
+  if (marks.empty()) return;
+  lock.unlock();
+  for (const MarkPointer& mark : marks) {
+    while (!mark->passed()) {
+      if (Clock::now() >= deadline) {
+        throw Error(LVX_DEADLINE_EXCEEDED, "a copy between devices did not end within the deadline");
+      }
+      std::this_thread::sleep_for(kPause);
+    }
+  }
+  lock.lock();
 }
 
 // Sleeps until something changed or the time has come; throws once the deadline has passed. waiting_for stays set while the caller looks
@@ -333,6 +399,11 @@ void World::leave(int me, int culprit, const std::string& reason) noexcept {
   mine.wake.wait(lock, [&] {
     return std::none_of(mine.posts.begin(), mine.posts.end(), [](const Post& post) { return post.copying; });
   });
+  try {
+    await_copies(lock, mine.posts, 0, Clock::now() + kPatienceWithCopies);
+  } catch (const std::exception&) {
+    if (!lock.owns_lock()) lock.lock();  // a device that has failed copies nothing any more
+  }
   mine.posts.clear();
   forget_read_rounds();
   for (RankState& rank : ranks_) rank.wake.notify_all();

@@ -8,6 +8,30 @@
 namespace lvx::cuda {
 namespace {
 
+// After these the GPU does nothing more for this process, and every call says so.
+bool is_sticky(cudaError_t result) {
+  switch (result) {
+    case cudaErrorIllegalAddress:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorHardwareStackError:
+    case cudaErrorLaunchFailure:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorAssert:
+    case cudaErrorECCUncorrectable:
+    case cudaErrorNvlinkUncorrectable:
+    case cudaErrorContained:
+    case cudaErrorTensorMemoryLeak:
+    case cudaErrorExternalDevice:
+    case cudaErrorMpsClientTerminated:
+      return true;
+    default:
+      return false;
+  }
+}
+
 std::string version_text(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }
@@ -35,8 +59,17 @@ void check(cudaError_t result, const char* what) {
                   "the NVIDIA driver finds no GPU (CUDA_VISIBLE_DEVICES may hide them). " + said);
     case cudaErrorMemoryAllocation:
       throw Error(LVX_OUT_OF_MEMORY, said);
+    case cudaErrorDevicesUnavailable:
+      throw Error(LVX_DEVICE_ERROR, "another process has the GPU to itself. " + said);
     default:
-      throw Error(LVX_DEVICE_ERROR, said);
+      if (is_sticky(result)) {
+        throw Error(
+            LVX_DEVICE_ERROR,
+            "the GPU has failed and is lost to this process, as is what was in its memory; close the device "
+            "and start another process. " +
+                said);
+      }
+      throw Error(LVX_INTERNAL, said);
   }
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The GPU behind the device interface: one stream, on which everything is ordered, and a pool.
+// The GPU behind the device interface: one stream, the device's own or the caller's, on which everything is ordered, and a
+// pool.
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -10,6 +12,8 @@
 #include "base/plugin.h"
 #include "device/cuda/cudnn/attention.h"
 #include "device/cuda/device/pool.h"
+#include "device/cuda/device/side_stream.h"
+#include "device/cuda/device/stream.h"
 #include "device/cuda/launch/check.h"
 #include "device/cuda/launch/tensors.h"
 #include "device/plugin.h"
@@ -17,9 +21,6 @@
 
 namespace lvx::cuda {
 namespace {
-
-// The GPU becomes the calling thread's current one, as the runtime wants it for what follows.
-void make_current(int ordinal) { check(cudaSetDevice(ordinal), "choice of the GPU"); }
 
 int checked_ordinal(int ordinal) {
   int count = 0;
@@ -43,37 +44,13 @@ cudaDeviceProp properties_of(int ordinal) {
   return properties;
 }
 
-class Stream {
- public:
-  Stream() { check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "stream"); }
-  ~Stream() { cudaStreamDestroy(stream_); }
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
-  operator cudaStream_t() const { return stream_; }
-
- private:
-  cudaStream_t stream_ = nullptr;
-};
-
-class Event {
- public:
-  Event() { check(cudaEventCreate(&event_), "event"); }
-  ~Event() { cudaEventDestroy(event_); }
-  Event(const Event&) = delete;
-  Event& operator=(const Event&) = delete;
-  operator cudaEvent_t() const { return event_; }
-
- private:
-  cudaEvent_t event_ = nullptr;
-};
-
 // By events of the stream.
 class StreamWatch final : public cudnn::Stopwatch {
  public:
   explicit StreamWatch(cudaStream_t stream) : stream_(stream) {}
   double seconds(const std::function<void()>& work) override {
-    const Event begin;
-    const Event end;
+    const Event begin(Event::Kind::kMeasures);
+    const Event end(Event::Kind::kMeasures);
     check(cudaEventRecord(begin, stream_), "event");
     work();
     check(cudaEventRecord(end, stream_), "event");
@@ -89,13 +66,14 @@ class StreamWatch final : public cudnn::Stopwatch {
 
 class CudaDevice final : public Device {
  public:
-  CudaDevice(int ordinal, std::size_t memory_budget, lvx_engine engine)
-      : ordinal_(checked_ordinal(ordinal)),
-        properties_(properties_of(ordinal)),
-        pool_(ordinal, memory_budget),
+  explicit CudaDevice(const CudaOptions& options)
+      : ordinal_(checked_ordinal(options.ordinal)),
+        properties_(properties_of(ordinal_)),
+        stream_(options.stream),
+        pool_(ordinal_, options.memory_budget),
         watch_(stream_),
-        attention_(*this, {properties_.multiProcessorCount, properties_.major}, engine, watch_,
-                   cudnn::Choices::of_gpu(ordinal)) {}
+        attention_(*this, {properties_.multiProcessorCount, properties_.major}, options.engine, watch_,
+                   cudnn::Choices::of_gpu(ordinal_)) {}
   ~CudaDevice() override {
     // Memory must not go while kernels use it.
     cudaSetDevice(ordinal_);
@@ -106,6 +84,15 @@ class CudaDevice final : public Device {
   int ordinal() const override { return ordinal_; }
   int threads() const override { return 1; }
   std::string name() const override { return properties_.name; }
+  GpuProperties gpu() const override {
+    GpuProperties gpu;
+    gpu.compute_major = properties_.major;
+    gpu.compute_minor = properties_.minor;
+    gpu.multiprocessors = properties_.multiProcessorCount;
+    make_current(ordinal_);
+    check(cudaMemGetInfo(&gpu.memory_free, &gpu.memory_total), "memory of the GPU");
+    return gpu;
+  }
 
   std::byte* allocate(std::size_t bytes) override {
     make_current(ordinal_);
@@ -117,6 +104,36 @@ class CudaDevice final : public Device {
   }
   std::size_t bytes_in_use() const override { return pool_.in_use(); }
   std::size_t peak_bytes() const override { return pool_.peak(); }
+  std::size_t memory_budget() const override { return pool_.budget(); }
+  std::byte* allocate_host(std::size_t bytes) override {
+    make_current(ordinal_);
+    void* data = nullptr;
+    const cudaError_t result = cudaHostAlloc(&data, bytes, cudaHostAllocPortable);
+    if (result == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      throw Error(LVX_OUT_OF_MEMORY, no_host_memory(bytes) + " that can be page-locked");
+    }
+    check(result, "page-locked memory");
+    return static_cast<std::byte*>(std::memset(data, 0, bytes));
+  }
+  void release_host(std::byte* data) noexcept override {
+    cudaSetDevice(ordinal_);
+    cudaStreamSynchronize(stream_);  // copies from and to it may be under way
+    if (cudaFreeHost(data) != cudaSuccess) cudaGetLastError();
+  }
+  void check_address(const void* data) const override {
+    make_current(ordinal_);
+    cudaPointerAttributes found{};
+    check(cudaPointerGetAttributes(&found, data), "search for an address");
+    if (found.type == cudaMemoryTypeManaged) return;
+    if (found.type == cudaMemoryTypeDevice && found.device == ordinal_) return;
+    const std::string where =
+        found.type == cudaMemoryTypeDevice ? "memory of GPU " + std::to_string(found.device)
+        : found.type == cudaMemoryTypeHost ? "page-locked host memory"
+                                           : "memory that CUDA does not know, as the host's";
+    throw Error(LVX_INVALID_ARGUMENT,
+                "data: expected memory of GPU " + std::to_string(ordinal_) + ", got " + where);
+  }
   void zero(std::byte* data, std::size_t bytes) override {
     if (bytes > 0) check(cudaMemsetAsync(data, 0, bytes, queue_stream()), "zeros");
   }
@@ -177,6 +194,8 @@ class CudaDevice final : public Device {
   }
   void synchronize() override { check(cudaStreamSynchronize(queue_stream()), "end of the work on the GPU"); }
 
+  std::unique_ptr<SideStream> side_stream() override { return make_side_stream(ordinal_, queue_stream()); }
+
   LayerOperations& layers() override {
     throw Error(LVX_UNSUPPORTED, "projections and layers are computed on the CPU alone so far");
   }
@@ -216,8 +235,8 @@ class CudaDevice final : public Device {
 
 LVX_PLUGIN_API const char* lvx_plugin_version() { return LVX_VERSION; }
 
-LVX_PLUGIN_API lvx::Device* lvx_plugin_open_cuda(int ordinal, std::size_t memory_budget, lvx_engine engine) {
-  return new lvx::cuda::CudaDevice(ordinal, memory_budget, engine);
+LVX_PLUGIN_API lvx::Device* lvx_plugin_open_cuda(const lvx::CudaOptions* options) {
+  return new lvx::cuda::CudaDevice(*options);
 }
 
 LVX_PLUGIN_API std::size_t lvx_plugin_load_cudnn() { return lvx::cudnn::loaded_api().get_version(); }

@@ -20,6 +20,7 @@ class Pool {
   std::byte* allocate(std::size_t bytes, cudaStream_t stream);
   void release(std::byte* data, std::size_t bytes, cudaStream_t stream) noexcept;
 
+  std::size_t budget() const { return budget_; }
   std::size_t in_use() const { return in_use_.load(std::memory_order_relaxed); }
   std::size_t peak() const { return peak_.load(std::memory_order_relaxed); }
 

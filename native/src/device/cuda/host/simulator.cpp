@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <deque>
 #include <exception>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "device/cuda/host/fiber.h"
@@ -17,6 +19,7 @@ namespace lvx::cuda::host {
 namespace {
 
 thread_local std::vector<std::span<const std::byte>> registered;
+std::atomic<Runtime*> the_runtime{nullptr};
 
 enum class State : std::uint8_t { kReady, kAtPrimitive, kAtBarrier, kEnded };
 
@@ -188,14 +191,20 @@ void Machine::run_block(std::int64_t index, std::size_t shared_bytes) {
 
 Machine& machine() { return *Machine::running(); }
 
-void check_global(const char* what, const void* data, std::size_t bytes) {
+// Where the bytes lie on the host.
+std::byte* global(const char* what, const void* data, std::size_t bytes) {
   const auto* first = static_cast<const std::byte*>(data);
   const auto address = reinterpret_cast<std::uintptr_t>(data);
   if (address % bytes != 0) {
     machine().fault(std::string("misaligned global ") + what + " of " + std::to_string(bytes) + " bytes");
   }
   for (const auto& range : registered) {
-    if (first >= range.data() && first + bytes <= range.data() + range.size()) return;
+    if (first >= range.data() && first + bytes <= range.data() + range.size()) {
+      return const_cast<std::byte*>(first);
+    }
+  }
+  if (Runtime* runtime = the_runtime.load(); runtime != nullptr) {
+    if (std::byte* found = runtime->find(data, bytes); found != nullptr) return found;
   }
   machine().fault(std::string("global ") + what + " of " + std::to_string(bytes) +
                   " bytes outside everything that the kernel was given");
@@ -237,6 +246,16 @@ Registered::~Registered() {
   registered.erase(std::find_if(registered.begin(), registered.end(), same));
 }
 
+void set_runtime(Runtime* runtime) { the_runtime = runtime; }
+
+void enqueue(void* stream, std::function<void()> kernel) {
+  if (Runtime* runtime = the_runtime.load(); runtime != nullptr) {
+    runtime->enqueue(stream, std::move(kernel));
+  } else {
+    kernel();
+  }
+}
+
 int thread_index() { return machine().thread(); }
 std::int64_t block_index() { return machine().block(); }
 
@@ -247,18 +266,16 @@ void store_shared(SharedAddress to, const void* from, std::size_t bytes) {
   machine().shared().store(machine().access(), to.offset, from, bytes);
 }
 void load_global(const void* from, void* to, std::size_t bytes) {
-  check_global("load", from, bytes);
-  std::memcpy(to, from, bytes);
+  std::memcpy(to, global("load", from, bytes), bytes);
 }
 void store_global(void* to, const void* from, std::size_t bytes) {
-  check_global("store", to, bytes);
-  std::memcpy(to, from, bytes);
+  std::memcpy(global("store", to, bytes), from, bytes);
 }
 
 void copy_async(SharedAddress to, const void* from, bool live) {
-  if (live) check_global("asynchronous copy", from, sizeof(Chunk));
+  const void* source = live ? global("asynchronous copy", from, sizeof(Chunk)) : nullptr;
   machine().shared().begin_store(machine().access(), to.offset, sizeof(Chunk));
-  machine().lane().copies.push_back({to, live ? from : nullptr});
+  machine().lane().copies.push_back({to, source});
 }
 void commit_copies() {
   Lane& mine = machine().lane();

@@ -41,6 +41,20 @@ class Registered {
   std::span<const std::byte> range_;
 };
 
+// Stands for the CUDA runtime, where a test brings one: memory whose addresses are not the host's, and streams.
+class Runtime {
+ public:
+  virtual ~Runtime() = default;
+  // Where these bytes lie on the host; null: they are none of its.
+  virtual std::byte* find(const void* data, std::size_t bytes) = 0;
+  virtual void enqueue(void* stream, std::function<void()> kernel) = 0;
+};
+// For all threads, from now on; null: kernels run at once, on registered memory.
+void set_runtime(Runtime* runtime);
+
+// Puts a kernel on a stream.
+void enqueue(void* stream, std::function<void()> kernel);
+
 // What the primitives call; only within simulate.
 using Site = std::source_location;
 

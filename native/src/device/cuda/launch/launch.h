@@ -45,8 +45,10 @@ void launch(const Queue& queue, std::int64_t blocks, const Params& params) {
 #else
 
 template <typename Kernel, typename Params>
-void launch(const Queue&, std::int64_t blocks, const Params& params) {
-  host::simulate(blocks, Kernel::kThreads, Kernel::kSharedBytes, [&] { Kernel::run(params); });
+void launch(const Queue& queue, std::int64_t blocks, const Params& params) {
+  host::enqueue(queue.stream, [blocks, params] {
+    host::simulate(blocks, Kernel::kThreads, Kernel::kSharedBytes, [&] { Kernel::run(params); });
+  });
 }
 
 #endif

@@ -3,7 +3,6 @@ package org.lvxattn;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import org.lvxattn.bindings.generated.Lvx;
 import org.lvxattn.bindings.generated.lvx_dl_device;
 import org.lvxattn.bindings.generated.lvx_dl_dtype;
 import org.lvxattn.bindings.generated.lvx_tensor;
@@ -14,7 +13,12 @@ final class Descriptors {
 
   /** Fills a slot and returns it. */
   static MemorySegment fill(
-      MemorySegment slot, MemorySegment data, DType dtype, long[] shape, long[] strides) {
+      MemorySegment slot,
+      Device device,
+      MemorySegment data,
+      DType dtype,
+      long[] shape,
+      long[] strides) {
     long struct = lvx_tensor.sizeof();
     MemorySegment extents = slot.asSlice(struct, Long.BYTES * (long) shape.length);
     MemorySegment distances =
@@ -22,7 +26,8 @@ final class Descriptors {
     MemorySegment.copy(shape, 0, extents, ValueLayout.JAVA_LONG, 0, shape.length);
     MemorySegment.copy(strides, 0, distances, ValueLayout.JAVA_LONG, 0, strides.length);
     lvx_tensor.data(slot, data);
-    lvx_dl_device.device_type(lvx_tensor.device(slot), Lvx.LVX_CPU());
+    lvx_dl_device.device_type(lvx_tensor.device(slot), device.kind().code());
+    lvx_dl_device.device_id(lvx_tensor.device(slot), device.ordinal());
     lvx_tensor.ndim(slot, shape.length);
     MemorySegment type = lvx_tensor.dtype(slot);
     lvx_dl_dtype.code(type, (byte) dtype.code());

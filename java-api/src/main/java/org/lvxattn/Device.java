@@ -4,13 +4,21 @@ package org.lvxattn;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Optional;
 import org.lvxattn.bindings.generated.Lvx;
 import org.lvxattn.bindings.generated.lvx_cpu_options;
+import org.lvxattn.bindings.generated.lvx_cuda_options;
 import org.lvxattn.bindings.generated.lvx_device_info;
 import org.lvxattn.plan.KernelScratch;
 
 /**
- * What computes, and the memory it computes in.
+ * What computes, and the memory it computes in: {@link #cpu()}, or {@link #cuda(int)} for a GPU.
+ * Programs are the same for both.
+ *
+ * <p>A GPU works behind the program: calls return when their work is ordered, each sees the results
+ * of those before it, and {@link #synchronize} waits for all of them. What brings numbers to the
+ * host ({@link Tensor#toFloats} and its like) waits by itself. A failure of the work itself is
+ * reported by whatever call waits next.
  *
  * <p>A device and everything made on it, tensors and groups, is confined to one thread: the one
  * that made it, until {@link #handOver} names another. Every use is checked and ends in a {@link
@@ -19,6 +27,8 @@ import org.lvxattn.plan.KernelScratch;
  */
 public final class Device implements AutoCloseable {
   private final DeviceResource resource;
+  private final Kind kind;
+  private final int ordinal;
   private final int threads;
   private final String name;
 
@@ -29,6 +39,8 @@ public final class Device implements AutoCloseable {
     this.resource = resource;
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment info = query(arena);
+      kind = lvx_device_info.kind(info) == Lvx.LVX_CPU() ? Kind.CPU : Kind.CUDA;
+      ordinal = lvx_device_info.ordinal(info);
       threads = lvx_device_info.threads(info);
       name = lvx_device_info.name(info).getString(0);
     }
@@ -38,7 +50,20 @@ public final class Device implements AutoCloseable {
   /** What kind of processor a device is. */
   public enum Kind {
     /** The processor the JVM runs on; memory is the process's own. */
-    CPU
+    CPU(Lvx.LVX_CPU()),
+    /** An NVIDIA GPU, whose memory the host cannot read. */
+    CUDA(Lvx.LVX_CUDA());
+
+    private final int code;
+
+    Kind(int code) {
+      this.code = code;
+    }
+
+    /** DLPack's number of it. */
+    int code() {
+      return code;
+    }
   }
 
   /**
@@ -72,17 +97,99 @@ public final class Device implements AutoCloseable {
     }
   }
 
-  /** What kind of processor this is. */
-  public Kind kind() {
-    return Kind.CPU;
+  /**
+   * Opens an NVIDIA GPU.
+   *
+   * @param ordinal the GPU, as the CUDA runtime counts them, from 0
+   * @throws IllegalArgumentException if there is no such GPU
+   * @throws LinkageError if the native library cannot be loaded; the message says what to do
+   * @throws LvxException with {@link Status#MISSING_LIBRARY} if the build has no CUDA device, or
+   *     there is no driver or no GPU; the message says which
+   * @throws UnsupportedRequestException if the GPU is older than compute capability 8.0
+   */
+  public static Device cuda(int ordinal) {
+    return cuda(CudaOptions.of(ordinal));
   }
 
-  /** How many threads compute, the calling one among them. */
+  /**
+   * Opens an NVIDIA GPU. Several devices may be of one GPU, each with a stream and memory of its
+   * own.
+   *
+   * @throws NullPointerException if options is null
+   * @throws IllegalArgumentException if there is no such GPU
+   * @throws LinkageError if the native library cannot be loaded; the message says what to do
+   * @throws LvxException with {@link Status#MISSING_LIBRARY} if the build has no CUDA device, or
+   *     there is no driver or no GPU; the message says which
+   * @throws UnsupportedRequestException if the GPU is older than compute capability 8.0
+   */
+  public static Device cuda(CudaOptions options) {
+    Arguments.present(options, "options");
+    NativeCalls.load();
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment struct = lvx_cuda_options.allocate(arena);
+      lvx_cuda_options.struct_size(struct, lvx_cuda_options.sizeof());
+      lvx_cuda_options.ordinal(struct, options.ordinal());
+      lvx_cuda_options.memory_budget(struct, options.memoryBudget());
+      lvx_cuda_options.stream(struct, options.stream());
+      MemorySegment handle = arena.allocate(ValueLayout.JAVA_LONG);
+      NativeCalls.check(Lvx.lvx_device_open_cuda(struct, handle));
+      return new Device(new DeviceResource(handle.get(ValueLayout.JAVA_LONG, 0)));
+    }
+  }
+
+  /** What kind of processor this is. */
+  public Kind kind() {
+    return kind;
+  }
+
+  /** Which of its kind: the number by which {@link #cuda} opened it, 0 for a CPU. */
+  public int ordinal() {
+    return ordinal;
+  }
+
+  /**
+   * What is known of the GPU; empty for a CPU.
+   *
+   * @throws IllegalStateException if the device was closed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public Optional<GpuProperties> gpu() {
+    requireUsable("device");
+    if (kind == Kind.CPU) {
+      return Optional.empty();
+    }
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment info = query(arena);
+      return Optional.of(
+          new GpuProperties(
+              lvx_device_info.compute_major(info),
+              lvx_device_info.compute_minor(info),
+              lvx_device_info.multiprocessors(info),
+              lvx_device_info.memory_total(info),
+              lvx_device_info.memory_free(info)));
+    }
+  }
+
+  /**
+   * Returns when all that the device was given is done; at once on a CPU, which is done when a call
+   * returns.
+   *
+   * @throws IllegalStateException if the device was closed
+   * @throws WrongThreadException if another thread owns the device
+   * @throws DeviceFailedException if some of it failed
+   */
+  public void synchronize() {
+    requireUsable("device");
+    NativeCalls.check(Lvx.lvx_device_synchronize(resource.handle));
+    Reachability.keep(this);
+  }
+
+  /** How many threads of the host compute, the calling one among them; 1 for a GPU. */
   public int threads() {
     return threads;
   }
 
-  /** For people: for instance the instruction set in use. */
+  /** For people: for instance the instruction set in use, or what the GPU is called. */
   public String name() {
     return name;
   }
@@ -164,6 +271,11 @@ public final class Device implements AutoCloseable {
     return !closed;
   }
 
+  /** Whether segments of its memory can be read and written in Java. */
+  boolean hasHostMemory() {
+    return kind == Kind.CPU;
+  }
+
   /** The native device; check {@link #requireUsable} first. */
   long handle() {
     return resource.handle;
@@ -204,6 +316,7 @@ public final class Device implements AutoCloseable {
 
   @Override
   public String toString() {
-    return "Device[" + name + ", " + threads + " threads" + (closed ? ", closed]" : "]");
+    String what = kind == Kind.CPU ? ", " + threads + " threads" : ", cuda:" + ordinal;
+    return "Device[" + name + what + (closed ? ", closed]" : "]");
   }
 }

@@ -59,7 +59,7 @@ final class DeviceResource extends Resource {
 
   private IllegalStateException stillOpen() {
     List<String> kinds = new ArrayList<>();
-    for (String kind : List.of("tensor", "group", "visual checkpoint")) {
+    for (String kind : List.of("tensor", "group", "visual checkpoint", "pinned memory")) {
       long count = open.stream().filter(resource -> resource.kind().equals(kind)).count();
       if (count > 0) {
         kinds.add(count + " " + kind + (count == 1 ? "" : "s"));

@@ -5,6 +5,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
+import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.generated.Lvx;
 
@@ -142,8 +143,29 @@ public final class LocalWorld implements AutoCloseable {
   public static <R extends @Nullable Object> List<R> run(
       int size, GroupOptions options, RankTask<R> task) {
     Arguments.present(task, "task");
+    int share = Math.max(1, Runtime.getRuntime().availableProcessors() / Math.max(1, size));
+    return run(size, options, rank -> Device.cpu(CpuOptions.defaults().withThreads(share)), task);
+  }
+
+  /**
+   * As {@link #run(int, RankTask)}, with options and with devices of the caller's choice: {@code
+   * rank -> Device.cuda(0)} for several ranks on one GPU.
+   *
+   * @param size number of ranks, 1 to 4096
+   * @param options of the group
+   * @param devices opens the device of a rank, one of its own, all of one kind; it is closed when
+   *     the rank has ended
+   * @param task what each rank does
+   * @return the results in rank order
+   * @throws NullPointerException if options, devices or task is null
+   * @throws IllegalArgumentException if size is out of range
+   */
+  public static <R extends @Nullable Object> List<R> run(
+      int size, GroupOptions options, IntFunction<Device> devices, RankTask<R> task) {
+    Arguments.present(devices, "devices");
+    Arguments.present(task, "task");
     try (LocalWorld world = of(size, options)) {
-      return new RankThreads<>(world, task).run();
+      return new RankThreads<>(world, devices, task).run();
     }
   }
 

@@ -81,7 +81,8 @@ final class NativeCalls {
         case DEADLINE_EXCEEDED -> new DeadlineExceededException(message, rank, sequence, operation);
         case PEER_LOST -> new PeerLostException(message, rank, sequence, operation);
         case PEER_MISMATCH -> new PeerMismatchException(message, rank, sequence, operation);
-        case OK, MISSING_LIBRARY, DEVICE_ERROR, INTERNAL -> new LvxException(status, message);
+        case DEVICE_ERROR -> new DeviceFailedException(message);
+        case OK, MISSING_LIBRARY, INTERNAL -> new LvxException(status, message);
       };
     }
   }

@@ -4,19 +4,22 @@ package org.lvxattn;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 
 /** The threads of {@link LocalWorld#run}: one for each rank, from its first step to its close. */
 final class RankThreads<R extends @Nullable Object> {
   private final LocalWorld world;
+  private final IntFunction<Device> devices;
   private final RankTask<R> task;
   private final List<@Nullable R> results;
 
   /** In the order in which they happened. */
   private final List<Throwable> failures = Collections.synchronizedList(new ArrayList<>());
 
-  RankThreads(LocalWorld world, RankTask<R> task) {
+  RankThreads(LocalWorld world, IntFunction<Device> devices, RankTask<R> task) {
     this.world = world;
+    this.devices = devices;
     this.task = task;
     this.results = new ArrayList<>(Collections.nCopies(world.size(), null));
   }
@@ -25,10 +28,9 @@ final class RankThreads<R extends @Nullable Object> {
     List<Thread> threads = new ArrayList<>();
     List<Group> groups = new ArrayList<>();
     try {
-      int share = Math.max(1, Runtime.getRuntime().availableProcessors() / world.size());
       // All ranks join before one runs, so that none waits for a rank that could not be made.
       for (int rank = 0; rank < world.size(); rank++) {
-        Device device = Device.cpu(CpuOptions.defaults().withThreads(share));
+        Device device = devices.apply(rank);
         try {
           groups.add(world.join(rank, device));
         } catch (RuntimeException | Error e) {

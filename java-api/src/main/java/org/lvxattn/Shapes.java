@@ -55,6 +55,21 @@ final class Shapes {
     return strides;
   }
 
+  /** Whether elements lie side by side in row-major order. */
+  static boolean isCompact(long[] shape, long[] strides) {
+    long expected = 1;
+    for (int i = shape.length - 1; i >= 0; i--) {
+      if (shape[i] == 0) {
+        return true;
+      }
+      if (shape[i] != 1 && strides[i] != expected) {
+        return false;
+      }
+      expected *= shape[i];
+    }
+    return true;
+  }
+
   /**
    * The strides by which the same elements, in the same order, have another shape; null where no
    * strides do. Both shapes have the same number of elements.

@@ -9,6 +9,9 @@ import org.lvxattn.bindings.generated.lvx_statistics;
  * overwrites what the last one left. Not thread-safe.
  *
  * <p>Bytes and messages are payload; headers and handshakes are the control counts.
+ *
+ * <p>Seconds are those of the calling thread. A GPU computes behind it: what the thread counts as
+ * computing there is the ordering of work, and what it waits for may be computation.
  */
 public final class Statistics {
   private long bytesSent;

@@ -23,7 +23,7 @@ public enum Status {
   PEER_MISMATCH,
   /** An optional native library could not be loaded. */
   MISSING_LIBRARY,
-  /** The device failed; close it. */
+  /** The device failed; close it. A GPU is lost to the whole process. */
   DEVICE_ERROR,
   /** A fault of this library. */
   INTERNAL;

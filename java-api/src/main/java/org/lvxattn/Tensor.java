@@ -18,6 +18,10 @@ import org.lvxattn.bindings.generated.Lvx;
  * row-major order.
  *
  * <p>The struct that native calls read is made once, with the tensor, so calls marshal nothing.
+ *
+ * <p>Memory of a GPU ({@link Device#cuda}) is no memory of the host: {@link #segment} is a mere
+ * address there. Arrays go to and from it by {@link #copyFrom(float[])} and {@link #toFloats} and
+ * their like, which wait; {@link HostView} shows it as the host's.
  */
 public final class Tensor implements AutoCloseable {
   private final Device device;
@@ -57,7 +61,7 @@ public final class Tensor implements AutoCloseable {
     this.parent = parent;
     this.wrapped = parent != null ? parent.wrapped : origin == TensorResource.Origin.WRAPPED;
     this.resource = new TensorResource(device.resource(), origin, buffer);
-    MemorySegment struct = Descriptors.fill(resource.slot(), data, dtype, shape, strides);
+    MemorySegment struct = Descriptors.fill(resource.slot(), device, data, dtype, shape, strides);
     // A native call then keeps the caller's arena open until it returns.
     this.descriptor = wrapped ? Pointers.livingWith(struct, data) : struct;
     resource.watch(this);
@@ -87,7 +91,8 @@ public final class Tensor implements AutoCloseable {
       MemorySegment address = arena.allocate(ValueLayout.ADDRESS);
       NativeCalls.check(
           Lvx.lvx_buffer_allocate(device.handle(), Math.max(bytes, 1), buffer, address));
-      MemorySegment data = Pointers.sized(address.get(ValueLayout.ADDRESS, 0), bytes);
+      MemorySegment pointer = address.get(ValueLayout.ADDRESS, 0);
+      MemorySegment data = device.hasHostMemory() ? Pointers.sized(pointer, bytes) : pointer;
       return new Tensor(
           device,
           dtype,
@@ -107,14 +112,16 @@ public final class Tensor implements AutoCloseable {
    *
    * @param device a device that can use the memory
    * @param segment native memory that begins with the first element, aligned to the dtype; if it is
-   *     read-only, so is the tensor
+   *     read-only, so is the tensor. On a GPU: a zero-length segment whose address is memory of
+   *     that GPU, for instance of a tensor of another framework, which stays as large as the shape
+   *     says
    * @param dtype type of the elements
    * @param shape extents, each 0 or more; at most 8
    * @param strides distance between neighbours along each dimension, each 0 or more; null for
    *     compact row-major order
    * @throws NullPointerException if an argument other than strides is null
    * @throws IllegalArgumentException if the segment lies on the heap, is too small or not aligned,
-   *     or if shape or strides are wrong
+   *     is the host's and the device a GPU, or if shape or strides are wrong
    * @throws IllegalStateException if the device or the segment's arena was closed
    * @throws WrongThreadException if another thread owns the device, or the segment is confined to
    *     another thread
@@ -146,7 +153,12 @@ public final class Tensor implements AutoCloseable {
       }
     }
     long bytes = Shapes.extentBytes(extents, distances, dtype);
-    if (segment.byteSize() < bytes) {
+    boolean external = !device.hasHostMemory();
+    if (external && bytes > 0) {
+      requireMemoryOf(device, segment);
+    }
+    // The size of foreign memory is its owner's word.
+    if (segment.byteSize() < bytes && !(external && segment.byteSize() == 0)) {
       throw new IllegalArgumentException(
           "segment has "
               + segment.byteSize()
@@ -168,6 +180,20 @@ public final class Tensor implements AutoCloseable {
     }
     return new Tensor(
         device, dtype, extents, distances, segment, TensorResource.Origin.WRAPPED, null, 0);
+  }
+
+  private static void requireMemoryOf(Device device, MemorySegment segment) {
+    try {
+      NativeCalls.check(Lvx.lvx_device_check_address(device.handle(), segment));
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(
+          "segment: "
+              + e.getMessage()
+              + "; Device.cuda computes with memory of its GPU alone: allocate a tensor there and"
+              + " copy into it by copyFrom",
+          e);
+    }
+    Reachability.keep(device);
   }
 
   /** Type of the elements. */
@@ -220,6 +246,9 @@ public final class Tensor implements AutoCloseable {
    * the tensor is closed. For one that wraps a segment: that segment. For a view: the same from the
    * view's first element on. Reads and writes through it are not ordered against other threads.
    *
+   * <p>On a GPU its length is zero: an address for native code, which Java cannot read or write;
+   * every attempt is an {@link IndexOutOfBoundsException}. {@link HostView} has the numbers.
+   *
    * @throws IllegalStateException if the tensor was closed
    * @throws WrongThreadException if another thread owns the device
    */
@@ -227,7 +256,8 @@ public final class Tensor implements AutoCloseable {
     requireUsable("tensor");
     if (exposed == null) {
       if (parent != null) {
-        exposed = parent.segment().asSlice(data.address() - parent.data.address());
+        long offset = data.address() - parent.data.address();
+        exposed = Pointers.behind(parent.segment(), offset);
       } else {
         exposed = wrapped ? data : resource.expose(data);
       }
@@ -359,9 +389,7 @@ public final class Tensor implements AutoCloseable {
    */
   public Tensor copyFrom(float[] source) {
     requireTarget(Arguments.present(source, "source").length, true);
-    Elements.store(data, dtype, shape, strides, source);
-    Reachability.keep(this);
-    return this;
+    return write(memory -> Elements.store(memory, dtype, shape, strides, source));
   }
 
   /**
@@ -378,9 +406,7 @@ public final class Tensor implements AutoCloseable {
    */
   public Tensor copyFrom(double[] source) {
     requireTarget(Arguments.present(source, "source").length, true);
-    Elements.store(data, dtype, shape, strides, source);
-    Reachability.keep(this);
-    return this;
+    return write(memory -> Elements.store(memory, dtype, shape, strides, source));
   }
 
   /**
@@ -396,9 +422,142 @@ public final class Tensor implements AutoCloseable {
    */
   public Tensor copyFrom(int[] source) {
     requireTarget(Arguments.present(source, "source").length, false);
-    Elements.store(data, dtype, shape, strides, source);
+    return write(memory -> Elements.store(memory, dtype, shape, strides, source));
+  }
+
+  /**
+   * Fills the tensor from host memory, converting between floating-point dtypes, rounding to
+   * nearest even where the tensor's is narrower.
+   *
+   * @param source compact row-major elements, as many as the tensor has, aligned to their dtype
+   * @param sourceType their dtype
+   * @return this
+   * @throws NullPointerException if an argument is null
+   * @throws IllegalArgumentException if source has another size or is not aligned, or just one of
+   *     the dtypes is int32
+   * @throws UnsupportedOperationException if the tensor is read-only
+   * @throws IllegalStateException if the tensor or the segment's arena was closed
+   * @throws WrongThreadException if another thread owns the device, or the segment is confined to
+   *     another thread
+   */
+  public Tensor copyFrom(MemorySegment source, DType sourceType) {
+    Arguments.present(source, "source");
+    Arguments.present(sourceType, "sourceType");
+    requireWritable();
+    requireAccessible(source, "source");
+    requireConvertible(sourceType);
+    if (source.byteSize() != elements * sourceType.bytes()) {
+      throw new IllegalArgumentException(
+          "source has "
+              + source.byteSize()
+              + " bytes; "
+              + elements * sourceType.bytes()
+              + " were expected for shape "
+              + Arrays.toString(shape)
+              + " of "
+              + sourceType);
+    }
+    if (source.isNative() && source.address() % sourceType.bytes() != 0) {
+      throw new IllegalArgumentException(
+          "source is not aligned; an address that is a multiple of "
+              + sourceType.bytes()
+              + " was expected for "
+              + sourceType);
+    }
+    if (!device.hasHostMemory() && sourceType == dtype && source.isNative() && isCompact()) {
+      copyBytes(source, data, source.byteSize());
+      return this;
+    }
+    long[] compact = Shapes.rowMajorStrides(shape);
+    return write(
+        memory -> Elements.copy(source, sourceType, compact, memory, dtype, strides, shape));
+  }
+
+  /**
+   * Copies bytes of pinned memory into this tensor, ordered as the device's other work. On a GPU it
+   * returns before that is done: leave the memory alone until {@link Device#synchronize}.
+   *
+   * @param source of the same device
+   * @param offset of the first element's bytes in it
+   * @return this
+   * @throws NullPointerException if source is null
+   * @throws IllegalArgumentException if source is too small from there on or of another device, or
+   *     the tensor is not compact row-major
+   * @throws UnsupportedOperationException if the tensor is read-only
+   * @throws IllegalStateException if one of the two was closed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public Tensor copyFrom(PinnedMemory source, long offset) {
+    requireWritable();
+    beginCopy(pinned(source, offset, "source"), data);
+    return this;
+  }
+
+  /**
+   * Copies this tensor's bytes into pinned memory, ordered as the device's other work. On a GPU it
+   * returns before that is done: they are there after {@link Device#synchronize}.
+   *
+   * @param target of the same device
+   * @param offset where the first element's bytes go
+   * @throws NullPointerException if target is null
+   * @throws IllegalArgumentException if target is too small from there on or of another device, or
+   *     the tensor is not compact row-major
+   * @throws IllegalStateException if one of the two was closed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public void copyTo(PinnedMemory target, long offset) {
+    requireUsable("tensor");
+    beginCopy(data, pinned(target, offset, "target"));
+  }
+
+  private MemorySegment pinned(PinnedMemory memory, long offset, String name) {
+    Arguments.present(memory, name).requireUsable(device, name);
+    if (!isCompact()) {
+      throw new IllegalArgumentException(
+          "tensor: it has strides "
+              + Arrays.toString(strides)
+              + "; compact row-major order was expected");
+    }
+    long bytes = elements * dtype.bytes();
+    if (offset < 0 || offset > memory.bytes() - bytes) {
+      throw new IllegalArgumentException(
+          name
+              + " has "
+              + memory.bytes()
+              + " bytes, too few for "
+              + bytes
+              + " from offset "
+              + offset
+              + " on");
+    }
+    return memory.segment().asSlice(offset, bytes);
+  }
+
+  private void beginCopy(MemorySegment from, MemorySegment to) {
+    NativeCalls.check(
+        Lvx.lvx_device_copy_begin(device.handle(), from, to, elements * dtype.bytes()));
+    Reachability.keep(this);
+  }
+
+  private interface HostWork {
+    void on(MemorySegment memory);
+  }
+
+  /** Writes every element. */
+  private Tensor write(HostWork work) {
+    try (HostView view = HostView.writing(this)) {
+      work.on(view.segment());
+      view.commit();
+    }
     Reachability.keep(this);
     return this;
+  }
+
+  private void read(HostWork work) {
+    try (HostView view = HostView.reading(this)) {
+      work.on(view.segment());
+    }
+    Reachability.keep(this);
   }
 
   /**
@@ -423,14 +582,26 @@ public final class Tensor implements AutoCloseable {
               + Arrays.toString(shape)
               + " was expected");
     }
-    if (source.dtype.isFloating() != dtype.isFloating()) {
-      throw new IllegalArgumentException(
-          "source is " + source.dtype + ", which is not converted to " + dtype);
+    requireConvertible(source.dtype);
+    if (!TensorCopies.onDevice(source, this)) {
+      // Both are shown before anything is written: they may share memory.
+      try (HostView from = HostView.reading(source)) {
+        write(
+            memory ->
+                Elements.copy(
+                    from.segment(), source.dtype, source.strides, memory, dtype, strides, shape));
+      }
     }
-    Elements.copy(source.data, source.dtype, source.strides, data, dtype, strides, shape);
     Reachability.keep(source);
     Reachability.keep(this);
     return this;
+  }
+
+  private void requireConvertible(DType source) {
+    if (source.isFloating() != dtype.isFloating()) {
+      throw new IllegalArgumentException(
+          "source is " + source + ", which is not converted to " + dtype);
+    }
   }
 
   /**
@@ -442,8 +613,7 @@ public final class Tensor implements AutoCloseable {
    */
   public float[] toFloats() {
     float[] values = new float[requireSource(true)];
-    Elements.load(data, dtype, shape, strides, values);
-    Reachability.keep(this);
+    read(memory -> Elements.load(memory, dtype, shape, strides, values));
     return values;
   }
 
@@ -456,8 +626,7 @@ public final class Tensor implements AutoCloseable {
    */
   public double[] toDoubles() {
     double[] values = new double[requireSource(true)];
-    Elements.load(data, dtype, shape, strides, values);
-    Reachability.keep(this);
+    read(memory -> Elements.load(memory, dtype, shape, strides, values));
     return values;
   }
 
@@ -470,8 +639,7 @@ public final class Tensor implements AutoCloseable {
    */
   public int[] toInts() {
     int[] values = new int[requireSource(false)];
-    Elements.load(data, dtype, shape, strides, values);
-    Reachability.keep(this);
+    read(memory -> Elements.load(memory, dtype, shape, strides, values));
     return values;
   }
 
@@ -496,6 +664,29 @@ public final class Tensor implements AutoCloseable {
   /** Whether the memory is the caller's, and so is its lifetime. */
   boolean isWrapped() {
     return wrapped;
+  }
+
+  /** From the first element on; of no length on a GPU. */
+  MemorySegment data() {
+    return data;
+  }
+
+  /** Whether elements lie side by side in row-major order. */
+  boolean isCompact() {
+    return Shapes.isCompact(shape, strides);
+  }
+
+  /** Whether memory between the first and the last element is not this tensor's. */
+  boolean hasGaps() {
+    return Shapes.extentBytes(shape, strides, dtype) != elements * dtype.bytes();
+  }
+
+  /** Moves bytes to or from the device's memory, after what it was given, and waits. */
+  void copyBytes(MemorySegment from, MemorySegment to, long bytes) {
+    if (bytes > 0) {
+      NativeCalls.check(Lvx.lvx_device_copy(device.handle(), from, to, bytes));
+      Reachability.keep(this);
+    }
   }
 
   /** The same struct: a native call that is given it keeps this tensor's memory open, too. */
@@ -556,7 +747,7 @@ public final class Tensor implements AutoCloseable {
     }
   }
 
-  private void requireWritable() {
+  void requireWritable() {
     requireUsable("tensor");
     if (isReadOnly()) {
       throw new UnsupportedOperationException("tensor: it wraps a read-only segment");
@@ -606,7 +797,7 @@ public final class Tensor implements AutoCloseable {
         dtype,
         extents,
         distances,
-        data.asSlice(offset),
+        Pointers.behind(data, offset),
         TensorResource.Origin.VIEW,
         this,
         0);

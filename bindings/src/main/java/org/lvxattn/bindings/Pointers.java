@@ -16,6 +16,14 @@ public final class Pointers {
     return address.reinterpret(bytes);
   }
 
+  /** The memory from an offset on; of an address without a size, the address there. */
+  public static MemorySegment behind(MemorySegment memory, long offset) {
+    if (memory.byteSize() > 0 || offset == 0) {
+      return memory.asSlice(offset);
+    }
+    return livingWith(MemorySegment.ofAddress(memory.address() + offset), memory);
+  }
+
   /** The same memory, accessible until the arena is closed. */
   public static MemorySegment within(MemorySegment memory, Arena arena) {
     return memory.reinterpret(arena, null);

@@ -4,12 +4,19 @@ package org.lvxattn.cli;
 import java.util.List;
 import org.lvxattn.DType;
 import org.lvxattn.cli.workload.AttentionShape;
+import org.lvxattn.cli.workload.DeviceChoice;
 import org.lvxattn.cli.workload.Model;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
 /** The words that options take. */
 final class Choices {
+  /** What {@code --device} says, wherever it is an option. */
+  static final String DEVICE =
+      "What computes: cpu (default), cuda, or cuda:i for another GPU than the first.";
+
+  private static final List<String> GROUPS = List.of("local", "gloo", "mpi", "nccl");
+
   private Choices() {}
 
   /** A floating-point dtype by its lower-case name. */
@@ -54,27 +61,23 @@ final class Choices {
   static final class GroupWord implements ITypeConverter<String> {
     @Override
     public String convert(String word) {
-      return oneOf("group", List.of("local", "gloo", "mpi", "nccl"), List.of(), word);
+      if (GROUPS.contains(word)) {
+        return word;
+      }
+      throw new TypeConversionException(
+          "unknown group '" + word + "', expected " + String.join(" or ", GROUPS));
     }
   }
 
   /** What computes. */
-  static final class DeviceWord implements ITypeConverter<String> {
+  static final class DeviceWord implements ITypeConverter<DeviceChoice> {
     @Override
-    public String convert(String word) {
-      return oneOf("device", List.of("cpu"), List.of("cuda"), word);
+    public DeviceChoice convert(String word) {
+      try {
+        return DeviceChoice.parse(word);
+      } catch (IllegalArgumentException e) {
+        throw new TypeConversionException(e.getMessage());
+      }
     }
-  }
-
-  private static String oneOf(
-      String option, List<String> there, List<String> planned, String word) {
-    if (there.contains(word)) {
-      return word;
-    }
-    String problem =
-        planned.contains(word)
-            ? option + " " + word + " is not part of this version"
-            : "unknown " + option + " '" + word + "'";
-    throw new TypeConversionException(problem + ", expected " + String.join(" or ", there));
   }
 }

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.Device;
+import org.lvxattn.GpuProperties;
 import org.lvxattn.Group;
 import org.lvxattn.LvxException;
 import org.lvxattn.NativeInfo;
@@ -31,8 +32,6 @@ final class Examination {
       items.add(tool(tool, "needed only to build from source; install it by your package manager"));
     }
     items.add(tool("nvcc", "needed only to build CUDA kernels; part of NVIDIA's CUDA Toolkit"));
-    items.add(
-        new Item("cuda", Status.ABSENT, "not part of this version, which computes on the CPU", ""));
     return items;
   }
 
@@ -65,6 +64,7 @@ final class Examination {
               library.version() + ", ABI " + library.abiVersion() + ", " + library.file()));
       items.add(cache(library.file()));
       items.add(cpu());
+      items.add(cuda());
       items.add(engine("gloo", Group.Kind.GLOO));
       items.add(engine("mpi", Group.Kind.MPI));
       items.add(engine("nccl", Group.Kind.NCCL));
@@ -98,6 +98,46 @@ final class Examination {
               + " threads, Java heap up to "
               + Units.bytes(Runtime.getRuntime().maxMemory()));
     }
+  }
+
+  /** Neither is a GPU that is not there: what is missing is the message's first words. */
+  private static Item cuda() {
+    try (Device device = Device.cuda(0)) {
+      GpuProperties gpu = device.gpu().orElseThrow();
+      return Item.ok(
+          "cuda",
+          device.name()
+              + ", compute capability "
+              + gpu.computeMajor()
+              + "."
+              + gpu.computeMinor()
+              + ", "
+              + gpu.multiprocessors()
+              + " multiprocessors, "
+              + Units.bytes(gpu.memoryFree())
+              + " of "
+              + Units.bytes(gpu.memoryTotal())
+              + " free");
+    } catch (LvxException e) {
+      String message = String.valueOf(e.getMessage());
+      return new Item(
+          "cuda",
+          e.status() == org.lvxattn.Status.MISSING_LIBRARY ? Status.ABSENT : Status.FAILED,
+          message,
+          "needed only for --device cuda: " + remedy(message));
+    }
+  }
+
+  private static String remedy(String message) {
+    if (message.contains("this build has no")) {
+      return "./lvx build --cuda, where NVIDIA's nvcc 12.8 or later is";
+    }
+    if (message.contains("driver")) {
+      return message.contains("finds no GPU")
+          ? "look for GPUs with nvidia-smi, and at CUDA_VISIBLE_DEVICES"
+          : "install NVIDIA's driver, or in a container start it with its GPUs";
+    }
+    return "see the message";
   }
 
   /** An engine that is not there is no fault: local ranks need none. */

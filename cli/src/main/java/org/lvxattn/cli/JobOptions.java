@@ -8,6 +8,7 @@ import org.lvxattn.DType;
 import org.lvxattn.GroupOptions;
 import org.lvxattn.Strategy;
 import org.lvxattn.cli.workload.AttentionShape;
+import org.lvxattn.cli.workload.DeviceChoice;
 import org.lvxattn.cli.workload.Inputs;
 import org.lvxattn.cli.workload.LocalRun;
 import org.lvxattn.cli.workload.VideoClip;
@@ -53,8 +54,8 @@ final class JobOptions {
       names = "--device",
       paramLabel = "D",
       converter = Choices.DeviceWord.class,
-      description = "What computes: cpu (default).")
-  String device = "cpu";
+      description = Choices.DEVICE)
+  DeviceChoice device = DeviceChoice.CPU;
 
   @Option(
       names = "--dtype",
@@ -127,6 +128,10 @@ final class JobOptions {
       throw new UsageException(
           "--intra and --inter emulate links between local ranks; not with --group " + group);
     }
+    if (emulated && !device.isCpu()) {
+      throw new UsageException(
+          "--intra and --inter emulate links between CPUs; not with --device " + device);
+    }
     return GroupOptions.defaults()
         .withVirtualTime(emulated && ranks >= Runtime.getRuntime().availableProcessors())
         .withRanksPerNode(links.ranksPerNode())
@@ -136,6 +141,7 @@ final class JobOptions {
   LocalRun localRun(Inputs inputs, Strategy strategy, int size) {
     return new LocalRun(
         inputs,
-        new LocalRun.Settings(dtype, strategy, size, groupOptions(), backward(), repeat, check()));
+        new LocalRun.Settings(
+            dtype, strategy, size, groupOptions(), device, backward(), repeat, check()));
   }
 }

@@ -3,12 +3,12 @@ package org.lvxattn.cli;
 
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.CpuOptions;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
 import org.lvxattn.cli.output.Json;
 import org.lvxattn.cli.output.Progress;
 import org.lvxattn.cli.workload.AttentionShape;
+import org.lvxattn.cli.workload.DeviceChoice;
 import org.lvxattn.cli.workload.Inputs;
 import org.lvxattn.cli.workload.KernelTiming;
 import picocli.CommandLine.Command;
@@ -51,8 +51,8 @@ final class KernelCommand implements Callable<Integer> {
       names = "--device",
       paramLabel = "D",
       converter = Choices.DeviceWord.class,
-      description = "What computes: cpu (default).")
-  private String deviceWord = "cpu";
+      description = Choices.DEVICE)
+  private DeviceChoice device = DeviceChoice.CPU;
 
   @Option(
       names = "--threads",
@@ -80,20 +80,22 @@ final class KernelCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     AttentionShape shape = pass == Pass.DECODE ? decodeShape() : sizes.resolve();
-    CpuOptions options = CpuOptions.defaults().withThreads(threads == null ? 0 : threads);
-    try (Device device = Device.cpu(options);
+    if (threads != null && !device.isCpu()) {
+      throw new UsageException("--threads are a CPU's; not with --device " + device);
+    }
+    try (Device opened = device.open(threads == null ? 0 : threads);
         Progress progress = Progress.of("lvx kernel", 1 + repeat)) {
       KernelTiming timing =
           KernelTiming.measure(
-              device,
+              opened,
               Inputs.random(shape, seed),
               dtype,
               pass == Pass.BACKWARD,
               repeat,
               progress::step);
       KernelReport report =
-          new KernelReport(shape, pass, dtype, deviceWord, device.threads(), timing);
-      System.out.print(json ? Json.write(report.toJson()) + "\n" : report.toText(device.name()));
+          new KernelReport(shape, pass, dtype, device.word(), opened.threads(), timing);
+      System.out.print(json ? Json.write(report.toJson()) + "\n" : report.toText(opened.name()));
     }
     return 0;
   }

@@ -23,7 +23,7 @@ import org.lvxattn.cli.output.Progress;
 import org.lvxattn.cli.workload.RelativeError;
 import org.lvxattn.cli.workload.Results;
 
-/** {@code lvx run --layers}: whole layers over local ranks, one policy after the other. */
+/** {@code lvx run --layers}: whole layers over local ranks, the policies in turns. */
 final class LayersJob {
   private static final double MIN_SCALE = 1.0 / 64;
 
@@ -44,22 +44,28 @@ final class LayersJob {
     double scale = scale(wanted);
     LayersRun.Settings settings = settings(wanted.scaled(scale));
     GroupOptions group = job.groupOptions();
-    List<LayersRun> runs = new ArrayList<>();
-    int steps = job.check() ? 1 : 0;
-    for (Policy policy : options.policies()) {
-      LayersRun run = new LayersRun(settings.with(policy), job.ranks, job.check());
-      runs.add(run);
-      steps += run.steps();
-    }
+    List<Policy> policies = options.policies();
+    List<List<LayersRun.Outcome>> outcomes = new ArrayList<>();
+    policies.forEach(policy -> outcomes.add(new ArrayList<>()));
+    int steps = (job.check() ? 1 : 0) + 2 * job.ranks * policies.size() * job.repeat;
     try (Progress progress = Progress.of("lvx run", steps)) {
       Results reference = job.check() ? reference(settings, progress) : null;
+      // In turns: a machine's speed moves while they run.
+      for (int round = 0; round < job.repeat; round++) {
+        for (int i = 0; i < policies.size(); i++) {
+          Policy policy = policies.get(i);
+          progress.doing(policy + ", " + job.ranks + " ranks");
+          boolean checked = job.check() && round == 0;
+          LayersRun run = new LayersRun(settings.with(policy), job.ranks, checked);
+          outcomes.get(i).add(run.run(group, progress::step));
+        }
+      }
       List<PolicyResult> results = new ArrayList<>();
-      for (int i = 0; i < runs.size(); i++) {
-        Policy policy = options.policies().get(i);
-        progress.doing(policy + ", " + job.ranks + " ranks");
-        LayersRun.Outcome outcome = runs.get(i).run(group, progress::step);
-        double flops = LayerFlops.of(settings).of(policy, job.backward());
-        results.add(new PolicyResult(policy, outcome, flops, errors(outcome.results(), reference)));
+      for (int i = 0; i < policies.size(); i++) {
+        List<LayersRun.Outcome> rounds = outcomes.get(i);
+        double flops = LayerFlops.of(settings).of(policies.get(i), job.backward());
+        Map<String, Double> errors = errors(rounds.getFirst().results(), reference);
+        results.add(new PolicyResult(policies.get(i), rounds, flops, errors));
       }
       return new LayersReport(job, strategy, settings, scale, results);
     }
@@ -100,8 +106,9 @@ final class LayersJob {
         Policy.KEEP,
         options.tileRows(),
         job.backward(),
-        job.repeat,
-        job.seed());
+        true,
+        job.seed(),
+        job.device);
   }
 
   /** On one rank, where nothing is sent or recomputed, in float64. */

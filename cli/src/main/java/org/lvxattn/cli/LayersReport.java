@@ -56,7 +56,7 @@ record LayersReport(
     json.put("strategy", strategy.name());
     json.put("ranks", job.ranks);
     json.put("group", job.group);
-    json.put("device", job.device);
+    json.put("device", job.device.word());
     json.put("dtype", settings.dtype().toString());
     json.put("pass", pass());
     json.put("shape", shape().toJson());
@@ -80,7 +80,7 @@ record LayersReport(
     json.put("plannedBytes", result.plannedBytes());
     PolicyResult keep = keep();
     if (keep != null) {
-      json.put("secondsOverKeep", result.outcome().seconds() / keep.outcome().seconds());
+      json.put("secondsOverKeep", result.secondsOver(keep));
       json.put("flopsOverKeep", result.flops() / keep.flops());
     }
     json.put("perRank", result.outcome().ranks().stream().map(LayerCost::toJson).toList());
@@ -156,7 +156,7 @@ record LayersReport(
       table.row(
           result.policy().name(),
           Units.seconds(result.outcome().seconds()),
-          keep == null ? "-" : ratio(result.outcome().seconds() / keep.outcome().seconds()),
+          keep == null ? "-" : ratio(result.secondsOver(keep)),
           keep == null ? "-" : ratio(result.flops() / keep.flops()),
           Units.bytes(result.bytesSent()),
           Units.bytes(result.peakBytes()),

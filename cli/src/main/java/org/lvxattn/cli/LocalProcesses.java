@@ -52,6 +52,7 @@ final class LocalProcesses {
     environment.put("RANK", String.valueOf(rank));
     environment.put("WORLD_SIZE", String.valueOf(ranks));
     environment.put("LOCAL_WORLD_SIZE", String.valueOf(ranks));
+    environment.put("LOCAL_RANK", String.valueOf(rank));
     environment.put("MASTER_ADDR", InetAddress.getLoopbackAddress().getHostAddress());
     environment.put("MASTER_PORT", String.valueOf(port));
     environment.put(CHILD, "1");
@@ -74,6 +75,23 @@ final class LocalProcesses {
     } catch (IOException | UncheckedIOException e) {
       System.err.println("rank " + rank + ": its output cannot be read: " + e.getMessage());
     }
+  }
+
+  /** Which of this machine's processes this is, as launchers count them; 0 where none says. */
+  static int localRank() {
+    for (String name :
+        List.of("LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID", "MPI_LOCALRANKID")) {
+      String value = System.getenv(name);
+      if (value != null) {
+        try {
+          return Integer.parseInt(value.trim());
+        } catch (NumberFormatException e) {
+          throw new UsageException(
+              "environment variable " + name + " is '" + value + "', expected a number");
+        }
+      }
+    }
+    return 0;
   }
 
   /** This JVM's own command, as far as it matters. */

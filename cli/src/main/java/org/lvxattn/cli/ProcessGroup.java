@@ -2,10 +2,10 @@
 package org.lvxattn.cli;
 
 import java.util.Locale;
-import org.lvxattn.CpuOptions;
 import org.lvxattn.Device;
 import org.lvxattn.Group;
 import org.lvxattn.GroupOptions;
+import org.lvxattn.cli.workload.DeviceChoice;
 
 /** This process's rank in a group of processes, and the device it computes with. */
 record ProcessGroup(Device device, Group group) implements AutoCloseable {
@@ -15,7 +15,11 @@ record ProcessGroup(Device device, Group group) implements AutoCloseable {
    *
    * @throws org.lvxattn.LvxException if they cannot be joined
    */
-  static boolean isToBeStarted(String engine) {
+  static boolean isToBeStarted(String engine, DeviceChoice device) {
+    if (!device.isCpu() && !engine.equals("nccl")) {
+      throw new UsageException(
+          "--group " + engine + " joins CPUs; --device " + device + " goes with local or nccl");
+    }
     if (engine.equals("mpi") || System.getenv("RANK") != null) {
       return false;
     }
@@ -28,17 +32,17 @@ record ProcessGroup(Device device, Group group) implements AutoCloseable {
   }
 
   /** Joins the group that this process was started for. */
-  static ProcessGroup join(String engine, GroupOptions options) {
+  static ProcessGroup join(String engine, DeviceChoice choice, GroupOptions options) {
     LocalProcesses.endWithParent();
-    Device cpu = Device.cpu(CpuOptions.defaults().withThreads(LocalProcesses.share()));
+    Device device = choice.ofProcess(LocalProcesses.localRank()).open(LocalProcesses.share());
     try {
       Group group =
           engine.equals("mpi")
-              ? Group.mpi(cpu, options)
-              : Group.fromEnvironment(cpu, kind(engine), options);
-      return new ProcessGroup(cpu, group);
+              ? Group.mpi(device, options)
+              : Group.fromEnvironment(device, kind(engine), options);
+      return new ProcessGroup(device, group);
     } catch (RuntimeException e) {
-      cpu.close();
+      device.close();
       throw e;
     }
   }

@@ -13,6 +13,7 @@ import org.lvxattn.cli.output.ChartFile;
 import org.lvxattn.cli.output.Json;
 import org.lvxattn.cli.output.Progress;
 import org.lvxattn.cli.training.TrainingRun;
+import org.lvxattn.cli.workload.DeviceChoice;
 import org.lvxattn.optim.Adam;
 import org.lvxattn.optim.Sgd;
 import org.lvxattn.optim.UpdateRule;
@@ -92,6 +93,13 @@ final class TrainDemoCommand implements Callable<Integer> {
   private Policy policy = Policy.RECOMPUTE_TILED;
 
   @Option(
+      names = "--device",
+      paramLabel = "D",
+      converter = Choices.DeviceWord.class,
+      description = Choices.DEVICE)
+  private DeviceChoice device = DeviceChoice.CPU;
+
+  @Option(
       names = "--dtype",
       paramLabel = "T",
       converter = Choices.Dtype.class,
@@ -152,7 +160,8 @@ final class TrainDemoCommand implements Callable<Integer> {
         TILE_ROWS,
         rule(),
         steps,
-        seed);
+        seed,
+        device);
   }
 
   private LayerSizes sizes() {

@@ -17,6 +17,7 @@ import org.lvxattn.cli.golden.GoldenCheck;
 import org.lvxattn.cli.golden.Ranks;
 import org.lvxattn.cli.output.Json;
 import org.lvxattn.cli.output.Progress;
+import org.lvxattn.cli.workload.DeviceChoice;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -76,8 +77,8 @@ final class VerifyCommand implements Callable<Integer> {
       names = "--device",
       paramLabel = "D",
       converter = Choices.DeviceWord.class,
-      description = "What computes: cpu (default).")
-  private String device = "cpu";
+      description = Choices.DEVICE)
+  private DeviceChoice device = DeviceChoice.CPU;
 
   @Option(
       names = "--dtype",
@@ -102,13 +103,14 @@ final class VerifyCommand implements Callable<Integer> {
     List<Strategy> strategies = strategies();
     List<Path> files = files();
     if (local) {
-      return judge(files, strategies, ranks.stream().map(Ranks::local).toList());
+      return judge(
+          files, strategies, ranks.stream().map(size -> Ranks.local(size, device)).toList());
     }
-    if (ProcessGroup.isToBeStarted(group)) {
+    if (ProcessGroup.isToBeStarted(group, device)) {
       return LocalProcesses.run(
           ranks.getFirst(), spec.root().commandLine().getParseResult().originalArgs());
     }
-    try (ProcessGroup process = ProcessGroup.join(group, GroupOptions.defaults())) {
+    try (ProcessGroup process = ProcessGroup.join(group, device, GroupOptions.defaults())) {
       Ranks joined = Ranks.of(process.group());
       if (process.group().rank() == 0) {
         return judge(files, strategies, List.of(joined));
@@ -141,7 +143,7 @@ final class VerifyCommand implements Callable<Integer> {
         }
       }
     }
-    VerifyReport report = new VerifyReport(group, device, results);
+    VerifyReport report = new VerifyReport(group, device.word(), results);
     System.out.print(json ? Json.write(report.toJson()) + "\n" : report.toText());
     return report.failed() == 0 ? 0 : 1;
   }

@@ -16,7 +16,8 @@ class DoctorCommandTest {
     assertThat(lvx.json()).containsEntry("ok", true);
     assertThat(lvx.objects("items"))
         .extracting(item -> item.get("name"))
-        .contains("java", "native-access", "native-library", "cache", "cpu", "cmake", "nccl");
+        .contains(
+            "java", "native-access", "native-library", "cache", "cpu", "cuda", "cmake", "nccl");
     assertThat(lvx.objects("items"))
         .allSatisfy(
             item -> assertThat(item).containsOnlyKeys("name", "status", "detail", "remedy"));

@@ -4,6 +4,7 @@ package org.lvxattn.io;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import org.lvxattn.HostView;
 import org.lvxattn.Tensor;
 
 /** The bytes of a tensor in row-major order, whatever its strides, a piece at a time. */
@@ -31,8 +32,20 @@ final class RowMajor {
       outer--;
       run *= shape[outer];
     }
-    MemorySegment data = tensor.segment();
-    long runBytes = run * width;
+    try (HostView view = HostView.reading(tensor)) {
+      forEachPiece(view.segment(), shape, strides, outer, width, run * width, sink);
+    }
+  }
+
+  private static void forEachPiece(
+      MemorySegment data,
+      long[] shape,
+      long[] strides,
+      int outer,
+      int width,
+      long runBytes,
+      Sink sink)
+      throws IOException {
     if (outer == 0 || runBytes >= PIECE_BYTES) {
       forEachRun(shape, strides, outer, at -> sink.accept(data.asSlice(at * width, runBytes)));
       return;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.io;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import org.lvxattn.DType;
@@ -62,7 +63,7 @@ public final class StoredTensor {
    * A read-only tensor over the mapped file itself: nothing is copied, and pages are read when they
    * are first used. It is usable until the file is closed, and is closed by the caller.
    *
-   * @param device a device that computes with host memory
+   * @param device a CPU device, which computes with host memory; {@link #load} serves others
    * @throws NullPointerException if device is null
    * @throws IllegalArgumentException if the library does not compute with the type, there are more
    *     than 8 dimensions, or the tensor is not aligned; {@link #load} takes that one
@@ -107,16 +108,21 @@ public final class StoredTensor {
    * @throws WrongThreadException if another thread owns target's device
    */
   public void copyTo(Tensor target) {
-    Device device = target.device();
+    if (!Arrays.equals(target.shape(), shape)) {
+      throw new IllegalArgumentException(
+          "target has shape "
+              + Arrays.toString(target.shape())
+              + "; "
+              + Arrays.toString(shape)
+              + " was expected");
+    }
     if (isAligned()) {
-      try (Tensor view = wrap(device)) {
-        target.copyFrom(view);
-      }
+      target.copyFrom(data, dtype());
       return;
     }
-    try (Tensor aligned = Tensor.allocate(device, dtype(), shape)) {
-      aligned.segment().copyFrom(data);
-      target.copyFrom(aligned);
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment aligned = arena.allocate(data.byteSize(), type.bytes());
+      target.copyFrom(aligned.copyFrom(data), dtype());
     }
   }
 

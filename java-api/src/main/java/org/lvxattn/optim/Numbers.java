@@ -5,18 +5,42 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import org.lvxattn.DType;
+import org.lvxattn.HostView;
 import org.lvxattn.Tensor;
 
-/** The elements of a float64 or float32 tensor, in the memory where they lie. */
-final class Numbers {
+/** The elements of a float64 or float32 tensor, in host memory: its own, or a GPU's copy there. */
+final class Numbers implements AutoCloseable {
+  private final HostView view;
   private final MemorySegment memory;
   private final boolean doubles;
   private final long count;
 
-  private Numbers(MemorySegment memory, boolean doubles, long count) {
-    this.memory = memory;
+  private Numbers(HostView view, boolean doubles, long count) {
+    this.view = view;
+    this.memory = view.segment();
     this.doubles = doubles;
     this.count = count;
+  }
+
+  /** Numbers of a tensor that {@link #requireFitting} takes, which are read. */
+  static Numbers reading(Tensor tensor) {
+    return new Numbers(
+        HostView.reading(tensor), tensor.dtype() == DType.FLOAT64, tensor.elements());
+  }
+
+  /** Those that are written, too, and become the tensor's by {@link #commit}. */
+  static Numbers updating(Tensor tensor) {
+    return new Numbers(
+        HostView.updating(tensor), tensor.dtype() == DType.FLOAT64, tensor.elements());
+  }
+
+  void commit() {
+    view.commit();
+  }
+
+  @Override
+  public void close() {
+    view.close();
   }
 
   /**
@@ -24,7 +48,7 @@ final class Numbers {
    * @throws IllegalArgumentException if it has another dtype, or its elements do not lie side by
    *     side
    */
-  static Numbers of(Tensor tensor, String what) {
+  static void requireFitting(Tensor tensor, String what) {
     if (tensor.dtype() != DType.FLOAT64 && tensor.dtype() != DType.FLOAT32) {
       throw new IllegalArgumentException(
           what
@@ -42,7 +66,6 @@ final class Numbers {
               + Arrays.toString(tensor.strides())
               + "; compact row-major order was expected");
     }
-    return new Numbers(tensor.segment(), tensor.dtype() == DType.FLOAT64, tensor.elements());
   }
 
   private static boolean isCompact(long[] shape, long[] strides) {

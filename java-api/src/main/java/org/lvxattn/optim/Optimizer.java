@@ -10,7 +10,8 @@ import java.util.Objects;
 import org.lvxattn.Tensor;
 
 /**
- * Updates named parameters in place by their gradients, on the host, in plain Java.
+ * Updates named parameters in place by their gradients, on the host, in plain Java: those of a GPU
+ * travel there and back.
  *
  * <p>Over several ranks each rank has its own optimiser of its own copy of the parameters. Sum the
  * gradients over the ranks first, so that all ranks have the same: the copies then stay equal to
@@ -56,7 +57,7 @@ public final class Optimizer implements AutoCloseable {
   }
 
   private static void requireUsable(String name, Tensor parameter) {
-    Numbers.of(parameter, "parameter \"" + name + "\"");
+    Numbers.requireFitting(parameter, "parameter \"" + name + "\"");
     if (parameter.isReadOnly()) {
       throw new IllegalArgumentException(
           "parameter \""
@@ -135,25 +136,36 @@ public final class Optimizer implements AutoCloseable {
               + parameter
               + " was expected");
     }
-    Numbers.of(gradient, "gradient \"" + name + "\"");
-    Numbers.of(parameter, "parameter \"" + name + "\"");
+    Numbers.requireFitting(gradient, "gradient \"" + name + "\"");
+    Numbers.requireFitting(parameter, "parameter \"" + name + "\"");
   }
 
   private void update(String name, Tensor gradient, double rate) {
-    Numbers p = Numbers.of(Objects.requireNonNull(parameters.get(name)), name);
-    Numbers g = Numbers.of(gradient, name);
-    switch (rule) {
-      case Sgd sgd when sgd.momentum() == 0 -> sgd.update(p, g, rate);
-      case Sgd sgd -> sgd.update(p, g, remembered(name, MOMENTUM), rate);
-      case Adam adam ->
-          adam.update(
-              p, g, remembered(name, FIRST_MOMENT), remembered(name, SECOND_MOMENT), steps, rate);
+    try (Numbers p = Numbers.updating(Objects.requireNonNull(parameters.get(name)));
+        Numbers g = Numbers.reading(gradient)) {
+      switch (rule) {
+        case Sgd sgd when sgd.momentum() == 0 -> sgd.update(p, g, rate);
+        case Sgd sgd -> {
+          try (Numbers momentum = remembered(name, MOMENTUM)) {
+            sgd.update(p, g, momentum, rate);
+            momentum.commit();
+          }
+        }
+        case Adam adam -> {
+          try (Numbers first = remembered(name, FIRST_MOMENT);
+              Numbers second = remembered(name, SECOND_MOMENT)) {
+            adam.update(p, g, first, second, steps, rate);
+            first.commit();
+            second.commit();
+          }
+        }
+      }
+      p.commit();
     }
   }
 
   private Numbers remembered(String name, String part) {
-    String key = name + '.' + part;
-    return Numbers.of(Objects.requireNonNull(state.get(key)), key);
+    return Numbers.updating(Objects.requireNonNull(state.get(name + '.' + part)));
   }
 
   /** Steps that were made. */

@@ -14,6 +14,7 @@ final class Ranks {
     LocalWorld.run(
         size,
         options,
+        TestDevice.forRanks(size),
         group -> {
           task.accept(group);
           return group.rank();

@@ -343,6 +343,24 @@ public class Lvx extends Lvx$shared {
     public static int LVX_CUDA() {
         return LVX_CUDA;
     }
+    private static final int LVX_CUDA_HOST = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_device_kind.LVX_CUDA_HOST = 3
+     * }
+     */
+    public static int LVX_CUDA_HOST() {
+        return LVX_CUDA_HOST;
+    }
+    private static final int LVX_CUDA_MANAGED = (int)13L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_device_kind.LVX_CUDA_MANAGED = 13
+     * }
+     */
+    public static int LVX_CUDA_MANAGED() {
+        return LVX_CUDA_MANAGED;
+    }
     private static final int LVX_INT = (int)0L;
     /**
      * {@snippet lang=c :
@@ -648,6 +666,130 @@ public class Lvx extends Lvx$shared {
                 traceDowncall("lvx_device_copy", device, from, to, bytes);
             }
             return (int)mh$.invokeExact(device, from, to, bytes);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_device_copy_begin {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER,
+            Lvx.C_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_device_copy_begin");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_device_copy_begin(lvx_device device, const void *from, void *to, uint64_t bytes)
+     * }
+     */
+    public static FunctionDescriptor lvx_device_copy_begin$descriptor() {
+        return lvx_device_copy_begin.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_device_copy_begin(lvx_device device, const void *from, void *to, uint64_t bytes)
+     * }
+     */
+    public static MethodHandle lvx_device_copy_begin$handle() {
+        return lvx_device_copy_begin.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_device_copy_begin(lvx_device device, const void *from, void *to, uint64_t bytes)
+     * }
+     */
+    public static MemorySegment lvx_device_copy_begin$address() {
+        return lvx_device_copy_begin.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_device_copy_begin(lvx_device device, const void *from, void *to, uint64_t bytes)
+     * }
+     */
+    public static int lvx_device_copy_begin(long device, MemorySegment from, MemorySegment to, long bytes) {
+        var mh$ = lvx_device_copy_begin.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_device_copy_begin", device, from, to, bytes);
+            }
+            return (int)mh$.invokeExact(device, from, to, bytes);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_device_check_address {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_device_check_address");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_device_check_address(lvx_device device, const void *data)
+     * }
+     */
+    public static FunctionDescriptor lvx_device_check_address$descriptor() {
+        return lvx_device_check_address.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_device_check_address(lvx_device device, const void *data)
+     * }
+     */
+    public static MethodHandle lvx_device_check_address$handle() {
+        return lvx_device_check_address.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_device_check_address(lvx_device device, const void *data)
+     * }
+     */
+    public static MemorySegment lvx_device_check_address$address() {
+        return lvx_device_check_address.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_device_check_address(lvx_device device, const void *data)
+     * }
+     */
+    public static int lvx_device_check_address(long device, MemorySegment data) {
+        var mh$ = lvx_device_check_address.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_device_check_address", device, data);
+            }
+            return (int)mh$.invokeExact(device, data);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -962,6 +1104,69 @@ public class Lvx extends Lvx$shared {
         }
     }
 
+    private static class lvx_host_buffer_allocate {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_host_buffer_allocate");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_host_buffer_allocate(lvx_device device, uint64_t bytes, lvx_buffer *buffer, void **data)
+     * }
+     */
+    public static FunctionDescriptor lvx_host_buffer_allocate$descriptor() {
+        return lvx_host_buffer_allocate.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_host_buffer_allocate(lvx_device device, uint64_t bytes, lvx_buffer *buffer, void **data)
+     * }
+     */
+    public static MethodHandle lvx_host_buffer_allocate$handle() {
+        return lvx_host_buffer_allocate.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_host_buffer_allocate(lvx_device device, uint64_t bytes, lvx_buffer *buffer, void **data)
+     * }
+     */
+    public static MemorySegment lvx_host_buffer_allocate$address() {
+        return lvx_host_buffer_allocate.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_host_buffer_allocate(lvx_device device, uint64_t bytes, lvx_buffer *buffer, void **data)
+     * }
+     */
+    public static int lvx_host_buffer_allocate(long device, long bytes, MemorySegment buffer, MemorySegment data) {
+        var mh$ = lvx_host_buffer_allocate.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_host_buffer_allocate", device, bytes, buffer, data);
+            }
+            return (int)mh$.invokeExact(device, bytes, buffer, data);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class lvx_buffer_free {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             Lvx.C_INT,
@@ -1015,6 +1220,68 @@ public class Lvx extends Lvx$shared {
                 traceDowncall("lvx_buffer_free", buffer);
             }
             return (int)mh$.invokeExact(buffer);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_tensor_copy {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_tensor_copy");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_tensor_copy(lvx_device device, const lvx_tensor *from, const lvx_tensor *to)
+     * }
+     */
+    public static FunctionDescriptor lvx_tensor_copy$descriptor() {
+        return lvx_tensor_copy.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_tensor_copy(lvx_device device, const lvx_tensor *from, const lvx_tensor *to)
+     * }
+     */
+    public static MethodHandle lvx_tensor_copy$handle() {
+        return lvx_tensor_copy.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_tensor_copy(lvx_device device, const lvx_tensor *from, const lvx_tensor *to)
+     * }
+     */
+    public static MemorySegment lvx_tensor_copy$address() {
+        return lvx_tensor_copy.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_tensor_copy(lvx_device device, const lvx_tensor *from, const lvx_tensor *to)
+     * }
+     */
+    public static int lvx_tensor_copy(long device, MemorySegment from, MemorySegment to) {
+        var mh$ = lvx_tensor_copy.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_tensor_copy", device, from, to);
+            }
+            return (int)mh$.invokeExact(device, from, to);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

@@ -19,6 +19,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t ordinal;
  *     int32_t engine;
  *     uint64_t memory_budget;
+ *     void *stream;
  * }
  * }
  */
@@ -32,7 +33,8 @@ public class lvx_cuda_options {
         Lvx.C_LONG.withName("struct_size"),
         Lvx.C_INT.withName("ordinal"),
         Lvx.C_INT.withName("engine"),
-        Lvx.C_LONG.withName("memory_budget")
+        Lvx.C_LONG.withName("memory_budget"),
+        Lvx.C_POINTER.withName("stream")
     ).withName("lvx_cuda_options");
 
     /**
@@ -216,6 +218,50 @@ public class lvx_cuda_options {
      */
     public static void memory_budget(MemorySegment struct, long fieldValue) {
         struct.set(memory_budget$LAYOUT, memory_budget$OFFSET, fieldValue);
+    }
+
+    private static final AddressLayout stream$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("stream"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * void *stream
+     * }
+     */
+    public static final AddressLayout stream$layout() {
+        return stream$LAYOUT;
+    }
+
+    private static final long stream$OFFSET = $LAYOUT.byteOffset(groupElement("stream"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * void *stream
+     * }
+     */
+    public static final long stream$offset() {
+        return stream$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * void *stream
+     * }
+     */
+    public static MemorySegment stream(MemorySegment struct) {
+        return struct.get(stream$LAYOUT, stream$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * void *stream
+     * }
+     */
+    public static void stream(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(stream$LAYOUT, stream$OFFSET, fieldValue);
     }
 
     /**

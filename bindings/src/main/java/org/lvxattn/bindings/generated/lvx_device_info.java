@@ -19,11 +19,16 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t kind;
  *     int32_t ordinal;
  *     int32_t threads;
- *     int32_t reserved;
+ *     int32_t multiprocessors;
  *     uint64_t bytes_in_use;
  *     uint64_t peak_bytes;
  *     uint64_t buffers;
  *     uint64_t groups;
+ *     uint64_t memory_budget;
+ *     uint64_t memory_total;
+ *     uint64_t memory_free;
+ *     int32_t compute_major;
+ *     int32_t compute_minor;
  *     char name[128];
  * }
  * }
@@ -39,11 +44,16 @@ public class lvx_device_info {
         Lvx.C_INT.withName("kind"),
         Lvx.C_INT.withName("ordinal"),
         Lvx.C_INT.withName("threads"),
-        Lvx.C_INT.withName("reserved"),
+        Lvx.C_INT.withName("multiprocessors"),
         Lvx.C_LONG.withName("bytes_in_use"),
         Lvx.C_LONG.withName("peak_bytes"),
         Lvx.C_LONG.withName("buffers"),
         Lvx.C_LONG.withName("groups"),
+        Lvx.C_LONG.withName("memory_budget"),
+        Lvx.C_LONG.withName("memory_total"),
+        Lvx.C_LONG.withName("memory_free"),
+        Lvx.C_INT.withName("compute_major"),
+        Lvx.C_INT.withName("compute_minor"),
         MemoryLayout.sequenceLayout(128, Lvx.C_CHAR).withName("name")
     ).withName("lvx_device_info");
 
@@ -230,48 +240,48 @@ public class lvx_device_info {
         struct.set(threads$LAYOUT, threads$OFFSET, fieldValue);
     }
 
-    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+    private static final OfInt multiprocessors$LAYOUT = (OfInt)$LAYOUT.select(groupElement("multiprocessors"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t multiprocessors
      * }
      */
-    public static final OfInt reserved$layout() {
-        return reserved$LAYOUT;
+    public static final OfInt multiprocessors$layout() {
+        return multiprocessors$LAYOUT;
     }
 
-    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+    private static final long multiprocessors$OFFSET = $LAYOUT.byteOffset(groupElement("multiprocessors"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t multiprocessors
      * }
      */
-    public static final long reserved$offset() {
-        return reserved$OFFSET;
+    public static final long multiprocessors$offset() {
+        return multiprocessors$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t multiprocessors
      * }
      */
-    public static int reserved(MemorySegment struct) {
-        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    public static int multiprocessors(MemorySegment struct) {
+        return struct.get(multiprocessors$LAYOUT, multiprocessors$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t multiprocessors
      * }
      */
-    public static void reserved(MemorySegment struct, int fieldValue) {
-        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
+    public static void multiprocessors(MemorySegment struct, int fieldValue) {
+        struct.set(multiprocessors$LAYOUT, multiprocessors$OFFSET, fieldValue);
     }
 
     private static final OfLong bytes_in_use$LAYOUT = (OfLong)$LAYOUT.select(groupElement("bytes_in_use"));
@@ -448,6 +458,226 @@ public class lvx_device_info {
      */
     public static void groups(MemorySegment struct, long fieldValue) {
         struct.set(groups$LAYOUT, groups$OFFSET, fieldValue);
+    }
+
+    private static final OfLong memory_budget$LAYOUT = (OfLong)$LAYOUT.select(groupElement("memory_budget"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * uint64_t memory_budget
+     * }
+     */
+    public static final OfLong memory_budget$layout() {
+        return memory_budget$LAYOUT;
+    }
+
+    private static final long memory_budget$OFFSET = $LAYOUT.byteOffset(groupElement("memory_budget"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * uint64_t memory_budget
+     * }
+     */
+    public static final long memory_budget$offset() {
+        return memory_budget$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * uint64_t memory_budget
+     * }
+     */
+    public static long memory_budget(MemorySegment struct) {
+        return struct.get(memory_budget$LAYOUT, memory_budget$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * uint64_t memory_budget
+     * }
+     */
+    public static void memory_budget(MemorySegment struct, long fieldValue) {
+        struct.set(memory_budget$LAYOUT, memory_budget$OFFSET, fieldValue);
+    }
+
+    private static final OfLong memory_total$LAYOUT = (OfLong)$LAYOUT.select(groupElement("memory_total"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * uint64_t memory_total
+     * }
+     */
+    public static final OfLong memory_total$layout() {
+        return memory_total$LAYOUT;
+    }
+
+    private static final long memory_total$OFFSET = $LAYOUT.byteOffset(groupElement("memory_total"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * uint64_t memory_total
+     * }
+     */
+    public static final long memory_total$offset() {
+        return memory_total$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * uint64_t memory_total
+     * }
+     */
+    public static long memory_total(MemorySegment struct) {
+        return struct.get(memory_total$LAYOUT, memory_total$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * uint64_t memory_total
+     * }
+     */
+    public static void memory_total(MemorySegment struct, long fieldValue) {
+        struct.set(memory_total$LAYOUT, memory_total$OFFSET, fieldValue);
+    }
+
+    private static final OfLong memory_free$LAYOUT = (OfLong)$LAYOUT.select(groupElement("memory_free"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * uint64_t memory_free
+     * }
+     */
+    public static final OfLong memory_free$layout() {
+        return memory_free$LAYOUT;
+    }
+
+    private static final long memory_free$OFFSET = $LAYOUT.byteOffset(groupElement("memory_free"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * uint64_t memory_free
+     * }
+     */
+    public static final long memory_free$offset() {
+        return memory_free$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * uint64_t memory_free
+     * }
+     */
+    public static long memory_free(MemorySegment struct) {
+        return struct.get(memory_free$LAYOUT, memory_free$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * uint64_t memory_free
+     * }
+     */
+    public static void memory_free(MemorySegment struct, long fieldValue) {
+        struct.set(memory_free$LAYOUT, memory_free$OFFSET, fieldValue);
+    }
+
+    private static final OfInt compute_major$LAYOUT = (OfInt)$LAYOUT.select(groupElement("compute_major"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t compute_major
+     * }
+     */
+    public static final OfInt compute_major$layout() {
+        return compute_major$LAYOUT;
+    }
+
+    private static final long compute_major$OFFSET = $LAYOUT.byteOffset(groupElement("compute_major"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t compute_major
+     * }
+     */
+    public static final long compute_major$offset() {
+        return compute_major$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t compute_major
+     * }
+     */
+    public static int compute_major(MemorySegment struct) {
+        return struct.get(compute_major$LAYOUT, compute_major$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t compute_major
+     * }
+     */
+    public static void compute_major(MemorySegment struct, int fieldValue) {
+        struct.set(compute_major$LAYOUT, compute_major$OFFSET, fieldValue);
+    }
+
+    private static final OfInt compute_minor$LAYOUT = (OfInt)$LAYOUT.select(groupElement("compute_minor"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t compute_minor
+     * }
+     */
+    public static final OfInt compute_minor$layout() {
+        return compute_minor$LAYOUT;
+    }
+
+    private static final long compute_minor$OFFSET = $LAYOUT.byteOffset(groupElement("compute_minor"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t compute_minor
+     * }
+     */
+    public static final long compute_minor$offset() {
+        return compute_minor$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t compute_minor
+     * }
+     */
+    public static int compute_minor(MemorySegment struct) {
+        return struct.get(compute_minor$LAYOUT, compute_minor$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t compute_minor
+     * }
+     */
+    public static void compute_minor(MemorySegment struct, int fieldValue) {
+        struct.set(compute_minor$LAYOUT, compute_minor$OFFSET, fieldValue);
     }
 
     private static final SequenceLayout name$LAYOUT = (SequenceLayout)$LAYOUT.select(groupElement("name"));

@@ -3,8 +3,10 @@ package org.lvxattn.cli.golden;
 
 import java.util.List;
 import org.lvxattn.Group;
+import org.lvxattn.GroupOptions;
 import org.lvxattn.LocalWorld;
 import org.lvxattn.RankTask;
+import org.lvxattn.cli.workload.DeviceChoice;
 import org.lvxattn.cli.workload.Results;
 
 /** The ranks that compute a case together. */
@@ -27,8 +29,8 @@ public interface Ranks {
   List<Results> run(RankTask<Results> task);
 
   /** Threads of this process, in a new group for each task. */
-  static Ranks local(int size) {
-    return new Threads(size);
+  static Ranks local(int size, DeviceChoice device) {
+    return new Threads(size, device);
   }
 
   /** Processes, of which this is one. They make the same calls in the same order. */
@@ -37,13 +39,13 @@ public interface Ranks {
   }
 
   /** Threads are told what to do by one caller, who agrees with himself. */
-  record Threads(int size) implements Ranks {
+  record Threads(int size, DeviceChoice device) implements Ranks {
     @Override
     public void agree(String next) {}
 
     @Override
     public List<Results> run(RankTask<Results> task) {
-      return LocalWorld.run(size, task);
+      return LocalWorld.run(size, GroupOptions.defaults(), device.forRanks(size), task);
     }
   }
 }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.cli.layers;
 
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SequencedMap;
 import java.util.stream.DoubleStream;
 import org.jspecify.annotations.Nullable;
@@ -20,6 +19,7 @@ import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.VisualCheckpoint;
 import org.lvxattn.VisualCheckpoint.Policy;
+import org.lvxattn.cli.workload.DeviceChoice;
 import org.lvxattn.cli.workload.OpenTensors;
 import org.lvxattn.cli.workload.Results;
 import org.lvxattn.cli.workload.Rows;
@@ -35,7 +35,7 @@ public final class LayersRun {
    */
   public static final String WEIGHT = "weight ";
 
-  /** How to run; repeat counts the timed calls after one that is not timed. */
+  /** How to run; timed: a timed call follows the one that warms up. */
   public record Settings(
       LayerSizes sizes,
       int frames,
@@ -46,8 +46,9 @@ public final class LayersRun {
       Policy policy,
       int tileRows,
       boolean backward,
-      int repeat,
-      long seed) {
+      boolean timed,
+      long seed,
+      DeviceChoice device) {
     public BatchPlan plan(int ranks) {
       return new BatchPlan(1, frames, tokensPerFrame, textRows, ranks, false);
     }
@@ -64,11 +65,12 @@ public final class LayersRun {
           other,
           tileRows,
           backward,
-          repeat,
-          seed);
+          timed,
+          seed,
+          device);
     }
 
-    /** What results are compared with: nothing recomputed, in float64. */
+    /** What results are compared with: nothing recomputed, in float64 on the CPU. */
     public Settings reference() {
       return new Settings(
           sizes,
@@ -80,16 +82,17 @@ public final class LayersRun {
           Policy.KEEP,
           tileRows,
           backward,
-          0,
-          seed);
+          false,
+          seed,
+          DeviceChoice.CPU);
     }
   }
 
   /**
    * What came out.
    *
-   * @param seconds of the slowest rank, median over the repeats; NaN without repeats
-   * @param ranks costs of the repeat that took this long
+   * @param seconds of the slowest rank; NaN if nothing was timed
+   * @param ranks costs by rank; empty if nothing was timed
    * @param results whole tensors, if they were to be kept
    */
   public record Outcome(double seconds, List<LayerCost> ranks, @Nullable Results results) {}
@@ -106,7 +109,7 @@ public final class LayersRun {
 
   /** Calls of {@code step} by {@link #run}: one for each call of each rank. */
   public int steps() {
-    return (1 + settings.repeat()) * plan.ranks();
+    return (settings.timed() ? 2 : 1) * plan.ranks();
   }
 
   public Outcome run(GroupOptions options, Runnable step) {
@@ -116,6 +119,7 @@ public final class LayersRun {
           LocalWorld.run(
               plan.ranks(),
               options,
+              settings.device().forRanks(plan.ranks()),
               group -> {
                 Rank rank = new Rank(group);
                 rank.run(weights, step);
@@ -126,21 +130,10 @@ public final class LayersRun {
   }
 
   private Outcome outcome(List<Rank> ranks) {
-    List<List<LayerCost>> repeats = new ArrayList<>();
-    for (int repeat = 0; repeat < settings.repeat(); repeat++) {
-      List<LayerCost> costs = new ArrayList<>();
-      for (Rank rank : ranks) {
-        costs.add(rank.costs.get(repeat));
-      }
-      repeats.add(costs);
-    }
-    repeats.sort(Comparator.comparingDouble(LayersRun::slowest));
-    List<LayerCost> median = repeats.isEmpty() ? List.of() : repeats.get((repeats.size() - 1) / 2);
-    return new Outcome(slowest(median), median, keepResults ? gather(ranks) : null);
-  }
-
-  private static double slowest(List<LayerCost> costs) {
-    return costs.stream().mapToDouble(LayerCost::seconds).max().orElse(Double.NaN);
+    List<LayerCost> costs =
+        settings.timed() ? ranks.stream().map(Rank::timedCost).toList() : List.of();
+    double slowest = costs.stream().mapToDouble(LayerCost::seconds).max().orElse(Double.NaN);
+    return new Outcome(slowest, costs, keepResults ? gather(ranks) : null);
   }
 
   /** One rank's work, on its own thread. */
@@ -150,7 +143,7 @@ public final class LayersRun {
     private final int rank;
     private final RowShard text;
     private final VisualShard visual;
-    private final List<LayerCost> costs = new ArrayList<>();
+    private @Nullable LayerCost cost;
     private final Results shard = new Results();
     private long peakBytes;
 
@@ -174,7 +167,7 @@ public final class LayersRun {
         Tensor x = open.allocate(settings.dtype(), 1, text.rows(), sizes.hidden());
         fill(x, Rows.gaussian(settings.seed()), text.begin());
         Tensor d = open.allocate(settings.dtype(), x.shape());
-        for (int call = 0; call <= settings.repeat(); call++) {
+        for (int call = 0; call < (settings.timed() ? 2 : 1); call++) {
           gradients.clear();
           fill(d, Rows.gaussian(~settings.seed()), text.begin());
           long before = operations();
@@ -187,11 +180,12 @@ public final class LayersRun {
           if (settings.backward()) {
             stack.backward(d, gradients);
           }
+          device.synchronize();
           double seconds = (System.nanoTime() - begin) * 1e-9;
           stack.clear();
           peakBytes = call == 0 ? device.peakBytes() : peakBytes; // all calls are alike
           if (call > 0) {
-            costs.add(cost(seconds, bytesSince(before)));
+            cost = cost(seconds, bytesSince(before));
           } else if (keepResults && settings.backward()) {
             keep(d, features, gradients);
           }
@@ -226,6 +220,10 @@ public final class LayersRun {
           .filter(record -> record.sequence() > sequence)
           .mapToLong(FlightRecord::bytesSent)
           .sum();
+    }
+
+    LayerCost timedCost() {
+      return Objects.requireNonNull(cost, "nothing was timed");
     }
 
     private LayerCost cost(double seconds, long bytesSent) {

@@ -13,7 +13,9 @@ import org.lvxattn.Tensor;
 import org.lvxattn.cli.workload.OpenTensors;
 import org.lvxattn.model.Parameters;
 
-/** One copy of random weights for all ranks of this process, which only read them. */
+/**
+ * One copy of random weights for all ranks of this process, which only read them; one on each GPU.
+ */
 final class SharedWeights implements AutoCloseable {
   private static final long ALIGNMENT = 64;
 
@@ -46,8 +48,14 @@ final class SharedWeights implements AutoCloseable {
   Parameters on(OpenTensors open) {
     Map<String, Tensor> tensors = new LinkedHashMap<>();
     shapes.forEach(
-        (name, shape) ->
-            tensors.put(name, open.wrap(Objects.requireNonNull(memory.get(name)), dtype, shape)));
+        (name, shape) -> {
+          MemorySegment segment = Objects.requireNonNull(memory.get(name));
+          Tensor tensor =
+              open.device().kind() == Device.Kind.CPU
+                  ? open.wrap(segment, dtype, shape)
+                  : open.allocate(dtype, shape).copyFrom(segment, dtype);
+          tensors.put(name, tensor);
+        });
     return Parameters.of(tensors);
   }
 

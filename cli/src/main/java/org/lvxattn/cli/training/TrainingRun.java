@@ -8,6 +8,7 @@ import java.util.SequencedMap;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
 import org.lvxattn.Group;
+import org.lvxattn.GroupOptions;
 import org.lvxattn.LayerOperations;
 import org.lvxattn.LocalWorld;
 import org.lvxattn.Strategy;
@@ -19,6 +20,7 @@ import org.lvxattn.cli.layers.LayerSizes;
 import org.lvxattn.cli.layers.LayerStack;
 import org.lvxattn.cli.layers.RankLayers;
 import org.lvxattn.cli.layers.VisualShard;
+import org.lvxattn.cli.workload.DeviceChoice;
 import org.lvxattn.cli.workload.OpenTensors;
 import org.lvxattn.model.Gradients;
 import org.lvxattn.model.Parameters;
@@ -46,7 +48,8 @@ public final class TrainingRun {
       int tileRows,
       UpdateRule rule,
       int steps,
-      long seed) {}
+      long seed,
+      DeviceChoice device) {}
 
   /**
    * What came out.
@@ -76,7 +79,10 @@ public final class TrainingRun {
   public Outcome run(Runnable step) {
     List<Outcome> outcomes =
         LocalWorld.run(
-            plan.ranks(), group -> new Rank(group).train(group.rank() == 0 ? step : () -> {}));
+            plan.ranks(),
+            GroupOptions.defaults(),
+            settings.device().forRanks(plan.ranks()),
+            group -> new Rank(group).train(group.rank() == 0 ? step : () -> {}));
     return outcomes.getFirst();
   }
 

@@ -10,6 +10,7 @@ import org.lvxattn.Mask;
 import org.lvxattn.Probe;
 import org.lvxattn.Statistics;
 import org.lvxattn.Tensor;
+import org.lvxattn.UnsupportedRequestException;
 
 /**
  * Medians of one rank's attention and of its machine's own rates, measured in turns. A pass shorter
@@ -18,8 +19,9 @@ import org.lvxattn.Tensor;
  *
  * @param medianSeconds one pass
  * @param bytesTouched what the pass must read and write at least: its inputs and results, once
- * @param gemmGflops rate of a float32 matrix product on the same threads
- * @param readGigabytesPerSecond rate at which the same threads read memory
+ * @param gemmGflops rate of a float32 matrix product on the same threads; NaN: not known
+ * @param readGigabytesPerSecond rate at which the same threads read memory; on a GPU, that of a
+ *     copy within it, bytes read and bytes written together
  */
 public record KernelTiming(
     double medianSeconds, double bytesTouched, double gemmGflops, double readGigabytesPerSecond) {
@@ -79,11 +81,11 @@ public record KernelTiming(
                 attention.backwardInto(
                     group, q, k, v, Mask.none(), o, lse, dO, dq, dk, dv, null, statistics);
       }
-      repeated(pass, WARM_UP_SECONDS);
+      repeated(device, pass, WARM_UP_SECONDS);
       for (int round = -1; round < repeat; round++) {
-        double gemmSeconds = Probe.gemmSeconds(device, GEMM_SIZE);
+        double gemmSeconds = gemmSeconds(device);
         double readSeconds = Probe.readSeconds(device, READ_BYTES);
-        double passSeconds = repeated(pass, TURN_SECONDS);
+        double passSeconds = repeated(device, pass, TURN_SECONDS);
         if (round >= 0) {
           gemm[round] = gemmSeconds;
           read[round] = readSeconds;
@@ -97,13 +99,24 @@ public record KernelTiming(
         median(seconds), bytes, gemmFlops / median(gemm) * 1e-9, READ_BYTES / median(read) * 1e-9);
   }
 
+  /** NaN where the device does not tell. */
+  private static double gemmSeconds(Device device) {
+    try {
+      return Probe.gemmSeconds(device, GEMM_SIZE);
+    } catch (UnsupportedRequestException e) {
+      return Double.NaN;
+    }
+  }
+
   /** Seconds of one pass, over as many as take that long: one at least. */
-  private static double repeated(Runnable pass, double atLeast) {
+  private static double repeated(Device device, Runnable pass, double atLeast) {
+    device.synchronize();
     long begin = System.nanoTime();
     double seconds;
     long passes = 0;
     do {
       pass.run();
+      device.synchronize();
       passes++;
       seconds = (System.nanoTime() - begin) * 1e-9;
     } while (seconds < atLeast);

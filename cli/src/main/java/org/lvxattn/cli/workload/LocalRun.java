@@ -29,6 +29,7 @@ public final class LocalRun {
       Strategy strategy,
       int ranks,
       GroupOptions group,
+      DeviceChoice device,
       boolean backward,
       int repeat,
       boolean keepResults) {}
@@ -81,6 +82,7 @@ public final class LocalRun {
         LocalWorld.run(
             settings.ranks(),
             settings.group(),
+            settings.device().forRanks(settings.ranks()),
             group -> {
               Rank rank = new Rank(group.rank());
               rank.run(group, step);
@@ -185,6 +187,7 @@ public final class LocalRun {
           if (gradients != null) {
             gradients.compute(group, q, k, v, o, lse, backward);
           }
+          group.device().synchronize();
           double seconds =
               settings.group().virtualTime()
                   ? forward.totalSeconds() + backward.totalSeconds()

@@ -23,6 +23,10 @@ public final class OpenTensors implements AutoCloseable {
     return tensor;
   }
 
+  public Device device() {
+    return device;
+  }
+
   /** Describes row-major memory of the caller. */
   public Tensor wrap(MemorySegment memory, DType dtype, long... shape) {
     Tensor tensor = Tensor.wrap(device, memory, dtype, shape, null);

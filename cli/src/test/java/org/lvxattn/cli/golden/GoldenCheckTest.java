@@ -16,6 +16,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.lvxattn.DType;
 import org.lvxattn.Strategy;
 import org.lvxattn.cli.golden.CaseResult.Status;
+import org.lvxattn.cli.workload.DeviceChoice;
 import org.lvxattn.io.Safetensors;
 
 /** A check that could not fail would be worth nothing: every tensor is damaged once. */
@@ -67,7 +68,8 @@ class GoldenCheckTest {
   void noticesDamageInEveryTensor(String name, String tensor) throws IOException {
     Path original = Goldens.file(name);
     CaseResult right =
-        GoldenCheck.of(original, DType.FLOAT32).run(Strategy.QUERY_RING, Ranks.local(3));
+        GoldenCheck.of(original, DType.FLOAT32)
+            .run(Strategy.QUERY_RING, Ranks.local(3, DeviceChoice.CPU));
     assertThat(right.status()).as(right.reason()).isEqualTo(Status.PASSED);
     byte[] content = Files.readAllBytes(original);
     ByteBuffer numbers = numbers(original, tensor, content);
@@ -179,7 +181,7 @@ class GoldenCheckTest {
   void layersAreSkippedInHalfPrecision() {
     CaseResult result =
         GoldenCheck.of(Goldens.file("owl3_gated_decode"), DType.BFLOAT16)
-            .run(Strategy.QUERY_RING, Ranks.local(2));
+            .run(Strategy.QUERY_RING, Ranks.local(2, DeviceChoice.CPU));
     assertThat(result.status()).isEqualTo(Status.SKIPPED);
     assertThat(result.reason()).contains("bfloat16");
   }
@@ -189,7 +191,7 @@ class GoldenCheckTest {
   void halfPrecisionIsJudgedOnRoundedInputs(DType dtype, double rounding) {
     CaseResult result =
         GoldenCheck.of(Goldens.file("plain_gqa4_d128"), dtype)
-            .run(Strategy.QUERY_RING, Ranks.local(1));
+            .run(Strategy.QUERY_RING, Ranks.local(1, DeviceChoice.CPU));
     assertThat(result.status()).as(result.reason()).isEqualTo(Status.PASSED);
     assertThat(result.errors().get("o")).isLessThan(rounding);
     assertThat(result.errors().get("lse")).isLessThan(2e-6); // exact but for float32
@@ -197,7 +199,8 @@ class GoldenCheckTest {
 
   private CaseResult check(byte[] content) throws IOException {
     Path file = Files.write(folder.resolve("damaged.safetensors"), content);
-    return GoldenCheck.of(file, DType.FLOAT32).run(Strategy.QUERY_RING, Ranks.local(3));
+    return GoldenCheck.of(file, DType.FLOAT32)
+        .run(Strategy.QUERY_RING, Ranks.local(3, DeviceChoice.CPU));
   }
 
   /** A tensor's place in the content of a file. */

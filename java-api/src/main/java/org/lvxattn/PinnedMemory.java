@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import org.jspecify.annotations.Nullable;
+import org.lvxattn.bindings.Pointers;
+import org.lvxattn.bindings.generated.Lvx;
+
+/**
+ * Host memory that a GPU copies from and to by itself, while the program goes on: page-locked, so a
+ * scarce good. On a CPU it is ordinary memory. It does not count against the device's budget.
+ *
+ * <p>{@link Tensor#copyFrom(PinnedMemory, long)} and {@link Tensor#copyTo} use it; {@link
+ * Device#synchronize} says when they are done.
+ */
+public final class PinnedMemory implements AutoCloseable {
+  private final Device device;
+  private final Memory resource;
+  private final MemorySegment segment;
+  private boolean closed;
+
+  private PinnedMemory(Device device, Memory resource, MemorySegment segment) {
+    this.device = device;
+    this.resource = resource;
+    this.segment = segment;
+    resource.watch(this);
+  }
+
+  /** What is native of it. */
+  private static final class Memory extends Resource {
+    private final DeviceResource device;
+    private final long buffer;
+    private final Arena arena = Arena.ofShared();
+
+    Memory(DeviceResource device, long buffer) {
+      super("pinned buffer");
+      this.device = device;
+      this.buffer = buffer;
+      device.opened(this);
+    }
+
+    @Override
+    synchronized void release() {
+      if (arena.scope().isAlive()) {
+        // Refuses while some native call was given the segment; everything stays as it is then.
+        arena.close();
+      }
+      NativeCalls.check(Lvx.lvx_buffer_free(buffer));
+      device.closed(this);
+    }
+  }
+
+  /**
+   * Allocates it, filled with zeros and aligned to 64 bytes.
+   *
+   * @param device whose copies it serves
+   * @param bytes 1 or more
+   * @throws NullPointerException if device is null
+   * @throws IllegalArgumentException if bytes is less than 1
+   * @throws IllegalStateException if the device was closed
+   * @throws WrongThreadException if another thread owns the device
+   * @throws OutOfDeviceMemoryException if the host has no such memory left
+   */
+  public static PinnedMemory allocate(Device device, long bytes) {
+    Arguments.present(device, "device").requireUsable("device");
+    if (bytes < 1) {
+      throw new IllegalArgumentException("bytes is " + bytes + "; 1 or more was expected");
+    }
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment buffer = arena.allocate(ValueLayout.JAVA_LONG);
+      MemorySegment address = arena.allocate(ValueLayout.ADDRESS);
+      NativeCalls.check(Lvx.lvx_host_buffer_allocate(device.handle(), bytes, buffer, address));
+      Memory memory = new Memory(device.resource(), buffer.get(ValueLayout.JAVA_LONG, 0));
+      MemorySegment data = Pointers.sized(address.get(ValueLayout.ADDRESS, 0), bytes);
+      return new PinnedMemory(device, memory, Pointers.within(data, memory.arena));
+    }
+  }
+
+  /** Its size. */
+  public long bytes() {
+    return segment.byteSize();
+  }
+
+  /**
+   * The memory itself, accessible by any thread until this is closed.
+   *
+   * @throws IllegalStateException if this was closed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public MemorySegment segment() {
+    requireUsable(null, "memory");
+    return segment;
+  }
+
+  /**
+   * Gives it back, once copies that were begun are done; the segment becomes inaccessible.
+   *
+   * @throws IllegalStateException if this was closed already, or another thread is using the
+   *     segment in a native call
+   * @throws WrongThreadException if another thread owns the device
+   */
+  @Override
+  public void close() {
+    requireUsable(null, "memory");
+    resource.close();
+    closed = true;
+  }
+
+  void requireUsable(@Nullable Device expected, String name) {
+    device.requireUsable(name);
+    if (closed) {
+      throw new IllegalStateException(name + ": it was closed; open pinned memory was expected");
+    }
+    if (expected != null && !expected.equals(device)) {
+      throw new IllegalArgumentException(
+          name + " is of another device; that of the tensor was expected");
+    }
+  }
+
+  @Override
+  public String toString() {
+    return "PinnedMemory[" + bytes() + " bytes" + (closed ? ", closed]" : "]");
+  }
+}

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+// The CUDA runtime's functions for simulated GPUs, of which LVX_CUDA_STANDIN_GPUS says how many there are: 3 unless set.
+// A GPU whose kernel made a mistake is lost, as a real one: every later call for it says so.
+#include <cuda_runtime_api.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "device/cuda/host/simulator.h"
+#include "standin/cuda/gpu_memory.h"
+#include "standin/cuda/streams.h"
+
+using lvx::cuda::host::Fault;
+using lvx::test::GpuMemory;
+using lvx::test::GpuStream;
+using lvx::test::Recording;
+
+struct CUstream_st {
+  std::shared_ptr<GpuStream> stream;
+};
+struct CUevent_st {
+  std::shared_ptr<Recording> recording;
+};
+struct CUmemPoolHandle_st {
+  int gpu;
+};
+
+namespace {
+
+constexpr int kMostGpus = 8;
+
+thread_local int current_gpu = 0;
+
+struct Gpu {
+  cudaError_t lost = cudaSuccess;
+  std::string reason;
+  std::set<GpuStream*> streams;
+};
+
+class Machine final : public lvx::cuda::host::Runtime {
+ public:
+  Machine() { lvx::cuda::host::set_runtime(this); }
+
+  std::byte* find(const void* data, std::size_t bytes) override {
+    return memory.find(data, bytes, GpuStream::running());
+  }
+  void enqueue(void* stream, std::function<void()> kernel) override {
+    const std::lock_guard lock(mutex);
+    static_cast<cudaStream_t>(stream)->stream->put(std::move(kernel));
+  }
+
+  // Does some work, for what a call on this GPU returns.
+  template <typename Work>
+  cudaError_t call(int gpu, Work&& work) {
+    const std::lock_guard lock(mutex);
+    Gpu& mine = gpus[static_cast<std::size_t>(gpu)];
+    if (mine.lost != cudaSuccess) return mine.lost;
+    try {
+      return work();
+    } catch (const Fault& fault) {
+      mine.lost = std::strstr(fault.what(), "outside everything") != nullptr ? cudaErrorIllegalAddress
+                                                                             : cudaErrorLaunchFailure;
+      mine.reason = fault.what();
+      for (GpuStream* stream : mine.streams) stream->forget_all();
+      return mine.lost;
+    }
+  }
+
+  std::recursive_mutex mutex;
+  std::array<Gpu, kMostGpus> gpus;
+  GpuMemory memory;
+  std::map<const void*, std::size_t> pinned;
+};
+
+// Lives as long as the process: threads may end after it otherwise.
+Machine& machine() {
+  static auto* the_machine = new Machine();
+  return *the_machine;
+}
+
+int gpu_count() {
+  const char* count =
+      std::getenv("LVX_CUDA_STANDIN_GPUS");  // NOLINT(concurrency-mt-unsafe): nobody sets it meanwhile
+  return count == nullptr ? 3 : std::min(std::atoi(count), kMostGpus);
+}
+
+// Where either side of a copy lies.
+std::byte* side(const void* data, std::size_t bytes) {
+  if (!machine().memory.reserved(data)) return static_cast<std::byte*>(const_cast<void*>(data));
+  std::byte* found = machine().memory.find(data, bytes, GpuMemory::kNoGpu);
+  if (found == nullptr) throw Fault("a copy outside everything that was allocated");
+  return found;
+}
+
+GpuStream& of(cudaStream_t stream) { return *stream->stream; }
+
+cudaError_t wait_for(const Recording& recording) {
+  return machine().call(recording.stream->gpu(), [&] {
+    recording.stream->run(recording.position);
+    return cudaSuccess;
+  });
+}
+
+}  // namespace
+
+#define STANDIN_API extern "C" __attribute__((visibility("default")))
+
+// A stream of a caller of the library, who is no user of this runtime otherwise.
+STANDIN_API void* lvx_cuda_standin_stream(int gpu) {
+  current_gpu = gpu;
+  cudaStream_t stream = nullptr;
+  return cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking) == cudaSuccess ? stream : nullptr;
+}
+STANDIN_API int lvx_cuda_standin_wait(void* stream) {
+  return cudaStreamSynchronize(static_cast<cudaStream_t>(stream));
+}
+
+cudaError_t cudaGetLastError() { return cudaSuccess; }
+
+const char* cudaGetErrorName(cudaError_t error) {
+  switch (error) {
+    case cudaErrorIllegalAddress:
+      return "cudaErrorIllegalAddress";
+    case cudaErrorLaunchFailure:
+      return "cudaErrorLaunchFailure";
+    case cudaErrorMemoryAllocation:
+      return "cudaErrorMemoryAllocation";
+    case cudaErrorNoDevice:
+      return "cudaErrorNoDevice";
+    case cudaErrorInvalidValue:
+      return "cudaErrorInvalidValue";
+    default:
+      return "another cudaError";
+  }
+}
+
+const char* cudaGetErrorString(cudaError_t error) {
+  if (error == cudaErrorIllegalAddress || error == cudaErrorLaunchFailure) {
+    return machine().gpus[static_cast<std::size_t>(current_gpu)].reason.c_str();
+  }
+  return "of the stand-in for the CUDA runtime";
+}
+
+cudaError_t cudaDriverGetVersion(int* version) {
+  *version = CUDART_VERSION;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceCount(int* count) {
+  *count = gpu_count();
+  return *count == 0 ? cudaErrorNoDevice : cudaSuccess;
+}
+
+cudaError_t cudaSetDevice(int device) {
+  if (device < 0 || device >= gpu_count()) return cudaErrorInvalidDevice;
+  current_gpu = device;
+  return machine().call(device, [] { return cudaSuccess; });
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+  *properties = cudaDeviceProp{"simulated GPU", GpuMemory::kBytesOfEach, 9, 0, 4};
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemPoolCreate(cudaMemPool_t* pool, const cudaMemPoolProps* properties) {
+  *pool = new CUmemPoolHandle_st{properties->location.id};
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) { return cudaSuccess; }
+
+cudaError_t cudaMemPoolDestroy(cudaMemPool_t pool) {
+  delete pool;
+  return cudaSuccess;
+}
+
+cudaError_t cudaMallocFromPoolAsync(void** data, std::size_t bytes, cudaMemPool_t pool, cudaStream_t) {
+  return machine().call(pool->gpu, [&] {
+    *data = machine().memory.allocate(pool->gpu, bytes);
+    return *data == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
+  });
+}
+
+cudaError_t cudaFreeAsync(void* data, cudaStream_t stream) {
+  if (machine().memory.owner(data) == GpuMemory::kNoGpu) return cudaErrorInvalidValue;
+  machine().memory.retire(data);
+  const cudaError_t result = machine().call(of(stream).gpu(), [&] {
+    of(stream).put([data] { machine().memory.release(data); });
+    return cudaSuccess;
+  });
+  if (result != cudaSuccess) machine().memory.release(data);
+  return result;
+}
+
+cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
+  return machine().call(current_gpu, [&] {
+    *free = machine().memory.free_bytes(current_gpu);
+    *total = GpuMemory::kBytesOfEach;
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaHostAlloc(void** data, std::size_t bytes, unsigned) {
+  return machine().call(current_gpu, [&] {
+    *data = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
+    if (*data == nullptr) return cudaErrorMemoryAllocation;
+    machine().pinned[*data] = bytes;
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaFreeHost(void* data) {
+  const std::lock_guard lock(machine().mutex);
+  if (machine().pinned.erase(data) == 0) return cudaErrorInvalidValue;
+  std::free(data);
+  return cudaSuccess;
+}
+
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* data) {
+  return machine().call(current_gpu, [&] {
+    const int owner = machine().memory.owner(data);
+    attributes->device = owner;
+    attributes->type = owner != GpuMemory::kNoGpu         ? cudaMemoryTypeDevice
+                       : machine().pinned.count(data) > 0 ? cudaMemoryTypeHost
+                                                          : cudaMemoryTypeUnregistered;
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
+                            cudaStream_t stream) {
+  return machine().call(of(stream).gpu(), [&] {
+    of(stream).put([=] { std::memcpy(side(to, bytes), side(from, bytes), bytes); });
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaMemsetAsync(void* data, int value, std::size_t bytes, cudaStream_t stream) {
+  return machine().call(of(stream).gpu(), [&] {
+    of(stream).put([=] { std::memset(side(data, bytes), value, bytes); });
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  return machine().call(current_gpu, [&] {
+    *stream = new CUstream_st{std::make_shared<GpuStream>(current_gpu)};
+    machine().gpus[static_cast<std::size_t>(current_gpu)].streams.insert((*stream)->stream.get());
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  const cudaError_t result = cudaStreamSynchronize(stream);
+  const std::lock_guard lock(machine().mutex);
+  machine().gpus[static_cast<std::size_t>(of(stream).gpu())].streams.erase(stream->stream.get());
+  delete stream;
+  return result;
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  return machine().call(of(stream).gpu(), [&] {
+    of(stream).run_all();
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  return machine().call(of(stream).gpu(), [&] {
+    if (event->recording != nullptr) of(stream).put_wait(event->recording);
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  *event = new CUevent_st{};
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  delete event;
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  return machine().call(of(stream).gpu(), [&] {
+    event->recording = of(stream).record();
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  const std::lock_guard lock(machine().mutex);
+  Recording& recording = *event->recording;
+  if (recording.stream->done(recording.position)) return wait_for(recording);
+  if (!std::exchange(recording.asked, true)) return cudaErrorNotReady;
+  return wait_for(recording);
+}
+
+cudaError_t cudaEventSynchronize(cudaEvent_t event) { return wait_for(*event->recording); }
+
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end) {
+  const std::lock_guard lock(machine().mutex);
+  *milliseconds =
+      std::chrono::duration<float, std::milli>(end->recording->passed - begin->recording->passed).count();
+  return cudaSuccess;
+}
