@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DPRESET=release -DSTEPS=configure,build,pack,test [-DTESTS=ON|OFF] [-DCUDA=ON|OFF] [-DPACK_DIR=DIR] -P BuildPreset.cmake
+# cmake -DPRESET=release -DSTEPS=configure,build,pack,test [-DTESTS=ON|OFF] [-DCUDA=ON|OFF] [-DPACK_DIR=DIR]
+#   [-DLICENSE_DIR=DIR] -P BuildPreset.cmake
 #
 # The one way in which Maven and ./lvx drive the native build.
 
@@ -35,6 +36,9 @@ foreach(step IN LISTS steps)
     endif()
     if(DEFINED PACK_DIR)
       list(APPEND options -DLVX_PACK_DIR=${PACK_DIR})
+    endif()
+    if(DEFINED LICENSE_DIR)
+      list(APPEND options -DLVX_LICENSE_DIR=${LICENSE_DIR})
     endif()
     run("${CMAKE_COMMAND}" --preset "${PRESET}" ${options})
   elseif(step STREQUAL "build")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The target 'pack': the natives and what they need beyond the C library, with an index, in
-# ${LVX_PACK_DIR}/<os>-<arch>/. Runs again only when a library changed.
+# ${LVX_PACK_DIR}/<os>-<arch>/, and the licences of what others wrote of it in ${LVX_LICENSE_DIR}. Runs again only when a
+# library changed.
 
 string(TOLOWER "${CMAKE_SYSTEM_NAME}" lvx_os)
 string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" lvx_arch)
@@ -17,8 +18,10 @@ add_custom_command(
   OUTPUT "${lvx_pack}/natives.properties"
   COMMAND "${CMAKE_COMMAND}"
     "-DLIBRARIES=$<TARGET_FILE:lvx>" "-DPLUGINS=${lvx_plugin_files}" -DPACK=${lvx_pack} -DPLATFORM=${lvx_os}-${lvx_arch}
+    "-DARCHIVES=${OpenBLAS_LIBRARY}" -DLICENSES=${LVX_LICENSE_DIR}
     -P "${CMAKE_SOURCE_DIR}/../cmake/PackNatives.cmake"
   DEPENDS lvx ${lvx_plugins} "${CMAKE_SOURCE_DIR}/../cmake/PackNatives.cmake"
+    "${CMAKE_SOURCE_DIR}/../cmake/PackLicenses.cmake"
   COMMENT "Packing the natives of ${lvx_os}-${lvx_arch}"
   VERBATIM)
 add_custom_target(pack DEPENDS "${lvx_pack}/natives.properties")

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DLIBRARIES=a.so;b.so -DPLUGINS=c.so;d.so -DPACK=DIR -DPLATFORM=linux-x86_64 -P PackNatives.cmake
+# cmake -DLIBRARIES=a.so;b.so -DPLUGINS=c.so;d.so -DARCHIVES=e.a -DPACK=DIR -DPLATFORM=linux-x86_64 -DLICENSES=DIR
+#   -P PackNatives.cmake
 #
 # Copies the libraries and every shared library they need, except those of the C library, which
 # each Linux has. Plugins come alone: what they need is the machine's own. The index
 # natives.properties lists each file with its SHA-256; the loader verifies them, and the hash of
-# the index names its cache directory.
+# the index names its cache directory. Archives are those that the libraries contain; of them only the
+# licences are packed.
 
 cmake_minimum_required(VERSION 3.22)
 
@@ -29,3 +31,6 @@ foreach(file IN LISTS LIBRARIES PLUGINS needed)
   string(APPEND index "sha256.${name}=${hash}\n")
 endforeach()
 file(WRITE "${PACK}/natives.properties" "${index}")
+
+include("${CMAKE_CURRENT_LIST_DIR}/PackLicenses.cmake")
+pack_licenses("${LICENSES}" ${needed} ${ARCHIVES})

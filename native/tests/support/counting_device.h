@@ -4,72 +4,24 @@
 
 #include <memory>
 
-#include "device/device.h"
 #include "device/layers.h"
+#include "support/forwarding_device.h"
 
 namespace lvx::test {
 
-class CountingDevice final : public Device {
+class CountingDevice final : public ForwardingDevice {
  public:
-  explicit CountingDevice(std::unique_ptr<Device> device) : device_(std::move(device)), layers_(*device_) {}
+  explicit CountingDevice(std::unique_ptr<Device> device)
+      : ForwardingDevice(std::move(device)), layers_(ForwardingDevice::layers()) {}
 
   // Rows times outputs of all forward products since.
   std::int64_t projected() const { return layers_.projected; }
 
-  lvx_device_kind kind() const override { return device_->kind(); }
-  int ordinal() const override { return device_->ordinal(); }
-  int threads() const override { return device_->threads(); }
-  std::string name() const override { return device_->name(); }
-  std::byte* allocate(std::size_t bytes) override { return device_->allocate(bytes); }
-  void release(std::byte* data, std::size_t bytes) noexcept override { device_->release(data, bytes); }
-  std::size_t bytes_in_use() const override { return device_->bytes_in_use(); }
-  std::size_t peak_bytes() const override { return device_->peak_bytes(); }
-  void zero(std::byte* data, std::size_t bytes) override { device_->zero(data, bytes); }
-  std::size_t forward_scratch(const Problem& problem, DType dtype) const override {
-    return device_->forward_scratch(problem, dtype);
-  }
-  std::size_t backward_scratch(const Problem& problem, DType dtype) const override {
-    return device_->backward_scratch(problem, dtype);
-  }
-  void forward(const ForwardArguments& arguments, std::span<std::byte> scratch) override {
-    device_->forward(arguments, scratch);
-  }
-  void backward(const BackwardArguments& arguments, std::span<std::byte> scratch) override {
-    device_->backward(arguments, scratch);
-  }
-  void merge(const Problem& problem, const Partial& part, const Partial& into) override {
-    device_->merge(problem, part, into);
-  }
-  void delta(const Problem& problem, const Bshd& o, const Bshd& d_o, const Bhs& delta) override {
-    device_->delta(problem, o, d_o, delta);
-  }
-  void copy(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-            const Bshd& to) override {
-    device_->copy(batch, rows, heads, dim, from, to);
-  }
-  void copy(std::int64_t batch, std::int64_t heads, std::int64_t rows, const Bhs& from,
-            const Bhs& to) override {
-    device_->copy(batch, heads, rows, from, to);
-  }
-  void add(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-           const Bshd& to) override {
-    device_->add(batch, rows, heads, dim, from, to);
-  }
-  void copy(std::int64_t batch, std::int64_t rows, const Visibility& from,
-            std::int32_t* to_compact) override {
-    device_->copy(batch, rows, from, to_compact);
-  }
-  void shards_seen(std::int64_t batch, std::int64_t rows, const Visibility& visibility,
-                   std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen) override {
-    device_->shards_seen(batch, rows, visibility, bounds, seen);
-  }
   LayerOperations& layers() override { return layers_; }
-  double probe_gemm(std::int64_t n) override { return device_->probe_gemm(n); }
-  double probe_read(std::size_t bytes) override { return device_->probe_read(bytes); }
 
  private:
   struct Layers final : LayerOperations {
-    explicit Layers(Device& device) : layers(device.layers()) {}
+    explicit Layers(LayerOperations& to) : layers(to) {}
 
     std::size_t linear_scratch(std::int64_t rows, std::int64_t in, std::int64_t out,
                                DType dtype) const override {
@@ -118,7 +70,6 @@ class CountingDevice final : public Device {
     std::int64_t projected = 0;
   };
 
-  std::unique_ptr<Device> device_;
   Layers layers_;
 };
 

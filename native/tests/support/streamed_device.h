@@ -8,6 +8,7 @@
 
 #include "device/cpu/cpu_device.h"
 #include "standin/host_stream.h"
+#include "support/forwarding_device.h"
 
 namespace lvx::test {
 
@@ -45,63 +46,12 @@ class HostSideStream final : public SideStream {
   HostStream stream_;
 };
 
-class StreamedDevice final : public Device {
+class StreamedDevice final : public ForwardingDevice {
  public:
+  StreamedDevice() : ForwardingDevice(make_cpu_device({.threads = 1})) {}
+
   std::unique_ptr<SideStream> side_stream() override { return std::make_unique<HostSideStream>(); }
-
-  lvx_device_kind kind() const override { return cpu_->kind(); }
-  int ordinal() const override { return cpu_->ordinal(); }
-  int threads() const override { return cpu_->threads(); }
-  std::string name() const override { return cpu_->name() + " with streams"; }
-  std::byte* allocate(std::size_t bytes) override { return cpu_->allocate(bytes); }
-  void release(std::byte* data, std::size_t bytes) noexcept override { cpu_->release(data, bytes); }
-  std::size_t bytes_in_use() const override { return cpu_->bytes_in_use(); }
-  std::size_t peak_bytes() const override { return cpu_->peak_bytes(); }
-  void zero(std::byte* data, std::size_t bytes) override { cpu_->zero(data, bytes); }
-  std::size_t forward_scratch(const Problem& problem, DType dtype) const override {
-    return cpu_->forward_scratch(problem, dtype);
-  }
-  std::size_t backward_scratch(const Problem& problem, DType dtype) const override {
-    return cpu_->backward_scratch(problem, dtype);
-  }
-  void forward(const ForwardArguments& arguments, std::span<std::byte> scratch) override {
-    cpu_->forward(arguments, scratch);
-  }
-  void backward(const BackwardArguments& arguments, std::span<std::byte> scratch) override {
-    cpu_->backward(arguments, scratch);
-  }
-  void merge(const Problem& problem, const Partial& part, const Partial& into) override {
-    cpu_->merge(problem, part, into);
-  }
-  void delta(const Problem& problem, const Bshd& o, const Bshd& d_o, const Bhs& delta) override {
-    cpu_->delta(problem, o, d_o, delta);
-  }
-  void copy(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-            const Bshd& to) override {
-    cpu_->copy(batch, rows, heads, dim, from, to);
-  }
-  void copy(std::int64_t batch, std::int64_t heads, std::int64_t rows, const Bhs& from,
-            const Bhs& to) override {
-    cpu_->copy(batch, heads, rows, from, to);
-  }
-  void add(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-           const Bshd& to) override {
-    cpu_->add(batch, rows, heads, dim, from, to);
-  }
-  void copy(std::int64_t batch, std::int64_t rows, const Visibility& from,
-            std::int32_t* to_compact) override {
-    cpu_->copy(batch, rows, from, to_compact);
-  }
-  void shards_seen(std::int64_t batch, std::int64_t rows, const Visibility& visibility,
-                   std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen) override {
-    cpu_->shards_seen(batch, rows, visibility, bounds, seen);
-  }
-  LayerOperations& layers() override { return cpu_->layers(); }
-  double probe_gemm(std::int64_t n) override { return cpu_->probe_gemm(n); }
-  double probe_read(std::size_t bytes) override { return cpu_->probe_read(bytes); }
-
- private:
-  const std::unique_ptr<Device> cpu_ = make_cpu_device({.threads = 1});
+  std::string name() const override { return ForwardingDevice::name() + " with streams"; }
 };
 
 }  // namespace lvx::test

@@ -12,5 +12,6 @@ module org.lvxattn {
   exports org.lvxattn.model;
 
   requires static transitive org.jspecify;
+  requires static jdk.jfr;
   requires org.lvxattn.natives;
 }

@@ -107,7 +107,7 @@ public final class CrossAttention {
     try {
       forward = newForward(group.device(), q, k, v, mask);
     } catch (RuntimeException e) {
-      throw group.decline(Lvx.LVX_OPERATION_FORWARD(), e);
+      throw group.decline(Operation.FORWARD, e);
     }
     try {
       forwardInto(
@@ -164,6 +164,7 @@ public final class CrossAttention {
       Tensor lse,
       Statistics statistics) {
     Arguments.present(group, "group").requireUsable();
+    OperationEvent event;
     int status;
     try {
       Arguments.present(mask, "mask");
@@ -174,6 +175,7 @@ public final class CrossAttention {
           strategy == Strategy.AUTO
               ? group.automatic().choose(this, q, k, mask, Pass.FORWARD, false)
               : strategy;
+      event = FlightEvents.begin(group);
       status =
           Lvx.lvx_attention_forward(
               group.handle(),
@@ -187,8 +189,9 @@ public final class CrossAttention {
               Arguments.output(lse, device, "lse"),
               group.statistics());
     } catch (RuntimeException e) { // native code never throws: the call was not made
-      throw group.decline(Lvx.LVX_OPERATION_FORWARD(), e);
+      throw group.decline(Operation.FORWARD, e);
     }
+    FlightEvents.end(event, group);
     NativeCalls.check(status);
     statistics.read(group.statistics());
     Reachability.keep(group);
@@ -238,7 +241,7 @@ public final class CrossAttention {
       Arguments.present(dO, "dO");
       gradients = newGradients(Arguments.present(forward, "forward"), withBias);
     } catch (RuntimeException e) {
-      throw group.decline(Lvx.LVX_OPERATION_BACKWARD(), e);
+      throw group.decline(Operation.BACKWARD, e);
     }
     try {
       backwardInto(
@@ -334,6 +337,7 @@ public final class CrossAttention {
       @Nullable Tensor dBias,
       Statistics statistics) {
     Arguments.present(group, "group").requireUsable();
+    OperationEvent event;
     int status;
     try {
       Arguments.present(mask, "mask");
@@ -344,6 +348,7 @@ public final class CrossAttention {
           strategy == Strategy.AUTO
               ? group.automatic().choose(this, q, k, mask, Pass.BACKWARD, dBias != null)
               : strategy;
+      event = FlightEvents.begin(group);
       status =
           Lvx.lvx_attention_backward(
               group.handle(),
@@ -362,8 +367,9 @@ public final class CrossAttention {
               Arguments.optionalOutput(dBias, device, "dBias"),
               group.statistics());
     } catch (RuntimeException e) { // native code never throws: the call was not made
-      throw group.decline(Lvx.LVX_OPERATION_BACKWARD(), e);
+      throw group.decline(Operation.BACKWARD, e);
     }
+    FlightEvents.end(event, group);
     NativeCalls.check(status);
     statistics.read(group.statistics());
     Reachability.keep(group);

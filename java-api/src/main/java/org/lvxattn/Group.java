@@ -395,7 +395,10 @@ public final class Group implements AutoCloseable {
    */
   public void barrier() {
     requireUsable();
-    NativeCalls.check(Lvx.lvx_group_barrier(resource.handle));
+    OperationEvent event = FlightEvents.begin(this);
+    int status = Lvx.lvx_group_barrier(resource.handle);
+    FlightEvents.end(event, this);
+    NativeCalls.check(status);
     Reachability.keep(this);
   }
 
@@ -426,13 +429,15 @@ public final class Group implements AutoCloseable {
   public List<byte[]> allGather(byte[] mine) {
     requireUsable();
     if (mine == null) {
-      throw decline(Lvx.LVX_OPERATION_ALL_GATHER(), new NullPointerException("mine is null"));
+      throw decline(Operation.ALL_GATHER, new NullPointerException("mine is null"));
     }
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment all = arena.allocate(Math.max(1, (long) mine.length * size));
-      NativeCalls.check(
-          Lvx.lvx_group_all_gather(
-              resource.handle, arena.allocateFrom(ValueLayout.JAVA_BYTE, mine), mine.length, all));
+      MemorySegment said = arena.allocateFrom(ValueLayout.JAVA_BYTE, mine);
+      OperationEvent event = FlightEvents.begin(this);
+      int status = Lvx.lvx_group_all_gather(resource.handle, said, mine.length, all);
+      FlightEvents.end(event, this);
+      NativeCalls.check(status);
       Reachability.keep(this);
       List<byte[]> result = new ArrayList<>();
       for (int peer = 0; peer < size; peer++) {
@@ -460,13 +465,16 @@ public final class Group implements AutoCloseable {
    */
   public void allReduce(Tensor tensor) {
     requireUsable();
+    OperationEvent event;
     int status;
     try {
+      event = FlightEvents.begin(this);
       status =
           Lvx.lvx_group_all_reduce(resource.handle, Arguments.output(tensor, device, "tensor"));
     } catch (RuntimeException e) { // native code never throws: the call was not made
-      throw decline(Lvx.LVX_OPERATION_ALL_REDUCE(), e);
+      throw decline(Operation.ALL_REDUCE, e);
     }
+    FlightEvents.end(event, this);
     NativeCalls.check(status);
     Reachability.keep(this);
     Reachability.keep(tensor);
@@ -487,7 +495,7 @@ public final class Group implements AutoCloseable {
 
   /**
    * The newest operations of this rank, oldest first. Any thread may ask, also while an operation
-   * runs.
+   * runs. The same are events of JDK Flight Recorder, {@code org.lvxattn.Operation}.
    *
    * @throws IllegalStateException if the group was closed
    */
@@ -512,6 +520,17 @@ public final class Group implements AutoCloseable {
     }
   }
 
+  /** The newest of {@link #flightRecords}; null if there is none. */
+  @Nullable FlightRecord newestRecord() {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment count = arena.allocate(ValueLayout.JAVA_LONG);
+      MemorySegment record = lvx_record.allocate(arena);
+      NativeCalls.check(Lvx.lvx_group_records(resource.handle, record, 1, count));
+      Reachability.keep(this);
+      return count.get(ValueLayout.JAVA_LONG, 0) == 0 ? null : FlightRecord.read(record);
+    }
+  }
+
   /**
    * Leaves the group. Peers that wait for this rank, now or later, get a {@link PeerLostException}.
    *
@@ -526,19 +545,27 @@ public final class Group implements AutoCloseable {
   }
 
   /**
-   * Tells the peers that this rank does not make a call that they make, because of a mistake that
-   * the native library has not seen.
+   * Tells the peers that this rank does not make a collective call that they make, or are about to
+   * make, because of a mistake: their calls end with {@link PeerMismatchException}, which names
+   * this rank and the mistake, and the group can be used on. For code that fails before a
+   * collective call; a collective call with wrong arguments declines by itself. Does not wait.
    *
-   * @param operation the number of the call, an {@code LVX_OPERATION}
-   * @return the mistake, to be thrown
+   * @param operation what the peers call
+   * @param mistake why this rank does not; nothing is told if it is a {@link GroupException}, as
+   *     the peers know of those
+   * @return the mistake, to be thrown; with what kept it from being told, suppressed
    */
-  RuntimeException decline(int operation, RuntimeException mistake) {
+  public RuntimeException decline(Operation operation, RuntimeException mistake) {
     if (mistake instanceof GroupException) {
       return mistake; // the peers know
     }
     try (Arena arena = Arena.ofConfined()) {
+      requireUsable();
       MemorySegment reason = arena.allocateFrom(String.valueOf(mistake.getMessage()));
-      NativeCalls.check(Lvx.lvx_group_decline(resource.handle, operation, reason));
+      OperationEvent event = FlightEvents.begin(this);
+      int status = Lvx.lvx_group_decline(resource.handle, operation.code(), reason);
+      FlightEvents.end(event, this);
+      NativeCalls.check(status);
       Reachability.keep(this);
     } catch (RuntimeException e) {
       mistake.addSuppressed(e);

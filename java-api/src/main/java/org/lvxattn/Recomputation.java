@@ -6,11 +6,11 @@ package org.lvxattn;
  * collective call declines it, so that the peers are told.
  */
 interface Recomputation {
-  /** The native operation that forward declines, an {@code LVX_OPERATION}. */
-  int forwardOperation();
+  /** What forward declines. */
+  Operation forwardOperation();
 
-  /** The native operation that backward declines. */
-  int backwardOperation();
+  /** What backward declines. */
+  Operation backwardOperation();
 
   /** Fills output, log-sum-exp and statistics. */
   void forward(VisualForward call);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn;
 
-import org.lvxattn.bindings.generated.Lvx;
-
 /** Keys and values of the whole shard are in memory while a layer runs, or until backward. */
 final class ShardRecomputation implements Recomputation {
   private final Group group;
@@ -18,13 +16,13 @@ final class ShardRecomputation implements Recomputation {
   }
 
   @Override
-  public int forwardOperation() {
-    return Lvx.LVX_OPERATION_FORWARD();
+  public Operation forwardOperation() {
+    return Operation.FORWARD;
   }
 
   @Override
-  public int backwardOperation() {
-    return Lvx.LVX_OPERATION_BACKWARD();
+  public Operation backwardOperation() {
+    return Operation.BACKWARD;
   }
 
   @Override

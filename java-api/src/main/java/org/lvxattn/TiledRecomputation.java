@@ -26,20 +26,22 @@ final class TiledRecomputation implements Recomputation {
   }
 
   @Override
-  public int forwardOperation() {
-    return Lvx.LVX_OPERATION_VISUAL_FORWARD();
+  public Operation forwardOperation() {
+    return Operation.VISUAL_FORWARD;
   }
 
   @Override
-  public int backwardOperation() {
-    return Lvx.LVX_OPERATION_VISUAL_BACKWARD();
+  public Operation backwardOperation() {
+    return Operation.VISUAL_BACKWARD;
   }
 
   @Override
   public void forward(VisualForward call) {
     KeyValueProjection projection = call.projection();
+    OperationEvent event;
     int status;
     try {
+      event = FlightEvents.begin(group);
       status =
           Lvx.lvx_visual_forward(
               group.handle(),
@@ -55,6 +57,7 @@ final class TiledRecomputation implements Recomputation {
     } catch (RuntimeException e) { // native code never throws: the call was not made
       throw group.decline(forwardOperation(), e);
     }
+    FlightEvents.end(event, group);
     NativeCalls.check(status);
     call.statistics().read(group.statistics());
     Reachability.keep(this);
@@ -65,9 +68,11 @@ final class TiledRecomputation implements Recomputation {
   public void backward(VisualBackward call, Statistics statistics) {
     VisualForward forward = call.forward();
     KeyValueProjection projection = forward.projection();
+    OperationEvent event;
     int status;
     try {
       MemorySegment gradients = structs.gradients(call.gradients(), device);
+      event = FlightEvents.begin(group);
       status =
           Lvx.lvx_visual_backward(
               group.handle(),
@@ -88,6 +93,7 @@ final class TiledRecomputation implements Recomputation {
     } catch (RuntimeException e) { // native code never throws: the call was not made
       throw group.decline(backwardOperation(), e);
     }
+    FlightEvents.end(event, group);
     NativeCalls.check(status);
     statistics.read(group.statistics());
     Reachability.keep(this);

@@ -5,10 +5,7 @@ import com.sun.management.OperatingSystemMXBean;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
-import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
 import org.lvxattn.GroupOptions;
 import org.lvxattn.Strategy;
@@ -20,7 +17,6 @@ import org.lvxattn.cli.layers.LayersRun;
 import org.lvxattn.cli.layers.PolicyResult;
 import org.lvxattn.cli.layers.RankLayers;
 import org.lvxattn.cli.output.Progress;
-import org.lvxattn.cli.workload.RelativeError;
 import org.lvxattn.cli.workload.Results;
 
 /** {@code lvx run --layers}: whole layers over local ranks, the policies in turns. */
@@ -62,10 +58,8 @@ final class LayersJob {
       }
       List<PolicyResult> results = new ArrayList<>();
       for (int i = 0; i < policies.size(); i++) {
-        List<LayersRun.Outcome> rounds = outcomes.get(i);
         double flops = LayerFlops.of(settings).of(policies.get(i), job.backward());
-        Map<String, Double> errors = errors(rounds.getFirst().results(), reference);
-        results.add(new PolicyResult(policies.get(i), rounds, flops, errors));
+        results.add(PolicyResult.of(policies.get(i), outcomes.get(i), flops, reference));
       }
       return new LayersReport(job, strategy, settings, scale, results);
     }
@@ -120,23 +114,6 @@ final class LayersJob {
       throw new IllegalStateException("the reference kept no results");
     }
     return results;
-  }
-
-  /** Of the output and the inputs' gradients, and the worst of the parameters'. */
-  private static Map<String, Double> errors(
-      @Nullable Results results, @Nullable Results reference) {
-    Map<String, Double> errors = new LinkedHashMap<>();
-    if (results != null && reference != null) {
-      results
-          .errors(reference)
-          .forEach(
-              (name, error) ->
-                  errors.merge(
-                      name.startsWith(LayersRun.WEIGHT) ? "dweights" : name,
-                      error,
-                      RelativeError::worse));
-    }
-    return errors;
   }
 
   private double scale(LayerSizes sizes) {

@@ -5,8 +5,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.DType;
 import org.lvxattn.Strategy;
 import org.lvxattn.VisualCheckpoint.Policy;
 import org.lvxattn.cli.layers.LayerCost;
@@ -16,6 +16,7 @@ import org.lvxattn.cli.layers.PolicyResult;
 import org.lvxattn.cli.output.Table;
 import org.lvxattn.cli.output.Units;
 import org.lvxattn.cli.workload.AttentionShape;
+import org.lvxattn.cli.workload.Bounds;
 
 /** What {@code lvx run --layers} says: a row for each policy. */
 record LayersReport(
@@ -27,12 +28,13 @@ record LayersReport(
   /** Whether every error is within the bound that golden layers are held to. */
   boolean passed() {
     return policies.stream()
-        .flatMap(result -> result.errors().values().stream())
+        .flatMap(result -> Stream.of(result.errors(), result.weightErrors()))
+        .flatMap(errors -> errors.values().stream())
         .allMatch(error -> error <= bound());
   }
 
   private double bound() {
-    return settings.dtype() == DType.FLOAT64 ? 2e-7 : 2e-5;
+    return Bounds.ofLayer(settings.dtype());
   }
 
   private AttentionShape shape() {
@@ -85,7 +87,13 @@ record LayersReport(
     }
     json.put("perRank", result.outcome().ranks().stream().map(LayerCost::toJson).toList());
     if (!result.errors().isEmpty()) {
-      json.put("maxError", result.errors());
+      Map<String, Double> worst = new LinkedHashMap<>(result.errors());
+      Map.Entry<String, Double> weight = result.worstWeight();
+      if (weight != null) {
+        worst.put("dweights", weight.getValue());
+        json.put("weightErrors", result.weightErrors());
+      }
+      json.put("maxError", worst);
     }
     return json;
   }
@@ -182,17 +190,23 @@ record LayersReport(
     }
     Table table = new Table("policy", "tensor", "error", "allowed", "");
     for (PolicyResult result : policies) {
-      result
-          .errors()
-          .forEach(
-              (tensor, error) ->
-                  table.row(
-                      result.policy().name(),
-                      tensor,
-                      Units.error(error),
-                      Units.error(bound()),
-                      error <= bound() ? "ok" : "WRONG"));
+      result.errors().forEach((tensor, error) -> judge(table, result, tensor, error));
+      Map.Entry<String, Double> weight = result.worstWeight();
+      if (weight != null) {
+        judge(table, result, "of " + weight.getKey(), weight.getValue());
+      }
     }
-    return "Against one rank in float64: largest error over largest value\n\n" + table;
+    return "Against one rank in float64: largest error over largest value; of the gradients of all"
+        + " parameters, the worst\n\n"
+        + table;
+  }
+
+  private void judge(Table table, PolicyResult result, String tensor, double error) {
+    table.row(
+        result.policy().name(),
+        tensor,
+        Units.error(error),
+        Units.error(bound()),
+        error <= bound() ? "ok" : "WRONG");
   }
 }

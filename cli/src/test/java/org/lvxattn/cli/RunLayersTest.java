@@ -71,6 +71,19 @@ class RunLayersTest {
         .extracting(policy -> ((Map<?, ?>) Objects.requireNonNull(policy.get("maxError"))).keySet())
         .allSatisfy(names -> assertThat(names).hasToString("[out, dx, dfeatures, dweights]"));
     assertThat(lvx.member("policy")).isEqualTo("RECOMPUTE_TILED");
+    Map<String, ?> weights = lvx.object("weightErrors");
+    assertThat(weights).containsKey("layers.0." + gateOf(words)).hasSizeGreaterThan(10);
+    assertThat(weights.values())
+        .allSatisfy(error -> assertThat((double) error).isBetween(0.0, 2e-5));
+    assertThat(lvx.object("maxError").get("dweights"))
+        .isEqualTo(weights.values().stream().mapToDouble(v -> (double) v).max().orElseThrow());
+  }
+
+  private static String gateOf(String words) {
+    if (words.contains("llama")) {
+      return "cross_attn_attn_gate";
+    }
+    return words.contains("flamingo") ? "attn_gate" : "self_attn.gate";
   }
 
   @ParameterizedTest

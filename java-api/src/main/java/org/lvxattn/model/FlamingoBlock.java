@@ -11,6 +11,7 @@ import org.lvxattn.KeyValueLayout;
 import org.lvxattn.KeyValueProjection;
 import org.lvxattn.LayerOperations;
 import org.lvxattn.Norm;
+import org.lvxattn.Operation;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.VisualCheckpoint;
@@ -108,12 +109,15 @@ public final class FlamingoBlock {
    */
   public Activations forward(
       Parameters weights, Tensor x, VisualCheckpoint visual, VisualMask mask) {
-    weights.require(parameterShapes());
-    Checks.rows(x, "x", width);
-    Scope kept = new Scope(Checks.present(visual, "visual").group().device());
+    Group group = Checks.present(visual, "visual").group();
+    Turn turn = new Turn(group, Operation.FORWARD, 1);
+    Scope kept = new Scope(group.device());
     try {
+      requireFitting(weights, x, mask);
       Tensor q = query(kept, weights, x, mask);
-      VisualForward attended = visual.forward(attention, projection(weights), q, mask.mask());
+      KeyValueProjection projection = projection(weights);
+      VisualForward attended =
+          turn.call(() -> visual.forward(attention, projection, q, mask.mask()));
       kept.atEnd(attended::close);
       Tensor a = kept.like(x);
       LayerOperations.linear(Heads.join(attended.output()), weights.get(TO_OUT), null, a);
@@ -124,7 +128,7 @@ public final class FlamingoBlock {
       return new Activations(new Saved(x, q, attended, a, mixed), weights, visual, mask, out, kept);
     } catch (RuntimeException e) {
       kept.closeAfter(e);
-      throw e;
+      throw turn.failed(e);
     }
   }
 
@@ -144,21 +148,24 @@ public final class FlamingoBlock {
    *     else
    */
   public Tensor backward(Activations activations, Tensor dOut, Gradients gradients) {
-    Checks.sameShape(dOut, "dOut", activations.out);
-    Tensor d = Tensor.allocate(dOut.device(), dOut.dtype(), dOut.shape());
+    Group group = Checks.present(activations, "activations").visual.group();
+    Turn turn = new Turn(group, Operation.BACKWARD, 1);
+    Scope made = new Scope(group.device());
     try {
-      d.copyFrom(dOut);
+      Checks.sameShape(dOut, "dOut", activations.out);
+      Checks.present(gradients, "gradients").require(parameterShapes());
+      Tensor d = made.like(dOut).copyFrom(dOut);
       feedForward.backward(activations.saved.feedForward, activations.weights, gradients, d);
-      attentionBackward(activations, gradients, d);
+      attentionBackward(turn, activations, gradients, d);
       return d;
     } catch (RuntimeException e) {
-      d.close();
-      throw e;
+      made.closeAfter(e);
+      throw turn.failed(e);
     }
   }
 
   /** Turns d, the gradient of y, into that of x. */
-  private void attentionBackward(Activations activations, Gradients g, Tensor d) {
+  private void attentionBackward(Turn turn, Activations activations, Gradients g, Tensor d) {
     Parameters w = activations.weights;
     Saved saved = activations.saved;
     try (Scope scratch = new Scope(d.device())) {
@@ -176,7 +183,7 @@ public final class FlamingoBlock {
       Tensor dq = scratch.like(saved.q);
       KeyValueProjection.Gradients parts =
           KeyValueProjection.Gradients.builder().weight(g.get(TO_KV)).build();
-      activations.visual.backward(saved.attention, dO, dq, parts);
+      turn.call(() -> activations.visual.backward(saved.attention, dO, dq, parts));
       clearAveraging(activations.mask, dq);
       Tensor h = scratch.like(d);
       norm(w, saved.x, h);
@@ -211,23 +218,31 @@ public final class FlamingoBlock {
    */
   public Tensor decode(
       Group group, Parameters weights, Tensor x, KeyValueCache cache, VisualMask mask) {
-    weights.require(parameterShapes());
-    Checks.rows(x, "x", width);
-    Tensor out = Tensor.allocate(group.device(), x.dtype(), x.shape());
+    Turn turn = new Turn(Checks.present(group, "group"), Operation.FORWARD, 1);
+    Scope made = new Scope(group.device());
     try (Scope scratch = new Scope(group.device())) {
+      requireFitting(weights, x, mask);
+      Checks.present(cache, "cache");
+      Tensor out = made.like(x);
       Tensor q = query(scratch, weights, x, mask);
       Tensor y = scratch.like(x);
       try (AttentionForward attended =
-          attention.forward(group, q, cache.key(), cache.value(), mask.mask())) {
+          turn.call(() -> attention.forward(group, q, cache.key(), cache.value(), mask.mask()))) {
         LayerOperations.linear(Heads.join(attended.output()), weights.get(TO_OUT), null, y);
       }
       LayerOperations.gatedAdd(x, y, weights.get(GATE), null, y);
       feedForward.forward(scratch, weights, y, out);
       return out;
     } catch (RuntimeException e) {
-      out.close();
-      throw e;
+      made.closeAfter(e);
+      throw turn.failed(e);
     }
+  }
+
+  private void requireFitting(Parameters weights, Tensor x, VisualMask mask) {
+    Checks.present(weights, "weights").require(parameterShapes());
+    Checks.rows(x, "x", width);
+    Checks.present(mask, "mask");
   }
 
   private Tensor query(Scope scope, Parameters w, Tensor x, VisualMask mask) {

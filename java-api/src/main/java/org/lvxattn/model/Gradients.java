@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.model;
 
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -9,6 +10,7 @@ import org.lvxattn.DType;
 import org.lvxattn.Device;
 import org.lvxattn.Group;
 import org.lvxattn.LayerOperations;
+import org.lvxattn.Operation;
 import org.lvxattn.Tensor;
 
 /**
@@ -98,7 +100,11 @@ public final class Gradients implements AutoCloseable {
    *     else
    */
   public void allReduce(Group group) {
-    requireOwner();
+    try {
+      requireOwner();
+    } catch (IllegalStateException e) {
+      throw group.decline(Operation.ALL_REDUCE, e);
+    }
     group.allReduce(all);
   }
 
@@ -125,6 +131,23 @@ public final class Gradients implements AutoCloseable {
     if (owner) {
       all.close();
     }
+  }
+
+  /** Checks that all that a layer adds to is there, in the right shapes. */
+  void require(Map<String, long[]> shapes) {
+    shapes.forEach(
+        (name, shape) -> {
+          Tensor gradient = get(name);
+          Checks.require(
+              Arrays.equals(gradient.shape(), shape),
+              "gradient \""
+                  + name
+                  + "\" is "
+                  + gradient
+                  + "; "
+                  + Arrays.toString(shape)
+                  + " was expected");
+        });
   }
 
   private void requireOwner() {

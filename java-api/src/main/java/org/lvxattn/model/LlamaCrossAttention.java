@@ -12,6 +12,7 @@ import org.lvxattn.KeyValueLayout;
 import org.lvxattn.KeyValueProjection;
 import org.lvxattn.LayerOperations;
 import org.lvxattn.Norm;
+import org.lvxattn.Operation;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.VisualCheckpoint;
@@ -101,16 +102,19 @@ public final class LlamaCrossAttention {
    */
   public Activations forward(
       Parameters weights, Tensor h, VisualCheckpoint visual, VisualMask mask) {
-    weights.require(parameterShapes());
-    Checks.rows(h, "h", hidden);
-    Scope kept = new Scope(Checks.present(visual, "visual").group().device());
+    Group group = Checks.present(visual, "visual").group();
+    Turn turn = new Turn(group, Operation.FORWARD, 1);
+    Scope kept = new Scope(group.device());
     try {
+      Checks.present(weights, "weights").require(parameterShapes());
+      Checks.rows(h, "h", hidden);
+      Checks.present(mask, "mask");
       Tensor out = kept.like(h);
-      Saved saved = forward(kept, weights, h, visual, mask, out);
+      Saved saved = forward(turn, kept, weights, h, visual, mask, out);
       return new Activations(weights, visual, saved, out, kept);
     } catch (RuntimeException e) {
       kept.closeAfter(e);
-      throw e;
+      throw turn.failed(e);
     }
   }
 
@@ -128,14 +132,18 @@ public final class LlamaCrossAttention {
    *     else
    */
   public Tensor backward(Activations activations, Tensor dOut, Gradients gradients) {
-    Checks.sameShape(dOut, "dOut", activations.out);
-    Tensor dh = Tensor.allocate(dOut.device(), dOut.dtype(), dOut.shape());
+    VisualCheckpoint visual = Checks.present(activations, "activations").visual;
+    Turn turn = new Turn(visual.group(), Operation.BACKWARD, 1);
+    Scope made = new Scope(visual.group().device());
     try {
-      backward(activations.saved, activations.weights, activations.visual, gradients, dOut, dh);
+      Checks.sameShape(dOut, "dOut", activations.out);
+      Checks.present(gradients, "gradients").require(parameterShapes());
+      Tensor dh = made.like(dOut);
+      backward(turn, activations.saved, activations.weights, visual, gradients, dOut, dh);
       return dh;
     } catch (RuntimeException e) {
-      dh.close();
-      throw e;
+      made.closeAfter(e);
+      throw turn.failed(e);
     }
   }
 
@@ -146,9 +154,17 @@ public final class LlamaCrossAttention {
   record Query(Tensor raw, Tensor normed) {}
 
   Saved forward(
-      Scope kept, Parameters w, Tensor h, VisualCheckpoint visual, VisualMask mask, Tensor out) {
+      Turn turn,
+      Scope kept,
+      Parameters w,
+      Tensor h,
+      VisualCheckpoint visual,
+      VisualMask mask,
+      Tensor out) {
     Query q = query(kept, w, h);
-    VisualForward forward = visual.forward(attention, projection(w), q.normed, mask.mask());
+    KeyValueProjection projection = projection(w);
+    VisualForward forward =
+        turn.call(() -> visual.forward(attention, projection, q.normed, mask.mask()));
     kept.atEnd(forward::close);
     output(w, forward.output(), out);
     return new Saved(h, q, forward);
@@ -156,11 +172,18 @@ public final class LlamaCrossAttention {
 
   /** As forward, over cached keys and values; keeps nothing. */
   void decode(
-      Group group, Parameters w, Tensor h, KeyValueCache cache, VisualMask mask, Tensor out) {
+      Turn turn,
+      Group group,
+      Parameters w,
+      Tensor h,
+      KeyValueCache cache,
+      VisualMask mask,
+      Tensor out) {
     try (Scope scratch = new Scope(group.device())) {
       Query q = query(scratch, w, h);
       try (AttentionForward forward =
-          attention.forward(group, q.normed, cache.key(), cache.value(), mask.mask())) {
+          turn.call(
+              () -> attention.forward(group, q.normed, cache.key(), cache.value(), mask.mask()))) {
         output(w, forward.output(), out);
       }
     }
@@ -182,7 +205,13 @@ public final class LlamaCrossAttention {
 
   /** Overwrites dh. */
   void backward(
-      Saved saved, Parameters w, VisualCheckpoint visual, Gradients g, Tensor da, Tensor dh) {
+      Turn turn,
+      Saved saved,
+      Parameters w,
+      VisualCheckpoint visual,
+      Gradients g,
+      Tensor da,
+      Tensor dh) {
     try (Scope scratch = new Scope(da.device())) {
       Query query = saved.query;
       Tensor dO = scratch.like(query.normed);
@@ -201,7 +230,7 @@ public final class LlamaCrossAttention {
               .valueWeight(g.get("v_proj.weight"))
               .keyWeight(g.get("k_norm.weight"))
               .build();
-      visual.backward(saved.visual, dO, dq, parts);
+      turn.call(() -> visual.backward(saved.visual, dO, dq, parts));
       LayerOperations.normBackward(
           Norm.RMS,
           epsilon,

@@ -9,6 +9,7 @@ import org.lvxattn.KeyValueCache;
 import org.lvxattn.KeyValueProjection;
 import org.lvxattn.LayerOperations;
 import org.lvxattn.Norm;
+import org.lvxattn.Operation;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.VisualCheckpoint;
@@ -83,15 +84,16 @@ public final class LlamaCrossAttentionLayer {
    */
   public Activations forward(
       Parameters weights, Tensor x, VisualCheckpoint visual, VisualMask mask) {
-    weights.require(parameterShapes());
-    Checks.rows(x, "x", attention.hidden());
-    Scope kept = new Scope(Checks.present(visual, "visual").group().device());
+    Group group = Checks.present(visual, "visual").group();
+    Turn turn = new Turn(group, Operation.FORWARD, 1);
+    Scope kept = new Scope(group.device());
     try {
+      requireFitting(weights, x, mask);
       Tensor h = kept.like(x);
       norm(weights, x, h);
       Tensor a = kept.like(x);
       LlamaCrossAttention.Saved attended =
-          attention.forward(kept, weights.under(ATTENTION), h, visual, mask, a);
+          attention.forward(turn, kept, weights.under(ATTENTION), h, visual, mask, a);
       Tensor y = kept.like(x);
       LayerOperations.gatedAdd(x, a, weights.get(GATE), null, y);
       Tensor out = kept.like(x);
@@ -100,7 +102,7 @@ public final class LlamaCrossAttentionLayer {
           new Saved(x, a, attended, mixed), weights, visual, mask.live(), out, kept);
     } catch (RuntimeException e) {
       kept.closeAfter(e);
-      throw e;
+      throw turn.failed(e);
     }
   }
 
@@ -120,17 +122,21 @@ public final class LlamaCrossAttentionLayer {
    *     else
    */
   public Tensor backward(Activations activations, Tensor dOut, Gradients gradients) {
-    Checks.sameShape(dOut, "dOut", activations.out);
+    Group group = Checks.present(activations, "activations").visual.group();
+    Turn turn = new Turn(group, Operation.BACKWARD, 1);
     Parameters w = activations.weights;
     Saved saved = activations.saved;
-    Tensor d = Tensor.allocate(dOut.device(), dOut.dtype(), dOut.shape());
-    try (Scope scratch = new Scope(dOut.device())) {
-      d.copyFrom(dOut);
+    Scope made = new Scope(group.device());
+    try (Scope scratch = new Scope(group.device())) {
+      Checks.sameShape(dOut, "dOut", activations.out);
+      Checks.present(gradients, "gradients").require(parameterShapes());
+      Tensor d = made.like(dOut).copyFrom(dOut);
       mlp.backward(saved.mlp, w, gradients, activations.live, d);
       Tensor da = scratch.like(d);
       LayerOperations.gatedAddBackward(saved.branch, w.get(GATE), null, d, da, gradients.get(GATE));
       Tensor dh = scratch.like(d);
       attention.backward(
+          turn,
           saved.attention,
           w.under(ATTENTION),
           activations.visual,
@@ -141,8 +147,8 @@ public final class LlamaCrossAttentionLayer {
           Norm.RMS, epsilon, saved.x, w.get(NORM), dh, d, true, gradients.get(NORM), null);
       return d;
     } catch (RuntimeException e) {
-      d.close();
-      throw e;
+      made.closeAfter(e);
+      throw turn.failed(e);
     }
   }
 
@@ -162,21 +168,29 @@ public final class LlamaCrossAttentionLayer {
    */
   public Tensor decode(
       Group group, Parameters weights, Tensor x, KeyValueCache cache, VisualMask mask) {
-    weights.require(parameterShapes());
-    Checks.rows(x, "x", attention.hidden());
-    Tensor out = Tensor.allocate(group.device(), x.dtype(), x.shape());
+    Turn turn = new Turn(Checks.present(group, "group"), Operation.FORWARD, 1);
+    Scope made = new Scope(group.device());
     try (Scope scratch = new Scope(group.device())) {
+      requireFitting(weights, x, mask);
+      Checks.present(cache, "cache");
+      Tensor out = made.like(x);
       Tensor h = scratch.like(x);
       norm(weights, x, h);
       Tensor y = scratch.like(x);
-      attention.decode(group, weights.under(ATTENTION), h, cache, mask, y);
+      attention.decode(turn, group, weights.under(ATTENTION), h, cache, mask, y);
       LayerOperations.gatedAdd(x, y, weights.get(GATE), null, y);
       mlp.forward(scratch, weights, y, mask.live(), out);
       return out;
     } catch (RuntimeException e) {
-      out.close();
-      throw e;
+      made.closeAfter(e);
+      throw turn.failed(e);
     }
+  }
+
+  private void requireFitting(Parameters weights, Tensor x, VisualMask mask) {
+    Checks.present(weights, "weights").require(parameterShapes());
+    Checks.rows(x, "x", attention.hidden());
+    Checks.present(mask, "mask");
   }
 
   private void norm(Parameters w, Tensor x, Tensor h) {

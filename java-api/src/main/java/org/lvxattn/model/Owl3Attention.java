@@ -90,6 +90,7 @@ final class Owl3Attention {
       Owl3Text.@Nullable Attended text) {}
 
   Saved forward(
+      Turn turn,
       Scope kept,
       Parameters w,
       Tensor x,
@@ -99,20 +100,21 @@ final class Owl3Attention {
       Tensor y) {
     Tensor k = text.behind(kept, past == null ? null : past.keys(), x);
     Tensor v = text.behind(kept, past == null ? null : past.values(), x);
-    Tensor q;
+    Tensor q = text.empty(kept, x);
     try (Scope scratch = new Scope(x.device())) {
       Tensor h = normed(scratch, w, x);
-      q = text.query(kept, w, h, batch.positions());
+      text.query(w, h, batch.positions(), q);
       text.keyValues(w, h, batch.positions(), fresh(k, x), fresh(v, x));
     }
+    KeyValueProjection projection = projection(w, batch);
     VisualForward seen =
-        visual.forward(attention, projection(w, batch), folded(q), batch.images().mask());
+        turn.call(() -> visual.forward(attention, projection, folded(q), batch.images().mask()));
     kept.atEnd(seen::close);
     Owl3Text.Attended images = unfolded(seen.output(), seen.logSumExp(), q);
     try (Scope scratch = new Scope(x.device())) {
       boolean gated = variant == Owl3Variant.GATED;
       Owl3Text.Attended own =
-          text.attend(gated ? kept : scratch, visual.group(), q, k, v, batch.text());
+          text.attend(turn, gated ? kept : scratch, visual.group(), q, k, v, batch.text());
       residual(w, x, context(scratch, w, own, images, batch), y);
       return new Saved(x, q, k, v, seen, images, gated ? own : null);
     }
@@ -120,6 +122,7 @@ final class Owl3Attention {
 
   /** As forward, over cached keys and values; writes those of the new rows behind the past's. */
   void decode(
+      Turn turn,
       Group group,
       Parameters w,
       Tensor x,
@@ -129,15 +132,18 @@ final class Owl3Attention {
       Tensor y) {
     try (Scope scratch = new Scope(x.device())) {
       Tensor h = normed(scratch, w, x);
-      Tensor q = text.query(scratch, w, h, batch.positions());
+      Tensor q = text.empty(scratch, x);
+      text.query(w, h, batch.positions(), q);
       long rows = x.dimension(1);
       Tensor k = past.keysAnd(rows);
       Tensor v = past.valuesAnd(rows);
       text.keyValues(w, h, batch.positions(), fresh(k, x), fresh(v, x));
-      Owl3Text.Attended own = text.attend(scratch, group, q, k, v, batch.text());
+      Owl3Text.Attended own = text.attend(turn, scratch, group, q, k, v, batch.text());
       try (AttentionForward seen =
-          attention.forward(
-              group, folded(q), visual.key(), visual.value(), batch.images().mask())) {
+          turn.call(
+              () ->
+                  attention.forward(
+                      group, folded(q), visual.key(), visual.value(), batch.images().mask()))) {
         Owl3Text.Attended images = unfolded(seen.output(), seen.logSumExp(), q);
         residual(w, x, context(scratch, w, own, images, batch), y);
       }
@@ -146,6 +152,7 @@ final class Owl3Attention {
 
   /** Turns d, the gradient of y, into that of x; overwrites dk and dv. */
   void backward(
+      Turn turn,
       Saved saved,
       Parameters w,
       VisualCheckpoint visual,
@@ -160,6 +167,7 @@ final class Owl3Attention {
       contextBackward(saved, w, batch, g, d, Heads.join(dText), Heads.join(dImages));
       Tensor dq = scratch.like(saved.q);
       text.attendBackward(
+          turn,
           visual.group(),
           saved.q,
           saved.k,
@@ -177,7 +185,7 @@ final class Owl3Attention {
               .weight(g.get(VISUAL_WEIGHT))
               .bias(g.get(VISUAL_BIAS))
               .build();
-      visual.backward(saved.visual, folded(dImages), folded(dqImages), parts);
+      turn.call(() -> visual.backward(saved.visual, folded(dImages), folded(dqImages), parts));
       LayerOperations.add(Heads.join(dqImages), Heads.join(dq));
 
       Tensor h = normed(scratch, w, saved.x);

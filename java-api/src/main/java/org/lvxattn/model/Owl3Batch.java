@@ -5,6 +5,7 @@ import java.util.Arrays;
 import org.lvxattn.Device;
 import org.lvxattn.Group;
 import org.lvxattn.Mask;
+import org.lvxattn.Operation;
 import org.lvxattn.Tensor;
 
 /**
@@ -60,11 +61,21 @@ public final class Owl3Batch implements AutoCloseable {
       long textRows,
       long cachedRows,
       long visualRows) {
-    Checks.present(variant, "variant");
-    Checks.present(images, "images");
-    Checks.require(
-        textRows >= 0 && cachedRows >= 0,
-        "textRows is " + textRows + ", cachedRows " + cachedRows + "; 0 or more was expected");
+    try {
+      Checks.present(variant, "variant");
+      Checks.present(images, "images");
+      Checks.require(
+          textRows >= 0 && cachedRows >= 0 && visualRows >= 0,
+          "textRows is "
+              + textRows
+              + ", cachedRows "
+              + cachedRows
+              + ", visualRows "
+              + visualRows
+              + "; 0 or more was expected");
+    } catch (RuntimeException e) {
+      throw Checks.present(group, "group").decline(Operation.ALL_GATHER, e);
+    }
     RowShard text = RowShard.of(group, textRows);
     RowShard visual = RowShard.of(group, visualRows);
     long[] fresh = RowShard.gather(group, textRows);

@@ -8,6 +8,7 @@ import org.lvxattn.CrossAttention;
 import org.lvxattn.Group;
 import org.lvxattn.KeyValueCache;
 import org.lvxattn.KeyValueProjection;
+import org.lvxattn.Operation;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.VisualCheckpoint;
@@ -89,17 +90,20 @@ public final class Owl3Layer {
       VisualCheckpoint visual,
       Owl3Batch batch,
       @Nullable TextCache past) {
-    requireFitting(weights, x, batch, past);
-    Scope kept = new Scope(Checks.present(visual, "visual").group().device());
+    Group group = Checks.present(visual, "visual").group();
+    Turn turn = new Turn(group, Operation.FORWARD, 2);
+    Scope kept = new Scope(group.device());
     try {
+      requireFitting(weights, x, batch, past);
       Tensor y = kept.like(x);
-      Owl3Attention.Saved attended = attention.forward(kept, weights, x, visual, batch, past, y);
+      Owl3Attention.Saved attended =
+          attention.forward(turn, kept, weights, x, visual, batch, past, y);
       Tensor out = kept.like(x);
       GatedMlp.Saved mixed = mlp.forward(kept, weights, y, null, out);
       return new Activations(attention, attended, mixed, weights, visual, batch, out, kept);
     } catch (RuntimeException e) {
       kept.closeAfter(e);
-      throw e;
+      throw turn.failed(e);
     }
   }
 
@@ -119,20 +123,31 @@ public final class Owl3Layer {
    *     else
    */
   public InputGradients backward(Activations activations, Tensor dOut, Gradients gradients) {
-    Checks.sameShape(dOut, "dOut", activations.out);
+    Group group = Checks.present(activations, "activations").visual.group();
+    Turn turn = new Turn(group, Operation.BACKWARD, 2);
     Owl3Attention.Saved saved = activations.attended;
-    Scope made = new Scope(dOut.device());
+    Scope made = new Scope(group.device());
     try {
+      Checks.sameShape(dOut, "dOut", activations.out);
+      Checks.present(gradients, "gradients").require(parameterShapes());
       Tensor d = made.like(dOut).copyFrom(dOut);
       Tensor dk = made.like(saved.k());
       Tensor dv = made.like(saved.v());
       mlp.backward(activations.mixed, activations.weights, gradients, null, d);
       attention.backward(
-          saved, activations.weights, activations.visual, activations.batch, gradients, d, dk, dv);
+          turn,
+          saved,
+          activations.weights,
+          activations.visual,
+          activations.batch,
+          gradients,
+          d,
+          dk,
+          dv);
       return new InputGradients(d, attention.past(saved, dk), attention.past(saved, dv), made);
     } catch (RuntimeException e) {
       made.closeAfter(e);
-      throw e;
+      throw turn.failed(e);
     }
   }
 
@@ -160,23 +175,26 @@ public final class Owl3Layer {
       KeyValueCache visual,
       TextCache past,
       Owl3Batch batch) {
-    requireFitting(weights, x, batch, Checks.present(past, "past"));
-    Tensor out = Tensor.allocate(group.device(), x.dtype(), x.shape());
+    Turn turn = new Turn(Checks.present(group, "group"), Operation.FORWARD, 2);
+    Scope made = new Scope(group.device());
     try (Scope scratch = new Scope(group.device())) {
+      requireFitting(weights, x, batch, Checks.present(past, "past"));
+      Checks.present(visual, "visual");
+      Tensor out = made.like(x);
       Tensor y = scratch.like(x);
-      attention.decode(group, weights, x, visual, past, batch, y);
+      attention.decode(turn, group, weights, x, visual, past, batch, y);
       mlp.forward(scratch, weights, y, null, out);
       past.advance(x.dimension(1));
       return out;
     } catch (RuntimeException e) {
-      out.close();
-      throw e;
+      made.closeAfter(e);
+      throw turn.failed(e);
     }
   }
 
   private void requireFitting(
       Parameters weights, Tensor x, Owl3Batch batch, @Nullable TextCache past) {
-    weights.require(parameterShapes());
+    Checks.present(weights, "weights").require(parameterShapes());
     Checks.rows(x, "x", attention.hidden());
     Checks.require(
         Checks.present(batch, "batch").variant() == attention.variant(),

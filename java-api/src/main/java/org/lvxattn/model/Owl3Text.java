@@ -35,13 +35,16 @@ final class Owl3Text {
     }
   }
 
-  /** Rotated queries of [batch, rows] of rows, [batch, rows, heads, headDim]. */
-  Tensor query(Scope scope, Parameters w, Tensor h, Tensor positions) {
-    Tensor rows = scope.allocate(h.dtype(), h.dimension(0), h.dimension(1), width());
-    linear(w, Q, h, rows);
-    Tensor q = Heads.split(rows, attention.heads(), attention.headDim());
+  /** For queries of rows like those of x, [batch, rows, heads, headDim]. */
+  Tensor empty(Scope scope, Tensor x) {
+    return scope.allocate(
+        x.dtype(), x.dimension(0), x.dimension(1), attention.heads(), attention.headDim());
+  }
+
+  /** Writes rotated queries. */
+  void query(Parameters w, Tensor h, Tensor positions, Tensor q) {
+    linear(w, Q, h, Heads.join(q));
     LayerOperations.rotary(theta, false, q, positions, q);
-    return q;
   }
 
   /** Writes rotated keys, and values, [batch, rows, keyValueHeads * headDim]. */
@@ -53,11 +56,12 @@ final class Owl3Text {
   }
 
   /** Attention of the rows to each other; k and v as keyValues wrote them. */
-  Attended attend(Scope scope, Group group, Tensor q, Tensor k, Tensor v, Mask mask) {
+  Attended attend(Turn turn, Scope scope, Group group, Tensor q, Tensor k, Tensor v, Mask mask) {
     Tensor o = scope.like(q);
     DType wide = q.dtype().accumulator();
     Tensor lse = scope.allocate(wide, q.dimension(0), attention.heads(), q.dimension(1));
-    attention.forwardInto(group, q, keys(k), keys(v), mask, o, lse, Statistics.create());
+    turn.call(
+        () -> attention.forwardInto(group, q, keys(k), keys(v), mask, o, lse, Statistics.create()));
     return new Attended(o, lse);
   }
 
@@ -66,6 +70,7 @@ final class Owl3Text {
 
   /** Overwrites dq, dk and dv; o and lse may be those of a larger softmax. */
   void attendBackward(
+      Turn turn,
       Group group,
       Tensor q,
       Tensor k,
@@ -76,20 +81,22 @@ final class Owl3Text {
       Tensor dq,
       Tensor dk,
       Tensor dv) {
-    attention.backwardInto(
-        group,
-        q,
-        keys(k),
-        keys(v),
-        mask,
-        of.o,
-        of.lse,
-        dO,
-        dq,
-        keys(dk),
-        keys(dv),
-        null,
-        Statistics.create());
+    turn.call(
+        () ->
+            attention.backwardInto(
+                group,
+                q,
+                keys(k),
+                keys(v),
+                mask,
+                of.o,
+                of.lse,
+                dO,
+                dq,
+                keys(dk),
+                keys(dv),
+                null,
+                Statistics.create()));
   }
 
   /** Overwrites dh, and dq and dk as well; dk and dv are those of the rows of h. */

@@ -61,7 +61,8 @@ final class PerceiverAttention {
   /** What backward needs, all as large as the latents: keyValues holds K and V of the latents. */
   record Saved(Tensor latents, Tensor q, Tensor keyValues, VisualForward visual) {}
 
-  Saved forward(Scope kept, Parameters w, Tensor latents, VisualCheckpoint visual, Tensor out) {
+  Saved forward(
+      Turn turn, Scope kept, Parameters w, Tensor latents, VisualCheckpoint visual, Tensor out) {
     Device device = kept.device();
     Tensor rows = rows(kept, latents, inner());
     Tensor keyValues = rows(kept, latents, 2 * inner());
@@ -71,10 +72,12 @@ final class PerceiverAttention {
       norm(w, latents, h);
       LayerOperations.linear(h, w.get(prefix + "to_q.weight"), null, rows);
       LayerOperations.linear(h, w.get(prefix + "to_kv.weight"), null, keyValues);
-      VisualForward seen = visual.forward(attention, projection(w), q, Mask.none());
+      KeyValueProjection projection = projection(w);
+      VisualForward seen = turn.call(() -> visual.forward(attention, projection, q, Mask.none()));
       kept.atEnd(seen::close);
       try (AttentionForward own =
-          attention.forward(visual.group(), q, keys(keyValues), values(keyValues))) {
+          turn.call(
+              () -> attention.forward(visual.group(), q, keys(keyValues), values(keyValues)))) {
         PartialAttention.merge(
             device, own.output(), own.logSumExp(), seen.output(), seen.logSumExp());
       }
@@ -86,7 +89,8 @@ final class PerceiverAttention {
   }
 
   /** Turns d, the gradient of out, into that of the latents. */
-  void backward(Saved saved, Parameters w, VisualCheckpoint visual, Gradients g, Tensor d) {
+  void backward(
+      Turn turn, Saved saved, Parameters w, VisualCheckpoint visual, Gradients g, Tensor d) {
     Device device = d.device();
     try (Scope scratch = new Scope(device)) {
       VisualForward whole = saved.visual;
@@ -106,23 +110,25 @@ final class PerceiverAttention {
               .inputWeight(g.get(prefix + "norm_media.weight"))
               .inputBias(g.get(prefix + "norm_media.bias"))
               .build();
-      visual.backward(whole, dO, dq, parts);
+      turn.call(() -> visual.backward(whole, dO, dq, parts));
       Tensor dqOwn = scratch.like(saved.q);
       Tensor dKeyValues = scratch.like(saved.keyValues);
-      attention.backwardInto(
-          visual.group(),
-          saved.q,
-          keys(saved.keyValues),
-          values(saved.keyValues),
-          Mask.none(),
-          whole.output(),
-          whole.logSumExp(),
-          dO,
-          dqOwn,
-          keys(dKeyValues),
-          values(dKeyValues),
-          null,
-          Statistics.create());
+      turn.call(
+          () ->
+              attention.backwardInto(
+                  visual.group(),
+                  saved.q,
+                  keys(saved.keyValues),
+                  values(saved.keyValues),
+                  Mask.none(),
+                  whole.output(),
+                  whole.logSumExp(),
+                  dO,
+                  dqOwn,
+                  keys(dKeyValues),
+                  values(dKeyValues),
+                  null,
+                  Statistics.create()));
       LayerOperations.add(Heads.join(dqOwn), Heads.join(dq));
 
       Tensor h = scratch.like(d);

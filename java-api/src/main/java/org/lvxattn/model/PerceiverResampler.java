@@ -6,9 +6,11 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
 import org.lvxattn.CrossAttention;
+import org.lvxattn.Group;
 import org.lvxattn.KeyValueProjection;
 import org.lvxattn.LayerOperations;
 import org.lvxattn.Norm;
+import org.lvxattn.Operation;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.VisualCheckpoint;
@@ -24,6 +26,10 @@ import org.lvxattn.VisualCheckpoint;
  *
  * and a layer norm at the end. Images are batch items; the ranks share the features of every image
  * and its latents. Ranks that rather share whole images use a group of one rank each.
+ *
+ * <p>The frames of an image, where it has several, follow each other in its rows: {@code frame *
+ * tokens + token}. The embeddings of frames and of images that open_flamingo can add to the
+ * features, and the released models have not, are the caller's to add before.
  *
  * <p>Parameters: {@code latents} and for each layer N {@code
  * layers.N.0.{norm_media,norm_latents}.{weight,bias}}, {@code
@@ -102,13 +108,12 @@ public final class PerceiverResampler {
    *     else
    */
   public Activations forward(Parameters weights, VisualCheckpoint visual, RowShard shard) {
-    weights.require(parameterShapes());
-    Checks.require(
-        shard.total() == latents,
-        "shard is of " + shard.total() + " latents; of " + latents + " was expected");
-    Tensor features = Checks.present(visual, "visual").features();
-    Scope kept = new Scope(visual.group().device());
+    Group group = Checks.present(visual, "visual").group();
+    Turn turn = new Turn(group, Operation.FORWARD, 2 * depth());
+    Scope kept = new Scope(group.device());
     try {
+      requireFitting(weights, shard);
+      Tensor features = visual.features();
       Tensor rows = kept.allocate(features.dtype(), features.dimension(0), shard.rows(), width);
       Tensor first = weights.get(LATENTS).slice(0, shard.begin(), shard.end());
       for (long image = 0; image < rows.dimension(0); image++) {
@@ -118,7 +123,7 @@ public final class PerceiverResampler {
       for (int layer = 0; layer < depth(); layer++) {
         Tensor mixed = kept.like(rows);
         PerceiverAttention.Saved attended =
-            attentions.get(layer).forward(kept, weights, rows, visual, mixed);
+            attentions.get(layer).forward(turn, kept, weights, rows, visual, mixed);
         Tensor next = kept.like(rows);
         FeedForward.Saved fed = feedForwards.get(layer).forward(kept, weights, mixed, next);
         saved.add(new Saved(attended, fed));
@@ -130,8 +135,15 @@ public final class PerceiverResampler {
       return new Activations(weights, visual, shard, saved, rows, out, kept);
     } catch (RuntimeException e) {
       kept.closeAfter(e);
-      throw e;
+      throw turn.failed(e);
     }
+  }
+
+  private void requireFitting(Parameters weights, RowShard shard) {
+    Checks.present(weights, "weights").require(parameterShapes());
+    Checks.require(
+        Checks.present(shard, "shard").total() == latents,
+        "shard is of " + shard.total() + " latents; of " + latents + " was expected");
   }
 
   /**
@@ -149,9 +161,12 @@ public final class PerceiverResampler {
    *     else
    */
   public void backward(Activations activations, Tensor dOut, Gradients gradients) {
-    Checks.sameShape(dOut, "dOut", activations.out);
+    Group group = Checks.present(activations, "activations").visual.group();
+    Turn turn = new Turn(group, Operation.BACKWARD, 2 * depth());
     Parameters w = activations.weights;
-    try (Scope scratch = new Scope(dOut.device())) {
+    try (Scope scratch = new Scope(group.device())) {
+      Checks.sameShape(dOut, "dOut", activations.out);
+      Checks.present(gradients, "gradients").require(parameterShapes());
       Tensor d = scratch.like(dOut);
       LayerOperations.normBackward(
           Norm.LAYER,
@@ -166,7 +181,7 @@ public final class PerceiverResampler {
       for (int layer = depth() - 1; layer >= 0; layer--) {
         Saved saved = activations.layers.get(layer);
         feedForwards.get(layer).backward(saved.feedForward, w, gradients, d);
-        attentions.get(layer).backward(saved.attention, w, activations.visual, gradients, d);
+        attentions.get(layer).backward(turn, saved.attention, w, activations.visual, gradients, d);
       }
       // All images begin with the same latents.
       Tensor whole = gradients.get(LATENTS);
@@ -176,6 +191,8 @@ public final class PerceiverResampler {
       for (long image = 0; image < d.dimension(0); image++) {
         LayerOperations.add(wide.slice(0, image, image + 1), sum);
       }
+    } catch (RuntimeException e) {
+      throw turn.failed(e);
     }
   }
 

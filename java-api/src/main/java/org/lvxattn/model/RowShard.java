@@ -3,6 +3,7 @@ package org.lvxattn.model;
 
 import java.nio.ByteBuffer;
 import org.lvxattn.Group;
+import org.lvxattn.Operation;
 
 /**
  * The rows that one rank holds of a sequence that the ranks share in rank order.
@@ -42,7 +43,12 @@ public record RowShard(long begin, long end, long total) {
    * @throws IllegalArgumentException if rows is negative
    */
   public static RowShard of(Group group, long rows) {
-    Checks.require(rows >= 0, "rows is " + rows + "; 0 or more was expected");
+    Checks.present(group, "group");
+    try {
+      Checks.require(rows >= 0, "rows is " + rows + "; 0 or more was expected");
+    } catch (IllegalArgumentException e) {
+      throw group.decline(Operation.ALL_GATHER, e);
+    }
     long[] all = gather(group, rows);
     long begin = 0;
     long total = 0;

@@ -167,6 +167,7 @@ public final class Calibration {
     private final Statistics statistics = Statistics.create();
     private final Tensor q;
     private final Tensor k;
+    private final Tensor v;
     private final Tensor o;
     private final Tensor lse;
     private final Tensor dq;
@@ -186,6 +187,7 @@ public final class Calibration {
       long[] keyShape = {sizes.batch(), keys, sizes.keyValueHeads(), sizes.headDim()};
       q = Tensor.allocate(device, sizes.dtype(), queryShape);
       k = Tensor.allocate(device, sizes.dtype(), keyShape);
+      v = Tensor.allocate(device, sizes.dtype(), keyShape);
       o = Tensor.allocate(device, sizes.dtype(), queryShape);
       lse =
           Tensor.allocate(
@@ -193,11 +195,11 @@ public final class Calibration {
       dq = Tensor.allocate(device, sizes.dtype(), queryShape);
       dk = Tensor.allocate(device, sizes.dtype(), keyShape);
       dv = Tensor.allocate(device, sizes.dtype(), keyShape);
-      all = List.of(q, k, o, lse, dq, dk, dv);
+      all = List.of(q, k, v, o, lse, dq, dk, dv);
     }
 
     double forward(Group group, Mask mask) {
-      return seconds(group, () -> attention.forwardInto(group, q, k, k, mask, o, lse, statistics));
+      return seconds(group, () -> attention.forwardInto(group, q, k, v, mask, o, lse, statistics));
     }
 
     double backward(Group group, Mask mask) {
@@ -205,7 +207,7 @@ public final class Calibration {
           group,
           () ->
               attention.backwardInto(
-                  group, q, k, k, mask, o, lse, o, dq, dk, dv, null, statistics));
+                  group, q, k, v, mask, o, lse, o, dq, dk, dv, null, statistics));
     }
 
     /** A GPU computes behind the call, so its time is until it has ended. */
@@ -223,7 +225,7 @@ public final class Calibration {
     }
 
     Statistics receive(Group group, Mask mask) {
-      gathering.forwardInto(group, q, k, k, mask, o, lse, statistics);
+      gathering.forwardInto(group, q, k, v, mask, o, lse, statistics);
       return statistics;
     }
 

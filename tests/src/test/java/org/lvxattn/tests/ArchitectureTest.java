@@ -18,6 +18,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.Map;
 import java.util.Set;
 import java.util.logging.Logger;
+import jdk.jfr.Event;
 import org.junit.jupiter.api.Test;
 import org.lvxattn.Tensor;
 import org.lvxattn.cli.output.Json;
@@ -36,6 +37,9 @@ class ArchitectureTest {
           "java.lang.ModuleLayer$Controller", Set.of("enableNativeAccess"));
 
   private static final Module JAVA_BASE = Object.class.getModule();
+
+  /** The library does without it where it is not there. */
+  private static final Module FLIGHT_RECORDER = Event.class.getModule();
 
   /** What can crash the JVM is done by the bindings alone. */
   private static final ArchRule RESTRICTED_CALLS =
@@ -62,7 +66,7 @@ class ArchitectureTest {
           .should()
           .onlyDependOnClassesThat(
               DescribedPredicate.describe(
-                  "are its own, of java.base, or annotations of JSpecify",
+                  "are its own, of java.base or jdk.jfr, or annotations of JSpecify",
                   ArchitectureTest::isAllowedInTheLibrary));
 
   /** The arrow points from the command to the library. */
@@ -84,6 +88,7 @@ class ArchitectureTest {
     return target.getBaseComponentType().isPrimitive()
         || name.startsWith("org.jspecify.annotations.")
         || (name.startsWith("org.lvxattn.") && !name.startsWith("org.lvxattn.cli."))
+        || FLIGHT_RECORDER.getPackages().contains(target.getBaseComponentType().getPackageName())
         || JAVA_BASE.getPackages().contains(target.getBaseComponentType().getPackageName());
   }
 

@@ -6,7 +6,6 @@ import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.VisualCheckpoint;
 import org.lvxattn.model.FlamingoBlock;
-import org.lvxattn.model.Gradients;
 import org.lvxattn.model.Parameters;
 import org.lvxattn.model.VisualMask;
 
@@ -34,24 +33,14 @@ final class FlamingoLayers implements RankLayers {
   @Override
   public Pass forward(Parameters weights, Tensor x, VisualCheckpoint visual) {
     FlamingoBlock.Activations kept = block.forward(weights, x, visual, mask);
-    return new Pass() {
-      @Override
-      public Tensor output() {
-        return kept.output();
-      }
-
-      @Override
-      public void backward(Tensor dOut, Gradients gradients, Tensor dx) {
-        try (Tensor d = block.backward(kept, dOut, gradients)) {
-          dx.copyFrom(d);
-        }
-      }
-
-      @Override
-      public void close() {
-        kept.close();
-      }
-    };
+    return new Pass(
+        kept.output(),
+        (dOut, gradients, dx) -> {
+          try (Tensor d = block.backward(kept, dOut, gradients)) {
+            dx.copyFrom(d);
+          }
+        },
+        kept::close);
   }
 
   @Override

@@ -2,12 +2,9 @@
 package org.lvxattn.cli.layers;
 
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.SequencedMap;
-import java.util.stream.DoubleStream;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
@@ -29,10 +26,7 @@ import org.lvxattn.model.RowShard;
 
 /** Whole layers over local ranks, timed; random weights, text rows and visual features. */
 public final class LayersRun {
-  /**
-   * What results call the gradient of a parameter, that of all layers in one: a gate is one number
-   * in a layer, and its gradient a sum that may happen to cancel.
-   */
+  /** What results call the gradient of a parameter, before its name. */
   public static final String WEIGHT = "weight ";
 
   /** How to run; timed: a timed call follows the one that warms up. */
@@ -256,16 +250,7 @@ public final class LayersRun {
       shard.put("dfeatures", features.featuresGradient().toDoubles());
       gradients.allReduce(group);
       if (rank == 0) {
-        SequencedMap<String, DoubleStream> kinds = new LinkedHashMap<>();
-        gradients
-            .tensors()
-            .forEach(
-                (name, tensor) ->
-                    kinds.merge(
-                        LayerStack.withoutLayer(name),
-                        Arrays.stream(tensor.toDoubles()),
-                        DoubleStream::concat));
-        kinds.forEach((kind, values) -> shard.put(WEIGHT + kind, values.toArray()));
+        gradients.tensors().forEach((name, tensor) -> shard.put(WEIGHT + name, tensor.toDoubles()));
       }
     }
   }

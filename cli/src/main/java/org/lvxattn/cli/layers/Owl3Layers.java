@@ -5,7 +5,6 @@ import org.lvxattn.Group;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.VisualCheckpoint;
-import org.lvxattn.model.Gradients;
 import org.lvxattn.model.Owl3Batch;
 import org.lvxattn.model.Owl3Layer;
 import org.lvxattn.model.Owl3Variant;
@@ -43,24 +42,14 @@ final class Owl3Layers implements RankLayers {
   @Override
   public Pass forward(Parameters weights, Tensor x, VisualCheckpoint visual) {
     Owl3Layer.Activations kept = layer.forward(weights, x, visual, batch, null);
-    return new Pass() {
-      @Override
-      public Tensor output() {
-        return kept.output();
-      }
-
-      @Override
-      public void backward(Tensor dOut, Gradients gradients, Tensor dx) {
-        try (Owl3Layer.InputGradients d = layer.backward(kept, dOut, gradients)) {
-          dx.copyFrom(d.x());
-        }
-      }
-
-      @Override
-      public void close() {
-        kept.close();
-      }
-    };
+    return new Pass(
+        kept.output(),
+        (dOut, gradients, dx) -> {
+          try (Owl3Layer.InputGradients d = layer.backward(kept, dOut, gradients)) {
+            dx.copyFrom(d.x());
+          }
+        },
+        kept::close);
   }
 
   @Override

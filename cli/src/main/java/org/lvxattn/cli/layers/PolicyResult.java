@@ -2,21 +2,28 @@
 package org.lvxattn.cli.layers;
 
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.VisualCheckpoint.Policy;
+import org.lvxattn.cli.workload.Results;
 
 /**
  * One policy's runs.
  *
  * @param rounds at least one, in the order of time
  * @param flops over all ranks
- * @param errors by tensor, empty if nothing was checked
+ * @param errors of the output and the inputs' gradients, empty if nothing was checked
+ * @param weightErrors of the gradients of all parameters of all layers
  */
 public record PolicyResult(
-    Policy policy, List<LayersRun.Outcome> rounds, double flops, Map<String, Double> errors) {
+    Policy policy,
+    List<LayersRun.Outcome> rounds,
+    double flops,
+    Map<String, Double> errors,
+    Map<String, Double> weightErrors) {
   /** The round that took the median time; of two, the faster. */
   public LayersRun.Outcome outcome() {
     return rounds.stream()
@@ -33,6 +40,41 @@ public record PolicyResult(
             .sorted()
             .toArray();
     return ratios[(ratios.length - 1) / 2];
+  }
+
+  /**
+   * Runs, and how far off the first is.
+   *
+   * @param reference null: not to be known
+   */
+  public static PolicyResult of(
+      Policy policy, List<LayersRun.Outcome> rounds, double flops, @Nullable Results reference) {
+    Map<String, Double> errors = new LinkedHashMap<>();
+    Map<String, Double> weightErrors = new LinkedHashMap<>();
+    Results results = rounds.getFirst().results();
+    if (results != null && reference != null) {
+      LayerErrors.of(results, reference)
+          .forEach(
+              (name, error) -> {
+                if (name.startsWith(LayersRun.WEIGHT)) {
+                  weightErrors.put(name.substring(LayersRun.WEIGHT.length()), error);
+                } else {
+                  errors.put(name, error);
+                }
+              });
+    }
+    return new PolicyResult(policy, rounds, flops, errors, weightErrors);
+  }
+
+  /** The parameter whose gradient is furthest off; null if none was checked. */
+  public Map.@Nullable Entry<String, Double> worstWeight() {
+    Map.Entry<String, Double> worst = null;
+    for (Map.Entry<String, Double> each : weightErrors.entrySet()) {
+      if (worst == null || Double.compare(each.getValue(), worst.getValue()) > 0) { // NaN is worst
+        worst = each;
+      }
+    }
+    return worst;
   }
 
   /** The most that a rank's device held, weights aside. */

@@ -11,15 +11,29 @@ import org.lvxattn.model.Parameters;
 
 /** The layers of one family on one rank, with what they must know of the batch. */
 public interface RankLayers extends AutoCloseable {
-  /** One layer's work, kept until backward. */
-  interface Pass extends AutoCloseable {
-    Tensor output();
-
+  /**
+   * One layer's work, kept until backward.
+   *
+   * @param output of the layer; this pass's own
+   * @param gradients what backward does
+   * @param ending frees what is kept
+   */
+  record Pass(Tensor output, Backward gradients, Runnable ending) implements AutoCloseable {
     /** Adds the parameters' gradients, and writes that of the input. A collective call. */
-    void backward(Tensor dOut, Gradients gradients, Tensor dx);
+    void backward(Tensor dOut, Gradients sums, Tensor dx) {
+      gradients.run(dOut, sums, dx);
+    }
 
     @Override
-    void close();
+    public void close() {
+      ending.run();
+    }
+  }
+
+  /** As {@link Pass#backward}. */
+  @FunctionalInterface
+  interface Backward {
+    void run(Tensor dOut, Gradients gradients, Tensor dx);
   }
 
   /** Layers of those sizes for a rank's part of a batch. A collective call. */
