@@ -28,18 +28,41 @@ find_package(CUDAToolkit REQUIRED)
 
 include(CudaKernels)
 lvx_cuda_kernels(kernels cu)
+set(cuda "${CMAKE_SOURCE_DIR}/src/device/cuda")
 file(GLOB sources CONFIGURE_DEPENDS
-  "${CMAKE_SOURCE_DIR}/src/device/cuda/cudnn/*.cpp" "${CMAKE_SOURCE_DIR}/src/device/cuda/device/*.cpp" "${CMAKE_SOURCE_DIR}/src/device/cuda/launch/*.cpp")
+  "${cuda}/cudnn/*.cpp" "${cuda}/device/*.cpp" "${cuda}/launch/*.cpp" "${cuda}/layers/*.cpp")
+find_package(cuBLASLt)
+if(cuBLASLt_FOUND)
+  file(GLOB products CONFIGURE_DEPENDS "${cuda}/layers/cublaslt/*.cpp")
+  list(FILTER sources EXCLUDE REGEX "/without_products.cpp$")
+  list(APPEND sources ${products})
+else()
+  message(WARNING "LEFT OUT: the CUDA device's linear maps and projections, cuBLASLt's header is not here "
+    "(python3 -m pip install --target DIR nvidia-cublas, then -DcuBLASLt_ROOT=DIR)")
+endif()
 add_library(lvx_cuda MODULE ${sources} ${kernels})
 target_include_directories(lvx_cuda PRIVATE include src)
+if(cuBLASLt_FOUND)
+  target_include_directories(lvx_cuda SYSTEM PRIVATE "${cuBLASLt_INCLUDE_DIR}")
+endif()
 target_compile_definitions(lvx_cuda PRIVATE LVX_VERSION="${PROJECT_VERSION}")
 target_compile_options(lvx_cuda PRIVATE
   $<$<COMPILE_LANGUAGE:CXX>:$<TARGET_PROPERTY:lvx_warnings,INTERFACE_COMPILE_OPTIONS>>
-  # Registers, shared memory and spills of every kernel go to the build's log.
-  "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:--expt-relaxed-constexpr -Xptxas -v,--warn-on-spills>")
+  "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:--expt-relaxed-constexpr -Xptxas -v>")
 target_link_libraries(lvx_cuda PRIVATE CUDA::cudart_static Threads::Threads ${CMAKE_DL_LIBS})
 target_link_options(lvx_cuda PRIVATE -Wl,--no-undefined -Wl,--exclude-libs,ALL)
 set_target_properties(lvx_cuda PROPERTIES
   CUDA_STANDARD 20 CUDA_RUNTIME_LIBRARY Static CUDA_VISIBILITY_PRESET hidden
   LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
 list(APPEND lvx_plugins lvx_cuda)
+
+# What ptxas says of each kernel is kept beside its object, and shown as a table once all are there.
+set_property(TARGET lvx_cuda PROPERTY CUDA_COMPILER_LAUNCHER "${cuda}/report/keep_log" ${CMAKE_CUDA_COMPILER_LAUNCHER})
+add_executable(lvx_cuda_shapes "${cuda}/report/shapes.cpp")
+target_include_directories(lvx_cuda_shapes PRIVATE include src)
+target_link_libraries(lvx_cuda_shapes PRIVATE lvx_warnings)
+add_dependencies(lvx_cuda lvx_cuda_shapes)
+add_custom_command(TARGET lvx_cuda POST_BUILD
+  COMMAND "${CMAKE_COMMAND}" -DLOGS=${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/lvx_cuda.dir
+    -DSHAPES=$<TARGET_FILE:lvx_cuda_shapes> -DTABLE=${CMAKE_BINARY_DIR}/cuda_kernels.md
+    -P "${CMAKE_SOURCE_DIR}/../cmake/CudaReport.cmake" VERBATIM)

@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -73,33 +72,21 @@ class CudnnDevice final : public SimulatedDevice {
 
   const FakeWatch& watch() const { return watch_; }
 
-  // What the engine allocates may be touched by its kernels.
-  std::byte* allocate(std::size_t bytes) override {
-    std::byte* data = SimulatedDevice::allocate(bytes);
-    own_.emplace(data, std::span(data, bytes));
-    return data;
-  }
-  void release(std::byte* data, std::size_t bytes) noexcept override {
-    own_.erase(data);
-    SimulatedDevice::release(data, bytes);
-  }
-
   void require_attention(const AttentionRequest& request) const override { attention_->require(request); }
   void forward(const ForwardArguments& a, std::span<std::byte> scratch) override {
     Given given;
-    given.forward(a, scratch);
+    give(given, a, scratch);
     attention_->forward({}, a, scratch);
   }
   void backward(const BackwardArguments& a, std::span<std::byte> scratch) override {
     Given given;
-    given.backward(a, scratch);
+    give(given, a, scratch);
     attention_->backward({}, a, scratch);
   }
   std::uint32_t take_engines_used() override { return attention_->take_used(); }
   std::vector<EngineChoice> engine_choices() const override { return attention_->choices(); }
 
  private:
-  std::map<std::byte*, cuda::host::Registered> own_;
   FakeWatch watch_;
   std::optional<cudnn::Attention> attention_;
 };

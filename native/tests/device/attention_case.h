@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <new>
 #include <optional>
 #include <random>
 #include <string>
@@ -26,6 +27,18 @@ struct Padding {
   std::int64_t offset = 0;
   std::int64_t gap = 0;
 };
+
+// Memory that begins with a line of the cache, as a device's does.
+template <typename T>
+struct LineAllocator {
+  using value_type = T;
+  static constexpr std::align_val_t kLine{64};
+
+  T* allocate(std::size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), kLine)); }
+  void deallocate(T* data, std::size_t) { ::operator delete(data, kLine); }
+  bool operator==(const LineAllocator&) const { return true; }
+};
+using Bytes = std::vector<std::byte, LineAllocator<std::byte>>;
 
 class Array {
  public:
@@ -56,7 +69,7 @@ class Array {
   }
   std::int64_t extent(std::size_t i) const { return shape_[i]; }
   DType dtype() const { return dtype_; }
-  const std::vector<std::byte>& memory() const { return memory_; }
+  const Bytes& memory() const { return memory_; }
   bool gaps_untouched() const {
     std::vector<bool> used(memory_.size() / static_cast<std::size_t>(size_of(dtype_)), false);
     for (std::int64_t i = 0; i < count(); ++i) used[static_cast<std::size_t>(offset_ + place(i))] = true;
@@ -89,7 +102,7 @@ class Array {
   std::vector<std::int64_t> strides_;
   DType dtype_;
   std::int64_t offset_;
-  std::vector<std::byte> memory_;
+  Bytes memory_;
 };
 
 struct Ranges {

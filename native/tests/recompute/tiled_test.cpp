@@ -14,22 +14,6 @@
 namespace lvx::test {
 namespace {
 
-constexpr double kTolerance = 1e-12;
-
-void expect_equal(const VisualResults& results, const VisualResults& expected) {
-  EXPECT_LE(relative_error(results.attention.o, expected.attention.o), kTolerance) << "o";
-  EXPECT_LE(relative_error(results.attention.lse, expected.attention.lse), kTolerance) << "lse";
-  EXPECT_LE(relative_error(results.attention.dq, expected.attention.dq), kTolerance) << "dq";
-  EXPECT_LE(relative_error(results.attention.d_bias, expected.attention.d_bias), kTolerance) << "d_bias";
-  EXPECT_LE(relative_error(results.d_features, expected.d_features), kTolerance) << "d_features";
-  EXPECT_LE(relative_error(results.sums.weight, expected.sums.weight), kTolerance) << "weight";
-  EXPECT_LE(relative_error(results.sums.bias, expected.sums.bias), kTolerance) << "bias";
-  EXPECT_LE(relative_error(results.sums.input_weight, expected.sums.input_weight), kTolerance)
-      << "input_weight";
-  EXPECT_LE(relative_error(results.sums.input_bias, expected.sums.input_bias), kTolerance) << "input_bias";
-  EXPECT_LE(relative_error(results.sums.key_weight, expected.sums.key_weight), kTolerance) << "key_weight";
-}
-
 // Whether any query sees a key of [begin, end).
 bool anyone_sees(const RandomProblem& random, std::int64_t begin, std::int64_t end) {
   if (!random.has_visibility) return random.problem.batch > 0 && random.problem.queries > 0 && begin < end;

@@ -2,6 +2,8 @@
 // A random visual problem computed whole by textbook loops, and share by share by the ranks of a group.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <mutex>
 
 #include "recompute/visual_call.h"
@@ -23,6 +25,21 @@ inline VisualResults visual_reference(const VisualProblem& problem) {
   results.attention = reference(problem.random);
   problem.backward(results.attention.dk, results.attention.dv, results.d_features, results.sums);
   return results;
+}
+
+inline void expect_equal(const VisualResults& results, const VisualResults& expected) {
+  constexpr double kTolerance = 1e-12;
+  EXPECT_LE(relative_error(results.attention.o, expected.attention.o), kTolerance) << "o";
+  EXPECT_LE(relative_error(results.attention.lse, expected.attention.lse), kTolerance) << "lse";
+  EXPECT_LE(relative_error(results.attention.dq, expected.attention.dq), kTolerance) << "dq";
+  EXPECT_LE(relative_error(results.attention.d_bias, expected.attention.d_bias), kTolerance) << "d_bias";
+  EXPECT_LE(relative_error(results.d_features, expected.d_features), kTolerance) << "d_features";
+  EXPECT_LE(relative_error(results.sums.weight, expected.sums.weight), kTolerance) << "weight";
+  EXPECT_LE(relative_error(results.sums.bias, expected.sums.bias), kTolerance) << "bias";
+  EXPECT_LE(relative_error(results.sums.input_weight, expected.sums.input_weight), kTolerance)
+      << "input_weight";
+  EXPECT_LE(relative_error(results.sums.input_bias, expected.sums.input_bias), kTolerance) << "input_bias";
+  EXPECT_LE(relative_error(results.sums.key_weight, expected.sums.key_weight), kTolerance) << "key_weight";
 }
 
 inline void add_to(Values& sum, const Values& more) {

@@ -5,10 +5,12 @@
 #define HWY_DISABLED_TARGETS HWY_SSSE3  // without SSE4.1 too rare to compile everything once more
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "device/cpu/backward_kernel.cpp"
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <limits>
 
 #include "device/cpu/backward_task.h"
@@ -43,6 +45,7 @@ class BackwardRun {
       block(key, std::min(key + step, task_.key_end));
     }
     if (alone_) add_dq();
+    if (past_caches_) hwy::FlushStream();
   }
 
  private:
@@ -104,6 +107,8 @@ class BackwardRun {
     dk_ = {work_.dk, packed_};
     dv_ = {work_.dv, packed_};
     if (!sums_in_place_) return;
+    past_caches_ =
+        !a_.add_dkv && fills_lines(a_.dk) && fills_lines(a_.dv) && key_gradients_exceed_cache(p_, sizeof(T));
     dk_ = {reinterpret_cast<T*>(a_.dk.at(unit_.batch, key, unit_.key_head)), a_.dk.row_stride};
     dv_ = {reinterpret_cast<T*>(a_.dv.at(unit_.batch, key, unit_.key_head)), a_.dv.row_stride};
   }
@@ -134,17 +139,24 @@ class BackwardRun {
     return sizeof(T) == static_cast<std::size_t>(size_of(x.dtype)) && width_ == p_.head_dim;
   }
 
+  // Whether vectors are whole lines of the cache in every row of x.
+  static bool fills_lines(const Bshd& x) {
+    constexpr std::uintptr_t kLine = 64;
+    const auto whole = [](std::int64_t elements) { return elements * sizeof(T) % kLine == 0; };
+    return hn::Lanes(hn::ScalableTag<T>()) * sizeof(T) == kLine &&
+           reinterpret_cast<std::uintptr_t>(x.data) % kLine == 0 && whole(x.batch_stride) &&
+           whole(x.row_stride) && whole(x.head_stride);
+  }
+
   void prefetch_after(std::int64_t key) {
     const std::int64_t step = block_step();
     const bool last = key == task_.key_end;
     const Unit unit = last ? Unit(p_, task_.next_unit) : unit_;
     const std::int64_t begin = last ? task_.next_key : key;
     const std::int64_t end = std::min(begin + step, last ? p_.keys : task_.key_end);
-    // Blocks of registers in the five products of a tile and a panel.
-    const std::int64_t columns = divide_up(p_.head_dim, kPanelRows);
-    const std::int64_t products = (2 * kTileKeys * (1 + columns) + kPanelRows * columns) / kRegisterRows;
-    ahead_ = Prefetcher(a_.k, a_.v, unit.batch, unit.key_head, begin, end, p_.head_dim,
-                        panels_.parts() * divide_up(step, kTileKeys) * products);
+    const std::int64_t rows = round_up(Unit::rows(p_), kLanes);
+    const std::int64_t work = 5 * operations<T>(step, rows, p_.head_dim);
+    ahead_ = Prefetcher(a_.k, a_.v, unit.batch, unit.key_head, begin, end, p_.head_dim, work);
   }
 
   void pack_keys(std::int64_t key_begin, std::int64_t keys) {
@@ -272,7 +284,8 @@ class BackwardRun {
             .n = width_,
             .k = panel.end - panel.begin,
             .update = first ? Update::kScale : Update::kAdd,
-            .scale = sums_in_place_ ? scale : T{1}};
+            .scale = sums_in_place_ ? scale : T{1},
+            .past_caches = first && past_caches_};
   }
 
   // Broadcast dimensions have stride 0: their rows add to the same elements, one after the other.
@@ -315,6 +328,7 @@ class BackwardRun {
   Rows<const T> k_, v_;
   Rows<T> dk_, dv_;
   bool sums_in_place_ = false;
+  bool past_caches_ = false;  // sums in place are written once, and no cache could keep them
   Prefetcher ahead_;
   bool k_finite_[kMaxBlockKeys / kTileKeys] = {};
 };

@@ -60,6 +60,10 @@ std::int64_t block_keys(const Problem& problem, std::size_t element) {
                     kMaxBlockKeys);  // k, v, dk, dv
 }
 
+bool key_gradients_exceed_cache(const Problem& problem, std::size_t element) {
+  return 2 * problem.key_elements() * static_cast<std::int64_t>(element) > second_cache_bytes();
+}
+
 ForwardBlocking::ForwardBlocking(const Problem& problem, std::size_t element, int threads)
     : decode(is_decode(problem)),
       rows(Unit::rows(problem), divide_up(Unit::rows(problem), block_rows(problem, element)), kLanes),

@@ -30,6 +30,8 @@ std::int64_t block_rows(const Problem& problem,
 std::int64_t block_keys(const Problem& problem,
                         std::size_t element);  // keys that share packed queries, backward
 constexpr std::int64_t kMaxBlockKeys = 512;
+// Whether the gradients of all keys are more than a core's own cache holds.
+bool key_gradients_exceed_cache(const Problem& problem, std::size_t element);
 
 // n items in parts of whole grains (the last grain may be short) whose sizes differ by at most one grain.
 class Split {

@@ -113,8 +113,9 @@ class ForwardBlock {
     const Unit unit = last ? Unit(p_, task_.next_unit) : unit_;
     const std::int64_t begin = last ? task_.next_key : key;
     const std::int64_t end = std::min(begin + kTileKeys, last ? p_.keys : task_.key_end);
-    const std::int64_t steps = panels_.parts() * (kTileKeys + p_.head_dim) / kRegisterRows;
-    ahead_ = Prefetcher(a_.k, a_.v, unit.batch, unit.key_head, begin, end, p_.head_dim, steps);
+    const std::int64_t rows = round_up(task_.row_end - task_.row_begin, kLanes);
+    const std::int64_t work = 2 * operations<T>(kTileKeys, rows, p_.head_dim);
+    ahead_ = Prefetcher(a_.k, a_.v, unit.batch, unit.key_head, begin, end, p_.head_dim, work);
   }
 
   void attend(std::int64_t panel, std::int64_t width, std::int64_t keys, const T* mask, bool finite) {

@@ -10,8 +10,10 @@
 
 #include <hwy/highway.h>
 
+#include <algorithm>
 #include <cstdint>
 
+#include "device/cpu/blocking.h"
 #include "device/cpu/prefetch.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -37,6 +39,7 @@ struct Product {
   Update update;
   T scale = 1;                // kScale, kAdd
   const T* factor = nullptr;  // kRescale
+  bool past_caches = false;   // kScale: C, aligned to vectors, is written without being read first
 };
 
 template <LayoutOfA kLayout, typename T>
@@ -48,7 +51,11 @@ template <class D, typename T, class V = hn::Vec<D>>
 HWY_INLINE void update_c(D d, const Product<T>& p, std::int64_t m, T* HWY_RESTRICT c, V product) {
   switch (p.update) {
     case Update::kScale:
-      hn::StoreU(hn::Mul(product, hn::Set(d, p.scale)), d, c);
+      if (p.past_caches) {
+        hn::Stream(hn::Mul(product, hn::Set(d, p.scale)), d, c);
+      } else {
+        hn::StoreU(hn::Mul(product, hn::Set(d, p.scale)), d, c);
+      }
       break;
     case Update::kAdd:
       hn::StoreU(hn::MulAdd(product, hn::Set(d, p.scale), hn::LoadU(d, c)), d, c);
@@ -61,7 +68,7 @@ HWY_INLINE void update_c(D d, const Product<T>& p, std::int64_t m, T* HWY_RESTRI
 
 // kM rows by kVectors vectors of C, at (m, n). The arrays live in registers: every loop over them is unrolled.
 template <LayoutOfA kLayout, int kM, int kVectors, class D, typename T = hn::TFromD<D>>
-HWY_INLINE void block_product(D d, const Product<T>& p, std::int64_t m, std::int64_t n) {
+HWY_INLINE void block_product(D d, const Product<T>& p, std::int64_t m, std::int64_t n, Prefetcher& ahead) {
   using V = hn::Vec<D>;
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
   V sum[kM][kVectors];
@@ -69,12 +76,18 @@ HWY_INLINE void block_product(D d, const Product<T>& p, std::int64_t m, std::int
     for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::Zero(d);
   }
   const T* HWY_RESTRICT b = p.b + n;
-  for (std::int64_t k = 0; k < p.k; ++k, b += p.ldb) {
-    V row[kVectors];
-    for (int j = 0; j < kVectors; ++j) row[j] = hn::LoadU(d, b + j * lanes);
-    for (int i = 0; i < kM; ++i) {
-      const V a = hn::Set(d, *element_of_a<kLayout>(p.a, p.lda, m + i, k));
-      for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::MulAdd(a, row[j], sum[i][j]);
+  constexpr std::int64_t kOperations = kM * kVectors;  // a term
+  const std::int64_t terms = ahead.pace(kOperations);
+  for (std::int64_t begin = 0; begin < p.k; begin += terms) {
+    const std::int64_t end = std::min(begin + terms, p.k);
+    ahead.step(kOperations * (end - begin));
+    for (std::int64_t k = begin; k < end; ++k, b += p.ldb) {
+      V row[kVectors];
+      for (int j = 0; j < kVectors; ++j) row[j] = hn::LoadU(d, b + j * lanes);
+      for (int i = 0; i < kM; ++i) {
+        const V a = hn::Set(d, *element_of_a<kLayout>(p.a, p.lda, m + i, k));
+        for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::MulAdd(a, row[j], sum[i][j]);
+      }
     }
   }
   for (int i = 0; i < kM; ++i) {
@@ -83,28 +96,21 @@ HWY_INLINE void block_product(D d, const Product<T>& p, std::int64_t m, std::int
   }
 }
 
-// 8 x 3 accumulators need 28 registers; machines with 16 take half.
-constexpr int kRegisterRows = HWY_TARGET <= HWY_AVX3 ? 8 : 4;
+// Rows of a block: 8 x 3 accumulators need 28 registers; machines with 16 take half. Of a single vector there are more,
+// as fewer sums than eight would wait for their own last addition.
+template <int kVectors>
+constexpr int kRegisterRows = HWY_TARGET <= HWY_AVX3 ? 8 : (kVectors == 1 ? 8 : 4);
 
-template <LayoutOfA kLayout, int kVectors, class D, typename T = hn::TFromD<D>>
-HWY_INLINE void column_of_blocks(D d, const Product<T>& p, std::int64_t n, Prefetcher& ahead) {
-  std::int64_t m = 0;
-  if (kVectors == 1 && kRegisterRows < 8) {  // fewer sums than eight would wait for their own last addition
-    for (; m + 8 <= p.m; m += 8) {
-      block_product<kLayout, 8, 1>(d, p, m, n);
-      ahead.step();
-      ahead.step();
-    }
-  }
-  for (; m + kRegisterRows <= p.m; m += kRegisterRows) {
-    block_product<kLayout, kRegisterRows, kVectors>(d, p, m, n);
-    ahead.step();
-  }
-  if (kRegisterRows > 4 && m + 4 <= p.m) {
-    block_product<kLayout, 4, kVectors>(d, p, m, n);
-    m += 4;
-  }
-  for (; m < p.m; ++m) block_product<kLayout, 1, kVectors>(d, p, m, n);
+// How wide a column of blocks is, where so many vectors are left: 2 + 2 beats 3 + 1.
+constexpr std::int64_t column_vectors(std::int64_t left) {
+  return left == 2 || left == 4 ? 2 : left < 3 ? left : 3;
+}
+
+template <LayoutOfA kLayout, int kM, int kVectors, class D, typename T = hn::TFromD<D>>
+HWY_INLINE void column_of_blocks(D d, const Product<T>& p, std::int64_t m, std::int64_t n,
+                                 Prefetcher& ahead) {
+  for (; m + kM <= p.m; m += kM) block_product<kLayout, kM, kVectors>(d, p, m, n, ahead);
+  if constexpr (kM > 1) column_of_blocks<kLayout, (kM > 4 ? kM / 2 : 1), kVectors>(d, p, m, n, ahead);
 }
 
 template <LayoutOfA kLayout, typename T>
@@ -113,18 +119,25 @@ HWY_NOINLINE void multiply(const Product<T>& p, Prefetcher& ahead) {
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
   std::int64_t n = 0;
   while (n < p.n) {
-    const std::int64_t vectors = (p.n - n + lanes - 1) / lanes;
-    if (vectors == 1) {
-      column_of_blocks<kLayout, 1>(d, p, n, ahead);
-      n += lanes;
-    } else if (vectors == 2 || vectors == 4) {  // 2 + 2 beats 3 + 1
-      column_of_blocks<kLayout, 2>(d, p, n, ahead);
-      n += 2 * lanes;
-    } else {
-      column_of_blocks<kLayout, 3>(d, p, n, ahead);
-      n += 3 * lanes;
+    const std::int64_t vectors = column_vectors(divide_up(p.n - n, lanes));
+    switch (vectors) {
+      case 1:
+        column_of_blocks<kLayout, kRegisterRows<1>, 1>(d, p, 0, n, ahead);
+        break;
+      case 2:
+        column_of_blocks<kLayout, kRegisterRows<2>, 2>(d, p, 0, n, ahead);
+        break;
+      default:
+        column_of_blocks<kLayout, kRegisterRows<3>, 3>(d, p, 0, n, ahead);
     }
+    n += vectors * lanes;
   }
+}
+
+// The work of a product, as the prefetcher counts it.
+template <typename T>
+std::int64_t operations(std::int64_t m, std::int64_t n, std::int64_t k) {
+  return m * divide_up(n, static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()))) * k;
 }
 
 // The same product where 0 times anything is 0: for tiles that hold NaN or infinity next to weights of exactly 0.

@@ -6,8 +6,20 @@
 #endif
 
 #include <algorithm>
+#include <chrono>
 
 namespace lvx {
+namespace {
+
+// Looks until there is something, for about as long as going to sleep and waking up take together.
+template <typename Condition>
+void look_out(const Condition& there) {
+  constexpr auto kLongest = std::chrono::microseconds(40);
+  const auto begin = std::chrono::steady_clock::now();
+  while (!there() && std::chrono::steady_clock::now() - begin < kLongest) std::this_thread::yield();
+}
+
+}  // namespace
 
 int usable_threads() {
 #if defined(__linux__)
@@ -47,14 +59,21 @@ void Helpers::run(Job& job) {
   {
     const std::lock_guard lock(mutex_);
     jobs_.push_back(&job);
+    ++posted_;
   }
   const std::int64_t useful = std::min<std::int64_t>(job.slots, job.count) - 1;
   for (std::int64_t i = 0; i < std::min(useful, static_cast<std::int64_t>(threads_.size())); ++i)
     work_.notify_one();
   take_part(job, 0);
+  const auto alone = [&job] { return job.inside == 0; };
   std::unique_lock lock(mutex_);
   std::erase(jobs_, &job);
-  done_.wait(lock, [&job] { return job.inside == 0; });
+  if (!alone()) {
+    lock.unlock();
+    look_out(alone);
+    lock.lock();
+    done_.wait(lock, alone);
+  }
   if (job.failure != nullptr) std::rethrow_exception(job.failure);
 }
 
@@ -80,7 +99,11 @@ void Helpers::help() {
   while (!closing_) {
     Job* job = open_job();
     if (job == nullptr) {
-      work_.wait(lock);
+      const std::uint64_t known = posted_;
+      lock.unlock();
+      look_out([&] { return posted_ != known; });
+      lock.lock();
+      work_.wait(lock, [&] { return closing_ || posted_ != known; });
       continue;
     }
     const int slot = job->taken++;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The threads of a device. The calling thread takes part; the others are helpers that all devices of the process
 // share, one fewer than there are cores, so that many ranks in one process do not get in each other's way. Written
-// with a mutex and condition variables only, which ThreadSanitizer understands.
+// with a mutex, condition variables and atomics only, which ThreadSanitizer understands. Who waits looks out for a
+// moment, offering its core to others, before it sleeps: waking up takes as long as a small problem.
 #pragma once
 
 #include <atomic>
@@ -27,8 +28,8 @@ class Helpers {
     std::int64_t count;
     int slots;  // threads that may take part, the caller included
     std::atomic<std::int64_t> next{0};
-    int taken = 1;   // slots given out; the caller has slot 0
-    int inside = 0;  // helpers at work
+    int taken = 1;               // slots given out; the caller has slot 0
+    std::atomic<int> inside{0};  // helpers at work
     std::exception_ptr failure = nullptr;
   };
 
@@ -52,6 +53,7 @@ class Helpers {
   std::condition_variable work_;
   std::condition_variable done_;
   std::vector<Job*> jobs_;
+  std::atomic<std::uint64_t> posted_{0};  // jobs so far
   bool closing_ = false;
   std::vector<std::thread> threads_;
 };

@@ -8,7 +8,6 @@
 #include <string>
 
 #include "device/attention_case.h"
-#include "device/cpu/cpu_device.h"
 #include "device/layers.h"
 
 namespace lvx::testing {

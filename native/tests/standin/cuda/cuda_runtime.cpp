@@ -77,7 +77,7 @@ class Machine final : public lvx::cuda::host::Runtime {
 
   std::recursive_mutex mutex;
   std::array<Gpu, kMostGpus> gpus;
-  GpuMemory memory;
+  GpuMemory& memory = GpuMemory::instance();
   std::map<const void*, std::size_t> pinned;
 };
 

@@ -18,6 +18,12 @@ std::size_t pages(std::size_t bytes) { return (bytes + kPage - 1) / kPage * kPag
 
 }  // namespace
 
+// Lives as long as the process: threads may end after it otherwise.
+GpuMemory& GpuMemory::instance() {
+  static auto* memory = new GpuMemory();
+  return *memory;
+}
+
 GpuMemory::GpuMemory() {
   void* reserved = mmap(nullptr, 2 * kSpan, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (reserved == MAP_FAILED) throw std::bad_alloc();

@@ -14,7 +14,8 @@ class GpuMemory {
   static constexpr std::size_t kBytesOfEach = std::size_t{256} << 20;
   static constexpr int kNoGpu = -1;
 
-  GpuMemory();
+  // Of all GPUs of the process.
+  static GpuMemory& instance();
 
   // Filled with 0xff bytes; null: the GPU's memory does not suffice.
   void* allocate(int gpu, std::size_t bytes);
@@ -31,6 +32,8 @@ class GpuMemory {
   bool reserved(const void* data) const;
 
  private:
+  GpuMemory();
+
   struct Block {
     std::size_t bytes;
     int gpu;

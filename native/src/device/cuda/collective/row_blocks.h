@@ -2,6 +2,7 @@
 // How many blocks the kernels need that give each row a warp, or each element a thread.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "attention/views.h"
@@ -11,6 +12,27 @@ namespace lvx::cuda {
 constexpr int kRowThreads = 128;  // four warps, one row each
 constexpr std::int64_t row_blocks(std::int64_t rows) {
   return (rows + kRowThreads / 32 - 1) / (kRowThreads / 32);
+}
+
+// A warp for each piece of a row.
+constexpr std::int64_t kPieceColumns = 256;
+constexpr std::int64_t pieces_of(std::int64_t width) { return (width + kPieceColumns - 1) / kPieceColumns; }
+constexpr std::int64_t piece_blocks(std::int64_t rows, std::int64_t width) {
+  return row_blocks(rows * pieces_of(width));
+}
+
+// A block for 32 columns of one of several parts of the rows. How many parts depends on nothing but the sizes, so that
+// sums have the same bits on every GPU.
+constexpr int kSumColumns = 32;
+constexpr std::int64_t sum_tiles(std::int64_t width) { return (width + kSumColumns - 1) / kSumColumns; }
+constexpr std::int64_t kMostSums = 512, kFewestSums = 16;  // of one column
+constexpr std::int64_t sum_parts(std::int64_t rows, std::int64_t width) {
+  const std::int64_t wanted = 65536 / std::max<std::int64_t>(1, width);
+  return std::clamp<std::int64_t>(rows, 1, std::clamp(wanted, kFewestSums, kMostSums));
+}
+// Of all columns and whatever the rows; grows with the width.
+constexpr std::int64_t sums_of(std::int64_t width) {
+  return std::max(kFewestSums * width, std::min<std::int64_t>(kMostSums * width, 65536));
 }
 
 // A thread for each element of d_bias; elements that are broadcast are one.

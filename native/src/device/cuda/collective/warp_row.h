@@ -2,8 +2,7 @@
 // A row of up to 256 elements spread over a warp: lane l holds columns l, l + 32, ...
 #pragma once
 
-#include "device/cuda/collective/address.h"
-#include "device/cuda/collective/row_blocks.h"
+#include "device/cuda/collective/row_index.h"
 
 namespace lvx::cuda {
 
@@ -31,7 +30,5 @@ LVX_GPU T warp_max(T x) {
   }
   return x;
 }
-
-LVX_GPU std::int64_t warp_row() { return block_index() * (kRowThreads / kWarp) + warp_index(); }
 
 }  // namespace lvx::cuda

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "attention/half.h"
 #include "base/error.h"
 #include "base/plugin.h"
 #include "device/cuda/cudnn/attention.h"
@@ -16,6 +17,8 @@
 #include "device/cuda/device/stream.h"
 #include "device/cuda/launch/check.h"
 #include "device/cuda/launch/tensors.h"
+#include "device/cuda/layers/cuda_layers.h"
+#include "device/cuda/layers/make_products.h"
 #include "device/plugin.h"
 #include "device/shards_seen.h"
 
@@ -196,12 +199,40 @@ class CudaDevice final : public Device {
 
   std::unique_ptr<SideStream> side_stream() override { return make_side_stream(ordinal_, queue_stream()); }
 
-  LayerOperations& layers() override {
-    throw Error(LVX_UNSUPPORTED, "projections and layers are computed on the CPU alone so far");
-  }
+  LayerOperations& layers() override { return layers_; }
 
-  double probe_gemm(std::int64_t) override {
-    throw Error(LVX_UNSUPPORTED, "the rate of matrix products is measured on the CPU alone so far");
+  // One product of bfloat16, the second of two.
+  double probe_gemm(std::int64_t n) override {
+    const std::size_t bytes = static_cast<std::size_t>(n * n) * 2;
+    const DeviceMemory a(*this, bytes);
+    const DeviceMemory b(*this, bytes);
+    const DeviceMemory c(*this, bytes);
+    const DeviceMemory workspace(*this, layers_.products().workspace());
+    // Numbers from -3 to 3: zeros would take less power than work does.
+    std::vector<std::uint16_t> numbers(static_cast<std::size_t>(n * n));
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      numbers[i] = to_bfloat16(static_cast<float>(i * i % 7) - 3.0f).bits;
+    }
+    for (const DeviceMemory* x : {&a, &b}) {
+      copy_bytes(reinterpret_cast<const std::byte*>(numbers.data()), x->data(), bytes);
+    }
+    const auto matrix = [n](const DeviceMemory& memory) {
+      return Matrix{memory.data(), DType::kBFloat16, n};
+    };
+    const Product product{n, n, n, matrix(a), matrix(b), matrix(c), {}, false};
+    const auto multiply = [&] {
+      layers_.products().multiply(queue(), product, {workspace.data(), workspace.bytes()});
+    };
+    const Event begin(Event::Kind::kMeasures);
+    const Event end(Event::Kind::kMeasures);
+    multiply();  // warms up
+    check(cudaEventRecord(begin, stream_), "event");
+    multiply();
+    check(cudaEventRecord(end, stream_), "event");
+    check(cudaEventSynchronize(end), "event");
+    float milliseconds = 0;
+    check(cudaEventElapsedTime(&milliseconds, begin, end), "event");
+    return milliseconds * 1e-3;
   }
   // A copy within the GPU, which reads half of the bytes and writes the other half.
   double probe_read(std::size_t bytes) override {
@@ -226,6 +257,12 @@ class CudaDevice final : public Device {
   Pool pool_;
   StreamWatch watch_;
   cudnn::Attention attention_;
+  CudaLayers layers_{*this, [this] { return queue(); },
+                     [this] {
+                       make_current(ordinal_);
+                       // What NVIDIA recommends.
+                       return make_products(properties_.major >= 9 ? 32 << 20 : 4 << 20);
+                     }};
 };
 
 }  // namespace

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "device/cuda/collective/row_result.h"
-#include "device/cuda/collective/unit_rows.h"
 #include "device/cuda/collective/warp_row.h"
 #include "device/cuda/kernel/params.h"
 
@@ -18,9 +17,7 @@ class CombineSplits {
   static LVX_GPU void run(const Params& p) {
     const std::int64_t all = p.problem.rows();
     if (warp_row() >= all) return;
-    const std::int64_t unit_rows = p.problem.queries * (p.problem.query_heads / p.problem.key_heads);
-    const UnitRows rows(p.problem, warp_row() / unit_rows);
-    const int row = static_cast<int>(warp_row() % unit_rows);
+    const UnitRow row(p.problem, warp_row());
     const int dim = static_cast<int>(p.problem.head_dim);
     float max = -kInfinity;
     for (int split = 0; split < p.splits; ++split) {
@@ -37,7 +34,7 @@ class CombineSplits {
       for_columns(dim, [&](int i, int column) { o[i] += weight * load_global(part + column); });
     }
     const float lse = sum == 0 ? -kInfinity : max + logarithm(sum);
-    const RowResult<float> result(p.o, p.lse, rows.batch, rows.query(row), rows.head(row), lse, p.merge);
+    const RowResult<float> result(p.o, p.lse, row.batch, row.query, row.head, lse, p.merge);
     sync_warp();  // all lanes have read the old lse
     for_columns(dim, [&](int i, int column) { result.element(column, sum == 0 ? 0.0f : o[i] / sum); });
     if (lane() == 0) result.close();
@@ -53,12 +50,10 @@ class SumSplits {
   static LVX_GPU void run(const Params& p) {
     const std::int64_t all = p.problem.rows();
     if (warp_row() >= all) return;
-    const std::int64_t unit_rows = p.problem.queries * (p.problem.query_heads / p.problem.key_heads);
-    const UnitRows rows(p.problem, warp_row() / unit_rows);
-    const int row = static_cast<int>(warp_row() % unit_rows);
+    const UnitRow row(p.problem, warp_row());
     const int dim = static_cast<int>(p.problem.head_dim);
     const float scale = static_cast<float>(p.problem.scale);
-    const std::int64_t at = offset_of(p.dq, rows.batch, rows.query(row), rows.head(row));
+    const std::int64_t at = offset_of(p.dq, row);
     for_columns(dim, [&](int, int column) {
       float sum = 0;
       for (int split = 0; split < p.splits; ++split) {

@@ -17,12 +17,11 @@ class Merge {
 
   static LVX_GPU void run(const Params& p) {
     if (warp_row() >= p.problem.rows()) return;
-    const std::int64_t head = warp_row() % p.problem.query_heads;
-    const std::int64_t row = warp_row() / p.problem.query_heads % p.problem.queries;
-    const std::int64_t batch = warp_row() / p.problem.query_heads / p.problem.queries;
-    const T lse = load_as<T>(p.part_lse.data, p.part_lse.dtype, offset_of(p.part_lse, batch, head, row));
-    const std::int64_t at = offset_of(p.part_o, batch, row, head);
-    const RowResult<T> result(p.o, p.lse, batch, row, head, lse, true);
+    const RowIndex row(warp_row(), p.problem.queries, p.problem.query_heads);
+    const T lse =
+        load_as<T>(p.part_lse.data, p.part_lse.dtype, offset_of(p.part_lse, row.batch, row.head, row.row));
+    const std::int64_t at = offset_of(p.part_o, row);
+    const RowResult<T> result(p.o, p.lse, row.batch, row.row, row.head, lse, true);
     sync_warp();  // all lanes have read the old lse
     for_columns(static_cast<int>(p.problem.head_dim), [&](int, int column) {
       result.element(column, load_as<T>(p.part_o.data, p.part_o.dtype, at + column));
@@ -40,18 +39,17 @@ class Delta {
 
   static LVX_GPU void run(const Params& p) {
     if (warp_row() >= p.problem.rows()) return;
-    const std::int64_t head = warp_row() % p.problem.query_heads;
-    const std::int64_t row = warp_row() / p.problem.query_heads % p.problem.queries;
-    const std::int64_t batch = warp_row() / p.problem.query_heads / p.problem.queries;
-    const std::int64_t o_at = offset_of(p.o, batch, row, head);
-    const std::int64_t do_at = offset_of(p.d_o, batch, row, head);
+    const RowIndex row(warp_row(), p.problem.queries, p.problem.query_heads);
+    const std::int64_t o_at = offset_of(p.o, row);
+    const std::int64_t do_at = offset_of(p.d_o, row);
     T sum = 0;
     for_columns(static_cast<int>(p.problem.head_dim), [&](int, int column) {
       sum += load_as<T>(p.o.data, p.o.dtype, o_at + column) *
              load_as<T>(p.d_o.data, p.d_o.dtype, do_at + column);
     });
     sum = warp_sum(sum);
-    if (lane() == 0) store_as<T>(sum, p.delta.data, p.delta.dtype, offset_of(p.delta, batch, head, row));
+    if (lane() == 0)
+      store_as<T>(sum, p.delta.data, p.delta.dtype, offset_of(p.delta, row.batch, row.head, row.row));
   }
 };
 
@@ -64,16 +62,15 @@ class Copy {
   static constexpr int kSharedBytes = 0;
 
   static LVX_GPU void run(const Params& p) {
-    if (warp_row() >= p.batch * p.rows * p.heads) return;
-    const std::int64_t head = warp_row() % p.heads;
-    const std::int64_t row = warp_row() / p.heads % p.rows;
-    const std::int64_t batch = warp_row() / p.heads / p.rows;
-    const std::int64_t from = offset_of(p.from, batch, row, head);
-    const std::int64_t to = offset_of(p.to, batch, row, head);
-    for (std::int64_t column = lane(); column < p.dim; column += kWarp) {
+    const WarpPiece piece(p.dim);
+    if (piece.row >= p.batch * p.rows * p.heads) return;
+    const RowIndex row(piece.row, p.rows, p.heads);
+    const std::int64_t from = offset_of(p.from, row);
+    const std::int64_t to = offset_of(p.to, row);
+    piece.for_columns([&](std::int64_t column) {
       put_as<T>(load_as<T>(p.from.data, p.from.dtype, from + column), p.add, p.to.data, p.to.dtype,
                 to + column);
-    }
+    });
   }
 };
 
@@ -85,8 +82,8 @@ class CopyRanges {
 
   static LVX_GPU void run(const Params& p) {
     if (warp_row() >= p.batch * p.rows) return;
-    const std::int32_t* from =
-        p.from.data + warp_row() / p.rows * p.from.batch_stride + warp_row() % p.rows * p.from.row_stride;
+    const RowIndex row(warp_row(), p.rows, 1);
+    const std::int32_t* from = p.from.data + row.batch * p.from.batch_stride + row.row * p.from.row_stride;
     for (std::int64_t i = lane(); i < 2 * p.from.ranges; i += kWarp) {
       store_global(p.to + warp_row() * 2 * p.from.ranges + i,
                    load_global(from + i / 2 * p.from.range_stride + i % 2));

@@ -4,7 +4,6 @@
 #pragma once
 
 #include "device/cuda/collective/scalar_logit.h"
-#include "device/cuda/collective/unit_rows.h"
 #include "device/cuda/collective/warp_row.h"
 #include "device/cuda/kernel/params.h"
 
@@ -19,34 +18,31 @@ class ScalarBackwardQueries {
 
   static LVX_GPU void run(const Params& p) {
     if (warp_row() >= p.problem.rows()) return;
-    const std::int64_t unit_rows = p.problem.queries * (p.problem.query_heads / p.problem.key_heads);
-    const UnitRows rows(p.problem, warp_row() / unit_rows);
-    const int row = static_cast<int>(warp_row() % unit_rows);
-    const int query = rows.query(row);
+    const UnitRow row(p.problem, warp_row());
     const int dim = static_cast<int>(p.problem.head_dim);
     T dq[kLaneColumns] = {};
     for (std::int64_t first = 0; first < p.problem.keys; first += kWarp) {
       const int keys = p.problem.keys - first < kWarp ? static_cast<int>(p.problem.keys - first) : kWarp;
       const std::uint64_t seen =
-          visible_bits(p.visibility, rows.batch, query, p.problem.first_key + first, keys);
+          visible_bits(p.visibility, row.batch, row.query, p.problem.first_key + first, keys);
       if (seen == 0) continue;
       T ds = 0;
       if ((seen >> lane() & 1) != 0) {
-        ds = ScalarGradient<T>(p, rows.batch, query, rows.head(row), static_cast<int>(first) + lane(),
-                               rows.key_head)
+        ds = ScalarGradient<T>(p, row.batch, row.query, row.head, static_cast<int>(first) + lane(),
+                               row.key_head)
                  .ds;
       }
       for (int j = 0; j < keys; ++j) {
         const T factor = shuffle(ds, j);
         if (factor == 0) continue;  // hidden, or nothing: k may hold anything
-        const std::int64_t at = offset_of(p.k, rows.batch, first + j, rows.key_head);
+        const std::int64_t at = offset_of(p.k, row.batch, first + j, row.key_head);
         for_columns(dim, [&](int i, int column) {
           dq[i] += factor * load_global(elements<T>(p.k.data) + at + column);
         });
       }
     }
     const T scale = static_cast<T>(p.problem.scale);
-    const std::int64_t at = offset_of(p.dq, rows.batch, query, rows.head(row));
+    const std::int64_t at = offset_of(p.dq, row);
     for_columns(dim, [&](int i, int column) {
       put_as<T>(scale * dq[i], p.add_dq, p.dq.data, p.dq.dtype, at + column);
     });

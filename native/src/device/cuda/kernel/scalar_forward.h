@@ -4,7 +4,6 @@
 
 #include "device/cuda/collective/row_result.h"
 #include "device/cuda/collective/scalar_logit.h"
-#include "device/cuda/collective/unit_rows.h"
 #include "device/cuda/collective/warp_row.h"
 #include "device/cuda/kernel/params.h"
 
@@ -19,10 +18,7 @@ class ScalarForward {
 
   static LVX_GPU void run(const Params& p) {
     if (warp_row() >= p.problem.rows()) return;
-    const std::int64_t unit_rows = p.problem.queries * (p.problem.query_heads / p.problem.key_heads);
-    const UnitRows rows(p.problem, warp_row() / unit_rows);
-    const int row = static_cast<int>(warp_row() % unit_rows);
-    const int query = rows.query(row);
+    const UnitRow row(p.problem, warp_row());
     const int dim = static_cast<int>(p.problem.head_dim);
     constexpr T kNothing = -std::numeric_limits<T>::infinity();
 
@@ -32,12 +28,12 @@ class ScalarForward {
     for (std::int64_t first = 0; first < p.problem.keys; first += kWarp) {
       const int keys = p.problem.keys - first < kWarp ? static_cast<int>(p.problem.keys - first) : kWarp;
       const std::uint64_t seen =
-          visible_bits(p.visibility, rows.batch, query, p.problem.first_key + first, keys);
+          visible_bits(p.visibility, row.batch, row.query, p.problem.first_key + first, keys);
       if (seen == 0) continue;
       T x = kNothing;
       if ((seen >> lane() & 1) != 0) {
-        x = logit<T>(p.problem, p.q, p.k, p.bias, rows.batch, query, rows.head(row),
-                     static_cast<int>(first) + lane(), rows.key_head);
+        x = logit<T>(p.problem, p.q, p.k, p.bias, row.batch, row.query, row.head,
+                     static_cast<int>(first) + lane(), row.key_head);
       }
       const T most = warp_max(x);
       const T top = max > most ? max : most;
@@ -50,14 +46,14 @@ class ScalarForward {
       for (int j = 0; j < keys; ++j) {
         const T share = shuffle(weight, j);
         if (share == 0) continue;  // hidden, or nothing: v may hold anything
-        const std::int64_t at = offset_of(p.v, rows.batch, first + j, rows.key_head);
+        const std::int64_t at = offset_of(p.v, row.batch, first + j, row.key_head);
         for_columns(dim, [&](int i, int column) {
           o[i] += share * load_global(elements<T>(p.v.data) + at + column);
         });
       }
     }
     const T lse = sum == 0 ? kNothing : max + logarithm(sum);
-    const RowResult<T> result(p.o, p.lse, rows.batch, query, rows.head(row), lse, p.merge);
+    const RowResult<T> result(p.o, p.lse, row.batch, row.query, row.head, lse, p.merge);
     sync_warp();  // all lanes have read the old lse
     for_columns(dim, [&](int i, int column) { result.element(column, sum == 0 ? T{0} : o[i] / sum); });
     if (lane() == 0) result.close();

@@ -37,6 +37,37 @@ template <typename T>
 class Copy;
 class CopyRanges;
 
+template <typename T, int kWarps>
+class NormForward;
+template <typename T, int kWarps>
+class NormStatistics;
+template <typename T, int kWarps>
+class NormBackward;
+template <typename T>
+class Rotary;
+template <typename T>
+class SwigluForward;
+template <typename T>
+class SwigluBackward;
+template <typename T>
+class GeluForward;
+template <typename T>
+class GeluBackward;
+template <typename T>
+class GatedAddForward;
+template <typename T>
+class GatedAddBackward;
+template <typename T>
+class BlendForward;
+template <typename T>
+class BlendBackward;
+template <typename T>
+class ClearRows;
+template <typename T, typename Term>
+class ColumnSums;
+class AddColumnSums;
+class AddTotal;
+
 // Where launches go, in order.
 struct Queue {
   void* stream = nullptr;  // a cudaStream_t

@@ -17,6 +17,9 @@
 
 namespace lvx::cuda {
 
+constexpr int kEveryBlockHas = 48 << 10;  // of shared memory
+constexpr int kBlockMayHave = 99 << 10;   // on every GPU from sm_80 on, when the kernel asks for it
+
 #if defined(__CUDACC__)
 
 template <typename Kernel, typename Params>
@@ -26,12 +29,12 @@ __global__ void __launch_bounds__(Kernel::kThreads) run_kernel(const __grid_cons
 
 template <typename Kernel, typename Params>
 void launch(const Queue& queue, std::int64_t blocks, const Params& params) {
+  static_assert(Kernel::kSharedBytes <= kBlockMayHave);
   if (blocks == 0) return;
   if (blocks > std::numeric_limits<int>::max()) {
     throw Error(LVX_INVALID_ARGUMENT,
                 "expected a problem of at most 2147483647 blocks for the GPU, got " + std::to_string(blocks));
   }
-  constexpr int kEveryBlockHas = 48 << 10;
   if constexpr (Kernel::kSharedBytes > kEveryBlockHas) {
     check(cudaFuncSetAttribute(run_kernel<Kernel, Params>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                Kernel::kSharedBytes),
@@ -46,6 +49,7 @@ void launch(const Queue& queue, std::int64_t blocks, const Params& params) {
 
 template <typename Kernel, typename Params>
 void launch(const Queue& queue, std::int64_t blocks, const Params& params) {
+  static_assert(Kernel::kSharedBytes <= kBlockMayHave);
   host::enqueue(queue.stream, [blocks, params] {
     host::simulate(blocks, Kernel::kThreads, Kernel::kSharedBytes, [&] { Kernel::run(params); });
   });

@@ -27,9 +27,9 @@ void copy(const Queue& queue, std::int64_t batch, std::int64_t rows, std::int64_
           const Bshd& from, const Bshd& to, bool add) {
   const CopyParams params{batch, rows, heads, dim, from, to, add};
   if (from.dtype == DType::kFloat64 || to.dtype == DType::kFloat64) {
-    launch<Copy<double>>(queue, row_blocks(batch * rows * heads), params);
+    launch<Copy<double>>(queue, piece_blocks(batch * rows * heads, dim), params);
   } else {
-    launch<Copy<float>>(queue, row_blocks(batch * rows * heads), params);
+    launch<Copy<float>>(queue, piece_blocks(batch * rows * heads, dim), params);
   }
 }
 

@@ -132,5 +132,11 @@ LVX_GPU float exponential(float x) { return expf(x); }
 LVX_GPU double exponential(double x) { return exp(x); }
 LVX_GPU float logarithm(float x) { return logf(x); }
 LVX_GPU double logarithm(double x) { return log(x); }
+LVX_GPU float hyperbolic_tangent(float x) { return tanhf(x); }
+LVX_GPU double hyperbolic_tangent(double x) { return tanh(x); }
+LVX_GPU float error_complement(float x) { return erfcf(x); }
+LVX_GPU double error_complement(double x) { return erfc(x); }
+LVX_GPU double square_root(double x) { return sqrt(x); }
+LVX_GPU void sine_and_cosine(double x, double& sine, double& cosine) { sincos(x, &sine, &cosine); }
 
 }  // namespace lvx::cuda

@@ -104,5 +104,14 @@ inline float exponential(float x) { return std::exp(x); }
 inline double exponential(double x) { return std::exp(x); }
 inline float logarithm(float x) { return std::log(x); }
 inline double logarithm(double x) { return std::log(x); }
+inline float hyperbolic_tangent(float x) { return std::tanh(x); }
+inline double hyperbolic_tangent(double x) { return std::tanh(x); }
+inline float error_complement(float x) { return std::erfc(x); }
+inline double error_complement(double x) { return std::erfc(x); }
+inline double square_root(double x) { return std::sqrt(x); }
+inline void sine_and_cosine(double x, double& sine, double& cosine) {
+  sine = std::sin(x);
+  cosine = std::cos(x);
+}
 
 }  // namespace lvx::cuda

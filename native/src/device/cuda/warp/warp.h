@@ -11,7 +11,8 @@
 //   load_matrices, load_matrices_transposed                    ldmatrix.x4: lane l gives the address of row l % 8 of
 //                                                              matrix l / 8
 //   multiply_add<T>(c, a, b0, b1)                              mma.m16n8k16: c += a b, fp32 accumulate
-//   pack, low, high, exp2_fast, exponential, logarithm         conversions and functions
+//   pack, low, high                                            conversions of half precision
+//   exp2_fast, exponential, logarithm, hyperbolic_tangent, error_complement (erfc), square_root, sine_and_cosine
 #pragma once
 
 #if defined(__CUDACC__)

@@ -57,9 +57,10 @@ public enum Strategy {
     return code;
   }
 
+  /** That of a result. No list: its iterator is garbage until it is optimised away. */
   static Strategy of(int code) {
-    for (Strategy strategy : SCHEDULES) {
-      if (strategy.code == code) {
+    for (Strategy strategy : VALUES) {
+      if (strategy.code == code && strategy != AUTO) {
         return strategy;
       }
     }

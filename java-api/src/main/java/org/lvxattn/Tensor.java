@@ -543,19 +543,27 @@ public final class Tensor implements AutoCloseable {
     void on(MemorySegment memory);
   }
 
-  /** Writes every element. */
+  /** Writes every element. Memory of the host needs no view, which would give it a lifetime. */
   private Tensor write(HostWork work) {
-    try (HostView view = HostView.writing(this)) {
-      work.on(view.segment());
-      view.commit();
+    if (device.hasHostMemory()) {
+      work.on(data);
+    } else {
+      try (HostView view = HostView.writing(this)) {
+        work.on(view.segment());
+        view.commit();
+      }
     }
     Reachability.keep(this);
     return this;
   }
 
   private void read(HostWork work) {
-    try (HostView view = HostView.reading(this)) {
-      work.on(view.segment());
+    if (device.hasHostMemory()) {
+      work.on(data);
+    } else {
+      try (HostView view = HostView.reading(this)) {
+        work.on(view.segment());
+      }
     }
     Reachability.keep(this);
   }
@@ -584,13 +592,13 @@ public final class Tensor implements AutoCloseable {
     }
     requireConvertible(source.dtype);
     if (!TensorCopies.onDevice(source, this)) {
-      // Both are shown before anything is written: they may share memory.
-      try (HostView from = HostView.reading(source)) {
-        write(
-            memory ->
-                Elements.copy(
-                    from.segment(), source.dtype, source.strides, memory, dtype, strides, shape));
-      }
+      // The source is shown before anything is written: the two may share memory.
+      source.read(
+          from ->
+              write(
+                  memory ->
+                      Elements.copy(
+                          from, source.dtype, source.strides, memory, dtype, strides, shape)));
     }
     Reachability.keep(source);
     Reachability.keep(this);

@@ -93,6 +93,7 @@ class CudaAbsentTest {
   }
 
   @Test
+  @SuppressWarnings("restricted")
   void thePluginItselfLoadsAndNamesTheDriverThatIsMissing() throws Exception {
     Path plugin = NATIVES.resolve(PLUGIN);
     assumeTrue(Files.exists(plugin), "nvcc has not built " + plugin);

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "layer_arrays.h"
+// SwiGLU and GELU on every device.
+#pragma once
+
+#include "device/device_contract.h"
+#include "device/layers/layer_arrays.h"
 
 namespace lvx::testing {
-namespace {
 
-const std::vector<std::vector<std::int64_t>> kShapes = {{1, 1, 1},     {2, 3, 17}, {1, 40, 300},
-                                                        {1, 1, 70000}, {0, 3, 8},  {2, 0, 8}};
+inline const std::vector<std::vector<std::int64_t>> kActivationShapes = {
+    {1, 1, 1}, {2, 3, 17}, {1, 40, 300}, {1, 1, 70000}, {0, 3, 8}, {2, 0, 8}};
 
-double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
-double phi_below(double x) { return std::erfc(-x / std::sqrt(2)) / 2; }
+inline double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+inline double phi_below(double x) { return std::erfc(-x / std::sqrt(2)) / 2; }
 
 // compute(i) for every element.
 template <typename Compute>
@@ -18,11 +21,12 @@ Array each(const Array& like, const Compute& compute) {
   return result;
 }
 
-TEST(Swiglu, EqualsTheReferenceAlsoInPlace) {
-  const auto device = make_cpu_device({3, 0});
+class Activations : public DeviceContract {};
+
+TEST_P(Activations, SwigluEqualsTheReferenceAlsoInPlace) {
   unsigned seed = 0;
   for (const DType dtype : kFloatingTypes) {
-    for (const auto& shape : kShapes) {
+    for (const auto& shape : kActivationShapes) {
       ++seed;
       SCOPED_TRACE(std::string(name_of(dtype)) + " case " + std::to_string(seed));
       const Padding padding{seed % 3, seed % 2 * 5};
@@ -45,11 +49,10 @@ TEST(Swiglu, EqualsTheReferenceAlsoInPlace) {
   }
 }
 
-TEST(Gelu, EqualsTheReferenceAlsoInPlace) {
-  const auto device = make_cpu_device({3, 0});
+TEST_P(Activations, GeluEqualsTheReferenceAlsoInPlace) {
   unsigned seed = 0;
   for (const DType dtype : kFloatingTypes) {
-    for (const auto& shape : kShapes) {
+    for (const auto& shape : kActivationShapes) {
       ++seed;
       SCOPED_TRACE(std::string(name_of(dtype)) + " case " + std::to_string(seed));
       const Padding padding{seed % 3, seed % 2 * 5};
@@ -72,8 +75,7 @@ TEST(Gelu, EqualsTheReferenceAlsoInPlace) {
   }
 }
 
-TEST(Activations, StayFiniteFarOut) {
-  const auto device = make_cpu_device({1, 0});
+TEST_P(Activations, StayFiniteFarOut) {
   for (const DType dtype : {DType::kFloat64, DType::kFloat32}) {
     Array x({1, 1, 4}, dtype), y({1, 1, 4}, dtype);
     const double far_out[] = {-1e4, -90, 90, 1e4};
@@ -89,8 +91,7 @@ TEST(Activations, StayFiniteFarOut) {
   }
 }
 
-TEST(Activations, GradientsAreThoseOfCentralDifferences) {
-  const auto device = make_cpu_device({1, 0});
+TEST_P(Activations, GradientsAreThoseOfCentralDifferences) {
   LayerOperations& layers = device->layers();
   Array a = random_array({2, 2, 5}, DType::kFloat64, 1), b = random_array({2, 2, 5}, DType::kFloat64, 2);
   Array dy = random_array({2, 2, 5}, DType::kFloat64, 3), y({2, 2, 5}, DType::kFloat64);
@@ -110,5 +111,4 @@ TEST(Activations, GradientsAreThoseOfCentralDifferences) {
   expect_gradient(a, da, gelu, "dx");
 }
 
-}  // namespace
 }  // namespace lvx::testing

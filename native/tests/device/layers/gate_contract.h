@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "layer_arrays.h"
+// Gated sums, blends and sums of rows on every device.
+#pragma once
+
+#include "device/device_contract.h"
+#include "device/layers/layer_arrays.h"
 
 namespace lvx::testing {
-namespace {
-
-double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
 // Two tensors that are joined, of which dead rows of the second may hold anything.
 struct JoinCase {
@@ -42,30 +43,29 @@ struct JoinCase {
 };
 
 template <typename Check>
-void for_all_cases(const Check& check) {
+void for_all_joins(Device& device, const Check& check) {
   unsigned seed = 0;
-  for (const int threads : {1, 3}) {
-    const auto device = make_cpu_device({threads, 0});
-    for (const DType dtype : kFloatingTypes) {
-      for (const bool every_row : {true, false}) {
-        for (const std::vector<std::int64_t>& shape : {std::vector<std::int64_t>{1, 1, 7},
-                                                       {2, 3, 17},
-                                                       {2, 90, 300},
-                                                       {1, 200, 64},
-                                                       {0, 2, 8},
-                                                       {2, 0, 8}}) {
-          seed += 3;
-          SCOPED_TRACE(std::string(name_of(dtype)) + " seed " + std::to_string(seed));
-          JoinCase c(shape, dtype, seed, every_row);
-          check(device->layers(), c);
-        }
+  for (const DType dtype : kFloatingTypes) {
+    for (const bool every_row : {true, false}) {
+      for (const std::vector<std::int64_t>& shape : {std::vector<std::int64_t>{1, 1, 7},
+                                                     {2, 3, 17},
+                                                     {2, 90, 300},
+                                                     {1, 200, 64},
+                                                     {0, 2, 8},
+                                                     {2, 0, 8}}) {
+        seed += 3;
+        SCOPED_TRACE(std::string(name_of(dtype)) + " seed " + std::to_string(seed));
+        JoinCase c(shape, dtype, seed, every_row);
+        check(device.layers(), c);
       }
     }
   }
 }
 
-TEST(GatedAdd, EqualsTheReferenceAlsoInPlace) {
-  for_all_cases([](LayerOperations& layers, JoinCase& c) {
+class Joins : public DeviceContract {};
+
+TEST_P(Joins, GatedAddEqualsTheReferenceAlsoInPlace) {
+  for_all_joins(*device, [](LayerOperations& layers, JoinCase& c) {
     for (const double gate_value : {0.7, 0.0}) {
       Array gate({1, 1, 1}, c.dtype), dgate({1, 1, 1}, accumulator_of(c.dtype));
       gate.set(0, gate_value);
@@ -97,8 +97,8 @@ TEST(GatedAdd, EqualsTheReferenceAlsoInPlace) {
   });
 }
 
-TEST(Blend, EqualsTheReferenceAlsoInPlace) {
-  for_all_cases([](LayerOperations& layers, JoinCase& c) {
+TEST_P(Joins, BlendEqualsTheReferenceAlsoInPlace) {
+  for_all_joins(*device, [](LayerOperations& layers, JoinCase& c) {
     const std::int64_t width = c.shape[2];
     Array gate = random_array({1, 1, width}, c.dtype, 5);
     Array dgate = random_array({1, 1, width}, accumulator_of(c.dtype), 6);
@@ -128,8 +128,7 @@ TEST(Blend, EqualsTheReferenceAlsoInPlace) {
   });
 }
 
-TEST(Joins, GradientsAreThoseOfCentralDifferences) {
-  const auto device = make_cpu_device({1, 0});
+TEST_P(Joins, GradientsAreThoseOfCentralDifferences) {
   LayerOperations& layers = device->layers();
   JoinCase c({2, 3, 5}, DType::kFloat64, 4, false);
   for (std::int64_t i = 0; i < c.b.count(); ++i) c.b.set(i, 0.1 * static_cast<double>(i) - 1);
@@ -156,21 +155,7 @@ TEST(Joins, GradientsAreThoseOfCentralDifferences) {
   expect_gradient(gates, dgates, blend, "dgate");
 }
 
-TEST(Joins, SumsHaveTheSameBitsWhateverTheThreads) {
-  std::vector<std::vector<std::byte>> results;
-  for (const int threads : {1, 6}) {
-    const auto device = make_cpu_device({threads, 0});
-    JoinCase c({1, 3000, 40}, DType::kFloat32, 4, true);
-    Array gate = random_array({1, 1, 1}, DType::kFloat32, 8), dgate = zeros({1, 1, 1}, DType::kFloat32);
-    device->layers().gated_add_backward(rows_of(c.b), parameter_of(gate), {}, rows_of(c.dy), rows_of(c.db),
-                                        parameter_of(dgate));
-    results.push_back(dgate.memory());
-  }
-  EXPECT_EQ(results[0], results[1]);
-}
-
-TEST(Rows, AreAddedInTheTargetsDType) {
-  const auto device = make_cpu_device({3, 0});
+TEST_P(Joins, RowsAreAddedInTheTargetsDType) {
   for (const DType dtype : kFloatingTypes) {
     for (const DType to : {dtype, accumulator_of(dtype)}) {
       for (const std::vector<std::int64_t>& shape : {std::vector<std::int64_t>{2, 5, 300}, {1, 1, 100001}}) {
@@ -185,8 +170,7 @@ TEST(Rows, AreAddedInTheTargetsDType) {
   }
 }
 
-TEST(Rows, ThatAreNotLiveAreCleared) {
-  const auto device = make_cpu_device({3, 0});
+TEST_P(Joins, RowsThatAreNotLiveAreCleared) {
   for (const DType dtype : kFloatingTypes) {
     Array x = random_array({2, 50, 70}, dtype, 1, {1, 4});
     const Array before = x;
@@ -199,5 +183,4 @@ TEST(Rows, ThatAreNotLiveAreCleared) {
   }
 }
 
-}  // namespace
 }  // namespace lvx::testing

@@ -1,26 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "layer_arrays.h"
+// Linear maps on every device.
+#pragma once
+
+#include "device/device_contract.h"
+#include "device/layers/layer_arrays.h"
 
 namespace lvx::testing {
-namespace {
 
-struct Sizes {
+struct LinearSizes {
   std::int64_t batch, rows, in, out;
 
   std::int64_t count() const { return batch * rows; }
 };
 
 // Single elements, single rows, few rows, odd sizes, several tiles in every direction, and nothing at all.
-constexpr Sizes kSizes[] = {{1, 1, 1, 1},     {1, 1, 40, 33}, {1, 1, 700, 300},  {5, 1, 24, 17},
-                            {1, 3, 520, 300}, {2, 3, 17, 5},  {1, 130, 600, 70}, {3, 70, 64, 129},
-                            {1, 33, 8, 600},  {2, 0, 8, 8},   {0, 4, 8, 8},      {1, 4, 0, 8},
-                            {1, 4, 8, 0}};
+constexpr LinearSizes kLinearSizes[] = {
+    {1, 1, 1, 1},      {1, 1, 40, 33},   {1, 1, 700, 300}, {5, 1, 24, 17}, {1, 3, 520, 300}, {2, 3, 17, 5},
+    {1, 130, 600, 70}, {3, 70, 64, 129}, {1, 33, 8, 600},  {2, 0, 8, 8},   {0, 4, 8, 8},     {1, 4, 0, 8},
+    {1, 4, 8, 0},      {1, 3, 2100, 5},  {1, 2, 5, 2100},  {1, 2100, 8, 3}};
 
 struct LinearCase {
-  Sizes n;
+  LinearSizes n;
   Array x, w, b, y, dy, dx, dw, db;
 
-  LinearCase(const Sizes& sizes, DType dtype, DType parameters, unsigned seed, Padding padding)
+  LinearCase(const LinearSizes& sizes, DType dtype, DType parameters, unsigned seed, Padding padding)
       : n(sizes),
         x(random_array({n.batch, n.rows, n.in}, dtype, seed, padding)),
         w(random_array({1, n.out, n.in}, parameters, seed + 1, padding)),
@@ -82,21 +85,21 @@ struct LinearCase {
   }
 };
 
-void forward(Device& device, LinearCase& c, const Rows& x) {
+inline void forward(Device& device, LinearCase& c, const Rows& x) {
   LayerOperations& layers = device.layers();
   const DeviceMemory scratch(device, layers.linear_scratch(c.n.count(), c.n.in, c.n.out, c.x.dtype()));
   layers.linear_forward(x, parameter_of(c.w), parameter_of(c.b), rows_of(c.y),
                         {scratch.data(), scratch.bytes()});
 }
 
-void backward(Device& device, LinearCase& c, const Rows& x, bool add_dx) {
+inline void backward(Device& device, LinearCase& c, const Rows& x, bool add_dx) {
   LayerOperations& layers = device.layers();
   const DeviceMemory scratch(device, layers.linear_scratch(c.n.count(), c.n.in, c.n.out, c.x.dtype()));
   layers.linear_backward(x, parameter_of(c.w), rows_of(c.dy), rows_of(c.dx), add_dx, parameter_of(c.dw),
                          parameter_of(c.db), {scratch.data(), scratch.bytes()});
 }
 
-void expect_right(Device& device, LinearCase& c) {
+inline void expect_right(Device& device, LinearCase& c) {
   const DType dtype = c.x.dtype();
   SCOPED_TRACE(std::string(name_of(dtype)) + ", parameters " + name_of(c.w.dtype()) + ", " +
                std::to_string(c.n.batch) + "x" + std::to_string(c.n.rows) + "x" + std::to_string(c.n.in) +
@@ -111,47 +114,58 @@ void expect_right(Device& device, LinearCase& c) {
   for (const Array* out : {&c.y, &c.dx, &c.dw, &c.db}) EXPECT_TRUE(out->gaps_untouched());
 }
 
-TEST(Linear, EqualsTheReferenceForAllSizesTypesAndThreads) {
-  for (const int threads : {1, 3, 16}) {
-    const auto device = make_cpu_device({threads, 0});
-    unsigned seed = 0;
-    for (const DType dtype : kFloatingTypes) {
-      for (const DType parameters : {dtype, accumulator_of(dtype)}) {
-        for (const Sizes& sizes : kSizes) {
-          ++seed;
-          LinearCase c(sizes, dtype, parameters, 10 * seed, {seed % 3, seed % 2 * 5});
-          expect_right(*device, c);
-        }
+class Linear : public DeviceContract {};
+
+TEST_P(Linear, EqualsTheReferenceForAllSizesAndTypes) {
+  unsigned seed = 0;
+  for (const DType dtype : kFloatingTypes) {
+    for (const DType parameters : {dtype, accumulator_of(dtype)}) {
+      for (const LinearSizes& sizes : kLinearSizes) {
+        ++seed;
+        LinearCase c(sizes, dtype, parameters, 10 * seed, {seed % 3, seed % 2 * 5});
+        expect_right(*device, c);
       }
     }
-    EXPECT_EQ(device->bytes_in_use(), 0u);
   }
 }
 
-TEST(Linear, TakesNoScratchWhereNothingIsConverted) {
-  const auto device = make_cpu_device({4, 0});
-  EXPECT_EQ(device->layers().linear_scratch(1000, 1000, 1000, DType::kFloat32), 0u);
-  EXPECT_EQ(device->layers().linear_scratch(1000, 1000, 1000, DType::kFloat64), 0u);
-  EXPECT_GT(device->layers().linear_scratch(1000, 1000, 1000, DType::kBFloat16), 0u);
+// Gradients of keys and values are sums in float32 where features and weights are of half precision.
+TEST_P(Linear, TakesGradientsInTheAccumulatorsDType) {
+  for (const DType dtype : {DType::kBFloat16, DType::kFloat16}) {
+    for (const bool add : {false, true}) {
+      LinearCase c({2, 9, 24, 40}, dtype, dtype, 61, {1, 3});
+      c.dy = random_array({2, 9, 40}, DType::kFloat32, 62, {2, 0});
+      c.dx = random_array({2, 9, 24}, DType::kFloat32, 63, {0, 4});
+      Array dx = c.reference_dx();
+      for (std::int64_t i = 0; add && i < dx.count(); ++i) dx.set(i, dx.get(i) + c.dx.get(i));
+      const Array dw = c.reference_dw(), db = c.reference_db();
+      backward(*device, c, rows_of(c.x), add);
+      EXPECT_LE(error_of(c.dx, dx), tolerance_of(DType::kFloat32)) << name_of(dtype);
+      EXPECT_LE(error_of(c.dw, dw), tolerance_of(DType::kFloat32)) << name_of(dtype);
+      EXPECT_LE(error_of(c.db, db), tolerance_of(DType::kFloat32)) << name_of(dtype);
+      for (const Array* out : {&c.dx, &c.dw, &c.db}) EXPECT_TRUE(out->gaps_untouched());
+    }
+  }
 }
 
-TEST(Linear, WithoutBiasAndWithoutGradientsThatAreNotWanted) {
-  const auto device = make_cpu_device({2, 0});
+TEST_P(Linear, WithoutBiasAndWithoutGradientsThatAreNotWanted) {
   LinearCase c({2, 5, 16, 24}, DType::kFloat64, DType::kFloat64, 3, {});
-  device->layers().linear_forward(rows_of(c.x), parameter_of(c.w), {}, rows_of(c.y), {});
+  const DeviceMemory memory(*device, device->layers().linear_scratch(10, 16, 24, DType::kFloat64));
+  const std::span<std::byte> scratch(memory.data(), memory.bytes());
+  device->layers().linear_forward(rows_of(c.x), parameter_of(c.w), {}, rows_of(c.y), scratch);
   c.b.fill(0);
   EXPECT_LE(error_of(c.y, c.reference_y()), 1e-13);
   const Array dw = c.reference_dw();
   device->layers().linear_backward(rows_of(c.x), parameter_of(c.w), rows_of(c.dy), {}, false,
-                                   parameter_of(c.dw), {}, {});
+                                   parameter_of(c.dw), {}, scratch);
   EXPECT_LE(error_of(c.dw, dw), 1e-13);
   const Array dx = c.reference_dx();
-  device->layers().linear_backward({}, parameter_of(c.w), rows_of(c.dy), rows_of(c.dx), false, {}, {}, {});
+  device->layers().linear_backward({}, parameter_of(c.w), rows_of(c.dy), rows_of(c.dx), false, {}, {},
+                                   scratch);
   EXPECT_LE(error_of(c.dx, dx), 1e-13);
 }
 
-TEST(Linear, AddsToTheGradientOfItsInputWhereAsked) {
-  const auto device = make_cpu_device({2, 0});
+TEST_P(Linear, AddsToTheGradientOfItsInputWhereAsked) {
   for (const DType dtype : kFloatingTypes) {
     LinearCase c({2, 7, 24, 40}, dtype, dtype, 8, {1, 3});
     Array expected = c.reference_dx();
@@ -164,8 +178,7 @@ TEST(Linear, AddsToTheGradientOfItsInputWhereAsked) {
 }
 
 // One row for all, and rows that overlap: no BLAS knows such strides.
-TEST(Linear, ReadsRowsThatShareMemory) {
-  const auto device = make_cpu_device({2, 0});
+TEST_P(Linear, ReadsRowsThatShareMemory) {
   for (const std::int64_t stride : {0, 1, 5}) {
     LinearCase c({2, 6, 12, 20}, DType::kFloat32, DType::kFloat32, 4, {});
     const Array memory = c.x;
@@ -185,8 +198,7 @@ TEST(Linear, ReadsRowsThatShareMemory) {
 }
 
 // y is overwritten even where it holds NaN, and what lies between its rows is not.
-TEST(Linear, OverwritesGarbage) {
-  const auto device = make_cpu_device({2, 0});
+TEST_P(Linear, OverwritesGarbage) {
   for (const std::int64_t rows : {1, 2, 50}) {
     for (const std::int64_t in : {0, 30}) {
       LinearCase c({1, rows, in, 37}, DType::kFloat32, DType::kFloat32, 4, {2, 3});
@@ -197,8 +209,7 @@ TEST(Linear, OverwritesGarbage) {
   }
 }
 
-TEST(Linear, GradientsAreThoseOfCentralDifferences) {
-  const auto device = make_cpu_device({2, 0});
+TEST_P(Linear, GradientsAreThoseOfCentralDifferences) {
   LinearCase c({2, 3, 5, 4}, DType::kFloat64, DType::kFloat64, 21, {0, 1});
   c.dw.fill(0);
   c.db.fill(0);
@@ -212,8 +223,7 @@ TEST(Linear, GradientsAreThoseOfCentralDifferences) {
   expect_gradient(c.b, c.db, loss, "db");
 }
 
-TEST(Linear, GivesTheSameBitsEveryTime) {
-  const auto device = make_cpu_device({4, 0});
+TEST_P(Linear, GivesTheSameBitsEveryTime) {
   LinearCase first({2, 150, 260, 300}, DType::kFloat32, DType::kFloat32, 5, {});
   LinearCase second({2, 150, 260, 300}, DType::kFloat32, DType::kFloat32, 5, {});
   for (LinearCase* c : {&first, &second}) {
@@ -226,5 +236,4 @@ TEST(Linear, GivesTheSameBitsEveryTime) {
   EXPECT_EQ(first.db.memory(), second.db.memory());
 }
 
-}  // namespace
 }  // namespace lvx::testing

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "layer_arrays.h"
+// Norms on every device.
+#pragma once
+
+#include "device/device_contract.h"
+#include "device/layers/layer_arrays.h"
 
 namespace lvx::testing {
-namespace {
 
 struct NormCase {
   Norm norm;
@@ -42,10 +45,10 @@ struct NormCase {
   }
 };
 
-struct Reference {
+struct NormReference {
   Array y, dx, dweight, dbias;
 
-  explicit Reference(const NormCase& c)
+  explicit NormReference(const NormCase& c)
       : y({c.batch, c.rows, c.heads, c.width}, DType::kFloat64),
         dx({c.batch, c.rows, c.heads, c.width}, DType::kFloat64),
         dweight(zeros({1, 1, c.width}, DType::kFloat64)),
@@ -82,23 +85,22 @@ struct Reference {
   }
 };
 
-class Norms : public ::testing::TestWithParam<lvx_norm> {};
-INSTANTIATE_TEST_SUITE_P(Kinds, Norms, ::testing::Values(LVX_NORM_RMS, LVX_NORM_LAYER),
-                         [](const auto& kind) { return kind.param == LVX_NORM_RMS ? "Rms" : "Layer"; });
+class Norms : public DeviceContract {};
+constexpr lvx_norm kNorms[] = {LVX_NORM_RMS, LVX_NORM_LAYER};
 
 TEST_P(Norms, EqualTheReference) {
-  const std::vector<std::vector<std::int64_t>> shapes = {
-      {1, 1, 1, 1},   {2, 3, 1, 17},  {1, 5, 4, 8},  {2, 7, 3, 128}, {1, 40, 1, 300},
-      {1, 2, 1, 257}, {1, 1, 1, 512}, {0, 3, 1, 16}, {2, 0, 1, 16},  {3, 200, 2, 24}};
-  unsigned seed = 0;
-  for (const int threads : {1, 4}) {
-    const auto device = make_cpu_device({threads, 0});
+  for (const lvx_norm kind : kNorms) {
+    SCOPED_TRACE(kind == LVX_NORM_RMS ? "RMS norm" : "layer norm");
+    const std::vector<std::vector<std::int64_t>> shapes = {
+        {1, 1, 1, 1},   {2, 3, 1, 17},  {1, 5, 4, 8},  {2, 7, 3, 128}, {1, 40, 1, 300},
+        {1, 2, 1, 257}, {1, 3, 1, 700}, {0, 3, 1, 16}, {2, 0, 1, 16},  {3, 200, 2, 24}};
+    unsigned seed = 0;
     for (const DType dtype : kFloatingTypes) {
       for (const auto& shape : shapes) {
         ++seed;
-        NormCase c(GetParam(), shape, dtype, 10 * seed, {seed % 3, seed % 2 * 5});
+        NormCase c(kind, shape, dtype, 10 * seed, {seed % 3, seed % 2 * 5});
         SCOPED_TRACE(std::string(name_of(dtype)) + " case " + std::to_string(seed));
-        const Reference expected(c);
+        const NormReference expected(c);
         c.forward(*device);
         EXPECT_LE(error_of(c.y, expected.y), tolerance_of(dtype));
         c.backward(*device, c.dx.bshd(), false);
@@ -117,59 +119,64 @@ TEST_P(Norms, EqualTheReference) {
 }
 
 TEST_P(Norms, MayWriteOverWhatTheyReadAndAddToTheGradient) {
-  const auto device = make_cpu_device({2, 0});
-  NormCase c(GetParam(), {2, 9, 2, 300}, DType::kFloat32, 7);
-  const Reference expected(c);
-  Array sum = random_array({2, 9, 2, 300}, DType::kFloat32, 77);
-  Array expected_sum({2, 9, 2, 300}, DType::kFloat64);
-  for (std::int64_t i = 0; i < sum.count(); ++i) expected_sum.set(i, sum.get(i) + expected.dx.get(i));
-  c.backward(*device, sum.bshd(), true);
-  EXPECT_LE(error_of(sum, expected_sum), 2e-6);
-  c.backward(*device, c.dy.bshd(), false);
-  EXPECT_LE(error_of(c.dy, expected.dx), 2e-6);
-  device->layers().norm_forward(c.norm, 2, 9, 2, 300, c.x.bshd(), c.x.bshd());
-  EXPECT_LE(error_of(c.x, expected.y), 2e-6);
+  for (const lvx_norm kind : kNorms) {
+    SCOPED_TRACE(kind == LVX_NORM_RMS ? "RMS norm" : "layer norm");
+    NormCase c(kind, {2, 9, 2, 300}, DType::kFloat32, 7);
+    const NormReference expected(c);
+    Array sum = random_array({2, 9, 2, 300}, DType::kFloat32, 77);
+    Array expected_sum({2, 9, 2, 300}, DType::kFloat64);
+    for (std::int64_t i = 0; i < sum.count(); ++i) expected_sum.set(i, sum.get(i) + expected.dx.get(i));
+    c.backward(*device, sum.bshd(), true);
+    EXPECT_LE(error_of(sum, expected_sum), 2e-6);
+    c.backward(*device, c.dy.bshd(), false);
+    EXPECT_LE(error_of(c.dy, expected.dx), 2e-6);
+    device->layers().norm_forward(c.norm, 2, 9, 2, 300, c.x.bshd(), c.x.bshd());
+    EXPECT_LE(error_of(c.x, expected.y), 2e-6);
+  }
 }
 
 TEST_P(Norms, GradientsAreThoseOfCentralDifferences) {
-  const auto device = make_cpu_device({2, 0});
-  NormCase c(GetParam(), {2, 2, 2, 9}, DType::kFloat64, 31, {1, 2});
-  c.dweight.fill(0);
-  c.dbias.fill(0);
-  c.backward(*device, c.dx.bshd(), false);
-  const auto loss = [&] {
-    c.forward(*device);
-    return dot(c.y, c.dy);
-  };
-  expect_gradient(c.x, c.dx, loss, "dx");
-  expect_gradient(c.weight, c.dweight, loss, "dweight");
-  if (c.centred()) expect_gradient(c.bias, c.dbias, loss, "dbias");
-}
-
-TEST_P(Norms, GradientsHaveTheSameBitsWhateverTheThreads) {
-  NormCase one(GetParam(), {1, 5000, 1, 40}, DType::kFloat32, 3);
-  NormCase many(GetParam(), {1, 5000, 1, 40}, DType::kFloat32, 3);
-  const auto alone = make_cpu_device({1, 0});
-  const auto together = make_cpu_device({5, 0});
-  one.backward(*alone, one.dx.bshd(), false);
-  many.backward(*together, many.dx.bshd(), false);
-  EXPECT_EQ(one.dx.memory(), many.dx.memory());
-  EXPECT_EQ(one.dweight.memory(), many.dweight.memory());
-  EXPECT_EQ(one.dbias.memory(), many.dbias.memory());
+  for (const lvx_norm kind : kNorms) {
+    SCOPED_TRACE(kind == LVX_NORM_RMS ? "RMS norm" : "layer norm");
+    NormCase c(kind, {2, 2, 2, 9}, DType::kFloat64, 31, {1, 2});
+    c.dweight.fill(0);
+    c.dbias.fill(0);
+    c.backward(*device, c.dx.bshd(), false);
+    const auto loss = [&] {
+      c.forward(*device);
+      return dot(c.y, c.dy);
+    };
+    expect_gradient(c.x, c.dx, loss, "dx");
+    expect_gradient(c.weight, c.dweight, loss, "dweight");
+    if (c.centred()) expect_gradient(c.bias, c.dbias, loss, "dbias");
+  }
 }
 
 TEST_P(Norms, LeaveOutGradientsThatAreNotWanted) {
-  const auto device = make_cpu_device({2, 0});
-  NormCase c(GetParam(), {1, 4, 1, 16}, DType::kFloat64, 5);
-  const Reference expected(c);
-  const DeviceMemory scratch(*device, device->layers().norm_scratch(16));
-  device->layers().norm_backward(c.norm, 1, 4, 1, 16, c.x.bshd(), c.dy.bshd(), {}, false,
-                                 parameter_of(c.dweight), {}, {scratch.data(), scratch.bytes()});
-  EXPECT_LE(error_of(c.dweight, expected.dweight), 1e-13);
-  device->layers().norm_backward(c.norm, 1, 4, 1, 16, c.x.bshd(), c.dy.bshd(), c.dx.bshd(), false, {}, {},
-                                 {scratch.data(), scratch.bytes()});
-  EXPECT_LE(error_of(c.dx, expected.dx), 1e-13);
+  for (const lvx_norm kind : kNorms) {
+    SCOPED_TRACE(kind == LVX_NORM_RMS ? "RMS norm" : "layer norm");
+    NormCase c(kind, {1, 4, 1, 16}, DType::kFloat64, 5);
+    const NormReference expected(c);
+    const DeviceMemory scratch(*device, device->layers().norm_scratch(16));
+    device->layers().norm_backward(c.norm, 1, 4, 1, 16, c.x.bshd(), c.dy.bshd(), {}, false,
+                                   parameter_of(c.dweight), {}, {scratch.data(), scratch.bytes()});
+    EXPECT_LE(error_of(c.dweight, expected.dweight), 1e-13);
+    device->layers().norm_backward(c.norm, 1, 4, 1, 16, c.x.bshd(), c.dy.bshd(), c.dx.bshd(), false, {}, {},
+                                   {scratch.data(), scratch.bytes()});
+    EXPECT_LE(error_of(c.dx, expected.dx), 1e-13);
+  }
 }
 
-}  // namespace
+TEST_P(Norms, GradientsHaveTheSameBitsEveryTime) {
+  for (const lvx_norm kind : kNorms) {
+    NormCase one(kind, {1, 5000, 1, 40}, DType::kFloat32, 3);
+    NormCase other(kind, {1, 5000, 1, 40}, DType::kFloat32, 3);
+    one.backward(*device, one.dx.bshd(), false);
+    other.backward(*device, other.dx.bshd(), false);
+    EXPECT_EQ(one.dx.memory(), other.dx.memory());
+    EXPECT_EQ(one.dweight.memory(), other.dweight.memory());
+    EXPECT_EQ(one.dbias.memory(), other.dbias.memory());
+  }
+}
+
 }  // namespace lvx::testing

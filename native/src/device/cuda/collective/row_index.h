@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which row a warp has, in kernels that give each row, or each piece of one, a warp.
+#pragma once
+
+#include "device/cuda/collective/address.h"
+#include "device/cuda/collective/row_blocks.h"
+#include "device/cuda/collective/unit_rows.h"
+
+namespace lvx::cuda {
+
+LVX_GPU std::int64_t warp_row() { return block_index() * (kRowThreads / kWarp) + warp_index(); }
+
+// The piece of a row that a warp has, in kernels with a warp for each piece; blocks: piece_blocks.
+struct WarpPiece {
+  std::int64_t row, begin, end;
+
+  LVX_GPU explicit WarpPiece(std::int64_t width)
+      : row(warp_row() / pieces_of(width)), begin(warp_row() % pieces_of(width) * kPieceColumns) {
+    end = begin + kPieceColumns < width ? begin + kPieceColumns : width;
+  }
+
+  // Calls visit(column) for this lane's columns.
+  template <typename Visit>
+  LVX_GPU void for_columns(const Visit& visit) const {
+    for (std::int64_t column = begin + lane(); column < end; column += kWarp) visit(column);
+  }
+};
+
+// Row i of a tensor [batch, rows, heads, ...], heads next to each other.
+struct RowIndex {
+  std::int64_t batch, row, head;
+
+  LVX_GPU RowIndex(std::int64_t i, std::int64_t rows, std::int64_t heads)
+      : batch(i / heads / rows), row(i / heads % rows), head(i % heads) {}
+};
+
+// Row i of the queries of a problem, unit after unit.
+struct UnitRow {
+  std::int64_t batch;
+  int query, head, key_head;
+
+  LVX_GPU UnitRow(const Problem& problem, std::int64_t i) {
+    const std::int64_t unit_rows = problem.queries * (problem.query_heads / problem.key_heads);
+    const UnitRows rows(problem, i / unit_rows);
+    const int row = static_cast<int>(i % unit_rows);
+    batch = rows.batch;
+    query = rows.query(row);
+    head = rows.head(row);
+    key_head = rows.key_head;
+  }
+};
+
+LVX_GPU std::int64_t offset_of(const Bshd& x, const RowIndex& at) {
+  return offset_of(x, at.batch, at.row, at.head);
+}
+LVX_GPU std::int64_t offset_of(const Bshd& x, const UnitRow& at) {
+  return offset_of(x, at.batch, at.query, at.head);
+}
+
+}  // namespace lvx::cuda

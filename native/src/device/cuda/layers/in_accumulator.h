@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/dtype.h"
+
+namespace lvx::cuda {
+
+// Calls compute(T{}) for the type T that dtype is computed in.
+template <typename Compute>
+void in_accumulator(DType dtype, const Compute& compute) {
+  if (dtype == DType::kFloat64) {
+    compute(double{});
+  } else {
+    compute(float{});
+  }
+}
+
+}  // namespace lvx::cuda

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Projections, schedules and groups over several simulated GPUs: what runs on them is what runs on the CPU.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <thread>
+
+#include "cuda/simulated_device.h"
+#include "group/local/local_world.h"
+#include "support/visual_shares.h"
+
+namespace lvx::test {
+namespace {
+
+TEST(SimulatedGpus, RecomputeKeysAndValuesAsTheReferenceDoes) {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const VisualProblem visual(seed);
+    VisualResults results(visual);
+    const std::shared_ptr<LocalWorld> world = make_local_world(visual.random.ranks, {});
+    std::vector<std::thread> threads;
+    for (int rank = 0; rank < visual.random.ranks; ++rank) {
+      threads.emplace_back([&, rank] {
+        const auto device = std::make_shared<testing::SimulatedDevice>(4);
+        Group group(world->join(rank), device, {});
+        const Costs costs = compute_visual_share(group, visual, results);
+        EXPECT_EQ(std::max(costs.forward.peak_bytes, costs.backward.peak_bytes), device->peak_bytes());
+        EXPECT_EQ(device->bytes_in_use(), 0u);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    expect_equal(results, visual_reference(visual));
+    ASSERT_FALSE(HasFailure());
+  }
+}
+
+}  // namespace
+}  // namespace lvx::test
