@@ -16,7 +16,7 @@ class OutputOfDelta {
   static constexpr int kSharedBytes = 0;
 
   static LVX_GPU void run(const Params& p) {
-    if (warp_row() >= p.problem.rows()) return;
+    if (warp_row() >= p.problem.batch * p.problem.query_heads * p.problem.queries) return;
     const std::int64_t head = warp_row() % p.problem.query_heads;
     const std::int64_t row = warp_row() / p.problem.query_heads % p.problem.queries;
     const std::int64_t batch = warp_row() / p.problem.query_heads / p.problem.queries;
