@@ -17,6 +17,8 @@ STRATEGIES = {
     "TWO_LEVEL": TWO_LEVEL,
 }
 CUDA = 2
+ENGINE_LVX, ENGINE_CUDNN, ENGINE_AUTO = range(3)
+UNSUPPORTED, DEADLINE_EXCEEDED, PEER_LOST, MISSING_LIBRARY = 4, 6, 7, 9
 INT, FLOAT, BFLOAT = 0, 2, 4
 
 
@@ -55,7 +57,7 @@ class CudaOptions(ctypes.Structure):
     _fields_ = [
         ("struct_size", ctypes.c_uint64),
         ("ordinal", ctypes.c_int32),
-        ("reserved", ctypes.c_int32),
+        ("engine", ctypes.c_int32),
         ("memory_budget", ctypes.c_uint64),
         ("stream", ctypes.c_void_p),
     ]
@@ -70,11 +72,17 @@ class AttentionOptions(ctypes.Structure):
     ]
 
 
+class LvxError(RuntimeError):
+    def __init__(self, status, message):
+        super().__init__(f"status {status}: {message}")
+        self.status = status
+
+
 def check(status):
     if status != 0:
         error = Error(struct_size=ctypes.sizeof(Error))
         LIBRARY.lvx_last_error(ctypes.byref(error))
-        raise RuntimeError(f"status {status}: {error.message.decode()}")
+        raise LvxError(status, error.message.decode())
 
 
 def described(tensor):
@@ -93,10 +101,10 @@ def described(tensor):
 class Rank:
     """A device and its part in a group: alone, or as one rank of a local world."""
 
-    def __init__(self, world=None, rank=0, stream=None):
+    def __init__(self, world=None, rank=0, stream=None, engine=ENGINE_LVX):
         """stream: a torch.cuda.Stream to work on; None: the device's own, which synchronize waits for."""
         self.device = ctypes.c_uint64()
-        options = CudaOptions(ctypes.sizeof(CudaOptions), torch.cuda.current_device(), 0, 0,
+        options = CudaOptions(ctypes.sizeof(CudaOptions), torch.cuda.current_device(), engine, 0,
                               None if stream is None else stream.cuda_stream)
         check(LIBRARY.lvx_device_open_cuda(ctypes.byref(options), ctypes.byref(self.device)))
         self.group = ctypes.c_uint64()

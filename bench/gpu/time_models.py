@@ -11,6 +11,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
+from engines import cudnn_call, cudnn_rank
 from library import Rank
 from problem import Problem
 
@@ -91,18 +92,20 @@ def rival(problem, kernel_pass):
     return lambda: torch.autograd.grad(result, (q, k, v), d_o, retain_graph=True)
 
 
-def row(rank, name, kernel_pass, queries, about, rate, bandwidth):
+def row(rank, cudnn, name, kernel_pass, queries, about, rate, bandwidth):
     heads, key_heads, dim, per_frame = MODELS[name]
     keys = max(1, about // per_frame) * per_frame
     problem = Problem((1, queries, keys, heads, key_heads, dim), torch.bfloat16)
-    mine, theirs = in_turns(ours(rank, problem, kernel_pass), rival(problem, kernel_pass))
+    second = cudnn_call(cudnn, problem, kernel_pass)
+    mine, theirs, *others = in_turns(ours(rank, problem, kernel_pass), rival(problem, kernel_pass),
+                                     *([second] if second else []))
     if kernel_pass == "decode":
         share, of = 2 * keys * key_heads * dim * 2 / mine / bandwidth, "memory"
     else:
         operations = 4 * heads * queries * keys * dim * (2.5 if kernel_pass == "backward" else 1)
         share, of = operations / mine / rate, "matrix"
     return (f"{name:16} {kernel_pass:9} {queries:7} {keys:8} {mine * 1e3:9.3f} {share:6.0%} {of:>7} "
-            f"{theirs / mine:10.2f}")
+            f"{theirs / mine:10.2f} {f'{others[0] / mine:10.2f}' if others else '-':>10}")
 
 
 def main():
@@ -112,17 +115,17 @@ def main():
     torch.manual_seed(0)
     stream = torch.cuda.Stream()
     lines, left_out = [], 0
-    with torch.cuda.stream(stream), Rank(stream=stream) as rank:
+    with torch.cuda.stream(stream), Rank(stream=stream) as rank, cudnn_rank(stream) as cudnn:
         rate, bandwidth = measured_rates()
         for kernel_pass, queries, about in LENGTHS:
             for name in MODELS:
                 if time.monotonic() > until:
                     left_out += 1
                     continue
-                lines.append(row(rank, name, kernel_pass, queries, about, rate, bandwidth))
+                lines.append(row(rank, cudnn, name, kernel_pass, queries, about, rate, bandwidth))
     print(f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}, PyTorch {torch.__version__}, {time.strftime('%F')}: "
           f"{rate / 1e12:.0f} TFLOP/s bf16, {bandwidth / 1e12:.2f} TB/s")
-    print(f"{'model':16} {'pass':9} {'queries':>7} {'keys':>8} {'ms':>9} {'share':>6} {'of':>7} {'rival/ours':>10}")
+    print(f"{'model':16} {'pass':9} {'queries':>7} {'keys':>8} {'ms':>9} {'share':>6} {'of':>7} {'flash/ours':>10} {'cuDNN/ours':>10}")
     print("\n".join(sorted(lines)))
     if left_out:
         print(f"{left_out} rows left out: no time")

@@ -122,10 +122,21 @@ typedef struct lvx_cpu_options {
   uint64_t memory_budget; /**< bytes this device may hold, 0: no limit */
 } lvx_cpu_options;
 
+/** What computes attention on a GPU. Local to each rank: the ranks of a group may differ. */
+typedef enum lvx_engine {
+  LVX_ENGINE_LVX = 0, /**< the kernels of this library: every problem, the same bits on every run */
+  LVX_ENGINE_CUDNN =
+      1, /**< cuDNN 9.17 or later; LVX_UNSUPPORTED, with the reason, for what it does not take. cuDNN does
+                         *   not promise gradients of the same bits on every run */
+  LVX_ENGINE_AUTO =
+      2 /**< whichever is the faster for a problem: measured when that problem is first met, and kept for
+                         *   as long as the process lives; the kernels of this library for what cuDNN does not take */
+} lvx_engine;
+
 typedef struct lvx_cuda_options {
   uint64_t struct_size;
-  int32_t ordinal; /**< as the CUDA runtime counts the GPUs, from 0 */
-  int32_t reserved;
+  int32_t ordinal;        /**< as the CUDA runtime counts the GPUs, from 0 */
+  int32_t engine;         /**< lvx_engine */
   uint64_t memory_budget; /**< bytes this device may hold, 0: no limit */
   void* stream; /**< a cudaStream_t of that GPU, on which all work is ordered; it stays the caller's and must
                            *   outlive the device. Null: a stream of the device's own */
@@ -156,7 +167,8 @@ LVX_API lvx_status lvx_device_open_cpu(const lvx_cpu_options* options, lvx_devic
  * Opens an NVIDIA GPU of compute capability 8.0 or later. Its work is ordered on a stream, its own or the caller's: calls
  * return before it is done, and lvx_device_synchronize waits. Its buffers are GPU memory, which the host cannot read:
  * lvx_device_copy. Visibility is not checked there: ranges that are not ascending and disjoint give wrong results.
- * LVX_MISSING_LIBRARY without liblvx_cuda.so, NVIDIA's driver or a GPU. options may be null.
+ * LVX_MISSING_LIBRARY without liblvx_cuda.so, NVIDIA's driver, a GPU, or cuDNN where LVX_ENGINE_CUDNN is wanted. options may be
+ * null.
  */
 LVX_API lvx_status lvx_device_open_cuda(const lvx_cuda_options* options, lvx_device* device);
 
@@ -177,6 +189,32 @@ LVX_API lvx_status lvx_device_check_address(lvx_device device, const void* data)
 LVX_API lvx_status lvx_device_close(lvx_device device);
 
 LVX_API lvx_status lvx_device_query(lvx_device device, lvx_device_info* info);
+
+/** One decision of LVX_ENGINE_AUTO. */
+typedef struct lvx_engine_choice {
+  int32_t engine;     /**< lvx_engine, the one chosen */
+  int32_t backward;   /**< 1: of backward, 0: of forward */
+  int32_t dtype_code; /**< those of lvx_dl_dtype */
+  int32_t dtype_bits;
+  int64_t batch; /**< sizes of the block of queries and keys; all 0: of any sizes, for the reason given */
+  int64_t queries;
+  int64_t keys;
+  int32_t query_heads;
+  int32_t key_heads;
+  int32_t head_dim;
+  int32_t reserved;
+  double lvx_seconds;   /**< measured; 0: not measured */
+  double cudnn_seconds; /**< likewise */
+  char reason[256];     /**< for people */
+} lvx_engine_choice;
+
+/** Copies what LVX_ENGINE_AUTO has chosen on this device's GPU so far, as many as fit; count gets how many there are. */
+LVX_API lvx_status lvx_device_engine_choices(lvx_device device, lvx_engine_choice* choices, uint64_t capacity,
+                                             uint64_t* count);
+
+/** Loads cuDNN as LVX_ENGINE_CUDNN does, without a GPU; version gets its version, 92400 for 9.24.0. LVX_MISSING_LIBRARY: the
+ *  message names what is missing and what would bring it. */
+LVX_API lvx_status lvx_device_load_cudnn(uint64_t* version);
 
 /** Allocates bytes (at least 1) of zeroed device memory, aligned to 64 bytes. */
 LVX_API lvx_status lvx_buffer_allocate(lvx_device device, uint64_t bytes, lvx_buffer* buffer, void** data);
@@ -408,7 +446,7 @@ typedef struct lvx_statistics {
   double compute_seconds;
   double exposed_wait_seconds; /**< spent waiting for transfers, not hidden behind compute */
   int32_t strategy;            /**< the lvx_strategy that ran */
-  int32_t reserved;
+  int32_t engines;             /**< bits 1 << lvx_engine of those that computed attention */
 } lvx_statistics;
 
 /**

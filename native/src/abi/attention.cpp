@@ -22,19 +22,24 @@ lvx_attention_options read_attention_options(const lvx_attention_options* option
   return read;
 }
 
-// check(options, place) makes the arguments, run(group, arguments, statistics) computes.
-template <typename Check, typename Run>
+// check(options, place) makes the arguments, request(arguments) what the device may refuse,
+// run(group, arguments, statistics) computes.
+template <typename Check, typename Request, typename Run>
 lvx_status attention(lvx_group group, Operation operation, const lvx_attention_options* options,
-                     lvx_statistics* statistics, Check&& check, Run&& run) {
+                     lvx_statistics* statistics, Check&& check, Request&& request, Run&& run) {
   return group_call(group, operation, [&](GroupObject& object) {
     const lvx_attention_options read = read_attention_options(options);
     auto arguments = check(read, place_of(object.group.device()));
     arguments.strategy = static_cast<lvx_strategy>(read.strategy);
     if (statistics != nullptr) check_result(statistics, "statistics");
     const InUse use(object.tenancy.device().busy, "device");
+    Device& device = object.group.device();
+    device.require_attention(request(arguments));
+    device.take_engines_used();
     lvx_statistics counted{};
     counted.struct_size = sizeof(counted);
     run(object.group, arguments, &counted);
+    counted.engines = static_cast<std::int32_t>(device.take_engines_used());
     if (statistics != nullptr) write_result(statistics, counted);
   });
 }
@@ -50,7 +55,7 @@ lvx_status lvx_attention_forward(lvx_group group, const lvx_attention_options* o
       [&](const lvx_attention_options& read, const Place& place) {
         return check_forward({q, k, v, visibility, bias, o, lse}, read.scale, place);
       },
-      attention_forward);
+      [](const AttentionForward& arguments) { return forward_request(arguments); }, attention_forward);
 }
 
 lvx_status lvx_attention_backward(lvx_group group, const lvx_attention_options* options, const lvx_tensor* q,
@@ -63,7 +68,7 @@ lvx_status lvx_attention_backward(lvx_group group, const lvx_attention_options* 
       [&](const lvx_attention_options& read, const Place& place) {
         return check_backward({q, k, v, visibility, bias, o, lse, d_o, dq, dk, dv, dbias}, read.scale, place);
       },
-      attention_backward);
+      [](const AttentionBackward& arguments) { return backward_request(arguments); }, attention_backward);
 }
 
 lvx_status lvx_attention_merge(lvx_device device, const lvx_tensor* o_part, const lvx_tensor* lse_part,

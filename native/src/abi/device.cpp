@@ -13,6 +13,25 @@ using namespace lvx;
 
 namespace {
 
+lvx_engine_choice entry_of(const EngineChoice& choice) {
+  const Problem& p = choice.problem;
+  lvx_engine_choice entry{};
+  entry.engine = choice.engine;
+  entry.backward = choice.backward ? 1 : 0;
+  entry.dtype_code = choice.dtype == DType::kBFloat16 ? LVX_BFLOAT : LVX_FLOAT;
+  entry.dtype_bits = static_cast<std::int32_t>(8 * size_of(choice.dtype));
+  entry.batch = p.batch;
+  entry.queries = p.queries;
+  entry.keys = p.keys;
+  entry.query_heads = static_cast<std::int32_t>(p.query_heads);
+  entry.key_heads = static_cast<std::int32_t>(p.key_heads);
+  entry.head_dim = static_cast<std::int32_t>(p.head_dim);
+  entry.lvx_seconds = choice.lvx_seconds;
+  entry.cudnn_seconds = choice.cudnn_seconds;
+  choice.reason.copy(entry.reason, sizeof(entry.reason) - 1);
+  return entry;
+}
+
 void begin_copy(Device& device, const void* from, void* to, std::uint64_t bytes) {
   if (bytes == 0) return;
   require_not_null(from, "from");
@@ -68,12 +87,39 @@ lvx_status lvx_device_open_cuda(const lvx_cuda_options* options, lvx_device* dev
       throw Error(LVX_INVALID_ARGUMENT,
                   "options.ordinal: expected 0 or more, got " + std::to_string(read.ordinal));
     }
-    require_zero(read.reserved, "options.reserved");
+    if (read.engine < LVX_ENGINE_LVX || read.engine > LVX_ENGINE_AUTO) {
+      throw Error(LVX_INVALID_ARGUMENT,
+                  "options.engine: expected LVX_ENGINE_LVX (0) to LVX_ENGINE_AUTO (2), got " +
+                      std::to_string(read.engine));
+    }
     CudaOptions wanted;
     wanted.ordinal = read.ordinal;
+    wanted.engine = static_cast<lvx_engine>(read.engine);
     wanted.memory_budget = read.memory_budget;
     wanted.stream = read.stream;
     *device = add_handle(std::make_shared<DeviceObject>(open_cuda_device(wanted)));
+  });
+}
+
+lvx_status lvx_device_load_cudnn(uint64_t* version) {
+  return guard([&] {
+    require_not_null(version, "version");
+    *version = load_cudnn();
+  });
+}
+
+lvx_status lvx_device_engine_choices(lvx_device device, lvx_engine_choice* choices, uint64_t capacity,
+                                     uint64_t* count) {
+  return guard([&] {
+    require_not_null(count, "count");
+    if (capacity > 0) require_not_null(choices, "choices");
+    const auto object = find_handle<DeviceObject>(device);
+    const InUse use(object->busy, "device");
+    const std::vector<EngineChoice> made = object->device->engine_choices();
+    for (std::size_t i = 0; i < std::min<std::uint64_t>(capacity, made.size()); ++i) {
+      choices[i] = entry_of(made[i]);
+    }
+    *count = made.size();
   });
 }
 

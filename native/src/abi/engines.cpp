@@ -86,7 +86,6 @@ lvx_status lvx_bootstrap_connect(lvx_bootstrap bootstrap, lvx_device device, con
     const auto object = find_handle<BootstrapObject>(bootstrap);
     const InUse use(object->busy, "bootstrap");
     auto owner = find_handle<DeviceObject>(device);
-    require_host_memory(*owner->device);
     const auto parts = parts_of(addresses, bytes, object->bootstrap->size());
     auto transport = object->bootstrap->connect(parts, owner->device);
     *group =

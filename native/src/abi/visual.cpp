@@ -65,11 +65,13 @@ lvx_status visual(lvx_group group, Operation operation, const lvx_visual_options
                   lvx_statistics* statistics, Work&& work) {
   return group_call(group, operation, [&](GroupObject& object) {
     const lvx_visual_options read = read_visual_options(options);
-    const Device& device = object.group.device();
+    Device& device = object.group.device();
     if (statistics != nullptr) check_result(statistics, "statistics");
+    device.take_engines_used();
     lvx_statistics counted{};
     counted.struct_size = sizeof(counted);
     work(object, read, Place{device.kind(), device.ordinal()}, counted);
+    counted.engines = static_cast<std::int32_t>(device.take_engines_used());
     if (statistics != nullptr) write_result(statistics, counted);
   });
 }
@@ -90,6 +92,7 @@ lvx_status lvx_visual_forward(lvx_group group, const lvx_visual_options* options
         const VisualForward arguments{forward_of(in.queries), in.projection.projection, rows_of(in.features),
                                       read.tile_rows};
         const InUse use(object.tenancy.device().busy, "device");
+        object.group.device().require_attention(forward_request(arguments.attention));
         visual_forward(object.group, arguments, &counted);
       });
 }
@@ -122,6 +125,7 @@ lvx_status lvx_visual_backward(lvx_group group, const lvx_visual_options* option
                                        rows_of(d_in),
                                        sums.gradients};
         const InUse use(object.tenancy.device().busy, "device");
+        object.group.device().require_attention(backward_request(arguments.attention));
         visual_backward(object.group, arguments, &counted);
       });
 }

@@ -12,9 +12,11 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "attention/views.h"
 #include "base/error.h"
+#include "device/engines.h"
 
 namespace lvx {
 
@@ -135,8 +137,14 @@ class Device {
   virtual std::size_t forward_scratch(const Problem& problem, DType dtype) const = 0;
   virtual std::size_t backward_scratch(const Problem& problem, DType dtype) const = 0;
 
+  // Throws Error(LVX_UNSUPPORTED) if forward or backward would: to be asked before a call begins.
+  virtual void require_attention(const AttentionRequest&) const {}
   virtual void forward(const ForwardArguments& arguments, std::span<std::byte> scratch) = 0;
   virtual void backward(const BackwardArguments& arguments, std::span<std::byte> scratch) = 0;
+
+  // Bits 1 << lvx_engine of those that computed since this was last asked, and why it was they.
+  virtual std::uint32_t take_engines_used() { return 1U << LVX_ENGINE_LVX; }
+  virtual std::vector<EngineChoice> engine_choices() const { return {}; }
 
   // into = merge(into, part). problem gives batch, queries, query_heads, head_dim.
   virtual void merge(const Problem& problem, const Partial& part, const Partial& into) = 0;

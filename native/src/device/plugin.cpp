@@ -17,4 +17,10 @@ std::unique_ptr<Device> open_cuda_device(const CudaOptions& options) {
   return std::unique_ptr<Device>(open(&options));
 }
 
+std::size_t load_cudnn() {
+  auto* load =
+      reinterpret_cast<PluginLoadCudnn*>(find_in_plugin(load_plugin(kCuda), kCuda, kPluginLoadCudnn));
+  return load();
+}
+
 }  // namespace lvx

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "device/cuda/host/simulator.h"
+#include "device/device.h"
 #include "device/layers.h"
 
 namespace lvx::testing {
@@ -57,6 +58,28 @@ class Given {
 inline void spoil(Given& given, std::span<std::byte> memory) {
   std::fill(memory.begin(), memory.end(), std::byte{0xff});
   given.range(memory.data(), static_cast<std::int64_t>(memory.size()));
+}
+
+// All that attention may touch; scratch is spoilt.
+inline void give(Given& given, const ForwardArguments& a, std::span<std::byte> scratch) {
+  given.queries(a.problem, a.q);
+  given.keys(a.problem, a.k);
+  given.keys(a.problem, a.v);
+  given.queries(a.problem, a.out.o);
+  given.sums(a.problem, a.out.lse);
+  given.bias(a.bias, a.problem);
+  given.visibility(a.visibility, a.problem.batch, a.problem.queries);
+  spoil(given, scratch);
+}
+inline void give(Given& given, const BackwardArguments& a, std::span<std::byte> scratch) {
+  for (const Bshd* x : {&a.q, &a.d_o, &a.dq}) given.queries(a.problem, *x);
+  for (const Bshd* x : {&a.k, &a.v, &a.dk, &a.dv}) given.keys(a.problem, *x);
+  given.sums(a.problem, a.lse);
+  given.sums(a.problem, a.delta);
+  given.bias(a.bias, a.problem);
+  given.bias(a.d_bias, a.problem);
+  given.visibility(a.visibility, a.problem.batch, a.problem.queries);
+  spoil(given, scratch);
 }
 
 }  // namespace lvx::testing

@@ -17,7 +17,7 @@
 
 namespace lvx::testing {
 
-class SimulatedDevice final : public Device {
+class SimulatedDevice : public Device {
  public:
   // multiprocessors decides how many splits there are.
   explicit SimulatedDevice(int multiprocessors) : multiprocessors_(multiprocessors) {}
@@ -52,27 +52,13 @@ class SimulatedDevice final : public Device {
 
   void forward(const ForwardArguments& a, std::span<std::byte> scratch) override {
     Given given;
-    given.queries(a.problem, a.q);
-    given.keys(a.problem, a.k);
-    given.keys(a.problem, a.v);
-    given.queries(a.problem, a.out.o);
-    given.sums(a.problem, a.out.lse);
-    given.bias(a.bias, a.problem);
-    given.visibility(a.visibility, a.problem.batch, a.problem.queries);
-    spoil(given, scratch);
+    give(given, a, scratch);
     cuda::forward({}, multiprocessors_, a, scratch);
   }
 
   void backward(const BackwardArguments& a, std::span<std::byte> scratch) override {
     Given given;
-    for (const Bshd* x : {&a.q, &a.d_o, &a.dq}) given.queries(a.problem, *x);
-    for (const Bshd* x : {&a.k, &a.v, &a.dk, &a.dv}) given.keys(a.problem, *x);
-    given.sums(a.problem, a.lse);
-    given.sums(a.problem, a.delta);
-    given.bias(a.bias, a.problem);
-    given.bias(a.d_bias, a.problem);
-    given.visibility(a.visibility, a.problem.batch, a.problem.queries);
-    spoil(given, scratch);
+    give(given, a, scratch);
     cuda::backward({}, multiprocessors_, a, scratch);
   }
 

@@ -8,33 +8,12 @@
 #include <nccl.h>
 
 #include <cstddef>
-#include <type_traits>
 
 #include "group/nccl/nccl_api.h"
+#include "support/calls_alike.h"
 
 namespace lvx::test {
 namespace {
-
-// Enumerations pass as integers of their size; pointers are pointers, whatever to.
-template <typename Ours, typename Theirs>
-constexpr bool passes_alike() {
-  if constexpr (std::is_void_v<Ours> || std::is_void_v<Theirs>) {
-    return std::is_same_v<Ours, Theirs>;
-  } else {
-    return sizeof(Ours) == sizeof(Theirs) && std::is_pointer_v<Ours> == std::is_pointer_v<Theirs> &&
-           std::is_class_v<Ours> == std::is_class_v<Theirs>;
-  }
-}
-
-template <typename Ours, typename Theirs>
-struct CallsAlike : std::false_type {};
-template <typename Result, typename... Arguments, typename TheirResult, typename... TheirArguments>
-requires(
-    sizeof...(Arguments) ==
-    sizeof...(TheirArguments)) struct CallsAlike<Result (*)(Arguments...), TheirResult (*)(TheirArguments...)>
-    : std::bool_constant<passes_alike<Result, TheirResult>() &&
-                         (passes_alike<Arguments, TheirArguments>() && ...)> {
-};
 
 #define EXPECT_CALLS_ALIKE(member, function) \
   static_assert(CallsAlike<decltype(nccl::Api::member), decltype(&function)>::value, #function)

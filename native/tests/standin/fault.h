@@ -7,6 +7,8 @@
 //   lost:1:3:0       rank 1's connections break with its fourth group
 //   stall:1:3:0      rank 1's fourth group is never carried out
 //   join:1:0:0       rank 1 never joins
+//
+// The stand-in for cuDNN shows such faults too, by lvx_cudnn_standin_fault alone; its rank is 0.
 #pragma once
 
 #include <atomic>

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "device/device.h"
 #include "group/gloo/gloo_connections.h"
 #include "group/gloo/gloo_fabric.h"
 #include "group/gloo/signals.h"
@@ -159,7 +160,11 @@ void GlooBootstrap::connect(GlooConnections& connections, int lane, int peer,
 }
 
 std::unique_ptr<Transport> GlooBootstrap::connect(const std::vector<std::span<const std::byte>>& addresses,
-                                                  const std::shared_ptr<Device>&) {
+                                                  const std::shared_ptr<Device>& device) {
+  if (device->kind() != LVX_CPU) {
+    throw Error(LVX_UNSUPPORTED, "device: Gloo joins CPU devices, this one is " + device->name() +
+                                     "; join CUDA devices by NCCL");
+  }
   if (!connections_) throw Error(LVX_INVALID_STATE, "bootstrap: it was connected already");
   check(addresses);
   const NoPipeSignal guard;

@@ -11,10 +11,10 @@
 #include "attention/half.h"
 #include "base/error.h"
 #include "base/plugin.h"
+#include "device/cuda/cudnn/attention.h"
 #include "device/cuda/device/pool.h"
 #include "device/cuda/device/side_stream.h"
 #include "device/cuda/device/stream.h"
-#include "device/cuda/launch/attention.h"
 #include "device/cuda/launch/check.h"
 #include "device/cuda/launch/tensors.h"
 #include "device/cuda/layers/cuda_layers.h"
@@ -47,13 +47,36 @@ cudaDeviceProp properties_of(int ordinal) {
   return properties;
 }
 
+// By events of the stream.
+class StreamWatch final : public cudnn::Stopwatch {
+ public:
+  explicit StreamWatch(cudaStream_t stream) : stream_(stream) {}
+  double seconds(const std::function<void()>& work) override {
+    const Event begin(Event::Kind::kMeasures);
+    const Event end(Event::Kind::kMeasures);
+    check(cudaEventRecord(begin, stream_), "event");
+    work();
+    check(cudaEventRecord(end, stream_), "event");
+    check(cudaEventSynchronize(end), "event");
+    float milliseconds = 0;
+    check(cudaEventElapsedTime(&milliseconds, begin, end), "event");
+    return milliseconds * 1e-3;
+  }
+
+ private:
+  cudaStream_t stream_;
+};
+
 class CudaDevice final : public Device {
  public:
   explicit CudaDevice(const CudaOptions& options)
       : ordinal_(checked_ordinal(options.ordinal)),
         properties_(properties_of(ordinal_)),
         stream_(options.stream),
-        pool_(ordinal_, options.memory_budget) {}
+        pool_(ordinal_, options.memory_budget),
+        watch_(stream_),
+        attention_(*this, {properties_.multiProcessorCount, properties_.major}, options.engine, watch_,
+                   cudnn::Choices::of_gpu(ordinal_)) {}
   ~CudaDevice() override {
     // Memory must not go while kernels use it.
     cudaSetDevice(ordinal_);
@@ -119,17 +142,20 @@ class CudaDevice final : public Device {
   }
 
   std::size_t forward_scratch(const Problem& problem, DType dtype) const override {
-    return cuda::forward_scratch(problem, dtype, properties_.multiProcessorCount);
+    return attention_.forward_scratch(problem, dtype);
   }
   std::size_t backward_scratch(const Problem& problem, DType dtype) const override {
-    return cuda::backward_scratch(problem, dtype, properties_.multiProcessorCount);
+    return attention_.backward_scratch(problem, dtype);
   }
+  void require_attention(const AttentionRequest& request) const override { attention_.require(request); }
   void forward(const ForwardArguments& arguments, std::span<std::byte> scratch) override {
-    cuda::forward(queue(), properties_.multiProcessorCount, arguments, scratch);
+    attention_.forward(queue(), arguments, scratch);
   }
   void backward(const BackwardArguments& arguments, std::span<std::byte> scratch) override {
-    cuda::backward(queue(), properties_.multiProcessorCount, arguments, scratch);
+    attention_.backward(queue(), arguments, scratch);
   }
+  std::uint32_t take_engines_used() override { return attention_.take_used(); }
+  std::vector<EngineChoice> engine_choices() const override { return attention_.choices(); }
   void merge(const Problem& problem, const Partial& part, const Partial& into) override {
     cuda::merge(queue(), problem, part, into);
   }
@@ -214,16 +240,8 @@ class CudaDevice final : public Device {
     const DeviceMemory from(*this, half);
     const DeviceMemory to(*this, half);
     zero(from.data(), half);
-    const Event begin(Event::Kind::kMeasures);
-    const Event end(Event::Kind::kMeasures);
     copy_bytes(from.data(), to.data(), half);  // warms up
-    check(cudaEventRecord(begin, stream_), "event");
-    copy_bytes(from.data(), to.data(), half);
-    check(cudaEventRecord(end, stream_), "event");
-    check(cudaEventSynchronize(end), "event");
-    float milliseconds = 0;
-    check(cudaEventElapsedTime(&milliseconds, begin, end), "event");
-    return milliseconds * 1e-3;
+    return watch_.seconds([&] { copy_bytes(from.data(), to.data(), half); });
   }
 
  private:
@@ -237,6 +255,8 @@ class CudaDevice final : public Device {
   cudaDeviceProp properties_;
   Stream stream_;
   Pool pool_;
+  StreamWatch watch_;
+  cudnn::Attention attention_;
   CudaLayers layers_{*this, [this] { return queue(); },
                      [this] {
                        make_current(ordinal_);
@@ -255,3 +275,5 @@ LVX_PLUGIN_API const char* lvx_plugin_version() { return LVX_VERSION; }
 LVX_PLUGIN_API lvx::Device* lvx_plugin_open_cuda(const lvx::CudaOptions* options) {
   return new lvx::cuda::CudaDevice(*options);
 }
+
+LVX_PLUGIN_API std::size_t lvx_plugin_load_cudnn() { return lvx::cudnn::loaded_api().get_version(); }

@@ -103,6 +103,14 @@ struct DeltaParams {
   Bhs delta;
 };
 
+// o with rowsum(o * d_o) = delta.
+struct OutputOfDeltaParams {
+  Problem problem;
+  Bshd d_o;
+  Bhs delta;
+  Bshd o;
+};
+
 // to = from, or to += from, over [batch, rows, heads, dim].
 struct CopyParams {
   std::int64_t batch, rows, heads, dim;

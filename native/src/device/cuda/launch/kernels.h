@@ -32,6 +32,7 @@ template <typename T>
 class Merge;
 template <typename T>
 class Delta;
+class OutputOfDelta;
 template <typename T>
 class Copy;
 class CopyRanges;

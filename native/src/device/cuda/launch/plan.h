@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a problem is cut into tiles and splits, and whether its tensors can be read 16 bytes at a time.
+// How a problem is cut into tiles and splits.
 #pragma once
 
 #include <algorithm>
@@ -7,7 +7,7 @@
 #include <limits>
 #include <string>
 
-#include "attention/views.h"
+#include "attention/alignment.h"
 #include "base/error.h"
 #include "device/cpu/scratch.h"
 #include "device/cuda/kernel/params.h"
@@ -47,22 +47,6 @@ inline TileLists take_lists(Scratch& scratch, const Problem& p, std::int64_t out
   lists.counts = scratch.take<std::int32_t>(p.batch * outer);
   lists.entries = scratch.take<std::int32_t>(p.batch * outer * inner);
   return lists;
-}
-
-// Whether all rows of a tensor begin at multiples of a number of bytes.
-inline bool rows_aligned(const Bshd& x, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                         std::int64_t bytes) {
-  const auto fits = [&](std::int64_t extent, std::int64_t stride) {
-    return extent <= 1 || stride * size_of(x.dtype) % bytes == 0;
-  };
-  return reinterpret_cast<std::uintptr_t>(x.data) % static_cast<std::uintptr_t>(bytes) == 0 &&
-         fits(batch, x.batch_stride) && fits(rows, x.row_stride) && fits(heads, x.head_stride);
-}
-inline bool queries_aligned(const Problem& p, const Bshd& x, std::int64_t bytes) {
-  return rows_aligned(x, p.batch, p.queries, p.query_heads, bytes);
-}
-inline bool keys_aligned(const Problem& p, const Bshd& x, std::int64_t bytes) {
-  return rows_aligned(x, p.batch, p.keys, p.key_heads, bytes);
 }
 
 }  // namespace lvx::cuda

@@ -2,6 +2,7 @@
 package org.lvxattn;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Set;
 import org.lvxattn.bindings.generated.lvx_statistics;
 
 /**
@@ -26,6 +27,7 @@ public final class Statistics {
   private double computeSeconds;
   private double exposedWaitSeconds;
   private Strategy strategy = Strategy.QUERY_RING;
+  private int engines;
 
   private Statistics() {}
 
@@ -94,6 +96,14 @@ public final class Statistics {
     return strategy;
   }
 
+  /**
+   * The engines that computed attention: more than one where {@link Engine#AUTO} chose differently
+   * for blocks of different sizes. {@link Engine#LVX} for a CPU.
+   */
+  public Set<Engine> engines() {
+    return Engine.ofBits(engines);
+  }
+
   void read(MemorySegment struct) {
     bytesSent = lvx_statistics.bytes_sent(struct);
     messagesSent = lvx_statistics.messages_sent(struct);
@@ -107,6 +117,7 @@ public final class Statistics {
     computeSeconds = lvx_statistics.compute_seconds(struct);
     exposedWaitSeconds = lvx_statistics.exposed_wait_seconds(struct);
     strategy = Strategy.of(lvx_statistics.strategy(struct));
+    engines = lvx_statistics.engines(struct);
   }
 
   @Override

@@ -3,6 +3,7 @@ package org.lvxattn.cli;
 
 import java.util.List;
 import org.lvxattn.DType;
+import org.lvxattn.Engine;
 import org.lvxattn.cli.workload.AttentionShape;
 import org.lvxattn.cli.workload.DeviceChoice;
 import org.lvxattn.cli.workload.Model;
@@ -66,6 +67,21 @@ final class Choices {
       }
       throw new TypeConversionException(
           "unknown group '" + word + "', expected " + String.join(" or ", GROUPS));
+    }
+  }
+
+  /** What computes attention on a GPU. */
+  static final class EngineWord implements ITypeConverter<Engine> {
+    @Override
+    public Engine convert(String word) {
+      return switch (word) {
+        case "lvx" -> Engine.LVX;
+        case "cudnn" -> Engine.CUDNN;
+        case "auto" -> Engine.AUTO;
+        default ->
+            throw new TypeConversionException(
+                "unknown engine '" + word + "', expected lvx, cudnn or auto");
+      };
     }
   }
 

@@ -85,7 +85,7 @@ final class CompareCommand implements Callable<Integer> {
         LocalWorld.run(
                 job.ranks,
                 job.groupOptions(),
-                job.device.forRanks(job.ranks),
+                job.device().forRanks(job.ranks),
                 group -> Calibration.machine(group, sizes, queries, keys))
             .getFirst();
     int ranksPerNode = job.links.ranksPerNode();

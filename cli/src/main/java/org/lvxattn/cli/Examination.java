@@ -7,11 +7,18 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.AttentionForward;
+import org.lvxattn.CrossAttention;
+import org.lvxattn.CudaOptions;
+import org.lvxattn.DType;
 import org.lvxattn.Device;
+import org.lvxattn.Engine;
+import org.lvxattn.EngineChoice;
 import org.lvxattn.GpuProperties;
 import org.lvxattn.Group;
 import org.lvxattn.LvxException;
 import org.lvxattn.NativeInfo;
+import org.lvxattn.Tensor;
 import org.lvxattn.cli.DoctorReport.Item;
 import org.lvxattn.cli.DoctorReport.Status;
 import org.lvxattn.cli.output.Units;
@@ -65,6 +72,7 @@ final class Examination {
       items.add(cache(library.file()));
       items.add(cpu());
       items.add(cuda());
+      items.add(cudnn());
       items.add(engine("gloo", Group.Kind.GLOO));
       items.add(engine("mpi", Group.Kind.MPI));
       items.add(engine("nccl", Group.Kind.NCCL));
@@ -125,6 +133,46 @@ final class Examination {
           e.status() == org.lvxattn.Status.MISSING_LIBRARY ? Status.ABSENT : Status.FAILED,
           message,
           "needed only for --device cuda: " + remedy(message));
+    }
+  }
+
+  private static Item cudnn() {
+    try {
+      return Item.ok("cudnn", Device.loadCudnn() + ", for --engine cudnn and auto" + choices());
+    } catch (LvxException e) {
+      return new Item(
+          "cudnn",
+          Status.ABSENT,
+          String.valueOf(e.getMessage()),
+          "needed only for --engine cudnn and auto: cuDNN 9.17 or later");
+    }
+  }
+
+  /** What AUTO chooses here for a block of usual size; nothing without a GPU. */
+  private static String choices() {
+    try (Device device = Device.cuda(CudaOptions.of(0).withEngine(Engine.AUTO));
+        Group group = Group.self(device);
+        Tensor q = Tensor.allocate(device, DType.BFLOAT16, 1, 512, 32, 128);
+        Tensor k = Tensor.allocate(device, DType.BFLOAT16, 1, 8192, 8, 128);
+        Tensor v = Tensor.allocate(device, DType.BFLOAT16, 1, 8192, 8, 128)) {
+      CrossAttention attention =
+          CrossAttention.builder().heads(32).keyValueHeads(8).headDim(128).build();
+      try (AttentionForward forward = attention.forward(group, q, k, v)) {
+        attention.backward(group, forward, forward.output()).close();
+      }
+      StringBuilder text = new StringBuilder();
+      for (EngineChoice choice : device.engineChoices()) {
+        text.append(choice.backward() ? "; backward: " : "; forward: ").append(choice.engine());
+        text.append(" (").append(choice.reason());
+        if (choice.lvxSeconds() > 0) {
+          text.append(", LVX ").append(Units.seconds(choice.lvxSeconds()));
+          text.append(", CUDNN ").append(Units.seconds(choice.cudnnSeconds()));
+        }
+        text.append(")");
+      }
+      return text.toString();
+    } catch (LvxException e) {
+      return e.status() == org.lvxattn.Status.MISSING_LIBRARY ? "" : "; " + e.getMessage();
     }
   }
 

@@ -50,12 +50,7 @@ final class JobOptions {
               + " as gloo).")
   String group = "local";
 
-  @Option(
-      names = "--device",
-      paramLabel = "D",
-      converter = Choices.DeviceWord.class,
-      description = Choices.DEVICE)
-  DeviceChoice device = DeviceChoice.CPU;
+  @Mixin private final DeviceOptions devices = new DeviceOptions();
 
   @Option(
       names = "--dtype",
@@ -97,6 +92,10 @@ final class JobOptions {
     return check == null ? sizes.isDefault() : check;
   }
 
+  DeviceChoice device() {
+    return devices.choice();
+  }
+
   Inputs inputs() throws IOException {
     AttentionShape shape = sizes.isDefault() ? sizes.resolve(MAIN_JOB_TEXT) : sizes.resolve();
     Inputs inputs = Inputs.random(shape, seed);
@@ -128,9 +127,9 @@ final class JobOptions {
       throw new UsageException(
           "--intra and --inter emulate links between local ranks; not with --group " + group);
     }
-    if (emulated && !device.isCpu()) {
+    if (emulated && !device().isCpu()) {
       throw new UsageException(
-          "--intra and --inter emulate links between CPUs; not with --device " + device);
+          "--intra and --inter emulate links between CPUs; not with --device " + device());
     }
     return GroupOptions.defaults()
         .withVirtualTime(emulated && ranks >= Runtime.getRuntime().availableProcessors())
@@ -142,6 +141,6 @@ final class JobOptions {
     return new LocalRun(
         inputs,
         new LocalRun.Settings(
-            dtype, strategy, size, groupOptions(), device, backward(), repeat, check()));
+            dtype, strategy, size, groupOptions(), device(), backward(), repeat, check()));
   }
 }

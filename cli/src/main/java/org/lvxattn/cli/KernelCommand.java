@@ -47,12 +47,7 @@ final class KernelCommand implements Callable<Integer> {
       description = "float64, float32 (default), bfloat16 or float16.")
   private DType dtype = DType.FLOAT32;
 
-  @Option(
-      names = "--device",
-      paramLabel = "D",
-      converter = Choices.DeviceWord.class,
-      description = Choices.DEVICE)
-  private DeviceChoice device = DeviceChoice.CPU;
+  @Mixin private final DeviceOptions devices = new DeviceOptions();
 
   @Option(
       names = "--threads",
@@ -79,6 +74,7 @@ final class KernelCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    DeviceChoice device = devices.choice();
     AttentionShape shape = pass == Pass.DECODE ? decodeShape() : sizes.resolve();
     if (threads != null && !device.isCpu()) {
       throw new UsageException("--threads are a CPU's; not with --device " + device);

@@ -102,7 +102,7 @@ final class LayersJob {
         job.backward(),
         true,
         job.seed(),
-        job.device);
+        job.device());
   }
 
   /** On one rank, where nothing is sent or recomputed, in float64. */

@@ -58,7 +58,7 @@ record LayersReport(
     json.put("strategy", strategy.name());
     json.put("ranks", job.ranks);
     json.put("group", job.group);
-    json.put("device", job.device.word());
+    json.put("device", job.device().word());
     json.put("dtype", settings.dtype().toString());
     json.put("pass", pass());
     json.put("shape", shape().toJson());
@@ -138,7 +138,7 @@ record LayersReport(
         "rows",
         String.format(Locale.ROOT, "%,d text, %,d visual", settings.textRows(), shape().keys()));
     line(text, "dtype", settings.dtype() + ", accumulated in " + settings.dtype().accumulator());
-    line(text, "ranks", job.ranks + " (" + job.group + ", " + job.device + ")");
+    line(text, "ranks", job.ranks + " (" + job.group + ", " + job.device() + ")");
     line(
         text,
         "strategy",

@@ -64,7 +64,7 @@ final class RunCommand implements Callable<Integer> {
       LocalRun run = job.localRun(inputs, strategy(), job.ranks);
       return report(compute(run, inputs, run.steps(), run::run));
     }
-    if (ProcessGroup.isToBeStarted(job.group, job.device)) {
+    if (ProcessGroup.isToBeStarted(job.group, job.device())) {
       return LocalProcesses.run(
           job.ranks, spec.root().commandLine().getParseResult().originalArgs());
     }
@@ -77,7 +77,7 @@ final class RunCommand implements Callable<Integer> {
 
   /** As one rank among processes, of which rank 0 speaks. */
   private int runInProcesses(Inputs inputs) throws InterruptedException {
-    try (ProcessGroup process = ProcessGroup.join(job.group, job.device, job.groupOptions())) {
+    try (ProcessGroup process = ProcessGroup.join(job.group, job.device(), job.groupOptions())) {
       Group joined = process.group();
       LocalRun run = job.localRun(inputs, strategy(), joined.size());
       if (joined.rank() > 0) {

@@ -47,7 +47,7 @@ record RunReport(
         shape,
         strategy,
         job.group,
-        job.device.word(),
+        job.device().word(),
         job.dtype,
         job.backward(),
         keys,

@@ -17,7 +17,15 @@ class DoctorCommandTest {
     assertThat(lvx.objects("items"))
         .extracting(item -> item.get("name"))
         .contains(
-            "java", "native-access", "native-library", "cache", "cpu", "cuda", "cmake", "nccl");
+            "java",
+            "native-access",
+            "native-library",
+            "cache",
+            "cpu",
+            "cuda",
+            "cudnn",
+            "cmake",
+            "nccl");
     assertThat(lvx.objects("items"))
         .allSatisfy(
             item -> assertThat(item).containsOnlyKeys("name", "status", "detail", "remedy"));

@@ -400,6 +400,33 @@ public class Lvx extends Lvx$shared {
      * }
      */
     public static final OfLong lvx_buffer = Lvx.C_LONG;
+    private static final int LVX_ENGINE_LVX = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_engine.LVX_ENGINE_LVX = 0
+     * }
+     */
+    public static int LVX_ENGINE_LVX() {
+        return LVX_ENGINE_LVX;
+    }
+    private static final int LVX_ENGINE_CUDNN = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_engine.LVX_ENGINE_CUDNN = 1
+     * }
+     */
+    public static int LVX_ENGINE_CUDNN() {
+        return LVX_ENGINE_CUDNN;
+    }
+    private static final int LVX_ENGINE_AUTO = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_engine.LVX_ENGINE_AUTO = 2
+     * }
+     */
+    public static int LVX_ENGINE_AUTO() {
+        return LVX_ENGINE_AUTO;
+    }
 
     private static class lvx_device_open_cpu {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
@@ -884,6 +911,129 @@ public class Lvx extends Lvx$shared {
                 traceDowncall("lvx_device_query", device, info);
             }
             return (int)mh$.invokeExact(device, info);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_device_engine_choices {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_LONG,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_device_engine_choices");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_device_engine_choices(lvx_device device, lvx_engine_choice *choices, uint64_t capacity, uint64_t *count)
+     * }
+     */
+    public static FunctionDescriptor lvx_device_engine_choices$descriptor() {
+        return lvx_device_engine_choices.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_device_engine_choices(lvx_device device, lvx_engine_choice *choices, uint64_t capacity, uint64_t *count)
+     * }
+     */
+    public static MethodHandle lvx_device_engine_choices$handle() {
+        return lvx_device_engine_choices.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_device_engine_choices(lvx_device device, lvx_engine_choice *choices, uint64_t capacity, uint64_t *count)
+     * }
+     */
+    public static MemorySegment lvx_device_engine_choices$address() {
+        return lvx_device_engine_choices.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_device_engine_choices(lvx_device device, lvx_engine_choice *choices, uint64_t capacity, uint64_t *count)
+     * }
+     */
+    public static int lvx_device_engine_choices(long device, MemorySegment choices, long capacity, MemorySegment count) {
+        var mh$ = lvx_device_engine_choices.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_device_engine_choices", device, choices, capacity, count);
+            }
+            return (int)mh$.invokeExact(device, choices, capacity, count);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_device_load_cudnn {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_device_load_cudnn");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_device_load_cudnn(uint64_t *version)
+     * }
+     */
+    public static FunctionDescriptor lvx_device_load_cudnn$descriptor() {
+        return lvx_device_load_cudnn.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_device_load_cudnn(uint64_t *version)
+     * }
+     */
+    public static MethodHandle lvx_device_load_cudnn$handle() {
+        return lvx_device_load_cudnn.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_device_load_cudnn(uint64_t *version)
+     * }
+     */
+    public static MemorySegment lvx_device_load_cudnn$address() {
+        return lvx_device_load_cudnn.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_device_load_cudnn(uint64_t *version)
+     * }
+     */
+    public static int lvx_device_load_cudnn(MemorySegment version) {
+        var mh$ = lvx_device_load_cudnn.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_device_load_cudnn", version);
+            }
+            return (int)mh$.invokeExact(version);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

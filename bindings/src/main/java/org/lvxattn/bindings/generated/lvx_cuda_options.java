@@ -17,7 +17,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  * struct lvx_cuda_options {
  *     uint64_t struct_size;
  *     int32_t ordinal;
- *     int32_t reserved;
+ *     int32_t engine;
  *     uint64_t memory_budget;
  *     void *stream;
  * }
@@ -32,7 +32,7 @@ public class lvx_cuda_options {
     private static final GroupLayout $LAYOUT = MemoryLayout.structLayout(
         Lvx.C_LONG.withName("struct_size"),
         Lvx.C_INT.withName("ordinal"),
-        Lvx.C_INT.withName("reserved"),
+        Lvx.C_INT.withName("engine"),
         Lvx.C_LONG.withName("memory_budget"),
         Lvx.C_POINTER.withName("stream")
     ).withName("lvx_cuda_options");
@@ -132,48 +132,48 @@ public class lvx_cuda_options {
         struct.set(ordinal$LAYOUT, ordinal$OFFSET, fieldValue);
     }
 
-    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+    private static final OfInt engine$LAYOUT = (OfInt)$LAYOUT.select(groupElement("engine"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t engine
      * }
      */
-    public static final OfInt reserved$layout() {
-        return reserved$LAYOUT;
+    public static final OfInt engine$layout() {
+        return engine$LAYOUT;
     }
 
-    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+    private static final long engine$OFFSET = $LAYOUT.byteOffset(groupElement("engine"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t engine
      * }
      */
-    public static final long reserved$offset() {
-        return reserved$OFFSET;
+    public static final long engine$offset() {
+        return engine$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t engine
      * }
      */
-    public static int reserved(MemorySegment struct) {
-        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    public static int engine(MemorySegment struct) {
+        return struct.get(engine$LAYOUT, engine$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t engine
      * }
      */
-    public static void reserved(MemorySegment struct, int fieldValue) {
-        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
+    public static void engine(MemorySegment struct, int fieldValue) {
+        struct.set(engine$LAYOUT, engine$OFFSET, fieldValue);
     }
 
     private static final OfLong memory_budget$LAYOUT = (OfLong)$LAYOUT.select(groupElement("memory_budget"));

@@ -5,7 +5,9 @@ import java.util.function.IntFunction;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.lvxattn.CpuOptions;
+import org.lvxattn.CudaOptions;
 import org.lvxattn.Device;
+import org.lvxattn.Engine;
 
 /**
  * What computes, as the option {@code --device} says it.
@@ -13,9 +15,10 @@ import org.lvxattn.Device;
  * @param word {@code cpu}, {@code cuda} or {@code cuda:i}
  * @param kind of the device
  * @param ordinal of the GPU
+ * @param engine of the GPU's attention
  */
-public record DeviceChoice(String word, Device.Kind kind, int ordinal) {
-  public static final DeviceChoice CPU = new DeviceChoice("cpu", Device.Kind.CPU, 0);
+public record DeviceChoice(String word, Device.Kind kind, int ordinal, Engine engine) {
+  public static final DeviceChoice CPU = new DeviceChoice("cpu", Device.Kind.CPU, 0, Engine.LVX);
 
   private static final Pattern CUDA = Pattern.compile("cuda(?::(\\d{1,4}))?");
 
@@ -35,7 +38,12 @@ public record DeviceChoice(String word, Device.Kind kind, int ordinal) {
     }
     String ordinal = cuda.group(1);
     return new DeviceChoice(
-        word, Device.Kind.CUDA, ordinal == null ? 0 : Integer.parseInt(ordinal));
+        word, Device.Kind.CUDA, ordinal == null ? 0 : Integer.parseInt(ordinal), Engine.LVX);
+  }
+
+  /** The same device with another engine. */
+  public DeviceChoice withEngine(Engine engine) {
+    return new DeviceChoice(word, kind, ordinal, engine);
   }
 
   public boolean isCpu() {
@@ -48,7 +56,9 @@ public record DeviceChoice(String word, Device.Kind kind, int ordinal) {
    * @param threads of a CPU device; 0: all there are
    */
   public Device open(int threads) {
-    return isCpu() ? Device.cpu(CpuOptions.defaults().withThreads(threads)) : Device.cuda(ordinal);
+    return isCpu()
+        ? Device.cpu(CpuOptions.defaults().withThreads(threads))
+        : Device.cuda(CudaOptions.of(ordinal).withEngine(engine));
   }
 
   /** For local ranks, which share the processors or the GPU. */
@@ -62,7 +72,7 @@ public record DeviceChoice(String word, Device.Kind kind, int ordinal) {
    * the GPU of that number.
    */
   public DeviceChoice ofProcess(int localRank) {
-    return word.equals("cuda") ? new DeviceChoice(word, kind, localRank) : this;
+    return word.equals("cuda") ? new DeviceChoice(word, kind, localRank, engine) : this;
   }
 
   @Override
