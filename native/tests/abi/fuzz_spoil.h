@@ -29,7 +29,7 @@ inline void spoil_dtype(Argument& argument, Dice& dice) {
 inline void spoil_device(Argument& argument, Dice& dice) {
   lvx_dl_device& device = argument.tensor->tensor.device;
   if (dice.one_in(2)) {
-    device.device_type = dice.one_of({0, -1, 2, 3, 13});
+    device.device_type = dice.one_of({0, -1, 2, 4, 13});  // 3 is host memory
   } else {
     device.device_id = dice.one_of({-1, 1, std::numeric_limits<std::int32_t>::max()});
   }
