@@ -40,7 +40,7 @@ HWY_INLINE void prefetch(const Element* row, std::int64_t at) {
 #if HWY_TARGET != HWY_SCALAR
 // Blocks of 128 bits added up.
 template <class D, class V = hn::Vec<D>>
-HWY_INLINE auto sum_of_blocks(D d, V v) {
+HWY_INLINE auto sum_of_blocks([[maybe_unused]] D d, V v) {
   if constexpr (hn::MaxLanes(D()) * sizeof(hn::TFromD<D>) == 16) {
     return v;
   } else {

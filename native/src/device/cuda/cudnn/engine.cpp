@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "device/cuda/cudnn/engine.h"
 
-#include <optional>
-
 #include "attention/alignment.h"
 #include "device/cuda/collective/row_blocks.h"
 #include "device/cuda/launch/tensors.h"
@@ -19,28 +17,31 @@ class Output {
  public:
   Output(Device& device, const Problem& p, const Bshd& wanted, std::int64_t rows, std::int64_t heads,
          DType dtype, bool add)
-      : problem_(p), wanted_(wanted), rows_(rows), heads_(heads), add_(add) {
-    if (!add && wanted.dtype == dtype && rows_aligned(wanted, p.batch, rows, heads, kAlignment)) {
-      written_ = wanted;
-      return;
-    }
-    memory_.emplace(device, static_cast<std::size_t>(p.batch * rows * heads * p.head_dim * size_of(dtype)));
-    written_ = compact_bshd(memory_->data(), dtype, rows, heads, p.head_dim);
-  }
+      : problem_(p),
+        wanted_(wanted),
+        rows_(rows),
+        heads_(heads),
+        add_(add),
+        own_(!add && wanted.dtype == dtype && rows_aligned(wanted, p.batch, rows, heads, kAlignment)),
+        memory_(device,
+                own_ ? 0 : static_cast<std::size_t>(p.batch * rows * heads * p.head_dim * size_of(dtype))),
+        written_(own_ ? wanted : compact_bshd(memory_.data(), dtype, rows, heads, p.head_dim)) {}
 
   const Bshd& written() const { return written_; }
   Strides strides() const { return strides_of(written_, problem_, rows_, heads_); }
   void finish(const cuda::Queue& queue) const {
-    if (!memory_) return;
+    if (own_) return;
     cuda::copy(queue, problem_.batch, rows_, heads_, problem_.head_dim, written_, wanted_, add_);
   }
 
  private:
   const Problem& problem_;
-  Bshd wanted_, written_;
+  Bshd wanted_;
   std::int64_t rows_, heads_;
   bool add_;
-  std::optional<DeviceMemory> memory_;
+  bool own_;  // wanted itself will do
+  DeviceMemory memory_;
+  Bshd written_;
 };
 
 bool is_aligned(const Bhs& x) { return reinterpret_cast<std::uintptr_t>(x.data) % kAlignment == 0; }
@@ -48,23 +49,25 @@ bool is_aligned(const Bhs& x) { return reinterpret_cast<std::uintptr_t>(x.data) 
 // Where lse can lie for cuDNN: where it is, or in memory of this call.
 class Statistics {
  public:
-  Statistics(Device& device, const Problem& p, const Bhs& own, bool use_own) : own_(own), view_(own) {
-    if (use_own && is_aligned(own)) return;
-    memory_.emplace(device, static_cast<std::size_t>(p.rows()) * sizeof(float));
-    view_ = compact_bhs(memory_->data(), DType::kFloat32, p.query_heads, p.queries);
-  }
+  Statistics(Device& device, const Problem& p, const Bhs& wanted, bool use_wanted)
+      : wanted_(wanted),
+        own_(use_wanted && is_aligned(wanted)),
+        memory_(device, own_ ? 0 : static_cast<std::size_t>(p.rows()) * sizeof(float)),
+        view_(own_ ? wanted : compact_bhs(memory_.data(), DType::kFloat32, p.query_heads, p.queries)) {}
 
   const Bhs& view() const { return view_; }
   void fill(const cuda::Queue& queue, const Problem& p) const {
-    if (memory_) cuda::copy(queue, p.batch, p.query_heads, p.queries, own_, view_);
+    if (!own_) cuda::copy(queue, p.batch, p.query_heads, p.queries, wanted_, view_);
   }
   void finish(const cuda::Queue& queue, const Problem& p) const {
-    if (memory_) cuda::copy(queue, p.batch, p.query_heads, p.queries, view_, own_);
+    if (!own_) cuda::copy(queue, p.batch, p.query_heads, p.queries, view_, wanted_);
   }
 
  private:
-  Bhs own_, view_;
-  std::optional<DeviceMemory> memory_;
+  Bhs wanted_;
+  bool own_;  // wanted itself will do
+  DeviceMemory memory_;
+  Bhs view_;
 };
 
 }  // namespace
@@ -100,18 +103,9 @@ void Engine::execute(const cuda::Queue& queue, const Operation& operation, const
 void Engine::forward(const cuda::Queue& queue, const ForwardArguments& a) {
   const Problem& p = a.problem;
   // A partial result of its own where it is merged into another.
-  Partial part;
-  std::optional<DeviceMemory> part_o;
-  std::optional<Output> o;
-  if (a.merge) {
-    part_o.emplace(device_, static_cast<std::size_t>(p.query_elements() * size_of(a.q.dtype)));
-    part.o = compact_bshd(part_o->data(), a.q.dtype, p.queries, p.query_heads, p.head_dim);
-  } else {
-    o.emplace(device_, p, a.out.o, p.queries, p.query_heads, a.q.dtype, false);
-    part.o = o->written();
-  }
+  const Output o(device_, p, a.out.o, p.queries, p.query_heads, a.q.dtype, a.merge);
   const Statistics lse(device_, p, a.out.lse, !a.merge);
-  part.lse = lse.view();
+  const Partial part{o.written(), lse.view()};
 
   Operation operation = operation_of(p, a.q, a.k, a.v, false);
   operation.o = strides_of(part.o, p, p.queries, p.query_heads);
@@ -128,7 +122,7 @@ void Engine::forward(const cuda::Queue& queue, const ForwardArguments& a) {
   if (a.merge) {
     cuda::merge(queue, p, part, a.out);
   } else {
-    o->finish(queue);
+    o.finish(queue);
     lse.finish(queue, p);
   }
 }
