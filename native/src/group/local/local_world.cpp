@@ -30,8 +30,8 @@ struct Post {
   MarkPointer begun;        // what the rank's device does before; null: it is done
   bool copying = false;
   bool done = false;
-  MarkPointer copied;           // once done, the end of the copy; null: it has ended
-  Clock::time_point arrival{};  // once done, over the emulated link
+  MarkPointer copied;                               // once done, the end of the copy; null: it has ended
+  std::shared_ptr<EmulatedLinks::Message> message;  // once both sides are there
 };
 
 struct ControlMessage {
@@ -288,8 +288,8 @@ void World::match(Lock& lock, int from, int to, SideStream* stream) {
     line.receives.pop_front();
     send.copying = true;
     receive.copying = true;
-    send.arrival = links_.carry(from, to, send.transfer.bytes, std::max(send.ready, receive.ready));
-    receive.arrival = send.arrival;
+    send.message = links_.offer(from, to, send.transfer.bytes, std::max(send.ready, receive.ready));
+    receive.message = send.message;
     lock.unlock();
     MarkPointer copied;
     std::exception_ptr failure;
@@ -316,17 +316,19 @@ void World::wait(int me, Ticket ticket, Clock::time_point deadline, RankClock& c
   for (;;) {
     const Clock::time_point now = Clock::now();
     const auto open = std::find_if(mine.posts.begin(), mine.posts.end(), [&](const Post& post) {
-      return post.ticket == ticket && (!post.done || (!clock.is_virtual() && post.arrival > now));
+      return post.ticket == ticket &&
+             (!post.done || (!clock.is_virtual() && links_.arrival(*post.message) > now));
     });
     if (open == mine.posts.end()) break;
     const int peer = open->transfer.peer;
     if (!open->copying && !open->done && state(peer).left) throw_lost(me, peer);
-    sleep(lock, me, peer, open->done ? std::min(open->arrival, deadline) : deadline, deadline);
+    sleep(lock, me, peer, open->done ? std::min(links_.arrival(*open->message), deadline) : deadline,
+          deadline);
   }
   mine.waiting_for = kNobody;
   await_copies(lock, mine.posts, ticket, deadline);
   mine.posts.remove_if([&](const Post& post) {
-    if (post.ticket == ticket && clock.is_virtual()) clock.wait_until(post.arrival);
+    if (post.ticket == ticket && clock.is_virtual()) clock.wait_until(links_.arrival(*post.message));
     return post.ticket == ticket;
   });
 }
