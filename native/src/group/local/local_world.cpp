@@ -43,6 +43,7 @@ struct ControlMessage {
 constexpr int kNobody = -1;
 constexpr std::chrono::microseconds kPause{20};
 constexpr std::chrono::seconds kPatienceWithCopies{30};
+constexpr std::chrono::milliseconds kPatienceWithOthers{20};
 
 // What the others know of a rank.
 struct RankState {
@@ -56,6 +57,7 @@ struct RankState {
   std::list<Post> posts;
   Ticket last_ticket = 0;
   int waiting_for = kNobody;
+  bool settles = false;  // waits for the others to wait
 };
 
 // Messages from one rank to another, unmatched, in the order in which they were started.
@@ -98,6 +100,8 @@ class World final : public LocalWorld, public std::enable_shared_from_this<World
   void await_copies(Lock& lock, const std::list<Post>& posts, Ticket ticket, Clock::time_point deadline);
   void sleep(Lock& lock, int me, int peer, Clock::time_point until, Clock::time_point deadline);
   int root_of_wait(int rank);
+  bool all_wait() const;
+  void let_others_start(Lock& lock, int me);
   [[noreturn]] void throw_lost(int me, int peer);
 
   const GroupOptions options_;
@@ -105,6 +109,7 @@ class World final : public LocalWorld, public std::enable_shared_from_this<World
   EmulatedLinks links_;
   std::vector<RankState> ranks_;
   std::vector<Channel> channels_;
+  std::uint64_t times_all_waited_ = 0;
   bool closed_ = false;
 };
 
@@ -327,10 +332,36 @@ void World::wait(int me, Ticket ticket, Clock::time_point deadline, RankClock& c
   }
   mine.waiting_for = kNobody;
   await_copies(lock, mine.posts, ticket, deadline);
+  if (clock.is_virtual()) {
+    const Clock::time_point now = clock.now();
+    let_others_start(lock, me);
+    clock.take_back(now);
+  }
   mine.posts.remove_if([&](const Post& post) {
     if (post.ticket == ticket && clock.is_virtual()) clock.wait_until(links_.arrival(*post.message));
     return post.ticket == ticket;
   });
+}
+
+bool World::all_wait() const {
+  return std::all_of(ranks_.begin(), ranks_.end(), [](const RankState& rank) {
+    return !rank.joined || rank.left || rank.settles || rank.waiting_for != kNobody;
+  });
+}
+
+// Virtual time only. What others have yet to start may be due before what this rank is about to settle: it goes on when
+// all wait, or soon, as some may be in no call.
+void World::let_others_start(Lock& lock, int me) {
+  const std::uint64_t times = times_all_waited_;
+  const Clock::time_point soon = Clock::now() + kPatienceWithOthers;
+  state(me).settles = true;
+  while (times_all_waited_ == times && !all_wait() && Clock::now() < soon) {
+    lock.unlock();
+    std::this_thread::sleep_for(kPause);
+    lock.lock();
+  }
+  if (times_all_waited_ == times && all_wait()) ++times_all_waited_;
+  state(me).settles = false;
 }
 
 // Of one ticket, or of all for ticket 0.
