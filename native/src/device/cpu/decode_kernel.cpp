@@ -22,9 +22,9 @@ namespace lvx {
 namespace HWY_NAMESPACE {
 
 // o[i] += sum over j of p[i, j] v[j].
-template <int kRows, int kKeys, typename T, typename Element, typename Next>
-HWY_INLINE void weigh_block(const T* HWY_RESTRICT p, const KeyRows<Element>& v, const Next& next,
-                            std::int64_t dim, T* HWY_RESTRICT o, std::int64_t packed) {
+template <int kRows, int kKeys, typename T, typename Element, typename Later>
+HWY_INLINE void weigh_block(const T* HWY_RESTRICT p, KeyRows<Element> v, Later later, std::int64_t dim,
+                            T* HWY_RESTRICT o, std::int64_t packed) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
@@ -35,10 +35,8 @@ HWY_INLINE void weigh_block(const T* HWY_RESTRICT p, const KeyRows<Element>& v, 
   std::int64_t at = 0;
   for (; at + lanes <= dim; at += lanes) {
     V value[kKeys];
-    for (int j = 0; j < kKeys; ++j) {
-      value[j] = load_converted(d, v.at(j) + at);
-      prefetch(next, j, at);
-    }
+    for (int j = 0; j < kKeys; ++j) value[j] = load_converted(d, v.at(j) + at);
+    later.prefetch(at * kKeys, lanes * kKeys);
     for (int i = 0; i < kRows; ++i) {
       V sum = hn::LoadU(d, o + i * packed + at);
       for (int j = 0; j < kKeys; ++j) sum = hn::MulAdd(weight[i][j], value[j], sum);
@@ -72,7 +70,7 @@ class DecodeRun {
         a_(*task.arguments),
         p_(a_.problem),
         work_(scratch, p_),
-        packed_(packed_dim(p_.head_dim)),
+        packed_(round_up(p_.head_dim, kLanes)),
         rows_(Unit::rows(p_)),
         ahead_(keys_ahead(p_)),
         visible_(a_.visibility, p_, unit(0), 0, rows_, work_.cursors) {}
@@ -85,15 +83,17 @@ class DecodeRun {
   }
 
   Unit unit(std::int64_t head) const { return Unit(p_, task_.batch * p_.key_heads + head); }
-  T* q(std::int64_t head) const { return work_.q + head * kDecodeRows * packed_; }
-  T* o(std::int64_t head) const { return work_.o + head * kDecodeRows * packed_; }
-  T* s(std::int64_t head) const { return work_.s + head * kDecodeRows * kDecodeKeys; }
+  // Packed tightly: what is swept again and again shares the first cache with what is read.
+  T* q(std::int64_t head) const { return work_.q + head * rows_ * packed_; }
+  T* o(std::int64_t head) const { return work_.o + head * rows_ * packed_; }
+  T* s(std::int64_t head) const { return work_.s + head * rows_ * kDecodeKeys; }
 
   void start(std::int64_t head) {
     const Unit u = unit(head);
     for (std::int64_t row = 0; row < rows_; ++row) {
-      convert_row(a_.q.at(u.batch, u.query(row), u.head(row)), a_.q.dtype, p_.head_dim,
-                  q(head) + row * packed_);
+      T* query = q(head) + row * packed_;
+      convert_row(a_.q.at(u.batch, u.query(row), u.head(row)), a_.q.dtype, p_.head_dim, query);
+      std::fill(query + p_.head_dim, query + packed_, T{0});
     }
     std::fill_n(o(head), rows_ * packed_, T{0});
     std::fill_n(work_.max + head * kDecodeRows, kDecodeRows, -std::numeric_limits<T>::infinity());
@@ -118,30 +118,33 @@ class DecodeRun {
     weigh(begin, keys, masked);
   }
 
-  // What is read some keys after those of [begin, begin + keys) of x: later keys, or the first ones of what follows. It
-  // is asked for in the order it lies in: while a head of some keys is computed, as many heads of one key.
-  KeyRows<Element> rows_after(const Bshd& x, std::int64_t begin, std::int64_t keys, const Bshd& following,
-                              std::int64_t following_begin, std::int64_t key, std::int64_t piece) const {
-    const std::int64_t after = key + ahead_ + piece / p_.key_heads;
-    const std::int64_t head = piece % p_.key_heads;
-    const KeyRows<Element> rows =
-        after < keys ? rows_of(x, head, begin + after)
-                     : rows_of(following, head, std::min(following_begin + after - keys, task_.key_end - 1));
-    return {rows.data, x.head_stride};
+  // What is read some keys after that one of [begin, begin + keys) of x: later keys, or the first ones of what follows.
+  std::int64_t key_after(std::int64_t key, std::int64_t keys, std::int64_t begin,
+                         std::int64_t following) const {
+    const std::int64_t after = key + ahead_;
+    return after < keys ? begin + after : std::min(following + after - keys, task_.key_end - 1);
+  }
+
+  // It is asked for in the order it lies in: while a head of so many keys is computed, as many heads of one key.
+  Ahead<Element> ahead(const Bshd& x, std::int64_t key, std::int64_t head, std::int64_t keys) const {
+    const bool rows_lie_together = x.head_stride == p_.head_dim;
+    return {rows_lie_together ? rows_of(x, 0, key).data + head * keys * p_.head_dim
+                              : rows_of(x, head, key).data};
   }
 
   // s = scale q k^T.
   void look(std::int64_t begin, std::int64_t keys) {
     const T scale = static_cast<T>(p_.scale);
     for_key_groups(keys, [&](auto count, std::int64_t key) HWY_ATTR {
+      constexpr int kKeys = decltype(count)::value;
+      const std::int64_t after = key_after(key, keys, begin, begin);
+      const Bshd& following = key + ahead_ < keys ? a_.k : a_.v;
       for (std::int64_t head = 0; head < p_.key_heads; ++head) {
         const KeyRows<Element> k = rows_of(a_.k, head, begin + key);
-        const KeyRows<Element> next =
-            rows_after(a_.k, begin, keys, a_.v, begin, key, head * decltype(count)::value);
+        const Ahead<Element> later = ahead(following, after, head, kKeys);
         for_row_blocks(rows_, [&](auto rows, std::int64_t row) HWY_ATTR {
-          dot_block<decltype(rows)::value, decltype(count)::value>(
-              q(head) + row * packed_, packed_, k, next, p_.head_dim, scale,
-              s(head) + row * kDecodeKeys + key, kDecodeKeys);
+          dot_block<decltype(rows)::value, kKeys>(q(head) + row * packed_, packed_, k, later, p_.head_dim,
+                                                  scale, s(head) + row * kDecodeKeys + key, kDecodeKeys);
         });
       }
     });
@@ -202,20 +205,21 @@ class DecodeRun {
 
   // o += s v. Where something is masked, values that a row does not see may be NaN: those of weight 0 are left out.
   void weigh(std::int64_t begin, std::int64_t keys, bool masked) {
-    const std::int64_t end = begin + keys;
     for_key_groups(keys, [&](auto count, std::int64_t key) HWY_ATTR {
+      constexpr int kKeys = decltype(count)::value;
+      const std::int64_t after = key_after(key, keys, begin, begin + keys);
+      const Bshd& following = key + ahead_ < keys ? a_.v : a_.k;
       for (std::int64_t head = 0; head < p_.key_heads; ++head) {
         const KeyRows<Element> v = rows_of(a_.v, head, begin + key);
-        const KeyRows<Element> next =
-            rows_after(a_.v, begin, keys, a_.k, end, key, head * decltype(count)::value);
+        const Ahead<Element> later = ahead(following, after, head, kKeys);
         const T* weights = s(head) + key;
-        if (masked && some_are_zero(weights, decltype(count)::value)) {
-          weigh_what_is_seen(weights, decltype(count)::value, v, o(head));
+        if (masked && some_are_zero(weights, kKeys)) {
+          weigh_what_is_seen(weights, kKeys, v, o(head));
           continue;
         }
         for_row_blocks(rows_, [&](auto rows, std::int64_t row) HWY_ATTR {
-          weigh_block<decltype(rows)::value, decltype(count)::value>(
-              weights + row * kDecodeKeys, v, next, p_.head_dim, o(head) + row * packed_, packed_);
+          weigh_block<decltype(rows)::value, kKeys>(weights + row * kDecodeKeys, v, later, p_.head_dim,
+                                                    o(head) + row * packed_, packed_);
         });
       }
     });
@@ -235,7 +239,7 @@ class DecodeRun {
       for (int key = 0; key < keys; ++key) {
         const T* weight = weights + row * kDecodeKeys + key;
         if (*weight == T{0}) continue;
-        weigh_block<1, 1>(weight, v.from(key), NoRows(), p_.head_dim, sums + row * packed_, packed_);
+        weigh_block<1, 1>(weight, v.from(key), NothingAhead(), p_.head_dim, sums + row * packed_, packed_);
       }
     }
   }

@@ -30,16 +30,22 @@ struct KeyRows {
   KeyRows from(std::int64_t key) const { return {at(key), stride}; }
 };
 
-// Asks for the line of memory that begins at that element of a row, if one does.
+// Memory that will be read later, to be asked for while something else is computed: as many bytes as that reads.
 template <typename Element>
-HWY_INLINE void prefetch(const KeyRows<Element>& rows, std::int64_t key, std::int64_t at) {
-  constexpr std::int64_t kLine = 64;
-  if (at * static_cast<std::int64_t>(sizeof(Element)) % kLine == 0) __builtin_prefetch(rows.at(key) + at);
-}
+struct Ahead {
+  const Element* data;
 
-// In the place of rows to prefetch.
-struct NoRows {};
-HWY_INLINE void prefetch(const NoRows& /*rows*/, std::int64_t /*key*/, std::int64_t /*at*/) {}
+  // The share of elements [at, at + count).
+  HWY_INLINE void prefetch(std::int64_t at, std::int64_t count) const {
+    constexpr std::int64_t kLine = 64 / sizeof(Element);
+    for (std::int64_t i = 0; i < count; i += kLine) __builtin_prefetch(data + at + i);
+  }
+};
+
+// In its place where nothing is to be asked for.
+struct NothingAhead {
+  HWY_INLINE void prefetch(std::int64_t /*at*/, std::int64_t /*count*/) const {}
+};
 
 constexpr int kDotRows = HWY_TARGET <= HWY_AVX3 ? 4 : 2;  // 4 x 4 sums need 21 registers
 constexpr int kDotKeys = 4;
@@ -75,15 +81,15 @@ HWY_INLINE auto sum_of_blocks([[maybe_unused]] D d, V v) {
 // scale times the sums of the lanes of four vectors. Reduced together they take a third of the instructions of one
 // after the other.
 template <class D, class V = hn::Vec<D>, typename T = hn::TFromD<D>>
-HWY_INLINE void sums_of_lanes(D d, const V* v, T scale, T* HWY_RESTRICT sums) {
+HWY_INLINE void sums_of_lanes(D d, V v0, V v1, V v2, V v3, T scale, T* HWY_RESTRICT sums) {
 #if HWY_TARGET != HWY_SCALAR
   if constexpr (sizeof(T) == 4) {
     const hn::RepartitionToWide<hn::RebindToUnsigned<D>> pairs;
     const auto pair_up = [&](V a, V b) HWY_ATTR {  // in each block: a0 + a2, b0 + b2, a1 + a3, b1 + b3
       return hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
     };
-    const auto left = hn::BitCast(pairs, pair_up(v[0], v[1]));
-    const auto right = hn::BitCast(pairs, pair_up(v[2], v[3]));
+    const auto left = hn::BitCast(pairs, pair_up(v0, v1));
+    const auto right = hn::BitCast(pairs, pair_up(v2, v3));
     const V blocks = hn::Add(hn::BitCast(d, hn::InterleaveLower(pairs, left, right)),
                              hn::BitCast(d, hn::InterleaveUpper(pairs, left, right)));
     const hn::Full128<T> d4;
@@ -91,14 +97,27 @@ HWY_INLINE void sums_of_lanes(D d, const V* v, T scale, T* HWY_RESTRICT sums) {
     return;
   }
 #endif
-  for (int i = 0; i < 4; ++i) sums[i] = scale * hn::GetLane(hn::SumOfLanes(d, v[i]));
+  sums[0] = scale * hn::GetLane(hn::SumOfLanes(d, v0));
+  sums[1] = scale * hn::GetLane(hn::SumOfLanes(d, v1));
+  sums[2] = scale * hn::GetLane(hn::SumOfLanes(d, v2));
+  sums[3] = scale * hn::GetLane(hn::SumOfLanes(d, v3));
 }
 
-// s[i * ld + j] = scale * q[i] . k[j] for kRows rows and kKeys keys. For each line that is read one is fetched of the
-// rows that come next.
-template <int kRows, int kKeys, typename T, typename Element, typename Next>
-HWY_INLINE void dot_block(const T* HWY_RESTRICT q, std::int64_t packed, const KeyRows<Element>& k,
-                          const Next& next, std::int64_t dim, T scale, T* HWY_RESTRICT s, std::int64_t ld) {
+// A vector's first 8 elements, which are all that is left of a row, and zeros.
+template <class D, typename Element>
+HWY_INLINE hn::Vec<D> load_last(D d, const Element* source) {
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (hn::MaxLanes(D()) > 8) {
+    return hn::ZeroExtendVector(d, load_converted(hn::Half<D>(), source));
+  }
+#endif
+  return load_converted(d, source);
+}
+
+// s[i * ld + j] = scale * q[i] . k[j] for kRows rows and kKeys keys; q is padded with zeros to whole vectors.
+template <int kRows, int kKeys, typename T, typename Element, typename Later>
+HWY_INLINE void dot_block(const T* HWY_RESTRICT q, std::int64_t packed, KeyRows<Element> k, Later later,
+                          std::int64_t dim, T scale, T* HWY_RESTRICT s, std::int64_t ld) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
@@ -106,34 +125,26 @@ HWY_INLINE void dot_block(const T* HWY_RESTRICT q, std::int64_t packed, const Ke
   for (int i = 0; i < kRows; ++i) {
     for (int j = 0; j < kKeys; ++j) sum[i][j] = hn::Zero(d);
   }
-  std::int64_t at = 0;
-  for (; at + lanes <= dim; at += lanes) {
-    V key[kKeys];
-    for (int j = 0; j < kKeys; ++j) {
-      key[j] = load_converted(d, k.at(j) + at);
-      prefetch(next, j, at);
-    }
+  V key[kKeys];
+  const auto add = [&](std::int64_t at) HWY_ATTR {
     for (int i = 0; i < kRows; ++i) {
       const V query = hn::LoadU(d, q + i * packed + at);
       for (int j = 0; j < kKeys; ++j) sum[i][j] = hn::MulAdd(query, key[j], sum[i][j]);
     }
+  };
+  std::int64_t at = 0;
+  for (; at + lanes <= dim; at += lanes) {
+    for (int j = 0; j < kKeys; ++j) key[j] = load_converted(d, k.at(j) + at);
+    later.prefetch(at * kKeys, lanes * kKeys);
+    add(at);
   }
-#if HWY_TARGET != HWY_SCALAR
-  if constexpr (hn::MaxLanes(decltype(d)()) > 8) {  // head_dim is a multiple of 8
-    const hn::Half<decltype(d)> half;
-    for (int j = 0; j < kKeys && at < dim; ++j) {
-      const auto key = load_converted(half, k.at(j) + at);
-      prefetch(next, j, at);
-      for (int i = 0; i < kRows; ++i) {
-        const auto rest = hn::Mul(hn::LoadU(half, q + i * packed + at), key);
-        sum[i][j] = hn::Add(sum[i][j], hn::ZeroExtendVector(d, rest));
-      }
-    }
+  if (at < dim) {
+    for (int j = 0; j < kKeys; ++j) key[j] = load_last(d, k.at(j) + at);
+    add(at);
   }
-#endif
   for (int i = 0; i < kRows; ++i) {
-    if constexpr (kKeys == kDotKeys) {
-      sums_of_lanes(d, sum[i], scale, s + i * ld);
+    if constexpr (kKeys == 4) {
+      sums_of_lanes(d, sum[i][0], sum[i][1], sum[i][2], sum[i][3], scale, s + i * ld);
     } else {
       for (int j = 0; j < kKeys; ++j) s[i * ld + j] = scale * hn::GetLane(hn::SumOfLanes(d, sum[i][j]));
     }
@@ -158,7 +169,7 @@ HWY_NOINLINE void dot_products(const KeyRows<T>& k, std::int64_t keys, const T* 
     for_row_blocks(rows, [&](auto block, std::int64_t row) HWY_ATTR {
       T s[kDotRows * kDotKeys];
       dot_block<decltype(block)::value, decltype(count)::value>(
-          q + row * packed, packed, k.from(key), NoRows(), dim, scale, s, std::int64_t{kDotKeys});
+          q + row * packed, packed, k.from(key), NothingAhead(), dim, scale, s, std::int64_t{kDotKeys});
       for (int j = 0; j < decltype(count)::value; ++j) {
         for (int i = 0; i < decltype(block)::value; ++i) c[(key + j) * ldc + row + i] = s[i * kDotKeys + j];
       }

@@ -62,8 +62,9 @@ class ForwardBlock {
       const std::int64_t rows = row_end(panel) - row_begin(panel);
       for (std::int64_t i = 0; i < rows; ++i) {
         const std::int64_t row = row_begin(panel) + i;
-        convert_row(a_.q.at(unit_.batch, unit_.query(row), unit_.head(row)), a_.q.dtype, p_.head_dim,
-                    work_.row + i * packed_);
+        T* query = work_.row + i * packed_;
+        convert_row(a_.q.at(unit_.batch, unit_.query(row), unit_.head(row)), a_.q.dtype, p_.head_dim, query);
+        std::fill(query + p_.head_dim, query + packed_, T{0});
       }
       transpose(work_.row, packed_, rows, p_.head_dim, round_up(rows, kLanes), q(panel), kPanelRows);
       std::fill_n(o(panel), rows * packed_, T{0});
