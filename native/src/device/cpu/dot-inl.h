@@ -165,6 +165,7 @@ std::int64_t rows_left_over(std::int64_t rows, std::int64_t dim) {
 template <typename T>
 HWY_NOINLINE void dot_products(const KeyRows<T>& k, std::int64_t keys, const T* q, std::int64_t packed,
                                std::int64_t rows, std::int64_t dim, T scale, T* c, std::int64_t ldc) {
+  if (rows == 0) return;
   for_key_groups(keys, [&](auto count, std::int64_t key) HWY_ATTR {
     for_row_blocks(rows, [&](auto block, std::int64_t row) HWY_ATTR {
       T s[kDotRows * kDotKeys];
