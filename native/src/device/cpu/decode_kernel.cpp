@@ -75,6 +75,9 @@ class DecodeRun {
         ahead_(keys_ahead(p_)),
         visible_(a_.visibility, p_, unit(0), 0, rows_, work_.cursors) {}
 
+  // Sums, the rows that are read and those asked for share the first cache.
+  static constexpr int kWeighKeys = sizeof(Element) > 2 ? 2 : 4;
+
   // How far ahead memory is asked for: enough to be under way while a core waits for what it asked before.
   static std::int64_t keys_ahead(const Problem& p) {
     constexpr std::int64_t kBytes = 16 << 10;
@@ -205,7 +208,7 @@ class DecodeRun {
 
   // o += s v. Where something is masked, values that a row does not see may be NaN: those of weight 0 are left out.
   void weigh(std::int64_t begin, std::int64_t keys, bool masked) {
-    for_key_groups(keys, [&](auto count, std::int64_t key) HWY_ATTR {
+    for_key_groups<kWeighKeys>(keys, [&](auto count, std::int64_t key) HWY_ATTR {
       constexpr int kKeys = decltype(count)::value;
       const std::int64_t after = key_after(key, keys, begin, begin + keys);
       const Bshd& following = key + ahead_ < keys ? a_.v : a_.k;

@@ -57,11 +57,11 @@ HWY_INLINE void for_row_blocks(std::int64_t rows, const Visit& visit, std::int64
   if constexpr (kRows > 1) for_row_blocks<kRows - 1>(rows, visit, row);
 }
 
-// Calls visit(constant, key) for keys [key, key + constant), kDotKeys at a time and then one by one.
-template <typename Visit>
+// Calls visit(constant, key) for keys [key, key + constant), kKeys at a time and then one by one.
+template <int kKeys = kDotKeys, typename Visit>
 HWY_INLINE void for_key_groups(std::int64_t keys, const Visit& visit) {
   std::int64_t key = 0;
-  for (; key + kDotKeys <= keys; key += kDotKeys) visit(std::integral_constant<int, kDotKeys>(), key);
+  for (; key + kKeys <= keys; key += kKeys) visit(std::integral_constant<int, kKeys>(), key);
   for (; key < keys; ++key) visit(std::integral_constant<int, 1>(), key);
 }
 
