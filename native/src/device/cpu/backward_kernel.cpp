@@ -14,6 +14,7 @@
 #include <limits>
 
 #include "device/cpu/backward_task.h"
+#include "device/cpu/dot-inl.h"
 #include "device/cpu/gemm-inl.h"
 #include "device/cpu/mask.h"
 #include "device/cpu/pack-inl.h"
@@ -39,7 +40,9 @@ class BackwardRun {
 
   void run() {
     std::fill_n(task_.dq, Unit::rows(p_) * packed_, T{0});
-    if (alone_) pack_panel(0, Unit::rows(p_));
+    // Lanes of rows that do not exist are computed with.
+    for (T* tile : {work_.p, work_.ds}) std::fill_n(tile, kTileKeys * kPanelRows, T{0});
+    if (alone_) pack_panel(0);
     const std::int64_t step = block_step();
     for (std::int64_t key = task_.key_begin; key < task_.key_end; key += step) {
       block(key, std::min(key + step, task_.key_end));
@@ -50,17 +53,19 @@ class BackwardRun {
 
  private:
   struct Panel {
-    std::int64_t begin, end, width;
+    std::int64_t begin, end;
+    std::int64_t in_vectors, left_over;  // rows
     bool q_finite, d_o_finite;
+
+    std::int64_t rows() const { return end - begin; }
   };
 
-  // Rows of the block's keys.
-  template <typename Value>
-  struct Rows {
-    Value* data = nullptr;
+  // Gradients of the block's keys.
+  struct Sums {
+    T* data = nullptr;
     std::int64_t ld = 0;
 
-    Value* at(std::int64_t key) const { return data + key * ld; }
+    T* at(std::int64_t key) const { return data + key * ld; }
   };
 
   BackwardRun(const BackwardTask<T>& task, Scratch scratch)
@@ -91,7 +96,7 @@ class BackwardRun {
         const std::int64_t begin = panels_.begin(i);
         const std::int64_t end = panels_.end(i);
         if (visible_.advance(begin, end, key_begin, key_end) == Seen::kNothing) continue;
-        if (!alone_) pack_panel(begin, end);
+        if (!alone_) pack_panel(i);
         panel(key_begin, key_end);
         if (!alone_) add_dq();
       }
@@ -154,8 +159,10 @@ class BackwardRun {
     const Unit unit = last ? Unit(p_, task_.next_unit) : unit_;
     const std::int64_t begin = last ? task_.next_key : key;
     const std::int64_t end = std::min(begin + step, last ? p_.keys : task_.key_end);
-    const std::int64_t rows = round_up(Unit::rows(p_), kLanes);
-    const std::int64_t work = 5 * operations<T>(step, rows, p_.head_dim);
+    const std::int64_t rows = Unit::rows(p_);
+    const std::int64_t in_vectors = rows - left_over(panels_.parts() - 1);
+    const std::int64_t work =
+        2 * operations<T>(step, in_vectors, p_.head_dim) + 3 * operations<T>(rows, width_, step);
     const auto ahead = [&](std::initializer_list<const Bshd*> tensors) {
       return Prefetcher(tensors, unit.batch, unit.key_head, begin, end, p_.head_dim, work);
     };
@@ -177,10 +184,17 @@ class BackwardRun {
     }
   }
 
-  void pack_panel(std::int64_t begin, std::int64_t end) {
+  // Rows of a panel whose logits are dot products; all but the last are whole vectors.
+  std::int64_t left_over(std::int64_t panel) const {
+    return rows_left_over<T>(panels_.end(panel) - panels_.begin(panel), p_.head_dim);
+  }
+
+  void pack_panel(std::int64_t index) {
     Panel& panel = panel_;
-    panel = {begin, end, round_up(end - begin, kLanes), true, true};
-    const std::int64_t rows = end - begin;
+    const std::int64_t begin = panels_.begin(index);
+    const std::int64_t rows = panels_.end(index) - begin;
+    const std::int64_t left = left_over(index);
+    panel = {begin, begin + rows, rows - left, left, true, true};
     for (std::int64_t i = 0; i < rows; ++i) {
       const std::int64_t query = unit_.query(begin + i);
       const std::int64_t head = unit_.head(begin + i);
@@ -197,8 +211,9 @@ class BackwardRun {
     }
     std::fill(work_.lse + rows, work_.lse + kPanelRows, kInfinity);
     std::fill(work_.delta + rows, work_.delta + kPanelRows, T{0});
-    transpose(work_.q, packed_, rows, p_.head_dim, kPanelRows, work_.q_columns, kPanelRows);
-    transpose(work_.d_o, packed_, rows, p_.head_dim, kPanelRows, work_.d_o_columns, kPanelRows);
+    const std::int64_t width = round_up(rows, kLanes);
+    transpose(work_.q, packed_, rows, p_.head_dim, width, work_.q_columns, kPanelRows);
+    transpose(work_.d_o, packed_, rows, p_.head_dim, width, work_.d_o_columns, kPanelRows);
     std::fill_n(work_.dq, kPanelRows * packed_, T{0});
   }
 
@@ -232,49 +247,49 @@ class BackwardRun {
   // key counts from the start of the block.
   void tile(const Panel& panel, std::int64_t key, std::int64_t keys, const T* mask) {
     const bool unmasked = mask == nullptr;
-    multiply<LayoutOfA::kRows>(
-        look(k_.at(key), k_.ld, work_.q_columns, work_.p, keys, panel.width, static_cast<T>(p_.scale)),
-        ahead_);
-    final_softmax(panel.width, keys, mask, work_.lse, work_.p);
+    look(k_.from(key), keys, panel, work_.q, work_.q_columns, static_cast<T>(p_.scale), work_.p);
+    final_softmax(panel.rows(), keys, mask, work_.lse, work_.p);
     multiply_safely<LayoutOfA::kRows>(gather(work_.p, work_.d_o, dv_, key, T{1}, panel, keys),
                                       unmasked || panel.d_o_finite, ahead_);
-    multiply<LayoutOfA::kRows>(look(v_.at(key), v_.ld, work_.d_o_columns, work_.ds, keys, panel.width, T{1}),
-                               ahead_);
-    softmax_gradient(panel.width, keys, work_.p, work_.delta, work_.ds);
+    look(v_.from(key), keys, panel, work_.d_o, work_.d_o_columns, T{1}, work_.ds);
+    softmax_gradient(panel.rows(), keys, work_.p, work_.delta, work_.ds);
     multiply_safely<LayoutOfA::kRows>(
         gather(work_.ds, work_.q, dk_, key, static_cast<T>(p_.scale), panel, keys),
         unmasked || panel.q_finite, ahead_);
     const Product<T> to_queries{.a = work_.ds,
                                 .lda = kPanelRows,
                                 .b = k_.at(key),
-                                .ldb = k_.ld,
+                                .ldb = k_.stride,
                                 .c = work_.dq,
                                 .ldc = packed_,
-                                .m = panel.end - panel.begin,
+                                .m = panel.rows(),
                                 .n = width_,
                                 .k = keys,
                                 .update = Update::kAdd};
     multiply_safely<LayoutOfA::kColumns>(to_queries, unmasked || k_finite_[key / kTileKeys], ahead_);
   }
 
-  // out[key, row] = scale * rows[key] . columns[row].
-  Product<T> look(const T* rows, std::int64_t ld, const T* columns, T* out, std::int64_t keys,
-                  std::int64_t width, T scale) const {
-    return {.a = rows,
-            .lda = ld,
-            .b = columns,
-            .ldb = kPanelRows,
-            .c = out,
-            .ldc = kPanelRows,
-            .m = keys,
-            .n = width,
-            .k = p_.head_dim,
-            .update = Update::kScale,
-            .scale = scale};
+  // out[key, row] = scale * keys[key] . rows[row]; columns are the rows transposed.
+  void look(const KeyRows<T>& rows_of_keys, std::int64_t keys, const Panel& panel, const T* rows,
+            const T* columns, T scale, T* out) {
+    const Product<T> product{.a = rows_of_keys.data,
+                             .lda = rows_of_keys.stride,
+                             .b = columns,
+                             .ldb = kPanelRows,
+                             .c = out,
+                             .ldc = kPanelRows,
+                             .m = keys,
+                             .n = panel.in_vectors,
+                             .k = p_.head_dim,
+                             .update = Update::kScale,
+                             .scale = scale};
+    multiply<LayoutOfA::kRows>(product, ahead_);
+    dot_products(rows_of_keys, keys, rows + panel.in_vectors * packed_, packed_, panel.left_over, p_.head_dim,
+                 scale, out + panel.in_vectors, kPanelRows);
   }
 
   // sums[key] += sum over rows of weights[key, row] values[row]; the final scale is due where they lie in place.
-  Product<T> gather(const T* weights, const T* values, const Rows<T>& sums, std::int64_t key, T scale,
+  Product<T> gather(const T* weights, const T* values, const Sums& sums, std::int64_t key, T scale,
                     const Panel& panel, std::int64_t keys) const {
     const bool first = alone_ && !(sums_in_place_ && a_.add_dkv);
     return {.a = weights,
@@ -285,7 +300,7 @@ class BackwardRun {
             .ldc = sums.ld,
             .m = keys,
             .n = width_,
-            .k = panel.end - panel.begin,
+            .k = panel.rows(),
             .update = first ? Update::kScale : Update::kAdd,
             .scale = sums_in_place_ ? scale : T{1},
             .past_caches = first && past_caches_};
@@ -328,8 +343,8 @@ class BackwardRun {
   bool alone_;  // all rows are one panel
   RowVisibility visible_;
   Panel panel_{};  // the one that is packed
-  Rows<const T> k_, v_;
-  Rows<T> dk_, dv_;
+  KeyRows<T> k_, v_;
+  Sums dk_, dv_;
   bool sums_in_place_ = false;
   bool past_caches_ = false;  // sums in place are written once, and no cache could keep them
   Prefetcher ahead_;

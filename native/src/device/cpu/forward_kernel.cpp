@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "device/cpu/dot-inl.h"
 #include "device/cpu/finish_row.h"
 #include "device/cpu/forward_task.h"
 #include "device/cpu/gemm-inl.h"
@@ -61,14 +62,22 @@ class ForwardBlock {
       const std::int64_t rows = row_end(panel) - row_begin(panel);
       for (std::int64_t i = 0; i < rows; ++i) {
         const std::int64_t row = row_begin(panel) + i;
-        convert_row(a_.q.at(unit_.batch, unit_.query(row), unit_.head(row)), a_.q.dtype, p_.head_dim,
-                    work_.row + i * packed_);
+        T* query = work_.row + i * packed_;
+        convert_row(a_.q.at(unit_.batch, unit_.query(row), unit_.head(row)), a_.q.dtype, p_.head_dim, query);
+        std::fill(query + p_.head_dim, query + packed_, T{0});
       }
-      transpose(work_.row, packed_, rows, p_.head_dim, kPanelRows, q(panel), kPanelRows);
+      transpose(work_.row, packed_, rows, p_.head_dim, round_up(rows, kLanes), q(panel), kPanelRows);
       std::fill_n(o(panel), rows * packed_, T{0});
       std::fill_n(state(panel).max, kPanelRows, -std::numeric_limits<T>::infinity());
       std::fill_n(state(panel).sum, kPanelRows, T{0});
     }
+    // Lanes of rows that do not exist are computed with.
+    std::fill_n(work_.s, kTileKeys * kPanelRows, T{0});
+  }
+
+  // Of the last panel, whose rows lie in work_.row; the others are whole vectors.
+  std::int64_t left_over(std::int64_t panel) const {
+    return rows_left_over<T>(row_end(panel) - row_begin(panel), p_.head_dim);
   }
 
   void tile(std::int64_t key_begin, std::int64_t key_end) {
@@ -104,7 +113,7 @@ class ForwardBlock {
         visible_.hide(begin, end, key_begin, key_end, work_.mask, 1, kPanelRows);
         mask = work_.mask;
       }
-      attend(panel, round_up(end - begin, kLanes), keys, mask, finite);
+      attend(panel, keys, mask, finite);
     }
   }
 
@@ -113,33 +122,41 @@ class ForwardBlock {
     const Unit unit = last ? Unit(p_, task_.next_unit) : unit_;
     const std::int64_t begin = last ? task_.next_key : key;
     const std::int64_t end = std::min(begin + kTileKeys, last ? p_.keys : task_.key_end);
-    const std::int64_t rows = round_up(task_.row_end - task_.row_begin, kLanes);
-    const std::int64_t work = 2 * operations<T>(kTileKeys, rows, p_.head_dim);
+    const std::int64_t rows = task_.row_end - task_.row_begin;
+    const std::int64_t in_vectors = rows - left_over(panels_.parts() - 1);
+    const std::int64_t work =
+        operations<T>(kTileKeys, in_vectors, p_.head_dim) + operations<T>(rows, width_, kTileKeys);
     ahead_ = Prefetcher({&a_.k, &a_.v}, unit.batch, unit.key_head, begin, end, p_.head_dim, work);
   }
 
-  void attend(std::int64_t panel, std::int64_t width, std::int64_t keys, const T* mask, bool finite) {
+  void attend(std::int64_t panel, std::int64_t keys, const T* mask, bool finite) {
     RunningSoftmax<T>& softmax = state(panel);
+    const std::int64_t rows = row_end(panel) - row_begin(panel);
+    const std::int64_t left = left_over(panel);
+    const std::int64_t in_vectors = rows - left;
+    const T scale = static_cast<T>(p_.scale);
     const Product<T> look{.a = k_.data,
-                          .lda = k_.ld,
+                          .lda = k_.stride,
                           .b = q(panel),
                           .ldb = kPanelRows,
                           .c = work_.s,
                           .ldc = kPanelRows,
                           .m = keys,
-                          .n = width,
+                          .n = in_vectors,
                           .k = p_.head_dim,
                           .update = Update::kScale,
-                          .scale = static_cast<T>(p_.scale)};
+                          .scale = scale};
     multiply<LayoutOfA::kRows>(look, ahead_);
-    online_softmax(width, keys, mask, work_.s, softmax);
+    dot_products(k_, keys, work_.row + in_vectors * packed_, packed_, left, p_.head_dim, scale,
+                 work_.s + in_vectors, kPanelRows);
+    online_softmax(rows, keys, mask, work_.s, softmax);
     const Product<T> weigh{.a = work_.s,
                            .lda = kPanelRows,
                            .b = v_.data,
-                           .ldb = v_.ld,
+                           .ldb = v_.stride,
                            .c = o(panel),
                            .ldc = packed_,
-                           .m = row_end(panel) - row_begin(panel),
+                           .m = rows,
                            .n = width_,
                            .k = keys,
                            .update = Update::kRescale,
@@ -167,11 +184,6 @@ class ForwardBlock {
     }
   }
 
-  struct Tile {
-    const T* data = nullptr;
-    std::int64_t ld = 0;
-  };
-
   const ForwardTask<T>& task_;
   const ForwardArguments& a_;
   const Problem& p_;
@@ -181,7 +193,7 @@ class ForwardBlock {
   std::int64_t width_;
   Split panels_;
   RowVisibility visible_;
-  Tile k_, v_;
+  KeyRows<T> k_, v_;
   Prefetcher ahead_;
 };
 
