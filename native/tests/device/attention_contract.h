@@ -85,6 +85,34 @@ inline void expect_infinity_to_stay(Device& device, DType dtype) {
   }
 }
 
+// What is rounded on the way is what a row is divided by: values that are all the same come back as they are.
+inline void expect_weights_to_sum_to_one(Device& device, DType dtype) {
+  for (const std::int64_t keys : {3, 65, 900}) {
+    Case c(problem_of(1, 33, keys, 4, 2, 24), dtype, 61);
+    c.v.fill(1);
+    const Forward f = device_forward(device, c);
+    const double one_rounding = dtype == DType::kFloat64 ? 1e-15 : 1e-6;
+    for (std::int64_t i = 0; i < f.o.count(); ++i) EXPECT_NEAR(f.o.get(i), 1, one_rounding) << keys;
+  }
+}
+
+// A NaN that is seen is seen in every gradient that depends on it, and in no other.
+inline void expect_nan_to_stay(Device& device, DType dtype) {
+  Case c(problem_of(1, 70, 70, 1, 1, 8), dtype, 62);
+  Forward f = device_forward(device, c);
+  Backward clean = device_backward(device, c, f);
+  c.d_o.set(5 * 8 + 3, std::nan(""));
+  Backward b = device_backward(device, c, f);
+  for (std::int64_t i = 0; i < 70 * 8; ++i) {
+    EXPECT_TRUE(std::isnan(b.dk.get(i))) << i;
+    EXPECT_EQ(std::isnan(b.dv.get(i)), i % 8 == 3) << i;
+    EXPECT_EQ(std::isnan(b.dq.get(i)), i / 8 == 5) << i;
+    if (i % 8 != 3) {
+      EXPECT_EQ(b.dv.get(i), clean.dv.get(i)) << i;
+    }
+  }
+}
+
 inline void expect_parts_to_merge(Device& device, DType dtype) {
   Case c(problem_of(2, 20, 300, 4, 2, 40), dtype, 21);
   c.visibility = random_ranges(c.problem, 2, 22);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Backward on one run of keys, block by block: for each panel of rows and tile of keys, p = exp(K Q^T - lse),
-// dV += p^T dO, ds = p (V dO^T - delta), dK += ds^T Q, dQ += ds K. Tiles lie as in forward: keys along rows.
+// ds = p (V dO^T - delta), dV += p^T dO, dK += ds^T Q, dQ += ds K. Tiles lie as in forward: keys along rows.
 // Method: Dao et al. 2022.
 #define HWY_DISABLED_TARGETS HWY_SSSE3  // without SSE4.1 too rare to compile everything once more
 #undef HWY_TARGET_INCLUDE
@@ -32,10 +32,13 @@ HWY_INLINE void multiply_safely(const Product<T>& product, bool safe, Prefetcher
   }
 }
 
-template <typename T>
+template <typename Factor>
 class BackwardRun {
+  using T = SumOf<Factor>;
+
  public:
-  BackwardRun(const BackwardTask<T>& task, std::byte* workspace) : BackwardRun(task, Scratch(workspace)) {}
+  BackwardRun(const BackwardTask<Factor>& task, std::byte* workspace)
+      : BackwardRun(task, Scratch(workspace)) {}
 
   void run() {
     std::fill_n(task_.dq, Unit::rows(p_) * packed_, T{0});
@@ -63,7 +66,7 @@ class BackwardRun {
     Value* at(std::int64_t key) const { return data + key * ld; }
   };
 
-  BackwardRun(const BackwardTask<T>& task, Scratch scratch)
+  BackwardRun(const BackwardTask<Factor>& task, Scratch scratch)
       : task_(task),
         a_(*task.arguments),
         p_(a_.problem),
@@ -124,19 +127,35 @@ class BackwardRun {
   // Packing pays where several panels use the keys; it also tells whether zero weights may meet NaN.
   void choose_keys(std::int64_t key_begin, std::int64_t keys) {
     const bool masked = !a_.visibility.everything() || !a_.bias.none();
-    if (!alone_ || masked || !in_place(a_.k) || !in_place(a_.v)) {
+    const bool packs = !alone_ || !usable_where_it_lies(a_.k) || !usable_where_it_lies(a_.v);
+    if (kIsPair<Factor> ? packs : packs || masked) {
       pack_keys(key_begin, keys);
-      k_ = {work_.k, packed_};
-      v_ = {work_.v, packed_};
+      k_ = {work_.k, packed_ / kTerms<Factor>};
+      v_ = {work_.v, packed_ / kTerms<Factor>};
     } else {
-      k_ = {reinterpret_cast<const T*>(a_.k.at(unit_.batch, key_begin, unit_.key_head)), a_.k.row_stride};
-      v_ = {reinterpret_cast<const T*>(a_.v.at(unit_.batch, key_begin, unit_.key_head)), a_.v.row_stride};
+      k_ = where_it_lies(a_.k, key_begin);
+      v_ = where_it_lies(a_.v, key_begin);
+    }
+    k_by_keys_ = k_;
+    if constexpr (kIsPair<Factor>) {
+      pack_keys_by_keys(key_begin, keys);
+      k_by_keys_ = {work_.k_by_keys, packed_};
     }
   }
 
-  // Whether rows of x can be used where they lie: elements as they are computed with, and whole vectors.
+  // Whether rows of sums can be kept in x: numbers as they are computed with, and whole vectors.
   bool in_place(const Bshd& x) const {
     return sizeof(T) == static_cast<std::size_t>(size_of(x.dtype)) && width_ == p_.head_dim;
+  }
+
+  // Whether rows of keys are factors where they lie. Numbers are read as whole vectors, pairs one by one.
+  bool usable_where_it_lies(const Bshd& x) const {
+    return kIsPair<Factor> ? x.row_stride % kTerms<Factor> == 0 : in_place(x);
+  }
+
+  Rows<const Factor> where_it_lies(const Bshd& x, std::int64_t key) const {
+    return {reinterpret_cast<const Factor*>(x.at(unit_.batch, key, unit_.key_head)),
+            x.row_stride / kTerms<Factor>};
   }
 
   // Whether vectors are whole lines of the cache in every row of x.
@@ -155,26 +174,45 @@ class BackwardRun {
     const std::int64_t begin = last ? task_.next_key : key;
     const std::int64_t end = std::min(begin + step, last ? p_.keys : task_.key_end);
     const std::int64_t rows = round_up(Unit::rows(p_), kLanes);
-    const std::int64_t work = 5 * operations<T>(step, rows, p_.head_dim);
+    const std::int64_t work = 5 * operations<Factor>(step, rows, p_.head_dim);
     const auto ahead = [&](std::initializer_list<const Bshd*> tensors) {
       return Prefetcher(tensors, unit.batch, unit.key_head, begin, end, p_.head_dim, work);
     };
     ahead_ = a_.add_dkv ? ahead({&a_.k, &a_.v, &a_.dk, &a_.dv}) : ahead({&a_.k, &a_.v});
   }
 
+  // Calls pack(first, count, finite) for each tile of the block.
+  template <typename Pack>
+  static void for_each_tile(std::int64_t keys, const Pack& pack) {
+    for (std::int64_t first = 0; first < keys; first += kTileKeys) {
+      pack(first, std::min(kTileKeys, keys - first));
+    }
+  }
+
   void pack_keys(std::int64_t key_begin, std::int64_t keys) {
-    for (std::int64_t tile = 0; tile * kTileKeys < keys; ++tile) {
-      const std::int64_t first = tile * kTileKeys;
-      const std::int64_t count = std::min(kTileKeys, keys - first);
-      k_finite_[tile] = pack_rows(a_.k, unit_.batch, unit_.key_head, key_begin + first, count, p_.head_dim,
-                                  work_.k + first * packed_, packed_);
+    const std::int64_t ld = packed_ / kTerms<Factor>;
+    for_each_tile(keys, [&](std::int64_t first, std::int64_t count) {
+      k_finite_[first / kTileKeys] = pack_rows(a_.k, unit_.batch, unit_.key_head, key_begin + first, count,
+                                               p_.head_dim, work_.k + first * ld, ld);
       pack_rows(a_.v, unit_.batch, unit_.key_head, key_begin + first, count, p_.head_dim,
-                work_.v + first * packed_, packed_);
+                work_.v + first * ld, ld);
+    });
+    if constexpr (!kIsPair<Factor>) {
       // Whole vectors of k are read where it is the second factor.
-      for (std::int64_t i = first; i < first + count; ++i) {
+      for (std::int64_t i = 0; i < keys && width_ != p_.head_dim; ++i) {
         std::fill(work_.k + i * packed_ + p_.head_dim, work_.k + i * packed_ + width_, T{0});
       }
     }
+  }
+
+  void pack_keys_by_keys(std::int64_t key_begin, std::int64_t keys) {
+    for_each_tile(keys, [&](std::int64_t first, std::int64_t count) {
+      const auto row_at = [&](std::int64_t i) {
+        return a_.k.at(unit_.batch, key_begin + first + i, unit_.key_head);
+      };
+      k_finite_[first / kTileKeys] = pack_pairs_of_rows(
+          count, p_.head_dim, row_at, work_.k_by_keys + first / kTerms<Factor> * packed_, packed_);
+    });
   }
 
   void pack_panel(std::int64_t begin, std::int64_t end) {
@@ -184,12 +222,6 @@ class BackwardRun {
     for (std::int64_t i = 0; i < rows; ++i) {
       const std::int64_t query = unit_.query(begin + i);
       const std::int64_t head = unit_.head(begin + i);
-      panel.q_finite &=
-          convert_row(a_.q.at(unit_.batch, query, head), a_.q.dtype, p_.head_dim, work_.q + i * packed_);
-      panel.d_o_finite &= convert_row(a_.d_o.at(unit_.batch, query, head), a_.d_o.dtype, p_.head_dim,
-                                      work_.d_o + i * packed_);
-      std::fill(work_.q + i * packed_ + p_.head_dim, work_.q + i * packed_ + width_, T{0});
-      std::fill(work_.d_o + i * packed_ + p_.head_dim, work_.d_o + i * packed_ + width_, T{0});
       const T lse = load_element<T>(a_.lse.at(unit_.batch, head, query), a_.lse.dtype, 0);
       // exp(s - inf) = 0: a row that sees nothing has no weights.
       work_.lse[i] = lse == -kInfinity ? kInfinity : lse;
@@ -197,9 +229,31 @@ class BackwardRun {
     }
     std::fill(work_.lse + rows, work_.lse + kPanelRows, kInfinity);
     std::fill(work_.delta + rows, work_.delta + kPanelRows, T{0});
-    transpose(work_.q, packed_, rows, p_.head_dim, kPanelRows, work_.q_columns, kPanelRows);
-    transpose(work_.d_o, packed_, rows, p_.head_dim, kPanelRows, work_.d_o_columns, kPanelRows);
+    panel.q_finite = pack_panel_of(a_.q, work_.q, work_.q_columns);
+    panel.d_o_finite = pack_panel_of(a_.d_o, work_.d_o, work_.d_o_columns);
     std::fill_n(work_.dq, kPanelRows * packed_, T{0});
+  }
+
+  // The panel's rows of x with terms along rows and, as columns, along head_dim; true if all are finite.
+  bool pack_panel_of(const Bshd& x, Factor* by_rows, Factor* columns) const {
+    const std::int64_t rows = panel_.end - panel_.begin;
+    const std::int64_t ld = packed_ / kTerms<Factor>;
+    Factor* as_it_is = kIsPair<Factor> ? work_.room : by_rows;
+    bool finite = true;
+    for (std::int64_t i = 0; i < rows; ++i) {
+      const std::int64_t row = panel_.begin + i;
+      finite &= convert_row(x.at(unit_.batch, unit_.query(row), unit_.head(row)), x.dtype, p_.head_dim,
+                            as_it_is + i * ld);
+      std::fill(as_it_is + i * ld + p_.head_dim / kTerms<Factor>, as_it_is + i * ld + width_ / kTerms<Factor>,
+                Factor{});
+    }
+    std::fill(as_it_is + rows * ld, as_it_is + panel_.width * ld, Factor{});
+    transpose(as_it_is, ld, panel_.width, p_.head_dim / kTerms<Factor>, columns, kPanelRows);
+    if constexpr (kIsPair<Factor>) {
+      pack_pairs_of_rows(
+          rows, p_.head_dim, [&](std::int64_t i) { return as_it_is + i * ld; }, by_rows, packed_);
+    }
+    return finite;
   }
 
   void add_dq() const {
@@ -232,34 +286,35 @@ class BackwardRun {
   // key counts from the start of the block.
   void tile(const Panel& panel, std::int64_t key, std::int64_t keys, const T* mask) {
     const bool unmasked = mask == nullptr;
+    const WeightTile<Factor> weights{work_.s,  work_.dp,         work_.p,
+                                     work_.ds, work_.ds_by_keys, !a_.d_bias.none()};
     multiply<LayoutOfA::kRows>(
-        look(k_.at(key), k_.ld, work_.q_columns, work_.p, keys, panel.width, static_cast<T>(p_.scale)),
+        look(k_.at(key), k_.ld, work_.q_columns, work_.s, keys, panel.width, static_cast<T>(p_.scale)),
         ahead_);
-    final_softmax(panel.width, keys, mask, work_.lse, work_.p);
+    multiply<LayoutOfA::kRows>(look(v_.at(key), v_.ld, work_.d_o_columns, work_.dp, keys, panel.width, T{1}),
+                               ahead_);
+    softmax_gradient(panel.width, keys, mask, work_.lse, work_.delta, weights);
     multiply_safely<LayoutOfA::kRows>(gather(work_.p, work_.d_o, dv_, key, T{1}, panel, keys),
                                       unmasked || panel.d_o_finite, ahead_);
-    multiply<LayoutOfA::kRows>(look(v_.at(key), v_.ld, work_.d_o_columns, work_.ds, keys, panel.width, T{1}),
-                               ahead_);
-    softmax_gradient(panel.width, keys, work_.p, work_.delta, work_.ds);
     multiply_safely<LayoutOfA::kRows>(
         gather(work_.ds, work_.q, dk_, key, static_cast<T>(p_.scale), panel, keys),
         unmasked || panel.q_finite, ahead_);
-    const Product<T> to_queries{.a = work_.ds,
-                                .lda = kPanelRows,
-                                .b = k_.at(key),
-                                .ldb = k_.ld,
-                                .c = work_.dq,
-                                .ldc = packed_,
-                                .m = panel.end - panel.begin,
-                                .n = width_,
-                                .k = keys,
-                                .update = Update::kAdd};
+    const Product<Factor> to_queries{.a = work_.ds_by_keys,
+                                     .lda = kPanelRows,
+                                     .b = k_by_keys_.at(key / kTerms<Factor>),
+                                     .ldb = k_by_keys_.ld,
+                                     .c = work_.dq,
+                                     .ldc = packed_,
+                                     .m = panel.end - panel.begin,
+                                     .n = width_,
+                                     .k = divide_up(keys, kTerms<Factor>),
+                                     .update = Update::kAdd};
     multiply_safely<LayoutOfA::kColumns>(to_queries, unmasked || k_finite_[key / kTileKeys], ahead_);
   }
 
   // out[key, row] = scale * rows[key] . columns[row].
-  Product<T> look(const T* rows, std::int64_t ld, const T* columns, T* out, std::int64_t keys,
-                  std::int64_t width, T scale) const {
+  Product<Factor> look(const Factor* rows, std::int64_t ld, const Factor* columns, T* out, std::int64_t keys,
+                       std::int64_t width, T scale) const {
     return {.a = rows,
             .lda = ld,
             .b = columns,
@@ -268,24 +323,24 @@ class BackwardRun {
             .ldc = kPanelRows,
             .m = keys,
             .n = width,
-            .k = p_.head_dim,
+            .k = p_.head_dim / kTerms<Factor>,
             .update = Update::kScale,
             .scale = scale};
   }
 
   // sums[key] += sum over rows of weights[key, row] values[row]; the final scale is due where they lie in place.
-  Product<T> gather(const T* weights, const T* values, const Rows<T>& sums, std::int64_t key, T scale,
-                    const Panel& panel, std::int64_t keys) const {
+  Product<Factor> gather(const Factor* weights, const Factor* values, const Rows<T>& sums, std::int64_t key,
+                         T scale, const Panel& panel, std::int64_t keys) const {
     const bool first = alone_ && !(sums_in_place_ && a_.add_dkv);
     return {.a = weights,
-            .lda = kPanelRows,
+            .lda = kPanelRows / kTerms<Factor>,
             .b = values,
             .ldb = packed_,
             .c = sums.at(key),
             .ldc = sums.ld,
             .m = keys,
             .n = width_,
-            .k = panel.end - panel.begin,
+            .k = divide_up(panel.end - panel.begin, kTerms<Factor>),
             .update = first ? Update::kScale : Update::kAdd,
             .scale = sums_in_place_ ? scale : T{1},
             .past_caches = first && past_caches_};
@@ -294,7 +349,7 @@ class BackwardRun {
   // Broadcast dimensions have stride 0: their rows add to the same elements, one after the other.
   void add_d_bias(const Panel& panel, std::int64_t key_begin, std::int64_t key_end) {
     for (std::int64_t row = panel.begin; row < panel.end; ++row) {
-      const T* column = work_.ds + (row - panel.begin);
+      const T* column = work_.dp + (row - panel.begin);
       T* sums = reinterpret_cast<T*>(a_.d_bias.at(unit_.batch, unit_.head(row), unit_.query(row), key_begin));
       for (std::int64_t key = 0; key < key_end - key_begin; ++key) sums[key] += column[key * kPanelRows];
     }
@@ -308,27 +363,28 @@ class BackwardRun {
       if (a_.add_dkv) {
         load_row(at, out.dtype, p_.head_dim, line);
         for (std::int64_t d = 0; d < p_.head_dim; ++d) line[d] += scale * sum[d];
+        store_row(line, p_.head_dim, at, out.dtype);
       } else {
-        for (std::int64_t d = 0; d < p_.head_dim; ++d) line[d] = scale * sum[d];
+        store_scaled(sum, scale, p_.head_dim, at, out.dtype);
       }
-      store_row(line, p_.head_dim, at, out.dtype);
     }
   }
 
   static constexpr T kInfinity = std::numeric_limits<T>::infinity();
 
-  const BackwardTask<T>& task_;
+  const BackwardTask<Factor>& task_;
   const BackwardArguments& a_;
   const Problem& p_;
   Unit unit_;
-  BackwardWorkspace<T> work_;
+  BackwardWorkspace<Factor> work_;
   std::int64_t packed_;
   std::int64_t width_;
   Split panels_;
   bool alone_;  // all rows are one panel
   RowVisibility visible_;
   Panel panel_{};  // the one that is packed
-  Rows<const T> k_, v_;
+  Rows<const Factor> k_, v_;
+  Rows<const Factor> k_by_keys_;  // terms along keys
   Rows<T> dk_, dv_;
   bool sums_in_place_ = false;
   bool past_caches_ = false;  // sums in place are written once, and no cache could keep them
@@ -344,6 +400,15 @@ void backward_double(const BackwardTask<double>& task, std::byte* workspace) {
   BackwardRun<double>(task, workspace).run();
 }
 
+void backward_pairs([[maybe_unused]] const BackwardTask<BFloat16Pair>& task,
+                    [[maybe_unused]] std::byte* workspace) {
+#if LVX_MULTIPLIES_PAIRS
+  BackwardRun<BFloat16Pair>(task, workspace).run();
+#else
+  refuse_pairs();
+#endif
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace lvx
 HWY_AFTER_NAMESPACE();
@@ -353,6 +418,7 @@ namespace lvx {
 
 HWY_EXPORT(backward_float);
 HWY_EXPORT(backward_double);
+HWY_EXPORT(backward_pairs);
 
 void run_backward_task(const BackwardTask<float>& task, std::byte* workspace) {
   HWY_DYNAMIC_DISPATCH(backward_float)(task, workspace);
@@ -360,6 +426,10 @@ void run_backward_task(const BackwardTask<float>& task, std::byte* workspace) {
 
 void run_backward_task(const BackwardTask<double>& task, std::byte* workspace) {
   HWY_DYNAMIC_DISPATCH(backward_double)(task, workspace);
+}
+
+void run_backward_task(const BackwardTask<BFloat16Pair>& task, std::byte* workspace) {
+  HWY_DYNAMIC_DISPATCH(backward_pairs)(task, workspace);
 }
 
 }  // namespace lvx

@@ -23,10 +23,13 @@ HWY_BEFORE_NAMESPACE();
 namespace lvx {
 namespace HWY_NAMESPACE {
 
-template <typename T>
+template <typename Factor>
 class ForwardBlock {
+  using T = SumOf<Factor>;
+
  public:
-  ForwardBlock(const ForwardTask<T>& task, std::byte* workspace) : ForwardBlock(task, Scratch(workspace)) {}
+  ForwardBlock(const ForwardTask<Factor>& task, std::byte* workspace)
+      : ForwardBlock(task, Scratch(workspace)) {}
 
   void run() {
     pack_queries();
@@ -37,7 +40,7 @@ class ForwardBlock {
   }
 
  private:
-  ForwardBlock(const ForwardTask<T>& task, Scratch scratch)
+  ForwardBlock(const ForwardTask<Factor>& task, Scratch scratch)
       : task_(task),
         a_(*task.arguments),
         p_(a_.problem),
@@ -50,24 +53,28 @@ class ForwardBlock {
 
   std::int64_t row_begin(std::int64_t panel) const { return task_.row_begin + panels_.begin(panel); }
   std::int64_t row_end(std::int64_t panel) const { return task_.row_begin + panels_.end(panel); }
-  T* q(std::int64_t panel) const { return work_.q + panel * kPanelRows * packed_; }
+  Factor* q(std::int64_t panel) const { return work_.q + panel * kPanelRows * packed_ / kTerms<Factor>; }
   T* o(std::int64_t panel) const { return work_.o + panel * kPanelRows * packed_; }
   RunningSoftmax<T>& state(std::int64_t panel) const {
     return reinterpret_cast<RunningSoftmax<T>*>(work_.state)[panel];
   }
 
   void pack_queries() {
+    const std::int64_t ld = packed_ / kTerms<Factor>;
     for (std::int64_t panel = 0; panel < panels_.parts(); ++panel) {
       const std::int64_t rows = row_end(panel) - row_begin(panel);
+      const std::int64_t width = round_up(rows, kLanes);
       for (std::int64_t i = 0; i < rows; ++i) {
         const std::int64_t row = row_begin(panel) + i;
         convert_row(a_.q.at(unit_.batch, unit_.query(row), unit_.head(row)), a_.q.dtype, p_.head_dim,
-                    work_.row + i * packed_);
+                    work_.row + i * ld);
       }
-      transpose(work_.row, packed_, rows, p_.head_dim, kPanelRows, q(panel), kPanelRows);
+      std::fill(work_.row + rows * ld, work_.row + width * ld, Factor{});
+      transpose(work_.row, ld, width, p_.head_dim / kTerms<Factor>, q(panel), kPanelRows);
       std::fill_n(o(panel), rows * packed_, T{0});
       std::fill_n(state(panel).max, kPanelRows, -std::numeric_limits<T>::infinity());
       std::fill_n(state(panel).sum, kPanelRows, T{0});
+      std::fill_n(state(panel).rounded, kPanelRows, T{0});
     }
   }
 
@@ -76,22 +83,7 @@ class ForwardBlock {
     if (seen == Seen::kNothing) return;
     const std::int64_t keys = key_end - key_begin;
     const bool masked = seen == Seen::kSome || !a_.bias.none();
-    bool finite = true;
-    // Packing pays where several panels use the tile; it also tells whether zero weights may meet NaN.
-    if (panels_.parts() > 1 || masked || width_ != p_.head_dim ||
-        sizeof(T) != static_cast<std::size_t>(size_of(a_.k.dtype))) {
-      pack_rows(a_.k, unit_.batch, unit_.key_head, key_begin, keys, p_.head_dim, work_.k, packed_);
-      finite = pack_rows(a_.v, unit_.batch, unit_.key_head, key_begin, keys, p_.head_dim, work_.v, packed_);
-      // Whole vectors of v are read.
-      for (std::int64_t i = 0; i < keys && width_ != p_.head_dim; ++i) {
-        std::fill_n(work_.v + i * packed_ + p_.head_dim, width_ - p_.head_dim, T{0});
-      }
-      k_ = {work_.k, packed_};
-      v_ = {work_.v, packed_};
-    } else {
-      k_ = {reinterpret_cast<const T*>(a_.k.at(unit_.batch, key_begin, unit_.key_head)), a_.k.row_stride};
-      v_ = {reinterpret_cast<const T*>(a_.v.at(unit_.batch, key_begin, unit_.key_head)), a_.v.row_stride};
-    }
+    const bool finite = choose_keys(key_begin, keys, masked);
     prefetch_after(key_end);
     for (std::int64_t panel = 0; panel < panels_.parts(); ++panel) {
       const std::int64_t begin = row_begin(panel);
@@ -108,42 +100,74 @@ class ForwardBlock {
     }
   }
 
+  // Packing pays where several panels use the tile; it also tells whether zero weights may meet NaN: false if so.
+  bool choose_keys(std::int64_t key_begin, std::int64_t keys, bool masked) {
+    const std::int64_t ld = packed_ / kTerms<Factor>;
+    const bool several = panels_.parts() > 1;
+    if constexpr (kIsPair<Factor>) {
+      if (several || a_.k.row_stride % kTerms<Factor> != 0) {
+        pack_rows(a_.k, unit_.batch, unit_.key_head, key_begin, keys, p_.head_dim, work_.k, ld);
+        k_ = {work_.k, ld};
+      } else {
+        k_ = where_it_lies(a_.k, key_begin);
+      }
+      v_ = {work_.v, packed_};
+      const auto row_at = [&](std::int64_t i) { return a_.v.at(unit_.batch, key_begin + i, unit_.key_head); };
+      return pack_pairs_of_rows(keys, p_.head_dim, row_at, work_.v, packed_);
+    } else {
+      if (!several && !masked && width_ == p_.head_dim &&
+          sizeof(T) == static_cast<std::size_t>(size_of(a_.k.dtype))) {
+        k_ = where_it_lies(a_.k, key_begin);
+        v_ = where_it_lies(a_.v, key_begin);
+        return true;
+      }
+      k_ = {work_.k, packed_};
+      v_ = {work_.v, packed_};
+      pack_rows(a_.k, unit_.batch, unit_.key_head, key_begin, keys, p_.head_dim, work_.k, ld);
+      // Whole vectors of v are read.
+      for (std::int64_t i = 0; i < keys && width_ != p_.head_dim; ++i) {
+        std::fill_n(work_.v + i * packed_ + p_.head_dim, width_ - p_.head_dim, T{0});
+      }
+      return pack_rows(a_.v, unit_.batch, unit_.key_head, key_begin, keys, p_.head_dim, work_.v, ld);
+    }
+  }
+
   void prefetch_after(std::int64_t key) {
     const bool last = key == task_.key_end;
     const Unit unit = last ? Unit(p_, task_.next_unit) : unit_;
     const std::int64_t begin = last ? task_.next_key : key;
     const std::int64_t end = std::min(begin + kTileKeys, last ? p_.keys : task_.key_end);
     const std::int64_t rows = round_up(task_.row_end - task_.row_begin, kLanes);
-    const std::int64_t work = 2 * operations<T>(kTileKeys, rows, p_.head_dim);
+    const std::int64_t work = 2 * operations<Factor>(kTileKeys, rows, p_.head_dim);
     ahead_ = Prefetcher({&a_.k, &a_.v}, unit.batch, unit.key_head, begin, end, p_.head_dim, work);
   }
 
   void attend(std::int64_t panel, std::int64_t width, std::int64_t keys, const T* mask, bool finite) {
     RunningSoftmax<T>& softmax = state(panel);
-    const Product<T> look{.a = k_.data,
-                          .lda = k_.ld,
-                          .b = q(panel),
-                          .ldb = kPanelRows,
-                          .c = work_.s,
-                          .ldc = kPanelRows,
-                          .m = keys,
-                          .n = width,
-                          .k = p_.head_dim,
-                          .update = Update::kScale,
-                          .scale = static_cast<T>(p_.scale)};
+    const Product<Factor> look{.a = k_.data,
+                               .lda = k_.ld,
+                               .b = q(panel),
+                               .ldb = kPanelRows,
+                               .c = work_.s,
+                               .ldc = kPanelRows,
+                               .m = keys,
+                               .n = width,
+                               .k = p_.head_dim / kTerms<Factor>,
+                               .update = Update::kScale,
+                               .scale = static_cast<T>(p_.scale)};
     multiply<LayoutOfA::kRows>(look, ahead_);
-    online_softmax(width, keys, mask, work_.s, softmax);
-    const Product<T> weigh{.a = work_.s,
-                           .lda = kPanelRows,
-                           .b = v_.data,
-                           .ldb = v_.ld,
-                           .c = o(panel),
-                           .ldc = packed_,
-                           .m = row_end(panel) - row_begin(panel),
-                           .n = width_,
-                           .k = keys,
-                           .update = Update::kRescale,
-                           .factor = softmax.factor};
+    online_softmax(width, keys, mask, work_.s, work_.p, softmax);
+    const Product<Factor> weigh{.a = work_.p,
+                                .lda = kPanelRows,
+                                .b = v_.data,
+                                .ldb = v_.ld,
+                                .c = o(panel),
+                                .ldc = packed_,
+                                .m = row_end(panel) - row_begin(panel),
+                                .n = width_,
+                                .k = divide_up(keys, kTerms<Factor>),
+                                .update = Update::kRescale,
+                                .factor = softmax.factor};
     if (mask != nullptr && !finite) {
       multiply_skipping_zeros<LayoutOfA::kColumns>(weigh);
     } else {
@@ -157,6 +181,7 @@ class ForwardBlock {
     for (std::int64_t i = 0; i < rows; ++i) {
       T* line = o(panel) + i * packed_;
       const std::int64_t row = row_begin(panel) + i;
+      if constexpr (kIsPair<Factor>) weigh_exactly(softmax.sum[i], softmax.rounded[i], line);
       if (task_.partial_o == nullptr) {
         finish_row(a_, unit_, row, line, softmax.max[i], softmax.sum[i]);
       } else {
@@ -167,16 +192,29 @@ class ForwardBlock {
     }
   }
 
+  // Rounded weights sum up to something else than what the row is divided by. Divided by their own sum its values are
+  // weighed by weights that sum up to 1: what rounding adds to all of them alike is gone.
+  void weigh_exactly(T sum, T rounded, T* line) const {
+    if (rounded == T{0}) return;
+    for (std::int64_t d = 0; d < p_.head_dim; ++d) line[d] *= sum / rounded;
+  }
+
+  // Rows of factors.
   struct Tile {
-    const T* data = nullptr;
+    const Factor* data = nullptr;
     std::int64_t ld = 0;
   };
 
-  const ForwardTask<T>& task_;
+  Tile where_it_lies(const Bshd& x, std::int64_t key) const {
+    return {reinterpret_cast<const Factor*>(x.at(unit_.batch, key, unit_.key_head)),
+            x.row_stride / kTerms<Factor>};
+  }
+
+  const ForwardTask<Factor>& task_;
   const ForwardArguments& a_;
   const Problem& p_;
   Unit unit_;
-  ForwardWorkspace<T> work_;
+  ForwardWorkspace<Factor> work_;
   std::int64_t packed_;
   std::int64_t width_;
   Split panels_;
@@ -193,6 +231,15 @@ void forward_double(const ForwardTask<double>& task, std::byte* workspace) {
   ForwardBlock<double>(task, workspace).run();
 }
 
+void forward_pairs([[maybe_unused]] const ForwardTask<BFloat16Pair>& task,
+                   [[maybe_unused]] std::byte* workspace) {
+#if LVX_MULTIPLIES_PAIRS
+  ForwardBlock<BFloat16Pair>(task, workspace).run();
+#else
+  refuse_pairs();
+#endif
+}
+
 const char* target() { return hwy::TargetName(HWY_TARGET); }
 
 }  // namespace HWY_NAMESPACE
@@ -204,6 +251,7 @@ namespace lvx {
 
 HWY_EXPORT(forward_float);
 HWY_EXPORT(forward_double);
+HWY_EXPORT(forward_pairs);
 HWY_EXPORT(target);
 
 const char* kernel_target() { return HWY_DYNAMIC_DISPATCH(target)(); }
@@ -214,6 +262,10 @@ void run_forward_task(const ForwardTask<float>& task, std::byte* workspace) {
 
 void run_forward_task(const ForwardTask<double>& task, std::byte* workspace) {
   HWY_DYNAMIC_DISPATCH(forward_double)(task, workspace);
+}
+
+void run_forward_task(const ForwardTask<BFloat16Pair>& task, std::byte* workspace) {
+  HWY_DYNAMIC_DISPATCH(forward_pairs)(task, workspace);
 }
 
 }  // namespace lvx
