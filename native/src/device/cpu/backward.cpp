@@ -41,7 +41,7 @@ struct Plan {
       : units(Unit::count(p)),
         rows(Unit::rows(p)),
         packed(packed_dim(p.head_dim)),
-        blocking(p, sizeof(T), threads) {
+        blocking(p, BackwardWorkspace<Factor>::kBytes, threads) {
     Scratch one;
     BackwardWorkspace<Factor>(one, p);
     workspace = one.used();

@@ -47,7 +47,6 @@ class BackwardRun {
     for (std::int64_t key = task_.key_begin; key < task_.key_end; key += step) {
       block(key, std::min(key + step, task_.key_end));
     }
-    if (alone_) add_dq();
     if (past_caches_) hwy::FlushStream();
   }
 
@@ -76,10 +75,14 @@ class BackwardRun {
         width_(round_up(p_.head_dim, kLanes)),
         panels_(Unit::rows(p_), divide_up(Unit::rows(p_), kPanelRows), kLanes),
         alone_(Unit::rows(p_) > 0 && panels_.parts() == 1),
-        visible_(a_.visibility, p_, unit_, 0, Unit::rows(p_), work_.cursors) {}
+        visible_(a_.visibility, p_, unit_, 0, Unit::rows(p_), work_.cursors),
+        past_caches_(!a_.add_dkv && fills_lines(a_.dk) && fills_lines(a_.dv) &&
+                     key_gradients_exceed_cache(p_, static_cast<std::size_t>(size_of(a_.dk.dtype)))) {}
 
   // Keys are used by one panel once only: nothing is gained by a block beyond a tile.
-  std::int64_t block_step() const { return alone_ ? kTileKeys : block_keys(p_, sizeof(T)); }
+  std::int64_t block_step() const {
+    return alone_ ? kTileKeys : block_keys(p_, BackwardWorkspace<Factor>::kBytes);
+  }
 
   void block(std::int64_t key_begin, std::int64_t key_end) {
     const std::int64_t keys = key_end - key_begin;
@@ -96,7 +99,6 @@ class BackwardRun {
         if (visible_.advance(begin, end, key_begin, key_end) == Seen::kNothing) continue;
         if (!alone_) pack_panel(begin, end);
         panel(key_begin, key_end);
-        if (!alone_) add_dq();
       }
     }
     if (sums_in_place_) return;
@@ -110,8 +112,6 @@ class BackwardRun {
     dk_ = {work_.dk, packed_};
     dv_ = {work_.dv, packed_};
     if (!sums_in_place_) return;
-    past_caches_ =
-        !a_.add_dkv && fills_lines(a_.dk) && fills_lines(a_.dv) && key_gradients_exceed_cache(p_, sizeof(T));
     dk_ = {reinterpret_cast<T*>(a_.dk.at(unit_.batch, key, unit_.key_head)), a_.dk.row_stride};
     dv_ = {reinterpret_cast<T*>(a_.dv.at(unit_.batch, key, unit_.key_head)), a_.dv.row_stride};
   }
@@ -159,12 +159,12 @@ class BackwardRun {
   }
 
   // Whether vectors are whole lines of the cache in every row of x.
-  static bool fills_lines(const Bshd& x) {
+  bool fills_lines(const Bshd& x) const {
     constexpr std::uintptr_t kLine = 64;
-    const auto whole = [](std::int64_t elements) { return elements * sizeof(T) % kLine == 0; };
+    const auto whole = [&](std::int64_t elements) { return elements * size_of(x.dtype) % kLine == 0; };
     return hn::Lanes(hn::ScalableTag<T>()) * sizeof(T) == kLine &&
-           reinterpret_cast<std::uintptr_t>(x.data) % kLine == 0 && whole(x.batch_stride) &&
-           whole(x.row_stride) && whole(x.head_stride);
+           reinterpret_cast<std::uintptr_t>(x.data) % kLine == 0 && whole(p_.head_dim) &&
+           whole(x.batch_stride) && whole(x.row_stride) && whole(x.head_stride);
   }
 
   void prefetch_after(std::int64_t key) {
@@ -231,7 +231,6 @@ class BackwardRun {
     std::fill(work_.delta + rows, work_.delta + kPanelRows, T{0});
     panel.q_finite = pack_panel_of(a_.q, work_.q, work_.q_columns);
     panel.d_o_finite = pack_panel_of(a_.d_o, work_.d_o, work_.d_o_columns);
-    std::fill_n(work_.dq, kPanelRows * packed_, T{0});
   }
 
   // The panel's rows of x with terms along rows and, as columns, along head_dim; true if all are finite.
@@ -254,14 +253,6 @@ class BackwardRun {
           rows, p_.head_dim, [&](std::int64_t i) { return as_it_is + i * ld; }, by_rows, packed_);
     }
     return finite;
-  }
-
-  void add_dq() const {
-    for (std::int64_t row = panel_.begin; row < panel_.end; ++row) {
-      const T* from = work_.dq + (row - panel_.begin) * packed_;
-      T* to = task_.dq + row * packed_;
-      for (std::int64_t d = 0; d < p_.head_dim; ++d) to[d] += from[d];
-    }
   }
 
   void panel(std::int64_t key_begin, std::int64_t key_end) {
@@ -303,7 +294,7 @@ class BackwardRun {
                                      .lda = kPanelRows,
                                      .b = k_by_keys_.at(key / kTerms<Factor>),
                                      .ldb = k_by_keys_.ld,
-                                     .c = work_.dq,
+                                     .c = task_.dq + panel.begin * packed_,
                                      .ldc = packed_,
                                      .m = panel.end - panel.begin,
                                      .n = width_,
@@ -343,7 +334,7 @@ class BackwardRun {
             .k = divide_up(panel.end - panel.begin, kTerms<Factor>),
             .update = first ? Update::kScale : Update::kAdd,
             .scale = sums_in_place_ ? scale : T{1},
-            .past_caches = first && past_caches_};
+            .past_caches = first && sums_in_place_ && past_caches_};
   }
 
   // Broadcast dimensions have stride 0: their rows add to the same elements, one after the other.
@@ -365,7 +356,7 @@ class BackwardRun {
         for (std::int64_t d = 0; d < p_.head_dim; ++d) line[d] += scale * sum[d];
         store_row(line, p_.head_dim, at, out.dtype);
       } else {
-        store_scaled(sum, scale, p_.head_dim, at, out.dtype);
+        store_scaled(sum, scale, p_.head_dim, at, out.dtype, past_caches_);
       }
     }
   }
@@ -382,12 +373,12 @@ class BackwardRun {
   Split panels_;
   bool alone_;  // all rows are one panel
   RowVisibility visible_;
-  Panel panel_{};  // the one that is packed
+  bool past_caches_;  // dk and dv are written once, and no cache could keep them
+  Panel panel_{};     // the one that is packed
   Rows<const Factor> k_, v_;
   Rows<const Factor> k_by_keys_;  // terms along keys
   Rows<T> dk_, dv_;
   bool sums_in_place_ = false;
-  bool past_caches_ = false;  // sums in place are written once, and no cache could keep them
   Prefetcher ahead_;
   bool k_finite_[kMaxBlockKeys / kTileKeys] = {};
 };

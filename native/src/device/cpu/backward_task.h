@@ -26,13 +26,15 @@ struct BackwardTask {
 template <typename Factor>
 struct BackwardWorkspace {
   using T = SumOf<Factor>;
+  // Of a block's keys, for each element of head_dim: k, v, for pairs k by keys, dk, dv.
+  static constexpr std::size_t kBytes =
+      (kIsPair<Factor> ? 3 : 2) * sizeof(Factor) / kTerms<Factor> + 2 * sizeof(T);
 
   Factor *k, *v;                    // [key of the block, packed head_dim]
   Factor* k_by_keys;                // [key of the block, packed head_dim], terms along keys; numbers: k
   T *dk, *dv;                       // [key of the block, packed head_dim]
   Factor* room;                     // [panel row, packed head_dim]
   Factor *q, *d_o;                  // [panel row, packed head_dim], terms along rows
-  T* dq;                            // [panel row, packed head_dim]
   Factor *q_columns, *d_o_columns;  // [head_dim, panel row], terms along head_dim
   T *s, *dp;                        // [key of the tile, panel row]
   Factor *p, *ds;                   // the same, terms along rows; numbers: s and dp
@@ -44,7 +46,7 @@ struct BackwardWorkspace {
 
   BackwardWorkspace(Scratch& scratch, const Problem& problem) {
     const std::int64_t packed = packed_dim(problem.head_dim);
-    const std::int64_t keys = block_keys(problem, sizeof(T));
+    const std::int64_t keys = block_keys(problem, kBytes);
     const auto factors = [&](std::int64_t terms) { return scratch.take<Factor>(terms / kTerms<Factor>); };
     k = factors(keys * packed);
     v = factors(keys * packed);
@@ -54,7 +56,6 @@ struct BackwardWorkspace {
     q = factors(kPanelRows * packed);
     d_o = factors(kPanelRows * packed);
     room = kIsPair<Factor> ? factors(kPanelRows * packed) : nullptr;
-    dq = scratch.take<T>(kPanelRows * packed);
     q_columns = factors(kPanelRows * packed);
     d_o_columns = factors(kPanelRows * packed);
     s = scratch.take<T>(kTileKeys * kPanelRows);

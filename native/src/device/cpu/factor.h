@@ -22,7 +22,7 @@ constexpr bool kIsPair = std::is_same_v<Factor, BFloat16Pair>;
 
 // Terms of a sum in one factor.
 template <typename Factor>
-constexpr std::int64_t kTerms = kIsPair<Factor> ? 2 : 1;
+constexpr int kTerms = kIsPair<Factor> ? 2 : 1;
 
 template <typename Factor>
 using SumOf = std::conditional_t<kIsPair<Factor>, float, Factor>;

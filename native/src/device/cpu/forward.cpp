@@ -29,7 +29,7 @@ struct Plan {
   std::size_t bytes;
 
   Plan(const Problem& p, int threads, std::byte* memory)
-      : units(Unit::count(p)), rows(Unit::rows(p)), blocking(p, sizeof(T), threads) {
+      : units(Unit::count(p)), rows(Unit::rows(p)), blocking(p, ForwardWorkspace<Factor>::kBytes, threads) {
     Scratch one;
     if (blocking.decode) {
       DecodeWorkspace<T>(one, p);

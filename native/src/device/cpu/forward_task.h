@@ -31,6 +31,8 @@ struct ForwardTask {
 template <typename Factor>
 struct ForwardWorkspace {
   using T = SumOf<Factor>;
+  // Of a block's rows, for each element of head_dim: q, o.
+  static constexpr std::size_t kBytes = sizeof(Factor) / kTerms<Factor> + sizeof(T);
 
   Factor* q;  // per panel [head_dim, panel row]
   T* o;       // per panel [panel row, packed head_dim], not normalised
@@ -44,7 +46,7 @@ struct ForwardWorkspace {
   RangeCursor* cursors;
 
   ForwardWorkspace(Scratch& scratch, const Problem& problem) {
-    const std::int64_t rows = block_rows(problem, sizeof(T));
+    const std::int64_t rows = block_rows(problem, kBytes);
     const std::int64_t panels = rows / kPanelRows;
     const std::int64_t packed = packed_dim(problem.head_dim);
     const auto factors = [&](std::int64_t terms) { return scratch.take<Factor>(terms / kTerms<Factor>); };

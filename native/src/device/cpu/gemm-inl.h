@@ -49,21 +49,49 @@ HWY_INLINE const T* element_of_a(const T* a, std::int64_t lda, std::int64_t m, s
   return kLayout == LayoutOfA::kRows ? a + m * lda + k : a + k * lda + m;
 }
 
-template <class D, typename T, class V = hn::Vec<D>>
-HWY_INLINE void update_c(D d, const Product<T>& p, std::int64_t m, SumOf<T>* HWY_RESTRICT c, V product) {
+// Puts a block's sums where they belong: change(vector of sums, vector of C, row) is what becomes of C.
+template <int kM, int kVectors, class D, typename T, class Change>
+HWY_INLINE void change_block(D d, const Product<T>& p, std::int64_t m, std::int64_t n,
+                             const hn::Vec<D> (&sum)[kM][kVectors], const Change& change) {
+  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  for (int i = 0; i < kM; ++i) {
+    SumOf<T>* c = p.c + (m + i) * p.ldc + n;
+    for (int j = 0; j < kVectors; ++j) change(sum[i][j], c + j * lanes, m + i);
+  }
+}
+
+template <int kM, int kVectors, class D, typename T, class V = hn::Vec<D>>
+HWY_INLINE void update_block(D d, const Product<T>& p, std::int64_t m, std::int64_t n,
+                             const V (&sum)[kM][kVectors]) {
+  using Sum = SumOf<T>;
+  const V scale = hn::Set(d, p.scale);
   switch (p.update) {
     case Update::kScale:
       if (p.past_caches) {
-        hn::Stream(hn::Mul(product, hn::Set(d, p.scale)), d, c);
+        change_block(d, p, m, n, sum, [&](V product, Sum* c, std::int64_t) HWY_ATTR {
+          hn::Stream(hn::Mul(product, scale), d, c);
+        });
       } else {
-        hn::StoreU(hn::Mul(product, hn::Set(d, p.scale)), d, c);
+        change_block(d, p, m, n, sum, [&](V product, Sum* c, std::int64_t) HWY_ATTR {
+          hn::StoreU(hn::Mul(product, scale), d, c);
+        });
       }
       break;
     case Update::kAdd:
-      hn::StoreU(hn::MulAdd(product, hn::Set(d, p.scale), hn::LoadU(d, c)), d, c);
+      if (p.scale == Sum{1}) {
+        change_block(d, p, m, n, sum, [&](V product, Sum* c, std::int64_t) HWY_ATTR {
+          hn::StoreU(hn::Add(hn::LoadU(d, c), product), d, c);
+        });
+        break;
+      }
+      change_block(d, p, m, n, sum, [&](V product, Sum* c, std::int64_t) HWY_ATTR {
+        hn::StoreU(hn::MulAdd(product, scale, hn::LoadU(d, c)), d, c);
+      });
       break;
     case Update::kRescale:
-      hn::StoreU(hn::MulAdd(hn::LoadU(d, c), hn::Set(d, p.factor[m]), product), d, c);
+      change_block(d, p, m, n, sum, [&](V product, Sum* c, std::int64_t row) HWY_ATTR {
+        hn::StoreU(hn::MulAdd(hn::LoadU(d, c), hn::Set(d, p.factor[row]), product), d, c);
+      });
       break;
   }
 }
@@ -79,24 +107,27 @@ HWY_INLINE void block_product(D d, const Product<T>& p, std::int64_t m, std::int
     for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::Zero(d);
   }
   const T* HWY_RESTRICT b = p.b + n;
+  const auto add_term = [&](std::int64_t k) HWY_ATTR {
+    Factors row[kVectors];
+    for (int j = 0; j < kVectors; ++j) row[j] = load_factors(d, b + j * lanes);
+    for (int i = 0; i < kM; ++i) {
+      const Factors a = broadcast_factor(d, element_of_a<kLayout>(p.a, p.lda, m + i, k));
+      for (int j = 0; j < kVectors; ++j) sum[i][j] = multiply_add(a, row[j], sum[i][j]);
+    }
+    b += p.ldb;
+  };
   constexpr std::int64_t kOperations = kM * kVectors;  // a term
   const std::int64_t terms = ahead.pace(kOperations);
   for (std::int64_t begin = 0; begin < p.k; begin += terms) {
     const std::int64_t end = std::min(begin + terms, p.k);
     ahead.step(kOperations * (end - begin));
-    for (std::int64_t k = begin; k < end; ++k, b += p.ldb) {
-      Factors row[kVectors];
-      for (int j = 0; j < kVectors; ++j) row[j] = load_factors(d, b + j * lanes);
-      for (int i = 0; i < kM; ++i) {
-        const Factors a = broadcast_factor(d, element_of_a<kLayout>(p.a, p.lda, m + i, k));
-        for (int j = 0; j < kVectors; ++j) sum[i][j] = multiply_add(a, row[j], sum[i][j]);
-      }
+    std::int64_t k = begin;
+    for (; k + 4 <= end; k += 4) {  // so few times that how often is foreseen
+      for (int i = 0; i < 4; ++i) add_term(k + i);
     }
+    for (; k < end; ++k) add_term(k);
   }
-  for (int i = 0; i < kM; ++i) {
-    SumOf<T>* HWY_RESTRICT c = p.c + (m + i) * p.ldc + n;
-    for (int j = 0; j < kVectors; ++j) update_c(d, p, m + i, c + j * lanes, sum[i][j]);
-  }
+  update_block(d, p, m, n, sum);
 }
 
 // Rows of a block: 8 x 3 accumulators need 28 registers; machines with 16 take half. Of a single vector there are more,

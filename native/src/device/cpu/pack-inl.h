@@ -161,29 +161,47 @@ HWY_INLINE void transpose(const T* HWY_RESTRICT tile, std::int64_t tile_ld, std:
 
 // A vector's lanes rounded to bfloat16, as to_bfloat16.
 template <class D>
-HWY_INLINE void store_rounded(D /*d*/, hn::Vec<D> x, BFloat16* out) {
+HWY_INLINE hn::Vec<hn::Rebind<std::uint16_t, D>> rounded(D /*d*/, hn::Vec<D> x) {
   const hn::RebindToUnsigned<D> d32;
   const hn::RebindToSigned<D> signed32;
   const hn::Rebind<std::uint16_t, D> d16;
   const auto bits = hn::BitCast(d32, x);
   const auto top = hn::ShiftRight<16>(bits);
   const auto odd = hn::And(top, hn::Set(d32, 1u));
-  const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(d32, 0x7fffu))));
+  const auto nearest = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(d32, 0x7fffu))));
   const auto nan = hn::RebindMask(d32, hn::Ne(x, x));
-  const auto chosen = hn::IfThenElse(nan, hn::Or(top, hn::Set(d32, 0x40u)), rounded);
-  hn::StoreU(hn::DemoteTo(d16, hn::BitCast(signed32, chosen)), d16, reinterpret_cast<std::uint16_t*>(out));
+  const auto chosen = hn::IfThenElse(nan, hn::Or(top, hn::Set(d32, 0x40u)), nearest);
+  return hn::DemoteTo(d16, hn::BitCast(signed32, chosen));
 }
 
-// out[i] = scale * sums[i].
+// out[i] = scale * sums[i]; past_caches: out, aligned to lines of the cache, may be written without being read first.
 template <typename T>
-HWY_INLINE void store_scaled(const T* sums, T scale, std::int64_t count, std::byte* out, DType dtype) {
+HWY_INLINE void store_scaled(const T* sums, T scale, std::int64_t count, std::byte* out, DType dtype,
+                             [[maybe_unused]] bool past_caches) {
   if constexpr (sizeof(T) == sizeof(float)) {
     if (dtype == DType::kBFloat16) {
-      const hn::CappedTag<T, 8> d;  // head_dim is a multiple of 8
-      const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
       BFloat16* elements = reinterpret_cast<BFloat16*>(out);
-      for (std::int64_t i = 0; i < count; i += lanes) {
-        store_rounded(d, hn::Mul(hn::Set(d, scale), hn::LoadU(d, sums + i)), elements + i);
+      [[maybe_unused]] const hn::ScalableTag<T> d;
+      const hn::CappedTag<T, 8> d8;  // head_dim is a multiple of 8
+      const auto scaled = [&](auto tag, std::int64_t at)
+                              HWY_ATTR { return hn::Mul(hn::Set(tag, scale), hn::LoadU(tag, sums + at)); };
+      std::int64_t i = 0;
+#if HWY_TARGET != HWY_SCALAR
+      const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
+      const hn::Repartition<std::uint16_t, decltype(d)> d16;
+      for (; i + 2 * lanes <= count; i += 2 * lanes) {
+        const auto two = hn::Combine(d16, rounded(d, scaled(d, i + lanes)), rounded(d, scaled(d, i)));
+        auto* at = reinterpret_cast<std::uint16_t*>(elements + i);
+        if (past_caches) {
+          hn::Stream(two, d16, at);
+        } else {
+          hn::StoreU(two, d16, at);
+        }
+      }
+#endif
+      const hn::Rebind<std::uint16_t, decltype(d8)> half16;
+      for (; i < count; i += static_cast<std::int64_t>(hn::Lanes(d8))) {
+        hn::StoreU(rounded(d8, scaled(d8, i)), half16, reinterpret_cast<std::uint16_t*>(elements + i));
       }
       return;
     }
