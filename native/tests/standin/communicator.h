@@ -15,11 +15,13 @@
 #include "standin/connections.h"
 #include "standin/exchange.h"
 #include "standin/fault.h"
+#include "standin/gpu_transfers.h"
 #include "standin/host_stream.h"
 
 namespace lvx::test {
 
 using nccl::Result;
+using nccl::Stream;
 
 class StandIn {
  public:
@@ -45,8 +47,11 @@ class StandIn {
     return state_;
   }
 
+  // Streams are those of simulated GPUs from now on, and data lies there.
+  static void use_gpus(const GpuTransfers* gpus) { gpus_ = gpus; }
+
   // As NCCL: only what was begun before and is done lets something new begin.
-  Result exchange(const std::vector<Operation>& operations, HostStream* stream) {
+  Result exchange(const std::vector<Operation>& operations, Stream stream) {
     if (state() != nccl::kSuccess) return nccl::kInvalidArgument;
     if (stream == nullptr) {
       // Without a stream to look at, the communicator is in progress until the bytes have arrived.
@@ -59,10 +64,20 @@ class StandIn {
         const std::lock_guard lock(mutex_);
         ++under_way_;
       }
-      stream->enqueue([this, operations] {
-        carry_out(operations);
-        end();
-      });
+      if (gpus_ == nullptr) {
+        static_cast<HostStream*>(stream)->enqueue([this, operations] {
+          carry_out(operations);
+          end();
+        });
+      } else {
+        const GpuTransfers& gpus = *gpus_;
+        transfers_.enqueue([this, &gpus, operations, turn = gpus.begin(stream)] {
+          while (!abort_ && !gpus.reached(turn)) std::this_thread::sleep_for(std::chrono::microseconds(20));
+          carry_out(on_the_host(operations, gpus));
+          gpus.end(turn);
+          end();
+        });
+      }
     });
     return nccl::kInProgress;
   }
@@ -102,6 +117,15 @@ class StandIn {
     while (!abort_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 
+  static std::vector<Operation> on_the_host(std::vector<Operation> operations, const GpuTransfers& gpus) {
+    for (Operation& operation : operations) {
+      if (std::byte* host = gpus.find(operation.data, operation.bytes)) operation.data = host;
+      if (operation.own == nullptr) continue;
+      if (const std::byte* host = gpus.find(operation.own, operation.bytes)) operation.own = host;
+    }
+    return operations;
+  }
+
   void join() {
     if (Fault::instance().strikes("join", rank_)) wait_for_abort();
     while (!abort_ && !connections_.connect_some()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -118,6 +142,7 @@ class StandIn {
   }
 
   inline static std::atomic<int> live_{0};
+  inline static std::atomic<const GpuTransfers*> gpus_{nullptr};
 
   const int rank_;
   const int size_;
@@ -129,7 +154,8 @@ class StandIn {
   Result state_ = nccl::kInProgress;
   int under_way_ = 0;
 
-  HostStream worker_;  // ends first
+  HostStream transfers_;  // on GPUs' streams
+  HostStream worker_;     // ends first
 };
 
 }  // namespace lvx::test

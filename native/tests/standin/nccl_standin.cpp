@@ -2,7 +2,7 @@
 // liblvx_nccl_standin.so: NCCL's functions, as far as they are used here, on host memory of one machine. For tests only.
 //
 // Non-blocking, as NCCL 2.18: what is begun is in progress until ncclCommGetAsyncError says otherwise, and using a
-// communicator before is an error. A stream is null or a HostStream.
+// communicator before is an error. A stream is null or a HostStream, or one of the stand-in for CUDA.
 #include <array>
 #include <cstring>
 #include <random>
@@ -30,7 +30,7 @@ constexpr int kVersion = 23007;
 struct Group {
   int depth = 0;
   StandIn* comm = nullptr;
-  HostStream* stream = nullptr;
+  Stream stream = nullptr;
   std::vector<Operation> operations;
 };
 thread_local Group group;
@@ -51,7 +51,7 @@ Result add(const Operation& operation, StandIn& comm, Stream stream) {
   if (operation.peer < 0 || operation.peer >= comm.size() || to_itself) return lvx::nccl::kInvalidArgument;
   if (comm.state() != lvx::nccl::kSuccess) return lvx::nccl::kInvalidArgument;
   group.comm = &comm;
-  group.stream = static_cast<HostStream*>(stream);
+  group.stream = stream;
   group.operations.push_back(operation);
   return group.depth > 0 ? lvx::nccl::kSuccess : end_group();
 }
@@ -64,6 +64,9 @@ STANDIN_API void lvx_nccl_standin_fault(const char* fault) { Fault::instance().s
 
 // Communicators neither destroyed nor aborted.
 STANDIN_API int lvx_nccl_standin_live() { return StandIn::live(); }
+
+// From now on streams and memory are those of simulated GPUs.
+STANDIN_API void lvx_nccl_standin_gpus(const GpuTransfers* gpus) { StandIn::use_gpus(gpus); }
 
 STANDIN_API Result ncclGetVersion(int* version) {
   *version = strikes("version", 0) ? Fault::instance().result() : kVersion;

@@ -13,11 +13,13 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "device/cuda/host/simulator.h"
 #include "standin/cuda/gpu_memory.h"
 #include "standin/cuda/streams.h"
+#include "standin/gpu_transfers.h"
 
 using lvx::cuda::host::Fault;
 using lvx::test::GpuMemory;
@@ -103,11 +105,18 @@ std::byte* side(const void* data, std::size_t bytes) {
 
 GpuStream& of(cudaStream_t stream) { return *stream->stream; }
 
-cudaError_t wait_for(const Recording& recording) {
-  return machine().call(recording.stream->gpu(), [&] {
-    recording.stream->run(recording.position);
-    return cudaSuccess;
-  });
+// Tries until the stream has come so far; others have the machine between two tries.
+template <typename Run>
+cudaError_t run_through(int gpu, Run&& run) {
+  for (;;) {
+    bool through = false;
+    const cudaError_t result = machine().call(gpu, [&] {
+      through = run();
+      return cudaSuccess;
+    });
+    if (through || result != cudaSuccess) return result;
+    std::this_thread::sleep_for(std::chrono::microseconds(20));
+  }
 }
 
 }  // namespace
@@ -272,10 +281,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  return machine().call(of(stream).gpu(), [&] {
-    of(stream).run_all();
-    return cudaSuccess;
-  });
+  return run_through(of(stream).gpu(), [&] { return of(stream).run_all(); });
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
@@ -305,16 +311,67 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 cudaError_t cudaEventQuery(cudaEvent_t event) {
   const std::lock_guard lock(machine().mutex);
   Recording& recording = *event->recording;
-  if (recording.stream->done(recording.position)) return wait_for(recording);
-  if (!std::exchange(recording.asked, true)) return cudaErrorNotReady;
-  return wait_for(recording);
+  GpuStream& stream = *recording.stream;
+  if (!stream.done(recording.position) && !std::exchange(recording.asked, true)) return cudaErrorNotReady;
+  return machine().call(stream.gpu(),
+                        [&] { return stream.run(recording.position) ? cudaSuccess : cudaErrorNotReady; });
 }
 
-cudaError_t cudaEventSynchronize(cudaEvent_t event) { return wait_for(*event->recording); }
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  const std::shared_ptr<Recording> recording = event->recording;
+  return run_through(recording->stream->gpu(), [&] { return recording->stream->run(recording->position); });
+}
 
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end) {
   const std::lock_guard lock(machine().mutex);
   *milliseconds =
       std::chrono::duration<float, std::milli>(end->recording->passed - begin->recording->passed).count();
   return cudaSuccess;
+}
+
+// ---- Transfers by the stand-in for NCCL ----
+
+namespace {
+
+struct Turn {
+  std::shared_ptr<GpuStream> stream;
+  std::uint64_t before = 0;
+  std::shared_ptr<std::atomic<bool>> over = std::make_shared<std::atomic<bool>>(false);
+};
+
+void* begin_transfer(void* stream) {
+  auto turn = std::make_unique<Turn>();
+  turn->stream = static_cast<cudaStream_t>(stream)->stream;
+  const std::lock_guard lock(machine().mutex);
+  turn->before = turn->stream->put_gate(turn->over);
+  return turn.release();
+}
+
+// A GPU that is lost has nothing left to do.
+bool transfer_reached(void* turn) {
+  GpuStream& stream = *static_cast<Turn*>(turn)->stream;
+  bool reached = false;
+  const cudaError_t result = machine().call(stream.gpu(), [&] {
+    reached = stream.run(static_cast<Turn*>(turn)->before);
+    return cudaSuccess;
+  });
+  return reached || result != cudaSuccess;
+}
+
+void end_transfer(void* turn) {
+  const std::unique_ptr<Turn> ended(static_cast<Turn*>(turn));
+  *ended->over = true;
+}
+
+std::byte* find_anywhere(const void* data, std::size_t bytes) {
+  return machine().memory.find(data, bytes, GpuMemory::kNoGpu);
+}
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) const lvx::test::GpuTransfers*
+lvx_cuda_standin_transfers() {
+  static constexpr lvx::test::GpuTransfers kTransfers{begin_transfer, transfer_reached, end_transfer,
+                                                      find_anywhere};
+  return &kTransfers;
 }

@@ -15,26 +15,31 @@ void GpuStream::put(Work work) {
   ++last_;
 }
 
-void GpuStream::put(std::function<void()> work) { put(Work{std::move(work), nullptr, nullptr}); }
+void GpuStream::put(std::function<void()> work) { put(Work{.work = std::move(work)}); }
 
-void GpuStream::put_wait(std::shared_ptr<Recording> recording) {
-  put(Work{nullptr, std::move(recording), nullptr});
+void GpuStream::put_wait(std::shared_ptr<Recording> recording) { put(Work{.wait = std::move(recording)}); }
+
+std::uint64_t GpuStream::put_gate(std::shared_ptr<std::atomic<bool>> open) {
+  put(Work{.gate = std::move(open)});
+  return last_ - 1;
 }
 
 std::shared_ptr<Recording> GpuStream::record() {
   auto recording = std::make_shared<Recording>();
   recording->stream = shared_from_this();
   recording->position = last_ + 1;
-  put(Work{nullptr, nullptr, recording});
+  put(Work{.record = recording});
   return recording;
 }
 
-void GpuStream::run(std::uint64_t position) {
+bool GpuStream::run(std::uint64_t position) {
   while (done_ < position) {
-    Work next = std::move(queue_.front());
+    const Work& first = queue_.front();
+    if (first.gate != nullptr && !*first.gate) return false;
+    if (first.wait != nullptr && !first.wait->stream->run(first.wait->position)) return false;
+    const Work next = std::move(queue_.front());
     queue_.pop_front();
     ++done_;
-    if (next.wait != nullptr) next.wait->stream->run(next.wait->position);
     if (next.work) {
       const int outer = std::exchange(running(), gpu_);
       try {
@@ -47,6 +52,7 @@ void GpuStream::run(std::uint64_t position) {
     }
     if (next.record != nullptr) next.record->passed = std::chrono::steady_clock::now();
   }
+  return true;
 }
 
 void GpuStream::forget_all() {

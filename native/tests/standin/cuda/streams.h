@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Streams and events of simulated GPUs. What is put on a stream is done as late as it may be: when somebody waits for
 // it, by that thread; one at a time in the whole process. So what is used without waiting for it is not there yet.
+// Only what others bring, as NCCL does, comes by itself.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -31,11 +33,13 @@ class GpuStream : public std::enable_shared_from_this<GpuStream> {
   int gpu() const { return gpu_; }
   void put(std::function<void()> work);
   void put_wait(std::shared_ptr<Recording> recording);
+  // What comes after it waits until somebody says that it is open. Returns the position of what comes before it.
+  std::uint64_t put_gate(std::shared_ptr<std::atomic<bool>> open);
   std::shared_ptr<Recording> record();
 
-  // Does everything up to a position; throws what work throws, and has forgotten the rest then.
-  void run(std::uint64_t position);
-  void run_all() { run(last_); }
+  // Does everything up to a position; false where a gate is not open yet. Throws what work throws.
+  bool run(std::uint64_t position);
+  bool run_all() { return run(last_); }
   void forget_all();
   bool done(std::uint64_t position) const { return position <= done_; }
 
@@ -44,9 +48,10 @@ class GpuStream : public std::enable_shared_from_this<GpuStream> {
 
  private:
   struct Work {
-    std::function<void()> work;
-    std::shared_ptr<Recording> wait;
-    std::shared_ptr<Recording> record;
+    std::function<void()> work = nullptr;
+    std::shared_ptr<Recording> wait = nullptr;
+    std::shared_ptr<Recording> record = nullptr;
+    std::shared_ptr<std::atomic<bool>> gate = nullptr;
   };
 
   void put(Work work);

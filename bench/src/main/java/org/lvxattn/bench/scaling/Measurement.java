@@ -29,9 +29,52 @@ record Measurement(Machine machine, Map<Strategy, Timing> timings) {
    * One strategy.
    *
    * @param machine mean of the rates before and after it
-   * @param seconds of the slowest rank, by round
+   * @param rounds what each round took
    */
-  record Timing(Machine machine, List<Double> seconds) {}
+  record Timing(Machine machine, List<Round> rounds) {
+    double[] all(ToDoubleFunction<Round> what) {
+      return rounds.stream().mapToDouble(what).toArray();
+    }
+  }
+
+  /**
+   * Forward plus backward, once.
+   *
+   * @param seconds of the slowest rank
+   * @param computeSeconds of the rank that computes longest
+   * @param exposedSeconds of the rank that waits longest
+   */
+  record Round(double seconds, double computeSeconds, double exposedSeconds) {
+    private static final Round NOTHING = new Round(0, 0, 0);
+
+    Round plus(Statistics call) {
+      return new Round(
+          seconds + call.totalSeconds(),
+          computeSeconds + call.computeSeconds(),
+          exposedSeconds + call.exposedWaitSeconds());
+    }
+
+    private Round largest(Round other) {
+      return new Round(
+          Math.max(seconds, other.seconds),
+          Math.max(computeSeconds, other.computeSeconds),
+          Math.max(exposedSeconds, other.exposedSeconds));
+    }
+
+    /** The largest numbers of all ranks. Collective. */
+    Round ofAll(Group group) {
+      byte[] mine =
+          ByteBuffer.allocate(3 * Double.BYTES)
+              .putDouble(seconds)
+              .putDouble(computeSeconds)
+              .putDouble(exposedSeconds)
+              .array();
+      return group.allGather(mine).stream()
+          .map(ByteBuffer::wrap)
+          .map(rank -> new Round(rank.getDouble(), rank.getDouble(), rank.getDouble()))
+          .reduce(NOTHING, Round::largest);
+    }
+  }
 
   /** Blocks with more keys are computed at the same rate. */
   private static final long RATE_KEYS = 8192;
@@ -40,29 +83,28 @@ record Measurement(Machine machine, Map<Strategy, Timing> timings) {
    * Collective.
    *
    * @param warmUps rounds that do not count
-   * @param rounds those that do
+   * @param counted those that do
    */
   static Measurement of(
-      Group group, Point point, List<Strategy> strategies, int warmUps, int rounds) {
+      Group group, Point point, List<Strategy> strategies, int warmUps, int counted) {
     Map<Strategy, List<Machine>> rates = new EnumMap<>(Strategy.class);
-    Map<Strategy, List<Double>> seconds = new EnumMap<>(Strategy.class);
+    Map<Strategy, List<Round>> rounds = new EnumMap<>(Strategy.class);
     Statistics statistics = Statistics.create();
     try (RankTensors tensors =
         new RankTensors(group, point.shard(group.rank()), point.dtype(), true)) {
-      for (int round = -warmUps; round < rounds; round++) {
+      for (int round = -warmUps; round < counted; round++) {
         Machine before = rates(group, point);
         for (Strategy strategy : strategies) {
           CrossAttention attention = RankTensors.attention(point.sizes(), strategy);
           group.barrier();
           tensors.forward(attention, statistics);
-          double mine = statistics.totalSeconds();
+          Round mine = Round.NOTHING.plus(statistics);
           group.barrier();
           tensors.backward(attention, statistics);
-          mine += statistics.totalSeconds();
-          double slowest = slowest(group, mine);
+          Round largest = mine.plus(statistics).ofAll(group);
           Machine after = rates(group, point);
           if (round >= 0) {
-            seconds.computeIfAbsent(strategy, s -> new ArrayList<>()).add(slowest);
+            rounds.computeIfAbsent(strategy, s -> new ArrayList<>()).add(largest);
             rates.computeIfAbsent(strategy, s -> new ArrayList<>()).addAll(List.of(before, after));
           }
           before = after;
@@ -70,7 +112,7 @@ record Measurement(Machine machine, Map<Strategy, Timing> timings) {
       }
     }
     Map<Strategy, Timing> timings = new EnumMap<>(Strategy.class);
-    seconds.forEach(
+    rounds.forEach(
         (strategy, all) ->
             timings.put(strategy, new Timing(mean(rates.getOrDefault(strategy, List.of())), all)));
     return new Measurement(mean(rates.values().stream().flatMap(List::stream).toList()), timings);
@@ -89,14 +131,6 @@ record Measurement(Machine machine, Map<Strategy, Timing> timings) {
     double backward = point.attentionSizes().flops(1, Pass.BACKWARD);
     return (forward + backward)
         / (forward / machine.forwardFlopsPerSecond() + backward / machine.backwardFlopsPerSecond());
-  }
-
-  private static double slowest(Group group, double mine) {
-    byte[] bytes = ByteBuffer.allocate(Double.BYTES).putDouble(mine).array();
-    return group.allGather(bytes).stream()
-        .mapToDouble(theirs -> ByteBuffer.wrap(theirs).getDouble())
-        .max()
-        .orElseThrow();
   }
 
   private static Machine mean(List<Machine> machines) {

@@ -29,7 +29,18 @@ final class Report {
   String table() {
     Table table =
         new Table(
-            "", "keys/query", "FLOP/byte", "time", "spread", "plan", "time/plan", "speed-up", "");
+            "",
+            "keys/query",
+            "FLOP/byte",
+            "time",
+            "spread",
+            "plan",
+            "time/plan",
+            "time/bound",
+            "exposed",
+            "planned",
+            "speed-up",
+            "");
     for (Row row : rows) {
       table.row(
           row.series() + " " + row.strategy(),
@@ -39,6 +50,10 @@ final class Report {
           String.format(Locale.ROOT, "%.3f-%.3f", row.lowSeconds(), row.highSeconds()),
           String.format(Locale.ROOT, "%.3f s", row.plannedSeconds()),
           String.format(Locale.ROOT, "%.2f", row.overPlan()),
+          String.format(Locale.ROOT, "%.2f", row.overBound()),
+          String.format(Locale.ROOT, "%.0f %%", 100 * row.exposedSeconds() / row.seconds()),
+          String.format(
+              Locale.ROOT, "%.0f %%", 100 * row.plannedExposedSeconds() / row.plannedSeconds()),
           speedUp(row, Row::seconds).isPresent()
               ? String.format(Locale.ROOT, "%.2f", speedUp(row, Row::seconds).getAsDouble())
               : "-",

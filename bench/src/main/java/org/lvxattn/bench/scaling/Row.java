@@ -22,6 +22,11 @@ import org.lvxattn.Strategy;
  * @param lowSeconds the fastest round
  * @param highSeconds the slowest round
  * @param plannedSeconds by the planner, with those rates
+ * @param computeSeconds of the rank that computes longest, median
+ * @param linkSeconds the most that a rank's outgoing link is busy, latencies not counted: bytes
+ *     over bandwidth
+ * @param exposedSeconds of the rank that waits longest for transfers, median
+ * @param plannedExposedSeconds by the planner
  * @param chosen whether the planner would choose it
  */
 record Row(
@@ -37,11 +42,20 @@ record Row(
     double lowSeconds,
     double highSeconds,
     double plannedSeconds,
+    double computeSeconds,
+    double linkSeconds,
+    double exposedSeconds,
+    double plannedExposedSeconds,
     boolean chosen) {
 
   /** Measured time over planned time. */
   double overPlan() {
     return seconds / plannedSeconds;
+  }
+
+  /** Measured time over what a call takes at least: computing, or its busiest link. */
+  double overBound() {
+    return seconds / Math.max(computeSeconds, linkSeconds);
   }
 
   Map<String, Object> toJson() {
@@ -59,6 +73,10 @@ record Row(
     json.put("highSeconds", highSeconds);
     json.put("plannedSeconds", plannedSeconds);
     json.put("overPlan", overPlan());
+    json.put("computeSeconds", computeSeconds);
+    json.put("linkSeconds", linkSeconds);
+    json.put("exposedSeconds", exposedSeconds);
+    json.put("plannedExposedSeconds", plannedExposedSeconds);
     json.put("chosen", chosen);
     return json;
   }
@@ -77,6 +95,10 @@ record Row(
         number(json, "lowSeconds"),
         number(json, "highSeconds"),
         number(json, "plannedSeconds"),
+        number(json, "computeSeconds"),
+        number(json, "linkSeconds"),
+        number(json, "exposedSeconds"),
+        number(json, "plannedExposedSeconds"),
         Boolean.TRUE.equals(json.get("chosen")));
   }
 

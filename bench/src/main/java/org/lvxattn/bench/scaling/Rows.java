@@ -10,6 +10,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.Strategy;
 import org.lvxattn.bench.Quantiles;
+import org.lvxattn.bench.scaling.Measurement.Round;
 import org.lvxattn.cli.output.Json;
 import org.lvxattn.plan.Machine;
 import org.lvxattn.plan.Pass;
@@ -32,10 +33,10 @@ final class Rows {
         .timings()
         .forEach(
             (strategy, timing) -> {
-              double[] seconds =
-                  timing.seconds().stream().mapToDouble(Double::doubleValue).toArray();
+              double[] seconds = timing.all(Round::seconds);
               Machine machine = timing.machine();
-              Plan plan = new Planner(machine, topology).plan(point.problem(), Pass.BOTH);
+              StrategyPlan plan =
+                  new Planner(machine, topology).plan(point.problem(), Pass.BOTH).row(strategy);
               rows.add(
                   new Row(
                       series,
@@ -49,7 +50,11 @@ final class Rows {
                       Quantiles.median(seconds),
                       Quantiles.of(0, seconds),
                       Quantiles.of(1, seconds),
-                      plan.row(strategy).seconds(),
+                      plan.seconds(),
+                      Quantiles.median(timing.all(Round::computeSeconds)),
+                      plan.linkSeconds(),
+                      Quantiles.median(timing.all(Round::exposedSeconds)),
+                      plan.exposedSeconds(),
                       strategy == choice));
             });
     return rows;
