@@ -17,6 +17,7 @@
 #include "device/cpu/gemm-inl.h"
 #include "device/cpu/mask.h"
 #include "device/cpu/pack-inl.h"
+#include "device/cpu/rows-inl.h"
 #include "device/cpu/softmax-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -54,15 +55,6 @@ class BackwardRun {
   struct Panel {
     std::int64_t begin, end, width;
     bool q_finite, d_o_finite;
-  };
-
-  // Rows of the block's keys.
-  template <typename Value>
-  struct Rows {
-    Value* data = nullptr;
-    std::int64_t ld = 0;
-
-    Value* at(std::int64_t key) const { return data + key * ld; }
   };
 
   BackwardRun(const BackwardTask<Factor>& task, Scratch scratch)
@@ -108,12 +100,12 @@ class BackwardRun {
 
   // A panel that is alone has the whole of dk and dv at once, and need not add them up in the workspace.
   void choose_sums(std::int64_t key) {
-    sums_in_place_ = alone_ && in_place(a_.dk) && in_place(a_.dv);
+    sums_in_place_ = alone_ && lies_as<T>(a_.dk, p_.head_dim) && lies_as<T>(a_.dv, p_.head_dim);
     dk_ = {work_.dk, packed_};
     dv_ = {work_.dv, packed_};
     if (!sums_in_place_) return;
-    dk_ = {reinterpret_cast<T*>(a_.dk.at(unit_.batch, key, unit_.key_head)), a_.dk.row_stride};
-    dv_ = {reinterpret_cast<T*>(a_.dv.at(unit_.batch, key, unit_.key_head)), a_.dv.row_stride};
+    dk_ = where_it_lies<T>(a_.dk, unit_.batch, key, unit_.key_head);
+    dv_ = where_it_lies<T>(a_.dv, unit_.batch, key, unit_.key_head);
   }
 
   void clear_sums(std::int64_t keys) const {
@@ -127,35 +119,21 @@ class BackwardRun {
   // Packing pays where several panels use the keys; it also tells whether zero weights may meet NaN.
   void choose_keys(std::int64_t key_begin, std::int64_t keys) {
     const bool masked = !a_.visibility.everything() || !a_.bias.none();
-    const bool packs = !alone_ || !usable_where_it_lies(a_.k) || !usable_where_it_lies(a_.v);
-    if (kIsPair<Factor> ? packs : packs || masked) {
+    const bool in_place = alone_ && usable_where_it_lies<Factor>(a_.k, p_.head_dim) &&
+                          usable_where_it_lies<Factor>(a_.v, p_.head_dim);
+    if (in_place && (kIsPair<Factor> || !masked)) {
+      k_ = where_it_lies<const Factor>(a_.k, unit_.batch, key_begin, unit_.key_head);
+      v_ = where_it_lies<const Factor>(a_.v, unit_.batch, key_begin, unit_.key_head);
+    } else {
       pack_keys(key_begin, keys);
       k_ = {work_.k, packed_ / kTerms<Factor>};
       v_ = {work_.v, packed_ / kTerms<Factor>};
-    } else {
-      k_ = where_it_lies(a_.k, key_begin);
-      v_ = where_it_lies(a_.v, key_begin);
     }
     k_by_keys_ = k_;
     if constexpr (kIsPair<Factor>) {
       pack_keys_by_keys(key_begin, keys);
       k_by_keys_ = {work_.k_by_keys, packed_};
     }
-  }
-
-  // Whether rows of sums can be kept in x: numbers as they are computed with, and whole vectors.
-  bool in_place(const Bshd& x) const {
-    return sizeof(T) == static_cast<std::size_t>(size_of(x.dtype)) && width_ == p_.head_dim;
-  }
-
-  // Whether rows of keys are factors where they lie. Numbers are read as whole vectors, pairs one by one.
-  bool usable_where_it_lies(const Bshd& x) const {
-    return kIsPair<Factor> ? x.row_stride % kTerms<Factor> == 0 : in_place(x);
-  }
-
-  Rows<const Factor> where_it_lies(const Bshd& x, std::int64_t key) const {
-    return {reinterpret_cast<const Factor*>(x.at(unit_.batch, key, unit_.key_head)),
-            x.row_stride / kTerms<Factor>};
   }
 
   // Whether vectors are whole lines of the cache in every row of x.
@@ -181,7 +159,7 @@ class BackwardRun {
     ahead_ = a_.add_dkv ? ahead({&a_.k, &a_.v, &a_.dk, &a_.dv}) : ahead({&a_.k, &a_.v});
   }
 
-  // Calls pack(first, count, finite) for each tile of the block.
+  // Calls pack(first, count) for each tile of the block.
   template <typename Pack>
   static void for_each_tile(std::int64_t keys, const Pack& pack) {
     for (std::int64_t first = 0; first < keys; first += kTileKeys) {
@@ -216,8 +194,6 @@ class BackwardRun {
   }
 
   void pack_panel(std::int64_t begin, std::int64_t end) {
-    Panel& panel = panel_;
-    panel = {begin, end, round_up(end - begin, kLanes), true, true};
     const std::int64_t rows = end - begin;
     for (std::int64_t i = 0; i < rows; ++i) {
       const std::int64_t query = unit_.query(begin + i);
@@ -229,30 +205,22 @@ class BackwardRun {
     }
     std::fill(work_.lse + rows, work_.lse + kPanelRows, kInfinity);
     std::fill(work_.delta + rows, work_.delta + kPanelRows, T{0});
-    panel.q_finite = pack_panel_of(a_.q, work_.q, work_.q_columns);
-    panel.d_o_finite = pack_panel_of(a_.d_o, work_.d_o, work_.d_o_columns);
+    panel_ = {begin, end, round_up(rows, kLanes), pack_rows_of(a_.q, begin, end, work_.q, work_.q_columns),
+              pack_rows_of(a_.d_o, begin, end, work_.d_o, work_.d_o_columns)};
   }
 
   // The panel's rows of x with terms along rows and, as columns, along head_dim; true if all are finite.
-  bool pack_panel_of(const Bshd& x, Factor* by_rows, Factor* columns) const {
-    const std::int64_t rows = panel_.end - panel_.begin;
-    const std::int64_t ld = packed_ / kTerms<Factor>;
-    Factor* as_it_is = kIsPair<Factor> ? work_.room : by_rows;
-    bool finite = true;
-    for (std::int64_t i = 0; i < rows; ++i) {
-      const std::int64_t row = panel_.begin + i;
-      finite &= convert_row(x.at(unit_.batch, unit_.query(row), unit_.head(row)), x.dtype, p_.head_dim,
-                            as_it_is + i * ld);
-      std::fill(as_it_is + i * ld + p_.head_dim / kTerms<Factor>, as_it_is + i * ld + width_ / kTerms<Factor>,
-                Factor{});
-    }
-    std::fill(as_it_is + rows * ld, as_it_is + panel_.width * ld, Factor{});
-    transpose(as_it_is, ld, panel_.width, p_.head_dim / kTerms<Factor>, columns, kPanelRows);
+  bool pack_rows_of(const Bshd& x, std::int64_t begin, std::int64_t end, Factor* by_rows,
+                    Factor* columns) const {
+    const auto row_at = [&](std::int64_t i) {
+      return x.at(unit_.batch, unit_.query(begin + i), unit_.head(begin + i));
+    };
     if constexpr (kIsPair<Factor>) {
-      pack_pairs_of_rows(
-          rows, p_.head_dim, [&](std::int64_t i) { return as_it_is + i * ld; }, by_rows, packed_);
+      pack_pairs_of_rows(end - begin, p_.head_dim, row_at, by_rows, packed_);
+      return pack_columns(end - begin, p_.head_dim, x.dtype, row_at, work_.room, columns);
+    } else {
+      return pack_columns(end - begin, p_.head_dim, x.dtype, row_at, by_rows, columns);
     }
-    return finite;
   }
 
   void panel(std::int64_t key_begin, std::int64_t key_end) {

@@ -18,7 +18,7 @@ struct BFloat16Pair {
 };
 
 template <typename Factor>
-constexpr bool kIsPair = std::is_same_v<Factor, BFloat16Pair>;
+constexpr bool kIsPair = std::is_same_v<std::remove_const_t<Factor>, BFloat16Pair>;
 
 // Terms of a sum in one factor.
 template <typename Factor>

@@ -16,6 +16,7 @@
 #include "device/cpu/gemm-inl.h"
 #include "device/cpu/mask.h"
 #include "device/cpu/pack-inl.h"
+#include "device/cpu/rows-inl.h"
 #include "device/cpu/softmax-inl.h"
 #include "device/cpu/unit.h"
 
@@ -60,17 +61,13 @@ class ForwardBlock {
   }
 
   void pack_queries() {
-    const std::int64_t ld = packed_ / kTerms<Factor>;
     for (std::int64_t panel = 0; panel < panels_.parts(); ++panel) {
       const std::int64_t rows = row_end(panel) - row_begin(panel);
-      const std::int64_t width = round_up(rows, kLanes);
-      for (std::int64_t i = 0; i < rows; ++i) {
+      const auto row_at = [&](std::int64_t i) {
         const std::int64_t row = row_begin(panel) + i;
-        convert_row(a_.q.at(unit_.batch, unit_.query(row), unit_.head(row)), a_.q.dtype, p_.head_dim,
-                    work_.row + i * ld);
-      }
-      std::fill(work_.row + rows * ld, work_.row + width * ld, Factor{});
-      transpose(work_.row, ld, width, p_.head_dim / kTerms<Factor>, q(panel), kPanelRows);
+        return a_.q.at(unit_.batch, unit_.query(row), unit_.head(row));
+      };
+      pack_columns(rows, p_.head_dim, a_.q.dtype, row_at, work_.row, q(panel));
       std::fill_n(o(panel), rows * packed_, T{0});
       std::fill_n(state(panel).max, kPanelRows, -std::numeric_limits<T>::infinity());
       std::fill_n(state(panel).sum, kPanelRows, T{0});
@@ -101,34 +98,31 @@ class ForwardBlock {
   }
 
   // Packing pays where several panels use the tile; it also tells whether zero weights may meet NaN: false if so.
-  bool choose_keys(std::int64_t key_begin, std::int64_t keys, bool masked) {
-    const std::int64_t ld = packed_ / kTerms<Factor>;
-    const bool several = panels_.parts() > 1;
-    if constexpr (kIsPair<Factor>) {
-      if (several || a_.k.row_stride % kTerms<Factor> != 0) {
-        pack_rows(a_.k, unit_.batch, unit_.key_head, key_begin, keys, p_.head_dim, work_.k, ld);
-        k_ = {work_.k, ld};
-      } else {
-        k_ = where_it_lies(a_.k, key_begin);
-      }
-      v_ = {work_.v, packed_};
-      const auto row_at = [&](std::int64_t i) { return a_.v.at(unit_.batch, key_begin + i, unit_.key_head); };
-      return pack_pairs_of_rows(keys, p_.head_dim, row_at, work_.v, packed_);
+  bool choose_keys(std::int64_t key, std::int64_t keys, bool masked) {
+    const std::int64_t dim = p_.head_dim;
+    const bool in_place = panels_.parts() == 1 && usable_where_it_lies<Factor>(a_.k, dim) &&
+                          usable_where_it_lies<Factor>(a_.v, dim) && (kIsPair<Factor> || !masked);
+    if (in_place) {
+      k_ = where_it_lies<const Factor>(a_.k, unit_.batch, key, unit_.key_head);
     } else {
-      if (!several && !masked && width_ == p_.head_dim &&
-          sizeof(T) == static_cast<std::size_t>(size_of(a_.k.dtype))) {
-        k_ = where_it_lies(a_.k, key_begin);
-        v_ = where_it_lies(a_.v, key_begin);
-        return true;
-      }
-      k_ = {work_.k, packed_};
+      const std::int64_t ld = packed_ / kTerms<Factor>;
+      pack_rows(a_.k, unit_.batch, unit_.key_head, key, keys, dim, work_.k, ld);
+      k_ = {work_.k, ld};
+    }
+    if constexpr (kIsPair<Factor>) {
+      const auto row_at = [&](std::int64_t i) { return a_.v.at(unit_.batch, key + i, unit_.key_head); };
       v_ = {work_.v, packed_};
-      pack_rows(a_.k, unit_.batch, unit_.key_head, key_begin, keys, p_.head_dim, work_.k, ld);
+      return pack_pairs_of_rows(keys, dim, row_at, work_.v, packed_);
+    } else if (in_place) {
+      v_ = where_it_lies<const Factor>(a_.v, unit_.batch, key, unit_.key_head);
+      return true;
+    } else {
       // Whole vectors of v are read.
-      for (std::int64_t i = 0; i < keys && width_ != p_.head_dim; ++i) {
-        std::fill_n(work_.v + i * packed_ + p_.head_dim, width_ - p_.head_dim, T{0});
+      for (std::int64_t i = 0; i < keys && width_ != dim; ++i) {
+        std::fill_n(work_.v + i * packed_ + dim, width_ - dim, T{0});
       }
-      return pack_rows(a_.v, unit_.batch, unit_.key_head, key_begin, keys, p_.head_dim, work_.v, ld);
+      v_ = {work_.v, packed_};
+      return pack_rows(a_.v, unit_.batch, unit_.key_head, key, keys, dim, work_.v, packed_);
     }
   }
 
@@ -199,17 +193,6 @@ class ForwardBlock {
     for (std::int64_t d = 0; d < p_.head_dim; ++d) line[d] *= sum / rounded;
   }
 
-  // Rows of factors.
-  struct Tile {
-    const Factor* data = nullptr;
-    std::int64_t ld = 0;
-  };
-
-  Tile where_it_lies(const Bshd& x, std::int64_t key) const {
-    return {reinterpret_cast<const Factor*>(x.at(unit_.batch, key, unit_.key_head)),
-            x.row_stride / kTerms<Factor>};
-  }
-
   const ForwardTask<Factor>& task_;
   const ForwardArguments& a_;
   const Problem& p_;
@@ -219,7 +202,7 @@ class ForwardBlock {
   std::int64_t width_;
   Split panels_;
   RowVisibility visible_;
-  Tile k_, v_;
+  Rows<const Factor> k_, v_;
   Prefetcher ahead_;
 };
 
