@@ -37,6 +37,20 @@ TEST(EmulatedLinks, OneMessageAtATimeEachWay) {
   EXPECT_EQ(links.carry(2, 3, 1'000'000, now), now + milliseconds(2)) << "links inside the node are others";
 }
 
+TEST(EmulatedLinks, WhatIsReadyEarlierFillsTheIdleTimeBefore) {
+  EmulatedLinks links(four_ranks_on_two_nodes(false), 4);
+  const Clock::time_point now = Clock::time_point{} + milliseconds(1);
+  const auto carry = [&](int after) {
+    return links.carry(0, 2, 10'000'000, now + milliseconds(after)) - now;
+  };
+  EXPECT_EQ(carry(150), milliseconds(150 + 105));
+  EXPECT_EQ(carry(400), milliseconds(400 + 105));
+  EXPECT_EQ(carry(0), milliseconds(105)) << "all of it before the first";
+  EXPECT_EQ(carry(75), milliseconds(300 + 5)) << "50 before the first, 50 after it";
+  EXPECT_EQ(carry(350), milliseconds(550 + 5)) << "50 before the second, 50 after it";
+  EXPECT_EQ(carry(0), milliseconds(600 + 5)) << "50 between the two, 50 after all";
+}
+
 TEST(EmulatedLinks, RanksOfANodeShareOneLinkToTheOthersIfTheyShould) {
   EmulatedLinks links(four_ranks_on_two_nodes(true), 4);
   const Clock::time_point now{};

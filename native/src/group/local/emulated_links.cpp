@@ -2,6 +2,7 @@
 #include "group/local/emulated_links.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace lvx {
 namespace {
@@ -31,9 +32,33 @@ Clock::time_point EmulatedLinks::carry(int from, int to, std::size_t bytes, Cloc
   // Each end works through what it was given on its own: as if messages under way shared links fairly, and a busy
   // receiver did not keep a sender from serving others.
   const Clock::duration duration = duration_of(static_cast<double>(bytes) / link.bytes_per_second);
-  sender.sent = std::max(now, sender.sent) + duration;
-  receiver.received = std::max(now, receiver.received) + duration;
-  return std::max(sender.sent, receiver.received) + duration_of(link.latency_seconds);
+  return std::max(sender.out.carry(now, duration), receiver.in.carry(now, duration)) +
+         duration_of(link.latency_seconds);
+}
+
+Clock::time_point EmulatedLinks::Lane::carry(Clock::time_point ready, Clock::duration duration) {
+  for (auto idle = idle_.begin(); idle != idle_.end();) {
+    if (idle->end <= ready) {
+      ++idle;
+      continue;
+    }
+    const Idle before{idle->begin, std::max(idle->begin, ready)};
+    const Clock::duration used = std::min(duration, idle->end - before.end);
+    const Clock::time_point end = before.end + used;
+    idle->begin = end;
+    if (before.begin < before.end) idle = std::next(idle_.insert(idle, before));
+    idle = idle->begin == idle->end ? idle_.erase(idle) : std::next(idle);
+    duration -= used;
+    if (duration == Clock::duration::zero()) return end;
+  }
+  if (ready > free_) {
+    constexpr std::size_t kRemembered = 64;  // ranks are never further apart
+    if (idle_.size() == kRemembered) idle_.pop_front();
+    idle_.push_back({free_, ready});
+    free_ = ready;
+  }
+  free_ += duration;
+  return free_;
 }
 
 }  // namespace lvx

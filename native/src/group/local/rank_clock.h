@@ -23,6 +23,8 @@ class RankClock {
     const Clock::time_point here = now();
     if (arrival > here) waited_ += arrival - here;
   }
+  // Virtual time only: what the thread did since then was not the rank's own work.
+  void take_back(Clock::time_point since) { waited_ -= now() - since; }
 
  private:
   static Clock::duration processor_time() {
