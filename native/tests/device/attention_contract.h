@@ -26,7 +26,7 @@ inline void expect_nothing_where_there_is_nothing(Device& device, DType dtype) {
 // Keys that a row does not see hold NaN and infinity, while other rows see them; queries that see nothing hold NaN.
 inline void expect_no_leaks(Device& device, DType dtype) {
   for (const bool by_bias : {false, true}) {
-    Case clean(problem_of(1, 40, 200, 4, 2, 24), dtype, 8);
+    Case clean(problem_of(1, 40, 200, 6, 2, 24), dtype, 8);
     Ranges ranges{1, {}};
     Array bias({1, 1, 40, 200}, dtype);
     for (std::int32_t row = 0; row < 40; ++row) {
@@ -44,9 +44,9 @@ inline void expect_no_leaks(Device& device, DType dtype) {
       clean.visibility = ranges;
     }
     Case dirty = clean;
-    for (std::int64_t i = 0; i < 4 * 24; ++i) {  // query 7 sees nothing
-      dirty.q.set(7 * 4 * 24 + i, std::nan(""));
-      dirty.d_o.set(7 * 4 * 24 + i, i % 2 == 0 ? kInfinity : std::nan(""));
+    for (std::int64_t i = 0; i < 6 * 24; ++i) {  // query 7 sees nothing
+      dirty.q.set(7 * 6 * 24 + i, std::nan(""));
+      dirty.d_o.set(7 * 6 * 24 + i, i % 2 == 0 ? kInfinity : std::nan(""));
     }
     for (std::int64_t key = 157; key < 200; ++key) {  // rows see keys below 157
       for (std::int64_t i = 0; i < 2 * 24; ++i) {
@@ -113,8 +113,8 @@ inline void expect_nan_to_stay(Device& device, DType dtype) {
   }
 }
 
-inline void expect_parts_to_merge(Device& device, DType dtype) {
-  Case c(problem_of(2, 20, 300, 4, 2, 40), dtype, 21);
+inline void expect_parts_to_merge(Device& device, DType dtype, std::int64_t queries = 20) {
+  Case c(problem_of(2, queries, 300, 4, 2, 40), dtype, 21);
   c.visibility = random_ranges(c.problem, 2, 22);
   Forward expected = oracle_forward(c);
   Backward expected_gradients = oracle_backward(c, expected);

@@ -133,7 +133,9 @@ TEST(Attention, LogitsFarApartAreSafe) {
   EXPECT_LE(error_of(f.lse, expected.lse), 5e-6);
 }
 
-TEST_P(EveryDType, PartsMergeToTheWhole) { expect_parts_to_merge(*device_with(2), GetParam()); }
+TEST_P(EveryDType, PartsMergeToTheWhole) {
+  for (const std::int64_t queries : {20, 60}) expect_parts_to_merge(*device_with(2), GetParam(), queries);
+}
 
 TEST_P(EveryDType, SameBitsOnEveryRun) {
   Case c(problem_of(1, 60, 3000, 2, 1, 64), GetParam(), 31);
