@@ -24,12 +24,12 @@ inline void expect_nothing_where_there_is_nothing(Device& device, DType dtype) {
 }
 
 // Keys that a row does not see hold NaN and infinity, while other rows see them; queries that see nothing hold NaN.
-inline void expect_no_leaks(Device& device, DType dtype) {
+inline void expect_no_leaks(Device& device, DType dtype, std::int64_t queries = 40) {
   for (const bool by_bias : {false, true}) {
-    Case clean(problem_of(1, 40, 200, 6, 2, 24), dtype, 8);
+    Case clean(problem_of(1, queries, 200, 6, 2, 24), dtype, 8);
     Ranges ranges{1, {}};
-    Array bias({1, 1, 40, 200}, dtype);
-    for (std::int32_t row = 0; row < 40; ++row) {
+    Array bias({1, 1, queries, 200}, dtype);
+    for (std::int32_t row = 0; row < queries; ++row) {
       const std::int32_t begin = row == 7 ? 150 : 3 * row;
       const std::int32_t end = row == 7 ? 150 : 3 * row + 40;
       ranges.bounds.push_back(begin);

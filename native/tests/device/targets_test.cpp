@@ -72,6 +72,60 @@ TEST_F(EveryTarget, KeepsTheContractInBFloat16) {
   });
 }
 
+// Ranges for each query, or a bias that hides some keys, or both.
+void mask(Case& c, int masks, unsigned seed) {
+  const Problem& p = c.problem;
+  if (masks & 1) c.visibility = random_ranges(p, 2, seed);
+  if (masks & 2) {
+    c.bias.emplace(std::vector<std::int64_t>{1, p.query_heads, p.queries, p.keys}, c.dtype);
+    std::mt19937 random(seed);
+    Case::randomize(*c.bias, random);
+    for (std::int64_t i = 0; i < c.bias->count(); i += 7) c.bias->set(i, -kInfinity);
+  }
+}
+
+// Every number of rows that decode takes, in blocks of up to four, and tiles and groups of keys that end early.
+TEST_F(EveryTarget, DecodesAnyFewRows) {
+  for_each_target([](Device& device) {
+    unsigned seed = 100;
+    for (const DType dtype : {DType::kFloat64, DType::kFloat32, DType::kBFloat16, DType::kFloat16}) {
+      for (const std::int64_t rows : {1, 2, 3, 4, 5, 6, 7, 8}) {
+        const std::int64_t group = rows % 2 == 0 ? 2 : 1;
+        const std::int64_t heads = 1 + rows % 3;
+        const std::int64_t keys = 512 + 5 * rows;
+        const int masks = static_cast<int>(seed % 4);
+        Case c(problem_of(1, rows / group, keys, heads * group, heads, rows < 5 ? 40 : 128), dtype, ++seed,
+               {seed % 2, 0});
+        mask(c, masks, seed);
+        expect_matches(device, c, bounds_of(dtype),
+                       "rows=" + std::to_string(rows) + " heads=" + std::to_string(heads) +
+                           " masks=" + std::to_string(masks));
+      }
+    }
+  });
+}
+
+// Rows that do not fill their last vector, with every remainder of keys and of rows that blocks can leave.
+TEST_F(EveryTarget, TakesAnyNumberOfRowsAndKeys) {
+  for_each_target([](Device& device) {
+    unsigned seed = 200;
+    for (const DType dtype : {DType::kFloat64, DType::kFloat32}) {
+      for (const std::int64_t rows : {1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+                                      16, 17, 18, 19, 20, 22, 24, 25, 31, 33, 36, 47, 49, 65, 97}) {
+        for (const std::int64_t dim : {16, 96, 128}) {
+          const std::int64_t keys = 64 * (seed % 2) + 1 + seed % 17;
+          const int masks = static_cast<int>(seed % 5);
+          Case c(problem_of(1, rows, keys, 2, 2, dim), dtype, ++seed);
+          mask(c, masks, seed);
+          expect_matches(device, c, bounds_of(dtype),
+                         "rows=" + std::to_string(rows) + " keys=" + std::to_string(keys) +
+                             " D=" + std::to_string(dim) + " masks=" + std::to_string(masks));
+        }
+      }
+    }
+  });
+}
+
 // Infinities and subnormals of half precision are converted lane by lane.
 TEST_F(EveryTarget, ConvertsTheEdgesOfHalfPrecision) {
   for_each_target([](Device& device) {

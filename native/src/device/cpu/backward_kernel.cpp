@@ -14,6 +14,7 @@
 #include <limits>
 
 #include "device/cpu/backward_task.h"
+#include "device/cpu/dot-inl.h"
 #include "device/cpu/gemm-inl.h"
 #include "device/cpu/mask.h"
 #include "device/cpu/pack-inl.h"
@@ -43,7 +44,9 @@ class BackwardRun {
 
   void run() {
     std::fill_n(task_.dq, Unit::rows(p_) * packed_, T{0});
-    if (alone_) pack_panel(0, Unit::rows(p_));
+    // Lanes of rows that do not exist are computed with.
+    for (T* tile : {work_.s, work_.dp}) std::fill_n(tile, kTileKeys * kPanelRows, T{0});
+    if (alone_) pack_panel(0);
     const std::int64_t step = block_step();
     for (std::int64_t key = task_.key_begin; key < task_.key_end; key += step) {
       block(key, std::min(key + step, task_.key_end));
@@ -53,8 +56,11 @@ class BackwardRun {
 
  private:
   struct Panel {
-    std::int64_t begin, end, width;
+    std::int64_t begin, end;
+    std::int64_t in_vectors, left_over;  // rows
     bool q_finite, d_o_finite;
+
+    std::int64_t rows() const { return end - begin; }
   };
 
   BackwardRun(const BackwardTask<Factor>& task, Scratch scratch)
@@ -89,7 +95,7 @@ class BackwardRun {
         const std::int64_t begin = panels_.begin(i);
         const std::int64_t end = panels_.end(i);
         if (visible_.advance(begin, end, key_begin, key_end) == Seen::kNothing) continue;
-        if (!alone_) pack_panel(begin, end);
+        if (!alone_) pack_panel(i);
         panel(key_begin, key_end);
       }
     }
@@ -151,8 +157,10 @@ class BackwardRun {
     const Unit unit = last ? Unit(p_, task_.next_unit) : unit_;
     const std::int64_t begin = last ? task_.next_key : key;
     const std::int64_t end = std::min(begin + step, last ? p_.keys : task_.key_end);
-    const std::int64_t rows = round_up(Unit::rows(p_), kLanes);
-    const std::int64_t work = 5 * operations<Factor>(step, rows, p_.head_dim);
+    const std::int64_t rows = Unit::rows(p_);
+    const std::int64_t in_vectors = rows - left_over(panels_.parts() - 1);
+    const std::int64_t work =
+        2 * operations<Factor>(step, in_vectors, p_.head_dim) + 3 * operations<Factor>(rows, width_, step);
     const auto ahead = [&](std::initializer_list<const Bshd*> tensors) {
       return Prefetcher(tensors, unit.batch, unit.key_head, begin, end, p_.head_dim, work);
     };
@@ -193,8 +201,16 @@ class BackwardRun {
     });
   }
 
-  void pack_panel(std::int64_t begin, std::int64_t end) {
+  // Rows of a panel whose logits are dot products; all but the last are whole vectors.
+  std::int64_t left_over(std::int64_t panel) const {
+    return rows_left_over<Factor>(panels_.end(panel) - panels_.begin(panel), p_.head_dim);
+  }
+
+  void pack_panel(std::int64_t index) {
+    const std::int64_t begin = panels_.begin(index);
+    const std::int64_t end = panels_.end(index);
     const std::int64_t rows = end - begin;
+    const std::int64_t left = left_over(index);
     for (std::int64_t i = 0; i < rows; ++i) {
       const std::int64_t query = unit_.query(begin + i);
       const std::int64_t head = unit_.head(begin + i);
@@ -205,8 +221,9 @@ class BackwardRun {
     }
     std::fill(work_.lse + rows, work_.lse + kPanelRows, kInfinity);
     std::fill(work_.delta + rows, work_.delta + kPanelRows, T{0});
-    panel_ = {begin, end, round_up(rows, kLanes), pack_rows_of(a_.q, begin, end, work_.q, work_.q_columns),
-              pack_rows_of(a_.d_o, begin, end, work_.d_o, work_.d_o_columns)};
+    const bool q_finite = pack_rows_of(a_.q, begin, end, work_.q, work_.q_columns);
+    const bool d_o_finite = pack_rows_of(a_.d_o, begin, end, work_.d_o, work_.d_o_columns);
+    panel_ = {begin, end, rows - left, left, q_finite, d_o_finite};
   }
 
   // The panel's rows of x with terms along rows and, as columns, along head_dim; true if all are finite.
@@ -247,12 +264,9 @@ class BackwardRun {
     const bool unmasked = mask == nullptr;
     const WeightTile<Factor> weights{work_.s,  work_.dp,         work_.p,
                                      work_.ds, work_.ds_by_keys, !a_.d_bias.none()};
-    multiply<LayoutOfA::kRows>(
-        look(k_.at(key), k_.ld, work_.q_columns, work_.s, keys, panel.width, static_cast<T>(p_.scale)),
-        ahead_);
-    multiply<LayoutOfA::kRows>(look(v_.at(key), v_.ld, work_.d_o_columns, work_.dp, keys, panel.width, T{1}),
-                               ahead_);
-    softmax_gradient(panel.width, keys, mask, work_.lse, work_.delta, weights);
+    look({k_.at(key), k_.ld}, keys, panel, work_.q, work_.q_columns, static_cast<T>(p_.scale), work_.s);
+    look({v_.at(key), v_.ld}, keys, panel, work_.d_o, work_.d_o_columns, T{1}, work_.dp);
+    softmax_gradient(panel.rows(), keys, mask, work_.lse, work_.delta, weights);
     multiply_safely<LayoutOfA::kRows>(gather(work_.p, work_.d_o, dv_, key, T{1}, panel, keys),
                                       unmasked || panel.d_o_finite, ahead_);
     multiply_safely<LayoutOfA::kRows>(
@@ -264,27 +278,32 @@ class BackwardRun {
                                      .ldb = k_by_keys_.ld,
                                      .c = task_.dq + panel.begin * packed_,
                                      .ldc = packed_,
-                                     .m = panel.end - panel.begin,
+                                     .m = panel.rows(),
                                      .n = width_,
                                      .k = divide_up(keys, kTerms<Factor>),
                                      .update = Update::kAdd};
     multiply_safely<LayoutOfA::kColumns>(to_queries, unmasked || k_finite_[key / kTileKeys], ahead_);
   }
 
-  // out[key, row] = scale * rows[key] . columns[row].
-  Product<Factor> look(const Factor* rows, std::int64_t ld, const Factor* columns, T* out, std::int64_t keys,
-                       std::int64_t width, T scale) const {
-    return {.a = rows,
-            .lda = ld,
-            .b = columns,
-            .ldb = kPanelRows,
-            .c = out,
-            .ldc = kPanelRows,
-            .m = keys,
-            .n = width,
-            .k = p_.head_dim / kTerms<Factor>,
-            .update = Update::kScale,
-            .scale = scale};
+  // out[key, row] = scale * keys[key] . rows[row]; columns are the rows transposed.
+  void look(const KeyRows<Factor>& rows_of_keys, std::int64_t keys, const Panel& panel, const Factor* rows,
+            const Factor* columns, T scale, T* out) {
+    const Product<Factor> product{.a = rows_of_keys.data,
+                                  .lda = rows_of_keys.stride,
+                                  .b = columns,
+                                  .ldb = kPanelRows,
+                                  .c = out,
+                                  .ldc = kPanelRows,
+                                  .m = keys,
+                                  .n = panel.in_vectors,
+                                  .k = p_.head_dim / kTerms<Factor>,
+                                  .update = Update::kScale,
+                                  .scale = scale};
+    multiply<LayoutOfA::kRows>(product, ahead_);
+    if constexpr (!kIsPair<Factor>) {
+      dot_products(rows_of_keys, keys, rows + panel.in_vectors * packed_, packed_, panel.left_over,
+                   p_.head_dim, scale, out + panel.in_vectors, kPanelRows);
+    }
   }
 
   // sums[key] += sum over rows of weights[key, row] values[row]; the final scale is due where they lie in place.
@@ -299,7 +318,7 @@ class BackwardRun {
             .ldc = sums.ld,
             .m = keys,
             .n = width_,
-            .k = divide_up(panel.end - panel.begin, kTerms<Factor>),
+            .k = divide_up(panel.rows(), kTerms<Factor>),
             .update = first ? Update::kScale : Update::kAdd,
             .scale = sums_in_place_ ? scale : T{1},
             .past_caches = first && sums_in_place_ && past_caches_};

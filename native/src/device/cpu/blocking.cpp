@@ -38,10 +38,13 @@ bool is_decode(const Problem& problem) {
 
 Split forward_keys(const Problem& problem, const ForwardBlocking& blocking, int threads) {
   if (blocking.decode) {
-    // Reading is shared evenly only if no thread is left with a large piece at the end.
-    const std::int64_t pieces = std::int64_t{8} * threads;
+    // Reading is shared evenly only if no thread is left with a large piece at the end; but each piece has a result of
+    // its own to merge, and should have many keys for each row of that.
+    constexpr std::int64_t kKeysForARow = 64;
+    const std::int64_t most = problem.keys / (kKeysForARow * std::max<std::int64_t>(1, Unit::rows(problem)));
+    const std::int64_t pieces = std::clamp<std::int64_t>(most, threads, std::int64_t{8} * threads);
     return {problem.keys, threads == 1 ? 1 : divide_up(pieces, std::max<std::int64_t>(1, problem.batch)),
-            4 * kDecodeKeys};
+            kDecodeKeys};
   }
   const std::int64_t tasks = Unit::count(problem) * blocking.rows.parts();
   return {problem.keys, pieces_wanted(std::max<std::int64_t>(1, tasks), threads), 4 * kTileKeys};

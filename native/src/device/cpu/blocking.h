@@ -17,7 +17,7 @@ constexpr std::int64_t kLanes = 16;       // no vector is longer; tiles are padd
 constexpr std::int64_t kPanelRows = 96;   // query rows of a panel: twice three vectors of 16 floats
 constexpr std::int64_t kTileKeys = 64;    // keys of a tile: a tile of logits stays in the first cache
 constexpr std::int64_t kDecodeRows = 8;   // rows of a unit up to which forward is bound by memory
-constexpr std::int64_t kDecodeKeys = 32;  // keys of a tile in that case
+constexpr std::int64_t kDecodeKeys = 64;  // keys of a tile in that case
 constexpr std::int64_t kMaxHeadDim = 256;
 
 // Leading dimension of packed rows: whole vectors, and an odd number of cache lines so that columns spread over the

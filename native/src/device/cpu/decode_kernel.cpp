@@ -11,6 +11,7 @@
 #include <limits>
 
 #include "device/cpu/decode_task.h"
+#include "device/cpu/dot-inl.h"
 #include "device/cpu/exp-inl.h"
 #include "device/cpu/mask.h"
 #include "device/cpu/pack-inl.h"
@@ -20,117 +21,25 @@ HWY_BEFORE_NAMESPACE();
 namespace lvx {
 namespace HWY_NAMESPACE {
 
-// Rows of k or v of one head.
-template <typename Element>
-struct KeyRows {
-  const Element* data;
-  std::int64_t stride;
-
-  const Element* at(std::int64_t key) const { return data + key * stride; }
-  KeyRows from(std::int64_t key) const { return {at(key), stride}; }
-};
-
-// Asks for the line of memory that begins at that element of a row, if one does.
-template <typename Element>
-HWY_INLINE void prefetch(const Element* row, std::int64_t at) {
-  constexpr std::int64_t kLine = 64;
-  if (at * static_cast<std::int64_t>(sizeof(Element)) % kLine == 0) __builtin_prefetch(row + at);
-}
-
-#if HWY_TARGET != HWY_SCALAR
-// Blocks of 128 bits added up.
-template <class D, class V = hn::Vec<D>>
-HWY_INLINE auto sum_of_blocks([[maybe_unused]] D d, V v) {
-  if constexpr (hn::MaxLanes(D()) * sizeof(hn::TFromD<D>) == 16) {
-    return v;
-  } else {
-    const hn::Half<D> half;
-    return sum_of_blocks(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
-  }
-}
-#endif
-
-// The sums of the lanes of four vectors. Reduced together they take a third of the instructions of one after the other.
-template <class D, class V = hn::Vec<D>, typename T = hn::TFromD<D>>
-HWY_INLINE void sums_of_lanes(D d, const V* v, T* HWY_RESTRICT sums) {
-#if HWY_TARGET != HWY_SCALAR
-  if constexpr (sizeof(T) == 4) {
-    const hn::RepartitionToWide<hn::RebindToUnsigned<D>> pairs;
-    const auto pair_up = [&](V a, V b) HWY_ATTR {  // in each block: a0 + a2, b0 + b2, a1 + a3, b1 + b3
-      return hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
-    };
-    const auto left = hn::BitCast(pairs, pair_up(v[0], v[1]));
-    const auto right = hn::BitCast(pairs, pair_up(v[2], v[3]));
-    const V blocks = hn::Add(hn::BitCast(d, hn::InterleaveLower(pairs, left, right)),
-                             hn::BitCast(d, hn::InterleaveUpper(pairs, left, right)));
-    const hn::Full128<T> d4;
-    hn::StoreU(sum_of_blocks(d, blocks), d4, sums);
-    return;
-  }
-#endif
-  for (int i = 0; i < 4; ++i) sums[i] = hn::GetLane(hn::SumOfLanes(d, v[i]));
-}
-
-// s[i, j] = scale * q[i] . k[j] for kRows rows and kKeys keys. For each line that is read one is fetched of the rows
-// that come next.
-template <int kRows, int kKeys, typename T, typename Element>
-HWY_INLINE void dot_block(const T* HWY_RESTRICT q, std::int64_t packed, const KeyRows<Element>& k,
-                          const KeyRows<Element>& next, std::int64_t dim, T scale, T* HWY_RESTRICT s) {
-  const hn::CappedTag<T, 8> d;  // head_dim is a multiple of 8
-  const hn::ScalableTag<T> wide;
-  using V = hn::Vec<decltype(wide)>;
-  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(wide));
-  V sum[kRows][kKeys];
-  for (int i = 0; i < kRows; ++i) {
-    for (int j = 0; j < kKeys; ++j) sum[i][j] = hn::Zero(wide);
-  }
-  std::int64_t at = 0;
-  for (; at + lanes <= dim; at += lanes) {
-    V key[kKeys];
-    for (int j = 0; j < kKeys; ++j) {
-      key[j] = load_converted(wide, k.at(j) + at);
-      prefetch(next.at(j), at);
-    }
-    for (int i = 0; i < kRows; ++i) {
-      const V query = hn::LoadU(wide, q + i * packed + at);
-      for (int j = 0; j < kKeys; ++j) sum[i][j] = hn::MulAdd(query, key[j], sum[i][j]);
-    }
-  }
-  for (int i = 0; i < kRows; ++i) {
-    T sums[4];
-    if constexpr (kKeys == 4) {
-      sums_of_lanes(wide, sum[i], sums);
-    } else {
-      sums[0] = hn::GetLane(hn::SumOfLanes(wide, sum[i][0]));
-    }
-    for (int j = 0; j < kKeys; ++j) {
-      T rest = 0;
-      if (at < dim) {
-        const auto x = load_converted(d, k.at(j) + at);
-        rest = hn::GetLane(hn::SumOfLanes(d, hn::Mul(hn::LoadU(d, q + i * packed + at), x)));
-      }
-      s[i * kDecodeKeys + j] = scale * (sums[j] + rest);
-    }
-  }
-}
-
 // o[i] += sum over j of p[i, j] v[j].
-template <int kRows, int kKeys, typename T, typename Element>
-HWY_INLINE void weigh_block(const T* HWY_RESTRICT p, const KeyRows<Element>& v, const KeyRows<Element>& next,
-                            std::int64_t dim, T* HWY_RESTRICT o, std::int64_t packed) {
+template <int kRows, int kKeys, typename T, typename Element, typename Later>
+HWY_INLINE void weigh_block(const T* HWY_RESTRICT p, KeyRows<Element> v, Later later, std::int64_t dim,
+                            T* HWY_RESTRICT o, std::int64_t packed) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  V weight[kRows][kKeys];
+  for (int i = 0; i < kRows; ++i) {
+    for (int j = 0; j < kKeys; ++j) weight[i][j] = hn::Set(d, p[i * kDecodeKeys + j]);
+  }
   std::int64_t at = 0;
   for (; at + lanes <= dim; at += lanes) {
     V value[kKeys];
-    for (int j = 0; j < kKeys; ++j) {
-      value[j] = load_converted(d, v.at(j) + at);
-      prefetch(next.at(j), at);
-    }
+    for (int j = 0; j < kKeys; ++j) value[j] = load_converted(d, v.at(j) + at);
+    later.prefetch(at * kKeys, lanes * kKeys);
     for (int i = 0; i < kRows; ++i) {
       V sum = hn::LoadU(d, o + i * packed + at);
-      for (int j = 0; j < kKeys; ++j) sum = hn::MulAdd(hn::Set(d, p[i * kDecodeKeys + j]), value[j], sum);
+      for (int j = 0; j < kKeys; ++j) sum = hn::MulAdd(weight[i][j], value[j], sum);
       hn::StoreU(sum, d, o + i * packed + at);
     }
   }
@@ -150,8 +59,7 @@ class DecodeRun {
   void run() {
     for (std::int64_t head = 0; head < p_.key_heads; ++head) start(head);
     for (std::int64_t key = task_.key_begin; key < task_.key_end; key += kDecodeKeys) {
-      const std::int64_t end = std::min(key + kDecodeKeys, task_.key_end);
-      for (std::int64_t head = 0; head < p_.key_heads; ++head) tile(head, key, end);
+      tile(key, std::min(key + kDecodeKeys, task_.key_end));
     }
     for (std::int64_t head = 0; head < p_.key_heads; ++head) finish(head);
   }
@@ -162,19 +70,30 @@ class DecodeRun {
         a_(*task.arguments),
         p_(a_.problem),
         work_(scratch, p_),
-        packed_(packed_dim(p_.head_dim)),
+        packed_(round_up(p_.head_dim, kLanes)),
         rows_(Unit::rows(p_)),
+        ahead_(keys_ahead(p_)),
         visible_(a_.visibility, p_, unit(0), 0, rows_, work_.cursors) {}
 
+  // How far ahead memory is asked for: enough to be under way while a core waits for what it asked before.
+  static std::int64_t keys_ahead(const Problem& p) {
+    constexpr std::int64_t kBytes = 16 << 10;
+    const std::int64_t row = p.key_heads * p.head_dim * static_cast<std::int64_t>(sizeof(Element));
+    return std::clamp<std::int64_t>(kBytes / row / kDotKeys * kDotKeys, kDotKeys, kDecodeKeys);
+  }
+
   Unit unit(std::int64_t head) const { return Unit(p_, task_.batch * p_.key_heads + head); }
-  T* q(std::int64_t head) const { return work_.q + head * kDecodeRows * packed_; }
-  T* o(std::int64_t head) const { return work_.o + head * kDecodeRows * packed_; }
+  // Packed tightly: what is swept again and again shares the first cache with what is read.
+  T* q(std::int64_t head) const { return work_.q + head * rows_ * packed_; }
+  T* o(std::int64_t head) const { return work_.o + head * rows_ * packed_; }
+  T* s(std::int64_t head) const { return work_.s + head * rows_ * kDecodeKeys; }
 
   void start(std::int64_t head) {
     const Unit u = unit(head);
     for (std::int64_t row = 0; row < rows_; ++row) {
-      convert_row(a_.q.at(u.batch, u.query(row), u.head(row)), a_.q.dtype, p_.head_dim,
-                  q(head) + row * packed_);
+      T* query = q(head) + row * packed_;
+      convert_row(a_.q.at(u.batch, u.query(row), u.head(row)), a_.q.dtype, p_.head_dim, query);
+      std::fill(query + p_.head_dim, query + packed_, T{0});
     }
     std::fill_n(o(head), rows_ * packed_, T{0});
     std::fill_n(work_.max + head * kDecodeRows, kDecodeRows, -std::numeric_limits<T>::infinity());
@@ -185,54 +104,50 @@ class DecodeRun {
     return {reinterpret_cast<const Element*>(x.at(task_.batch, key, head)), x.row_stride};
   }
 
-  // What is read after that tile: the same keys of the next head, or the next keys of the first.
-  KeyRows<Element> rows_after(const Bshd& x, std::int64_t head, std::int64_t begin, std::int64_t keys) const {
-    if (head + 1 < p_.key_heads) return rows_of(x, head + 1, begin);
-    const bool last = begin + 2 * keys > task_.key_end;
-    return rows_of(x, 0, last ? begin : begin + keys);
-  }
-
-  void tile(std::int64_t head, std::int64_t begin, std::int64_t end) {
+  // All heads of a few keys, then the next keys: memory is read in the order it lies in, whole rows at a time.
+  void tile(std::int64_t begin, std::int64_t end) {
     const Seen seen = visible_.advance(0, rows_, begin, end);
     if (seen == Seen::kNothing) return;
     const std::int64_t keys = end - begin;
-    look(head, begin, keys);
     const bool masked = seen == Seen::kSome || !a_.bias.none();
-    if (masked) hide(head, begin, end);
-    for (std::int64_t row = 0; row < rows_; ++row) soften(head, row, keys);
-    if (masked) {
-      weigh_what_is_seen(head, begin, keys);
-    } else {
-      weigh(head, begin, keys);
+    look(begin, keys);
+    for (std::int64_t head = 0; head < p_.key_heads; ++head) {
+      if (masked) hide(head, begin, end);
+      for (std::int64_t row = 0; row < rows_; ++row) soften(head, row, keys);
     }
+    weigh(begin, keys, masked);
+  }
+
+  // What is read some keys after that one of [begin, begin + keys) of x: later keys, or the first ones of what follows.
+  std::int64_t key_after(std::int64_t key, std::int64_t keys, std::int64_t begin,
+                         std::int64_t following) const {
+    const std::int64_t after = key + ahead_;
+    return after < keys ? begin + after : std::min(following + after - keys, task_.key_end - 1);
+  }
+
+  // It is asked for in the order it lies in: while a head of so many keys is computed, as many heads of one key.
+  Ahead<Element> ahead(const Bshd& x, std::int64_t key, std::int64_t head, std::int64_t keys) const {
+    const bool rows_lie_together = x.head_stride == p_.head_dim;
+    return {rows_lie_together ? rows_of(x, 0, key).data + head * keys * p_.head_dim
+                              : rows_of(x, head, key).data};
   }
 
   // s = scale q k^T.
-  void look(std::int64_t head, std::int64_t begin, std::int64_t keys) {
+  void look(std::int64_t begin, std::int64_t keys) {
     const T scale = static_cast<T>(p_.scale);
-    const std::int64_t dim = p_.head_dim;
-    const KeyRows<Element> all = rows_of(a_.k, head, begin);
-    const KeyRows<Element> after = rows_after(a_.k, head, begin, keys);
-    for (std::int64_t row = 0; row < rows_;) {
-      const T* queries = q(head) + row * packed_;
-      const bool four = row + 4 <= rows_;
-      for (std::int64_t key = 0; key < keys;) {
-        const KeyRows<Element> k = all.from(key);
-        const KeyRows<Element> next = after.from(key);
-        T* s = work_.s + row * kDecodeKeys + key;
-        if (four && key + 4 <= keys) {
-          dot_block<4, 4>(queries, packed_, k, next, dim, scale, s);
-        } else if (four) {
-          dot_block<4, 1>(queries, packed_, k, next, dim, scale, s);
-        } else if (key + 4 <= keys) {
-          dot_block<1, 4>(queries, packed_, k, next, dim, scale, s);
-        } else {
-          dot_block<1, 1>(queries, packed_, k, next, dim, scale, s);
-        }
-        key += key + 4 <= keys ? 4 : 1;
+    for_key_groups(keys, [&](auto count, std::int64_t key) HWY_ATTR {
+      constexpr int kKeys = decltype(count)::value;
+      const std::int64_t after = key_after(key, keys, begin, begin);
+      const Bshd& following = key + ahead_ < keys ? a_.k : a_.v;
+      for (std::int64_t head = 0; head < p_.key_heads; ++head) {
+        const KeyRows<Element> k = rows_of(a_.k, head, begin + key);
+        const Ahead<Element> later = ahead(following, after, head, kKeys);
+        for_row_blocks(rows_, [&](auto rows, std::int64_t row) HWY_ATTR {
+          dot_block<decltype(rows)::value, kKeys>(q(head) + row * packed_, packed_, k, later, p_.head_dim,
+                                                  scale, s(head) + row * kDecodeKeys + key, kDecodeKeys);
+        });
       }
-      row += four ? 4 : 1;
-    }
+    });
   }
 
   // s + bias, -inf where hidden.
@@ -248,9 +163,10 @@ class DecodeRun {
       }
     }
     visible_.hide(0, rows_, begin, end, work_.mask, kDecodeKeys, 1);
+    T* logits = s(head);
     for (std::int64_t row = 0; row < rows_; ++row) {
       for (std::int64_t i = row * kDecodeKeys; i < row * kDecodeKeys + end - begin; ++i) {
-        work_.s[i] = work_.mask[i] == kHidden ? kHidden : work_.s[i] + work_.mask[i];
+        logits[i] = work_.mask[i] == kHidden ? kHidden : logits[i] + work_.mask[i];
       }
     }
   }
@@ -261,19 +177,20 @@ class DecodeRun {
     using V = hn::Vec<decltype(d)>;
     const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
     constexpr T kNothing = -std::numeric_limits<T>::infinity();
-    T* s = work_.s + row * kDecodeKeys;
+    T* weights = s(head) + row * kDecodeKeys;
     T& max = work_.max[head * kDecodeRows + row];
     T& sum = work_.sum[head * kDecodeRows + row];
-    std::fill(s + keys, s + kDecodeKeys, kNothing);
+    std::fill(weights + keys, weights + kDecodeKeys, kNothing);
     V highest = hn::Set(d, max);
-    for (std::int64_t i = 0; i < kDecodeKeys; i += lanes) highest = hn::Max(highest, hn::LoadU(d, s + i));
+    for (std::int64_t i = 0; i < kDecodeKeys; i += lanes)
+      highest = hn::Max(highest, hn::LoadU(d, weights + i));
     const T before = max;
     max = hn::GetLane(hn::MaxOfLanes(d, highest));
     const T base = max == kNothing ? T{0} : max;
     V total = hn::Zero(d);
     for (std::int64_t i = 0; i < kDecodeKeys; i += lanes) {
-      const V weight = exp_nonpositive(d, hn::Sub(hn::LoadU(d, s + i), hn::Set(d, base)));
-      hn::StoreU(weight, d, s + i);
+      const V weight = exp_nonpositive(d, hn::Sub(hn::LoadU(d, weights + i), hn::Set(d, base)));
+      hn::StoreU(weight, d, weights + i);
       total = hn::Add(total, weight);
     }
     const T tile_sum = hn::GetLane(hn::SumOfLanes(d, total));
@@ -286,40 +203,43 @@ class DecodeRun {
     for (std::int64_t i = 0; i < p_.head_dim; ++i) o(head)[row * packed_ + i] *= factor;
   }
 
-  // o += s v.
-  void weigh(std::int64_t head, std::int64_t begin, std::int64_t keys) {
-    const KeyRows<Element> all = rows_of(a_.v, head, begin);
-    const KeyRows<Element> after = rows_after(a_.v, head, begin, keys);
-    for (std::int64_t row = 0; row < rows_;) {
-      const bool four = row + 4 <= rows_;
-      T* sums = o(head) + row * packed_;
-      for (std::int64_t key = 0; key < keys;) {
-        const KeyRows<Element> v = all.from(key);
-        const KeyRows<Element> next = after.from(key);
-        const T* p = work_.s + row * kDecodeKeys + key;
-        if (four && key + 4 <= keys) {
-          weigh_block<4, 4>(p, v, next, p_.head_dim, sums, packed_);
-        } else if (four) {
-          weigh_block<4, 1>(p, v, next, p_.head_dim, sums, packed_);
-        } else if (key + 4 <= keys) {
-          weigh_block<1, 4>(p, v, next, p_.head_dim, sums, packed_);
-        } else {
-          weigh_block<1, 1>(p, v, next, p_.head_dim, sums, packed_);
+  // o += s v. Where something is masked, values that a row does not see may be NaN: those of weight 0 are left out.
+  void weigh(std::int64_t begin, std::int64_t keys, bool masked) {
+    for_key_groups(keys, [&](auto count, std::int64_t key) HWY_ATTR {
+      constexpr int kKeys = decltype(count)::value;
+      const std::int64_t after = key_after(key, keys, begin, begin + keys);
+      const Bshd& following = key + ahead_ < keys ? a_.v : a_.k;
+      for (std::int64_t head = 0; head < p_.key_heads; ++head) {
+        const KeyRows<Element> v = rows_of(a_.v, head, begin + key);
+        const Ahead<Element> later = ahead(following, after, head, kKeys);
+        const T* weights = s(head) + key;
+        if (masked && some_are_zero(weights, kKeys)) {
+          weigh_what_is_seen(weights, kKeys, v, o(head));
+          continue;
         }
-        key += key + 4 <= keys ? 4 : 1;
+        for_row_blocks(rows_, [&](auto rows, std::int64_t row) HWY_ATTR {
+          weigh_block<decltype(rows)::value, kKeys>(weights + row * kDecodeKeys, v, later, p_.head_dim,
+                                                    o(head) + row * packed_, packed_);
+        });
       }
-      row += four ? 4 : 1;
-    }
+    });
   }
 
-  // The same where values that a row does not see may be NaN: those of weight 0 are left out.
-  void weigh_what_is_seen(std::int64_t head, std::int64_t begin, std::int64_t keys) {
+  bool some_are_zero(const T* weights, int keys) const {
     for (std::int64_t row = 0; row < rows_; ++row) {
-      for (std::int64_t key = 0; key < keys; ++key) {
-        const T* p = work_.s + row * kDecodeKeys + key;
-        if (*p == T{0}) continue;
-        const KeyRows<Element> v = rows_of(a_.v, head, begin + key);
-        weigh_block<1, 1>(p, v, v, p_.head_dim, o(head) + row * packed_, packed_);
+      for (int key = 0; key < keys; ++key) {
+        if (weights[row * kDecodeKeys + key] == T{0}) return true;
+      }
+    }
+    return false;
+  }
+
+  void weigh_what_is_seen(const T* weights, int keys, const KeyRows<Element>& v, T* sums) const {
+    for (std::int64_t row = 0; row < rows_; ++row) {
+      for (int key = 0; key < keys; ++key) {
+        const T* weight = weights + row * kDecodeKeys + key;
+        if (*weight == T{0}) continue;
+        weigh_block<1, 1>(weight, v.from(key), NothingAhead(), p_.head_dim, sums + row * packed_, packed_);
       }
     }
   }
@@ -339,6 +259,7 @@ class DecodeRun {
   DecodeWorkspace<T> work_;
   std::int64_t packed_;
   std::int64_t rows_;
+  std::int64_t ahead_;  // keys
   RowVisibility visible_;
 };
 

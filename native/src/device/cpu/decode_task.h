@@ -23,11 +23,11 @@ struct DecodeTask {
 
 template <typename T>
 struct DecodeWorkspace {
-  T* q;  // [key head, row, packed head_dim]
-  T* o;  // likewise
-  T* s;  // [row, key of the tile]
-  T* mask;
-  T* max;  // [key head, row]
+  T* q;     // [key head, row, packed head_dim]
+  T* o;     // likewise
+  T* s;     // [key head, row, key of the tile]
+  T* mask;  // [row, key of the tile]
+  T* max;   // [key head, row]
   T* sum;
   RangeCursor* cursors;  // per query: all heads see the same
 
@@ -35,7 +35,7 @@ struct DecodeWorkspace {
     const std::int64_t rows = problem.key_heads * kDecodeRows;
     q = scratch.take<T>(rows * packed_dim(problem.head_dim));
     o = scratch.take<T>(rows * packed_dim(problem.head_dim));
-    s = scratch.take<T>(kDecodeRows * kDecodeKeys);
+    s = scratch.take<T>(rows * kDecodeKeys);
     mask = scratch.take<T>(kDecodeRows * kDecodeKeys);
     max = scratch.take<T>(rows);
     sum = scratch.take<T>(rows);

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "device/cpu/dot-inl.h"
 #include "device/cpu/finish_row.h"
 #include "device/cpu/forward_task.h"
 #include "device/cpu/gemm-inl.h"
@@ -73,6 +74,13 @@ class ForwardBlock {
       std::fill_n(state(panel).sum, kPanelRows, T{0});
       std::fill_n(state(panel).rounded, kPanelRows, T{0});
     }
+    // Lanes of rows that do not exist are computed with.
+    std::fill_n(work_.s, kTileKeys * kPanelRows, T{0});
+  }
+
+  // Of the last panel, whose rows lie in work_.row; the others are whole vectors.
+  std::int64_t left_over(std::int64_t panel) const {
+    return rows_left_over<Factor>(row_end(panel) - row_begin(panel), p_.head_dim);
   }
 
   void tile(std::int64_t key_begin, std::int64_t key_end) {
@@ -93,7 +101,7 @@ class ForwardBlock {
         visible_.hide(begin, end, key_begin, key_end, work_.mask, 1, kPanelRows);
         mask = work_.mask;
       }
-      attend(panel, round_up(end - begin, kLanes), keys, mask, finite);
+      attend(panel, keys, mask, finite);
     }
   }
 
@@ -131,13 +139,18 @@ class ForwardBlock {
     const Unit unit = last ? Unit(p_, task_.next_unit) : unit_;
     const std::int64_t begin = last ? task_.next_key : key;
     const std::int64_t end = std::min(begin + kTileKeys, last ? p_.keys : task_.key_end);
-    const std::int64_t rows = round_up(task_.row_end - task_.row_begin, kLanes);
-    const std::int64_t work = 2 * operations<Factor>(kTileKeys, rows, p_.head_dim);
+    const std::int64_t rows = task_.row_end - task_.row_begin;
+    const std::int64_t in_vectors = rows - left_over(panels_.parts() - 1);
+    const std::int64_t work =
+        operations<Factor>(kTileKeys, in_vectors, p_.head_dim) + operations<Factor>(rows, width_, kTileKeys);
     ahead_ = Prefetcher({&a_.k, &a_.v}, unit.batch, unit.key_head, begin, end, p_.head_dim, work);
   }
 
-  void attend(std::int64_t panel, std::int64_t width, std::int64_t keys, const T* mask, bool finite) {
+  void attend(std::int64_t panel, std::int64_t keys, const T* mask, bool finite) {
     RunningSoftmax<T>& softmax = state(panel);
+    const std::int64_t rows = row_end(panel) - row_begin(panel);
+    const std::int64_t left = left_over(panel);
+    const T scale = static_cast<T>(p_.scale);
     const Product<Factor> look{.a = k_.data,
                                .lda = k_.ld,
                                .b = q(panel),
@@ -145,19 +158,23 @@ class ForwardBlock {
                                .c = work_.s,
                                .ldc = kPanelRows,
                                .m = keys,
-                               .n = width,
+                               .n = rows - left,
                                .k = p_.head_dim / kTerms<Factor>,
                                .update = Update::kScale,
-                               .scale = static_cast<T>(p_.scale)};
+                               .scale = scale};
     multiply<LayoutOfA::kRows>(look, ahead_);
-    online_softmax(width, keys, mask, work_.s, work_.p, softmax);
+    if constexpr (!kIsPair<Factor>) {
+      dot_products(KeyRows<Factor>{k_.data, k_.ld}, keys, work_.row + (rows - left) * packed_, packed_, left,
+                   p_.head_dim, scale, work_.s + (rows - left), kPanelRows);
+    }
+    online_softmax(rows, keys, mask, work_.s, work_.p, softmax);
     const Product<Factor> weigh{.a = work_.p,
                                 .lda = kPanelRows,
                                 .b = v_.data,
                                 .ldb = v_.ld,
                                 .c = o(panel),
                                 .ldc = packed_,
-                                .m = row_end(panel) - row_begin(panel),
+                                .m = rows,
                                 .n = width_,
                                 .k = divide_up(keys, kTerms<Factor>),
                                 .update = Update::kRescale,

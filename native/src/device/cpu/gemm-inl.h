@@ -140,11 +140,29 @@ constexpr std::int64_t column_vectors(std::int64_t left) {
   return left == 2 || left == 4 ? 2 : left < 3 ? left : 3;
 }
 
+// A block of fewer rows, kM at most.
 template <LayoutOfA kLayout, int kM, int kVectors, class D, typename T>
-HWY_INLINE void column_of_blocks(D d, const Product<T>& p, std::int64_t m, std::int64_t n,
-                                 Prefetcher& ahead) {
-  for (; m + kM <= p.m; m += kM) block_product<kLayout, kM, kVectors>(d, p, m, n, ahead);
-  if constexpr (kM > 1) column_of_blocks<kLayout, (kM > 4 ? kM / 2 : 1), kVectors>(d, p, m, n, ahead);
+HWY_NOINLINE void block_of_rows(D d, const Product<T>& p, std::int64_t rows, std::int64_t m, std::int64_t n,
+                                Prefetcher& ahead) {
+  if constexpr (kM > 1) {
+    if (rows < kM) return block_of_rows<kLayout, kM - 1, kVectors>(d, p, rows, m, n, ahead);
+  }
+  block_product<kLayout, kM, kVectors>(d, p, m, n, ahead);
+}
+
+// What is left for the last two blocks is cut evenly: one of a row or two would wait for its own last addition.
+template <LayoutOfA kLayout, int kM, int kVectors, class D, typename T>
+HWY_INLINE void column_of_blocks(D d, const Product<T>& p, std::int64_t n, Prefetcher& ahead) {
+  std::int64_t m = 0;
+  for (; p.m - m >= 2 * kM || p.m - m == kM; m += kM) {
+    block_product<kLayout, kM, kVectors>(d, p, m, n, ahead);
+  }
+  while (m < p.m) {
+    const std::int64_t left = p.m - m;
+    const std::int64_t rows = left > kM ? divide_up(left, 2) : left;
+    block_of_rows<kLayout, kM, kVectors>(d, p, rows, m, n, ahead);
+    m += rows;
+  }
 }
 
 template <LayoutOfA kLayout, typename T>
@@ -156,13 +174,13 @@ HWY_NOINLINE void multiply(const Product<T>& p, Prefetcher& ahead) {
     const std::int64_t vectors = column_vectors(divide_up(p.n - n, lanes));
     switch (vectors) {
       case 1:
-        column_of_blocks<kLayout, kRegisterRows<1>, 1>(d, p, 0, n, ahead);
+        column_of_blocks<kLayout, kRegisterRows<1>, 1>(d, p, n, ahead);
         break;
       case 2:
-        column_of_blocks<kLayout, kRegisterRows<2>, 2>(d, p, 0, n, ahead);
+        column_of_blocks<kLayout, kRegisterRows<2>, 2>(d, p, n, ahead);
         break;
       default:
-        column_of_blocks<kLayout, kRegisterRows<3>, 3>(d, p, 0, n, ahead);
+        column_of_blocks<kLayout, kRegisterRows<3>, 3>(d, p, n, ahead);
     }
     n += vectors * lanes;
   }
