@@ -26,7 +26,7 @@ inline void expect_nothing_where_there_is_nothing(Device& device, DType dtype) {
 // Keys that a row does not see hold NaN and infinity, while other rows see them; queries that see nothing hold NaN.
 inline void expect_no_leaks(Device& device, DType dtype, std::int64_t queries = 40) {
   for (const bool by_bias : {false, true}) {
-    Case clean(problem_of(1, queries, 200, 4, 2, 24), dtype, 8);
+    Case clean(problem_of(1, queries, 200, 6, 2, 24), dtype, 8);
     Ranges ranges{1, {}};
     Array bias({1, 1, queries, 200}, dtype);
     for (std::int32_t row = 0; row < queries; ++row) {
@@ -44,9 +44,9 @@ inline void expect_no_leaks(Device& device, DType dtype, std::int64_t queries = 
       clean.visibility = ranges;
     }
     Case dirty = clean;
-    for (std::int64_t i = 0; i < 4 * 24; ++i) {  // query 7 sees nothing
-      dirty.q.set(7 * 4 * 24 + i, std::nan(""));
-      dirty.d_o.set(7 * 4 * 24 + i, i % 2 == 0 ? kInfinity : std::nan(""));
+    for (std::int64_t i = 0; i < 6 * 24; ++i) {  // query 7 sees nothing
+      dirty.q.set(7 * 6 * 24 + i, std::nan(""));
+      dirty.d_o.set(7 * 6 * 24 + i, i % 2 == 0 ? kInfinity : std::nan(""));
     }
     for (std::int64_t key = 157; key < 200; ++key) {  // rows see keys below 157
       for (std::int64_t i = 0; i < 2 * 24; ++i) {
@@ -85,8 +85,36 @@ inline void expect_infinity_to_stay(Device& device, DType dtype) {
   }
 }
 
-inline void expect_parts_to_merge(Device& device, DType dtype) {
-  Case c(problem_of(2, 20, 300, 4, 2, 40), dtype, 21);
+// What is rounded on the way is what a row is divided by: values that are all the same come back as they are.
+inline void expect_weights_to_sum_to_one(Device& device, DType dtype) {
+  for (const std::int64_t keys : {3, 65, 900}) {
+    Case c(problem_of(1, 33, keys, 4, 2, 24), dtype, 61);
+    c.v.fill(1);
+    const Forward f = device_forward(device, c);
+    const double one_rounding = dtype == DType::kFloat64 ? 1e-15 : 1e-6;
+    for (std::int64_t i = 0; i < f.o.count(); ++i) EXPECT_NEAR(f.o.get(i), 1, one_rounding) << keys;
+  }
+}
+
+// A NaN that is seen is seen in every gradient that depends on it, and in no other.
+inline void expect_nan_to_stay(Device& device, DType dtype) {
+  Case c(problem_of(1, 70, 70, 1, 1, 8), dtype, 62);
+  Forward f = device_forward(device, c);
+  Backward clean = device_backward(device, c, f);
+  c.d_o.set(5 * 8 + 3, std::nan(""));
+  Backward b = device_backward(device, c, f);
+  for (std::int64_t i = 0; i < 70 * 8; ++i) {
+    EXPECT_TRUE(std::isnan(b.dk.get(i))) << i;
+    EXPECT_EQ(std::isnan(b.dv.get(i)), i % 8 == 3) << i;
+    EXPECT_EQ(std::isnan(b.dq.get(i)), i / 8 == 5) << i;
+    if (i % 8 != 3) {
+      EXPECT_EQ(b.dv.get(i), clean.dv.get(i)) << i;
+    }
+  }
+}
+
+inline void expect_parts_to_merge(Device& device, DType dtype, std::int64_t queries = 20) {
+  Case c(problem_of(2, queries, 300, 4, 2, 40), dtype, 21);
   c.visibility = random_ranges(c.problem, 2, 22);
   Forward expected = oracle_forward(c);
   Backward expected_gradients = oracle_backward(c, expected);

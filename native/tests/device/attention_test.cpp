@@ -29,6 +29,18 @@ TEST_P(EveryDType, HeadDimsGroupsAndOddSizes) {
   }
 }
 
+// Rows that begin anywhere: strides of an odd number of elements.
+TEST_P(EveryDType, OddStrides) {
+  const auto device = device_with(2);
+  for (const std::int64_t queries : {3, 20, 70}) {
+    for (const std::int64_t gap : {1, 3}) {
+      Case c(problem_of(2, queries, 131, 3, 1, 40), GetParam(), 7, {1, gap});
+      expect_matches(*device, c, bounds_of(GetParam()),
+                     "queries=" + std::to_string(queries) + " gap=" + std::to_string(gap));
+    }
+  }
+}
+
 TEST_P(EveryDType, VisibilityRanges) {
   const auto device = device_with(2);
   for (unsigned seed = 1; seed <= 6; ++seed) {
@@ -49,6 +61,10 @@ TEST_P(EveryDType, GarbageOutsideTheVisibilityDoesNotLeak) {
 TEST_P(EveryDType, InfinityStaysWithTheRowsThatSeeIt) {
   expect_infinity_to_stay(*device_with(1), GetParam());
 }
+
+TEST_P(EveryDType, WeightsSumToOne) { expect_weights_to_sum_to_one(*device_with(2), GetParam()); }
+
+TEST_P(EveryDType, NanStaysWhereItIsSeen) { expect_nan_to_stay(*device_with(1), GetParam()); }
 
 // More gradients of keys than a core's cache holds are written past it, where few rows have them at once.
 TEST_P(EveryDType, FewRowsAndManyKeys) {
@@ -119,7 +135,9 @@ TEST(Attention, LogitsFarApartAreSafe) {
   EXPECT_LE(error_of(f.lse, expected.lse), 5e-6);
 }
 
-TEST_P(EveryDType, PartsMergeToTheWhole) { expect_parts_to_merge(*device_with(2), GetParam()); }
+TEST_P(EveryDType, PartsMergeToTheWhole) {
+  for (const std::int64_t queries : {20, 60}) expect_parts_to_merge(*device_with(2), GetParam(), queries);
+}
 
 TEST_P(EveryDType, SameBitsOnEveryRun) {
   Case c(problem_of(1, 60, 3000, 2, 1, 64), GetParam(), 31);

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
 
-#include "device/problems.h"
+#include "device/attention_contract.h"
 
 namespace lvx::testing {
 namespace {
@@ -49,6 +49,25 @@ TEST_F(EveryTarget, MatchesTheOracle) {
               "D=" + std::to_string(dim) + " " + std::to_string(queries) + "x" + std::to_string(keys));
         }
       }
+    }
+  });
+}
+
+// bfloat16 is multiplied in pairs by some of them and converted to float by the others; what else attention promises
+// holds for both.
+TEST_F(EveryTarget, KeepsTheContractInBFloat16) {
+  for_each_target([](Device& device) {
+    constexpr DType kDType = DType::kBFloat16;
+    expect_nothing_where_there_is_nothing(device, kDType);
+    expect_no_leaks(device, kDType);
+    expect_infinity_to_stay(device, kDType);
+    expect_nan_to_stay(device, kDType);
+    expect_weights_to_sum_to_one(device, kDType);
+    expect_parts_to_merge(device, kDType);
+    expect_huge_logits_to_be_safe(device, kDType);
+    expect_bias_broadcast_every_way(device, kDType, problem_of(2, 33, 150, 6, 2, 24));
+    for (unsigned seed = 1; seed <= 3; ++seed) {
+      expect_visibility_ranges(device, kDType, problem_of(2, 37, 300, 6, 2, 24), seed);
     }
   });
 }

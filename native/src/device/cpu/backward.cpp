@@ -24,8 +24,10 @@ struct UnitGroups {
   }
 };
 
-template <typename T>
+template <typename Factor>
 struct Plan {
+  using T = SumOf<Factor>;
+
   std::int64_t units;
   std::int64_t rows;  // of a unit
   std::int64_t packed;
@@ -39,9 +41,9 @@ struct Plan {
       : units(Unit::count(p)),
         rows(Unit::rows(p)),
         packed(packed_dim(p.head_dim)),
-        blocking(p, sizeof(T), threads) {
+        blocking(p, BackwardWorkspace<Factor>::kBytes, threads) {
     Scratch one;
-    BackwardWorkspace<T>(one, p);
+    BackwardWorkspace<Factor>(one, p);
     workspace = one.used();
     Scratch scratch(memory);
     workspaces = scratch.take<std::byte>(static_cast<std::int64_t>(workspace) * threads);
@@ -50,8 +52,8 @@ struct Plan {
   }
 };
 
-template <typename T>
-void sum_dq(Workers& workers, const BackwardArguments& a, const Plan<T>& plan) {
+template <typename Factor, typename T = SumOf<Factor>>
+void sum_dq(Workers& workers, const BackwardArguments& a, const Plan<Factor>& plan) {
   const Problem& p = a.problem;
   const std::int64_t all_rows = plan.units * plan.rows;
   const T scale = static_cast<T>(p.scale);
@@ -75,10 +77,10 @@ void sum_dq(Workers& workers, const BackwardArguments& a, const Plan<T>& plan) {
   });
 }
 
-template <typename T>
+template <typename Factor>
 void backward_as(Workers& workers, const BackwardArguments& a, std::span<std::byte> scratch) {
   const Problem& p = a.problem;
-  const Plan<T> plan(p, workers.threads(), scratch.data());
+  const Plan<Factor> plan(p, workers.threads(), scratch.data());
   require_scratch("backward", plan.bytes, scratch.size());
   if (plan.units == 0) return;
   const Split& key_parts = plan.blocking.keys;
@@ -96,13 +98,13 @@ void backward_as(Workers& workers, const BackwardArguments& a, std::span<std::by
     for (std::int64_t b = 0; b < groups.batches; ++b) {
       for (std::int64_t head = 0; head < groups.key_heads; ++head) {
         const std::int64_t unit = first_unit_of(index) + b * p.key_heads + head;
-        const BackwardTask<T> task{&a,
-                                   unit,
-                                   key_parts.begin(part),
-                                   key_parts.end(part),
-                                   first_unit_of(next),
-                                   next == index ? p.keys : key_parts.begin(part_of(next)),
-                                   plan.dq + (part * plan.units + unit) * plan.rows * plan.packed};
+        const BackwardTask<Factor> task{&a,
+                                        unit,
+                                        key_parts.begin(part),
+                                        key_parts.end(part),
+                                        first_unit_of(next),
+                                        next == index ? p.keys : key_parts.begin(part_of(next)),
+                                        plan.dq + (part * plan.units + unit) * plan.rows * plan.packed};
         run_backward_task(task, plan.workspaces + static_cast<std::size_t>(slot) * plan.workspace);
       }
     }
@@ -113,16 +115,13 @@ void backward_as(Workers& workers, const BackwardArguments& a, std::span<std::by
 }  // namespace
 
 std::size_t backward_scratch(const Problem& problem, DType dtype, int threads) {
-  return dtype == DType::kFloat64 ? Plan<double>(problem, threads, nullptr).bytes
-                                  : Plan<float>(problem, threads, nullptr).bytes;
+  return visit_factor(dtype,
+                      [&]<typename Factor>(Factor) { return Plan<Factor>(problem, threads, nullptr).bytes; });
 }
 
 void backward(Workers& workers, const BackwardArguments& arguments, std::span<std::byte> scratch) {
-  if (arguments.q.dtype == DType::kFloat64) {
-    backward_as<double>(workers, arguments, scratch);
-  } else {
-    backward_as<float>(workers, arguments, scratch);
-  }
+  visit_factor(arguments.q.dtype,
+               [&]<typename Factor>(Factor) { backward_as<Factor>(workers, arguments, scratch); });
 }
 
 }  // namespace lvx::cpu

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Backward on one run of keys, block by block: for each panel of rows and tile of keys, p = exp(K Q^T - lse),
-// dV += p^T dO, ds = p (V dO^T - delta), dK += ds^T Q, dQ += ds K. Tiles lie as in forward: keys along rows.
+// ds = p (V dO^T - delta), dV += p^T dO, dK += ds^T Q, dQ += ds K. Tiles lie as in forward: keys along rows.
 // Method: Dao et al. 2022.
 #define HWY_DISABLED_TARGETS HWY_SSSE3  // without SSE4.1 too rare to compile everything once more
 #undef HWY_TARGET_INCLUDE
@@ -18,6 +18,7 @@
 #include "device/cpu/gemm-inl.h"
 #include "device/cpu/mask.h"
 #include "device/cpu/pack-inl.h"
+#include "device/cpu/rows-inl.h"
 #include "device/cpu/softmax-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -33,21 +34,23 @@ HWY_INLINE void multiply_safely(const Product<T>& product, bool safe, Prefetcher
   }
 }
 
-template <typename T>
+template <typename Factor>
 class BackwardRun {
+  using T = SumOf<Factor>;
+
  public:
-  BackwardRun(const BackwardTask<T>& task, std::byte* workspace) : BackwardRun(task, Scratch(workspace)) {}
+  BackwardRun(const BackwardTask<Factor>& task, std::byte* workspace)
+      : BackwardRun(task, Scratch(workspace)) {}
 
   void run() {
     std::fill_n(task_.dq, Unit::rows(p_) * packed_, T{0});
     // Lanes of rows that do not exist are computed with.
-    for (T* tile : {work_.p, work_.ds}) std::fill_n(tile, kTileKeys * kPanelRows, T{0});
+    for (T* tile : {work_.s, work_.dp}) std::fill_n(tile, kTileKeys * kPanelRows, T{0});
     if (alone_) pack_panel(0);
     const std::int64_t step = block_step();
     for (std::int64_t key = task_.key_begin; key < task_.key_end; key += step) {
       block(key, std::min(key + step, task_.key_end));
     }
-    if (alone_) add_dq();
     if (past_caches_) hwy::FlushStream();
   }
 
@@ -60,15 +63,7 @@ class BackwardRun {
     std::int64_t rows() const { return end - begin; }
   };
 
-  // Gradients of the block's keys.
-  struct Sums {
-    T* data = nullptr;
-    std::int64_t ld = 0;
-
-    T* at(std::int64_t key) const { return data + key * ld; }
-  };
-
-  BackwardRun(const BackwardTask<T>& task, Scratch scratch)
+  BackwardRun(const BackwardTask<Factor>& task, Scratch scratch)
       : task_(task),
         a_(*task.arguments),
         p_(a_.problem),
@@ -78,10 +73,14 @@ class BackwardRun {
         width_(round_up(p_.head_dim, kLanes)),
         panels_(Unit::rows(p_), divide_up(Unit::rows(p_), kPanelRows), kLanes),
         alone_(Unit::rows(p_) > 0 && panels_.parts() == 1),
-        visible_(a_.visibility, p_, unit_, 0, Unit::rows(p_), work_.cursors) {}
+        visible_(a_.visibility, p_, unit_, 0, Unit::rows(p_), work_.cursors),
+        past_caches_(!a_.add_dkv && fills_lines(a_.dk) && fills_lines(a_.dv) &&
+                     key_gradients_exceed_cache(p_, static_cast<std::size_t>(size_of(a_.dk.dtype)))) {}
 
   // Keys are used by one panel once only: nothing is gained by a block beyond a tile.
-  std::int64_t block_step() const { return alone_ ? kTileKeys : block_keys(p_, sizeof(T)); }
+  std::int64_t block_step() const {
+    return alone_ ? kTileKeys : block_keys(p_, BackwardWorkspace<Factor>::kBytes);
+  }
 
   void block(std::int64_t key_begin, std::int64_t key_end) {
     const std::int64_t keys = key_end - key_begin;
@@ -98,7 +97,6 @@ class BackwardRun {
         if (visible_.advance(begin, end, key_begin, key_end) == Seen::kNothing) continue;
         if (!alone_) pack_panel(i);
         panel(key_begin, key_end);
-        if (!alone_) add_dq();
       }
     }
     if (sums_in_place_) return;
@@ -108,14 +106,12 @@ class BackwardRun {
 
   // A panel that is alone has the whole of dk and dv at once, and need not add them up in the workspace.
   void choose_sums(std::int64_t key) {
-    sums_in_place_ = alone_ && in_place(a_.dk) && in_place(a_.dv);
+    sums_in_place_ = alone_ && lies_as<T>(a_.dk, p_.head_dim) && lies_as<T>(a_.dv, p_.head_dim);
     dk_ = {work_.dk, packed_};
     dv_ = {work_.dv, packed_};
     if (!sums_in_place_) return;
-    past_caches_ =
-        !a_.add_dkv && fills_lines(a_.dk) && fills_lines(a_.dv) && key_gradients_exceed_cache(p_, sizeof(T));
-    dk_ = {reinterpret_cast<T*>(a_.dk.at(unit_.batch, key, unit_.key_head)), a_.dk.row_stride};
-    dv_ = {reinterpret_cast<T*>(a_.dv.at(unit_.batch, key, unit_.key_head)), a_.dv.row_stride};
+    dk_ = where_it_lies<T>(a_.dk, unit_.batch, key, unit_.key_head);
+    dv_ = where_it_lies<T>(a_.dv, unit_.batch, key, unit_.key_head);
   }
 
   void clear_sums(std::int64_t keys) const {
@@ -129,28 +125,30 @@ class BackwardRun {
   // Packing pays where several panels use the keys; it also tells whether zero weights may meet NaN.
   void choose_keys(std::int64_t key_begin, std::int64_t keys) {
     const bool masked = !a_.visibility.everything() || !a_.bias.none();
-    if (!alone_ || masked || !in_place(a_.k) || !in_place(a_.v)) {
-      pack_keys(key_begin, keys);
-      k_ = {work_.k, packed_};
-      v_ = {work_.v, packed_};
+    const bool in_place = alone_ && usable_where_it_lies<Factor>(a_.k, p_.head_dim) &&
+                          usable_where_it_lies<Factor>(a_.v, p_.head_dim);
+    if (in_place && (kIsPair<Factor> || !masked)) {
+      k_ = where_it_lies<const Factor>(a_.k, unit_.batch, key_begin, unit_.key_head);
+      v_ = where_it_lies<const Factor>(a_.v, unit_.batch, key_begin, unit_.key_head);
     } else {
-      k_ = {reinterpret_cast<const T*>(a_.k.at(unit_.batch, key_begin, unit_.key_head)), a_.k.row_stride};
-      v_ = {reinterpret_cast<const T*>(a_.v.at(unit_.batch, key_begin, unit_.key_head)), a_.v.row_stride};
+      pack_keys(key_begin, keys);
+      k_ = {work_.k, packed_ / kTerms<Factor>};
+      v_ = {work_.v, packed_ / kTerms<Factor>};
+    }
+    k_by_keys_ = k_;
+    if constexpr (kIsPair<Factor>) {
+      pack_keys_by_keys(key_begin, keys);
+      k_by_keys_ = {work_.k_by_keys, packed_};
     }
   }
 
-  // Whether rows of x can be used where they lie: elements as they are computed with, and whole vectors.
-  bool in_place(const Bshd& x) const {
-    return sizeof(T) == static_cast<std::size_t>(size_of(x.dtype)) && width_ == p_.head_dim;
-  }
-
   // Whether vectors are whole lines of the cache in every row of x.
-  static bool fills_lines(const Bshd& x) {
+  bool fills_lines(const Bshd& x) const {
     constexpr std::uintptr_t kLine = 64;
-    const auto whole = [](std::int64_t elements) { return elements * sizeof(T) % kLine == 0; };
+    const auto whole = [&](std::int64_t elements) { return elements * size_of(x.dtype) % kLine == 0; };
     return hn::Lanes(hn::ScalableTag<T>()) * sizeof(T) == kLine &&
-           reinterpret_cast<std::uintptr_t>(x.data) % kLine == 0 && whole(x.batch_stride) &&
-           whole(x.row_stride) && whole(x.head_stride);
+           reinterpret_cast<std::uintptr_t>(x.data) % kLine == 0 && whole(p_.head_dim) &&
+           whole(x.batch_stride) && whole(x.row_stride) && whole(x.head_stride);
   }
 
   void prefetch_after(std::int64_t key) {
@@ -162,48 +160,60 @@ class BackwardRun {
     const std::int64_t rows = Unit::rows(p_);
     const std::int64_t in_vectors = rows - left_over(panels_.parts() - 1);
     const std::int64_t work =
-        2 * operations<T>(step, in_vectors, p_.head_dim) + 3 * operations<T>(rows, width_, step);
+        2 * operations<Factor>(step, in_vectors, p_.head_dim) + 3 * operations<Factor>(rows, width_, step);
     const auto ahead = [&](std::initializer_list<const Bshd*> tensors) {
       return Prefetcher(tensors, unit.batch, unit.key_head, begin, end, p_.head_dim, work);
     };
     ahead_ = a_.add_dkv ? ahead({&a_.k, &a_.v, &a_.dk, &a_.dv}) : ahead({&a_.k, &a_.v});
   }
 
+  // Calls pack(first, count) for each tile of the block.
+  template <typename Pack>
+  static void for_each_tile(std::int64_t keys, const Pack& pack) {
+    for (std::int64_t first = 0; first < keys; first += kTileKeys) {
+      pack(first, std::min(kTileKeys, keys - first));
+    }
+  }
+
   void pack_keys(std::int64_t key_begin, std::int64_t keys) {
-    for (std::int64_t tile = 0; tile * kTileKeys < keys; ++tile) {
-      const std::int64_t first = tile * kTileKeys;
-      const std::int64_t count = std::min(kTileKeys, keys - first);
-      k_finite_[tile] = pack_rows(a_.k, unit_.batch, unit_.key_head, key_begin + first, count, p_.head_dim,
-                                  work_.k + first * packed_, packed_);
+    const std::int64_t ld = packed_ / kTerms<Factor>;
+    for_each_tile(keys, [&](std::int64_t first, std::int64_t count) {
+      k_finite_[first / kTileKeys] = pack_rows(a_.k, unit_.batch, unit_.key_head, key_begin + first, count,
+                                               p_.head_dim, work_.k + first * ld, ld);
       pack_rows(a_.v, unit_.batch, unit_.key_head, key_begin + first, count, p_.head_dim,
-                work_.v + first * packed_, packed_);
+                work_.v + first * ld, ld);
+    });
+    if constexpr (!kIsPair<Factor>) {
       // Whole vectors of k are read where it is the second factor.
-      for (std::int64_t i = first; i < first + count; ++i) {
+      for (std::int64_t i = 0; i < keys && width_ != p_.head_dim; ++i) {
         std::fill(work_.k + i * packed_ + p_.head_dim, work_.k + i * packed_ + width_, T{0});
       }
     }
   }
 
+  void pack_keys_by_keys(std::int64_t key_begin, std::int64_t keys) {
+    for_each_tile(keys, [&](std::int64_t first, std::int64_t count) {
+      const auto row_at = [&](std::int64_t i) {
+        return a_.k.at(unit_.batch, key_begin + first + i, unit_.key_head);
+      };
+      k_finite_[first / kTileKeys] = pack_pairs_of_rows(
+          count, p_.head_dim, row_at, work_.k_by_keys + first / kTerms<Factor> * packed_, packed_);
+    });
+  }
+
   // Rows of a panel whose logits are dot products; all but the last are whole vectors.
   std::int64_t left_over(std::int64_t panel) const {
-    return rows_left_over<T>(panels_.end(panel) - panels_.begin(panel), p_.head_dim);
+    return rows_left_over<Factor>(panels_.end(panel) - panels_.begin(panel), p_.head_dim);
   }
 
   void pack_panel(std::int64_t index) {
-    Panel& panel = panel_;
     const std::int64_t begin = panels_.begin(index);
-    const std::int64_t rows = panels_.end(index) - begin;
+    const std::int64_t end = panels_.end(index);
+    const std::int64_t rows = end - begin;
     const std::int64_t left = left_over(index);
-    panel = {begin, begin + rows, rows - left, left, true, true};
     for (std::int64_t i = 0; i < rows; ++i) {
       const std::int64_t query = unit_.query(begin + i);
       const std::int64_t head = unit_.head(begin + i);
-      panel.q_finite &=
-          convert_row(a_.q.at(unit_.batch, query, head), a_.q.dtype, p_.head_dim, work_.q + i * packed_);
-      panel.d_o_finite &= convert_row(a_.d_o.at(unit_.batch, query, head), a_.d_o.dtype, p_.head_dim,
-                                      work_.d_o + i * packed_);
-      std::fill(work_.q + i * packed_ + p_.head_dim, work_.q + i * packed_ + width_, T{0});
-      std::fill(work_.d_o + i * packed_ + p_.head_dim, work_.d_o + i * packed_ + width_, T{0});
       const T lse = load_element<T>(a_.lse.at(unit_.batch, head, query), a_.lse.dtype, 0);
       // exp(s - inf) = 0: a row that sees nothing has no weights.
       work_.lse[i] = lse == -kInfinity ? kInfinity : lse;
@@ -211,17 +221,22 @@ class BackwardRun {
     }
     std::fill(work_.lse + rows, work_.lse + kPanelRows, kInfinity);
     std::fill(work_.delta + rows, work_.delta + kPanelRows, T{0});
-    const std::int64_t width = round_up(rows, kLanes);
-    transpose(work_.q, packed_, rows, p_.head_dim, width, work_.q_columns, kPanelRows);
-    transpose(work_.d_o, packed_, rows, p_.head_dim, width, work_.d_o_columns, kPanelRows);
-    std::fill_n(work_.dq, kPanelRows * packed_, T{0});
+    const bool q_finite = pack_rows_of(a_.q, begin, end, work_.q, work_.q_columns);
+    const bool d_o_finite = pack_rows_of(a_.d_o, begin, end, work_.d_o, work_.d_o_columns);
+    panel_ = {begin, end, rows - left, left, q_finite, d_o_finite};
   }
 
-  void add_dq() const {
-    for (std::int64_t row = panel_.begin; row < panel_.end; ++row) {
-      const T* from = work_.dq + (row - panel_.begin) * packed_;
-      T* to = task_.dq + row * packed_;
-      for (std::int64_t d = 0; d < p_.head_dim; ++d) to[d] += from[d];
+  // The panel's rows of x with terms along rows and, as columns, along head_dim; true if all are finite.
+  bool pack_rows_of(const Bshd& x, std::int64_t begin, std::int64_t end, Factor* by_rows,
+                    Factor* columns) const {
+    const auto row_at = [&](std::int64_t i) {
+      return x.at(unit_.batch, unit_.query(begin + i), unit_.head(begin + i));
+    };
+    if constexpr (kIsPair<Factor>) {
+      pack_pairs_of_rows(end - begin, p_.head_dim, row_at, by_rows, packed_);
+      return pack_columns(end - begin, p_.head_dim, x.dtype, row_at, work_.room, columns);
+    } else {
+      return pack_columns(end - begin, p_.head_dim, x.dtype, row_at, by_rows, columns);
     }
   }
 
@@ -247,69 +262,72 @@ class BackwardRun {
   // key counts from the start of the block.
   void tile(const Panel& panel, std::int64_t key, std::int64_t keys, const T* mask) {
     const bool unmasked = mask == nullptr;
-    look(k_.from(key), keys, panel, work_.q, work_.q_columns, static_cast<T>(p_.scale), work_.p);
-    final_softmax(panel.rows(), keys, mask, work_.lse, work_.p);
+    const WeightTile<Factor> weights{work_.s,  work_.dp,         work_.p,
+                                     work_.ds, work_.ds_by_keys, !a_.d_bias.none()};
+    look({k_.at(key), k_.ld}, keys, panel, work_.q, work_.q_columns, static_cast<T>(p_.scale), work_.s);
+    look({v_.at(key), v_.ld}, keys, panel, work_.d_o, work_.d_o_columns, T{1}, work_.dp);
+    softmax_gradient(panel.rows(), keys, mask, work_.lse, work_.delta, weights);
     multiply_safely<LayoutOfA::kRows>(gather(work_.p, work_.d_o, dv_, key, T{1}, panel, keys),
                                       unmasked || panel.d_o_finite, ahead_);
-    look(v_.from(key), keys, panel, work_.d_o, work_.d_o_columns, T{1}, work_.ds);
-    softmax_gradient(panel.rows(), keys, work_.p, work_.delta, work_.ds);
     multiply_safely<LayoutOfA::kRows>(
         gather(work_.ds, work_.q, dk_, key, static_cast<T>(p_.scale), panel, keys),
         unmasked || panel.q_finite, ahead_);
-    const Product<T> to_queries{.a = work_.ds,
-                                .lda = kPanelRows,
-                                .b = k_.at(key),
-                                .ldb = k_.stride,
-                                .c = work_.dq,
-                                .ldc = packed_,
-                                .m = panel.rows(),
-                                .n = width_,
-                                .k = keys,
-                                .update = Update::kAdd};
+    const Product<Factor> to_queries{.a = work_.ds_by_keys,
+                                     .lda = kPanelRows,
+                                     .b = k_by_keys_.at(key / kTerms<Factor>),
+                                     .ldb = k_by_keys_.ld,
+                                     .c = task_.dq + panel.begin * packed_,
+                                     .ldc = packed_,
+                                     .m = panel.rows(),
+                                     .n = width_,
+                                     .k = divide_up(keys, kTerms<Factor>),
+                                     .update = Update::kAdd};
     multiply_safely<LayoutOfA::kColumns>(to_queries, unmasked || k_finite_[key / kTileKeys], ahead_);
   }
 
   // out[key, row] = scale * keys[key] . rows[row]; columns are the rows transposed.
-  void look(const KeyRows<T>& rows_of_keys, std::int64_t keys, const Panel& panel, const T* rows,
-            const T* columns, T scale, T* out) {
-    const Product<T> product{.a = rows_of_keys.data,
-                             .lda = rows_of_keys.stride,
-                             .b = columns,
-                             .ldb = kPanelRows,
-                             .c = out,
-                             .ldc = kPanelRows,
-                             .m = keys,
-                             .n = panel.in_vectors,
-                             .k = p_.head_dim,
-                             .update = Update::kScale,
-                             .scale = scale};
+  void look(const KeyRows<Factor>& rows_of_keys, std::int64_t keys, const Panel& panel, const Factor* rows,
+            const Factor* columns, T scale, T* out) {
+    const Product<Factor> product{.a = rows_of_keys.data,
+                                  .lda = rows_of_keys.stride,
+                                  .b = columns,
+                                  .ldb = kPanelRows,
+                                  .c = out,
+                                  .ldc = kPanelRows,
+                                  .m = keys,
+                                  .n = panel.in_vectors,
+                                  .k = p_.head_dim / kTerms<Factor>,
+                                  .update = Update::kScale,
+                                  .scale = scale};
     multiply<LayoutOfA::kRows>(product, ahead_);
-    dot_products(rows_of_keys, keys, rows + panel.in_vectors * packed_, packed_, panel.left_over, p_.head_dim,
-                 scale, out + panel.in_vectors, kPanelRows);
+    if constexpr (!kIsPair<Factor>) {
+      dot_products(rows_of_keys, keys, rows + panel.in_vectors * packed_, packed_, panel.left_over,
+                   p_.head_dim, scale, out + panel.in_vectors, kPanelRows);
+    }
   }
 
   // sums[key] += sum over rows of weights[key, row] values[row]; the final scale is due where they lie in place.
-  Product<T> gather(const T* weights, const T* values, const Sums& sums, std::int64_t key, T scale,
-                    const Panel& panel, std::int64_t keys) const {
+  Product<Factor> gather(const Factor* weights, const Factor* values, const Rows<T>& sums, std::int64_t key,
+                         T scale, const Panel& panel, std::int64_t keys) const {
     const bool first = alone_ && !(sums_in_place_ && a_.add_dkv);
     return {.a = weights,
-            .lda = kPanelRows,
+            .lda = kPanelRows / kTerms<Factor>,
             .b = values,
             .ldb = packed_,
             .c = sums.at(key),
             .ldc = sums.ld,
             .m = keys,
             .n = width_,
-            .k = panel.rows(),
+            .k = divide_up(panel.rows(), kTerms<Factor>),
             .update = first ? Update::kScale : Update::kAdd,
             .scale = sums_in_place_ ? scale : T{1},
-            .past_caches = first && past_caches_};
+            .past_caches = first && sums_in_place_ && past_caches_};
   }
 
   // Broadcast dimensions have stride 0: their rows add to the same elements, one after the other.
   void add_d_bias(const Panel& panel, std::int64_t key_begin, std::int64_t key_end) {
     for (std::int64_t row = panel.begin; row < panel.end; ++row) {
-      const T* column = work_.ds + (row - panel.begin);
+      const T* column = work_.dp + (row - panel.begin);
       T* sums = reinterpret_cast<T*>(a_.d_bias.at(unit_.batch, unit_.head(row), unit_.query(row), key_begin));
       for (std::int64_t key = 0; key < key_end - key_begin; ++key) sums[key] += column[key * kPanelRows];
     }
@@ -323,30 +341,31 @@ class BackwardRun {
       if (a_.add_dkv) {
         load_row(at, out.dtype, p_.head_dim, line);
         for (std::int64_t d = 0; d < p_.head_dim; ++d) line[d] += scale * sum[d];
+        store_row(line, p_.head_dim, at, out.dtype);
       } else {
-        for (std::int64_t d = 0; d < p_.head_dim; ++d) line[d] = scale * sum[d];
+        store_scaled(sum, scale, p_.head_dim, at, out.dtype, past_caches_);
       }
-      store_row(line, p_.head_dim, at, out.dtype);
     }
   }
 
   static constexpr T kInfinity = std::numeric_limits<T>::infinity();
 
-  const BackwardTask<T>& task_;
+  const BackwardTask<Factor>& task_;
   const BackwardArguments& a_;
   const Problem& p_;
   Unit unit_;
-  BackwardWorkspace<T> work_;
+  BackwardWorkspace<Factor> work_;
   std::int64_t packed_;
   std::int64_t width_;
   Split panels_;
   bool alone_;  // all rows are one panel
   RowVisibility visible_;
-  Panel panel_{};  // the one that is packed
-  KeyRows<T> k_, v_;
-  Sums dk_, dv_;
+  bool past_caches_;  // dk and dv are written once, and no cache could keep them
+  Panel panel_{};     // the one that is packed
+  Rows<const Factor> k_, v_;
+  Rows<const Factor> k_by_keys_;  // terms along keys
+  Rows<T> dk_, dv_;
   bool sums_in_place_ = false;
-  bool past_caches_ = false;  // sums in place are written once, and no cache could keep them
   Prefetcher ahead_;
   bool k_finite_[kMaxBlockKeys / kTileKeys] = {};
 };
@@ -359,6 +378,15 @@ void backward_double(const BackwardTask<double>& task, std::byte* workspace) {
   BackwardRun<double>(task, workspace).run();
 }
 
+void backward_pairs([[maybe_unused]] const BackwardTask<BFloat16Pair>& task,
+                    [[maybe_unused]] std::byte* workspace) {
+#if LVX_MULTIPLIES_PAIRS
+  BackwardRun<BFloat16Pair>(task, workspace).run();
+#else
+  refuse_pairs();
+#endif
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace lvx
 HWY_AFTER_NAMESPACE();
@@ -368,6 +396,7 @@ namespace lvx {
 
 HWY_EXPORT(backward_float);
 HWY_EXPORT(backward_double);
+HWY_EXPORT(backward_pairs);
 
 void run_backward_task(const BackwardTask<float>& task, std::byte* workspace) {
   HWY_DYNAMIC_DISPATCH(backward_float)(task, workspace);
@@ -375,6 +404,10 @@ void run_backward_task(const BackwardTask<float>& task, std::byte* workspace) {
 
 void run_backward_task(const BackwardTask<double>& task, std::byte* workspace) {
   HWY_DYNAMIC_DISPATCH(backward_double)(task, workspace);
+}
+
+void run_backward_task(const BackwardTask<BFloat16Pair>& task, std::byte* workspace) {
+  HWY_DYNAMIC_DISPATCH(backward_pairs)(task, workspace);
 }
 
 }  // namespace lvx

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "device/cpu/blocking.h"
+#include "device/cpu/factor.h"
 #include "device/cpu/range_cursor.h"
 #include "device/cpu/scratch.h"
 #include "device/cpu/unit.h"
@@ -11,42 +12,63 @@
 
 namespace lvx {
 
-template <typename T>
+template <typename Factor>
 struct BackwardTask {
   const BackwardArguments* arguments;
   std::int64_t unit;
   std::int64_t key_begin, key_end;
   std::int64_t next_unit, next_key;  // where this thread probably goes on: prefetched at the end
-  T* dq;                             // [unit row, packed head_dim], not yet scaled
+  SumOf<Factor>* dq;                 // [unit row, packed head_dim], not yet scaled
 };
 
-template <typename T>
+// Factors of sums over head_dim hold neighbours along it, those of sums over keys or rows neighbouring keys or rows.
+// Extents count what is held: where a factor has several terms, there are fewer factors.
+template <typename Factor>
 struct BackwardWorkspace {
-  T *k, *v, *dk, *dv;          // [key of the block, packed head_dim]
-  T *q, *d_o, *dq;             // [panel row, packed head_dim]
-  T *q_columns, *d_o_columns;  // [head_dim, panel row]
-  T *p, *ds, *mask;            // [key of the tile, panel row]
-  T *lse, *delta;              // [panel row]
-  RangeCursor* cursors;        // per query
-  RangeCursor* panel_cursors;  // per query of the panel
+  using T = SumOf<Factor>;
+  // Of a block's keys, for each element of head_dim: k, v, for pairs k by keys, dk, dv.
+  static constexpr std::size_t kBytes =
+      (kIsPair<Factor> ? 3 : 2) * sizeof(Factor) / kTerms<Factor> + 2 * sizeof(T);
+
+  Factor *k, *v;                    // [key of the block, packed head_dim]
+  Factor* k_by_keys;                // [key of the block, packed head_dim], terms along keys; numbers: k
+  T *dk, *dv;                       // [key of the block, packed head_dim]
+  Factor* room;                     // [panel row, packed head_dim]
+  Factor *q, *d_o;                  // [panel row, packed head_dim], terms along rows
+  Factor *q_columns, *d_o_columns;  // [head_dim, panel row], terms along head_dim
+  T *s, *dp;                        // [key of the tile, panel row]
+  Factor *p, *ds;                   // the same, terms along rows; numbers: s and dp
+  Factor* ds_by_keys;               // the same, terms along keys; numbers: ds
+  T* mask;                          // [key of the tile, panel row]
+  T *lse, *delta;                   // [panel row]
+  RangeCursor* cursors;             // per query
+  RangeCursor* panel_cursors;       // per query of the panel
 
   BackwardWorkspace(Scratch& scratch, const Problem& problem) {
     const std::int64_t packed = packed_dim(problem.head_dim);
-    const auto block = [&] { return scratch.take<T>(block_keys(problem, sizeof(T)) * packed); };
-    k = block();
-    v = block();
-    dk = block();
-    dv = block();
-    const auto panel = [&] { return scratch.take<T>(kPanelRows * packed); };
-    q = panel();
-    d_o = panel();
-    dq = panel();
-    q_columns = panel();
-    d_o_columns = panel();
-    const auto tile = [&] { return scratch.take<T>(kTileKeys * kPanelRows); };
-    p = tile();
-    ds = tile();
-    mask = tile();
+    const std::int64_t keys = block_keys(problem, kBytes);
+    const auto factors = [&](std::int64_t terms) { return scratch.take<Factor>(terms / kTerms<Factor>); };
+    k = factors(keys * packed);
+    v = factors(keys * packed);
+    k_by_keys = kIsPair<Factor> ? factors(keys * packed) : k;
+    dk = scratch.take<T>(keys * packed);
+    dv = scratch.take<T>(keys * packed);
+    q = factors(kPanelRows * packed);
+    d_o = factors(kPanelRows * packed);
+    room = kIsPair<Factor> ? factors(kPanelRows * packed) : nullptr;
+    q_columns = factors(kPanelRows * packed);
+    d_o_columns = factors(kPanelRows * packed);
+    s = scratch.take<T>(kTileKeys * kPanelRows);
+    dp = scratch.take<T>(kTileKeys * kPanelRows);
+    if constexpr (kIsPair<Factor>) {
+      p = factors(kTileKeys * kPanelRows);
+      ds = factors(kTileKeys * kPanelRows);
+      ds_by_keys = factors(kTileKeys * kPanelRows);
+    } else {
+      p = s;
+      ds = ds_by_keys = dp;
+    }
+    mask = scratch.take<T>(kTileKeys * kPanelRows);
     lse = scratch.take<T>(kPanelRows);
     delta = scratch.take<T>(kPanelRows);
     cursors = scratch.take<RangeCursor>(problem.queries);
@@ -56,5 +78,6 @@ struct BackwardWorkspace {
 
 void run_backward_task(const BackwardTask<float>& task, std::byte* workspace);
 void run_backward_task(const BackwardTask<double>& task, std::byte* workspace);
+void run_backward_task(const BackwardTask<BFloat16Pair>& task, std::byte* workspace);
 
 }  // namespace lvx

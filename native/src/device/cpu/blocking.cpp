@@ -20,10 +20,9 @@ std::int64_t second_cache_bytes() {
   return bytes;
 }
 
-// As many rows of head_dim as half of the second cache holds in so many arrays; the rest is for tiles on their way.
-std::int64_t rows_in_cache(const Problem& problem, std::size_t element, std::int64_t arrays) {
-  const std::int64_t row = packed_dim(problem.head_dim) * static_cast<std::int64_t>(element);
-  return second_cache_bytes() / 2 / (arrays * row);
+// As many rows of head_dim elements as half of the second cache holds; the rest is for tiles on their way.
+std::int64_t rows_in_cache(const Problem& problem, std::size_t bytes) {
+  return second_cache_bytes() / 2 / (packed_dim(problem.head_dim) * static_cast<std::int64_t>(bytes));
 }
 
 // Enough pieces that the last ones to finish leave the other threads idle for a small part of the time only.
@@ -53,27 +52,26 @@ Split forward_keys(const Problem& problem, const ForwardBlocking& blocking, int 
 
 }  // namespace
 
-std::int64_t block_rows(const Problem& problem, std::size_t element) {
-  constexpr std::int64_t kMost = 20 * kPanelRows;
-  return std::clamp(rows_in_cache(problem, element, 2) / kPanelRows * kPanelRows, kPanelRows, kMost);  // q, o
+std::int64_t block_rows(const Problem& problem, std::size_t bytes) {
+  constexpr std::int64_t kMost = 10 * kPanelRows;
+  return std::clamp(rows_in_cache(problem, bytes) / kPanelRows * kPanelRows, kPanelRows, kMost);
 }
 
-std::int64_t block_keys(const Problem& problem, std::size_t element) {
-  return std::clamp(rows_in_cache(problem, element, 4) / kTileKeys * kTileKeys, kTileKeys,
-                    kMaxBlockKeys);  // k, v, dk, dv
+std::int64_t block_keys(const Problem& problem, std::size_t bytes) {
+  return std::clamp(rows_in_cache(problem, bytes) / kTileKeys * kTileKeys, kTileKeys, kMaxBlockKeys);
 }
 
 bool key_gradients_exceed_cache(const Problem& problem, std::size_t element) {
   return 2 * problem.key_elements() * static_cast<std::int64_t>(element) > second_cache_bytes();
 }
 
-ForwardBlocking::ForwardBlocking(const Problem& problem, std::size_t element, int threads)
+ForwardBlocking::ForwardBlocking(const Problem& problem, std::size_t bytes, int threads)
     : decode(is_decode(problem)),
-      rows(Unit::rows(problem), divide_up(Unit::rows(problem), block_rows(problem, element)), kLanes),
+      rows(Unit::rows(problem), divide_up(Unit::rows(problem), block_rows(problem, bytes)), kLanes),
       keys(forward_keys(problem, *this, threads)) {}
 
-BackwardBlocking::BackwardBlocking(const Problem& problem, std::size_t element, int threads)
+BackwardBlocking::BackwardBlocking(const Problem& problem, std::size_t bytes, int threads)
     : keys(problem.keys, pieces_wanted(std::max<std::int64_t>(1, Unit::count(problem)), threads),
-           block_keys(problem, element)) {}
+           block_keys(problem, bytes)) {}
 
 }  // namespace lvx

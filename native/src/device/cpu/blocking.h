@@ -14,7 +14,7 @@ constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b
 constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return divide_up(a, b) * b; }
 
 constexpr std::int64_t kLanes = 16;       // no vector is longer; tiles are padded to it
-constexpr std::int64_t kPanelRows = 48;   // query rows of a panel: three vectors of 16 floats
+constexpr std::int64_t kPanelRows = 96;   // query rows of a panel: twice three vectors of 16 floats
 constexpr std::int64_t kTileKeys = 64;    // keys of a tile: a tile of logits stays in the first cache
 constexpr std::int64_t kDecodeRows = 8;   // rows of a unit up to which forward is bound by memory
 constexpr std::int64_t kDecodeKeys = 64;  // keys of a tile in that case
@@ -24,11 +24,12 @@ constexpr std::int64_t kMaxHeadDim = 256;
 // sets of the cache.
 constexpr std::int64_t packed_dim(std::int64_t head_dim) { return round_up(head_dim, kLanes) + kLanes; }
 
-// What stays in the second cache of a core while it is used again and again.
+// What stays in the second cache of a core while it is used again and again. bytes: what is held for each element of
+// head_dim, all arrays together.
 std::int64_t block_rows(const Problem& problem,
-                        std::size_t element);  // query rows that share packed keys, forward
+                        std::size_t bytes);  // query rows that share packed keys, forward
 std::int64_t block_keys(const Problem& problem,
-                        std::size_t element);  // keys that share packed queries, backward
+                        std::size_t bytes);  // keys that share packed queries, backward
 constexpr std::int64_t kMaxBlockKeys = 512;
 // Whether the gradients of all keys are more than a core's own cache holds.
 bool key_gradients_exceed_cache(const Problem& problem, std::size_t element);
@@ -58,13 +59,13 @@ struct ForwardBlocking {
   Split rows;   // of a unit
   Split keys;   // more than one part: partial results are merged afterwards
 
-  ForwardBlocking(const Problem& problem, std::size_t element, int threads);
+  ForwardBlocking(const Problem& problem, std::size_t bytes, int threads);
 };
 
 struct BackwardBlocking {
   Split keys;  // each part has its own sum of dq
 
-  BackwardBlocking(const Problem& problem, std::size_t element, int threads);
+  BackwardBlocking(const Problem& problem, std::size_t bytes, int threads);
 };
 
 }  // namespace lvx

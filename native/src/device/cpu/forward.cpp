@@ -14,8 +14,10 @@
 namespace lvx::cpu {
 namespace {
 
-template <typename T>
+template <typename Factor>
 struct Plan {
+  using T = SumOf<Factor>;
+
   std::int64_t units;
   std::int64_t rows;  // of a unit
   ForwardBlocking blocking;
@@ -27,12 +29,12 @@ struct Plan {
   std::size_t bytes;
 
   Plan(const Problem& p, int threads, std::byte* memory)
-      : units(Unit::count(p)), rows(Unit::rows(p)), blocking(p, sizeof(T), threads) {
+      : units(Unit::count(p)), rows(Unit::rows(p)), blocking(p, ForwardWorkspace<Factor>::kBytes, threads) {
     Scratch one;
     if (blocking.decode) {
       DecodeWorkspace<T>(one, p);
     } else {
-      ForwardWorkspace<T>(one, p);
+      ForwardWorkspace<Factor>(one, p);
     }
     workspace = one.used();
     Scratch scratch(memory);
@@ -48,8 +50,8 @@ struct Plan {
   bool merges() const { return blocking.decode || blocking.keys.parts() > 1; }
 };
 
-template <typename T>
-void merge_parts(Workers& workers, const ForwardArguments& a, const Plan<T>& plan) {
+template <typename Factor, typename T = SumOf<Factor>>
+void merge_parts(Workers& workers, const ForwardArguments& a, const Plan<Factor>& plan) {
   const Problem& p = a.problem;
   const std::int64_t all_rows = plan.units * plan.rows;
   const std::int64_t parts = plan.blocking.keys.parts();
@@ -74,8 +76,8 @@ void merge_parts(Workers& workers, const ForwardArguments& a, const Plan<T>& pla
   });
 }
 
-template <typename T>
-void run_blocks(Workers& workers, const ForwardArguments& a, const Plan<T>& plan) {
+template <typename Factor>
+void run_blocks(Workers& workers, const ForwardArguments& a, const Plan<Factor>& plan) {
   const Split& row_blocks = plan.blocking.rows;
   const Split& key_parts = plan.blocking.keys;
   const std::int64_t tasks = plan.units * row_blocks.parts() * key_parts.parts();
@@ -86,7 +88,7 @@ void run_blocks(Workers& workers, const ForwardArguments& a, const Plan<T>& plan
     const std::int64_t block = index / key_parts.parts() % row_blocks.parts();
     const std::int64_t unit = unit_of(index);
     const std::int64_t next = std::min(index + workers.threads(), tasks - 1);
-    ForwardTask<T> task{};
+    ForwardTask<Factor> task{};
     task.arguments = &a;
     task.unit = unit;
     task.row_begin = row_blocks.begin(block);
@@ -105,8 +107,8 @@ void run_blocks(Workers& workers, const ForwardArguments& a, const Plan<T>& plan
   });
 }
 
-template <typename T>
-void run_decode(Workers& workers, const ForwardArguments& a, const Plan<T>& plan) {
+template <typename Factor, typename T = SumOf<Factor>>
+void run_decode(Workers& workers, const ForwardArguments& a, const Plan<Factor>& plan) {
   const Split& key_parts = plan.blocking.keys;
   workers.run(a.problem.batch * key_parts.parts(), [&](std::int64_t index, int slot) {
     const std::int64_t part = index % key_parts.parts();
@@ -122,9 +124,9 @@ void run_decode(Workers& workers, const ForwardArguments& a, const Plan<T>& plan
   });
 }
 
-template <typename T>
+template <typename Factor>
 void forward_as(Workers& workers, const ForwardArguments& a, std::span<std::byte> scratch) {
-  const Plan<T> plan(a.problem, workers.threads(), scratch.data());
+  const Plan<Factor> plan(a.problem, workers.threads(), scratch.data());
   require_scratch("forward", plan.bytes, scratch.size());
   if (plan.units * plan.rows == 0) return;
   if (plan.blocking.decode) {
@@ -138,16 +140,13 @@ void forward_as(Workers& workers, const ForwardArguments& a, std::span<std::byte
 }  // namespace
 
 std::size_t forward_scratch(const Problem& problem, DType dtype, int threads) {
-  return dtype == DType::kFloat64 ? Plan<double>(problem, threads, nullptr).bytes
-                                  : Plan<float>(problem, threads, nullptr).bytes;
+  return visit_factor(dtype,
+                      [&]<typename Factor>(Factor) { return Plan<Factor>(problem, threads, nullptr).bytes; });
 }
 
 void forward(Workers& workers, const ForwardArguments& arguments, std::span<std::byte> scratch) {
-  if (arguments.q.dtype == DType::kFloat64) {
-    forward_as<double>(workers, arguments, scratch);
-  } else {
-    forward_as<float>(workers, arguments, scratch);
-  }
+  visit_factor(arguments.q.dtype,
+               [&]<typename Factor>(Factor) { forward_as<Factor>(workers, arguments, scratch); });
 }
 
 }  // namespace lvx::cpu

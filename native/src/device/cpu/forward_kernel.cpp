@@ -17,6 +17,7 @@
 #include "device/cpu/gemm-inl.h"
 #include "device/cpu/mask.h"
 #include "device/cpu/pack-inl.h"
+#include "device/cpu/rows-inl.h"
 #include "device/cpu/softmax-inl.h"
 #include "device/cpu/unit.h"
 
@@ -24,10 +25,13 @@ HWY_BEFORE_NAMESPACE();
 namespace lvx {
 namespace HWY_NAMESPACE {
 
-template <typename T>
+template <typename Factor>
 class ForwardBlock {
+  using T = SumOf<Factor>;
+
  public:
-  ForwardBlock(const ForwardTask<T>& task, std::byte* workspace) : ForwardBlock(task, Scratch(workspace)) {}
+  ForwardBlock(const ForwardTask<Factor>& task, std::byte* workspace)
+      : ForwardBlock(task, Scratch(workspace)) {}
 
   void run() {
     pack_queries();
@@ -38,7 +42,7 @@ class ForwardBlock {
   }
 
  private:
-  ForwardBlock(const ForwardTask<T>& task, Scratch scratch)
+  ForwardBlock(const ForwardTask<Factor>& task, Scratch scratch)
       : task_(task),
         a_(*task.arguments),
         p_(a_.problem),
@@ -51,7 +55,7 @@ class ForwardBlock {
 
   std::int64_t row_begin(std::int64_t panel) const { return task_.row_begin + panels_.begin(panel); }
   std::int64_t row_end(std::int64_t panel) const { return task_.row_begin + panels_.end(panel); }
-  T* q(std::int64_t panel) const { return work_.q + panel * kPanelRows * packed_; }
+  Factor* q(std::int64_t panel) const { return work_.q + panel * kPanelRows * packed_ / kTerms<Factor>; }
   T* o(std::int64_t panel) const { return work_.o + panel * kPanelRows * packed_; }
   RunningSoftmax<T>& state(std::int64_t panel) const {
     return reinterpret_cast<RunningSoftmax<T>*>(work_.state)[panel];
@@ -60,16 +64,15 @@ class ForwardBlock {
   void pack_queries() {
     for (std::int64_t panel = 0; panel < panels_.parts(); ++panel) {
       const std::int64_t rows = row_end(panel) - row_begin(panel);
-      for (std::int64_t i = 0; i < rows; ++i) {
+      const auto row_at = [&](std::int64_t i) {
         const std::int64_t row = row_begin(panel) + i;
-        T* query = work_.row + i * packed_;
-        convert_row(a_.q.at(unit_.batch, unit_.query(row), unit_.head(row)), a_.q.dtype, p_.head_dim, query);
-        std::fill(query + p_.head_dim, query + packed_, T{0});
-      }
-      transpose(work_.row, packed_, rows, p_.head_dim, round_up(rows, kLanes), q(panel), kPanelRows);
+        return a_.q.at(unit_.batch, unit_.query(row), unit_.head(row));
+      };
+      pack_columns(rows, p_.head_dim, a_.q.dtype, row_at, work_.row, q(panel));
       std::fill_n(o(panel), rows * packed_, T{0});
       std::fill_n(state(panel).max, kPanelRows, -std::numeric_limits<T>::infinity());
       std::fill_n(state(panel).sum, kPanelRows, T{0});
+      std::fill_n(state(panel).rounded, kPanelRows, T{0});
     }
     // Lanes of rows that do not exist are computed with.
     std::fill_n(work_.s, kTileKeys * kPanelRows, T{0});
@@ -77,7 +80,7 @@ class ForwardBlock {
 
   // Of the last panel, whose rows lie in work_.row; the others are whole vectors.
   std::int64_t left_over(std::int64_t panel) const {
-    return rows_left_over<T>(row_end(panel) - row_begin(panel), p_.head_dim);
+    return rows_left_over<Factor>(row_end(panel) - row_begin(panel), p_.head_dim);
   }
 
   void tile(std::int64_t key_begin, std::int64_t key_end) {
@@ -85,22 +88,7 @@ class ForwardBlock {
     if (seen == Seen::kNothing) return;
     const std::int64_t keys = key_end - key_begin;
     const bool masked = seen == Seen::kSome || !a_.bias.none();
-    bool finite = true;
-    // Packing pays where several panels use the tile; it also tells whether zero weights may meet NaN.
-    if (panels_.parts() > 1 || masked || width_ != p_.head_dim ||
-        sizeof(T) != static_cast<std::size_t>(size_of(a_.k.dtype))) {
-      pack_rows(a_.k, unit_.batch, unit_.key_head, key_begin, keys, p_.head_dim, work_.k, packed_);
-      finite = pack_rows(a_.v, unit_.batch, unit_.key_head, key_begin, keys, p_.head_dim, work_.v, packed_);
-      // Whole vectors of v are read.
-      for (std::int64_t i = 0; i < keys && width_ != p_.head_dim; ++i) {
-        std::fill_n(work_.v + i * packed_ + p_.head_dim, width_ - p_.head_dim, T{0});
-      }
-      k_ = {work_.k, packed_};
-      v_ = {work_.v, packed_};
-    } else {
-      k_ = {reinterpret_cast<const T*>(a_.k.at(unit_.batch, key_begin, unit_.key_head)), a_.k.row_stride};
-      v_ = {reinterpret_cast<const T*>(a_.v.at(unit_.batch, key_begin, unit_.key_head)), a_.v.row_stride};
-    }
+    const bool finite = choose_keys(key_begin, keys, masked);
     prefetch_after(key_end);
     for (std::int64_t panel = 0; panel < panels_.parts(); ++panel) {
       const std::int64_t begin = row_begin(panel);
@@ -117,6 +105,35 @@ class ForwardBlock {
     }
   }
 
+  // Packing pays where several panels use the tile; it also tells whether zero weights may meet NaN: false if so.
+  bool choose_keys(std::int64_t key, std::int64_t keys, bool masked) {
+    const std::int64_t dim = p_.head_dim;
+    const bool in_place = panels_.parts() == 1 && usable_where_it_lies<Factor>(a_.k, dim) &&
+                          usable_where_it_lies<Factor>(a_.v, dim) && (kIsPair<Factor> || !masked);
+    if (in_place) {
+      k_ = where_it_lies<const Factor>(a_.k, unit_.batch, key, unit_.key_head);
+    } else {
+      const std::int64_t ld = packed_ / kTerms<Factor>;
+      pack_rows(a_.k, unit_.batch, unit_.key_head, key, keys, dim, work_.k, ld);
+      k_ = {work_.k, ld};
+    }
+    if constexpr (kIsPair<Factor>) {
+      const auto row_at = [&](std::int64_t i) { return a_.v.at(unit_.batch, key + i, unit_.key_head); };
+      v_ = {work_.v, packed_};
+      return pack_pairs_of_rows(keys, dim, row_at, work_.v, packed_);
+    } else if (in_place) {
+      v_ = where_it_lies<const Factor>(a_.v, unit_.batch, key, unit_.key_head);
+      return true;
+    } else {
+      // Whole vectors of v are read.
+      for (std::int64_t i = 0; i < keys && width_ != dim; ++i) {
+        std::fill_n(work_.v + i * packed_ + dim, width_ - dim, T{0});
+      }
+      v_ = {work_.v, packed_};
+      return pack_rows(a_.v, unit_.batch, unit_.key_head, key, keys, dim, work_.v, packed_);
+    }
+  }
+
   void prefetch_after(std::int64_t key) {
     const bool last = key == task_.key_end;
     const Unit unit = last ? Unit(p_, task_.next_unit) : unit_;
@@ -125,7 +142,7 @@ class ForwardBlock {
     const std::int64_t rows = task_.row_end - task_.row_begin;
     const std::int64_t in_vectors = rows - left_over(panels_.parts() - 1);
     const std::int64_t work =
-        operations<T>(kTileKeys, in_vectors, p_.head_dim) + operations<T>(rows, width_, kTileKeys);
+        operations<Factor>(kTileKeys, in_vectors, p_.head_dim) + operations<Factor>(rows, width_, kTileKeys);
     ahead_ = Prefetcher({&a_.k, &a_.v}, unit.batch, unit.key_head, begin, end, p_.head_dim, work);
   }
 
@@ -133,34 +150,35 @@ class ForwardBlock {
     RunningSoftmax<T>& softmax = state(panel);
     const std::int64_t rows = row_end(panel) - row_begin(panel);
     const std::int64_t left = left_over(panel);
-    const std::int64_t in_vectors = rows - left;
     const T scale = static_cast<T>(p_.scale);
-    const Product<T> look{.a = k_.data,
-                          .lda = k_.stride,
-                          .b = q(panel),
-                          .ldb = kPanelRows,
-                          .c = work_.s,
-                          .ldc = kPanelRows,
-                          .m = keys,
-                          .n = in_vectors,
-                          .k = p_.head_dim,
-                          .update = Update::kScale,
-                          .scale = scale};
+    const Product<Factor> look{.a = k_.data,
+                               .lda = k_.ld,
+                               .b = q(panel),
+                               .ldb = kPanelRows,
+                               .c = work_.s,
+                               .ldc = kPanelRows,
+                               .m = keys,
+                               .n = rows - left,
+                               .k = p_.head_dim / kTerms<Factor>,
+                               .update = Update::kScale,
+                               .scale = scale};
     multiply<LayoutOfA::kRows>(look, ahead_);
-    dot_products(k_, keys, work_.row + in_vectors * packed_, packed_, left, p_.head_dim, scale,
-                 work_.s + in_vectors, kPanelRows);
-    online_softmax(rows, keys, mask, work_.s, softmax);
-    const Product<T> weigh{.a = work_.s,
-                           .lda = kPanelRows,
-                           .b = v_.data,
-                           .ldb = v_.stride,
-                           .c = o(panel),
-                           .ldc = packed_,
-                           .m = rows,
-                           .n = width_,
-                           .k = keys,
-                           .update = Update::kRescale,
-                           .factor = softmax.factor};
+    if constexpr (!kIsPair<Factor>) {
+      dot_products(KeyRows<Factor>{k_.data, k_.ld}, keys, work_.row + (rows - left) * packed_, packed_, left,
+                   p_.head_dim, scale, work_.s + (rows - left), kPanelRows);
+    }
+    online_softmax(rows, keys, mask, work_.s, work_.p, softmax);
+    const Product<Factor> weigh{.a = work_.p,
+                                .lda = kPanelRows,
+                                .b = v_.data,
+                                .ldb = v_.ld,
+                                .c = o(panel),
+                                .ldc = packed_,
+                                .m = rows,
+                                .n = width_,
+                                .k = divide_up(keys, kTerms<Factor>),
+                                .update = Update::kRescale,
+                                .factor = softmax.factor};
     if (mask != nullptr && !finite) {
       multiply_skipping_zeros<LayoutOfA::kColumns>(weigh);
     } else {
@@ -174,6 +192,7 @@ class ForwardBlock {
     for (std::int64_t i = 0; i < rows; ++i) {
       T* line = o(panel) + i * packed_;
       const std::int64_t row = row_begin(panel) + i;
+      if constexpr (kIsPair<Factor>) weigh_exactly(softmax.sum[i], softmax.rounded[i], line);
       if (task_.partial_o == nullptr) {
         finish_row(a_, unit_, row, line, softmax.max[i], softmax.sum[i]);
       } else {
@@ -184,16 +203,23 @@ class ForwardBlock {
     }
   }
 
-  const ForwardTask<T>& task_;
+  // Rounded weights sum up to something else than what the row is divided by. Divided by their own sum its values are
+  // weighed by weights that sum up to 1: what rounding adds to all of them alike is gone.
+  void weigh_exactly(T sum, T rounded, T* line) const {
+    if (rounded == T{0}) return;
+    for (std::int64_t d = 0; d < p_.head_dim; ++d) line[d] *= sum / rounded;
+  }
+
+  const ForwardTask<Factor>& task_;
   const ForwardArguments& a_;
   const Problem& p_;
   Unit unit_;
-  ForwardWorkspace<T> work_;
+  ForwardWorkspace<Factor> work_;
   std::int64_t packed_;
   std::int64_t width_;
   Split panels_;
   RowVisibility visible_;
-  KeyRows<T> k_, v_;
+  Rows<const Factor> k_, v_;
   Prefetcher ahead_;
 };
 
@@ -203,6 +229,15 @@ void forward_float(const ForwardTask<float>& task, std::byte* workspace) {
 
 void forward_double(const ForwardTask<double>& task, std::byte* workspace) {
   ForwardBlock<double>(task, workspace).run();
+}
+
+void forward_pairs([[maybe_unused]] const ForwardTask<BFloat16Pair>& task,
+                   [[maybe_unused]] std::byte* workspace) {
+#if LVX_MULTIPLIES_PAIRS
+  ForwardBlock<BFloat16Pair>(task, workspace).run();
+#else
+  refuse_pairs();
+#endif
 }
 
 const char* target() { return hwy::TargetName(HWY_TARGET); }
@@ -216,6 +251,7 @@ namespace lvx {
 
 HWY_EXPORT(forward_float);
 HWY_EXPORT(forward_double);
+HWY_EXPORT(forward_pairs);
 HWY_EXPORT(target);
 
 const char* kernel_target() { return HWY_DYNAMIC_DISPATCH(target)(); }
@@ -226,6 +262,10 @@ void run_forward_task(const ForwardTask<float>& task, std::byte* workspace) {
 
 void run_forward_task(const ForwardTask<double>& task, std::byte* workspace) {
   HWY_DYNAMIC_DISPATCH(forward_double)(task, workspace);
+}
+
+void run_forward_task(const ForwardTask<BFloat16Pair>& task, std::byte* workspace) {
+  HWY_DYNAMIC_DISPATCH(forward_pairs)(task, workspace);
 }
 
 }  // namespace lvx

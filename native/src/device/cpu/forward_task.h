@@ -3,14 +3,17 @@
 #pragma once
 
 #include "device/cpu/blocking.h"
+#include "device/cpu/factor.h"
 #include "device/cpu/range_cursor.h"
 #include "device/cpu/scratch.h"
 #include "device/device.h"
 
 namespace lvx {
 
-template <typename T>
+template <typename Factor>
 struct ForwardTask {
+  using T = SumOf<Factor>;
+
   const ForwardArguments* arguments;
   std::int64_t unit;
   std::int64_t row_begin, row_end;
@@ -23,30 +26,43 @@ struct ForwardTask {
   T* partial_sum;
 };
 
-template <typename T>
+// Factors of sums over head_dim hold neighbours along it, those of sums over keys neighbouring keys. Extents count what
+// is held: where a factor has several terms, there are fewer factors.
+template <typename Factor>
 struct ForwardWorkspace {
-  T* q;  // per panel [head_dim, panel row]
-  T* o;  // per panel [panel row, packed head_dim], not normalised
-  T* s;  // [key, panel row]
+  using T = SumOf<Factor>;
+  // Of a block's rows, for each element of head_dim: q, o.
+  static constexpr std::size_t kBytes = sizeof(Factor) / kTerms<Factor> + sizeof(T);
+
+  Factor* q;  // per panel [head_dim, panel row]
+  T* o;       // per panel [panel row, packed head_dim], not normalised
+  T* s;       // [key, panel row]
+  Factor* p;  // the same, terms along keys; numbers: s
   T* mask;
-  T* k;  // [key, packed head_dim]
-  T* v;
-  T* row;    // room for transposing
-  T* state;  // per panel: maximum, sum
+  Factor* k;    // [key, packed head_dim]
+  Factor* v;    // [key, packed head_dim], terms along keys
+  Factor* row;  // room for transposing
+  T* state;     // per panel: a RunningSoftmax
   RangeCursor* cursors;
 
   ForwardWorkspace(Scratch& scratch, const Problem& problem) {
-    const std::int64_t rows = block_rows(problem, sizeof(T));
+    const std::int64_t rows = block_rows(problem, kBytes);
     const std::int64_t panels = rows / kPanelRows;
     const std::int64_t packed = packed_dim(problem.head_dim);
-    q = scratch.take<T>(panels * kPanelRows * packed);
+    const auto factors = [&](std::int64_t terms) { return scratch.take<Factor>(terms / kTerms<Factor>); };
+    q = factors(panels * kPanelRows * packed);
     o = scratch.take<T>(panels * kPanelRows * packed);
     s = scratch.take<T>(kTileKeys * kPanelRows);
+    if constexpr (kIsPair<Factor>) {
+      p = factors(kTileKeys * kPanelRows);
+    } else {
+      p = s;
+    }
     mask = scratch.take<T>(kTileKeys * kPanelRows);
-    k = scratch.take<T>(kTileKeys * packed);
-    v = scratch.take<T>(kTileKeys * packed);
-    row = scratch.take<T>(kPanelRows * packed);
-    state = scratch.take<T>(panels * 3 * kPanelRows);
+    k = factors(kTileKeys * packed);
+    v = factors(kTileKeys * packed);
+    row = factors(kPanelRows * packed);
+    state = scratch.take<T>(panels * 4 * kPanelRows);
     cursors = scratch.take<RangeCursor>(rows);
   }
 };
@@ -56,5 +72,6 @@ const char* kernel_target();
 
 void run_forward_task(const ForwardTask<float>& task, std::byte* workspace);
 void run_forward_task(const ForwardTask<double>& task, std::byte* workspace);
+void run_forward_task(const ForwardTask<BFloat16Pair>& task, std::byte* workspace);
 
 }  // namespace lvx

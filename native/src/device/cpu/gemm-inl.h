@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Small matrix products on packed tiles: C[m, n] (op)= sum over k of A(m, k) B[k, n]. Registers hold a block of C,
-// vectors run along n, elements of A are broadcast. B and C are padded to whole vectors along n; A is not padded.
+// vectors run along n, elements of A are broadcast. B and C are padded to whole vectors along n; A is not padded. A and
+// B hold factors, and k counts them.
 #if defined(LVX_GEMM_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LVX_GEMM_INL_H
 #undef LVX_GEMM_INL_H
@@ -14,6 +15,7 @@
 #include <cstdint>
 
 #include "device/cpu/blocking.h"
+#include "device/cpu/factor-inl.h"
 #include "device/cpu/prefetch.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -33,13 +35,13 @@ struct Product {
   std::int64_t lda;
   const T* b;
   std::int64_t ldb;
-  T* c;
+  SumOf<T>* c;
   std::int64_t ldc;
   std::int64_t m, n, k;
   Update update;
-  T scale = 1;                // kScale, kAdd
-  const T* factor = nullptr;  // kRescale
-  bool past_caches = false;   // kScale: C, aligned to vectors, is written without being read first
+  SumOf<T> scale = 1;                // kScale, kAdd
+  const SumOf<T>* factor = nullptr;  // kRescale
+  bool past_caches = false;          // kScale: C, aligned to vectors, is written without being read first
 };
 
 template <LayoutOfA kLayout, typename T>
@@ -47,53 +49,85 @@ HWY_INLINE const T* element_of_a(const T* a, std::int64_t lda, std::int64_t m, s
   return kLayout == LayoutOfA::kRows ? a + m * lda + k : a + k * lda + m;
 }
 
-template <class D, typename T, class V = hn::Vec<D>>
-HWY_INLINE void update_c(D d, const Product<T>& p, std::int64_t m, T* HWY_RESTRICT c, V product) {
+// Puts a block's sums where they belong: change(vector of sums, vector of C, row) is what becomes of C.
+template <int kM, int kVectors, class D, typename T, class Change>
+HWY_INLINE void change_block(D d, const Product<T>& p, std::int64_t m, std::int64_t n,
+                             const hn::Vec<D> (&sum)[kM][kVectors], const Change& change) {
+  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  for (int i = 0; i < kM; ++i) {
+    SumOf<T>* c = p.c + (m + i) * p.ldc + n;
+    for (int j = 0; j < kVectors; ++j) change(sum[i][j], c + j * lanes, m + i);
+  }
+}
+
+template <int kM, int kVectors, class D, typename T, class V = hn::Vec<D>>
+HWY_INLINE void update_block(D d, const Product<T>& p, std::int64_t m, std::int64_t n,
+                             const V (&sum)[kM][kVectors]) {
+  using Sum = SumOf<T>;
+  const V scale = hn::Set(d, p.scale);
   switch (p.update) {
     case Update::kScale:
       if (p.past_caches) {
-        hn::Stream(hn::Mul(product, hn::Set(d, p.scale)), d, c);
+        change_block(d, p, m, n, sum, [&](V product, Sum* c, std::int64_t) HWY_ATTR {
+          hn::Stream(hn::Mul(product, scale), d, c);
+        });
       } else {
-        hn::StoreU(hn::Mul(product, hn::Set(d, p.scale)), d, c);
+        change_block(d, p, m, n, sum, [&](V product, Sum* c, std::int64_t) HWY_ATTR {
+          hn::StoreU(hn::Mul(product, scale), d, c);
+        });
       }
       break;
     case Update::kAdd:
-      hn::StoreU(hn::MulAdd(product, hn::Set(d, p.scale), hn::LoadU(d, c)), d, c);
+      if (p.scale == Sum{1}) {
+        change_block(d, p, m, n, sum, [&](V product, Sum* c, std::int64_t) HWY_ATTR {
+          hn::StoreU(hn::Add(hn::LoadU(d, c), product), d, c);
+        });
+        break;
+      }
+      change_block(d, p, m, n, sum, [&](V product, Sum* c, std::int64_t) HWY_ATTR {
+        hn::StoreU(hn::MulAdd(product, scale, hn::LoadU(d, c)), d, c);
+      });
       break;
     case Update::kRescale:
-      hn::StoreU(hn::MulAdd(hn::LoadU(d, c), hn::Set(d, p.factor[m]), product), d, c);
+      change_block(d, p, m, n, sum, [&](V product, Sum* c, std::int64_t row) HWY_ATTR {
+        hn::StoreU(hn::MulAdd(hn::LoadU(d, c), hn::Set(d, p.factor[row]), product), d, c);
+      });
       break;
   }
 }
 
 // kM rows by kVectors vectors of C, at (m, n). The arrays live in registers: every loop over them is unrolled.
-template <LayoutOfA kLayout, int kM, int kVectors, class D, typename T = hn::TFromD<D>>
+template <LayoutOfA kLayout, int kM, int kVectors, class D, typename T>
 HWY_INLINE void block_product(D d, const Product<T>& p, std::int64_t m, std::int64_t n, Prefetcher& ahead) {
   using V = hn::Vec<D>;
+  using Factors = decltype(load_factors(d, p.b));
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
   V sum[kM][kVectors];
   for (int i = 0; i < kM; ++i) {
     for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::Zero(d);
   }
   const T* HWY_RESTRICT b = p.b + n;
+  const auto add_term = [&](std::int64_t k) HWY_ATTR {
+    Factors row[kVectors];
+    for (int j = 0; j < kVectors; ++j) row[j] = load_factors(d, b + j * lanes);
+    for (int i = 0; i < kM; ++i) {
+      const Factors a = broadcast_factor(d, element_of_a<kLayout>(p.a, p.lda, m + i, k));
+      for (int j = 0; j < kVectors; ++j) sum[i][j] = multiply_add(a, row[j], sum[i][j]);
+    }
+    b += p.ldb;
+  };
   constexpr std::int64_t kOperations = kM * kVectors;  // a term
   const std::int64_t terms = ahead.pace(kOperations);
   for (std::int64_t begin = 0; begin < p.k; begin += terms) {
     const std::int64_t end = std::min(begin + terms, p.k);
     ahead.step(kOperations * (end - begin));
-    for (std::int64_t k = begin; k < end; ++k, b += p.ldb) {
-      V row[kVectors];
-      for (int j = 0; j < kVectors; ++j) row[j] = hn::LoadU(d, b + j * lanes);
-      for (int i = 0; i < kM; ++i) {
-        const V a = hn::Set(d, *element_of_a<kLayout>(p.a, p.lda, m + i, k));
-        for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::MulAdd(a, row[j], sum[i][j]);
-      }
+    std::int64_t k = begin;
+    for (; k + 4 <= end; k += 4) {  // so few times that how often is foreseen
+      for (int i = 0; i < 4; ++i) add_term(k + i);
     }
+    for (; k < end; ++k) add_term(k);
   }
-  for (int i = 0; i < kM; ++i) {
-    T* HWY_RESTRICT c = p.c + (m + i) * p.ldc + n;
-    for (int j = 0; j < kVectors; ++j) update_c(d, p, m + i, c + j * lanes, sum[i][j]);
-  }
+  update_block(d, p, m, n, sum);
 }
 
 // Rows of a block: 8 x 3 accumulators need 28 registers; machines with 16 take half. Of a single vector there are more,
@@ -107,7 +141,7 @@ constexpr std::int64_t column_vectors(std::int64_t left) {
 }
 
 // A block of fewer rows, kM at most.
-template <LayoutOfA kLayout, int kM, int kVectors, class D, typename T = hn::TFromD<D>>
+template <LayoutOfA kLayout, int kM, int kVectors, class D, typename T>
 HWY_NOINLINE void block_of_rows(D d, const Product<T>& p, std::int64_t rows, std::int64_t m, std::int64_t n,
                                 Prefetcher& ahead) {
   if constexpr (kM > 1) {
@@ -117,7 +151,7 @@ HWY_NOINLINE void block_of_rows(D d, const Product<T>& p, std::int64_t rows, std
 }
 
 // What is left for the last two blocks is cut evenly: one of a row or two would wait for its own last addition.
-template <LayoutOfA kLayout, int kM, int kVectors, class D, typename T = hn::TFromD<D>>
+template <LayoutOfA kLayout, int kM, int kVectors, class D, typename T>
 HWY_INLINE void column_of_blocks(D d, const Product<T>& p, std::int64_t n, Prefetcher& ahead) {
   std::int64_t m = 0;
   for (; p.m - m >= 2 * kM || p.m - m == kM; m += kM) {
@@ -133,7 +167,7 @@ HWY_INLINE void column_of_blocks(D d, const Product<T>& p, std::int64_t n, Prefe
 
 template <LayoutOfA kLayout, typename T>
 HWY_NOINLINE void multiply(const Product<T>& p, Prefetcher& ahead) {
-  const hn::ScalableTag<T> d;
+  const hn::ScalableTag<SumOf<T>> d;
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
   std::int64_t n = 0;
   while (n < p.n) {
@@ -152,10 +186,11 @@ HWY_NOINLINE void multiply(const Product<T>& p, Prefetcher& ahead) {
   }
 }
 
-// The work of a product, as the prefetcher counts it.
+// The work of a product with that many terms, as the prefetcher counts it.
 template <typename T>
-std::int64_t operations(std::int64_t m, std::int64_t n, std::int64_t k) {
-  return m * divide_up(n, static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()))) * k;
+std::int64_t operations(std::int64_t m, std::int64_t n, std::int64_t terms) {
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<SumOf<T>>()));
+  return m * divide_up(n, lanes) * divide_up(terms, kTerms<T>);
 }
 
 // The same product where 0 times anything is 0: for tiles that hold NaN or infinity next to weights of exactly 0.
@@ -163,13 +198,11 @@ template <LayoutOfA kLayout, typename T>
 HWY_NOINLINE void multiply_skipping_zeros(const Product<T>& p) {
   for (std::int64_t m = 0; m < p.m; ++m) {
     for (std::int64_t n = 0; n < p.n; ++n) {
-      T sum = 0;
+      SumOf<T> sum = 0;
       for (std::int64_t k = 0; k < p.k; ++k) {
-        const T a = *element_of_a<kLayout>(p.a, p.lda, m, k);
-        const T b = p.b[k * p.ldb + n];
-        if (a != T{0} && b != T{0}) sum += a * b;
+        sum = add_skipping_zeros(*element_of_a<kLayout>(p.a, p.lda, m, k), p.b[k * p.ldb + n], sum);
       }
-      T& c = p.c[m * p.ldc + n];
+      SumOf<T>& c = p.c[m * p.ldc + n];
       c = p.update == Update::kScale ? p.scale * sum
           : p.update == Update::kAdd ? c + p.scale * sum
                                      : c * p.factor[m] + sum;

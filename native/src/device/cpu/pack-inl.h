@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of tensors of any dtype and stride, converted into contiguous tiles.
+// Rows of tensors of any dtype and stride, converted into contiguous tiles, and back.
 #if defined(LVX_PACK_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LVX_PACK_INL_H
 #undef LVX_PACK_INL_H
@@ -15,6 +15,8 @@
 
 #include "attention/elements.h"
 #include "attention/views.h"
+#include "device/cpu/blocking.h"
+#include "device/cpu/pairs-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lvx {
@@ -70,10 +72,12 @@ HWY_INLINE bool convert_row(const Element* HWY_RESTRICT source, std::int64_t cou
   return finite;
 }
 
-// float64 is computed in double, everything else in float.
+// float64 is computed in double, everything else in float or as pairs.
 template <typename T>
 HWY_INLINE bool convert_row(const std::byte* source, DType dtype, std::int64_t count, T* row) {
-  if constexpr (sizeof(T) == sizeof(double)) {
+  if constexpr (kIsPair<T>) {
+    return copy_pairs(source, count, row);
+  } else if constexpr (sizeof(T) == sizeof(double)) {
     return convert_row(reinterpret_cast<const double*>(source), count, row);
   } else {
     switch (dtype) {
@@ -87,7 +91,7 @@ HWY_INLINE bool convert_row(const std::byte* source, DType dtype, std::int64_t c
   }
 }
 
-// tile[i * ld + d] = x[b, row + i, head, d]; true if all are finite.
+// tile[i * ld + d] = x[b, row + i, head, d], in factors along d; true if all are finite.
 template <typename T>
 HWY_INLINE bool pack_rows(const Bshd& x, std::int64_t b, std::int64_t head, std::int64_t row,
                           std::int64_t rows, std::int64_t dim, T* tile, std::int64_t ld) {
@@ -99,15 +103,112 @@ HWY_INLINE bool pack_rows(const Bshd& x, std::int64_t b, std::int64_t head, std:
   return finite;
 }
 
-// columns[d * ld + i] = tile[i * tile_ld + d], zeros up to width.
+#if HWY_TARGET != HWY_SCALAR
+// As many rows as D has lanes, four elements of each: the first block of vector i holds row i, the next row i + 4.
+template <class D, typename T = hn::TFromD<D>>
+HWY_INLINE hn::Vec<D> load_every_fourth_row(D d, const T* row, std::int64_t ld) {
+  if constexpr (hn::MaxLanes(D()) == 4) {
+    return hn::LoadU(d, row);
+  } else {
+    const hn::Half<D> half;
+    constexpr std::int64_t kRows = hn::MaxLanes(D()) / 2;
+    return hn::Combine(d, load_every_fourth_row(half, row + kRows * ld, ld),
+                       load_every_fourth_row(half, row, ld));
+  }
+}
+
+// columns[j, i] = tile[i, j] for as many rows as there are lanes and four columns.
+template <class D, typename T = hn::TFromD<D>>
+HWY_INLINE void transpose_four_columns(D d, const T* tile, std::int64_t tile_ld, T* columns,
+                                       std::int64_t ld) {
+  const hn::RepartitionToWide<D> wide;
+  hn::Vec<D> row[4];
+  for (int i = 0; i < 4; ++i) row[i] = load_every_fourth_row(d, tile + i * tile_ld, tile_ld);
+  const auto low = hn::BitCast(wide, hn::InterleaveLower(d, row[0], row[1]));
+  const auto low_rest = hn::BitCast(wide, hn::InterleaveLower(d, row[2], row[3]));
+  const auto high = hn::BitCast(wide, hn::InterleaveUpper(d, row[0], row[1]));
+  const auto high_rest = hn::BitCast(wide, hn::InterleaveUpper(d, row[2], row[3]));
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(wide, low, low_rest)), d, columns);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(wide, low, low_rest)), d, columns + ld);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(wide, high, high_rest)), d, columns + 2 * ld);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(wide, high, high_rest)), d, columns + 3 * ld);
+}
+#endif
+
+// columns[j * ld + i] = tile[i * tile_ld + j]; rows are a multiple of kLanes, columns of 4.
 template <typename T>
 HWY_INLINE void transpose(const T* HWY_RESTRICT tile, std::int64_t tile_ld, std::int64_t rows,
-                          std::int64_t dim, std::int64_t width, T* HWY_RESTRICT columns, std::int64_t ld) {
-  for (std::int64_t d = 0; d < dim; ++d) {
-    T* column = columns + d * ld;
-    for (std::int64_t i = 0; i < rows; ++i) column[i] = tile[i * tile_ld + d];
-    for (std::int64_t i = rows; i < width; ++i) column[i] = T{0};
+                          std::int64_t count, T* HWY_RESTRICT columns, std::int64_t ld) {
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (sizeof(T) == 4) {
+    using Lane = std::conditional_t<kIsPair<T>, std::uint32_t, T>;
+    const hn::ScalableTag<Lane> d;
+    const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
+    const auto* from = reinterpret_cast<const Lane*>(tile);
+    auto* to = reinterpret_cast<Lane*>(columns);
+    for (std::int64_t i = 0; i < rows; i += lanes) {
+      for (std::int64_t j = 0; j < count; j += 4) {
+        transpose_four_columns(d, from + i * tile_ld + j, tile_ld, to + j * ld + i, ld);
+      }
+    }
+    return;
   }
+#endif
+  for (std::int64_t j = 0; j < count; ++j) {
+    for (std::int64_t i = 0; i < rows; ++i) columns[j * ld + i] = tile[i * tile_ld + j];
+  }
+}
+
+// A vector's lanes rounded to bfloat16, as to_bfloat16.
+template <class D>
+HWY_INLINE hn::Vec<hn::Rebind<std::uint16_t, D>> rounded(D /*d*/, hn::Vec<D> x) {
+  const hn::RebindToUnsigned<D> d32;
+  const hn::RebindToSigned<D> signed32;
+  const hn::Rebind<std::uint16_t, D> d16;
+  const auto bits = hn::BitCast(d32, x);
+  const auto top = hn::ShiftRight<16>(bits);
+  const auto odd = hn::And(top, hn::Set(d32, 1u));
+  const auto nearest = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(d32, 0x7fffu))));
+  const auto nan = hn::RebindMask(d32, hn::Ne(x, x));
+  const auto chosen = hn::IfThenElse(nan, hn::Or(top, hn::Set(d32, 0x40u)), nearest);
+  return hn::DemoteTo(d16, hn::BitCast(signed32, chosen));
+}
+
+// out[i] = scale * sums[i]; past_caches: out, aligned to lines of the cache, may be written without being read first.
+template <typename T>
+HWY_INLINE void store_scaled(const T* sums, T scale, std::int64_t count, std::byte* out, DType dtype,
+                             [[maybe_unused]] bool past_caches) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (dtype == DType::kBFloat16) {
+      BFloat16* elements = reinterpret_cast<BFloat16*>(out);
+      [[maybe_unused]] const hn::ScalableTag<T> d;
+      const hn::CappedTag<T, 8> d8;  // head_dim is a multiple of 8
+      const auto scaled = [&](auto tag, std::int64_t at)
+                              HWY_ATTR { return hn::Mul(hn::Set(tag, scale), hn::LoadU(tag, sums + at)); };
+      std::int64_t i = 0;
+#if HWY_TARGET != HWY_SCALAR
+      const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
+      const hn::Repartition<std::uint16_t, decltype(d)> d16;
+      for (; i + 2 * lanes <= count; i += 2 * lanes) {
+        const auto two = hn::Combine(d16, rounded(d, scaled(d, i + lanes)), rounded(d, scaled(d, i)));
+        auto* at = reinterpret_cast<std::uint16_t*>(elements + i);
+        if (past_caches) {
+          hn::Stream(two, d16, at);
+        } else {
+          hn::StoreU(two, d16, at);
+        }
+      }
+#endif
+      const hn::Rebind<std::uint16_t, decltype(d8)> half16;
+      for (; i < count; i += static_cast<std::int64_t>(hn::Lanes(d8))) {
+        hn::StoreU(rounded(d8, scaled(d8, i)), half16, reinterpret_cast<std::uint16_t*>(elements + i));
+      }
+      return;
+    }
+  }
+  T line[kMaxHeadDim];
+  for (std::int64_t i = 0; i < count; ++i) line[i] = scale * sums[i];
+  store_row(line, count, out, dtype);
 }
 
 }  // namespace HWY_NAMESPACE

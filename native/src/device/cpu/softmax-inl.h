@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Softmax on tiles of logits that hold keys along columns and query rows along vectors: no sums across lanes.
+// Softmax on tiles of logits that hold keys along columns and query rows along vectors: no sums across lanes. Weights
+// are written as the factors they are multiplied as: numbers in the place of the logits, pairs into tiles of their own.
 #if defined(LVX_SOFTMAX_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LVX_SOFTMAX_INL_H
 #undef LVX_SOFTMAX_INL_H
@@ -14,6 +15,7 @@
 
 #include "device/cpu/blocking.h"
 #include "device/cpu/exp-inl.h"
+#include "device/cpu/factor-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lvx {
@@ -32,13 +34,72 @@ template <typename T>
 struct RunningSoftmax {
   T max[kPanelRows];
   T sum[kPanelRows];
-  T factor[kPanelRows];  // what the last tile scales earlier sums by
+  T factor[kPanelRows];   // what the last tile scales earlier sums by
+  T rounded[kPanelRows];  // the sum of the weights as they are multiplied, where they are rounded
 };
 
-// s[key, row]: logits in, exp(logit - running maximum) out. Four maxima and four sums side by side: one of each would
-// be a chain of dependent operations.
-template <bool kMasked, typename T>
-HWY_INLINE void online_softmax_as(std::int64_t rows, std::int64_t keys, const T* mask, T* HWY_RESTRICT s,
+template <class D>
+struct Totals {
+  hn::Vec<D> exact, rounded;
+};
+
+// s[key] = exp(s[key] - base) for one vector of rows. Four sums side by side: one would be a chain of dependent
+// operations.
+template <class D, typename T = hn::TFromD<D>>
+HWY_INLINE Totals<D> weigh(D d, std::int64_t keys, hn::Vec<D> base, T* s, T* /*weights*/) {
+  hn::Vec<D> sum[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
+  const auto one = [&](std::int64_t key, hn::Vec<D>& running) HWY_ATTR {
+    T* at = s + key * kPanelRows;
+    const hn::Vec<D> weight = exp_nonpositive(d, hn::Sub(hn::LoadU(d, at), base));
+    hn::StoreU(weight, d, at);
+    running = hn::Add(running, weight);
+  };
+  std::int64_t key = 0;
+  for (; key + 4 <= keys; key += 4) {
+    for (int i = 0; i < 4; ++i) one(key + i, sum[i]);
+  }
+  for (; key < keys; ++key) one(key, sum[0]);
+  const hn::Vec<D> total = hn::Add(hn::Add(sum[0], sum[1]), hn::Add(sum[2], sum[3]));
+  return {total, total};
+}
+
+#if LVX_MULTIPLIES_PAIRS
+// weights[pair of keys] = exp(s[key] - base), rounded; the last of an odd number has 0 beside it.
+template <class D>
+HWY_INLINE Totals<D> weigh(D d, std::int64_t keys, hn::Vec<D> base, const float* s, BFloat16Pair* weights) {
+  using V = hn::Vec<D>;
+  const hn::ScalableTag<std::uint32_t> d32;
+  const Pairs ones = hn::Set(d32, 0x3f803f80u);
+  V sum[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
+  V rounded[2] = {hn::Zero(d), hn::Zero(d)};
+  const auto weight_of = [&](std::int64_t key, V& running) HWY_ATTR {
+    const V weight = exp_nonpositive(d, hn::Sub(hn::LoadU(d, s + key * kPanelRows), base));
+    running = hn::Add(running, weight);
+    return weight;
+  };
+  const auto put = [&](std::int64_t key, V first, V second, V& running) HWY_ATTR {
+    const Pairs pairs = pair_up(round_to_bfloat16(first, second));
+    hn::StoreU(pairs, d32, reinterpret_cast<std::uint32_t*>(weights + key / 2 * kPanelRows));
+    running = multiply_add(pairs, ones, running);
+  };
+  std::int64_t key = 0;
+  for (; key + 4 <= keys; key += 4) {
+    for (int i = 0; i < 4; i += 2) {
+      const V first = weight_of(key + i, sum[i]);
+      put(key + i, first, weight_of(key + i + 1, sum[i + 1]), rounded[i / 2]);
+    }
+  }
+  for (; key < keys; key += 2) {
+    const V first = weight_of(key, sum[0]);
+    put(key, first, key + 1 < keys ? weight_of(key + 1, sum[1]) : hn::Zero(d), rounded[0]);
+  }
+  return {hn::Add(hn::Add(sum[0], sum[1]), hn::Add(sum[2], sum[3])), hn::Add(rounded[0], rounded[1])};
+}
+#endif
+
+// s[key, row]: logits in; weights = exp(logit - running maximum) out. Four maxima side by side, as the sums.
+template <bool kMasked, typename Factor, typename T = SumOf<Factor>>
+HWY_INLINE void online_softmax_as(std::int64_t rows, std::int64_t keys, const T* mask, T* s, Factor* weights,
                                   RunningSoftmax<T>& state) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
@@ -65,65 +126,101 @@ HWY_INLINE void online_softmax_as(std::int64_t rows, std::int64_t keys, const T*
     // Rows that have seen nothing yet keep -inf; subtracting 0 keeps their weights exp(-inf) = 0.
     const V base = hn::IfThenZeroElse(hn::Eq(highest, lowest), highest);
     const V factor = exp_nonpositive(d, hn::Sub(before, base));
-    V sum[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
-    const auto weigh = [&](std::int64_t at_key, V& running) HWY_ATTR {
-      T* at = s + at_key * kPanelRows + row;
-      const V weight = exp_nonpositive(d, hn::Sub(hn::LoadU(d, at), base));
-      hn::StoreU(weight, d, at);
-      running = hn::Add(running, weight);
-    };
-    for (key = 0; key + 4 <= keys; key += 4) {
-      for (int i = 0; i < 4; ++i) weigh(key + i, sum[i]);
-    }
-    for (; key < keys; ++key) weigh(key, sum[0]);
-    const V total = hn::Add(hn::Add(sum[0], sum[1]), hn::Add(sum[2], sum[3]));
+    const auto total = weigh(d, keys, base, s + row, weights + row);
     hn::StoreU(highest, d, state.max + row);
     hn::StoreU(factor, d, state.factor + row);
-    hn::StoreU(hn::MulAdd(hn::LoadU(d, state.sum + row), factor, total), d, state.sum + row);
+    hn::StoreU(hn::MulAdd(hn::LoadU(d, state.sum + row), factor, total.exact), d, state.sum + row);
+    if constexpr (kIsPair<Factor>) {
+      hn::StoreU(hn::MulAdd(hn::LoadU(d, state.rounded + row), factor, total.rounded), d,
+                 state.rounded + row);
+    }
   }
 }
 
-template <typename T>
-HWY_NOINLINE void online_softmax(std::int64_t rows, std::int64_t keys, const T* mask, T* HWY_RESTRICT s,
+template <typename Factor, typename T = SumOf<Factor>>
+HWY_NOINLINE void online_softmax(std::int64_t rows, std::int64_t keys, const T* mask, T* s, Factor* weights,
                                  RunningSoftmax<T>& state) {
   if (mask == nullptr) {
-    online_softmax_as<false>(rows, keys, mask, s, state);
+    online_softmax_as<false>(rows, keys, mask, s, weights, state);
   } else {
-    online_softmax_as<true>(rows, keys, mask, s, state);
+    online_softmax_as<true>(rows, keys, mask, s, weights, state);
   }
 }
 
-// s[key, row]: logits in, exp(logit - lse) out; lse is +inf for rows that see nothing.
-template <typename T>
-HWY_NOINLINE void final_softmax(std::int64_t rows, std::int64_t keys, const T* mask, const T* lse,
-                                T* HWY_RESTRICT s) {
+// A tile of backward. Where factors are numbers, weights and gradients lie in the place of s and dp.
+template <typename Factor>
+struct WeightTile {
+  SumOf<Factor>*s, *dp;  // [key, panel row]: logits and gradients of the weights
+  Factor *p, *ds;        // [key, panel row]: weights and gradients of the logits
+  Factor* ds_by_keys;    // [key, panel row], terms along keys
+  bool keeps_ds;         // whether dp becomes ds also where that has a place of its own
+};
+
+#if LVX_MULTIPLIES_PAIRS
+// The rounded lanes of two keys, as pairs of neighbouring rows.
+HWY_INLINE void store_by_rows(hn::Vec<hn::ScalableTag<std::uint16_t>> keys, BFloat16Pair* first, bool both) {
+  const hn::Half<hn::ScalableTag<std::uint16_t>> half;
+  hn::StoreU(hn::LowerHalf(half, keys), half, reinterpret_cast<std::uint16_t*>(first));
+  if (!both) return;
+  hn::StoreU(hn::UpperHalf(half, keys), half, reinterpret_cast<std::uint16_t*>(first + kPanelRows / 2));
+}
+#endif
+
+// p = exp(s - lse), ds = p (dp - delta), and 0 where p is 0, whatever dp is; lse is +inf for rows that see nothing.
+template <bool kMasked, typename Factor, typename T = SumOf<Factor>>
+HWY_INLINE void softmax_gradient_as(std::int64_t rows, std::int64_t keys, const T* mask, const T* lse,
+                                    const T* delta, const WeightTile<Factor>& tile) {
   const hn::ScalableTag<T> d;
+  using V = hn::Vec<decltype(d)>;
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
   for (std::int64_t row = 0; row < rows; row += lanes) {
-    const auto base = hn::LoadU(d, lse + row);
-    for (std::int64_t key = 0; key < keys; ++key) {
-      T* at = s + key * kPanelRows + row;
-      auto x = hn::LoadU(d, at);
-      if (mask != nullptr) x = masked(d, x, hn::LoadU(d, mask + key * kPanelRows + row));
-      hn::StoreU(exp_nonpositive(d, hn::Sub(x, base)), d, at);
+    const V base = hn::LoadU(d, lse + row);
+    const V shift = hn::LoadU(d, delta + row);
+    const auto weight_of = [&](std::int64_t key) HWY_ATTR {
+      V x = hn::LoadU(d, tile.s + key * kPanelRows + row);
+      if (kMasked) x = masked(d, x, hn::LoadU(d, mask + key * kPanelRows + row));
+      return exp_nonpositive(d, hn::Sub(x, base));
+    };
+    const auto gradient_of = [&](std::int64_t key, V weight) HWY_ATTR {
+      const V dp = hn::LoadU(d, tile.dp + key * kPanelRows + row);
+      return hn::IfThenZeroElse(hn::Eq(weight, hn::Zero(d)), hn::Mul(weight, hn::Sub(dp, shift)));
+    };
+    if constexpr (!kIsPair<Factor>) {
+      for (std::int64_t key = 0; key < keys; ++key) {
+        const V weight = weight_of(key);
+        hn::StoreU(gradient_of(key, weight), d, tile.ds + key * kPanelRows + row);
+        hn::StoreU(weight, d, tile.p + key * kPanelRows + row);
+      }
+    } else {
+#if LVX_MULTIPLIES_PAIRS
+      const auto put = [&](std::int64_t key, bool both) HWY_ATTR {
+        const V p[2] = {weight_of(key), both ? weight_of(key + 1) : hn::Zero(d)};
+        const V ds[2] = {gradient_of(key, p[0]), both ? gradient_of(key + 1, p[1]) : hn::Zero(d)};
+        const std::int64_t by_rows = (key * kPanelRows + row) / 2;
+        store_by_rows(round_to_bfloat16(p[0], p[1]), tile.p + by_rows, both);
+        const auto rounded = round_to_bfloat16(ds[0], ds[1]);
+        store_by_rows(rounded, tile.ds + by_rows, both);
+        hn::StoreU(pair_up(rounded), hn::ScalableTag<std::uint32_t>(),
+                   reinterpret_cast<std::uint32_t*>(tile.ds_by_keys + key / 2 * kPanelRows + row));
+        if (!tile.keeps_ds) return;
+        hn::StoreU(ds[0], d, tile.dp + key * kPanelRows + row);
+        if (both) hn::StoreU(ds[1], d, tile.dp + (key + 1) * kPanelRows + row);
+      };
+      std::int64_t key = 0;
+      for (; key + 2 <= keys; key += 2) put(key, true);
+      if (key < keys) put(key, false);
+#endif
     }
   }
 }
 
-// dp[key, row]: p * (dp - delta), and 0 where p is 0, whatever dp is.
-template <typename T>
-HWY_NOINLINE void softmax_gradient(std::int64_t rows, std::int64_t keys, const T* p, const T* delta,
-                                   T* HWY_RESTRICT dp) {
-  const hn::ScalableTag<T> d;
-  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  for (std::int64_t row = 0; row < rows; row += lanes) {
-    const auto base = hn::LoadU(d, delta + row);
-    for (std::int64_t key = 0; key < keys; ++key) {
-      T* at = dp + key * kPanelRows + row;
-      const auto weight = hn::LoadU(d, p + key * kPanelRows + row);
-      const auto gradient = hn::Mul(weight, hn::Sub(hn::LoadU(d, at), base));
-      hn::StoreU(hn::IfThenZeroElse(hn::Eq(weight, hn::Zero(d)), gradient), d, at);
-    }
+template <typename Factor, typename T = SumOf<Factor>>
+HWY_NOINLINE void softmax_gradient(std::int64_t rows, std::int64_t keys, const T* mask, const T* lse,
+                                   const T* delta, const WeightTile<Factor>& tile) {
+  if (mask == nullptr) {
+    softmax_gradient_as<false>(rows, keys, mask, lse, delta, tile);
+  } else {
+    softmax_gradient_as<true>(rows, keys, mask, lse, delta, tile);
   }
 }
 
