@@ -51,6 +51,20 @@ TEST(EmulatedLinks, WhatIsReadyEarlierFillsTheIdleTimeBefore) {
   EXPECT_EQ(carry(0), milliseconds(600 + 5)) << "50 between the two, 50 after all";
 }
 
+TEST(EmulatedLinks, TheFirstReadyIsCarriedFirstAsLongAsNobodyHasAsked) {
+  EmulatedLinks links(four_ranks_on_two_nodes(false), 4);
+  const Clock::time_point now{};
+  const auto second = links.offer(0, 2, 10'000'000, now + milliseconds(1));
+  const auto third = links.offer(0, 3, 10'000'000, now + milliseconds(2));
+  const auto first = links.offer(0, 2, 10'000'000, now);
+  EXPECT_EQ(links.arrival(*second), now + milliseconds(205));
+  const auto late = links.offer(0, 2, 10'000'000, now);
+  EXPECT_EQ(links.arrival(*late), now + milliseconds(305)) << "what is settled stays";
+  EXPECT_EQ(links.arrival(*first), now + milliseconds(105));
+  EXPECT_EQ(links.arrival(*third), now + milliseconds(405));
+  EXPECT_EQ(links.arrival(*third), now + milliseconds(405)) << "as often as it is asked";
+}
+
 TEST(EmulatedLinks, RanksOfANodeShareOneLinkToTheOthersIfTheyShould) {
   EmulatedLinks links(four_ranks_on_two_nodes(true), 4);
   const Clock::time_point now{};

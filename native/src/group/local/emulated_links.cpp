@@ -19,21 +19,51 @@ EmulatedLinks::EmulatedLinks(const GroupOptions& options, int ranks)
       intra_(static_cast<std::size_t>(ranks)),
       inter_(static_cast<std::size_t>(ranks)) {}
 
-Clock::time_point EmulatedLinks::carry(int from, int to, std::size_t bytes, Clock::time_point now) {
+std::shared_ptr<EmulatedLinks::Message> EmulatedLinks::offer(int from, int to, std::size_t bytes,
+                                                             Clock::time_point ready) {
+  auto message = std::make_shared<Message>();
+  message->ready = ready;
   const int from_node = from / ranks_per_node_;
   const int to_node = to / ranks_per_node_;
   const bool inside = from_node == to_node;
   const Link& link = inside ? links_.intra : links_.inter;
-  if (!link.emulated()) return now;
+  if (!link.emulated()) return message;
   std::vector<End>& ends = inside ? intra_ : inter_;
   const bool shared = !inside && links_.shared_inter;
-  End& sender = ends[static_cast<std::size_t>(shared ? from_node : from)];
-  End& receiver = ends[static_cast<std::size_t>(shared ? to_node : to)];
   // Each end works through what it was given on its own: as if messages under way shared links fairly, and a busy
   // receiver did not keep a sender from serving others.
-  const Clock::duration duration = duration_of(static_cast<double>(bytes) / link.bytes_per_second);
-  return std::max(sender.out.carry(now, duration), receiver.in.carry(now, duration)) +
-         duration_of(link.latency_seconds);
+  message->out = &ends[static_cast<std::size_t>(shared ? from_node : from)].out;
+  message->in = &ends[static_cast<std::size_t>(shared ? to_node : to)].in;
+  message->duration = duration_of(static_cast<double>(bytes) / link.bytes_per_second);
+  message->latency = duration_of(link.latency_seconds);
+  message->out->offer(message);
+  message->in->offer(message);
+  return message;
+}
+
+Clock::time_point EmulatedLinks::arrival(Message& message) {
+  if (message.out == nullptr) return message.ready;
+  const Clock::time_point sent = message.out->settle(message, &Message::sent);
+  return std::max(sent, message.in->settle(message, &Message::received)) + message.latency;
+}
+
+Clock::time_point EmulatedLinks::carry(int from, int to, std::size_t bytes, Clock::time_point ready) {
+  return arrival(*offer(from, to, bytes, ready));
+}
+
+void EmulatedLinks::Lane::offer(std::shared_ptr<Message> message) {
+  const auto later = std::upper_bound(offered_.begin(), offered_.end(), message,
+                                      [](const auto& a, const auto& b) { return a->ready < b->ready; });
+  offered_.insert(later, std::move(message));
+}
+
+Clock::time_point EmulatedLinks::Lane::settle(const Message& message, Clock::time_point Message::*end) {
+  while (message.*end == Message::kUnsettled) {
+    Message& first = *offered_.front();
+    first.*end = carry(first.ready, first.duration);
+    offered_.pop_front();
+  }
+  return message.*end;
 }
 
 Clock::time_point EmulatedLinks::Lane::carry(Clock::time_point ready, Clock::duration duration) {

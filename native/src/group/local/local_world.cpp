@@ -30,8 +30,8 @@ struct Post {
   MarkPointer begun;        // what the rank's device does before; null: it is done
   bool copying = false;
   bool done = false;
-  MarkPointer copied;           // once done, the end of the copy; null: it has ended
-  Clock::time_point arrival{};  // once done, over the emulated link
+  MarkPointer copied;                               // once done, the end of the copy; null: it has ended
+  std::shared_ptr<EmulatedLinks::Message> message;  // once both sides are there
 };
 
 struct ControlMessage {
@@ -43,6 +43,7 @@ struct ControlMessage {
 constexpr int kNobody = -1;
 constexpr std::chrono::microseconds kPause{20};
 constexpr std::chrono::seconds kPatienceWithCopies{30};
+constexpr std::chrono::milliseconds kPatienceWithOthers{20};
 
 // What the others know of a rank.
 struct RankState {
@@ -56,6 +57,8 @@ struct RankState {
   std::list<Post> posts;
   Ticket last_ticket = 0;
   int waiting_for = kNobody;
+  bool begins = false;   // has waited for no transfer since the last control message
+  bool settles = false;  // waits for the others to wait
 };
 
 // Messages from one rank to another, unmatched, in the order in which they were started.
@@ -98,6 +101,8 @@ class World final : public LocalWorld, public std::enable_shared_from_this<World
   void await_copies(Lock& lock, const std::list<Post>& posts, Ticket ticket, Clock::time_point deadline);
   void sleep(Lock& lock, int me, int peer, Clock::time_point until, Clock::time_point deadline);
   int root_of_wait(int rank);
+  bool all_wait() const;
+  void let_others_start(Lock& lock, int me);
   [[noreturn]] void throw_lost(int me, int peer);
 
   const GroupOptions options_;
@@ -105,6 +110,7 @@ class World final : public LocalWorld, public std::enable_shared_from_this<World
   EmulatedLinks links_;
   std::vector<RankState> ranks_;
   std::vector<Channel> channels_;
+  std::uint64_t times_all_waited_ = 0;
   bool closed_ = false;
 };
 
@@ -227,6 +233,7 @@ void World::collect(int me, std::uint64_t round, std::span<std::byte> all, std::
               all.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(peer) * message_bytes));
   }
   state(me).reading = round + 1;
+  state(me).begins = true;
   forget_read_rounds();
 }
 
@@ -288,8 +295,8 @@ void World::match(Lock& lock, int from, int to, SideStream* stream) {
     line.receives.pop_front();
     send.copying = true;
     receive.copying = true;
-    send.arrival = links_.carry(from, to, send.transfer.bytes, std::max(send.ready, receive.ready));
-    receive.arrival = send.arrival;
+    send.message = links_.offer(from, to, send.transfer.bytes, std::max(send.ready, receive.ready));
+    receive.message = send.message;
     lock.unlock();
     MarkPointer copied;
     std::exception_ptr failure;
@@ -316,19 +323,48 @@ void World::wait(int me, Ticket ticket, Clock::time_point deadline, RankClock& c
   for (;;) {
     const Clock::time_point now = Clock::now();
     const auto open = std::find_if(mine.posts.begin(), mine.posts.end(), [&](const Post& post) {
-      return post.ticket == ticket && (!post.done || (!clock.is_virtual() && post.arrival > now));
+      return post.ticket == ticket &&
+             (!post.done || (!clock.is_virtual() && links_.arrival(*post.message) > now));
     });
     if (open == mine.posts.end()) break;
     const int peer = open->transfer.peer;
     if (!open->copying && !open->done && state(peer).left) throw_lost(me, peer);
-    sleep(lock, me, peer, open->done ? std::min(open->arrival, deadline) : deadline, deadline);
+    sleep(lock, me, peer, open->done ? std::min(links_.arrival(*open->message), deadline) : deadline,
+          deadline);
   }
   mine.waiting_for = kNobody;
   await_copies(lock, mine.posts, ticket, deadline);
+  if (clock.is_virtual() && std::exchange(mine.begins, false)) {
+    const Clock::time_point now = clock.now();
+    let_others_start(lock, me);
+    clock.take_back(now);
+  }
   mine.posts.remove_if([&](const Post& post) {
-    if (post.ticket == ticket && clock.is_virtual()) clock.wait_until(post.arrival);
+    if (post.ticket == ticket && clock.is_virtual()) clock.wait_until(links_.arrival(*post.message));
     return post.ticket == ticket;
   });
+}
+
+bool World::all_wait() const {
+  return std::all_of(ranks_.begin(), ranks_.end(), [](const RankState& rank) {
+    return !rank.joined || rank.left || rank.settles || rank.waiting_for != kNobody;
+  });
+}
+
+// Virtual time only. What others have yet to start may be due before what this rank is about to settle: it goes on when
+// all wait, or soon, as some may be in no call. At the beginning of a call, when most is started; later it would cost
+// more in caches that the ranks share than it is worth.
+void World::let_others_start(Lock& lock, int me) {
+  const std::uint64_t times = times_all_waited_;
+  const Clock::time_point soon = Clock::now() + kPatienceWithOthers;
+  state(me).settles = true;
+  while (times_all_waited_ == times && !all_wait() && Clock::now() < soon) {
+    lock.unlock();
+    std::this_thread::sleep_for(kPause);
+    lock.lock();
+  }
+  if (times_all_waited_ == times && all_wait()) ++times_all_waited_;
+  state(me).settles = false;
 }
 
 // Of one ticket, or of all for ticket 0.
