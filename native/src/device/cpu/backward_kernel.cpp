@@ -125,15 +125,20 @@ class BackwardRun {
   // Packing pays where several panels use the keys; it also tells whether zero weights may meet NaN.
   void choose_keys(std::int64_t key_begin, std::int64_t keys) {
     const bool masked = !a_.visibility.everything() || !a_.bias.none();
-    const bool in_place = alone_ && usable_where_it_lies<Factor>(a_.k, p_.head_dim) &&
-                          usable_where_it_lies<Factor>(a_.v, p_.head_dim);
-    if (in_place && (kIsPair<Factor> || !masked)) {
+    const std::int64_t ld = packed_ / kTerms<Factor>;
+    const bool k_in_place = kIsPair<Factor> ? usable_one_by_one<Factor>(a_.k)
+                                            : usable_as_vectors<Factor>(a_.k, p_.head_dim) && !masked;
+    if (alone_ && k_in_place) {
       k_ = where_it_lies<const Factor>(a_.k, unit_.batch, key_begin, unit_.key_head);
+    } else {
+      pack_k(key_begin, keys);
+      k_ = {work_.k, ld};
+    }
+    if (alone_ && usable_one_by_one<Factor>(a_.v)) {
       v_ = where_it_lies<const Factor>(a_.v, unit_.batch, key_begin, unit_.key_head);
     } else {
-      pack_keys(key_begin, keys);
-      k_ = {work_.k, packed_ / kTerms<Factor>};
-      v_ = {work_.v, packed_ / kTerms<Factor>};
+      pack_rows(a_.v, unit_.batch, unit_.key_head, key_begin, keys, p_.head_dim, work_.v, ld);
+      v_ = {work_.v, ld};
     }
     k_by_keys_ = k_;
     if constexpr (kIsPair<Factor>) {
@@ -175,13 +180,11 @@ class BackwardRun {
     }
   }
 
-  void pack_keys(std::int64_t key_begin, std::int64_t keys) {
+  void pack_k(std::int64_t key_begin, std::int64_t keys) {
     const std::int64_t ld = packed_ / kTerms<Factor>;
     for_each_tile(keys, [&](std::int64_t first, std::int64_t count) {
       k_finite_[first / kTileKeys] = pack_rows(a_.k, unit_.batch, unit_.key_head, key_begin + first, count,
                                                p_.head_dim, work_.k + first * ld, ld);
-      pack_rows(a_.v, unit_.batch, unit_.key_head, key_begin + first, count, p_.head_dim,
-                work_.v + first * ld, ld);
     });
     if constexpr (!kIsPair<Factor>) {
       // Whole vectors of k are read where it is the second factor.

@@ -108,9 +108,8 @@ class ForwardBlock {
   // Packing pays where several panels use the tile; it also tells whether zero weights may meet NaN: false if so.
   bool choose_keys(std::int64_t key, std::int64_t keys, bool masked) {
     const std::int64_t dim = p_.head_dim;
-    const bool in_place = panels_.parts() == 1 && usable_where_it_lies<Factor>(a_.k, dim) &&
-                          usable_where_it_lies<Factor>(a_.v, dim) && (kIsPair<Factor> || !masked);
-    if (in_place) {
+    const bool alone = panels_.parts() == 1;
+    if (alone && usable_one_by_one<Factor>(a_.k)) {
       k_ = where_it_lies<const Factor>(a_.k, unit_.batch, key, unit_.key_head);
     } else {
       const std::int64_t ld = packed_ / kTerms<Factor>;
@@ -121,7 +120,7 @@ class ForwardBlock {
       const auto row_at = [&](std::int64_t i) { return a_.v.at(unit_.batch, key + i, unit_.key_head); };
       v_ = {work_.v, packed_};
       return pack_pairs_of_rows(keys, dim, row_at, work_.v, packed_);
-    } else if (in_place) {
+    } else if (alone && !masked && usable_as_vectors<Factor>(a_.v, dim)) {
       v_ = where_it_lies<const Factor>(a_.v, unit_.batch, key, unit_.key_head);
       return true;
     } else {

@@ -34,10 +34,17 @@ bool lies_as(const Bshd& x, std::int64_t dim) {
   return sizeof(T) == static_cast<std::size_t>(size_of(x.dtype)) && dim % kLanes == 0;
 }
 
-// Whether rows of x are factors where they lie: numbers are read as whole vectors, pairs one by one.
+// Whether rows of x are factors where they lie, read one by one.
 template <typename Factor>
-bool usable_where_it_lies(const Bshd& x, std::int64_t dim) {
-  return kIsPair<Factor> ? x.row_stride % kTerms<Factor> == 0 : lies_as<SumOf<Factor>>(x, dim);
+bool usable_one_by_one(const Bshd& x) {
+  return kIsPair<Factor> ? x.row_stride % kTerms<Factor> == 0
+                         : sizeof(SumOf<Factor>) == static_cast<std::size_t>(size_of(x.dtype));
+}
+
+// Likewise, read as whole vectors: numbers only, as pairs would have their terms along the wrong dimension.
+template <typename Factor>
+bool usable_as_vectors(const Bshd& x, std::int64_t dim) {
+  return !kIsPair<Factor> && lies_as<SumOf<Factor>>(x, dim);
 }
 
 template <typename Factor>

@@ -75,8 +75,8 @@ public final class Emulated implements Callable<Integer> {
   private static final Preset SMALL =
       new Preset(
           List.of(
-              new Sweep(8, 600, 256, List.of(1024L, 4096L, 16384L)),
-              new Sweep(8, 6000, 256, List.of(1024L, 4096L, 16384L))),
+              new Sweep(8, 600, 256, List.of(256L, 1024L, 4096L, 16384L)),
+              new Sweep(8, 6000, 256, List.of(256L, 1024L, 4096L, 16384L))),
           List.of(Strategy.values()),
           1,
           3);
