@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recompute/backward_tile_pass.h"
 
-#include <algorithm>
-
 namespace lvx {
 
 BackwardTilePass::BackwardTilePass(Call& call, const Shards& shards, const VisualBackward& arguments)
@@ -32,18 +30,17 @@ void BackwardTilePass::reserve(Workspace& workspace) {
   if (narrow_) dq_piece_ = workspace.reserve(own_.query_elements() * size_of(accumulator_));
   d_bias_sum_.reserve(workspace);
   keys_.reserve(workspace);
-  scratch_bytes_ = keys_.scratch_bytes();
-  for_each_problem([&](const Problem& problem) {
-    scratch_bytes_ = std::max(scratch_bytes_, call_.device().backward_scratch(problem, dtype_));
-  });
-  scratch_piece_ = workspace.reserve(static_cast<std::int64_t>(scratch_bytes_));
+  scratch_.need(keys_.scratch_bytes());
+  for_each_problem(
+      [&](const Problem& problem) { scratch_.need(call_.device().backward_scratch(problem, dtype_)); });
+  scratch_.reserve(workspace);
 }
 
 void BackwardTilePass::begin(const Workspace& workspace) {
   const int rank = call_.rank();
   Device& device = call_.device();
-  scratch_ = {workspace.at(scratch_piece_), scratch_bytes_};
-  keys_.begin(workspace, scratch_);
+  scratch_.begin(workspace);
+  keys_.begin(workspace, scratch_.memory());
   Home& home = at(rank);
   home.block = {arguments_.q, arguments_.d_o, arguments_.lse, {}, arguments_.visibility};
   if (travels_) {
@@ -99,7 +96,7 @@ void BackwardTilePass::attend(int home) {
   arguments.dk = keys_.key_gradients();
   arguments.dv = keys_.value_gradients();
   arguments.add_dkv = tile_started_;
-  call_.device().backward(arguments, scratch_);
+  call_.device().backward(arguments, scratch_.memory());
   at(home).started = true;
   tile_started_ = true;
 }
@@ -115,7 +112,7 @@ Bshd BackwardTilePass::result_of(int home, std::byte* result) const {
 void BackwardTilePass::start_own() {
   const int rank = call_.rank();
   if (at(rank).started) return;
-  call_.device().backward(against(rank, {}), scratch_);
+  call_.device().backward(against(rank, {}), scratch_.memory());
   at(rank).started = true;
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <span>
 #include <vector>
 
 #include "recompute/tile_pass.h"
@@ -48,15 +47,14 @@ class BackwardTilePass final : public TilePass {
   const bool travels_;  // some peer sees keys for this rank's queries
   const bool narrow_;   // the gradients' dtype is too narrow to sum in
   DBiasSum d_bias_sum_;
-  Workspace::Piece packed_piece_{}, delta_piece_{}, dq_piece_{}, scratch_piece_{};
-  std::size_t scratch_bytes_ = 0;
+  Workspace::Piece packed_piece_{}, delta_piece_{}, dq_piece_{};
 
   std::byte* block_ = nullptr;
   std::vector<Home> homes_;
   Bias d_bias_;
   Tile open_;
   bool tile_started_ = false;  // the open tile's gradients hold something
-  std::span<std::byte> scratch_;
+  KernelScratch scratch_;
 };
 
 }  // namespace lvx

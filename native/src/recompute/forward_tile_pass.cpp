@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recompute/forward_tile_pass.h"
 
-#include <algorithm>
-
 namespace lvx {
 
 ForwardTilePass::ForwardTilePass(Call& call, const Shards& shards, const VisualForward& arguments)
@@ -29,17 +27,16 @@ void ForwardTilePass::reserve(Workspace& workspace) {
   if (packs_) packed_piece_ = workspace.reserve(block_bytes(call_.rank()));
   if (accumulates_) accumulator_piece_ = workspace.reserve(own_.query_elements() * size_of(accumulator_));
   keys_.reserve(workspace);
-  scratch_bytes_ = keys_.scratch_bytes();
-  for_each_problem([&](const Problem& problem) {
-    scratch_bytes_ = std::max(scratch_bytes_, call_.device().forward_scratch(problem, dtype_));
-  });
-  scratch_piece_ = workspace.reserve(static_cast<std::int64_t>(scratch_bytes_));
+  scratch_.need(keys_.scratch_bytes());
+  for_each_problem(
+      [&](const Problem& problem) { scratch_.need(call_.device().forward_scratch(problem, dtype_)); });
+  scratch_.reserve(workspace);
 }
 
 void ForwardTilePass::begin(const Workspace& workspace) {
   const int rank = call_.rank();
-  scratch_ = {workspace.at(scratch_piece_), scratch_bytes_};
-  keys_.begin(workspace, scratch_);
+  scratch_.begin(workspace);
+  keys_.begin(workspace, scratch_.memory());
   Home& home = at(rank);
   home.block = {arguments_.q, arguments_.visibility};
   home.sum = {arguments_.o, arguments_.lse};
@@ -81,7 +78,7 @@ void ForwardTilePass::attend(int home) {
   ForwardArguments arguments = against(home, open_);
   arguments.k = keys_.keys();
   arguments.v = keys_.values();
-  call_.device().forward(arguments, scratch_);
+  call_.device().forward(arguments, scratch_.memory());
   at(home).started = true;
 }
 
@@ -99,7 +96,7 @@ Partial ForwardTilePass::result_of(int home, std::byte* result) const {
 void ForwardTilePass::start_own() {
   const int rank = call_.rank();
   if (at(rank).started) return;
-  call_.device().forward(against(rank, {}), scratch_);
+  call_.device().forward(against(rank, {}), scratch_.memory());
   at(rank).started = true;
 }
 

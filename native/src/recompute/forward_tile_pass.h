@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <span>
 #include <vector>
 
 #include "recompute/tile_pass.h"
@@ -45,13 +44,12 @@ class ForwardTilePass final : public TilePass {
   const bool travels_;      // some peer sees keys for this rank's queries
   const bool packs_;        // q cannot be sent as it lies
   const bool accumulates_;  // o's dtype is too narrow to merge in
-  Workspace::Piece packed_piece_{}, accumulator_piece_{}, scratch_piece_{};
-  std::size_t scratch_bytes_ = 0;
+  Workspace::Piece packed_piece_{}, accumulator_piece_{};
 
   std::byte* block_ = nullptr;
   std::vector<Home> homes_;
   Tile open_;
-  std::span<std::byte> scratch_;
+  KernelScratch scratch_;
 };
 
 }  // namespace lvx

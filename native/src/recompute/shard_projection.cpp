@@ -20,9 +20,12 @@ void for_each_tile(Device& device, const Projection& projection, const Rows& fea
   KeyProjection tiles(device, projection, features, tile_rows, use);
   Workspace workspace;
   tiles.reserve(workspace);
-  const Workspace::Piece scratch = workspace.reserve(static_cast<std::int64_t>(tiles.scratch_bytes()));
+  KernelScratch scratch;
+  scratch.need(tiles.scratch_bytes());
+  scratch.reserve(workspace);
   workspace.allocate(device);
-  tiles.begin(workspace, {workspace.at(scratch), tiles.scratch_bytes()});
+  scratch.begin(workspace);
+  tiles.begin(workspace, scratch.memory());
   for (std::int64_t begin = 0; begin < features.rows; begin += tile_rows) {
     const std::int64_t end = std::min(features.rows, begin + tile_rows);
     tiles.open(begin, end);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/backward_head_pass.h"
 
-#include <algorithm>
-
 #include "schedule/message.h"
 
 namespace lvx {
@@ -106,7 +104,7 @@ BackwardHeadPass::Gradients BackwardHeadPass::result_of(int home, int worker, st
 
 void BackwardHeadPass::reserve(Workspace& workspace) {
   const int rank = call_.rank();
-  scratch_bytes_ = call_.device().backward_scratch(nothing(), dtype_);
+  scratch_.need(call_.device().backward_scratch(nothing(), dtype_));
   const Problem& own = arguments_.problem;
   delta_piece_ = workspace.reserve(own.rows() * size_of(accumulator_));
   dk_piece_ = workspace.reserve(own.key_elements() * size_of(accumulator_));
@@ -122,17 +120,17 @@ void BackwardHeadPass::reserve(Workspace& workspace) {
     for (int peer = 0; peer < call_.size(); ++peer) {
       if (!shards_.sees(home, peer)) continue;
       const Problem pair = problem_of(home, peer, rank);
-      scratch_bytes_ = std::max(scratch_bytes_, call_.device().backward_scratch(pair, dtype_));
+      scratch_.need(call_.device().backward_scratch(pair, dtype_));
     }
   }
-  scratch_piece_ = workspace.reserve(static_cast<std::int64_t>(scratch_bytes_));
+  scratch_.reserve(workspace);
 }
 
 void BackwardHeadPass::begin(const Workspace& workspace) {
   const Problem& own = arguments_.problem;
   Device& device = call_.device();
   workspace_ = &workspace;
-  scratch_ = {workspace.at(scratch_piece_), scratch_bytes_};
+  scratch_.begin(workspace);
   delta_ = compact_bhs(workspace.at(delta_piece_), accumulator_, own.query_heads, own.queries);
   device.delta(own, arguments_.o, arguments_.d_o, delta_);
   dk_ = compact_bshd(workspace.at(dk_piece_), accumulator_, own.keys, own.key_heads, own.head_dim);
@@ -149,7 +147,7 @@ void BackwardHeadPass::begin(const Workspace& workspace) {
   identity.lse = arguments_.lse;
   identity.delta = delta_;
   identity.dq = arguments_.dq;
-  device.backward(identity, scratch_);
+  device.backward(identity, scratch_.memory());
 }
 
 void BackwardHeadPass::pack_share(int worker, std::byte* share) {
@@ -224,7 +222,7 @@ void BackwardHeadPass::compute_pair(int queries_home, int keys_home) {
   pair.d_bias = keys.sum.d_bias.from(first_query, 0);
   pair.add_dq = queries.queries_started;
   pair.add_dkv = keys.keys_started;
-  call_.device().backward(pair, scratch_);
+  call_.device().backward(pair, scratch_.memory());
   queries.queries_started = true;
   keys.keys_started = true;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <span>
 #include <vector>
 
 #include "schedule/attention_call.h"
@@ -64,14 +63,13 @@ class BackwardHeadPass final : public HeadPass {
   const bool narrow_;  // the gradients' dtype is too narrow to sum in
   DBiasSum d_bias_sum_;
   std::vector<Share> shares_;
-  Workspace::Piece delta_piece_{}, dk_piece_{}, dv_piece_{}, scratch_piece_{};
-  std::size_t scratch_bytes_ = 0;
+  Workspace::Piece delta_piece_{}, dk_piece_{}, dv_piece_{};
 
   const Workspace* workspace_ = nullptr;
   Bhs delta_;
   Bshd dk_, dv_;  // sums over workers, which may share key heads
   Bias d_bias_;
-  std::span<std::byte> scratch_;
+  KernelScratch scratch_;
 };
 
 }  // namespace lvx

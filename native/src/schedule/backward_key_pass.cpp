@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/backward_key_pass.h"
 
-#include <algorithm>
-
 #include "schedule/bias_slice.h"
 #include "schedule/message.h"
 
@@ -43,7 +41,7 @@ std::int64_t BackwardKeyPass::result_bytes(int home, int worker) const {
 }
 
 void BackwardKeyPass::need_scratch(const Problem& problem) {
-  scratch_bytes_ = std::max(scratch_bytes_, call_.device().backward_scratch(problem, dtype_));
+  scratch_.need(call_.device().backward_scratch(problem, dtype_));
 }
 
 void BackwardKeyPass::reserve(Workspace& workspace) {
@@ -69,13 +67,13 @@ void BackwardKeyPass::reserve(Workspace& workspace) {
   part = problem_of(rank);
   part.queries = 0;
   need_scratch(part);
-  scratch_piece_ = workspace.reserve(static_cast<std::int64_t>(scratch_bytes_));
+  scratch_.reserve(workspace);
 }
 
 void BackwardKeyPass::begin(const Workspace& workspace) {
   const Problem own = problem_of(call_.rank());
   Device& device = call_.device();
-  scratch_ = {workspace.at(scratch_piece_), scratch_bytes_};
+  scratch_.begin(workspace);
   if (travels_) {
     block_ = workspace.at(packed_piece_);
     MessageCursor message(block_);
@@ -126,7 +124,7 @@ void BackwardKeyPass::clear_key_gradients() {
   nothing.problem.queries = 0;
   nothing.dk = dk_;
   nothing.dv = dv_;
-  call_.device().backward(nothing, scratch_);
+  call_.device().backward(nothing, scratch_.memory());
 }
 
 void BackwardKeyPass::compute_own(std::int64_t first_key, std::int64_t end_key, bool add_dq) {
@@ -142,7 +140,7 @@ void BackwardKeyPass::compute_own(std::int64_t first_key, std::int64_t end_key, 
   block.dv = dv_.from_row(first_key);
   block.add_dq = add_dq;
   block.add_dkv = travels_;
-  call_.device().backward(block, scratch_);
+  call_.device().backward(block, scratch_.memory());
 }
 
 // How many of this rank's own keys are computed at first.
@@ -173,7 +171,7 @@ void BackwardKeyPass::compute_visitor(int home, std::byte* block, std::byte* sid
     arguments.d_bias = slice.view(gradients.rest(), accumulator_);
     call_.device().zero(gradients.rest(), static_cast<std::size_t>(slice.bytes(accumulator_)));
   }
-  call_.device().backward(arguments, scratch_);
+  call_.device().backward(arguments, scratch_.memory());
 }
 
 void BackwardKeyPass::merge(int worker, std::byte* result) {

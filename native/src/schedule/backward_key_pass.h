@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <span>
-
 #include "schedule/attention_call.h"
 #include "schedule/d_bias_sum.h"
 #include "schedule/pass.h"
@@ -47,14 +45,13 @@ class BackwardKeyPass final : public Pass {
   const bool splits_;   // there is a transfer to hide behind each part of this rank's own block
   const bool narrow_;   // the gradients' dtype is too narrow to sum in
   DBiasSum d_bias_sum_;
-  Workspace::Piece packed_piece_{}, delta_piece_{}, dq_piece_{}, dk_piece_{}, dv_piece_{}, scratch_piece_{};
-  std::size_t scratch_bytes_ = 0;
+  Workspace::Piece packed_piece_{}, delta_piece_{}, dq_piece_{}, dk_piece_{}, dv_piece_{};
 
   std::byte* block_ = nullptr;
   Bhs delta_;
   Bshd dq_, dk_, dv_;
   Bias d_bias_;
-  std::span<std::byte> scratch_;
+  KernelScratch scratch_;
 };
 
 }  // namespace lvx

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/backward_query_pass.h"
 
-#include <algorithm>
-
 #include "schedule/query_block.h"
 
 namespace lvx {
@@ -35,7 +33,7 @@ std::int64_t BackwardQueryPass::result_bytes(int home, int) const {
 }
 
 void BackwardQueryPass::need_scratch(const Problem& problem) {
-  scratch_bytes_ = std::max(scratch_bytes_, call_.device().backward_scratch(problem, dtype_));
+  scratch_.need(call_.device().backward_scratch(problem, dtype_));
 }
 
 void BackwardQueryPass::reserve(Workspace& workspace) {
@@ -64,7 +62,7 @@ void BackwardQueryPass::reserve(Workspace& workspace) {
   part = problem_of(rank);
   part.queries = 0;
   need_scratch(part);
-  scratch_piece_ = workspace.reserve(static_cast<std::int64_t>(scratch_bytes_));
+  scratch_.reserve(workspace);
 }
 
 BackwardBlock BackwardQueryPass::parts_of(int home, std::byte* block) const {
@@ -82,12 +80,12 @@ void BackwardQueryPass::clear_key_gradients() {
   nothing.problem.queries = 0;
   nothing.d_bias = {};
   nothing.add_dkv = false;
-  call_.device().backward(nothing, scratch_);
+  call_.device().backward(nothing, scratch_.memory());
 }
 
 void BackwardQueryPass::begin(const Workspace& workspace) {
   const Problem problem = problem_of(call_.rank());
-  scratch_ = {workspace.at(scratch_piece_), scratch_bytes_};
+  scratch_.begin(workspace);
   own_ = {arguments_.q, arguments_.d_o, arguments_.lse, {}, arguments_.visibility};
   if (travels_) {
     block_ = workspace.at(packed_piece_);
@@ -141,7 +139,7 @@ void BackwardQueryPass::compute_own(std::int64_t first_key, std::int64_t end_key
   BackwardArguments block = against_keys(call_.rank(), own_, first_key, end_key);
   block.dq = dq_;
   block.add_dq = add;
-  call_.device().backward(block, scratch_);
+  call_.device().backward(block, scratch_.memory());
 }
 
 // How many of this rank's own keys are computed at first.
@@ -158,7 +156,7 @@ void BackwardQueryPass::compute_own_second() {
 void BackwardQueryPass::compute_visitor(int home, std::byte* block, std::byte*, std::byte* result) {
   BackwardArguments arguments = against_keys(home, parts_of(home, block), 0, arguments_.problem.keys);
   arguments.dq = result_of(home, dtype_, result);
-  call_.device().backward(arguments, scratch_);
+  call_.device().backward(arguments, scratch_.memory());
 }
 
 void BackwardQueryPass::merge(int, std::byte* result) {
@@ -174,7 +172,7 @@ std::int64_t BackwardQueryPass::sum_bytes(int home) const {
 void BackwardQueryPass::start_sum(int home, std::byte* block, std::byte* sum) {
   BackwardArguments arguments = against_keys(home, parts_of(home, block), 0, arguments_.problem.keys);
   arguments.dq = result_of(home, accumulator_, sum);
-  call_.device().backward(arguments, scratch_);
+  call_.device().backward(arguments, scratch_.memory());
 }
 
 void BackwardQueryPass::add_to_sum(int home, std::byte* result, std::byte* sum) {

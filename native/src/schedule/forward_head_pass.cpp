@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/forward_head_pass.h"
 
-#include <algorithm>
-
 #include "schedule/message.h"
 
 namespace lvx {
@@ -91,7 +89,7 @@ Partial ForwardHeadPass::result_of(int home, int worker, std::byte* result) cons
 
 void ForwardHeadPass::reserve(Workspace& workspace) {
   const int rank = call_.rank();
-  scratch_bytes_ = call_.device().forward_scratch(nothing(), dtype_);
+  scratch_.need(call_.device().forward_scratch(nothing(), dtype_));
   for (int home = 0; home < call_.size(); ++home) {
     if (narrow_ && shards_.queries_see(home)) {
       at(home).sum_piece =
@@ -100,21 +98,21 @@ void ForwardHeadPass::reserve(Workspace& workspace) {
     for (int peer = 0; peer < call_.size(); ++peer) {
       if (!shards_.sees(home, peer)) continue;
       const Problem pair = problem_of(home, peer, rank);
-      scratch_bytes_ = std::max(scratch_bytes_, call_.device().forward_scratch(pair, dtype_));
+      scratch_.need(call_.device().forward_scratch(pair, dtype_));
     }
   }
-  scratch_piece_ = workspace.reserve(static_cast<std::int64_t>(scratch_bytes_));
+  scratch_.reserve(workspace);
 }
 
 void ForwardHeadPass::begin(const Workspace& workspace) {
   workspace_ = &workspace;
-  scratch_ = {workspace.at(scratch_piece_), scratch_bytes_};
+  scratch_.begin(workspace);
   if (shards_.queries_see(call_.rank())) return;
   ForwardArguments identity;
   identity.problem = nothing();
   identity.q = arguments_.q;
   identity.out = {arguments_.o, arguments_.lse};
-  call_.device().forward(identity, scratch_);
+  call_.device().forward(identity, scratch_.memory());
 }
 
 void ForwardHeadPass::pack_share(int worker, std::byte* share) {
@@ -169,7 +167,7 @@ void ForwardHeadPass::compute_pair(int queries_home, int keys_home) {
   pair.bias = keys.bias.from(shards_.query_begin(queries_home), 0);
   pair.out = queries.sum;
   pair.merge = queries.started;
-  call_.device().forward(pair, scratch_);
+  call_.device().forward(pair, scratch_.memory());
   queries.started = true;
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <span>
 #include <vector>
 
 #include "schedule/attention_call.h"
@@ -54,10 +53,8 @@ class ForwardHeadPass final : public HeadPass {
   const DType accumulator_;
   const bool narrow_;  // o's dtype is too narrow to merge in
   std::vector<Share> shares_;
-  Workspace::Piece scratch_piece_{};
-  std::size_t scratch_bytes_ = 0;
   const Workspace* workspace_ = nullptr;
-  std::span<std::byte> scratch_;
+  KernelScratch scratch_;
 };
 
 }  // namespace lvx

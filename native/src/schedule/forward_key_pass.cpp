@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/forward_key_pass.h"
 
-#include <algorithm>
-
 #include "schedule/bias_slice.h"
 #include "schedule/message.h"
 
@@ -36,7 +34,7 @@ std::int64_t ForwardKeyPass::side_bytes(int home, int worker) const {
 }
 
 void ForwardKeyPass::need_scratch(const Problem& problem) {
-  scratch_bytes_ = std::max(scratch_bytes_, call_.device().forward_scratch(problem, dtype_));
+  scratch_.need(call_.device().forward_scratch(problem, dtype_));
 }
 
 void ForwardKeyPass::reserve(Workspace& workspace) {
@@ -54,13 +52,13 @@ void ForwardKeyPass::reserve(Workspace& workspace) {
   need_scratch(part);
   part.keys = arguments_.problem.keys - first_part();
   need_scratch(part);
-  scratch_piece_ = workspace.reserve(static_cast<std::int64_t>(scratch_bytes_));
+  scratch_.reserve(workspace);
 }
 
 void ForwardKeyPass::begin(const Workspace& workspace) {
   const Problem& problem = arguments_.problem;
   Device& device = call_.device();
-  scratch_ = {workspace.at(scratch_piece_), scratch_bytes_};
+  scratch_.begin(workspace);
   if (travels_) {
     block_ = workspace.at(packed_piece_);
     MessageCursor message(block_);
@@ -93,7 +91,7 @@ void ForwardKeyPass::compute(const Problem& problem, const Bshd& k, const Bshd& 
   block.bias = bias;
   block.out = sum_;
   block.merge = merge;
-  call_.device().forward(block, scratch_);
+  call_.device().forward(block, scratch_.memory());
 }
 
 void ForwardKeyPass::compute_own(std::int64_t first_key, std::int64_t end_key, bool merge) {

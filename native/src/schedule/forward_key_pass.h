@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <span>
-
 #include "schedule/attention_call.h"
 #include "schedule/pass.h"
 #include "schedule/shards.h"
@@ -44,12 +42,11 @@ class ForwardKeyPass final : public Pass {
   const bool travels_;      // some peer's queries see this rank's keys
   const bool splits_;       // there is a transfer to hide behind each part of this rank's own block
   const bool accumulates_;  // o's dtype is too narrow to merge in
-  Workspace::Piece packed_piece_{}, accumulator_piece_{}, scratch_piece_{};
-  std::size_t scratch_bytes_ = 0;
+  Workspace::Piece packed_piece_{}, accumulator_piece_{};
 
   std::byte* block_ = nullptr;
   Partial sum_;
-  std::span<std::byte> scratch_;
+  KernelScratch scratch_;
 };
 
 }  // namespace lvx

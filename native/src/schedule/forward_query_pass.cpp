@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/forward_query_pass.h"
 
-#include <algorithm>
-
 #include "schedule/query_block.h"
 
 namespace lvx {
@@ -37,7 +35,7 @@ std::int64_t ForwardQueryPass::result_bytes(int home, int) const {
 }
 
 void ForwardQueryPass::need_scratch(const Problem& problem) {
-  scratch_bytes_ = std::max(scratch_bytes_, call_.device().forward_scratch(problem, dtype_));
+  scratch_.need(call_.device().forward_scratch(problem, dtype_));
 }
 
 void ForwardQueryPass::reserve(Workspace& workspace) {
@@ -54,12 +52,12 @@ void ForwardQueryPass::reserve(Workspace& workspace) {
   need_scratch(part);
   part.keys = arguments_.problem.keys - first_part();
   need_scratch(part);
-  scratch_piece_ = workspace.reserve(static_cast<std::int64_t>(scratch_bytes_));
+  scratch_.reserve(workspace);
 }
 
 void ForwardQueryPass::begin(const Workspace& workspace) {
   const Problem problem = problem_of(call_.rank());
-  scratch_ = {workspace.at(scratch_piece_), scratch_bytes_};
+  scratch_.begin(workspace);
   block_ = arguments_.q.data;
   if (packs_) {
     block_ = workspace.at(packed_piece_);
@@ -85,7 +83,7 @@ void ForwardQueryPass::compute_own(std::int64_t first_key, std::int64_t end_key,
   block.bias = arguments_.bias.from(shards_.query_begin(call_.rank()), first_key);
   block.out = sum_;
   block.merge = merge;
-  call_.device().forward(block, scratch_);
+  call_.device().forward(block, scratch_.memory());
 }
 
 // How many of this rank's own keys are computed at first.
@@ -124,7 +122,7 @@ ForwardArguments ForwardQueryPass::visitor(int home, std::byte* block) const {
 void ForwardQueryPass::compute_visitor(int home, std::byte* block, std::byte*, std::byte* result) {
   ForwardArguments arguments = visitor(home, block);
   arguments.out = result_of(home, result);
-  call_.device().forward(arguments, scratch_);
+  call_.device().forward(arguments, scratch_.memory());
 }
 
 void ForwardQueryPass::merge(int, std::byte* result) {
@@ -137,7 +135,7 @@ std::int64_t ForwardQueryPass::sum_bytes(int home) const { return result_bytes(h
 void ForwardQueryPass::start_sum(int home, std::byte* block, std::byte* sum) {
   ForwardArguments arguments = visitor(home, block);
   arguments.out = result_of(home, sum);
-  call_.device().forward(arguments, scratch_);
+  call_.device().forward(arguments, scratch_.memory());
 }
 
 void ForwardQueryPass::add_to_sum(int home, std::byte* result, std::byte* sum) {

@@ -2,8 +2,10 @@
 // The memory of one call: reserved piece by piece, allocated once.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
+#include <span>
 
 #include "device/device.h"
 
@@ -28,6 +30,20 @@ class Workspace {
 
   std::size_t bytes_ = 0;
   std::unique_ptr<DeviceMemory> memory_;
+};
+
+// Scratch that a pass's kernels use one after the other: as much as the neediest of them wants.
+class KernelScratch {
+ public:
+  void need(std::size_t bytes) { bytes_ = std::max(bytes_, bytes); }
+  void reserve(Workspace& workspace) { piece_ = workspace.reserve(static_cast<std::int64_t>(bytes_)); }
+  void begin(const Workspace& workspace) { memory_ = {workspace.at(piece_), bytes_}; }
+  std::span<std::byte> memory() const { return memory_; }
+
+ private:
+  std::size_t bytes_ = 0;
+  Workspace::Piece piece_{};
+  std::span<std::byte> memory_;
 };
 
 }  // namespace lvx
