@@ -16,6 +16,8 @@
 #include "device/cpu/backward_task.h"
 #include "device/cpu/dot-inl.h"
 #include "device/cpu/gemm-inl.h"
+#include "device/cpu/key_block-inl.h"
+#include "device/cpu/key_gradients-inl.h"
 #include "device/cpu/mask.h"
 #include "device/cpu/pack-inl.h"
 #include "device/cpu/rows-inl.h"
@@ -51,7 +53,7 @@ class BackwardRun {
     for (std::int64_t key = task_.key_begin; key < task_.key_end; key += step) {
       block(key, std::min(key + step, task_.key_end));
     }
-    if (past_caches_) hwy::FlushStream();
+    if (sums_.past_caches()) hwy::FlushStream();
   }
 
  private:
@@ -74,8 +76,8 @@ class BackwardRun {
         panels_(Unit::rows(p_), divide_up(Unit::rows(p_), kPanelRows), kLanes),
         alone_(Unit::rows(p_) > 0 && panels_.parts() == 1),
         visible_(a_.visibility, p_, unit_, 0, Unit::rows(p_), work_.cursors),
-        past_caches_(!a_.add_dkv && fills_lines(a_.dk) && fills_lines(a_.dv) &&
-                     key_gradients_exceed_cache(p_, static_cast<std::size_t>(size_of(a_.dk.dtype)))) {}
+        keys_(a_, unit_, alone_, work_),
+        sums_(a_, unit_, alone_, work_) {}
 
   // Keys are used by one panel once only: nothing is gained by a block beyond a tile.
   std::int64_t block_step() const {
@@ -86,10 +88,10 @@ class BackwardRun {
     const std::int64_t keys = key_end - key_begin;
     const std::int64_t rows = Unit::rows(p_);
     const bool seen = rows > 0 && visible_.advance(0, rows, key_begin, key_end) != Seen::kNothing;
-    choose_sums(key_begin);
-    if (!alone_ || !seen) clear_sums(keys);
+    sums_.choose(key_begin);
+    if (!alone_ || !seen) sums_.clear(keys);
     if (seen) {
-      choose_keys(key_begin, keys);
+      keys_.choose(key_begin, keys);
       prefetch_after(key_end);
       for (std::int64_t i = 0; i < panels_.parts(); ++i) {
         const std::int64_t begin = panels_.begin(i);
@@ -99,61 +101,7 @@ class BackwardRun {
         panel(key_begin, key_end);
       }
     }
-    if (sums_in_place_) return;
-    store(work_.dk, static_cast<T>(p_.scale), a_.dk, key_begin, keys);
-    store(work_.dv, T{1}, a_.dv, key_begin, keys);
-  }
-
-  // A panel that is alone has the whole of dk and dv at once, and need not add them up in the workspace.
-  void choose_sums(std::int64_t key) {
-    sums_in_place_ = alone_ && lies_as<T>(a_.dk, p_.head_dim) && lies_as<T>(a_.dv, p_.head_dim);
-    dk_ = {work_.dk, packed_};
-    dv_ = {work_.dv, packed_};
-    if (!sums_in_place_) return;
-    dk_ = where_it_lies<T>(a_.dk, unit_.batch, key, unit_.key_head);
-    dv_ = where_it_lies<T>(a_.dv, unit_.batch, key, unit_.key_head);
-  }
-
-  void clear_sums(std::int64_t keys) const {
-    if (sums_in_place_ && a_.add_dkv) return;
-    for (std::int64_t key = 0; key < keys; ++key) {
-      std::fill_n(dk_.at(key), width_, T{0});
-      std::fill_n(dv_.at(key), width_, T{0});
-    }
-  }
-
-  // Packing pays where several panels use the keys; it also tells whether zero weights may meet NaN.
-  void choose_keys(std::int64_t key_begin, std::int64_t keys) {
-    const bool masked = !a_.visibility.everything() || !a_.bias.none();
-    const std::int64_t ld = packed_ / kTerms<Factor>;
-    const bool k_in_place = kIsPair<Factor> ? usable_one_by_one<Factor>(a_.k)
-                                            : usable_as_vectors<Factor>(a_.k, p_.head_dim) && !masked;
-    if (alone_ && k_in_place) {
-      k_ = where_it_lies<const Factor>(a_.k, unit_.batch, key_begin, unit_.key_head);
-    } else {
-      pack_k(key_begin, keys);
-      k_ = {work_.k, ld};
-    }
-    if (alone_ && usable_one_by_one<Factor>(a_.v)) {
-      v_ = where_it_lies<const Factor>(a_.v, unit_.batch, key_begin, unit_.key_head);
-    } else {
-      pack_rows(a_.v, unit_.batch, unit_.key_head, key_begin, keys, p_.head_dim, work_.v, ld);
-      v_ = {work_.v, ld};
-    }
-    k_by_keys_ = k_;
-    if constexpr (kIsPair<Factor>) {
-      pack_keys_by_keys(key_begin, keys);
-      k_by_keys_ = {work_.k_by_keys, packed_};
-    }
-  }
-
-  // Whether vectors are whole lines of the cache in every row of x.
-  bool fills_lines(const Bshd& x) const {
-    constexpr std::uintptr_t kLine = 64;
-    const auto whole = [&](std::int64_t elements) { return elements * size_of(x.dtype) % kLine == 0; };
-    return hn::Lanes(hn::ScalableTag<T>()) * sizeof(T) == kLine &&
-           reinterpret_cast<std::uintptr_t>(x.data) % kLine == 0 && whole(p_.head_dim) &&
-           whole(x.batch_stride) && whole(x.row_stride) && whole(x.head_stride);
+    sums_.finish(key_begin, keys);
   }
 
   void prefetch_after(std::int64_t key) {
@@ -170,38 +118,6 @@ class BackwardRun {
       return Prefetcher(tensors, unit.batch, unit.key_head, begin, end, p_.head_dim, work);
     };
     ahead_ = a_.add_dkv ? ahead({&a_.k, &a_.v, &a_.dk, &a_.dv}) : ahead({&a_.k, &a_.v});
-  }
-
-  // Calls pack(first, count) for each tile of the block.
-  template <typename Pack>
-  static void for_each_tile(std::int64_t keys, const Pack& pack) {
-    for (std::int64_t first = 0; first < keys; first += kTileKeys) {
-      pack(first, std::min(kTileKeys, keys - first));
-    }
-  }
-
-  void pack_k(std::int64_t key_begin, std::int64_t keys) {
-    const std::int64_t ld = packed_ / kTerms<Factor>;
-    for_each_tile(keys, [&](std::int64_t first, std::int64_t count) {
-      k_finite_[first / kTileKeys] = pack_rows(a_.k, unit_.batch, unit_.key_head, key_begin + first, count,
-                                               p_.head_dim, work_.k + first * ld, ld);
-    });
-    if constexpr (!kIsPair<Factor>) {
-      // Whole vectors of k are read where it is the second factor.
-      for (std::int64_t i = 0; i < keys && width_ != p_.head_dim; ++i) {
-        std::fill(work_.k + i * packed_ + p_.head_dim, work_.k + i * packed_ + width_, T{0});
-      }
-    }
-  }
-
-  void pack_keys_by_keys(std::int64_t key_begin, std::int64_t keys) {
-    for_each_tile(keys, [&](std::int64_t first, std::int64_t count) {
-      const auto row_at = [&](std::int64_t i) {
-        return a_.k.at(unit_.batch, key_begin + first + i, unit_.key_head);
-      };
-      k_finite_[first / kTileKeys] = pack_pairs_of_rows(
-          count, p_.head_dim, row_at, work_.k_by_keys + first / kTerms<Factor> * packed_, packed_);
-    });
   }
 
   // Rows of a panel whose logits are dot products; all but the last are whole vectors.
@@ -267,25 +183,26 @@ class BackwardRun {
     const bool unmasked = mask == nullptr;
     const WeightTile<Factor> weights{work_.s,  work_.dp,         work_.p,
                                      work_.ds, work_.ds_by_keys, !a_.d_bias.none()};
-    look({k_.at(key), k_.ld}, keys, panel, work_.q, work_.q_columns, static_cast<T>(p_.scale), work_.s);
-    look({v_.at(key), v_.ld}, keys, panel, work_.d_o, work_.d_o_columns, T{1}, work_.dp);
+    look({keys_.k().at(key), keys_.k().ld}, keys, panel, work_.q, work_.q_columns, static_cast<T>(p_.scale),
+         work_.s);
+    look({keys_.v().at(key), keys_.v().ld}, keys, panel, work_.d_o, work_.d_o_columns, T{1}, work_.dp);
     softmax_gradient(panel.rows(), keys, mask, work_.lse, work_.delta, weights);
-    multiply_safely<LayoutOfA::kRows>(gather(work_.p, work_.d_o, dv_, key, T{1}, panel, keys),
+    multiply_safely<LayoutOfA::kRows>(gather(work_.p, work_.d_o, sums_.dv(), key, T{1}, panel, keys),
                                       unmasked || panel.d_o_finite, ahead_);
     multiply_safely<LayoutOfA::kRows>(
-        gather(work_.ds, work_.q, dk_, key, static_cast<T>(p_.scale), panel, keys),
+        gather(work_.ds, work_.q, sums_.dk(), key, static_cast<T>(p_.scale), panel, keys),
         unmasked || panel.q_finite, ahead_);
     const Product<Factor> to_queries{.a = work_.ds_by_keys,
                                      .lda = kPanelRows,
-                                     .b = k_by_keys_.at(key / kTerms<Factor>),
-                                     .ldb = k_by_keys_.ld,
+                                     .b = keys_.k_by_keys().at(key / kTerms<Factor>),
+                                     .ldb = keys_.k_by_keys().ld,
                                      .c = task_.dq + panel.begin * packed_,
                                      .ldc = packed_,
                                      .m = panel.rows(),
                                      .n = width_,
                                      .k = divide_up(keys, kTerms<Factor>),
                                      .update = Update::kAdd};
-    multiply_safely<LayoutOfA::kColumns>(to_queries, unmasked || k_finite_[key / kTileKeys], ahead_);
+    multiply_safely<LayoutOfA::kColumns>(to_queries, unmasked || keys_.k_is_finite(key), ahead_);
   }
 
   // out[key, row] = scale * keys[key] . rows[row]; columns are the rows transposed.
@@ -312,7 +229,7 @@ class BackwardRun {
   // sums[key] += sum over rows of weights[key, row] values[row]; the final scale is due where they lie in place.
   Product<Factor> gather(const Factor* weights, const Factor* values, const Rows<T>& sums, std::int64_t key,
                          T scale, const Panel& panel, std::int64_t keys) const {
-    const bool first = alone_ && !(sums_in_place_ && a_.add_dkv);
+    const bool first = sums_.first_product_writes();
     return {.a = weights,
             .lda = kPanelRows / kTerms<Factor>,
             .b = values,
@@ -323,8 +240,8 @@ class BackwardRun {
             .n = width_,
             .k = divide_up(panel.rows(), kTerms<Factor>),
             .update = first ? Update::kScale : Update::kAdd,
-            .scale = sums_in_place_ ? scale : T{1},
-            .past_caches = first && sums_in_place_ && past_caches_};
+            .scale = sums_.in_place() ? scale : T{1},
+            .past_caches = first && sums_.in_place() && sums_.past_caches()};
   }
 
   // Broadcast dimensions have stride 0: their rows add to the same elements, one after the other.
@@ -333,21 +250,6 @@ class BackwardRun {
       const T* column = work_.dp + (row - panel.begin);
       T* sums = reinterpret_cast<T*>(a_.d_bias.at(unit_.batch, unit_.head(row), unit_.query(row), key_begin));
       for (std::int64_t key = 0; key < key_end - key_begin; ++key) sums[key] += column[key * kPanelRows];
-    }
-  }
-
-  void store(const T* sums, T scale, const Bshd& out, std::int64_t key_begin, std::int64_t keys) const {
-    T line[kMaxHeadDim];
-    for (std::int64_t i = 0; i < keys; ++i) {
-      std::byte* at = out.at(unit_.batch, key_begin + i, unit_.key_head);
-      const T* sum = sums + i * packed_;
-      if (a_.add_dkv) {
-        load_row(at, out.dtype, p_.head_dim, line);
-        for (std::int64_t d = 0; d < p_.head_dim; ++d) line[d] += scale * sum[d];
-        store_row(line, p_.head_dim, at, out.dtype);
-      } else {
-        store_scaled(sum, scale, p_.head_dim, at, out.dtype, past_caches_);
-      }
     }
   }
 
@@ -363,14 +265,10 @@ class BackwardRun {
   Split panels_;
   bool alone_;  // all rows are one panel
   RowVisibility visible_;
-  bool past_caches_;  // dk and dv are written once, and no cache could keep them
-  Panel panel_{};     // the one that is packed
-  Rows<const Factor> k_, v_;
-  Rows<const Factor> k_by_keys_;  // terms along keys
-  Rows<T> dk_, dv_;
-  bool sums_in_place_ = false;
+  Panel panel_{};  // the one that is packed
+  KeyBlock<Factor> keys_;
+  KeyGradients<Factor> sums_;
   Prefetcher ahead_;
-  bool k_finite_[kMaxBlockKeys / kTileKeys] = {};
 };
 
 void backward_float(const BackwardTask<float>& task, std::byte* workspace) {

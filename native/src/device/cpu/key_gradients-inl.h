@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// A block's dk and dv while panels add to them: where they lie, or in the workspace.
+#if defined(LVX_KEY_GRADIENTS_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef LVX_KEY_GRADIENTS_INL_H
+#undef LVX_KEY_GRADIENTS_INL_H
+#else
+#define LVX_KEY_GRADIENTS_INL_H
+#endif
+
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "device/cpu/backward_task.h"
+#include "device/cpu/pack-inl.h"
+#include "device/cpu/rows-inl.h"
+#include "device/cpu/unit.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lvx {
+namespace HWY_NAMESPACE {
+
+template <typename Factor>
+class KeyGradients {
+  using T = SumOf<Factor>;
+
+ public:
+  // alone: one panel holds all rows.
+  KeyGradients(const BackwardArguments& arguments, const Unit& unit, bool alone,
+               const BackwardWorkspace<Factor>& room)
+      : a_(arguments),
+        p_(arguments.problem),
+        unit_(unit),
+        alone_(alone),
+        room_(room),
+        past_caches_(!a_.add_dkv && fills_lines(a_.dk) && fills_lines(a_.dv) &&
+                     key_gradients_exceed_cache(p_, static_cast<std::size_t>(size_of(a_.dk.dtype)))) {}
+
+  // A panel that is alone has the whole of dk and dv at once, and need not add them up in the workspace.
+  void choose(std::int64_t key) {
+    in_place_ = alone_ && lies_as<T>(a_.dk, p_.head_dim) && lies_as<T>(a_.dv, p_.head_dim);
+    dk_ = {room_.dk, packed_};
+    dv_ = {room_.dv, packed_};
+    if (!in_place_) return;
+    dk_ = where_it_lies<T>(a_.dk, unit_.batch, key, unit_.key_head);
+    dv_ = where_it_lies<T>(a_.dv, unit_.batch, key, unit_.key_head);
+  }
+
+  void clear(std::int64_t keys) const {
+    if (in_place_ && a_.add_dkv) return;
+    for (std::int64_t key = 0; key < keys; ++key) {
+      std::fill_n(dk_.at(key), width_, T{0});
+      std::fill_n(dv_.at(key), width_, T{0});
+    }
+  }
+
+  // Writes them where they belong.
+  void finish(std::int64_t key_begin, std::int64_t keys) const {
+    if (in_place_) return;
+    store(room_.dk, static_cast<T>(p_.scale), a_.dk, key_begin, keys);
+    store(room_.dv, T{1}, a_.dv, key_begin, keys);
+  }
+
+  const Rows<T>& dk() const { return dk_; }
+  const Rows<T>& dv() const { return dv_; }
+  // Whether what is added has its final scale.
+  bool in_place() const { return in_place_; }
+  // Whether the first product writes them, rather than adding to what is there.
+  bool first_product_writes() const { return alone_ && !(in_place_ && a_.add_dkv); }
+  // They are written once, and no cache could keep them.
+  bool past_caches() const { return past_caches_; }
+
+ private:
+  // Whether vectors are whole lines of the cache in every row of x.
+  bool fills_lines(const Bshd& x) const {
+    constexpr std::uintptr_t kLine = 64;
+    const auto whole = [&](std::int64_t elements) { return elements * size_of(x.dtype) % kLine == 0; };
+    return hn::Lanes(hn::ScalableTag<T>()) * sizeof(T) == kLine &&
+           reinterpret_cast<std::uintptr_t>(x.data) % kLine == 0 && whole(p_.head_dim) &&
+           whole(x.batch_stride) && whole(x.row_stride) && whole(x.head_stride);
+  }
+
+  void store(const T* sums, T scale, const Bshd& out, std::int64_t key_begin, std::int64_t keys) const {
+    T line[kMaxHeadDim];
+    for (std::int64_t i = 0; i < keys; ++i) {
+      std::byte* at = out.at(unit_.batch, key_begin + i, unit_.key_head);
+      const T* sum = sums + i * packed_;
+      if (a_.add_dkv) {
+        load_row(at, out.dtype, p_.head_dim, line);
+        for (std::int64_t d = 0; d < p_.head_dim; ++d) line[d] += scale * sum[d];
+        store_row(line, p_.head_dim, at, out.dtype);
+      } else {
+        store_scaled(sum, scale, p_.head_dim, at, out.dtype, past_caches_);
+      }
+    }
+  }
+
+  const BackwardArguments& a_;
+  const Problem& p_;
+  const Unit& unit_;
+  const bool alone_;
+  const BackwardWorkspace<Factor>& room_;
+  const std::int64_t packed_ = packed_dim(p_.head_dim);
+  const std::int64_t width_ = round_up(p_.head_dim, kLanes);
+  Rows<T> dk_, dv_;
+  bool in_place_ = false;
+  const bool past_caches_;
+};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lvx
+HWY_AFTER_NAMESPACE();
+
+#endif
