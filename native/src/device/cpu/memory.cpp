@@ -20,12 +20,17 @@ constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 // Rows of one head lie far apart: with small pages nearly each costs a walk of the page tables, a third of the time
 // of forward with many heads. Large buffers therefore ask for huge pages; the system may decline.
+bool is_large(std::size_t bytes) { return bytes >= 2 * kHugePage; }
+
+std::size_t block_bytes(std::size_t bytes) {
+  const std::size_t alignment = is_large(bytes) ? kHugePage : kAlignment;
+  return (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
+}
+
 std::byte* allocate_aligned(std::size_t bytes) {
-  const std::size_t alignment = bytes >= 2 * kHugePage ? kHugePage : kAlignment;
-  const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
-  void* data = std::aligned_alloc(alignment, rounded);
+  void* data = std::aligned_alloc(is_large(bytes) ? kHugePage : kAlignment, block_bytes(bytes));
 #if defined(__linux__)
-  if (data != nullptr && alignment == kHugePage) madvise(data, rounded, MADV_HUGEPAGE);
+  if (data != nullptr && is_large(bytes)) madvise(data, block_bytes(bytes), MADV_HUGEPAGE);
 #endif
   return static_cast<std::byte*>(data);
 }
@@ -46,7 +51,12 @@ std::byte* Memory::allocate(std::size_t bytes) {
     then = held + bytes;
   } while (!in_use_.compare_exchange_weak(held, then, std::memory_order_relaxed));
 
-  std::byte* data = allocate_aligned(bytes);
+  std::byte* data = is_large(bytes) ? spares_->take(block_bytes(bytes)) : nullptr;
+  if (data == nullptr) data = allocate_aligned(bytes);
+  if (data == nullptr) {
+    spares_->clear();
+    data = allocate_aligned(bytes);
+  }
   if (data == nullptr) {
     in_use_.fetch_sub(bytes, std::memory_order_relaxed);
     throw Error(LVX_OUT_OF_MEMORY, "the system has no " + std::to_string(bytes) +
@@ -60,7 +70,11 @@ std::byte* Memory::allocate(std::size_t bytes) {
 
 void Memory::release(std::byte* data, std::size_t bytes) noexcept {
   if (data == nullptr) return;
-  std::free(data);
+  if (is_large(bytes)) {
+    spares_->keep(data, block_bytes(bytes));
+  } else {
+    std::free(data);
+  }
   in_use_.fetch_sub(bytes, std::memory_order_relaxed);
 }
 

@@ -4,6 +4,9 @@
 
 #include <atomic>
 #include <cstddef>
+#include <memory>
+
+#include "device/cpu/spare_blocks.h"
 
 namespace lvx {
 
@@ -20,6 +23,7 @@ class Memory {
   std::size_t peak() const { return peak_.load(std::memory_order_relaxed); }
 
  private:
+  const std::shared_ptr<SpareBlocks> spares_ = SpareBlocks::shared();
   std::size_t budget_;  // 0: no limit
   std::atomic<std::size_t> in_use_{0};
   std::atomic<std::size_t> peak_{0};
