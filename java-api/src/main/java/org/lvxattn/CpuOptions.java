@@ -5,7 +5,7 @@ package org.lvxattn;
  * How a CPU device is made.
  *
  * <p>Large blocks that were released stay with the process, up to an eighth of the machine's
- * memory, for who next allocates as much; the system may take their pages at any time (on Linux
+ * memory, for whoever next allocates as much; the system may take their pages at any time (on Linux
  * {@code MADV_FREE}). They count as nobody's memory, and end with the last device.
  *
  * @param threads threads that compute, the calling one among them: 1 to 1024, or 0 for as many as
