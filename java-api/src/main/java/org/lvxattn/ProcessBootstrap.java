@@ -20,7 +20,7 @@ final class ProcessBootstrap implements AutoCloseable {
     this.options = options;
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment result = arena.allocate(ValueLayout.JAVA_LONG);
-      MemorySegment name = host == null ? MemorySegment.NULL : arena.allocateFrom(host);
+      MemorySegment name = Arguments.optionalText(host, arena, "host");
       NativeCalls.check(begin.call(rank, size, name, options.toNative(arena), result));
       handle = result.get(ValueLayout.JAVA_LONG, 0);
     }
