@@ -59,7 +59,7 @@ class NcclFaults : public testing::TestWithParam<bool> {
     for (const auto& thrown : run_nccl_ranks(kRanks, options, ring, way, kDeadline)) {
       errors.push_back(error_of(thrown));
     }
-    EXPECT_LT(Clock::now() - begin, seconds(5)) << fault;
+    EXPECT_LT(Clock::now() - begin, seconds(30)) << fault << ": the default is 60 s";
     return errors;
   }
 
@@ -212,7 +212,7 @@ TEST(NcclBootstrap, StrangersAreTurnedAway) {
     bootstraps.push_back(begin_nccl(rank, kRanks, {.host = "127.0.0.1", .deadline_seconds = 20}));
     addresses.push_back(bootstraps.back()->address());
     RankAddress address = address_of(*bootstraps.back());
-    const auto until = Clock::now() + seconds(5);
+    const auto until = Clock::now() + seconds(30);
     strangers.push_back(Socket::connected(address.socket, until));
     const std::vector<std::byte> noise(rank == 0 ? 0 : 4096, std::byte{0x47});
     EXPECT_TRUE(strangers.back().send_all(noise, until));

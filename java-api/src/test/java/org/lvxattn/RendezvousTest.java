@@ -21,7 +21,7 @@ import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-@Timeout(60)
+@Timeout(300)
 class RendezvousTest {
   private static final Duration LONG = Duration.ofSeconds(30);
 
