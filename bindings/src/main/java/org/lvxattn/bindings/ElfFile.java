@@ -119,7 +119,7 @@ final class ElfFile {
       while (length < text.limit() && text.get(length) != 0) {
         length++;
       }
-      names.add(new String(text.array(), 0, length, StandardCharsets.UTF_8));
+      names.add(StandardCharsets.UTF_8.decode(text.slice(0, length)).toString());
     }
     return names;
   }

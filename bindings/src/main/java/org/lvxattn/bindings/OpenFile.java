@@ -202,7 +202,7 @@ final class OpenFile implements AutoCloseable {
   public void close() {
     try (Arena arena = Arena.ofConfined()) {
       // It was opened for reading: nothing can be lost.
-      int unused = (int) C.get().close().invokeExact(arena.allocate(ERRNO), descriptor);
+      int _ = (int) C.get().close().invokeExact(arena.allocate(ERRNO), descriptor);
     } catch (Throwable t) {
       throw unexpected(t);
     }
