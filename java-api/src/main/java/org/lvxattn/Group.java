@@ -14,6 +14,7 @@ import org.lvxattn.bindings.generated.lvx_attention_options;
 import org.lvxattn.bindings.generated.lvx_group_info;
 import org.lvxattn.bindings.generated.lvx_record;
 import org.lvxattn.bindings.generated.lvx_statistics;
+import org.lvxattn.LaunchEnvironment.Machine;
 import org.lvxattn.plan.Planner;
 
 /**
@@ -297,14 +298,28 @@ public final class Group implements AutoCloseable {
     LaunchEnvironment launch = LaunchEnvironment.read(variables, device.kind(), engine);
     int rank = launch.rank();
     int size = launch.size();
+    Duration timeout = options.deadline();
+    long expiry = System.nanoTime() + timeout.toNanos();
     return switch (launch.kind()) {
       case SELF -> self(device, options);
       case MPI -> mpi(device, options);
       case GLOO ->
-          gloo(device, rank, size, launch.rendezvous(), launch.ownHost(variables), options);
+          gloo(
+              device,
+              rank,
+              size,
+              launch.rendezvous(expiry),
+              launch.ownHost(variables, Machine.own(), expiry, timeout),
+              options);
       case NCCL ->
-          nccl(device, rank, size, launch.rendezvous(), launch.ownHost(variables), options);
-      case NCCL_BY_MPI -> ncclByMpi(device, LaunchEnvironment.anyHost(variables), options);
+          nccl(
+              device,
+              rank,
+              size,
+              launch.rendezvous(expiry),
+              launch.ownHost(variables, Machine.own(), expiry, timeout),
+              options);
+      case NCCL_BY_MPI -> ncclByMpi(device, LaunchEnvironment.anyHost(variables, Machine.own()), options);
     };
   }
 
