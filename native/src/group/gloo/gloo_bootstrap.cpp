@@ -185,9 +185,8 @@ extern "C" {
 
 __attribute__((visibility("default"))) const char* lvx_plugin_version() { return LVX_VERSION; }
 
-__attribute__((visibility("default"))) lvx::Bootstrap* lvx_plugin_begin_gloo(int rank, int size,
-                                                                             const char* host,
-                                                                             double deadline_seconds) {
-  return new lvx::GlooBootstrap(rank, size, host, deadline_seconds);
+__attribute__((visibility("default"))) lvx::Bootstrap* lvx_plugin_begin_gloo(
+    int rank, int size, const lvx::JoinOptions& options) {
+  return new lvx::GlooBootstrap(rank, size, options.host, options.deadline_seconds);
 }
 }

@@ -150,15 +150,14 @@ __attribute__((visibility("default"))) void lvx_plugin_new_nccl_id(std::byte* id
 
 __attribute__((visibility("default"))) void lvx_plugin_require_nccl() { lvx::nccl::loaded_api(); }
 
-__attribute__((visibility("default"))) lvx::Bootstrap* lvx_plugin_begin_nccl(int rank, int size,
-                                                                             const char* host,
-                                                                             double deadline_seconds) {
-  return new lvx::NcclBootstrap(rank, size, host, deadline_seconds);
+__attribute__((visibility("default"))) lvx::Bootstrap* lvx_plugin_begin_nccl(
+    int rank, int size, const lvx::JoinOptions& options) {
+  return new lvx::NcclBootstrap(rank, size, options.host, options.deadline_seconds);
 }
 
 __attribute__((visibility("default"))) lvx::Transport* lvx_plugin_join_nccl(
-    const std::byte* id, int rank, int size, const char* host, double deadline_seconds,
+    const std::byte* id, int rank, int size, const lvx::JoinOptions& options,
     const std::shared_ptr<lvx::Device>& device) {
-  return lvx::join(lvx::id_of(id), rank, size, host, deadline_seconds, device).release();
+  return lvx::join(lvx::id_of(id), rank, size, options.host, options.deadline_seconds, device).release();
 }
 }

@@ -116,7 +116,8 @@ public final class Group implements AutoCloseable {
     Arguments.present(device, "device").requireUsable("device");
     Arguments.present(rendezvous, "rendezvous");
     Arguments.present(options, "options");
-    try (ProcessBootstrap bootstrap = ProcessBootstrap.gloo(rank, size, host, options)) {
+    GroupOptions told = options.withEnvironment(System::getenv);
+    try (ProcessBootstrap bootstrap = ProcessBootstrap.gloo(rank, size, host, told)) {
       return bootstrap.meet(device, rank, rendezvous);
     }
   }
@@ -154,7 +155,8 @@ public final class Group implements AutoCloseable {
     Arguments.present(device, "device").requireUsable("device");
     Arguments.present(rendezvous, "rendezvous");
     Arguments.present(options, "options");
-    try (ProcessBootstrap bootstrap = ProcessBootstrap.nccl(rank, size, host, options)) {
+    GroupOptions told = options.withEnvironment(System::getenv);
+    try (ProcessBootstrap bootstrap = ProcessBootstrap.nccl(rank, size, host, told)) {
       return bootstrap.meet(device, rank, rendezvous);
     }
   }
@@ -177,9 +179,10 @@ public final class Group implements AutoCloseable {
     Arguments.require(
         id.length == Lvx.LVX_NCCL_ID_BYTES(),
         "id has " + id.length + " bytes; " + Lvx.LVX_NCCL_ID_BYTES() + " were expected");
+    GroupOptions told = options.withEnvironment(System::getenv);
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment handle = arena.allocate(ValueLayout.JAVA_LONG);
-      MemorySegment name = host == null ? MemorySegment.NULL : arena.allocateFrom(host);
+      MemorySegment name = Arguments.optionalText(host, arena, "host");
       NativeCalls.check(
           Lvx.lvx_group_create_nccl(
               device.handle(),
@@ -187,9 +190,9 @@ public final class Group implements AutoCloseable {
               size,
               arena.allocateFrom(ValueLayout.JAVA_BYTE, id),
               name,
-              options.toNative(arena),
+              told.toNative(arena),
               handle));
-      return new Group(device, handle.get(ValueLayout.JAVA_LONG, 0), options);
+      return new Group(device, handle.get(ValueLayout.JAVA_LONG, 0), told);
     }
   }
 
@@ -296,13 +299,14 @@ public final class Group implements AutoCloseable {
     Arguments.present(device, "device").requireUsable("device");
     Arguments.present(options, "options");
     LaunchEnvironment launch = LaunchEnvironment.read(variables, device.kind(), engine);
+    GroupOptions told = options.withEnvironment(variables);
     int rank = launch.rank();
     int size = launch.size();
     Duration timeout = options.deadline();
     long expiry = System.nanoTime() + timeout.toNanos();
     return switch (launch.kind()) {
-      case SELF -> self(device, options);
-      case MPI -> mpi(device, options);
+      case SELF -> self(device, told);
+      case MPI -> mpi(device, told);
       case GLOO ->
           gloo(
               device,
@@ -310,7 +314,7 @@ public final class Group implements AutoCloseable {
               size,
               launch.rendezvous(expiry),
               launch.ownHost(variables, Machine.own(), expiry, timeout),
-              options);
+              told);
       case NCCL ->
           nccl(
               device,
@@ -318,8 +322,9 @@ public final class Group implements AutoCloseable {
               size,
               launch.rendezvous(expiry),
               launch.ownHost(variables, Machine.own(), expiry, timeout),
-              options);
-      case NCCL_BY_MPI -> ncclByMpi(device, LaunchEnvironment.anyHost(variables, Machine.own()), options);
+              told);
+      case NCCL_BY_MPI ->
+          ncclByMpi(device, LaunchEnvironment.anyHost(variables, Machine.own()), told);
     };
   }
 

@@ -20,7 +20,7 @@ final class ProcessBootstrap implements AutoCloseable {
     this.options = options;
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment result = arena.allocate(ValueLayout.JAVA_LONG);
-      MemorySegment name = host == null ? MemorySegment.NULL : arena.allocateFrom(host);
+      MemorySegment name = Arguments.optionalText(host, arena, "host");
       NativeCalls.check(begin.call(rank, size, name, options.toNative(arena), result));
       handle = result.get(ValueLayout.JAVA_LONG, 0);
     }
@@ -44,7 +44,7 @@ final class ProcessBootstrap implements AutoCloseable {
     byte[] mine = address();
     List<byte[]> all =
         rendezvous instanceof TcpRendezvous tcp
-            ? tcp.allGatherAddresses(rank, size, mine, options.deadline(), GroupSecret.of(System::getenv))
+            ? tcp.allGatherAddresses(rank, size, mine, options.deadline(), options.secret())
             : rendezvous.allGather(rank, size, mine, options.deadline());
     requireAddresses(all, mine.length);
     return connect(device, all);
@@ -105,6 +105,10 @@ final class ProcessBootstrap implements AutoCloseable {
       } catch (IllegalArgumentException e) {
         // What can be wrong is what the other ranks said, and no argument of the caller's.
         GroupJoinException misfit = new GroupJoinException(String.valueOf(e.getMessage()), -1);
+        misfit.initCause(e);
+        throw misfit;
+      } catch (PeerMismatchException e) {
+        GroupJoinException misfit = new GroupJoinException(String.valueOf(e.getMessage()), e.rank());
         misfit.initCause(e);
         throw misfit;
       }

@@ -51,11 +51,12 @@ public interface Rendezvous {
    * both; it is never sent. Whoever does not know it is dropped, and told so. Who sees the proofs go
    * by can try out guesses: take a long and random secret.
    *
-   * @param secret any text but an empty one, alike on all ranks
+   * @param secret any text of 1 to 1024 bytes in UTF-8, alike on all ranks
    * @throws NullPointerException if host or secret is null
-   * @throws IllegalArgumentException if host is blank, port is out of range, or secret is empty
+   * @throws IllegalArgumentException if host is blank, port is out of range, or secret is empty or too long
    */
   static Rendezvous tcp(String host, int port, String secret) {
-    return new TcpRendezvous(host, port, GroupSecret.require(secret));
+    GroupOptions.requireSecret(Arguments.present(secret, "secret"), "secret");
+    return new TcpRendezvous(host, port, secret);
   }
 }

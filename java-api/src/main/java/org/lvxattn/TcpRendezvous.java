@@ -33,7 +33,10 @@ record TcpRendezvous(
 
   @Override
   public List<byte[]> allGather(int rank, int size, byte[] mine, Duration timeout) {
-    String told = secret != null ? secret : GroupSecret.of(System::getenv);
+    String told =
+        secret != null
+            ? secret
+            : GroupOptions.defaults().withEnvironment(System::getenv).secret();
     return allGather(rank, size, mine, timeout, false, told);
   }
 
