@@ -56,8 +56,7 @@ final class HostLookup {
         if (attempt == 0) {
           LOG.log(WARNING, "the host name ''{0}'' is not known yet; asking again", name);
         }
-        Thread.sleep(
-            Math.min(RETRY_MILLIS, RendezvousConnection.millisUntil(expiry)));
+        Thread.sleep(Math.min(RETRY_MILLIS, RendezvousConnection.millisUntil(expiry)));
       }
     }
   }
@@ -93,8 +92,8 @@ final class HostLookup {
 
   /**
    * The JVM remembers for 10 seconds, or as long as {@code networkaddress.cache.negative.ttl} says,
-   * that a name was not known, and does not ask again. It tells names apart by their letters'
-   * case, which the systems that know names do not.
+   * that a name was not known, and does not ask again. It tells names apart by their letters' case,
+   * which the systems that know names do not.
    */
   static String inOtherCase(String name, int attempt) {
     StringBuilder text = new StringBuilder(name);
