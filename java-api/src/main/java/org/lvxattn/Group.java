@@ -14,6 +14,7 @@ import org.lvxattn.bindings.generated.lvx_attention_options;
 import org.lvxattn.bindings.generated.lvx_group_info;
 import org.lvxattn.bindings.generated.lvx_record;
 import org.lvxattn.bindings.generated.lvx_statistics;
+import org.lvxattn.LaunchEnvironment.Machine;
 import org.lvxattn.plan.Planner;
 
 /**
@@ -322,12 +323,29 @@ public final class Group implements AutoCloseable {
     GroupOptions told = options.withEnvironment(variables);
     int rank = launch.rank();
     int size = launch.size();
+    Duration timeout = options.deadline();
+    long expiry = System.nanoTime() + timeout.toNanos();
     return switch (launch.kind()) {
       case SELF -> self(device, told);
       case MPI -> mpi(device, told);
-      case GLOO -> gloo(device, rank, size, launch.rendezvous(), launch.ownHost(variables), told);
-      case NCCL -> nccl(device, rank, size, launch.rendezvous(), launch.ownHost(variables), told);
-      case NCCL_BY_MPI -> ncclByMpi(device, LaunchEnvironment.anyHost(variables), told);
+      case GLOO ->
+          gloo(
+              device,
+              rank,
+              size,
+              launch.rendezvous(expiry),
+              launch.ownHost(variables, Machine.own(), expiry, timeout),
+              told);
+      case NCCL ->
+          nccl(
+              device,
+              rank,
+              size,
+              launch.rendezvous(expiry),
+              launch.ownHost(variables, Machine.own(), expiry, timeout),
+              told);
+      case NCCL_BY_MPI ->
+          ncclByMpi(device, LaunchEnvironment.anyHost(variables, Machine.own()), told);
     };
   }
 

@@ -247,9 +247,10 @@ public record GroupOptions(
         + "]";
   }
 
-  private static void requireSecret(String secret, String name) {
+  static void requireSecret(String secret, String name) {
+    Arguments.require(!secret.isEmpty(), name + " is empty; a text was expected");
     int bytes = secret.getBytes(StandardCharsets.UTF_8).length;
-    if (bytes < 1 || bytes > Lvx.LVX_SECRET_BYTES()) {
+    if (bytes > Lvx.LVX_SECRET_BYTES()) {
       throw new IllegalArgumentException(
           name
               + " has "

@@ -45,7 +45,7 @@ class FootprintTest {
   }
 
   /** Test classes, the module, and its dependencies, as one class path. */
-  private static String everything() throws Exception {
+  static String everything() throws Exception {
     List<String> entries = new ArrayList<>();
     for (Class<?> type : List.of(FootprintMain.class, Device.class)) {
       entries.add(
