@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iostream>
@@ -12,6 +11,7 @@
 
 #include "group/tcp/rank_address.h"
 #include "group/tcp/socket.h"
+#include "support/campaign.h"
 #include "support/gloo_ranks.h"
 
 namespace lvx::test {
@@ -220,7 +220,7 @@ class Hostile {
 // Four ranks meet, compute and part, again and again, while a hostile client knocks at each of their ports; and compute
 // for long in one group. LVX_LONG=1: for ten minutes.
 TEST(TcpMeeting, HostileClientsChangeNothing) {
-  const bool whole = std::getenv("LVX_LONG") != nullptr;  // NOLINT(concurrency-mt-unsafe)
+  const bool whole = whole_campaigns();
   const auto until = Clock::now() + (whole ? seconds(600) : seconds(4));
   std::size_t resident = 0;
   int groups = 0;

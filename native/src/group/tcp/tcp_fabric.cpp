@@ -17,8 +17,8 @@ TcpFabric::TcpFabric(Connections connections)
             }) {}
 
 void TcpFabric::open(Mailbox& mailbox) {
-  data_.open(mailbox);
   control_.open(mailbox);
+  data_.open(mailbox);
 }
 
 void TcpFabric::start(std::span<const Transfer> transfers, Operations& started) {
