@@ -51,9 +51,7 @@ class EveryGroup : public testing::TestWithParam<Engine> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Local, EveryGroup, testing::Values(Engine::kLocal));
-#if LVX_HAS_GLOO
 INSTANTIATE_TEST_SUITE_P(Gloo, EveryGroup, testing::Values(Engine::kGloo));
-#endif
 INSTANTIATE_TEST_SUITE_P(Nccl, EveryGroup,
                          testing::Values(Engine::kNccl, Engine::kNcclStreams, Engine::kNcclById));
 
