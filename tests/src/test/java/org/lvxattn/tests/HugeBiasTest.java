@@ -58,7 +58,7 @@ class HugeBiasTest {
   @MethodSource("everything")
   void everyStrategyIsExactAndGivesTheSameBits(Strategy strategy, DType dtype) {
     for (Kind kind : Kind.values()) {
-      Workload work = work(dtype, kind, strategy.ordinal()).with(strategy);
+      Workload work = work(dtype, kind, strategy.name().hashCode()).with(strategy);
       Results expected = Solve.byOracle(work);
       Results results = Solve.onRanks(work);
       for (String name : expected.tensors.keySet()) {
@@ -78,7 +78,7 @@ class HugeBiasTest {
   private static Workload work(DType dtype, Kind kind, long seed) {
     Workload work =
         new Workload(
-            dtype, 2, HEADS, KEY_HEADS, HEAD_DIM, QUERIES, KEYS, 100 * seed + kind.ordinal());
+            dtype, 2, HEADS, KEY_HEADS, HEAD_DIM, QUERIES, KEYS, seed + kind.name().hashCode());
     Random random = new Random(seed);
     work.wideBias = true;
     work.biasBatch = random.nextBoolean() ? 1 : 2;
