@@ -115,12 +115,12 @@ TEST(FailingMpiJobsCampaign, ReleasedMemoryStaysUntouched) {
         static_cast<int>(below(static_cast<std::size_t>(world.steps(job.victim, job.injection.step))));
     SCOPED_TRACE(job.text());
     const std::string ranks = std::to_string(world.ranks());
-    const std::string output =
-        output_of(std::string(kJob) + "='" + job.text() +
-                  "' mpirun --enable-recovery --allow-run-as-root --oversubscribe "
-                  "--bind-to none -x " +
-                  kJob + " -n " + ranks + ' ' + self +
-                  " --gtest_also_run_disabled_tests --gtest_filter=FailingMpiRank.DISABLED_EndsAsItShould");
+    const std::string output = output_of(std::string(kJob) + "='" + job.text() +
+                                         "' mpirun --enable-recovery --allow-run-as-root --oversubscribe "
+                                         "--bind-to none -x " +
+                                         kJob + " -n " + ranks + ' ' + self +
+                                         " --gtest_color=no --gtest_also_run_disabled_tests "
+                                         "--gtest_filter=FailingMpiRank.DISABLED_EndsAsItShould");
     ASSERT_EQ(count(output, "[  PASSED  ] 1 test"), static_cast<std::size_t>(world.ranks())) << output;
   }
 }

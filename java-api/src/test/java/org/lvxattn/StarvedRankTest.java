@@ -4,6 +4,7 @@ package org.lvxattn;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
+import java.util.List;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
@@ -17,6 +18,7 @@ import org.lvxattn.VisualCheckpoint.Policy;
  */
 @Timeout(3600)
 class StarvedRankTest {
+  private static final List<Policy> POLICIES = List.of(Policy.values());
   private static final int WORLDS = Boolean.getBoolean("lvxattn.long") ? 2000 : 100;
 
   @Test
@@ -29,7 +31,7 @@ class StarvedRankTest {
       if (problem.ranks < 2) {
         continue;
       }
-      Policy policy = Policy.values()[world % Policy.values().length];
+      Policy policy = POLICIES.get(random.nextInt(POLICIES.size()));
       Strategy strategy = Strategy.schedules().get(random.nextInt(4));
       int victim = random.nextInt(problem.ranks);
       AtomicLong peak = new AtomicLong();
