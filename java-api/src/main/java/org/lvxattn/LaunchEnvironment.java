@@ -260,8 +260,7 @@ record LaunchEnvironment(Kind kind, int rank, int size, String masterHost, int m
     return OwnAddress.text(own != null ? own : InetAddress.getLoopbackAddress());
   }
 
-  private static String ofInterface(
-      String name, Machine machine, @Nullable InetAddress towards) {
+  private static String ofInterface(String name, Machine machine, @Nullable InetAddress towards) {
     try {
       return OwnAddress.text(OwnAddress.of(name, machine.interfaces, towards));
     } catch (IOException e) {

@@ -108,7 +108,8 @@ final class ProcessBootstrap implements AutoCloseable {
         misfit.initCause(e);
         throw misfit;
       } catch (PeerMismatchException e) {
-        GroupJoinException misfit = new GroupJoinException(String.valueOf(e.getMessage()), e.rank());
+        GroupJoinException misfit =
+            new GroupJoinException(String.valueOf(e.getMessage()), e.rank());
         misfit.initCause(e);
         throw misfit;
       }

@@ -47,13 +47,14 @@ public interface Rendezvous {
   /**
    * As {@link #tcp(String, int)}, with a secret of the caller's.
    *
-   * <p>Each side proves to the other that it knows the secret by HMAC-SHA-256 over random numbers of
-   * both; it is never sent. Whoever does not know it is dropped, and told so. Who sees the proofs go
-   * by can try out guesses: take a long and random secret.
+   * <p>Each side proves to the other that it knows the secret by HMAC-SHA-256 over random numbers
+   * of both; it is never sent. Whoever does not know it is dropped, and told so. Who sees the
+   * proofs go by can try out guesses: take a long and random secret.
    *
    * @param secret any text of 1 to 1024 bytes in UTF-8, alike on all ranks
    * @throws NullPointerException if host or secret is null
-   * @throws IllegalArgumentException if host is blank, port is out of range, or secret is empty or too long
+   * @throws IllegalArgumentException if host is blank, port is out of range, or secret is empty or
+   *     too long
    */
   static Rendezvous tcp(String host, int port, String secret) {
     GroupOptions.requireSecret(Arguments.present(secret, "secret"), "secret");

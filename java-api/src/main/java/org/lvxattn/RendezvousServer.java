@@ -303,8 +303,7 @@ final class RendezvousServer {
     if (!missing.isEmpty()) {
       String reason = reason(missing);
       answerAll(
-          guest ->
-              guest.answerRefusal(RendezvousProtocol.TIMED_OUT, missing.getFirst(), reason));
+          guest -> guest.answerRefusal(RendezvousProtocol.TIMED_OUT, missing.getFirst(), reason));
       throw new DeadlineExceededException(reason, missing.getFirst(), 0, "rendezvous");
     }
     List<byte[]> said = new ArrayList<>(List.of(mine));

@@ -34,9 +34,7 @@ record TcpRendezvous(
   @Override
   public List<byte[]> allGather(int rank, int size, byte[] mine, Duration timeout) {
     String told =
-        secret != null
-            ? secret
-            : GroupOptions.defaults().withEnvironment(System::getenv).secret();
+        secret != null ? secret : GroupOptions.defaults().withEnvironment(System::getenv).secret();
     return allGather(rank, size, mine, timeout, false, told);
   }
 
@@ -70,7 +68,8 @@ record TcpRendezvous(
     }
     try {
       return rank == 0
-          ? new RendezvousServer(bindAddress(), port, size, mine, sameLength, secret, until, timeout)
+          ? new RendezvousServer(
+                  bindAddress(), port, size, mine, sameLength, secret, until, timeout)
               .gather()
           : new RendezvousClient(this, secret, rank, size, mine, sameLength, until, timeout)
               .gather();
@@ -102,6 +101,7 @@ record TcpRendezvous(
   /** Without the secret. */
   @Override
   public String toString() {
-    return String.format(Locale.ROOT, "Rendezvous[%s%s]", where(), secret == null ? "" : ", secret");
+    return String.format(
+        Locale.ROOT, "Rendezvous[%s%s]", where(), secret == null ? "" : ", secret");
   }
 }

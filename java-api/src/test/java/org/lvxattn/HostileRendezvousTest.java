@@ -133,8 +133,7 @@ class HostileRendezvousTest {
 
   @Test
   void theServersOwnProofProvesNothing() throws Exception {
-    RendezvousKeys rank =
-        new RendezvousKeys("a secret", new byte[44], new byte[41], false);
+    RendezvousKeys rank = new RendezvousKeys("a secret", new byte[44], new byte[41], false);
     RendezvousKeys server = new RendezvousKeys("a secret", new byte[44], new byte[41], true);
     byte[] proof = server.ofSent(RendezvousProtocol.PROOF, new byte[0]);
     assertThat(server.isAuthentic(RendezvousProtocol.PROOF, new byte[0], proof)).isFalse();
@@ -228,7 +227,11 @@ class HostileRendezvousTest {
       seen = lines.stream().filter(line -> line.getMessage().contains("dropped")).toList();
     }
     assertThat(seen).hasSizeBetween(StrangerLog.BURST, 100);
-    assertThat(seen.stream().map(line -> java.text.MessageFormat.format(line.getMessage(), line.getParameters())))
+    assertThat(
+            seen.stream()
+                .map(
+                    line ->
+                        java.text.MessageFormat.format(line.getMessage(), line.getParameters())))
         .anyMatch(line -> line.contains("it is no rank, and said 'SSH-2.0-\\x1b[31m"));
   }
 }

@@ -235,8 +235,11 @@ class RendezvousTest {
       assertThat(failureOf(gathering.come(1)))
           .isInstanceOf(GroupJoinException.class)
           .hasMessageContaining(
-              "127.0.0.1:" + listener.getLocalPort() + " is served by something that is no"
-                  + " rendezvous of lvxattn (" + reason);
+              "127.0.0.1:"
+                  + listener.getLocalPort()
+                  + " is served by something that is no"
+                  + " rendezvous of lvxattn ("
+                  + reason);
       assertThat(Duration.ofNanos(System.nanoTime() - begin)).isLessThan(LONG.dividedBy(2));
     }
   }
@@ -332,10 +335,11 @@ class RendezvousTest {
     Gathering gathering = of(2, null);
     FutureTask<List<String>> server = gathering.come(0);
     gathering.awaitPort();
-    for (InetAddress own : NetworkInterface.networkInterfaces()
-        .flatMap(NetworkInterface::inetAddresses)
-        .filter(address -> address instanceof Inet4Address && !address.isLoopbackAddress())
-        .toList()) {
+    for (InetAddress own :
+        NetworkInterface.networkInterfaces()
+            .flatMap(NetworkInterface::inetAddresses)
+            .filter(address -> address instanceof Inet4Address && !address.isLoopbackAddress())
+            .toList()) {
       assertThatExceptionOfType(IOException.class)
           .isThrownBy(() -> new Socket(own, gathering.port()).close());
     }
