@@ -89,10 +89,11 @@ void require_exact_lse(const CheckedTensor& lse) {
       for (std::int64_t row = 0; row < lse.shape[2]; ++row) {
         const auto value = load_element<double>(values.at(batch, head, row), values.dtype, 0);
         if (!std::isfinite(value) || std::abs(value) <= kLargestLse) continue;
-        throw Error(LVX_INVALID_ARGUMENT,
-                    "lse: expected [3, batch, heads, sequence], lse with its terms, where a bias makes lse as "
-                    "large as " +
-                        std::to_string(value) + "; got lse alone, which is rounded too coarsely for gradients");
+        throw Error(
+            LVX_INVALID_ARGUMENT,
+            "lse: expected [3, batch, heads, sequence], lse with its terms, where a bias makes lse as "
+            "large as " +
+                std::to_string(value) + "; got lse alone, which is rounded too coarsely for gradients");
       }
     }
   }
@@ -288,8 +289,9 @@ MergeArguments check_merge(const lvx_tensor* o_part, const lvx_tensor* lse_part,
   require_shape(into, part.shape, "like o_part");
   const CheckedTensor into_lse = check_lse(lse, "lse", into, "[batch, heads, queries] of o", place);
   if (has_terms(part_lse) && !has_terms(into_lse)) {
-    throw Error(LVX_INVALID_ARGUMENT,
-                "lse: expected [3, batch, heads, sequence], lse with its terms, like lse_part; got lse alone");
+    throw Error(
+        LVX_INVALID_ARGUMENT,
+        "lse: expected [3, batch, heads, sequence], lse with its terms, like lse_part; got lse alone");
   }
   require_separate({&into, &into_lse}, {&part, &part_lse});
   return {rows_of(part), partial_of(part, part_lse), partial_of(into, into_lse), part_of_lse(into_lse, 0)};

@@ -58,8 +58,8 @@ double bias_max_of(const Arguments& a, std::int64_t b, std::int64_t row, std::in
   double max = -kInfinity;
   for (std::int64_t key = 0; key < a.problem.keys; ++key) {
     if (!visible(a.visibility, b, row, a.problem.first_key + key)) continue;
-    max = std::fmax(
-        max, a.bias.none() ? 0 : load_element<double>(a.bias.at(b, head, row, key), a.bias.dtype, 0));
+    max = std::fmax(max,
+                    a.bias.none() ? 0 : load_element<double>(a.bias.at(b, head, row, key), a.bias.dtype, 0));
   }
   return max;
 }

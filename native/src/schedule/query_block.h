@@ -45,10 +45,8 @@ struct BackwardBlock {
   Visibility visibility;
 
   static std::int64_t bytes(const Problem& problem, DType dtype, const Announcement& home) {
-    return 2 * problem.query_elements() * size_of(dtype) +
-           MessageCursor::lse_bytes(problem, dtype, home) +
-           problem.rows() * size_of(accumulator_of(dtype)) +
-           MessageCursor::range_bytes(problem, home.ranges);
+    return 2 * problem.query_elements() * size_of(dtype) + MessageCursor::lse_bytes(problem, dtype, home) +
+           problem.rows() * size_of(accumulator_of(dtype)) + MessageCursor::range_bytes(problem, home.ranges);
   }
 
   BackwardBlock() = default;

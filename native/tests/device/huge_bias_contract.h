@@ -68,9 +68,10 @@ inline Array huge_bias(const Case& c, BiasKind kind, unsigned seed, DType dtype)
   return bias;
 }
 
-inline void expect_exact_with_huge_biases(Device& device, DType dtype, const Problem& problem, unsigned seed) {
-  for (const BiasKind kind : {BiasKind::kConstant, BiasKind::kConstantRows, BiasKind::kSome,
-                              BiasKind::kMixed, BiasKind::kSpread}) {
+inline void expect_exact_with_huge_biases(Device& device, DType dtype, const Problem& problem,
+                                          unsigned seed) {
+  for (const BiasKind kind :
+       {BiasKind::kConstant, BiasKind::kConstantRows, BiasKind::kSome, BiasKind::kMixed, BiasKind::kSpread}) {
     Case c(problem, dtype, seed);
     if (seed % 2 == 1) c.visibility = random_ranges(c.problem, 2, seed);
     c.bias = huge_bias(c, kind, seed + 1000, seed % 3 == 0 ? dtype : accumulator_of(dtype));
@@ -127,7 +128,8 @@ inline void expect_parts_with_huge_biases_to_merge(Device& device, DType dtype, 
   for (std::int64_t row = 0; row < c.bias->count() / 300; ++row) {
     for (int part = 0; part < 4; ++part) {
       const double shared = random() % 5 == 0 ? -kInfinity : kHugeBiases[random() % std::size(kHugeBiases)];
-      for (std::int64_t key = bounds[part]; key < bounds[part + 1]; ++key) c.bias->set(row * 300 + key, shared);
+      for (std::int64_t key = bounds[part]; key < bounds[part + 1]; ++key)
+        c.bias->set(row * 300 + key, shared);
     }
   }
   Forward expected = oracle_forward(c);

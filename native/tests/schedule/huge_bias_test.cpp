@@ -75,8 +75,7 @@ TEST_P(HugeBiases, ThatAllKeysShareChangeLseAlone) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     const auto compute = [&](const RandomProblem& problem) {
       Results results(problem);
-      run_ranks_well(problem.ranks,
-                     [&](Group& group) { compute_share(group, problem, strategy, results); });
+      run_ranks_well(problem.ranks, [&](Group& group) { compute_share(group, problem, strategy, results); });
       return results;
     };
     const Results plain = compute(random);
@@ -101,7 +100,8 @@ INSTANTIATE_TEST_SUITE_P(Strategies, HugeBiases,
                          [](const auto& parameter) { return "Strategy" + std::to_string(parameter.param); });
 
 TEST(HugeBiases, AreExactWhereKeysAreRecomputedByTiles) {
-  for (std::uint64_t seed = campaign_seed(); seed < campaign_seed() + static_cast<std::uint64_t>(campaign_size(1200)); ++seed) {
+  for (std::uint64_t seed = campaign_seed();
+       seed < campaign_seed() + static_cast<std::uint64_t>(campaign_size(1200)); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     VisualProblem visual(seed);
     give_huge_bias(visual.random, seed);

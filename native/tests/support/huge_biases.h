@@ -21,7 +21,9 @@ inline void give_huge_bias(RandomProblem& random, std::uint64_t seed) {
   const auto pick = [&](std::int64_t low, std::int64_t high) {
     return std::uniform_int_distribution<std::int64_t>(low, high)(dice);
   };
-  const auto huge = [&] { return kHugeBiases[static_cast<std::size_t>(pick(0, std::size(kHugeBiases) - 1))]; };
+  const auto huge = [&] {
+    return kHugeBiases[static_cast<std::size_t>(pick(0, std::size(kHugeBiases) - 1))];
+  };
   const Problem& p = random.problem;
   random.has_bias = true;
   random.bias_batch = pick(0, 1) != 0 ? p.batch : 1;

@@ -84,8 +84,7 @@ class RowVisibility {
 template <typename T>
 T bias_base(const Bhs& bias_max, const Unit& unit, std::int64_t row) {
   if (bias_max.data == nullptr) return T{0};
-  const T base =
-      load_element<T>(bias_max.at(unit.batch, unit.head(row), unit.query(row)), bias_max.dtype, 0);
+  const T base = load_element<T>(bias_max.at(unit.batch, unit.head(row), unit.query(row)), bias_max.dtype, 0);
   return base == -std::numeric_limits<T>::infinity() ? T{0} : base;
 }
 

@@ -32,6 +32,8 @@ import org.lvxattn.plan.Planner;
  * is null, closed or of another thread: the others wait for that rank until the deadline.
  */
 public final class Group implements AutoCloseable {
+  private static final System.Logger LOGGER = System.getLogger(Group.class.getName());
+
   private final Device device;
   private final GroupResource resource;
   private final MemorySegment callOptions;
@@ -55,8 +57,21 @@ public final class Group implements AutoCloseable {
       MemorySegment info = query(arena);
       rank = lvx_group_info.rank(info);
       size = lvx_group_info.size(info);
+      warnOfStrangers(info);
     }
     resource.watch(this);
+  }
+
+  private static void warnOfStrangers(MemorySegment info) {
+    long strangers = lvx_group_info.strangers(info);
+    if (strangers > 0) {
+      LOGGER.log(
+          System.Logger.Level.WARNING,
+          "while the group was made, "
+              + strangers
+              + " connections were dropped that proved to be of no rank of it; the last: "
+              + lvx_group_info.last_stranger(info).getString(0));
+    }
   }
 
   /**
@@ -89,22 +104,28 @@ public final class Group implements AutoCloseable {
   }
 
   /**
-   * One rank of a group whose ranks are processes, joined by Gloo over TCP. All ranks call it at
-   * the same time; it returns when they are connected. After a failure the survivors can make a new
-   * group of the rest by it.
+   * One rank of a group whose ranks are processes, joined over TCP. All ranks call it at the same
+   * time; it returns when they are connected. After a failure the survivors can make a new group of
+   * the rest by it.
+   *
+   * <p>Named for Gloo, which carried the data once: its listeners trust whoever connects, so that
+   * this library now connects the ranks by itself. Both sides of each connection prove that they
+   * know the addresses of all ranks and the secret of the options, if any. Connections that do not
+   * are dropped, and counted in a warning of the {@link System.Logger} named {@code
+   * org.lvxattn.Group}. Nothing is encrypted.
    *
    * @param rank of this process, 0 to size - 1
    * @param size number of processes, 1 to 4096
    * @param rendezvous how they find each other
    * @param host the name or address of this machine by which the others reach it; null for what its
-   *     own name resolves to
+   *     own name resolves to or, where that is none that others can use, an interface's, IPv4 first
    * @param options of the group; the deadline also bounds the rendezvous
    * @throws NullPointerException if device, rendezvous or options is null
    * @throws IllegalArgumentException if rank or size is out of range, or host is not this machine
    * @throws IllegalStateException if the device was closed
-   * @throws GroupJoinException if the ranks do not fit together, which waiting would not mend
+   * @throws GroupJoinException if the ranks do not fit together, which waiting would not mend: they
+   *     were given different secrets, for instance
    * @throws GroupException naming a rank that did not come or cannot be reached
-   * @throws LvxException with {@link Status#MISSING_LIBRARY} if Gloo is not installed
    * @throws WrongThreadException if another thread owns the device
    */
   public static Group gloo(
@@ -136,7 +157,7 @@ public final class Group implements AutoCloseable {
    * @param size number of ranks, 1 to 4096
    * @param rendezvous how they find each other
    * @param host the name or address of this machine by which the others reach it; null for what its
-   *     own name resolves to
+   *     own name resolves to or, where that is none that others can use, an interface's, IPv4 first
    * @param options of the group; the deadline also bounds the rendezvous and NCCL's connecting
    * @throws NullPointerException if device, rendezvous or options is null
    * @throws IllegalArgumentException if rank or size is out of range, or host is not this machine
@@ -338,7 +359,7 @@ public final class Group implements AutoCloseable {
     SELF(Lvx.LVX_GROUP_SELF()),
     /** Ranks are threads of one process. */
     LOCAL(Lvx.LVX_GROUP_LOCAL()),
-    /** Ranks are processes, joined by Gloo over TCP. */
+    /** Ranks are processes, joined over TCP; see {@link Group#gloo}. */
     GLOO(Lvx.LVX_GROUP_GLOO()),
     /** Ranks are processes, joined by MPI. */
     MPI(Lvx.LVX_GROUP_MPI()),
