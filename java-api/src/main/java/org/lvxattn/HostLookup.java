@@ -56,8 +56,7 @@ final class HostLookup {
         if (attempt == 0) {
           LOG.log(WARNING, "the host name ''{0}'' is not known yet; asking again", name);
         }
-        Thread.sleep(
-            Math.min(RETRY_MILLIS, RendezvousConnection.millisUntil(expiry)));
+        Thread.sleep(Math.min(RETRY_MILLIS, RendezvousConnection.millisUntil(expiry)));
       }
     }
   }
@@ -93,15 +92,15 @@ final class HostLookup {
 
   /**
    * The JVM remembers for 10 seconds, or as long as {@code networkaddress.cache.negative.ttl} says,
-   * that a name was not known, and does not ask again. It tells names apart by their letters'
-   * case, which the systems that know names do not.
+   * that a name was not known, and does not ask again. It tells names apart by their letters' case,
+   * which the systems that know names do not.
    */
   static String inOtherCase(String name, int attempt) {
     StringBuilder text = new StringBuilder(name);
     int bits = attempt;
     for (int i = 0; i < text.length() && bits != 0; i++) {
       char each = text.charAt(i);
-      if (each >= 'a' && each <= 'z' || each >= 'A' && each <= 'Z') {
+      if ((each >= 'a' && each <= 'z') || (each >= 'A' && each <= 'Z')) {
         if ((bits & 1) != 0) {
           text.setCharAt(i, (char) (each ^ 0x20));
         }

@@ -142,8 +142,7 @@ final class RendezvousClient {
       step(connection);
       expect(connection, PROOF, 0);
       connection.send(
-          WHO,
-          ByteBuffer.allocate(WHO_BYTES).put(identity).putInt(rank).putInt(size).array());
+          WHO, ByteBuffer.allocate(WHO_BYTES).put(identity).putInt(rank).putInt(size).array());
       connection.send(SAYS, mine);
       step(connection);
       expect(connection, ADMITTED, 0);
@@ -201,8 +200,7 @@ final class RendezvousClient {
         }
         done += count;
         if (!RendezvousProtocol.isServer(theirs, done)) {
-          throw new ForeignException(
-              "it answered " + RendezvousProtocol.excerpt(theirs, done));
+          throw new ForeignException("it answered " + RendezvousProtocol.excerpt(theirs, done));
         }
         if (done > MAGIC && theirs[MAGIC] != VERSION) {
           throw new GroupJoinException(

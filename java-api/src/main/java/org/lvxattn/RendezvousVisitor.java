@@ -6,7 +6,6 @@ import static org.lvxattn.RendezvousProtocol.DOES_NOT_FIT;
 import static org.lvxattn.RendezvousProtocol.PROOF;
 import static org.lvxattn.RendezvousProtocol.RANK_GREETING;
 import static org.lvxattn.RendezvousProtocol.SAYS;
-import static org.lvxattn.RendezvousProtocol.SERVER_GREETING;
 import static org.lvxattn.RendezvousProtocol.STEP;
 import static org.lvxattn.RendezvousProtocol.WHO;
 import static org.lvxattn.RendezvousProtocol.WHO_BYTES;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -133,8 +134,7 @@ class HostileRendezvousTest {
 
   @Test
   void theServersOwnProofProvesNothing() throws Exception {
-    RendezvousKeys rank =
-        new RendezvousKeys("a secret", new byte[44], new byte[41], false);
+    RendezvousKeys rank = new RendezvousKeys("a secret", new byte[44], new byte[41], false);
     RendezvousKeys server = new RendezvousKeys("a secret", new byte[44], new byte[41], true);
     byte[] proof = server.ofSent(RendezvousProtocol.PROOF, new byte[0]);
     assertThat(server.isAuthentic(RendezvousProtocol.PROOF, new byte[0], proof)).isFalse();
@@ -215,7 +215,7 @@ class HostileRendezvousTest {
       gathering.awaitPort();
       for (int i = 0; i < 300; i++) {
         try (HostileVisitor visitor = new HostileVisitor(gathering.port())) {
-          visitor.connection.write("SSH-2.0-\u001b[31m\r\n".getBytes("ISO-8859-1"));
+          visitor.connection.write("SSH-2.0-\u001b[31m\r\n".getBytes(StandardCharsets.ISO_8859_1));
           assertThat(visitor.answer()).isEqualTo(-1);
         }
       }
@@ -228,7 +228,11 @@ class HostileRendezvousTest {
       seen = lines.stream().filter(line -> line.getMessage().contains("dropped")).toList();
     }
     assertThat(seen).hasSizeBetween(StrangerLog.BURST, 100);
-    assertThat(seen.stream().map(line -> java.text.MessageFormat.format(line.getMessage(), line.getParameters())))
+    assertThat(
+            seen.stream()
+                .map(
+                    line ->
+                        java.text.MessageFormat.format(line.getMessage(), line.getParameters())))
         .anyMatch(line -> line.contains("it is no rank, and said 'SSH-2.0-\\x1b[31m"));
   }
 }

@@ -36,8 +36,7 @@ class RendezvousHeapTest {
   @ParameterizedTest
   @EnumSource(names = {"OLD_AND_LYING", "HALF_AN_ADDRESS", "SAYS_NOTHING"})
   void sixHundredConnectionsDoNotExhaustIt(HostileVisitor.Kind kind) throws Exception {
-    Gathering gathering =
-        new Gathering(Gathering.freePort(), 3, null, Duration.ofSeconds(60));
+    Gathering gathering = new Gathering(Gathering.freePort(), 3, null, Duration.ofSeconds(60));
     Process server =
         new ProcessBuilder(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),

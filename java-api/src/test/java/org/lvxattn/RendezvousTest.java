@@ -89,13 +89,15 @@ class RendezvousTest {
     while (!first.isDone() && !second.isDone()) {
       Thread.sleep(10);
     }
-    FutureTask<List<String>> refused = first.isDone() ? first : second;
+    boolean firstRefused = first.isDone();
+    FutureTask<List<String>> refused = firstRefused ? first : second;
     assertThat(failureOf(refused))
         .isInstanceOf(GroupJoinException.class)
         .hasMessageContaining("two processes say they are rank 1")
         .satisfies(e -> assertThat(((LvxException) e).status()).isEqualTo(Status.JOIN_FAILED));
-    gathering.come(2);
-    assertThat(Gathering.get(refused == first ? second : first)).isEqualTo(gathering.expected());
+    FutureTask<List<String>> last = gathering.come(2);
+    assertThat(Gathering.get(firstRefused ? second : first)).isEqualTo(gathering.expected());
+    assertThat(Gathering.get(last)).isEqualTo(gathering.expected());
     assertThat(Gathering.get(server)).isEqualTo(gathering.expected());
   }
 
@@ -112,7 +114,8 @@ class RendezvousTest {
       }
     }
     FutureTask<List<String>> again = gathering.come(1);
-    gathering.come(2);
+    FutureTask<List<String>> last = gathering.come(2);
+    assertThat(Gathering.get(last)).isEqualTo(gathering.expected());
     assertThat(Gathering.get(again)).isEqualTo(gathering.expected());
     assertThat(Gathering.get(server)).isEqualTo(gathering.expected());
   }
@@ -235,8 +238,11 @@ class RendezvousTest {
       assertThat(failureOf(gathering.come(1)))
           .isInstanceOf(GroupJoinException.class)
           .hasMessageContaining(
-              "127.0.0.1:" + listener.getLocalPort() + " is served by something that is no"
-                  + " rendezvous of lvxattn (" + reason);
+              "127.0.0.1:"
+                  + listener.getLocalPort()
+                  + " is served by something that is no"
+                  + " rendezvous of lvxattn ("
+                  + reason);
       assertThat(Duration.ofNanos(System.nanoTime() - begin)).isLessThan(LONG.dividedBy(2));
     }
   }
@@ -255,14 +261,12 @@ class RendezvousTest {
 
   private static ServerSocket foreign(String says) throws IOException {
     ServerSocket listener = new ServerSocket(0, 8, InetAddress.getLoopbackAddress());
-    List<Socket> open = new ArrayList<>();
     Thread.ofVirtual()
         .start(
             () -> {
               try {
                 while (true) {
                   Socket socket = listener.accept();
-                  open.add(socket);
                   socket.getOutputStream().write(says.getBytes(StandardCharsets.UTF_8));
                 }
               } catch (IOException e) {
@@ -332,14 +336,15 @@ class RendezvousTest {
     Gathering gathering = of(2, null);
     FutureTask<List<String>> server = gathering.come(0);
     gathering.awaitPort();
-    for (InetAddress own : NetworkInterface.networkInterfaces()
-        .flatMap(NetworkInterface::inetAddresses)
-        .filter(address -> address instanceof Inet4Address && !address.isLoopbackAddress())
-        .toList()) {
+    for (InetAddress own :
+        NetworkInterface.networkInterfaces()
+            .flatMap(NetworkInterface::inetAddresses)
+            .filter(address -> address instanceof Inet4Address && !address.isLoopbackAddress())
+            .toList()) {
       assertThatExceptionOfType(IOException.class)
           .isThrownBy(() -> new Socket(own, gathering.port()).close());
     }
-    gathering.come(1);
+    assertThat(Gathering.get(gathering.come(1))).isEqualTo(gathering.expected());
     assertThat(Gathering.get(server)).isEqualTo(gathering.expected());
   }
 

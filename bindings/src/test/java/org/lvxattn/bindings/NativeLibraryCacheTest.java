@@ -178,9 +178,11 @@ class NativeLibraryCacheTest {
     assertThat(mode(root.resolve("made/by"))).isEqualTo(0700);
     assertThat(mode(cache)).isEqualTo(0700);
     assertThat(mode(entry)).isEqualTo(0700);
-    try (Stream<Path> files = Stream.concat(Files.list(entry), Files.list(cache))) {
-      for (Path file : files.toList()) {
-        assertThat(mode(file) & 0077).as("%s", file).isZero();
+    for (Path directory : new Path[] {entry, cache}) {
+      try (Stream<Path> files = Files.list(directory)) {
+        for (Path file : files.toList()) {
+          assertThat(mode(file) & 0077).as("%s", file).isZero();
+        }
       }
     }
   }
@@ -278,7 +280,7 @@ class NativeLibraryCacheTest {
     cache().install(bundle);
     assertThat(file).hasContent("one");
 
-    Path entry = file.getParent();
+    Path entry = Objects.requireNonNull(file.getParent());
     Files.setAttribute(entry, "unix:mode", 0775);
     cache().install(bundle);
     assertThat(mode(entry)).isEqualTo(0700);

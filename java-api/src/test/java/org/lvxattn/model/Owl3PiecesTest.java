@@ -36,7 +36,7 @@ class Owl3PiecesTest {
       int begin = 0;
       for (int end = 1; end <= 5; end++) {
         if (end == 5 || (cuts >> (end - 1) & 1) == 1) {
-          pieces.add(new Piece(new int[] {begin, end}, cuts % 2 == 0, cuts % 3 > 0));
+          pieces.add(new Piece(List.of(begin, end), cuts % 2 == 0, cuts % 3 > 0));
           begin = end;
         }
       }

@@ -25,18 +25,18 @@ final class Owl3Prompts {
    * @param decoded by decode, else by forward
    * @param ahead whether the images of later pieces are there already
    */
-  record Piece(int[] bounds, boolean decoded, boolean ahead) {
+  record Piece(List<Integer> bounds, boolean decoded, boolean ahead) {
     int begin() {
-      return bounds[0];
+      return bounds.getFirst();
     }
 
     int end() {
-      return bounds[bounds.length - 1];
+      return bounds.getLast();
     }
 
     @Override
     public String toString() {
-      return (decoded ? "decode" : "forward") + (ahead ? " ahead " : " ") + Arrays.toString(bounds);
+      return (decoded ? "decode" : "forward") + (ahead ? " ahead " : " ") + bounds;
     }
   }
 
@@ -82,7 +82,9 @@ final class Owl3Prompts {
       int[] bounds = random.ints(ranks + 1, begin, end + 1).sorted().toArray();
       bounds[0] = begin;
       bounds[ranks] = end;
-      pieces.add(new Piece(bounds, random.nextBoolean(), random.nextBoolean()));
+      pieces.add(
+          new Piece(
+              Arrays.stream(bounds).boxed().toList(), random.nextBoolean(), random.nextBoolean()));
       begin = end;
     }
     return pieces;
@@ -90,8 +92,7 @@ final class Owl3Prompts {
 
   /** All rows at once on one rank, without padding. */
   double[] whole() {
-    int[] bounds = {0, rows};
-    return inPieces(1, List.of(new Piece(bounds, false, true)));
+    return inPieces(1, List.of(new Piece(List.of(0, rows), false, true)));
   }
 
   /** Each prompt by itself, without its padded rows, whose outputs are 0. */
@@ -135,8 +136,8 @@ final class Owl3Prompts {
             TextCache.allocate(group.device(), DType.FLOAT64, texts.length, rows, 1, 8)) {
       int[] padded = new int[texts.length]; // among this rank's rows so far
       for (Piece piece : pieces) {
-        int begin = piece.bounds()[group.rank()];
-        int end = piece.bounds()[group.rank() + 1];
+        int begin = piece.bounds().get(group.rank());
+        int end = piece.bounds().get(group.rank() + 1);
         addPadding(padded, begin, end);
         Owl3Prompts of = piece.ahead() ? this : upTo(piece.end());
         try (VisualCheckpoint visual = of.visual(group);

@@ -21,7 +21,7 @@ import org.lvxattn.Strategy;
 /** Real processes on this machine, started and joined by Open MPI. */
 @Timeout(600)
 class MpiProcessesTest {
-  private static final Duration LONG = Duration.ofSeconds(180);
+  private static final Duration LONG = Duration.ofMinutes(3);
 
   @BeforeEach
   void needsMpirun() {

@@ -17,7 +17,7 @@ import org.lvxattn.Strategy;
 /** Real processes on this machine, started as torchrun does, whatever engine joins them. */
 @Timeout(600)
 abstract class StartedProcessesTest {
-  private static final Duration LONG = Duration.ofSeconds(180);
+  private static final Duration LONG = Duration.ofMinutes(3);
 
   /** What the engine needs in the environment. */
   abstract Map<String, String> variables();
