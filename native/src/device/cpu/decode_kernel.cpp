@@ -8,11 +8,14 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "device/cpu/decode_task.h"
 #include "device/cpu/dot-inl.h"
 #include "device/cpu/exp-inl.h"
+#include "device/cpu/finish_row.h"
+#include "device/cpu/group_sums-inl.h"
 #include "device/cpu/mask.h"
 #include "device/cpu/pack-inl.h"
 #include "device/cpu/unit.h"
@@ -60,7 +63,9 @@ class DecodeRun {
     for (std::int64_t head = 0; head < p_.key_heads; ++head) start(head);
     for (std::int64_t key = task_.key_begin; key < task_.key_end; key += kDecodeKeys) {
       tile(key, std::min(key + kDecodeKeys, task_.key_end));
+      if (tiles_ == kDecodeGroupTiles) add_groups();
     }
+    if (tiles_ > 0) add_groups();
     for (std::int64_t head = 0; head < p_.key_heads; ++head) finish(head);
   }
 
@@ -90,6 +95,7 @@ class DecodeRun {
   T* q(std::int64_t head) const { return work_.q + head * rows_ * packed_; }
   T* o(std::int64_t head) const { return work_.o + head * rows_ * packed_; }
   T* s(std::int64_t head) const { return work_.s + head * rows_ * kDecodeKeys; }
+  double* o_sums(std::int64_t head) const { return work_.o_sums + head * rows_ * packed_; }
 
   void start(std::int64_t head) {
     const Unit u = unit(head);
@@ -119,6 +125,7 @@ class DecodeRun {
       for (std::int64_t row = 0; row < rows_; ++row) soften(head, row, keys);
     }
     weigh(begin, keys, masked);
+    ++tiles_;
   }
 
   // What is read some keys after that one of [begin, begin + keys) of x: later keys, or the first ones of what follows.
@@ -174,7 +181,7 @@ class DecodeRun {
     }
   }
 
-  // s = exp(s - running maximum); earlier sums are scaled to it.
+  // s = kOfWeights exp(s - running maximum); the group's earlier sums are scaled to it.
   void soften(std::int64_t head, std::int64_t row, std::int64_t keys) {
     const hn::ScalableTag<T> d;
     using V = hn::Vec<decltype(d)>;
@@ -192,7 +199,7 @@ class DecodeRun {
     const T base = max == kNothing ? T{0} : max;
     V total = hn::Zero(d);
     for (std::int64_t i = 0; i < kDecodeKeys; i += lanes) {
-      const V weight = exp_nonpositive(d, hn::Sub(hn::LoadU(d, weights + i), hn::Set(d, base)));
+      const V weight = scaled_weight(d, hn::Sub(hn::LoadU(d, weights + i), hn::Set(d, base)));
       hn::StoreU(weight, d, weights + i);
       total = hn::Add(total, weight);
     }
@@ -247,12 +254,39 @@ class DecodeRun {
     }
   }
 
+  // Adds a group of tiles to the sums of those before, and begins another.
+  void add_groups() {
+    for (std::int64_t head = 0; head < p_.key_heads; ++head) {
+      for (std::int64_t row = 0; row < rows_; ++row) {
+        const std::int64_t at = head * kDecodeRows + row;
+        const double max = static_cast<double>(work_.max[at]);
+        const double factor = !begun_ || work_.maxima[at] == max ? 1 : std::exp(work_.maxima[at] - max);
+        work_.maxima[at] = max;
+        work_.sums[at] = (begun_ ? factor * work_.sums[at] : 0) + static_cast<double>(work_.sum[at]);
+        work_.sum[at] = 0;
+        add_group(o(head) + row * packed_, packed_, !begun_, factor, o_sums(head) + row * packed_);
+      }
+    }
+    tiles_ = 0;
+    begun_ = true;
+  }
+
   void finish(std::int64_t head) {
+    constexpr double kOnce = 1 / static_cast<double>(kOfWeights<T>);
     const std::int64_t first = (task_.batch * p_.key_heads + head) * rows_;
     for (std::int64_t row = 0; row < rows_; ++row) {
-      std::copy_n(o(head) + row * packed_, p_.head_dim, task_.partial_o + (first + row) * p_.head_dim);
-      task_.partial_max[first + row] = work_.max[head * kDecodeRows + row];
-      task_.partial_sum[first + row] = work_.sum[head * kDecodeRows + row];
+      const std::int64_t at = head * kDecodeRows + row;
+      // What has seen nothing has no sums.
+      const double sum = begun_ ? work_.sums[at] : 0;
+      T* out = task_.partial_o + (first + row) * p_.head_dim;
+      if (begun_) {
+        normalise(sum, p_.head_dim, o_sums(head) + row * packed_);
+        std::copy_n(o_sums(head) + row * packed_, p_.head_dim, out);
+      } else {
+        std::fill_n(out, p_.head_dim, T{0});
+      }
+      task_.partial_max[first + row] = work_.max[at];
+      task_.partial_sum[first + row] = static_cast<T>(kOnce * sum);
     }
   }
 
@@ -262,7 +296,9 @@ class DecodeRun {
   DecodeWorkspace<T> work_;
   std::int64_t packed_;
   std::int64_t rows_;
-  std::int64_t ahead_;  // keys
+  std::int64_t ahead_;      // keys
+  std::int64_t tiles_ = 0;  // of the group that has not been added yet
+  bool begun_ = false;      // whether there are sums of groups
   RowVisibility visible_;
 };
 

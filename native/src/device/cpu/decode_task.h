@@ -15,7 +15,7 @@ struct DecodeTask {
   const ForwardArguments* arguments;
   std::int64_t batch;
   std::int64_t key_begin, key_end;
-  // The partial results of the whole call: [unit, row, head_dim] not normalised, [unit, row].
+  // The partial results of the whole call: [unit, row, head_dim] normalised, [unit, row].
   T* partial_o;
   T* partial_max;
   T* partial_sum;
@@ -30,6 +30,10 @@ struct DecodeWorkspace {
   T* max;   // [key head, row]
   T* sum;
   RangeCursor* cursors;  // per query: all heads see the same
+  // Of all groups of keys so far; they begin with the first.
+  double* o_sums;  // as o
+  double* maxima;  // as max
+  double* sums;
 
   DecodeWorkspace(Scratch& scratch, const Problem& problem) {
     const std::int64_t rows = problem.key_heads * kDecodeRows;
@@ -40,6 +44,9 @@ struct DecodeWorkspace {
     max = scratch.take<T>(rows);
     sum = scratch.take<T>(rows);
     cursors = scratch.take<RangeCursor>(kDecodeRows);
+    o_sums = scratch.take<double>(rows * packed_dim(problem.head_dim));
+    maxima = scratch.take<double>(rows);
+    sums = scratch.take<double>(rows);
   }
 };
 
