@@ -14,6 +14,11 @@
  *
  * Layouts: q, k, v, o and their gradients are [batch, sequence, heads, headDim]; lse and delta are
  * [batch, heads, sequence], natural logarithm. Any strides with a contiguous last dimension are accepted.
+ *
+ * lse may be [3, batch, heads, sequence] everywhere: lse, and the two terms that it is the sum of, the largest bias of
+ * the keys that the row sees and the rest. A bias of -1e4 or of 1e9 on all keys of a row changes nothing but its lse, yet
+ * would round off everything else in it: backward and merges are exact with biases of any finite size where they
+ * have the terms. Without a bias the first term is 0; a row that sees no key has -inf for both.
  */
 #ifndef LVX_LVX_H
 #define LVX_LVX_H
@@ -478,13 +483,15 @@ typedef struct lvx_statistics {
  *
  * @param q          [B, Sq, Hq, D] of this rank; float64, float32, bfloat16 or float16; D a multiple of 8, 8 to 256
  * @param k,v        [B, Skv, Hkv, D] of this rank, dtype of q; Hq a multiple of Hkv; query head h reads h / (Hq / Hkv).
- *                   The group's keys are its ranks' shards in rank order; likewise its queries.
+ *                   The group's keys are its ranks' shards in rank order; likewise its queries. Finite where they are
+ *                   seen: |q| |k| D below 3.4e38, |v| up to 3.39e38 (on a GPU 1e34; float64: 1.8e308 / Skv)
  * @param visibility null, or int32 [B, Sq, R, 2]: for each query R half-open ranges of the group's keys, ascending and
  *                   disjoint, empty ones (begin >= end) anywhere; on all ranks or none. Keys outside may hold anything.
  * @param bias       null, or [B or 1, Hq or 1, the group's queries or 1, Skv of this rank] in q's dtype or float32
  *                   (float64 inputs: float64 only); finite or -inf; on all ranks or none
  * @param o          out: [B, Sq, Hq, D], dtype of q; 0 where a query sees no key
- * @param lse        out: [B, Hq, Sq], float32 (float64 for float64); -inf where a query sees no key
+ * @param lse        out: [B, Hq, Sq] or, with its terms, [3, B, Hq, Sq], float32 (float64 for float64); -inf where a
+ *                   query sees no key
  * @param statistics out, or null
  *
  * A collective call: every rank of the group makes it, with the same batch, heads, headDim, dtype, scale and strategy.
@@ -500,6 +507,8 @@ LVX_API lvx_status lvx_attention_forward(lvx_group group, const lvx_attention_op
  * Gradients of lvx_attention_forward, from its final o and lse. With lse of a larger problem and the keys of a part,
  * the result is that part's share of dq.
  *
+ * @param lse   [3, B, Hq, Sq], with its terms, where there is a bias. [B, Hq, Sq] will do while no bias is large:
+ *              LVX_INVALID_ARGUMENT where an entry is beyond +-4096 (on a CPU; a GPU's is not looked at)
  * @param d_o   [B, Sq, Hq, D], gradient of o, dtype of q
  * @param dq    out: like q;  dk, dv out: like k and v
  * @param dbias out, or null: like bias, in bias's dtype, summed over the dimensions along which bias is broadcast
@@ -512,7 +521,8 @@ LVX_API lvx_status lvx_attention_backward(lvx_group group, const lvx_attention_o
                                           const lvx_tensor* dbias, lvx_statistics* statistics);
 
 /** Merges the partial result (o_part, lse_part) into (o, lse), both over the same queries and disjoint keys.
- *  o and o_part may differ in dtype; merged in float32 (float64 where both are float64). */
+ *  o and o_part may differ in dtype; merged in float32 (float64 where both are float64). lse has its terms where
+ *  lse_part has them; both need them where a bias is large. */
 LVX_API lvx_status lvx_attention_merge(lvx_device device, const lvx_tensor* o_part,
                                        const lvx_tensor* lse_part, const lvx_tensor* o,
                                        const lvx_tensor* lse);

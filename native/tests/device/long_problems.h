@@ -3,18 +3,13 @@
 // once, and weighs them by how often they come.
 #pragma once
 
-#include <cstdlib>
-#include <numeric>
+#include <algorithm>
+#include <cmath>
+#include <vector>
 
 #include "device/problems.h"
 
 namespace lvx::testing {
-
-// Whether whole campaigns are asked for.
-inline bool whole_campaign() {
-  const char* asked = std::getenv("LVX_LONG");
-  return asked != nullptr && std::string(asked) == "1";
-}
 
 // Which of a few rows each of n is: in one run after the other, as many as the shares say.
 inline std::vector<std::int64_t> runs_of(std::int64_t n, const std::vector<double>& shares) {

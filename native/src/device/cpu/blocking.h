@@ -20,12 +20,11 @@ constexpr std::int64_t kDecodeRows = 8;   // rows of a unit up to which forward 
 constexpr std::int64_t kDecodeKeys = 64;  // keys of a tile in that case
 constexpr std::int64_t kMaxHeadDim = 256;
 
-// Terms that are summed in float32 before they are added up in float64. A chain of n equal terms is off by n/3 units of
-// the last place at most: a product's chain over a tile and that of a group's tiles stay within the bound together.
+// Terms that are summed in float32 before they are added up in float64. A chain of n equal terms is off by n / 3 parts in
+// 2^24 at most: a product's chain over a tile and that over a group's tiles stay within the bound together.
 constexpr std::int64_t kGroupTiles = 32;  // tiles of keys
 constexpr std::int64_t kGroupKeys = kGroupTiles * kTileKeys;
-constexpr std::int64_t kGroupPanels = 32;      // panels of query rows
-constexpr std::int64_t kDecodeGroupTiles = 2;  // there a group is one chain
+constexpr std::int64_t kGroupPanels = 32;  // panels of query rows
 
 // Leading dimension of packed rows: whole vectors, and an odd number of cache lines so that columns spread over the
 // sets of the cache.

@@ -24,10 +24,25 @@ HWY_BEFORE_NAMESPACE();
 namespace lvx {
 namespace HWY_NAMESPACE {
 
-// o[i] += sum over j of p[i, j] v[j].
+// A tile's weighed values while they are summed up, row by row.
+template <typename T>
+struct TileSums {
+  const T* before;  // what was summed so far, o or zeros
+  std::int64_t before_ld;
+  T* o;
+  T* group;  // where the tile's sums are added in the end; null: they go on, in o
+  std::int64_t packed;
+
+  TileSums from(std::int64_t row) const {
+    return {before + row * before_ld, before_ld, o + row * packed,
+            group == nullptr ? nullptr : group + row * packed, packed};
+  }
+};
+
+// sum[i] += sum over j of p[i, j] v[j].
 template <int kRows, int kKeys, typename T, typename Element, typename Later>
 HWY_INLINE void weigh_block(const T* HWY_RESTRICT p, KeyRows<Element> v, Later later, std::int64_t dim,
-                            T* HWY_RESTRICT o, std::int64_t packed) {
+                            const TileSums<T>& sums) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
@@ -41,15 +56,25 @@ HWY_INLINE void weigh_block(const T* HWY_RESTRICT p, KeyRows<Element> v, Later l
     for (int j = 0; j < kKeys; ++j) value[j] = load_converted(d, v.at(j) + at);
     later.prefetch(at * kKeys, lanes * kKeys);
     for (int i = 0; i < kRows; ++i) {
-      V sum = hn::LoadU(d, o + i * packed + at);
+      V sum = hn::LoadU(d, sums.before + i * sums.before_ld + at);
       for (int j = 0; j < kKeys; ++j) sum = hn::MulAdd(weight[i][j], value[j], sum);
-      hn::StoreU(sum, d, o + i * packed + at);
+      if (sums.group == nullptr) {
+        hn::StoreU(sum, d, sums.o + i * sums.packed + at);
+      } else {
+        T* group = sums.group + i * sums.packed + at;
+        hn::StoreU(hn::Add(hn::LoadU(d, group), sum), d, group);
+      }
     }
   }
   for (; at < dim; ++at) {
     for (int i = 0; i < kRows; ++i) {
-      for (int j = 0; j < kKeys; ++j)
-        o[i * packed + at] += p[i * kDecodeKeys + j] * from_element<T>(v.at(j)[at]);
+      T sum = sums.before[i * sums.before_ld + at];
+      for (int j = 0; j < kKeys; ++j) sum += p[i * kDecodeKeys + j] * from_element<T>(v.at(j)[at]);
+      if (sums.group == nullptr) {
+        sums.o[i * sums.packed + at] = sum;
+      } else {
+        sums.group[i * sums.packed + at] += sum;
+      }
     }
   }
 }
@@ -63,7 +88,7 @@ class DecodeRun {
     for (std::int64_t head = 0; head < p_.key_heads; ++head) start(head);
     for (std::int64_t key = task_.key_begin; key < task_.key_end; key += kDecodeKeys) {
       tile(key, std::min(key + kDecodeKeys, task_.key_end));
-      if (tiles_ == kDecodeGroupTiles) add_groups();
+      if (tiles_ == kGroupTiles) add_groups();
     }
     if (tiles_ > 0) add_groups();
     for (std::int64_t head = 0; head < p_.key_heads; ++head) finish(head);
@@ -94,6 +119,7 @@ class DecodeRun {
   // Packed tightly: what is swept again and again shares the first cache with what is read.
   T* q(std::int64_t head) const { return work_.q + head * rows_ * packed_; }
   T* o(std::int64_t head) const { return work_.o + head * rows_ * packed_; }
+  T* group(std::int64_t head) const { return work_.group + head * rows_ * packed_; }
   T* s(std::int64_t head) const { return work_.s + head * rows_ * kDecodeKeys; }
   double* o_sums(std::int64_t head) const { return work_.o_sums + head * rows_ * packed_; }
 
@@ -104,7 +130,7 @@ class DecodeRun {
       convert_row(a_.q.at(u.batch, u.query(row), u.head(row)), a_.q.dtype, p_.head_dim, query);
       std::fill(query + p_.head_dim, query + packed_, T{0});
     }
-    std::fill_n(o(head), rows_ * packed_, T{0});
+    std::fill_n(group(head), rows_ * packed_, T{0});
     std::fill_n(work_.max + head * kDecodeRows, kDecodeRows, -std::numeric_limits<T>::infinity());
     std::fill_n(work_.sum + head * kDecodeRows, kDecodeRows, T{0});
   }
@@ -160,7 +186,7 @@ class DecodeRun {
     });
   }
 
-  // s + bias, -inf where hidden.
+  // s + bias - bias_max, -inf where hidden.
   void hide(std::int64_t head, std::int64_t begin, std::int64_t end) {
     constexpr T kHidden = -std::numeric_limits<T>::infinity();
     const Unit u = unit(head);
@@ -170,6 +196,8 @@ class DecodeRun {
         std::fill_n(mask, end - begin, T{0});
       } else {
         load_row(a_.bias.at(u.batch, u.head(row), u.query(row), begin), a_.bias.dtype, end - begin, mask);
+        const T base = bias_base<T>(a_.out.bias_max, u, row);
+        for (std::int64_t i = 0; i < end - begin; ++i) mask[i] -= base;
       }
     }
     visible_.hide(0, rows_, begin, end, work_.mask, kDecodeKeys, 1);
@@ -210,11 +238,13 @@ class DecodeRun {
     }
     const T factor = before == kNothing ? T{0} : std::exp(before - base);
     sum = sum * factor + tile_sum;
-    for (std::int64_t i = 0; i < p_.head_dim; ++i) o(head)[row * packed_ + i] *= factor;
+    for (std::int64_t i = 0; i < p_.head_dim; ++i) group(head)[row * packed_ + i] *= factor;
   }
 
-  // o += s v. Where something is masked, values that a row does not see may be NaN: those of weight 0 are left out.
+  // group += s v, summed up in o. Where something is masked, values that a row does not see may be NaN: those of weight 0
+  // are left out.
   void weigh(std::int64_t begin, std::int64_t keys, bool masked) {
+    if (masked) std::fill_n(work_.o, p_.key_heads * rows_ * packed_, T{0});
     for_key_groups<kWeighKeys>(keys, [&](auto count, std::int64_t key) HWY_ATTR {
       constexpr int kKeys = decltype(count)::value;
       const std::int64_t after = key_after(key, keys, begin, begin + keys);
@@ -227,12 +257,21 @@ class DecodeRun {
           weigh_what_is_seen(weights, kKeys, v, o(head));
           continue;
         }
+        const TileSums<T> sums = sums_of(head, !masked && key == 0, !masked && key + kKeys == keys);
         for_row_blocks(rows_, [&](auto rows, std::int64_t row) HWY_ATTR {
           weigh_block<decltype(rows)::value, kKeys>(weights + row * kDecodeKeys, v, later, p_.head_dim,
-                                                    o(head) + row * packed_, packed_);
+                                                    sums.from(row));
         });
       }
     });
+    if (!masked) return;
+    for (std::int64_t i = 0; i < p_.key_heads * rows_ * packed_; ++i) work_.group[i] += work_.o[i];
+  }
+
+  // first, last: of the tile's keys.
+  TileSums<T> sums_of(std::int64_t head, bool first, bool last) const {
+    static constexpr T kZeros[kMaxHeadDim] = {};
+    return {first ? kZeros : o(head), first ? 0 : packed_, o(head), last ? group(head) : nullptr, packed_};
   }
 
   bool some_are_zero(const T* weights, int keys) const {
@@ -249,7 +288,9 @@ class DecodeRun {
       for (int key = 0; key < keys; ++key) {
         const T* weight = weights + row * kDecodeKeys + key;
         if (*weight == T{0}) continue;
-        weigh_block<1, 1>(weight, v.from(key), NothingAhead(), p_.head_dim, sums + row * packed_, packed_);
+        T* o = sums + row * packed_;
+        weigh_block<1, 1>(weight, v.from(key), NothingAhead(), p_.head_dim,
+                          TileSums<T>{o, packed_, o, nullptr, packed_});
       }
     }
   }
@@ -264,7 +305,7 @@ class DecodeRun {
         work_.maxima[at] = max;
         work_.sums[at] = (begun_ ? factor * work_.sums[at] : 0) + static_cast<double>(work_.sum[at]);
         work_.sum[at] = 0;
-        add_group(o(head) + row * packed_, packed_, !begun_, factor, o_sums(head) + row * packed_);
+        add_group(group(head) + row * packed_, packed_, !begun_, factor, o_sums(head) + row * packed_);
       }
     }
     tiles_ = 0;
