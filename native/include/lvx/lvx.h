@@ -18,7 +18,8 @@
  * lse may be [3, batch, heads, sequence] everywhere: lse, and the two terms that it is the sum of, the largest bias of
  * the keys that the row sees and the rest. A bias of -1e4 or of 1e9 on all keys of a row changes nothing but its lse, yet
  * would round off everything else in it: backward and merges are exact with biases of any finite size where they
- * have the terms. Without a bias the first term is 0; a row that sees no key has -inf for both.
+ * have the terms. Without a bias the first term is 0; where a row sees no key the second is -inf, and the first 0 or
+ * -inf.
  */
 #ifndef LVX_LVX_H
 #define LVX_LVX_H

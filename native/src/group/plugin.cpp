@@ -7,9 +7,6 @@
 namespace lvx {
 namespace {
 
-constexpr PluginFile kGloo = {"liblvx_gloo.so", "Gloo",
-                              "it is built where Gloo's headers are (Debian: libgloo-dev)",
-                              "Debian: install libgloo0"};
 constexpr PluginFile kMpi = {"liblvx_mpi.so", "MPI",
                              "it is built where MPI's headers are (Debian: libopenmpi-dev)",
                              "Debian: install libopenmpi3 and openmpi-bin"};
@@ -22,11 +19,6 @@ Function* find(const PluginFile& plugin, const char* name) {
 }
 
 }  // namespace
-
-std::unique_ptr<Bootstrap> begin_gloo(int rank, int size, const JoinOptions& options) {
-  auto* begin = find<PluginBegin>(kGloo, kPluginBeginGloo);
-  return std::unique_ptr<Bootstrap>(begin(rank, size, options));
-}
 
 std::unique_ptr<Bootstrap> begin_nccl(int rank, int size, const JoinOptions& options) {
   auto* begin = find<PluginBegin>(kNccl, kPluginBeginNccl);
@@ -54,9 +46,7 @@ void require_engine(lvx_group_kind kind) {
   switch (kind) {
     case LVX_GROUP_SELF:
     case LVX_GROUP_LOCAL:
-      return;
     case LVX_GROUP_GLOO:
-      load_plugin(kGloo);
       return;
     case LVX_GROUP_MPI:
       load_plugin(kMpi);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Engines that join processes live in shared libraries of their own, loaded when asked for, so that one build serves
-// machines with and without Gloo, MPI and NCCL.
+// How processes become ranks of a group. MPI and NCCL live in shared libraries of their own, loaded when asked for, so
+// that one build serves machines with and without them; TCP is a part of the core.
 #pragma once
 
 #include <array>
@@ -42,6 +42,7 @@ struct JoinOptions {
   bool checksums = true;
 };
 
+// Over TCP. Named as its users know it: Gloo carried the data once.
 std::unique_ptr<Bootstrap> begin_gloo(int rank, int size, const JoinOptions& options);
 std::unique_ptr<Bootstrap> begin_nccl(int rank, int size, const JoinOptions& options);
 
@@ -68,7 +69,6 @@ using PluginNewNcclId = void(std::byte* id);
 using PluginJoinNccl = Transport*(const std::byte* id, int rank, int size, const JoinOptions& options,
                                   const std::shared_ptr<Device>& device);
 }
-inline constexpr const char* kPluginBeginGloo = "lvx_plugin_begin_gloo";
 inline constexpr const char* kPluginJoinMpi = "lvx_plugin_join_mpi";
 inline constexpr const char* kPluginRequireNccl = "lvx_plugin_require_nccl";
 inline constexpr const char* kPluginNewNcclId = "lvx_plugin_new_nccl_id";

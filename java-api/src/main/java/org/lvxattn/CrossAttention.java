@@ -152,9 +152,9 @@ public final class CrossAttention {
    * @param mask what the queries see
    * @param o output: shape and dtype of q; 0 where a query sees nothing
    * @param lse output: {@code [batch, heads, queries]}, float32 (float64 for float64), natural
-   *     logarithm; -infinity where a query sees nothing. Or {@code [3, batch, heads, queries]}: with
-   *     the two terms that it is the sum of, the largest bias of the keys that the query sees (0
-   *     without a bias) and the rest, which backward and merges need where there is a bias
+   *     logarithm; -infinity where a query sees nothing. Or {@code [3, batch, heads, queries]}:
+   *     with the two terms that it is the sum of, the largest bias of the keys that the query sees
+   *     (0 without a bias) and the rest, which backward and merges need where there is a bias
    * @param statistics output
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape, stride or device, or an

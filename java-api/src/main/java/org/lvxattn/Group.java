@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.LaunchEnvironment.Machine;
 import org.lvxattn.bindings.generated.Lvx;
 import org.lvxattn.bindings.generated.lvx_attention_options;
 import org.lvxattn.bindings.generated.lvx_group_info;
@@ -31,6 +32,8 @@ import org.lvxattn.plan.Planner;
  * is null, closed or of another thread: the others wait for that rank until the deadline.
  */
 public final class Group implements AutoCloseable {
+  private static final System.Logger LOGGER = System.getLogger(Group.class.getName());
+
   private final Device device;
   private final GroupResource resource;
   private final MemorySegment callOptions;
@@ -54,8 +57,21 @@ public final class Group implements AutoCloseable {
       MemorySegment info = query(arena);
       rank = lvx_group_info.rank(info);
       size = lvx_group_info.size(info);
+      warnOfStrangers(info);
     }
     resource.watch(this);
+  }
+
+  private static void warnOfStrangers(MemorySegment info) {
+    long strangers = lvx_group_info.strangers(info);
+    if (strangers > 0) {
+      LOGGER.log(
+          System.Logger.Level.WARNING,
+          "while the group was made, "
+              + strangers
+              + " connections were dropped that proved to be of no rank of it; the last: "
+              + lvx_group_info.last_stranger(info).getString(0));
+    }
   }
 
   /**
@@ -88,21 +104,28 @@ public final class Group implements AutoCloseable {
   }
 
   /**
-   * One rank of a group whose ranks are processes, joined by Gloo over TCP. All ranks call it at
-   * the same time; it returns when they are connected. After a failure the survivors can make a new
-   * group of the rest by it.
+   * One rank of a group whose ranks are processes, joined over TCP. All ranks call it at the same
+   * time; it returns when they are connected. After a failure the survivors can make a new group of
+   * the rest by it.
+   *
+   * <p>Named for Gloo, which carried the data once: its listeners trust whoever connects, so that
+   * this library now connects the ranks by itself. Both sides of each connection prove that they
+   * know the addresses of all ranks and the secret of the options, if any. Connections that do not
+   * are dropped, and counted in a warning of the {@link System.Logger} named {@code
+   * org.lvxattn.Group}. Nothing is encrypted.
    *
    * @param rank of this process, 0 to size - 1
    * @param size number of processes, 1 to 4096
    * @param rendezvous how they find each other
    * @param host the name or address of this machine by which the others reach it; null for what its
-   *     own name resolves to
+   *     own name resolves to or, where that is none that others can use, an interface's, IPv4 first
    * @param options of the group; the deadline also bounds the rendezvous
    * @throws NullPointerException if device, rendezvous or options is null
    * @throws IllegalArgumentException if rank or size is out of range, or host is not this machine
    * @throws IllegalStateException if the device was closed
+   * @throws GroupJoinException if the ranks do not fit together, which waiting would not mend: they
+   *     were given different secrets, for instance
    * @throws GroupException naming a rank that did not come or cannot be reached
-   * @throws LvxException with {@link Status#MISSING_LIBRARY} if Gloo is not installed
    * @throws WrongThreadException if another thread owns the device
    */
   public static Group gloo(
@@ -134,12 +157,13 @@ public final class Group implements AutoCloseable {
    * @param size number of ranks, 1 to 4096
    * @param rendezvous how they find each other
    * @param host the name or address of this machine by which the others reach it; null for what its
-   *     own name resolves to
+   *     own name resolves to or, where that is none that others can use, an interface's, IPv4 first
    * @param options of the group; the deadline also bounds the rendezvous and NCCL's connecting
    * @throws NullPointerException if device, rendezvous or options is null
    * @throws IllegalArgumentException if rank or size is out of range, or host is not this machine
    * @throws IllegalStateException if the device was closed
    * @throws UnsupportedRequestException if the device is no CUDA device
+   * @throws GroupJoinException if the ranks do not fit together, which waiting would not mend
    * @throws GroupException naming a rank that did not come or cannot be reached
    * @throws LvxException with {@link Status#MISSING_LIBRARY} if NCCL is not installed
    * @throws WrongThreadException if another thread owns the device
@@ -256,9 +280,10 @@ public final class Group implements AutoCloseable {
    *
    * <ul>
    *   <li>{@code WORLD_SIZE} above 1, with {@code RANK}, {@code MASTER_ADDR} and {@code
-   *       MASTER_PORT}, as torchrun sets them: Gloo. Rank 0 serves the rendezvous at that address.
-   *       The others reach this machine by the address it has towards rank 0's, or that of the
-   *       interface which {@code GLOO_SOCKET_IFNAME} names.
+   *       MASTER_PORT}, as torchrun sets them: Gloo. Rank 0 serves the rendezvous at that address;
+   *       a name that is not known yet is asked for until the timeout. The others reach this
+   *       machine by the address it has towards rank 0's, or that of the interface which {@code
+   *       GLOO_SOCKET_IFNAME} names, of rank 0's family if it has one and never a link-local one.
    *   <li>{@code OMPI_COMM_WORLD_SIZE} or {@code PMI_SIZE} above 1, as mpirun sets it: MPI.
    *   <li>Otherwise a group of one rank.
    * </ul>
@@ -270,6 +295,7 @@ public final class Group implements AutoCloseable {
    * @throws NullPointerException if an argument is null
    * @throws IllegalStateException if the device was closed or the environment makes no sense; the
    *     message names the variable
+   * @throws GroupJoinException if the ranks do not fit together, which waiting would not mend
    * @throws GroupException naming a rank that did not come or cannot be reached
    * @throws LvxException with {@link Status#MISSING_LIBRARY} if the engine is not installed
    * @throws WrongThreadException if another thread owns the device
@@ -301,12 +327,29 @@ public final class Group implements AutoCloseable {
     GroupOptions told = options.withEnvironment(variables);
     int rank = launch.rank();
     int size = launch.size();
+    Duration timeout = options.deadline();
+    long expiry = System.nanoTime() + timeout.toNanos();
     return switch (launch.kind()) {
       case SELF -> self(device, told);
       case MPI -> mpi(device, told);
-      case GLOO -> gloo(device, rank, size, launch.rendezvous(), launch.ownHost(variables), told);
-      case NCCL -> nccl(device, rank, size, launch.rendezvous(), launch.ownHost(variables), told);
-      case NCCL_BY_MPI -> ncclByMpi(device, LaunchEnvironment.anyHost(variables), told);
+      case GLOO ->
+          gloo(
+              device,
+              rank,
+              size,
+              launch.rendezvous(expiry),
+              launch.ownHost(variables, Machine.own(), expiry, timeout),
+              told);
+      case NCCL ->
+          nccl(
+              device,
+              rank,
+              size,
+              launch.rendezvous(expiry),
+              launch.ownHost(variables, Machine.own(), expiry, timeout),
+              told);
+      case NCCL_BY_MPI ->
+          ncclByMpi(device, LaunchEnvironment.anyHost(variables, Machine.own()), told);
     };
   }
 
@@ -316,7 +359,7 @@ public final class Group implements AutoCloseable {
     SELF(Lvx.LVX_GROUP_SELF()),
     /** Ranks are threads of one process. */
     LOCAL(Lvx.LVX_GROUP_LOCAL()),
-    /** Ranks are processes, joined by Gloo over TCP. */
+    /** Ranks are processes, joined over TCP; see {@link Group#gloo}. */
     GLOO(Lvx.LVX_GROUP_GLOO()),
     /** Ranks are processes, joined by MPI. */
     MPI(Lvx.LVX_GROUP_MPI()),

@@ -14,7 +14,9 @@ import org.lvxattn.bindings.generated.lvx_group_options;
  * How a group is made.
  *
  * @param deadline the longest wait for a peer at any one point; more than zero, at most 10^9
- *     seconds
+ *     seconds. Over TCP ({@link Group#gloo}) it counts from the last byte that moved: a slow link
+ *     on which bytes flow is waited for. MPI and NCCL do not tell of bytes: there a transfer must
+ *     end within it
  * @param ranksPerNode ranks are placed on nodes in this order, which matters for what is counted as
  *     traffic between nodes; 0 for one node
  * @param recorderEntries how many operations the flight recorder keeps; 1 to 2^20
@@ -245,9 +247,10 @@ public record GroupOptions(
         + "]";
   }
 
-  private static void requireSecret(String secret, String name) {
+  static void requireSecret(String secret, String name) {
+    Arguments.require(!secret.isEmpty(), name + " is empty; a text was expected");
     int bytes = secret.getBytes(StandardCharsets.UTF_8).length;
-    if (bytes < 1 || bytes > Lvx.LVX_SECRET_BYTES()) {
+    if (bytes > Lvx.LVX_SECRET_BYTES()) {
       throw new IllegalArgumentException(
           name
               + " has "

@@ -34,6 +34,9 @@ final class HeaderText {
      */
     static Entry of(String name, StoredType type, long... shape) {
       requireText(name);
+      if (type == StoredType.UNKNOWN) {
+        throw new IllegalArgumentException("tensor \"" + name + "\" of a type that is not known");
+      }
       if (name.equals(SafetensorsHeader.METADATA)) {
         throw new IllegalArgumentException("no tensor can be named \"" + name + "\"");
       }
@@ -53,11 +56,20 @@ final class HeaderText {
                 + JsonScanner.MAX_INTEGERS
                 + " extents of 0 or more were expected");
       }
-      long bytes = empty ? 0 : type.bytes();
+      long bytes;
       try {
-        for (long extent : shape) {
-          bytes = Math.multiplyExact(bytes, extent);
+        long elements = empty ? 0 : Arrays.stream(shape).reduce(1, Math::multiplyExact);
+        if (!type.fillsBytes(elements)) {
+          throw new IllegalArgumentException(
+              "tensor \""
+                  + name
+                  + "\" has shape "
+                  + Arrays.toString(shape)
+                  + "; elements of "
+                  + type
+                  + " that fill whole bytes were expected");
         }
+        bytes = type.bytesOf(elements);
       } catch (ArithmeticException e) {
         throw new IllegalArgumentException(
             "tensor \"" + name + "\" of shape " + Arrays.toString(shape) + " exceeds 2^63 bytes",

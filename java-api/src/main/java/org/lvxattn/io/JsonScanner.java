@@ -18,6 +18,8 @@ final class JsonScanner {
   /** The longest list of integers: more dimensions than any tensor has. */
   static final int MAX_INTEGERS = 64;
 
+  private static final byte[] NULL = {'n', 'u', 'l', 'l'};
+
   private static final Pattern LITERAL =
       Pattern.compile("true|false|null|-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?");
 
@@ -54,6 +56,15 @@ final class JsonScanner {
       return true;
     }
     return false;
+  }
+
+  boolean acceptNull() {
+    skipSpace();
+    boolean found =
+        text.length - next >= NULL.length
+            && Arrays.equals(text, next, next + NULL.length, NULL, 0, NULL.length);
+    next += found ? NULL.length : 0;
+    return found;
   }
 
   /** True after a comma, false after the closing token. */

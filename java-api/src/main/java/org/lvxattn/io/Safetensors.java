@@ -20,8 +20,10 @@ import java.util.Map;
  *
  * <p>The whole header is checked before anything is handed out; a file whose tensors do not tile
  * its data exactly (gaps, overlaps, trailing bytes), whose sizes and shapes disagree, that repeats
- * a name or is cut short is refused. May be used by any number of threads. A file must not shrink
- * while it is open: what native code then reads beyond its end would end the process.
+ * a name or is cut short is refused. A tensor of a type that is not known here costs that tensor
+ * alone: it is listed, and asking for its data is an exception. May be used by any number of
+ * threads. A file must not shrink while it is open: what native code then reads beyond its end
+ * would end the process.
  *
  * <p>Format: <a
  * href="https://github.com/huggingface/safetensors#format">huggingface/safetensors</a>.
@@ -49,10 +51,12 @@ public final class Safetensors implements StoredTensors {
   /**
    * Opens a file.
    *
-   * @throws SafetensorsException if it is not a well-formed safetensors file
-   * @throws IOException if it cannot be read
+   * @throws SafetensorsException if it is not a well-formed safetensors file; what else it seems to
+   *     be (a Git LFS pointer, a web page, a pickle) is said
+   * @throws IOException if it cannot be read, or is a folder
    */
   public static Safetensors open(Path file) throws IOException {
+    Folders.refuse(file);
     Arena arena = Arena.ofShared();
     try {
       MemorySegment bytes;
@@ -69,7 +73,7 @@ public final class Safetensors implements StoredTensors {
         long size = entry.end - entry.begin;
         // Where there is nothing, any address will do, and this one is aligned.
         MemorySegment slice = size == 0 ? bytes.asSlice(0, 0) : data.asSlice(entry.begin, size);
-        tensors.put(entry.name, new StoredTensor(entry.name, entry.type, entry.shape, slice));
+        tensors.put(entry.name, new StoredTensor(entry, slice));
       }
       return new Safetensors(file, arena, header.metadata(), Collections.unmodifiableMap(tensors));
     } catch (IOException | RuntimeException | Error e) {
@@ -81,15 +85,17 @@ public final class Safetensors implements StoredTensors {
   private static MemorySegment headerText(Path file, MemorySegment bytes)
       throws SafetensorsException {
     if (bytes.byteSize() < Long.BYTES) {
-      throw new SafetensorsException(
+      throw notOne(
           file,
+          bytes,
           bytes.byteSize(),
           "the file ends here; expected 8 bytes that hold the header's length");
     }
     long length = bytes.get(LITTLE_ENDIAN_LONG, 0);
     if (length < 0 || length > MAX_HEADER_BYTES) {
-      throw new SafetensorsException(
+      throw notOne(
           file,
+          bytes,
           0,
           "a header of "
               + Long.toUnsignedString(length)
@@ -97,12 +103,25 @@ public final class Safetensors implements StoredTensors {
               + MAX_HEADER_BYTES);
     }
     if (length > bytes.byteSize() - Long.BYTES) {
-      throw new SafetensorsException(
+      throw notOne(
           file,
+          bytes,
           bytes.byteSize(),
           "the file ends inside its header; expected " + length + " header bytes from byte 8 on");
     }
+    // The format allows spaces after the header, as padding, but not before it.
+    if (length == 0 || bytes.get(ValueLayout.JAVA_BYTE, Long.BYTES) != '{') {
+      throw notOne(file, bytes, Long.BYTES, "expected the header to begin with '{'");
+    }
     return bytes.asSlice(Long.BYTES, length);
+  }
+
+  private static SafetensorsException notOne(
+      Path file, MemorySegment bytes, long offset, String fault) {
+    String seems = Lookalike.of(bytes);
+    return seems == null
+        ? new SafetensorsException(file, offset, fault)
+        : new SafetensorsException(file, 0, "this seems to be " + seems);
   }
 
   /** The free text pairs of the file, in its order; empty if it has none. */
@@ -120,7 +139,11 @@ public final class Safetensors implements StoredTensors {
     StoredTensor tensor = tensors.get(name);
     if (tensor == null) {
       throw new IllegalArgumentException(
-          file + " holds no tensor \"" + name + "\"; it holds " + tensors.keySet());
+          file
+              + " holds no tensor \""
+              + name
+              + "\"; "
+              + NearestNames.describe(name, tensors.keySet()));
     }
     return tensor;
   }

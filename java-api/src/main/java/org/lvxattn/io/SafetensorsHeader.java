@@ -25,15 +25,26 @@ final class SafetensorsHeader {
   static final class Entry {
     final String name;
     final StoredType type;
+    final String typeName;
     final long[] shape;
+    final long elements;
     final long begin;
     final long end;
     final long position;
 
-    Entry(String name, StoredType type, long[] shape, long begin, long end, long position) {
+    Entry(
+        String name,
+        String typeName,
+        long[] shape,
+        long elements,
+        long begin,
+        long end,
+        long position) {
       this.name = name;
-      this.type = type;
+      this.type = typeOf(typeName);
+      this.typeName = typeName;
       this.shape = shape;
+      this.elements = elements;
       this.begin = begin;
       this.end = end;
       this.position = position;
@@ -41,21 +52,26 @@ final class SafetensorsHeader {
 
     @Override
     public String toString() {
-      return "\"" + name + "\" " + type + Arrays.toString(shape) + " [" + begin + ", " + end + ")";
+      return "\""
+          + name
+          + "\" "
+          + typeName
+          + Arrays.toString(shape)
+          + " ["
+          + begin
+          + ", "
+          + end
+          + ")";
     }
   }
 
   private final Path file;
   private final JsonScanner scanner;
   private final Map<String, Entry> entries = new LinkedHashMap<>();
-  private @Nullable Map<String, String> metadata;
+  private @Nullable Map<String, String> metadata; // empty where the file has null
 
   SafetensorsHeader(Path file, MemorySegment text) throws SafetensorsException {
     this.file = file;
-    // The format allows spaces after the header, as padding, but not before it.
-    if (text.byteSize() == 0 || text.get(ValueLayout.JAVA_BYTE, 0) != '{') {
-      throw new SafetensorsException(file, Long.BYTES, "expected the header to begin with '{'");
-    }
     this.scanner = new JsonScanner(file, Long.BYTES, text.toArray(ValueLayout.JAVA_BYTE));
     scanner.expect('{');
     for (boolean more = !scanner.accept('}'); more; more = scanner.another('}')) {
@@ -88,6 +104,9 @@ final class SafetensorsHeader {
 
   private Map<String, String> readMetadata() throws SafetensorsException {
     Map<String, String> pairs = new LinkedHashMap<>();
+    if (scanner.acceptNull()) {
+      return pairs;
+    }
     scanner.expect('{');
     for (boolean more = !scanner.accept('}'); more; more = scanner.another('}')) {
       long position = scanner.position();
@@ -101,7 +120,7 @@ final class SafetensorsHeader {
   }
 
   private Entry readEntry(String name, long position) throws SafetensorsException {
-    StoredType type = null;
+    String type = null;
     long[] shape = null;
     long[] offsets = null;
     scanner.expect('{');
@@ -130,7 +149,7 @@ final class SafetensorsHeader {
             file, at, "tensor \"" + name + "\" has a second member \"" + key + "\"");
       }
       switch (key) {
-        case "dtype" -> type = readType(name);
+        case "dtype" -> type = scanner.string();
         case "shape" -> shape = scanner.integers();
         default -> offsets = scanner.integers();
       }
@@ -143,26 +162,17 @@ final class SafetensorsHeader {
     return checked(name, type, shape, offsets, position);
   }
 
-  private StoredType readType(String name) throws SafetensorsException {
-    long at = scanner.position();
-    String text = scanner.string();
+  /** A type that is not known costs its tensor, not the file. */
+  private static StoredType typeOf(String text) {
     for (StoredType type : StoredType.values()) {
       if (type.name().equals(text)) {
         return type;
       }
     }
-    throw new SafetensorsException(
-        file,
-        at,
-        "tensor \""
-            + name
-            + "\" has dtype \""
-            + text
-            + "\"; expected one of "
-            + Arrays.toString(StoredType.values()));
+    return StoredType.UNKNOWN;
   }
 
-  private Entry checked(String name, StoredType type, long[] shape, long[] offsets, long position)
+  private Entry checked(String name, String type, long[] shape, long[] offsets, long position)
       throws SafetensorsException {
     if (offsets.length != 2 || offsets[0] > offsets[1]) {
       throw new SafetensorsException(
@@ -174,19 +184,21 @@ final class SafetensorsHeader {
               + Arrays.toString(offsets)
               + "; expected a begin and an end not before it");
     }
-    long bytes = type.bytes();
-    boolean empty = false;
-    for (long dimension : shape) {
-      empty |= dimension == 0;
-    }
+    long bytes = offsets[1] - offsets[0];
+    long elements = 0;
+    String expected = null;
     try {
-      for (long dimension : shape) {
-        bytes = Math.multiplyExact(bytes, dimension);
+      elements = elementsOf(shape);
+      StoredType known = typeOf(type);
+      if (!known.fillsBytes(elements)) {
+        expected = "elements that fill whole bytes";
+      } else if (known != StoredType.UNKNOWN && known.bytesOf(elements) != bytes) {
+        expected = String.valueOf(known.bytesOf(elements));
       }
     } catch (ArithmeticException e) {
-      bytes = empty ? 0 : -1;
+      expected = "more than 2^63";
     }
-    if (bytes != offsets[1] - offsets[0]) {
+    if (expected != null) {
       throw new SafetensorsException(
           file,
           position,
@@ -197,11 +209,20 @@ final class SafetensorsHeader {
               + " and shape "
               + Arrays.toString(shape)
               + " has "
-              + (offsets[1] - offsets[0])
+              + bytes
               + " bytes by its data_offsets; expected "
-              + (bytes < 0 ? "more than 2^63" : bytes));
+              + expected);
     }
-    return new Entry(name, type, shape, offsets[0], offsets[1], position);
+    return new Entry(name, type, shape, elements, offsets[0], offsets[1], position);
+  }
+
+  private static long elementsOf(long[] shape) {
+    for (long dimension : shape) {
+      if (dimension == 0) {
+        return 0;
+      }
+    }
+    return Arrays.stream(shape).reduce(1, Math::multiplyExact);
   }
 
   /**

@@ -2,6 +2,8 @@
 package org.lvxattn.io;
 
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -11,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 /** The index of a sharded checkpoint: in which file each tensor lies. */
 final class SafetensorsIndex {
   private static final String WEIGHT_MAP = "weight_map";
+  private static final int FIRST_BYTES = 64;
 
   /**
    * One tensor's entry.
@@ -26,6 +29,7 @@ final class SafetensorsIndex {
 
   SafetensorsIndex(Path path) throws IOException {
     this.path = path;
+    Folders.refuse(path);
     long bytes = Files.size(path);
     if (bytes > Safetensors.MAX_HEADER_BYTES) {
       throw new SafetensorsException(
@@ -33,7 +37,12 @@ final class SafetensorsIndex {
           0,
           "an index of " + bytes + " bytes; expected at most " + Safetensors.MAX_HEADER_BYTES);
     }
-    scanner = new JsonScanner(path, 0, Files.readAllBytes(path));
+    byte[] text = Files.readAllBytes(path);
+    String seems = isJson(text) ? null : Lookalike.of(MemorySegment.ofArray(text));
+    if (seems != null) {
+      throw new SafetensorsException(path, 0, "this seems to be " + seems);
+    }
+    scanner = new JsonScanner(path, 0, text);
     Map<String, Entry> weightMap = null;
     scanner.expect('{');
     for (boolean more = !scanner.accept('}'); more; more = scanner.another('}')) {
@@ -51,6 +60,12 @@ final class SafetensorsIndex {
       throw new SafetensorsException(path, 0, "expected a member \"" + WEIGHT_MAP + "\"");
     }
     entries = weightMap;
+  }
+
+  private static boolean isJson(byte[] text) {
+    return new String(text, 0, Math.min(text.length, FIRST_BYTES), StandardCharsets.ISO_8859_1)
+        .stripLeading()
+        .startsWith("{");
   }
 
   /** By tensor, in the order of the index. */

@@ -4,17 +4,12 @@ package org.lvxattn.io;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
-import java.util.UUID;
 import org.lvxattn.Tensor;
 
 /**
@@ -27,15 +22,20 @@ import org.lvxattn.Tensor;
  * give the same bytes, which are those of the format's own implementation: larger elements first,
  * then by name, so that every tensor is aligned. Used by one thread at a time.
  *
+ * <p>A symbolic link is followed: the file that it leads to is replaced, and the link stays. The
+ * file that is replaced keeps its permissions; owner, group, access control lists and hard links
+ * are those of a new file. Until it is committed the file lies beside its place under a hidden
+ * name, {@code .safetensors-} and a random one, which a process that is killed leaves behind.
+ *
  * <p>Format: <a
  * href="https://github.com/huggingface/safetensors#format">huggingface/safetensors</a>.
  */
 public final class SafetensorsWriter implements AutoCloseable {
   private static final long CHUNK_BYTES = 64 << 20;
+  private static final int MOST_NAMED = 5;
 
   private final Path file;
-  private final Path unfinished;
-  private final FileChannel channel;
+  private final ReplacedFile replaced;
   private final HeaderText header;
   private final Map<String, HeaderText.Entry> missing;
 
@@ -44,10 +44,7 @@ public final class SafetensorsWriter implements AutoCloseable {
     this.file = file;
     this.header = header;
     this.missing = new LinkedHashMap<>(tensors);
-    // Beside its place, so that it can be moved there in one step.
-    this.unfinished = file.resolveSibling("." + file.getFileName() + "." + UUID.randomUUID());
-    this.channel =
-        FileChannel.open(unfinished, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+    this.replaced = new ReplacedFile(file);
     try {
       write(0, MemorySegment.ofArray(header.bytes()));
     } catch (IOException e) {
@@ -146,9 +143,7 @@ public final class SafetensorsWriter implements AutoCloseable {
   }
 
   private HeaderText.Entry take(String name) {
-    if (!channel.isOpen()) {
-      throw new IllegalStateException("the writer of " + file + " was closed");
-    }
+    requireOpen();
     HeaderText.Entry entry = missing.get(name);
     if (entry == null) {
       if (header.has(name)) {
@@ -164,7 +159,7 @@ public final class SafetensorsWriter implements AutoCloseable {
       long length = Math.min(CHUNK_BYTES, data.byteSize() - done);
       ByteBuffer chunk = data.asSlice(done, length).asByteBuffer();
       while (chunk.hasRemaining()) {
-        channel.write(chunk, position + done + chunk.position());
+        replaced.channel().write(chunk, position + done + chunk.position());
       }
     }
   }
@@ -176,23 +171,26 @@ public final class SafetensorsWriter implements AutoCloseable {
    * @throws IOException if it cannot be stored; a file that was there stays as it was
    */
   public void commit() throws IOException {
-    if (!channel.isOpen()) {
+    requireOpen();
+    if (!missing.isEmpty()) {
+      throw new IllegalStateException(
+          "not written yet: "
+              + missing.keySet().stream().limit(MOST_NAMED).toList()
+              + (missing.size() > MOST_NAMED ? " and others, " + missing.size() + " in all" : ""));
+    }
+    replaced.commit();
+  }
+
+  private void requireOpen() {
+    if (!replaced.channel().isOpen()) {
       throw new IllegalStateException("the writer of " + file + " was closed");
     }
-    if (!missing.isEmpty()) {
-      throw new IllegalStateException("not written yet: " + missing.keySet());
-    }
-    channel.force(true);
-    channel.close();
-    Files.move(
-        unfinished, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
   }
 
   /** Gives up what was not committed. Closing twice does nothing. */
   @Override
   public void close() throws IOException {
-    channel.close();
-    Files.deleteIfExists(unfinished);
+    replaced.close();
   }
 
   /** Announces tensors and metadata. */

@@ -46,7 +46,12 @@ public final class ShardedSafetensors implements StoredTensors {
           throw new SafetensorsException(
               index,
               entry.getValue().position(),
-              "expected tensor \"" + name + "\" in " + file.file() + ", which has none");
+              "expected tensor \""
+                  + name
+                  + "\" in "
+                  + file.file()
+                  + ", which has none; "
+                  + NearestNames.describe(name, file.tensors().keySet()));
         }
         tensors.put(name, tensor);
       }
@@ -90,7 +95,12 @@ public final class ShardedSafetensors implements StoredTensors {
   public StoredTensor tensor(String name) {
     StoredTensor tensor = tensors.get(name);
     if (tensor == null) {
-      throw new IllegalArgumentException(index + " names no tensor \"" + name + "\"");
+      throw new IllegalArgumentException(
+          index
+              + " names no tensor \""
+              + name
+              + "\"; "
+              + NearestNames.describe(name, tensors.keySet()));
     }
     return tensor;
   }

@@ -12,13 +12,17 @@ import org.lvxattn.Tensor;
 public final class StoredTensor {
   private final String name;
   private final StoredType type;
+  private final String typeName;
   private final long[] shape;
+  private final long elements;
   private final MemorySegment data;
 
-  StoredTensor(String name, StoredType type, long[] shape, MemorySegment data) {
-    this.name = name;
-    this.type = type;
-    this.shape = shape;
+  StoredTensor(SafetensorsHeader.Entry entry, MemorySegment data) {
+    this.name = entry.name;
+    this.type = entry.type;
+    this.typeName = entry.typeName;
+    this.shape = entry.shape;
+    this.elements = entry.elements;
     this.data = data;
   }
 
@@ -27,9 +31,17 @@ public final class StoredTensor {
     return name;
   }
 
-  /** Element type. */
+  /**
+   * Element type; {@link StoredType#UNKNOWN} for one that the format did not have when this was
+   * written. Such a tensor can be listed, and nothing else.
+   */
   public StoredType type() {
     return type;
+  }
+
+  /** The element type as the file names it, of any type. */
+  public String typeName() {
+    return typeName;
   }
 
   /** Its dimensions, outermost first; empty for a scalar. A copy. */
@@ -39,14 +51,19 @@ public final class StoredTensor {
 
   /** Number of elements. */
   public long elements() {
-    return data.byteSize() / type.bytes();
+    return elements;
   }
 
   /**
    * The elements, row-major and little-endian: a read-only view of the mapped file, valid until the
    * file is closed. The format does not align tensors, so read it with unaligned layouts.
+   *
+   * @throws IllegalArgumentException if the type is not known
    */
   public MemorySegment data() {
+    if (type == StoredType.UNKNOWN) {
+      throw unserved("a type that is known here");
+    }
     return data;
   }
 
@@ -56,7 +73,7 @@ public final class StoredTensor {
    * elements first, so that all of their tensors are; the format does not promise it.
    */
   public boolean isAligned() {
-    return data.address() % type.bytes() == 0;
+    return data.address() % type.alignment() == 0;
   }
 
   /**
@@ -87,6 +104,7 @@ public final class StoredTensor {
    *     suffice
    */
   public Tensor load(Device device, DType dtype) {
+    dtype();
     Tensor copy = Tensor.allocate(device, dtype, shape);
     try {
       copyTo(copy);
@@ -127,19 +145,16 @@ public final class StoredTensor {
   }
 
   private DType dtype() {
-    return type.dtype()
-        .orElseThrow(
-            () ->
-                new IllegalArgumentException(
-                    "tensor \""
-                        + name
-                        + "\" is "
-                        + type
-                        + "; F64, F32, BF16, F16 or I32 was expected"));
+    return type.dtype().orElseThrow(() -> unserved("F64, F32, BF16, F16 or I32"));
+  }
+
+  private IllegalArgumentException unserved(String expected) {
+    return new IllegalArgumentException(
+        "tensor \"" + name + "\" is of dtype " + typeName + "; " + expected + " was expected");
   }
 
   @Override
   public String toString() {
-    return name + " " + type + Arrays.toString(shape);
+    return name + " " + typeName + Arrays.toString(shape);
   }
 }

@@ -32,7 +32,8 @@ public sealed interface StoredTensors extends AutoCloseable
         throw new NoSuchFileException(
             path.toString(),
             null,
-            "expected model.safetensors.index.json or model.safetensors in this folder");
+            "expected model.safetensors.index.json or model.safetensors in this folder; "
+                + Folders.filesOf(path));
       }
       return Safetensors.open(single);
     }

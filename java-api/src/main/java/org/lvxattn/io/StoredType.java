@@ -6,38 +6,78 @@ import org.lvxattn.DType;
 
 /**
  * Element types of a safetensors file, by the names the format gives them, in the format's own
- * order; little-endian. Its types of less than a byte are not supported.
+ * order; little-endian. Elements of less than a byte are packed, those of a tensor fill whole
+ * bytes.
  */
 public enum StoredType {
-  BOOL(1),
-  U8(1),
-  I8(1),
-  F8_E5M2(1),
-  F8_E4M3(1),
-  F8_E8M0(1),
-  F8_E4M3FNUZ(1),
-  F8_E5M2FNUZ(1),
-  I16(2),
-  U16(2),
-  F16(2),
-  BF16(2),
-  I32(4),
-  U32(4),
-  F32(4),
-  C64(8),
-  F64(8),
-  I64(8),
-  U64(8);
+  BOOL(8),
+  F4(4),
+  F6_E2M3(6),
+  F6_E3M2(6),
+  U8(8),
+  I8(8),
+  F8_E5M2(8),
+  F8_E4M3(8),
+  F8_E8M0(8),
+  F8_E4M3FNUZ(8),
+  F8_E5M2FNUZ(8),
+  I16(16),
+  U16(16),
+  F16(16),
+  BF16(16),
+  I32(32),
+  U32(32),
+  F32(32),
+  C64(64),
+  F64(64),
+  I64(64),
+  U64(64),
 
-  private final int bytes;
+  /** A type that the format did not have when this was written: {@link StoredTensor#typeName}. */
+  UNKNOWN(0);
 
-  StoredType(int bytes) {
-    this.bytes = bytes;
+  private final int bits;
+
+  StoredType(int bits) {
+    this.bits = bits;
   }
 
-  /** Bytes of one element. */
+  /** Bits of one element; 0 for {@link #UNKNOWN}. */
+  public int bits() {
+    return bits;
+  }
+
+  /**
+   * Bytes of one element.
+   *
+   * @throws IllegalArgumentException if it has no whole bytes, as F4, or is {@link #UNKNOWN}
+   */
   public int bytes() {
-    return bytes;
+    if (bits == 0 || bits % Byte.SIZE != 0) {
+      throw new IllegalArgumentException("an element of " + this + " has no whole bytes");
+    }
+    return bits / Byte.SIZE;
+  }
+
+  /** What addresses of elements are a multiple of, in bytes, where the processor reads them. */
+  int alignment() {
+    return Math.max(1, bits / Byte.SIZE);
+  }
+
+  /** Whether so many elements leave no byte half empty. */
+  boolean fillsBytes(long elements) {
+    return elements % Byte.SIZE * bits % Byte.SIZE == 0;
+  }
+
+  /**
+   * The size of so many elements in bytes, which they fill.
+   *
+   * @throws ArithmeticException if it exceeds 2^63
+   */
+  long bytesOf(long elements) {
+    // Eight elements are as many bytes as one has bits.
+    long eights = Math.multiplyExact(elements / Byte.SIZE, bits);
+    return Math.addExact(eights, elements % Byte.SIZE * bits / Byte.SIZE);
   }
 
   /** What a tensor of it has; empty where the library does not compute with it. */

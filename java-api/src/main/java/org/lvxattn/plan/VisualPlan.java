@@ -82,8 +82,8 @@ public record VisualPlan(
   }
 
   /**
-   * What one layer keeps from forward to backward: o and lse, with a bias also the terms of lse, and
-   * keys and values under KEEP.
+   * What one layer keeps from forward to backward: o and lse, with a bias also the terms of lse,
+   * and keys and values under KEEP.
    */
   public long keptBytes(Policy policy, int rank) {
     AttentionSizes sizes = attention.sizes();

@@ -68,22 +68,31 @@ class SafetensorsMutationTest {
       Matcher entries = ENTRY.matcher(text);
       while (entries.find()) {
         StoredTensor tensor = file.tensor(entries.group(1));
-        assertThat(tensor.type().name()).as("seed %d", seed).isEqualTo(entries.group(2));
+        assertThat(tensor.typeName()).as("seed %d", seed).isEqualTo(entries.group(2));
         assertThat(tensor.shape()).isEqualTo(numbers(entries.group(3)));
         byte[] expected =
             Arrays.copyOfRange(
                 content,
                 start + Integer.parseInt(entries.group(4)),
                 start + Integer.parseInt(entries.group(5)));
-        assertThat(tensor.data().toArray(ValueLayout.JAVA_BYTE)).isEqualTo(expected);
+        if (tensor.type() != StoredType.UNKNOWN) {
+          assertThat(tensor.data().toArray(ValueLayout.JAVA_BYTE)).isEqualTo(expected);
+        }
       }
       long covered = 0;
+      boolean allKnown = true;
       for (StoredTensor tensor : file.tensors().values()) {
+        allKnown &= tensor.type() != StoredType.UNKNOWN;
+        if (!allKnown) {
+          break;
+        }
         long elements = Arrays.stream(tensor.shape()).reduce(1, Math::multiplyExact);
-        assertThat(tensor.data().byteSize()).isEqualTo(elements * tensor.type().bytes());
+        assertThat(tensor.data().byteSize()).isEqualTo(elements * tensor.type().bits() / 8);
         covered += tensor.data().byteSize();
       }
-      assertThat(covered).as("seed %d", seed).isEqualTo(content.length - start);
+      if (allKnown) {
+        assertThat(covered).as("seed %d", seed).isEqualTo(content.length - start);
+      }
       return true;
     } catch (SafetensorsException e) {
       assertThat(e).hasMessageStartingWith(path + ", byte ");

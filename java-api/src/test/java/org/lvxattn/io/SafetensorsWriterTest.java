@@ -7,12 +7,16 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystemException;
+import java.nio.file.FileSystemLoopException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
@@ -24,7 +28,9 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
@@ -200,10 +206,123 @@ class SafetensorsWriterTest {
     }
   }
 
+  private void writeOne() throws IOException {
+    try (Tensor tensor = counting(DType.FLOAT32, 10)) {
+      SafetensorsWriter.write(path, Map.of(), Map.of("a", tensor));
+    }
+  }
+
+  private static void assertHoldsOne(Path file) throws IOException {
+    try (Safetensors read = Safetensors.open(file)) {
+      assertThat(read.tensor("a").elements()).isEqualTo(10);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"rw-------", "rw-rw-r--", "r--r-----", "rwxrwxrwx"})
+  void aFileThatIsReplacedKeepsItsMode(String mode) throws IOException {
+    Files.writeString(path, "old");
+    Files.setPosixFilePermissions(path, PosixFilePermissions.fromString(mode));
+    writeOne();
+    assertHoldsOne(path);
+    assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(path))).isEqualTo(mode);
+  }
+
   @Test
-  void copiesTensorsOfAnyTypeFromFileToFile() throws IOException {
-    String header = "{\"t\":{\"dtype\":\"F8_E4M3\",\"shape\":[2,2],\"data_offsets\":[0,4]}}";
-    Path source = Files.write(folder.resolve("source"), SafetensorsFiles.file(header, 4));
+  void aNewFileHasTheModeOfNewFiles() throws IOException {
+    Path other = Files.createFile(folder.resolve("other"));
+    writeOne();
+    assertThat(Files.getPosixFilePermissions(path)).isEqualTo(Files.getPosixFilePermissions(other));
+  }
+
+  @Test
+  void anUnfinishedCopyIsNoMoreReadableThanTheFile() throws IOException {
+    Files.writeString(path, "old");
+    Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rw-------"));
+    SafetensorsWriter.Builder builder = SafetensorsWriter.builder().tensor("a", StoredType.F32, 1);
+    try (SafetensorsWriter writer = builder.open(path);
+        Stream<Path> all = Files.list(folder)) {
+      assertThat(writer).isNotNull();
+      assertThat(all.map(SafetensorsWriterTest::mode)).containsExactly("rw-------", "rw-------");
+    }
+    assertThat(path).hasContent("old");
+  }
+
+  private static String mode(Path file) {
+    try {
+      return PosixFilePermissions.toString(Files.getPosixFilePermissions(file));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  @Test
+  void linksAreFollowed() throws IOException {
+    Path elsewhere = Files.createDirectory(folder.resolve("elsewhere"));
+    Path target = Files.writeString(elsewhere.resolve("target"), "old");
+    Path link = folder.resolve("link");
+    Files.createSymbolicLink(link, Path.of("elsewhere", "target")); // relative to the link's folder
+    Files.createSymbolicLink(path, link);
+    writeOne();
+    assertThat(path).isSymbolicLink();
+    assertThat(link).isSymbolicLink();
+    assertHoldsOne(target);
+    try (Stream<Path> all = Files.list(elsewhere)) {
+      assertThat(all).containsExactly(target);
+    }
+  }
+
+  @Test
+  void aLinkThatLeadsNowhereYetGetsItsFile() throws IOException {
+    Files.createSymbolicLink(path, Path.of("later"));
+    writeOne();
+    assertThat(path).isSymbolicLink();
+    assertHoldsOne(folder.resolve("later"));
+  }
+
+  @Test
+  void linksInARingAndFoldersAreRefused() throws IOException {
+    Files.createSymbolicLink(path, path);
+    assertThatThrownBy(this::writeOne).isInstanceOf(FileSystemLoopException.class);
+    Files.delete(path);
+    Files.createDirectory(path);
+    assertThatThrownBy(this::writeOne)
+        .isInstanceOf(FileSystemException.class)
+        .hasMessageContaining("a folder, expected a file");
+    assertThat(path).isEmptyDirectory();
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {230, 255})
+  void namesMayBeAsLongAsTheFileSystemAllows(int bytes) throws IOException {
+    path = folder.resolve("n".repeat(bytes - ".safetensors".length()) + ".safetensors");
+    writeOne();
+    writeOne();
+    assertHoldsOne(path);
+    path = folder.resolve("\u00e4".repeat(bytes / 2));
+    writeOne();
+    assertHoldsOne(path);
+  }
+
+  @Test
+  void aMessageNamesAFewOfTheTensorsThatAreMissing() throws IOException {
+    SafetensorsWriter.Builder builder = SafetensorsWriter.builder();
+    for (int i = 0; i < 1000; i++) {
+      builder.tensor("t" + i, StoredType.U8);
+    }
+    try (SafetensorsWriter writer = builder.open(path)) {
+      assertThatIllegalStateException()
+          .isThrownBy(writer::commit)
+          .withMessage("not written yet: [t0, t1, t2, t3, t4] and others, 1000 in all");
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"F8_E4M3, 4", "F4, 2", "F6_E2M3, 3", "F6_E3M2, 3", "C64, 32"})
+  void copiesTensorsOfAnyTypeFromFileToFile(String type, int bytes) throws IOException {
+    String header =
+        "{\"t\":{\"dtype\":\"%s\",\"shape\":[2,2],\"data_offsets\":[0,%d]}}".formatted(type, bytes);
+    Path source = Files.write(folder.resolve("source"), SafetensorsFiles.file(header, bytes));
     try (Safetensors file = Safetensors.open(source)) {
       StoredTensor t = file.tensor("t");
       try (SafetensorsWriter writer =
@@ -213,8 +332,12 @@ class SafetensorsWriterTest {
       }
     }
     try (Safetensors file = Safetensors.open(path)) {
-      assertThat(file.tensor("t").data().toArray(ValueLayout.JAVA_BYTE))
-          .containsExactly(0, 1, 2, 3);
+      assertThat(file.tensor("t").typeName()).isEqualTo(type);
+      byte[] data = file.tensor("t").data().toArray(ValueLayout.JAVA_BYTE);
+      assertThat(data).hasSize(bytes);
+      for (int i = 0; i < bytes; i++) {
+        assertThat(data[i]).isEqualTo((byte) i);
+      }
     }
   }
 
@@ -237,6 +360,12 @@ class SafetensorsWriterTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> builder.tensor("b", StoredType.F32, 2, -1))
         .withMessageContaining("[2, -1]");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> builder.tensor("b", StoredType.F4, 3))
+        .withMessageContaining("fill whole bytes");
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> builder.tensor("b", StoredType.UNKNOWN, 3))
+        .withMessageContaining("not known");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> builder.tensor("b", StoredType.F32, 1L << 40, 1L << 40))
         .withMessageContaining("2^63");

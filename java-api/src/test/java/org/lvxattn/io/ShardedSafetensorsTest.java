@@ -54,7 +54,7 @@ class ShardedSafetensorsTest {
     assertThat(set.tensor("a").shape()).as("where the index says").containsExactly(2);
     assertThatIllegalArgumentException()
         .isThrownBy(() -> set.tensor("c"))
-        .withMessageContaining("no tensor \"c\"");
+        .withMessageContaining("no tensor \"c\"; it holds 2 tensors: \"b\", \"a\"");
     StoredTensor a = set.tensor("a");
     set.close();
     set.close();
@@ -87,7 +87,7 @@ class ShardedSafetensorsTest {
       delimiter = '|',
       quoteCharacter = '`',
       value = {
-        "{'weight_map':{'c':'one.safetensors'}}|expected tensor \"c\" in",
+        "{'weight_map':{'c':'one.safetensors'}}|which has none; it holds 1 tensor: \"a\"",
         "{'weight_map':{'a':'three.safetensors'}}|there is none",
         "{'weight_map':{'a':'../one.safetensors'}}|the name of a file beside the index",
         "{'weight_map':{'a':'/etc/passwd'}}|the name of a file beside the index",

@@ -31,7 +31,9 @@ import org.lvxattn.cli.workload.RelativeError;
 /** Biases of any finite size: results are as exact as with small ones, over any ranks. */
 @Timeout(300)
 class HugeBiasTest {
-  private static final double[] HUGE = {-1e4, -65504, -1e9, -Float.MAX_VALUE, 1e4, 65504, 1e9, 3e38};
+  private static final double[] HUGE = {
+    -1e4, -65504, -1e9, -Float.MAX_VALUE, 1e4, 65504, 1e9, 3e38
+  };
   private static final int[] QUERIES = {5, 0, 9, 2};
   private static final int[] KEYS = {0, 31, 17, 40};
   private static final int HEADS = 8;
@@ -75,7 +77,8 @@ class HugeBiasTest {
 
   private static Workload work(DType dtype, Kind kind, long seed) {
     Workload work =
-        new Workload(dtype, 2, HEADS, KEY_HEADS, HEAD_DIM, QUERIES, KEYS, 100 * seed + kind.ordinal());
+        new Workload(
+            dtype, 2, HEADS, KEY_HEADS, HEAD_DIM, QUERIES, KEYS, 100 * seed + kind.ordinal());
     Random random = new Random(seed);
     work.wideBias = true;
     work.biasBatch = random.nextBoolean() ? 1 : 2;
@@ -179,10 +182,13 @@ class HugeBiasTest {
     }
   }
 
-  /** Both halves of the keys have a bias of their own; without the terms of lse, o would be lost. */
+  /**
+   * Both halves of the keys have a bias of their own; without the terms of lse, o would be lost.
+   */
   @Test
   void partsMergeByTheTermsOfTheirLogSumExp() {
-    for (double[] shared : new double[][] {{-1e9, -1e9}, {-1e4, -65504}, {1e9, 3e38}, {-3e38, 3e38}}) {
+    for (double[] shared :
+        new double[][] {{-1e9, -1e9}, {-1e4, -65504}, {1e9, 3e38}, {-3e38, 3e38}}) {
       try (Rank rank = new Rank();
           Tensor first = rank.bias(shared[0], 40);
           Tensor second = rank.bias(shared[1], 50);
@@ -251,7 +257,19 @@ class HugeBiasTest {
         Runnable backward =
             () ->
                 rank.attention.backwardInto(
-                    rank.group, rank.q, rank.k, rank.v, mask, o, lse, rank.dO, dq, dk, dv, null, cost);
+                    rank.group,
+                    rank.q,
+                    rank.k,
+                    rank.v,
+                    mask,
+                    o,
+                    lse,
+                    rank.dO,
+                    dq,
+                    dk,
+                    dv,
+                    null,
+                    cost);
         if (bias == small) {
           backward.run();
         } else {
