@@ -484,7 +484,8 @@ typedef struct lvx_statistics {
  *
  * @param q          [B, Sq, Hq, D] of this rank; float64, float32, bfloat16 or float16; D a multiple of 8, 8 to 256
  * @param k,v        [B, Skv, Hkv, D] of this rank, dtype of q; Hq a multiple of Hkv; query head h reads h / (Hq / Hkv).
- *                   The group's keys are its ranks' shards in rank order; likewise its queries.
+ *                   The group's keys are its ranks' shards in rank order; likewise its queries. Finite where they are
+ *                   seen: |q| |k| D below 3.4e38, |v| up to 3.39e38 (on a GPU 1e34; float64: 1.8e308 / Skv)
  * @param visibility null, or int32 [B, Sq, R, 2]: for each query R half-open ranges of the group's keys, ascending and
  *                   disjoint, empty ones (begin >= end) anywhere; on all ranks or none. Keys outside may hold anything.
  * @param bias       null, or [B or 1, Hq or 1, the group's queries or 1, Skv of this rank] in q's dtype or float32
