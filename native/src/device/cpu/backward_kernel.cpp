@@ -194,6 +194,7 @@ class BackwardRun {
       if (seen == Seen::kSome || !a_.bias.none()) {
         fill_bias(a_.bias, a_.bias_max, unit_, panel.begin, panel.end, key, end, work_.mask);
         visible.hide(panel.begin, panel.end, key, end, work_.mask, 1, kPanelRows);
+        hide_from_missing_row(panel.rows(), end - key);
         mask = work_.mask;
       }
       tile(panel, key - key_begin, end - key, mask);
@@ -223,6 +224,13 @@ class BackwardRun {
         std::copy_n(work_.dq_sums + row * packed_, width_, task_.dq + row * packed_);
       }
     }
+  }
+
+  // In pairs of rows the last of an odd number has one beside it that does not exist. Its values are 0, and its weights of
+  // keys that nobody sees must not be NaN.
+  void hide_from_missing_row(std::int64_t rows, std::int64_t keys) const {
+    if (rows % kTerms<Factor> == 0) return;
+    for (std::int64_t key = 0; key < keys; ++key) work_.mask[key * kPanelRows + rows] = -kInfinity;
   }
 
   // key counts from the start of the block.
