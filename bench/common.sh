@@ -9,9 +9,8 @@ source "$bench/../lvx"
 
 bench_is_built() {
   local paths stamp=$bench/target/bench.built
-  [[ -e $stamp ]] || return 1
   mapfile -t paths < <(sources)
-  [[ -z $(find "${paths[@]}" "$bench/pom.xml" "$bench/src" -newer "$stamp" -print -quit) ]]
+  is_current "$stamp" "${paths[@]}" "$bench/pom.xml" "$bench/src"
 }
 
 build_bench() {
@@ -22,8 +21,7 @@ build_bench() {
   if ! bench_is_built; then
     set_up build_needs
     mkdir -p "$bench/target"
-    # As old as the build's beginning: a source saved meanwhile counts as changed.
-    touch "$bench/target/bench.building"
+    begin_stamp "$bench/target/bench.building"
     logged "building the benchmarks" \
       maven package -pl bench -am -DskipTests -Dspotless.check.skip=true || exit 1
     mv "$bench/target/bench.building" "$bench/target/bench.built"

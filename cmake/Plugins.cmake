@@ -9,14 +9,14 @@ if(LVX_BUILD_CUDA)
   include(CudaPlugin)
 endif()
 
-# lvx_add_plugin(NAME LIBRARIES...): the room group/NAME, and what all plugins share.
+# lvx_add_plugin(NAME LIBRARIES...): the room group/NAME, and of the core what it uses.
 function(lvx_add_plugin name)
-  file(GLOB sources CONFIGURE_DEPENDS
-    "${CMAKE_SOURCE_DIR}/src/group/remote/*.cpp" "${CMAKE_SOURCE_DIR}/src/group/${name}/*.cpp")
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/group/${name}/*.cpp")
   add_library(lvx_${name} MODULE ${sources})
   target_include_directories(lvx_${name} PRIVATE include src)
   target_compile_definitions(lvx_${name} PRIVATE LVX_VERSION="${PROJECT_VERSION}")
-  target_link_libraries(lvx_${name} PRIVATE lvx_warnings ${ARGN} Threads::Threads)
+  target_link_libraries(lvx_${name} PRIVATE lvx_warnings lvx_core ${ARGN} Threads::Threads)
+  target_link_options(lvx_${name} PRIVATE -Wl,--exclude-libs,ALL)
   if(NOT LVX_SANITIZE)
     target_link_options(lvx_${name} PRIVATE -Wl,--no-undefined)
   endif()
@@ -26,18 +26,6 @@ endfunction()
 
 # NCCL is declared by ourselves and found when it is asked for, so this one is always built.
 lvx_add_plugin(nccl ${CMAKE_DL_LIBS})
-
-find_path(Gloo_INCLUDE_DIR gloo/transport/tcp/device.h)
-find_library(Gloo_LIBRARY gloo)
-mark_as_advanced(Gloo_INCLUDE_DIR Gloo_LIBRARY)
-if(Gloo_INCLUDE_DIR AND Gloo_LIBRARY)
-  add_library(Gloo::Gloo UNKNOWN IMPORTED)
-  set_target_properties(Gloo::Gloo PROPERTIES
-    IMPORTED_LOCATION "${Gloo_LIBRARY}" INTERFACE_INCLUDE_DIRECTORIES "${Gloo_INCLUDE_DIR}")
-  lvx_add_plugin(gloo Gloo::Gloo)
-else()
-  message(WARNING "LEFT OUT: the Gloo engine, its headers are not here (Debian: libgloo-dev)")
-endif()
 
 find_package(MPI COMPONENTS C)
 if(MPI_C_FOUND)

@@ -14,6 +14,11 @@
  *
  * Layouts: q, k, v, o and their gradients are [batch, sequence, heads, headDim]; lse and delta are
  * [batch, heads, sequence], natural logarithm. Any strides with a contiguous last dimension are accepted.
+ *
+ * lse may be [3, batch, heads, sequence] everywhere: lse, and the two terms that it is the sum of, the largest bias of
+ * the keys that the row sees and the rest. A bias of -1e4 or of 1e9 on all keys of a row changes nothing but its lse, yet
+ * would round off everything else in it: backward and merges are exact with biases of any finite size where they
+ * have the terms. Without a bias the first term is 0; a row that sees no key has -inf for both.
  */
 #ifndef LVX_LVX_H
 #define LVX_LVX_H
@@ -240,14 +245,20 @@ typedef uint64_t lvx_bootstrap;
 typedef enum lvx_group_kind {
   LVX_GROUP_SELF = 0,  /**< one rank */
   LVX_GROUP_LOCAL = 1, /**< ranks are threads of this process */
-  LVX_GROUP_GLOO = 2,  /**< ranks are processes, joined by Gloo over TCP */
+  LVX_GROUP_GLOO = 2,  /**< ranks are processes, joined over TCP by this library itself: see lvx_gloo_begin */
   LVX_GROUP_MPI = 3,   /**< ranks are processes, joined by MPI */
   LVX_GROUP_NCCL = 4   /**< ranks are CUDA devices, of any processes, joined by NCCL */
 } lvx_group_kind;
 
+/** The longest secret of a group, without the zero at its end. */
+#define LVX_SECRET_BYTES 1024
+
 typedef struct lvx_group_options {
   uint64_t struct_size;
-  double deadline_seconds;  /**< the longest wait for a peer at any one point; 0: 60 seconds */
+  /** The longest wait for a peer at any one point; 0: 60 seconds. Over TCP (LVX_GROUP_GLOO) it counts from the last
+   *  byte that moved: a slow link on which bytes flow is waited for. MPI and NCCL do not tell of bytes: there a
+   *  transfer must end within it. */
+  double deadline_seconds;
   int32_t ranks_per_node;   /**< ranks are placed on nodes in this order; 0: one node */
   int32_t recorder_entries; /**< operations the flight recorder keeps; 0: 4096 */
   /* A local group can emulate the links between its ranks, so that strategies can be compared on any machine: a
@@ -262,6 +273,13 @@ typedef struct lvx_group_options {
       virtual_time; /**< 1: each rank's clock counts its thread's processor time and the emulated transfers, so
                          *   that more ranks than processors can be compared, without waiting; all times in the
                          *   statistics are of this clock. Devices must have one thread. 0: real time */
+  /* Of groups that are joined over TCP: those over Gloo, and NCCL's side channel. Others have no use for them. */
+  const char* secret; /**< what the ranks prove to one another to know, alike on all: UTF-8 of 1 to
+                       *   LVX_SECRET_BYTES bytes, copied, never sent; null: none. Whoever sees the ranks' addresses
+                       *   on their way can then join in a rank's place */
+  int32_t
+      without_checksums; /**< 0: messages carry a checksum (CRC-32C); 1: they do not. Alike on all ranks */
+  int32_t reserved;      /**< 0 */
 } lvx_group_options;
 
 typedef struct lvx_group_info {
@@ -272,6 +290,8 @@ typedef struct lvx_group_info {
   int32_t failed;    /**< 1 once an operation broke off; close the group and make a new one */
   uint64_t sequence; /**< operations begun so far */
   double deadline_seconds;
+  uint64_t strangers;     /**< connections dropped while the group was made: they proved to be of no rank */
+  char last_stranger[96]; /**< where the last of them came from, and why it was dropped; or empty */
 } lvx_group_info;
 
 /** One entry of the flight recorder. */
@@ -306,12 +326,19 @@ LVX_API lvx_status lvx_local_world_close(lvx_world world);
 LVX_API lvx_status lvx_group_load_engine(int32_t kind);
 
 /**
- * The first of two steps by which processes form a group over Gloo: this rank becomes reachable. Its address and those
- * of the others then travel by whatever way the caller has; lvx_bootstrap_connect is the second step. Not authenticated
- * and not encrypted, as Gloo: for networks whose machines trust each other.
+ * The first of two steps by which processes form a group over TCP: this rank becomes reachable, on a port that the
+ * system chooses. Its address and those of the others then travel by whatever way the caller has; lvx_bootstrap_connect
+ * is the second step. Named for Gloo, which carried the data once: its listeners trust whoever connects, and end the
+ * process when they are sent what they do not expect, so that this library now connects the ranks by itself.
+ *
+ * Before anything else, both sides of each connection prove that they know the addresses of all ranks, which hold random
+ * numbers, and the secret of the options, if any; whoever cannot is dropped. Nothing is encrypted, and whoever can change
+ * packets on their way can change data: for networks that nobody listens to.
  *
  * @param rank    0 to size - 1;  size 1 to 4096
- * @param host    the name or address by which the others reach this machine; null for what its own name resolves to
+ * @param host    the name or address by which the others reach this machine, and which is one of its own, not
+ *                link-local IPv6; null for what its own name resolves to or, where that is none that others can use, the
+ *                address of a network interface, IPv4 first, or else the loopback device's
  * @param options of the group; may be null. The deadline also bounds the wait for each peer to connect.
  */
 LVX_API lvx_status lvx_gloo_begin(int32_t rank, int32_t size, const char* host,
@@ -331,6 +358,8 @@ LVX_API lvx_status lvx_bootstrap_address(lvx_bootstrap bootstrap, uint8_t* addre
 /**
  * The second step: connects this rank to all others, which must do the same; blocks until that is done. Once only for
  * each bootstrap, which is closed by lvx_bootstrap_close however this ends.
+ *
+ * LVX_PEER_MISMATCH: a rank could not prove that it knows the secret that this one was given, or the other way round.
  *
  * @param device    what the rank computes with; LVX_UNSUPPORTED if the engine does not move its memory
  * @param addresses the addresses of all ranks in rank order, one after the other;  bytes: of all together
@@ -460,7 +489,8 @@ typedef struct lvx_statistics {
  * @param bias       null, or [B or 1, Hq or 1, the group's queries or 1, Skv of this rank] in q's dtype or float32
  *                   (float64 inputs: float64 only); finite or -inf; on all ranks or none
  * @param o          out: [B, Sq, Hq, D], dtype of q; 0 where a query sees no key
- * @param lse        out: [B, Hq, Sq], float32 (float64 for float64); -inf where a query sees no key
+ * @param lse        out: [B, Hq, Sq] or, with its terms, [3, B, Hq, Sq], float32 (float64 for float64); -inf where a
+ *                   query sees no key
  * @param statistics out, or null
  *
  * A collective call: every rank of the group makes it, with the same batch, heads, headDim, dtype, scale and strategy.
@@ -476,6 +506,8 @@ LVX_API lvx_status lvx_attention_forward(lvx_group group, const lvx_attention_op
  * Gradients of lvx_attention_forward, from its final o and lse. With lse of a larger problem and the keys of a part,
  * the result is that part's share of dq.
  *
+ * @param lse   [3, B, Hq, Sq], with its terms, where there is a bias. [B, Hq, Sq] will do while no bias is large:
+ *              LVX_INVALID_ARGUMENT where an entry is beyond +-4096 (on a CPU; a GPU's is not looked at)
  * @param d_o   [B, Sq, Hq, D], gradient of o, dtype of q
  * @param dq    out: like q;  dk, dv out: like k and v
  * @param dbias out, or null: like bias, in bias's dtype, summed over the dimensions along which bias is broadcast
@@ -488,7 +520,8 @@ LVX_API lvx_status lvx_attention_backward(lvx_group group, const lvx_attention_o
                                           const lvx_tensor* dbias, lvx_statistics* statistics);
 
 /** Merges the partial result (o_part, lse_part) into (o, lse), both over the same queries and disjoint keys.
- *  o and o_part may differ in dtype; merged in float32 (float64 where both are float64). */
+ *  o and o_part may differ in dtype; merged in float32 (float64 where both are float64). lse has its terms where
+ *  lse_part has them; both need them where a bias is large. */
 LVX_API lvx_status lvx_attention_merge(lvx_device device, const lvx_tensor* o_part,
                                        const lvx_tensor* lse_part, const lvx_tensor* o,
                                        const lvx_tensor* lse);

@@ -77,7 +77,11 @@ lvx_status lvx_attention_merge(lvx_device device, const lvx_tensor* o_part, cons
     const auto object = find_handle<DeviceObject>(device);
     const MergeArguments checked = check_merge(o_part, lse_part, o, lse, place_of(*object->device));
     const InUse use(object->busy, "device");
-    object->device->merge(checked.problem, checked.part, checked.into);
+    Device& into = *object->device;
+    const Problem& p = checked.problem;
+    into.merge(p, checked.part, checked.into);
+    if (checked.into.bias_max.data == nullptr) return;
+    into.sum(p.batch, p.query_heads, p.queries, checked.into.bias_max, checked.into.lse, checked.lse);
   });
 }
 

@@ -5,12 +5,16 @@
 #include <string>
 
 #include "abi/overlap.h"
+#include "attention/elements.h"
 
 namespace lvx {
 namespace {
 
 constexpr const char* kBshd = "[batch, sequence, heads, headDim]";
 constexpr const char* kBhs = "[batch, heads, sequence]";
+constexpr const char* kLse = "[batch, heads, sequence] or [3, batch, heads, sequence]";
+// lse in one term is refused beyond: float32 has it no finer than 2^-12 then.
+constexpr double kLargestLse = 4096;
 constexpr const char* kVisibility = "[batch, queries, ranges, 2]";
 constexpr const char* kBias = "[batch or 1, heads or 1, queries or 1, keys]";
 
@@ -47,6 +51,52 @@ CheckedTensor check_row_values(const lvx_tensor* tensor, const char* name, const
   require_shape(checked, {rows.shape[0], rows.shape[2], rows.shape[1]}, why);
   require_dtype(checked, {accumulator_of(rows.dtype)}, why);
   return checked;
+}
+
+// lse alone, or with its two terms.
+CheckedTensor check_lse(const lvx_tensor* tensor, const char* name, const CheckedTensor& rows,
+                        const char* why, const Place& place) {
+  if (tensor == nullptr || tensor->ndim != 4) return check_row_values(tensor, name, rows, why, place);
+  const CheckedTensor checked = check_tensor(tensor, name, 4, kLse, place);
+  require_shape(checked, {3, rows.shape[0], rows.shape[2], rows.shape[1]}, why);
+  require_dtype(checked, {accumulator_of(rows.dtype)}, why);
+  return checked;
+}
+
+bool has_terms(const CheckedTensor& lse) { return lse.ndim == 4; }
+
+// lse, bias_max or rest.
+Bhs part_of_lse(const CheckedTensor& lse, std::int64_t part) {
+  if (!has_terms(lse)) return bhs_of(lse);
+  const std::int64_t offset = lse.empty() ? 0 : part * lse.strides[0] * size_of(lse.dtype);
+  return {lse.data + offset, lse.dtype, lse.strides[1], lse.strides[2]};
+}
+
+LseTerms terms_of_lse(const CheckedTensor& lse) {
+  return has_terms(lse) ? LseTerms{part_of_lse(lse, 1), part_of_lse(lse, 2)} : LseTerms{};
+}
+
+Partial partial_of(const CheckedTensor& o, const CheckedTensor& lse) {
+  if (!has_terms(lse)) return {bshd_of(o), bhs_of(lse)};
+  return {bshd_of(o), part_of_lse(lse, 2), part_of_lse(lse, 1)};
+}
+
+// A bias of that size on all keys that a row sees leaves nothing else in lse, and gradients need what else there was.
+void require_exact_lse(const CheckedTensor& lse) {
+  const Bhs values = bhs_of(lse);
+  for (std::int64_t batch = 0; batch < lse.shape[0]; ++batch) {
+    for (std::int64_t head = 0; head < lse.shape[1]; ++head) {
+      for (std::int64_t row = 0; row < lse.shape[2]; ++row) {
+        const auto value = load_element<double>(values.at(batch, head, row), values.dtype, 0);
+        if (!std::isfinite(value) || std::abs(value) <= kLargestLse) continue;
+        throw Error(
+            LVX_INVALID_ARGUMENT,
+            "lse: expected [3, batch, heads, sequence], lse with its terms, where a bias makes lse as "
+            "large as " +
+                std::to_string(value) + "; got lse alone, which is rounded too coarsely for gradients");
+      }
+    }
+  }
 }
 
 OptionalTensor check_visibility(const lvx_tensor* tensor, const CheckedTensor& q, const Place& place) {
@@ -98,7 +148,8 @@ void take_queries(const CheckedQueries& in, Arguments& out) {
   out.problem = in.problem;
   out.q = bshd_of(in.q);
   out.o = bshd_of(in.o);
-  out.lse = bhs_of(in.lse);
+  out.lse = part_of_lse(in.lse, 0);
+  out.lse_terms = terms_of_lse(in.lse);
   if (in.visibility) out.visibility = visibility_of(*in.visibility);
   if (in.bias) {
     out.bias = bias_of(*in.bias);
@@ -147,7 +198,7 @@ CheckedQueries check_queries(const CheckedTensor& q, const QueryTensors& tensors
   in.bias = check_bias(tensors.bias, q, keys, place);
   in.o = check_bshd(tensors.o, "o", place);
   require_like(in.o, q, "like q");
-  in.lse = check_row_values(tensors.lse, "lse", q, "[batch, heads, queries] of q", place);
+  in.lse = check_lse(tensors.lse, "lse", q, "[batch, heads, queries] of q", place);
   in.problem.batch = q.shape[0];
   in.problem.queries = q.shape[1];
   in.problem.keys = keys;
@@ -161,6 +212,7 @@ CheckedQueries check_queries(const CheckedTensor& q, const QueryTensors& tensors
 CheckedQueryGradients check_query_gradients(const CheckedQueries& queries, const lvx_tensor* d_o,
                                             const lvx_tensor* dq, const lvx_tensor* dbias,
                                             const Place& place) {
+  if (queries.bias && !has_terms(queries.lse) && place.kind == LVX_CPU) require_exact_lse(queries.lse);
   CheckedQueryGradients gradients;
   gradients.d_o = check_bshd(d_o, "d_o", place);
   require_like(gradients.d_o, queries.q, "like q");
@@ -231,13 +283,18 @@ MergeArguments check_merge(const lvx_tensor* o_part, const lvx_tensor* lse_part,
   require_float(part);
   require_heads(part);
   const CheckedTensor part_lse =
-      check_row_values(lse_part, "lse_part", part, "[batch, heads, queries] of o_part", place);
+      check_lse(lse_part, "lse_part", part, "[batch, heads, queries] of o_part", place);
   const CheckedTensor into = check_bshd(o, "o", place);
   require_float(into);
   require_shape(into, part.shape, "like o_part");
-  const CheckedTensor into_lse = check_row_values(lse, "lse", into, "[batch, heads, queries] of o", place);
+  const CheckedTensor into_lse = check_lse(lse, "lse", into, "[batch, heads, queries] of o", place);
+  if (has_terms(part_lse) && !has_terms(into_lse)) {
+    throw Error(
+        LVX_INVALID_ARGUMENT,
+        "lse: expected [3, batch, heads, sequence], lse with its terms, like lse_part; got lse alone");
+  }
   require_separate({&into, &into_lse}, {&part, &part_lse});
-  return {rows_of(part), {bshd_of(part), bhs_of(part_lse)}, {bshd_of(into), bhs_of(into_lse)}};
+  return {rows_of(part), partial_of(part, part_lse), partial_of(into, into_lse), part_of_lse(into_lse, 0)};
 }
 
 DeltaArguments check_delta(const lvx_tensor* o, const lvx_tensor* d_o, const lvx_tensor* delta,

@@ -23,6 +23,7 @@ AttentionBackward check_backward(const BackwardTensors& tensors, double scale, c
 struct MergeArguments {
   Problem problem;
   Partial part, into;
+  Bhs lse;  // the sum of into's terms, where it has them
 };
 MergeArguments check_merge(const lvx_tensor* o_part, const lvx_tensor* lse_part, const lvx_tensor* o,
                            const lvx_tensor* lse, const Place& place);

@@ -27,8 +27,7 @@ std::vector<std::span<const std::byte>> parts_of(const std::uint8_t* addresses, 
   return parts;
 }
 
-using Begin = std::unique_ptr<Bootstrap>(int rank, int size, const std::string& host,
-                                         double deadline_seconds);
+using Begin = std::unique_ptr<Bootstrap>(int rank, int size, const JoinOptions& options);
 
 lvx_status begin(Begin& begin_engine, std::int32_t rank, std::int32_t size, const char* host,
                  const lvx_group_options* options, lvx_bootstrap* bootstrap) {
@@ -39,7 +38,7 @@ lvx_status begin(Begin& begin_engine, std::int32_t rank, std::int32_t size, cons
     const GroupOptions wanted = read_group_options(options);
     require_no_links(wanted);
     *bootstrap = add_handle(std::make_shared<BootstrapObject>(
-        begin_engine(rank, size, host == nullptr ? "" : host, wanted.deadline_seconds), wanted));
+        begin_engine(rank, size, read_join_options(options, host)), wanted));
   });
 }
 
@@ -134,8 +133,7 @@ lvx_status lvx_group_create_nccl(lvx_device device, int32_t rank, int32_t size, 
     auto owner = find_handle<DeviceObject>(device);
     NcclId given{};
     std::copy_n(reinterpret_cast<const std::byte*>(id), given.size(), given.begin());
-    auto transport =
-        join_nccl(given, rank, size, host == nullptr ? "" : host, wanted.deadline_seconds, owner->device);
+    auto transport = join_nccl(given, rank, size, read_join_options(options, host), owner->device);
     *group = add_handle(std::make_shared<GroupObject>(std::move(owner), std::move(transport), wanted));
   });
 }

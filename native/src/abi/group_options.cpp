@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "abi/group_options.h"
 
+#include <cstring>
 #include <string>
 
 #include "abi/structs.h"
@@ -11,12 +12,25 @@ namespace {
 // Thirty years: longer than anyone waits, and short enough to be added to a clock.
 constexpr double kLongestDeadline = 1e9;
 constexpr std::int32_t kMostRanks = 4096;
+// That of the longest name in the domain name system, with room for brackets and a scope.
+constexpr std::size_t kLongestHost = 300;
 
 void require_link_number(double value, const char* name) {
   if (!(value >= 0 && value <= 1e18)) {
     throw Error(LVX_INVALID_ARGUMENT,
                 std::string(name) + ": expected 0 (not emulated) to 1e18, got " + std::to_string(value));
   }
+}
+
+// A text of the caller's, which is not printed: it may be a secret.
+std::string read_text(const char* text, std::size_t most, const char* name) {
+  const std::size_t length = ::strnlen(text, most + 1);
+  if (length < 1 || length > most) {
+    throw Error(LVX_INVALID_ARGUMENT, std::string(name) + ": expected a text of 1 to " +
+                                          std::to_string(most) + " bytes, got " +
+                                          (length < 1 ? "an empty one" : "a longer one"));
+  }
+  return std::string(text, length);
 }
 
 void require_flag(std::int32_t value, const char* name) {
@@ -33,6 +47,16 @@ void require_deadline(double seconds, const char* name) {
         LVX_INVALID_ARGUMENT,
         std::string(name) + ": expected more than 0 and at most 1e9 seconds, got " + std::to_string(seconds));
   }
+}
+
+JoinOptions read_join_options(const lvx_group_options* options, const char* host) {
+  const lvx_group_options read = read_optional_options(options, "options");
+  JoinOptions wanted;
+  wanted.deadline_seconds = read_group_options(options).deadline_seconds;
+  if (host != nullptr) wanted.host = read_text(host, kLongestHost, "host");
+  if (read.secret != nullptr) wanted.secret = read_text(read.secret, LVX_SECRET_BYTES, "options.secret");
+  wanted.checksums = read.without_checksums == 0;
+  return wanted;
 }
 
 GroupOptions read_group_options(const lvx_group_options* options) {
@@ -59,6 +83,9 @@ GroupOptions read_group_options(const lvx_group_options* options) {
   require_link_number(read.inter_latency_seconds, "options.inter_latency_seconds");
   require_flag(read.shared_inter, "options.shared_inter");
   require_flag(read.virtual_time, "options.virtual_time");
+  require_flag(read.without_checksums, "options.without_checksums");
+  require_zero(read.reserved, "options.reserved");
+  if (read.secret != nullptr) read_text(read.secret, LVX_SECRET_BYTES, "options.secret");
   wanted.links = {{read.intra_bytes_per_second, read.intra_latency_seconds},
                   {read.inter_bytes_per_second, read.inter_latency_seconds},
                   read.shared_inter == 1,

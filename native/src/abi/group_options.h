@@ -5,6 +5,7 @@
 #include <lvx/lvx.h>
 
 #include "group/group.h"
+#include "group/plugin.h"
 
 namespace lvx {
 
@@ -20,5 +21,7 @@ void require_no_links(const GroupOptions& options);
 
 // options may be null.
 GroupOptions read_group_options(const lvx_group_options* options);
+// Likewise what joins the ranks over TCP. host may be null.
+JoinOptions read_join_options(const lvx_group_options* options, const char* host);
 
 }  // namespace lvx

@@ -49,7 +49,7 @@ lvx_status lvx_reference_forward(double scale, const lvx_tensor* q, const lvx_te
     const AttentionForward in = check_forward({q, k, v, visibility, bias, o, lse}, scale, Place{});
     require_float64(in.q.dtype);
     require_bias_rows(in.bias, in.bias_extents.rows, in.problem.queries);
-    reference_forward({in.problem, in.q, in.k, in.v, in.visibility, in.bias, in.o, in.lse});
+    reference_forward({in.problem, in.q, in.k, in.v, in.visibility, in.bias, in.o, in.lse, in.lse_terms});
   });
 }
 
@@ -65,6 +65,6 @@ lvx_status lvx_reference_backward(double scale, const lvx_tensor* q, const lvx_t
     require_bias_rows(in.bias, in.bias_extents.rows, in.problem.queries);
     zero_d_bias(in);
     reference_backward({in.problem, in.q, in.k, in.v, in.o, in.d_o, in.lse, in.visibility, in.bias, in.dq,
-                        in.dk, in.dv, in.d_bias});
+                        in.dk, in.dv, in.d_bias, in.lse_terms});
   });
 }

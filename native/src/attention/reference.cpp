@@ -52,9 +52,22 @@ bool visible(const Visibility& visibility, std::int64_t b, std::int64_t row, std
   return false;
 }
 
-// The logits of one query; -inf where it does not see the key, whatever the key holds.
+// The largest bias of the keys that one query sees; -inf for none.
 template <typename Arguments>
-Row logits(const Arguments& a, std::int64_t b, std::int64_t row, std::int64_t head) {
+double bias_max_of(const Arguments& a, std::int64_t b, std::int64_t row, std::int64_t head) {
+  double max = -kInfinity;
+  for (std::int64_t key = 0; key < a.problem.keys; ++key) {
+    if (!visible(a.visibility, b, row, a.problem.first_key + key)) continue;
+    max = std::fmax(max,
+                    a.bias.none() ? 0 : load_element<double>(a.bias.at(b, head, row, key), a.bias.dtype, 0));
+  }
+  return max;
+}
+
+// The logits of one query, with bias - base for a bias; -inf where it does not see the key, whatever the key holds.
+// Softmax does not change, and a base near the bias keeps it from rounding off what it is added to.
+template <typename Arguments>
+Row logits(const Arguments& a, std::int64_t b, std::int64_t row, std::int64_t head, double base) {
   const Problem& p = a.problem;
   const std::int64_t key_head = head / (p.query_heads / p.key_heads);
   const Row q = row_of(a.q, b, row, head, p.head_dim);
@@ -64,7 +77,8 @@ Row logits(const Arguments& a, std::int64_t b, std::int64_t row, std::int64_t he
     const double bias =
         a.bias.none() ? 0 : load_element<double>(a.bias.at(b, head, row, key), a.bias.dtype, 0);
     if (bias == -kInfinity) continue;
-    s[static_cast<std::size_t>(key)] = p.scale * dot(q, row_of(a.k, b, key, key_head, p.head_dim)) + bias;
+    s[static_cast<std::size_t>(key)] =
+        p.scale * dot(q, row_of(a.k, b, key, key_head, p.head_dim)) + (bias - base);
   }
   return s;
 }
@@ -92,33 +106,58 @@ void clear(const Bias& d_bias, const Problem& p) {
   }
 }
 
+// The sum of the logits' exponentials, over that of the largest.
+struct Denominator {
+  double max = -kInfinity;
+  double sum = 0;
+
+  explicit Denominator(const Row& s) {
+    for (const double x : s) max = std::fmax(max, x);
+    for (const double x : s) {
+      if (x != -kInfinity) sum += std::exp(x - max);
+    }
+  }
+  double log() const { return sum == 0 ? -kInfinity : max + std::log(sum); }
+};
+
 void forward_row(const ReferenceForward& a, std::int64_t b, std::int64_t row, std::int64_t head) {
   const Problem& p = a.problem;
   const std::int64_t key_head = head / (p.query_heads / p.key_heads);
-  const Row s = logits(a, b, row, head);
-  double max = -kInfinity;
-  for (const double x : s) max = std::fmax(max, x);
-  double sum = 0;
-  for (const double x : s) {
-    if (x != -kInfinity) sum += std::exp(x - max);
-  }
+  const double bias_max = bias_max_of(a, b, row, head);
+  const Row s = logits(a, b, row, head, bias_max);
+  const Denominator denominator(s);
   Row o(static_cast<std::size_t>(p.head_dim), 0.0);
   for (std::int64_t key = 0; key < p.keys; ++key) {
     const double x = s[static_cast<std::size_t>(key)];
-    if (x != -kInfinity) add(o, std::exp(x - max) / sum, row_of(a.v, b, key, key_head, p.head_dim));
+    if (x != -kInfinity) {
+      const double weight = std::exp(x - denominator.max) / denominator.sum;
+      add(o, weight, row_of(a.v, b, key, key_head, p.head_dim));
+    }
   }
   set(a.o, b, row, head, o);
-  const double lse = sum == 0 ? -kInfinity : max + std::log(sum);
-  store_element(lse, a.lse.at(b, head, row), a.lse.dtype, 0);
+  const double rest = denominator.log();
+  store_element(bias_max + rest, a.lse.at(b, head, row), a.lse.dtype, 0);
+  if (a.lse_terms.none()) return;
+  store_element(bias_max, a.lse_terms.bias_max.at(b, head, row), a.lse_terms.bias_max.dtype, 0);
+  store_element(rest, a.lse_terms.rest.at(b, head, row), a.lse_terms.rest.dtype, 0);
 }
 
 void backward_row(const ReferenceBackward& a, std::int64_t b, std::int64_t row, std::int64_t head) {
   const Problem& p = a.problem;
   const std::int64_t key_head = head / (p.query_heads / p.key_heads);
-  const Row s = logits(a, b, row, head);
+  const auto load = [&](const Bhs& x) { return load_element<double>(x.at(b, head, row), x.dtype, 0); };
+  const double base = a.lse_terms.none() ? bias_max_of(a, b, row, head) : load(a.lse_terms.bias_max);
+  const Row s = logits(a, b, row, head, base);
+  double lse = 0;  // counts from base
+  if (a.lse_terms.none()) {
+    const double rest = Denominator(s).log();
+    // 0 unless lse is that of a larger problem: then it is what the other keys add.
+    lse = rest + (load(a.lse) - (base + rest));
+  } else {
+    lse = load(a.lse_terms.rest);
+  }
   const Row q = row_of(a.q, b, row, head, p.head_dim);
   const Row d_o = row_of(a.d_o, b, row, head, p.head_dim);
-  const double lse = load_element<double>(a.lse.at(b, head, row), a.lse.dtype, 0);
   const double delta = dot(row_of(a.o, b, row, head, p.head_dim), d_o);
   for (std::int64_t key = 0; key < p.keys; ++key) {
     const double x = s[static_cast<std::size_t>(key)];

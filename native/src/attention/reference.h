@@ -13,6 +13,7 @@ struct ReferenceForward {
   Bias bias;
   Bshd o;
   Bhs lse;
+  LseTerms lse_terms = {};  // none: not wanted
 };
 
 struct ReferenceBackward {
@@ -22,7 +23,8 @@ struct ReferenceBackward {
   Visibility visibility;
   Bias bias;
   Bshd dq, dk, dv;
-  Bias d_bias;  // none: not wanted
+  Bias d_bias;              // none: not wanted
+  LseTerms lse_terms = {};  // read in lse's place; none: lse is that of these keys, or of a larger problem
 };
 
 void reference_forward(const ReferenceForward& arguments);

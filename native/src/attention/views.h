@@ -40,6 +40,19 @@ struct Bhs {
   }
 };
 
+// The same numbers seen as [batch, row = head, head = 0, dim = row].
+inline Bshd as_bshd(const Bhs& values) {
+  return {values.data, values.dtype, values.batch_stride, values.head_stride, 0};
+}
+
+// lse = bias_max + rest, kept apart as they would round each other off: the largest bias of the keys that a row sees, and
+// the lse that counts from it. data == nullptr: none.
+struct LseTerms {
+  Bhs bias_max, rest;
+
+  bool none() const { return rest.data == nullptr; }
+};
+
 // int32 [batch, row, range, 2]: half-open ranges of the group's keys, ascending and disjoint, empty ones anywhere.
 // data == nullptr: every query sees every key.
 struct Visibility {

@@ -21,9 +21,14 @@
 namespace lvx {
 
 // A partial result (o, lse) of one block of queries; o normalised. The identity is (0, -inf).
+//
+// A large bias would round off the logits it is added to, and lse what distinguishes rows. So where bias_max is there,
+// lse counts from it: it is that of the logits with bias - bias_max in the place of the bias, bias_max being the largest
+// bias of the keys that the row has seen so far, -inf for none. Without it lse is the whole.
 struct Partial {
   Bshd o;
   Bhs lse;
+  Bhs bias_max = {};  // in the accumulator's dtype; data null: none
 };
 
 struct ForwardArguments {
@@ -31,8 +36,9 @@ struct ForwardArguments {
   Bshd q, k, v;
   Visibility visibility;
   Bias bias;
-  Partial out;         // o in q's dtype or its accumulator's, lse in the accumulator's
-  bool merge = false;  // merge into what out holds (by lse) rather than overwrite it
+  Partial
+      out;  // o in q's dtype or its accumulator's, lse in the accumulator's; bias_max where there is a bias
+  bool merge = false;  // merge into what out holds (by lse and bias_max) rather than overwrite it
 };
 
 struct BackwardArguments {
@@ -46,6 +52,7 @@ struct BackwardArguments {
   Bias d_bias;  // none: not wanted; always added to, summed over broadcast dimensions (stride 0)
   bool add_dq = false;
   bool add_dkv = false;
+  Bhs bias_max = {};  // what lse counts from, as in Partial; data null: lse is the whole
 };
 
 class LayerOperations;
@@ -126,6 +133,13 @@ class Device {
   // Throws Error(LVX_INVALID_ARGUMENT) if kernels cannot use memory at this address.
   virtual void check_address(const void*) const {}
   virtual void zero(std::byte* data, std::size_t bytes) = 0;
+  void zero(const Problem& p, const Bhs& values) {
+    for (std::int64_t b = 0; b < p.batch; ++b) {
+      for (std::int64_t head = 0; head < p.query_heads; ++head) {
+        zero(values.at(b, head, 0), static_cast<std::size_t>(p.queries * size_of(values.dtype)));
+      }
+    }
+  }
   // Either side may be host memory, which must stay until synchronize.
   virtual void copy_bytes(const std::byte* from, std::byte* to, std::size_t bytes) {
     if (bytes > 0) std::memcpy(to, from, bytes);
@@ -160,6 +174,12 @@ class Device {
                    const Bshd& from, const Bshd& to) = 0;
   virtual void copy(std::int64_t batch, std::int64_t rows, const Visibility& from,
                     std::int32_t* to_compact) = 0;
+  // to = a + b, of one dtype.
+  void sum(std::int64_t batch, std::int64_t heads, std::int64_t rows, const Bhs& a, const Bhs& b,
+           const Bhs& to) {
+    copy(batch, heads, rows, a, to);
+    add(batch, heads, 1, rows, as_bshd(b), as_bshd(to));
+  }
   // seen[i] = 1 if any query sees a key of [bounds[i], bounds[i + 1]). Host memory; blocks until known.
   virtual void shards_seen(std::int64_t batch, std::int64_t rows, const Visibility& visibility,
                            std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen) = 0;

@@ -7,9 +7,6 @@
 namespace lvx {
 namespace {
 
-constexpr PluginFile kGloo = {"liblvx_gloo.so", "Gloo",
-                              "it is built where Gloo's headers are (Debian: libgloo-dev)",
-                              "Debian: install libgloo0"};
 constexpr PluginFile kMpi = {"liblvx_mpi.so", "MPI",
                              "it is built where MPI's headers are (Debian: libopenmpi-dev)",
                              "Debian: install libopenmpi3 and openmpi-bin"};
@@ -23,14 +20,9 @@ Function* find(const PluginFile& plugin, const char* name) {
 
 }  // namespace
 
-std::unique_ptr<Bootstrap> begin_gloo(int rank, int size, const std::string& host, double deadline_seconds) {
-  auto* begin = find<PluginBegin>(kGloo, kPluginBeginGloo);
-  return std::unique_ptr<Bootstrap>(begin(rank, size, host.c_str(), deadline_seconds));
-}
-
-std::unique_ptr<Bootstrap> begin_nccl(int rank, int size, const std::string& host, double deadline_seconds) {
+std::unique_ptr<Bootstrap> begin_nccl(int rank, int size, const JoinOptions& options) {
   auto* begin = find<PluginBegin>(kNccl, kPluginBeginNccl);
-  return std::unique_ptr<Bootstrap>(begin(rank, size, host.c_str(), deadline_seconds));
+  return std::unique_ptr<Bootstrap>(begin(rank, size, options));
 }
 
 NcclId new_nccl_id() {
@@ -39,10 +31,10 @@ NcclId new_nccl_id() {
   return id;
 }
 
-std::unique_ptr<Transport> join_nccl(const NcclId& id, int rank, int size, const std::string& host,
-                                     double deadline_seconds, const std::shared_ptr<Device>& device) {
+std::unique_ptr<Transport> join_nccl(const NcclId& id, int rank, int size, const JoinOptions& options,
+                                     const std::shared_ptr<Device>& device) {
   auto* join = find<PluginJoinNccl>(kNccl, kPluginJoinNccl);
-  return std::unique_ptr<Transport>(join(id.data(), rank, size, host.c_str(), deadline_seconds, device));
+  return std::unique_ptr<Transport>(join(id.data(), rank, size, options, device));
 }
 
 std::unique_ptr<Transport> join_mpi(double deadline_seconds) {
@@ -54,9 +46,7 @@ void require_engine(lvx_group_kind kind) {
   switch (kind) {
     case LVX_GROUP_SELF:
     case LVX_GROUP_LOCAL:
-      return;
     case LVX_GROUP_GLOO:
-      load_plugin(kGloo);
       return;
     case LVX_GROUP_MPI:
       load_plugin(kMpi);

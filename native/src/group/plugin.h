@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Engines that join processes live in shared libraries of their own, loaded when asked for, so that one build serves
-// machines with and without Gloo, MPI and NCCL.
+// How processes become ranks of a group. MPI and NCCL live in shared libraries of their own, loaded when asked for, so
+// that one build serves machines with and without them; TCP is a part of the core.
 #pragma once
 
 #include <array>
@@ -33,17 +33,26 @@ class Bootstrap {
                                              const std::shared_ptr<Device>& device) = 0;
 };
 
-// host: the name or address by which the others reach this machine, empty for what its own name resolves to.
-std::unique_ptr<Bootstrap> begin_gloo(int rank, int size, const std::string& host, double deadline_seconds);
-std::unique_ptr<Bootstrap> begin_nccl(int rank, int size, const std::string& host, double deadline_seconds);
+// How a rank is joined to others over TCP.
+struct JoinOptions {
+  std::string host =
+      {};  // the name or address by which the others reach this machine; empty: one is looked for
+  double deadline_seconds = 60;
+  std::string secret = {};  // that the ranks prove to know; empty: none
+  bool checksums = true;
+};
+
+// Over TCP. Named as its users know it: Gloo carried the data once.
+std::unique_ptr<Bootstrap> begin_gloo(int rank, int size, const JoinOptions& options);
+std::unique_ptr<Bootstrap> begin_nccl(int rank, int size, const JoinOptions& options);
 
 // What NCCL calls a unique id: made by one rank, told to all.
 using NcclId = std::array<std::byte, LVX_NCCL_ID_BYTES>;
 NcclId new_nccl_id();
 // All ranks that have the id do this at the same time. Throws as Bootstrap::connect does, but cannot name a rank that
 // does not come.
-std::unique_ptr<Transport> join_nccl(const NcclId& id, int rank, int size, const std::string& host,
-                                     double deadline_seconds, const std::shared_ptr<Device>& device);
+std::unique_ptr<Transport> join_nccl(const NcclId& id, int rank, int size, const JoinOptions& options,
+                                     const std::shared_ptr<Device>& device);
 
 // The processes that an MPI launcher has started; rank and size are theirs.
 std::unique_ptr<Transport> join_mpi(double deadline_seconds);
@@ -53,14 +62,13 @@ void require_engine(lvx_group_kind kind);
 
 // What the plugins export, by these names; they hand over what they return.
 extern "C" {
-using PluginBegin = Bootstrap*(int rank, int size, const char* host, double deadline_seconds);
+using PluginBegin = Bootstrap*(int rank, int size, const JoinOptions& options);
 using PluginJoinMpi = Transport*(double deadline_seconds);
 using PluginRequireNccl = void();
 using PluginNewNcclId = void(std::byte* id);
-using PluginJoinNccl = Transport*(const std::byte* id, int rank, int size, const char* host,
-                                  double deadline_seconds, const std::shared_ptr<Device>& device);
+using PluginJoinNccl = Transport*(const std::byte* id, int rank, int size, const JoinOptions& options,
+                                  const std::shared_ptr<Device>& device);
 }
-inline constexpr const char* kPluginBeginGloo = "lvx_plugin_begin_gloo";
 inline constexpr const char* kPluginJoinMpi = "lvx_plugin_join_mpi";
 inline constexpr const char* kPluginRequireNccl = "lvx_plugin_require_nccl";
 inline constexpr const char* kPluginNewNcclId = "lvx_plugin_new_nccl_id";

@@ -11,6 +11,8 @@
 #include <span>
 #include <string>
 
+#include "group/strangers.h"
+
 namespace lvx {
 
 using Clock = std::chrono::steady_clock;
@@ -64,6 +66,9 @@ class Transport {
   // Ends this rank's part. Peers that wait for it, now or later, get Error(LVX_PEER_LOST) naming culprit: this rank,
   // or the one that made it fail.
   virtual void leave(int culprit, const std::string& reason) noexcept = 0;
+
+  // Who came to the making of the group and was of no rank.
+  virtual Strangers strangers() const { return {}; }
 };
 
 }  // namespace lvx

@@ -42,7 +42,7 @@ void BackwardTilePass::begin(const Workspace& workspace) {
   scratch_.begin(workspace);
   keys_.begin(workspace, scratch_.memory());
   Home& home = at(rank);
-  home.block = {arguments_.q, arguments_.d_o, arguments_.lse, {}, arguments_.visibility};
+  home.block = BackwardBlock(arguments_);
   if (travels_) {
     block_ = workspace.at(packed_piece_);
     const BackwardBlock message(own_, dtype_, call_.announced(rank), block_);
@@ -81,6 +81,7 @@ BackwardArguments BackwardTilePass::against(int home, const Tile& tile) const {
   arguments.d_o = block.d_o;
   arguments.lse = block.lse;
   arguments.delta = block.delta;
+  arguments.bias_max = block.bias_max;
   arguments.visibility = block.visibility;
   arguments.bias = arguments_.bias.from(shards_.query_begin(home), tile.begin);
   arguments.d_bias = d_bias_.from(shards_.query_begin(home), tile.begin);

@@ -12,6 +12,7 @@ ForwardTilePass::ForwardTilePass(Call& call, const Shards& shards, const VisualF
              (!arguments_.visibility.everything() ||
               !is_compact(arguments_.q, own_.batch, own_.queries, own_.query_heads, own_.head_dim))),
       accumulates_(dtype_ != accumulator_),
+      lse_sum_(arguments_),
       homes_(static_cast<std::size_t>(call.size())) {}
 
 std::int64_t ForwardTilePass::block_bytes(int home) const {
@@ -20,12 +21,14 @@ std::int64_t ForwardTilePass::block_bytes(int home) const {
 
 std::int64_t ForwardTilePass::result_bytes(int home) const {
   const Problem problem = problem_of(home, {});
-  return (problem.query_elements() + problem.rows()) * size_of(accumulator_);
+  return problem.query_elements() * size_of(accumulator_) +
+         MessageCursor::lse_bytes(problem, dtype_, call_.announced(home));
 }
 
 void ForwardTilePass::reserve(Workspace& workspace) {
   if (packs_) packed_piece_ = workspace.reserve(block_bytes(call_.rank()));
   if (accumulates_) accumulator_piece_ = workspace.reserve(own_.query_elements() * size_of(accumulator_));
+  lse_sum_.reserve(workspace);
   keys_.reserve(workspace);
   scratch_.need(keys_.scratch_bytes());
   for_each_problem(
@@ -39,7 +42,7 @@ void ForwardTilePass::begin(const Workspace& workspace) {
   keys_.begin(workspace, scratch_.memory());
   Home& home = at(rank);
   home.block = {arguments_.q, arguments_.visibility};
-  home.sum = {arguments_.o, arguments_.lse};
+  home.sum = lse_sum_.begin(workspace, arguments_.o);
   if (accumulates_) {
     home.sum.o = compact_bshd(workspace.at(accumulator_piece_), accumulator_, own_.queries, own_.query_heads,
                               own_.head_dim);
@@ -84,12 +87,7 @@ void ForwardTilePass::attend(int home) {
 
 // A partial result as it lies in a message.
 Partial ForwardTilePass::result_of(int home, std::byte* result) const {
-  const Problem problem = problem_of(home, {});
-  MessageCursor message(result);
-  Partial partial;
-  partial.o = message.queries(problem, accumulator_);
-  partial.lse = message.row_values(problem, accumulator_);
-  return partial;
+  return MessageCursor(result).partial(problem_of(home, {}), accumulator_, call_.announced(home));
 }
 
 // This rank's queries may have seen none of its own keys: then nothing was written yet.
@@ -108,6 +106,7 @@ void ForwardTilePass::merge(std::byte* result) {
 
 void ForwardTilePass::finish() {
   start_own();
+  lse_sum_.finish(call_.device());
   if (!accumulates_) return;
   call_.device().copy(own_.batch, own_.queries, own_.query_heads, own_.head_dim, at(call_.rank()).sum.o,
                       arguments_.o);

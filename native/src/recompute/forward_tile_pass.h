@@ -5,11 +5,12 @@
 
 #include "recompute/tile_pass.h"
 #include "recompute/visual_call.h"
+#include "schedule/lse_sum.h"
 #include "schedule/query_block.h"
 
 namespace lvx {
 
-// Out: q and its visibility. Home: the partial (o, lse), both in the accumulator's dtype, summed over the worker's tiles.
+// Out: q and its visibility. Home: the partial (o, lse), all of it in the accumulator's dtype, summed over the worker's tiles.
 class ForwardTilePass final : public TilePass {
  public:
   ForwardTilePass(Call& call, const Shards& shards, const VisualForward& arguments);
@@ -44,6 +45,7 @@ class ForwardTilePass final : public TilePass {
   const bool travels_;      // some peer sees keys for this rank's queries
   const bool packs_;        // q cannot be sent as it lies
   const bool accumulates_;  // o's dtype is too narrow to merge in
+  LseSum lse_sum_;
   Workspace::Piece packed_piece_{}, accumulator_piece_{};
 
   std::byte* block_ = nullptr;

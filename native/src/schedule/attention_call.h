@@ -22,6 +22,7 @@ struct AttentionForward {
   BiasExtents bias_extents;
   Bshd o;
   Bhs lse;
+  LseTerms lse_terms;  // none: not wanted; backward needs them where there is a bias
   lvx_strategy strategy = LVX_QUERY_RING;
 };
 
@@ -29,6 +30,7 @@ struct AttentionBackward {
   Problem problem;
   Bshd q, k, v, o, d_o;
   Bhs lse;
+  LseTerms lse_terms;  // read in lse's place where there is a bias; none: lse is exact enough
   Visibility visibility;
   Bias bias;
   BiasExtents bias_extents;

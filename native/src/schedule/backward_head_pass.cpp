@@ -42,8 +42,7 @@ std::int64_t BackwardHeadPass::share_bytes(int home, int worker) const {
   const Problem problem = problem_of(home, home, worker);
   std::int64_t bytes = 0;
   if (shards_.queries_see(home)) {
-    bytes += 2 * problem.query_elements() * size_of(dtype_) + 2 * problem.rows() * size_of(accumulator_) +
-             MessageCursor::range_bytes(problem, call_.announced(home).ranges);
+    bytes += BackwardBlock::bytes(problem, dtype_, call_.announced(home));
   }
   if (shards_.keys_seen(home)) {
     const BiasSlice slice = slice_of(home, worker);
@@ -69,14 +68,8 @@ BackwardHeadPass::Share BackwardHeadPass::layout(int home, int worker, std::byte
   MessageCursor message(share);
   Share parts;
   if (shards_.queries_see(home)) {
-    parts.q = message.queries(problem, dtype_);
-    parts.d_o = message.queries(problem, dtype_);
-    parts.lse = message.row_values(problem, accumulator_);
-    parts.delta = message.row_values(problem, accumulator_);
-    if (announced.has_visibility != 0) {
-      parts.visibility =
-          compact_visibility(message.ranges(problem, announced.ranges), problem.queries, announced.ranges);
-    }
+    parts.queries = {problem, dtype_, announced, share};
+    message = MessageCursor(share + BackwardBlock::bytes(problem, dtype_, announced));
   }
   if (shards_.keys_seen(home)) {
     parts.k = message.keys(problem, dtype_);
@@ -158,17 +151,14 @@ void BackwardHeadPass::pack_share(int worker, std::byte* share) {
   Device& device = call_.device();
   const Share parts = layout(rank, worker, share);
   if (shards_.queries_see(rank)) {
-    device.copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim,
-                heads_of(arguments_.q, queries), parts.q);
-    device.copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim,
-                heads_of(arguments_.d_o, queries), parts.d_o);
-    device.copy(problem.batch, problem.query_heads, problem.queries, heads_of(arguments_.lse, queries),
-                parts.lse);
-    device.copy(problem.batch, problem.query_heads, problem.queries, heads_of(delta_, queries), parts.delta);
-    if (!parts.visibility.everything()) {
-      device.copy(problem.batch, problem.queries, arguments_.visibility,
-                  const_cast<std::int32_t*>(parts.visibility.data));
-    }
+    BackwardBlock own(arguments_);
+    own.q = heads_of(own.q, queries);
+    own.d_o = heads_of(own.d_o, queries);
+    own.lse = heads_of(own.lse, queries);
+    own.bias_max = heads_of(own.bias_max, queries);
+    parts.queries.pack(device, problem, own);
+    device.copy(problem.batch, problem.query_heads, problem.queries, heads_of(delta_, queries),
+                parts.queries.delta);
   }
   if (shards_.keys_seen(rank)) {
     device.copy(problem.batch, problem.keys, problem.key_heads, problem.head_dim,
@@ -208,11 +198,12 @@ void BackwardHeadPass::compute_pair(int queries_home, int keys_home) {
   const std::int64_t first_query = shards_.query_begin(queries_home);
   BackwardArguments pair;
   pair.problem = problem_of(queries_home, keys_home, call_.rank());
-  pair.q = queries.q;
-  pair.d_o = queries.d_o;
-  pair.lse = queries.lse;
-  pair.delta = queries.delta;
-  pair.visibility = queries.visibility;
+  pair.q = queries.queries.q;
+  pair.d_o = queries.queries.d_o;
+  pair.lse = queries.queries.lse;
+  pair.delta = queries.queries.delta;
+  pair.bias_max = queries.queries.bias_max;
+  pair.visibility = queries.queries.visibility;
   pair.k = keys.k;
   pair.v = keys.v;
   pair.bias = keys.bias.from(first_query, 0);

@@ -8,11 +8,12 @@
 #include "schedule/d_bias_sum.h"
 #include "schedule/head_pass.h"
 #include "schedule/head_split.h"
+#include "schedule/query_block.h"
 #include "schedule/shards.h"
 
 namespace lvx {
 
-// Share: q, d_o, lse, delta, k, v, visibility and bias of the worker's heads. Result: dq, dk and dv of these heads in
+// Share: a block of queries as in QUERY_RING, k, v and bias, of the worker's heads. Result: dq, dk and dv of these heads in
 // q's dtype, and the gradient of the bias slice in the accumulator's. Key heads that several ranks work on are summed
 // at home.
 class BackwardHeadPass final : public HeadPass {
@@ -37,9 +38,8 @@ class BackwardHeadPass final : public HeadPass {
   };
   // A home's share at this rank, or this rank's share for a worker.
   struct Share {
-    Bshd q, d_o, k, v;
-    Bhs lse, delta;
-    Visibility visibility;
+    BackwardBlock queries;
+    Bshd k, v;
     Bias bias;
     Gradients sum, result;
     bool queries_started = false;

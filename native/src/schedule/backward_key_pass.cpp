@@ -3,6 +3,7 @@
 
 #include "schedule/bias_slice.h"
 #include "schedule/message.h"
+#include "schedule/query_block.h"
 
 namespace lvx {
 
@@ -111,9 +112,11 @@ BackwardArguments BackwardKeyPass::against(const Problem& problem, const Bshd& k
   block.k = k;
   block.v = v;
   block.d_o = arguments_.d_o;
-  block.lse = arguments_.lse;
+  const BackwardBlock own(arguments_);
+  block.lse = own.lse;
+  block.bias_max = own.bias_max;
   block.delta = delta_;
-  block.visibility = arguments_.visibility;
+  block.visibility = own.visibility;
   block.dq = dq_;
   return block;
 }

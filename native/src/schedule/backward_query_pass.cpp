@@ -86,7 +86,7 @@ void BackwardQueryPass::clear_key_gradients() {
 void BackwardQueryPass::begin(const Workspace& workspace) {
   const Problem problem = problem_of(call_.rank());
   scratch_.begin(workspace);
-  own_ = {arguments_.q, arguments_.d_o, arguments_.lse, {}, arguments_.visibility};
+  own_ = BackwardBlock(arguments_);
   if (travels_) {
     block_ = workspace.at(packed_piece_);
     const BackwardBlock message = parts_of(call_.rank(), block_);
@@ -126,6 +126,7 @@ BackwardArguments BackwardQueryPass::against_keys(int home, const BackwardBlock&
   result.d_o = parts.d_o;
   result.lse = parts.lse;
   result.delta = parts.delta;
+  result.bias_max = parts.bias_max;
   result.visibility = parts.visibility;
   result.bias = arguments_.bias.from(shards_.query_begin(home), first_key);
   result.dk = dk_.from_row(first_key);

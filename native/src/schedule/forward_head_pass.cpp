@@ -13,7 +13,8 @@ ForwardHeadPass::ForwardHeadPass(Call& call, const Shards& shards, const Attenti
       dtype_(arguments.q.dtype),
       accumulator_(accumulator_of(dtype_)),
       narrow_(dtype_ != accumulator_),
-      shares_(static_cast<std::size_t>(call.size())) {}
+      shares_(static_cast<std::size_t>(call.size())),
+      lse_sum_(arguments) {}
 
 // Worker's heads of one rank's queries and one rank's keys.
 Problem ForwardHeadPass::problem_of(int queries_home, int keys_home, int worker) const {
@@ -54,7 +55,8 @@ std::int64_t ForwardHeadPass::share_bytes(int home, int worker) const {
 std::int64_t ForwardHeadPass::result_bytes(int home, int worker) const {
   if (!shards_.queries_see(home)) return 0;
   const Problem problem = problem_of(home, home, worker);
-  return problem.query_elements() * size_of(dtype_) + problem.rows() * size_of(accumulator_);
+  return problem.query_elements() * size_of(dtype_) +
+         MessageCursor::lse_bytes(problem, dtype_, call_.announced(home));
 }
 
 ForwardHeadPass::Share ForwardHeadPass::layout(int home, int worker, std::byte* share) const {
@@ -79,17 +81,13 @@ ForwardHeadPass::Share ForwardHeadPass::layout(int home, int worker, std::byte* 
 }
 
 Partial ForwardHeadPass::result_of(int home, int worker, std::byte* result) const {
-  const Problem problem = problem_of(home, home, worker);
-  MessageCursor message(result);
-  Partial partial;
-  partial.o = message.queries(problem, dtype_);
-  partial.lse = message.row_values(problem, accumulator_);
-  return partial;
+  return MessageCursor(result).partial(problem_of(home, home, worker), dtype_, call_.announced(home));
 }
 
 void ForwardHeadPass::reserve(Workspace& workspace) {
   const int rank = call_.rank();
   scratch_.need(call_.device().forward_scratch(nothing(), dtype_));
+  lse_sum_.reserve(workspace);
   for (int home = 0; home < call_.size(); ++home) {
     if (narrow_ && shards_.queries_see(home)) {
       at(home).sum_piece =
@@ -107,11 +105,12 @@ void ForwardHeadPass::reserve(Workspace& workspace) {
 void ForwardHeadPass::begin(const Workspace& workspace) {
   workspace_ = &workspace;
   scratch_.begin(workspace);
+  own_ = lse_sum_.begin(workspace, arguments_.o);
   if (shards_.queries_see(call_.rank())) return;
   ForwardArguments identity;
   identity.problem = nothing();
   identity.q = arguments_.q;
-  identity.out = {arguments_.o, arguments_.lse};
+  identity.out = own_;
   call_.device().forward(identity, scratch_.memory());
 }
 
@@ -184,8 +183,14 @@ void ForwardHeadPass::merge(int worker, std::byte* result) {
   const HeadRange heads = split_.query_heads(worker);
   Device& device = call_.device();
   device.copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, part.o,
-              heads_of(arguments_.o, heads));
-  device.copy(problem.batch, problem.query_heads, problem.queries, part.lse, heads_of(arguments_.lse, heads));
+              heads_of(own_.o, heads));
+  device.copy(problem.batch, problem.query_heads, problem.queries, part.lse, heads_of(own_.lse, heads));
+  if (part.bias_max.data != nullptr) {
+    device.copy(problem.batch, problem.query_heads, problem.queries, part.bias_max,
+                heads_of(own_.bias_max, heads));
+  }
 }
+
+void ForwardHeadPass::finish() { lse_sum_.finish(call_.device()); }
 
 }  // namespace lvx

@@ -7,6 +7,7 @@
 #include "schedule/bias_slice.h"
 #include "schedule/head_pass.h"
 #include "schedule/head_split.h"
+#include "schedule/lse_sum.h"
 #include "schedule/shards.h"
 
 namespace lvx {
@@ -25,7 +26,7 @@ class ForwardHeadPass final : public HeadPass {
   void compute_pair(int queries_home, int keys_home) override;
   void complete(int home) override;
   void merge(int worker, std::byte* result) override;
-  void finish() override {}
+  void finish() override;
 
  private:
   // A home's share at this rank, or this rank's share for a worker.
@@ -53,7 +54,10 @@ class ForwardHeadPass final : public HeadPass {
   const DType accumulator_;
   const bool narrow_;  // o's dtype is too narrow to merge in
   std::vector<Share> shares_;
+  LseSum lse_sum_;
+
   const Workspace* workspace_ = nullptr;
+  Partial own_;  // where this rank's results are put together
   KernelScratch scratch_;
 };
 

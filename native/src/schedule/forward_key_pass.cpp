@@ -14,7 +14,8 @@ ForwardKeyPass::ForwardKeyPass(Call& call, const Shards& shards, const Attention
       accumulator_(accumulator_of(dtype_)),
       travels_(shards.keys_seen_by_others(call.rank())),
       splits_(travels_ || shards.queries_see_others(call.rank())),
-      accumulates_(splits_ && dtype_ != accumulator_) {}
+      accumulates_(splits_ && dtype_ != accumulator_),
+      lse_sum_(arguments) {}
 
 // This rank's queries against home's keys.
 Problem ForwardKeyPass::problem_of(int home) const {
@@ -43,6 +44,7 @@ void ForwardKeyPass::reserve(Workspace& workspace) {
   if (accumulates_) {
     accumulator_piece_ = workspace.reserve(arguments_.problem.query_elements() * size_of(accumulator_));
   }
+  lse_sum_.reserve(workspace);
   for (int home = 0; home < call_.size(); ++home) {
     if (visits(home, rank)) need_scratch(problem_of(home));
   }
@@ -67,7 +69,7 @@ void ForwardKeyPass::begin(const Workspace& workspace) {
                   message.keys(problem, dtype_));
     }
   }
-  sum_ = {arguments_.o, arguments_.lse};
+  sum_ = lse_sum_.begin(workspace, arguments_.o);
   if (accumulates_) {
     sum_.o = compact_bshd(workspace.at(accumulator_piece_), accumulator_, problem.queries,
                           problem.query_heads, problem.head_dim);
@@ -127,6 +129,7 @@ void ForwardKeyPass::compute_visitor(int home, std::byte* block, std::byte* side
 }
 
 void ForwardKeyPass::finish() {
+  lse_sum_.finish(call_.device());
   if (!accumulates_) return;
   const Problem& problem = arguments_.problem;
   call_.device().copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, sum_.o,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "schedule/attention_call.h"
+#include "schedule/lse_sum.h"
 #include "schedule/pass.h"
 #include "schedule/shards.h"
 
@@ -42,6 +43,7 @@ class ForwardKeyPass final : public Pass {
   const bool travels_;      // some peer's queries see this rank's keys
   const bool splits_;       // there is a transfer to hide behind each part of this rank's own block
   const bool accumulates_;  // o's dtype is too narrow to merge in
+  LseSum lse_sum_;
   Workspace::Piece packed_piece_{}, accumulator_piece_{};
 
   std::byte* block_ = nullptr;

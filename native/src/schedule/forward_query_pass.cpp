@@ -16,7 +16,8 @@ ForwardQueryPass::ForwardQueryPass(Call& call, const Shards& shards, const Atten
       packs_(travels_ && (!arguments.visibility.everything() ||
                           !is_compact(arguments.q, arguments.problem.batch, arguments.problem.queries,
                                       arguments.problem.query_heads, arguments.problem.head_dim))),
-      accumulates_(splits_ && dtype_ != accumulator_) {}
+      accumulates_(splits_ && dtype_ != accumulator_),
+      lse_sum_(arguments) {}
 
 Problem ForwardQueryPass::problem_of(int home) const {
   Problem problem = arguments_.problem;
@@ -31,7 +32,8 @@ std::int64_t ForwardQueryPass::block_bytes(int home) const {
 
 std::int64_t ForwardQueryPass::result_bytes(int home, int) const {
   const Problem problem = problem_of(home);
-  return (problem.query_elements() + problem.rows()) * size_of(accumulator_);
+  return problem.query_elements() * size_of(accumulator_) +
+         MessageCursor::lse_bytes(problem, dtype_, call_.announced(home));
 }
 
 void ForwardQueryPass::need_scratch(const Problem& problem) {
@@ -43,6 +45,7 @@ void ForwardQueryPass::reserve(Workspace& workspace) {
   if (packs_) packed_piece_ = workspace.reserve(block_bytes(rank));
   if (accumulates_)
     accumulator_piece_ = workspace.reserve(problem_of(rank).query_elements() * size_of(accumulator_));
+  lse_sum_.reserve(workspace);
   for (int home = 0; home < call_.size(); ++home) {
     if (visits(home, rank)) need_scratch(problem_of(home));
   }
@@ -64,7 +67,7 @@ void ForwardQueryPass::begin(const Workspace& workspace) {
     ForwardBlock(problem, dtype_, call_.announced(call_.rank()), block_)
         .pack(call_.device(), problem, {arguments_.q, arguments_.visibility});
   }
-  sum_ = {arguments_.o, arguments_.lse};
+  sum_ = lse_sum_.begin(workspace, arguments_.o);
   if (accumulates_) {
     sum_.o = compact_bshd(workspace.at(accumulator_piece_), accumulator_, problem.queries,
                           problem.query_heads, problem.head_dim);
@@ -99,12 +102,7 @@ void ForwardQueryPass::compute_own_second() {
 
 // A partial result as it lies in a message or a sum.
 Partial ForwardQueryPass::result_of(int home, std::byte* result) const {
-  const Problem problem = problem_of(home);
-  MessageCursor message(result);
-  Partial partial;
-  partial.o = message.queries(problem, accumulator_);
-  partial.lse = message.row_values(problem, accumulator_);
-  return partial;
+  return MessageCursor(result).partial(problem_of(home), accumulator_, call_.announced(home));
 }
 
 ForwardArguments ForwardQueryPass::visitor(int home, std::byte* block) const {
@@ -149,9 +147,13 @@ void ForwardQueryPass::finish_sum(int home, std::byte* sum, std::byte* result) {
   Device& device = call_.device();
   device.copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, from.o, to.o);
   device.copy(problem.batch, problem.query_heads, problem.queries, from.lse, to.lse);
+  if (to.bias_max.data != nullptr) {
+    device.copy(problem.batch, problem.query_heads, problem.queries, from.bias_max, to.bias_max);
+  }
 }
 
 void ForwardQueryPass::finish() {
+  lse_sum_.finish(call_.device());
   if (!accumulates_) return;
   const Problem& problem = arguments_.problem;
   call_.device().copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, sum_.o,

@@ -2,12 +2,13 @@
 #pragma once
 
 #include "schedule/attention_call.h"
+#include "schedule/lse_sum.h"
 #include "schedule/pass.h"
 #include "schedule/shards.h"
 
 namespace lvx {
 
-// Out: q and its visibility. Home: the partial (o, lse), both in the accumulator's dtype: a partial o may be larger than
+// Out: q and its visibility. Home: the partial (o, lse), all of it in the accumulator's dtype: a partial o may be larger than
 // the o it is merged into, so rounding it to a narrower dtype would cost accuracy with every further rank.
 class ForwardQueryPass final : public QueryPass {
  public:
@@ -49,6 +50,7 @@ class ForwardQueryPass final : public QueryPass {
   const bool splits_;       // there is a transfer to hide behind each part of this rank's own block
   const bool packs_;        // q cannot be sent as it lies
   const bool accumulates_;  // o's dtype is too narrow to merge in
+  LseSum lse_sum_;
   Workspace::Piece packed_piece_{}, accumulator_piece_{};
 
   std::byte* block_ = nullptr;

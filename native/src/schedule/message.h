@@ -6,7 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "attention/views.h"
+#include "device/device.h"
+#include "group/announcement.h"
 
 namespace lvx {
 
@@ -21,6 +22,15 @@ class MessageCursor {
   Bhs row_values(const Problem& problem, DType dtype) {
     return compact_bhs(take(problem.rows() * size_of(dtype)), dtype, problem.query_heads, problem.queries);
   }
+  // A partial result; home is whose queries it is of.
+  Partial partial(const Problem& problem, DType o_dtype, const Announcement& home) {
+    const DType accumulator = accumulator_of(o_dtype);
+    Partial result;
+    result.o = queries(problem, o_dtype);
+    result.lse = row_values(problem, accumulator);
+    if (home.has_bias != 0) result.bias_max = row_values(problem, accumulator);
+    return result;
+  }
   Bshd keys(const Problem& problem, DType dtype) {
     return compact_bshd(take(problem.key_elements() * size_of(dtype)), dtype, problem.keys, problem.key_heads,
                         problem.head_dim);
@@ -30,6 +40,10 @@ class MessageCursor {
     return reinterpret_cast<std::int32_t*>(take(range_bytes(problem, ranges)));
   }
 
+  // Of the lse of a block of home's queries, in one term or two.
+  static std::int64_t lse_bytes(const Problem& problem, DType dtype, const Announcement& home) {
+    return (home.has_bias != 0 ? 2 : 1) * problem.rows() * size_of(accumulator_of(dtype));
+  }
   static std::int64_t range_bytes(const Problem& problem, std::int64_t ranges) {
     return problem.batch * problem.queries * ranges * 2 * size_of(DType::kInt32);
   }

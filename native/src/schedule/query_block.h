@@ -4,6 +4,7 @@
 
 #include "device/device.h"
 #include "group/announcement.h"
+#include "schedule/attention_call.h"
 #include "schedule/message.h"
 
 namespace lvx {
@@ -37,22 +38,25 @@ struct ForwardBlock {
   }
 };
 
-// Backward: q, d_o, the final lse, delta and visibility.
+// Backward: q, d_o, the final lse, delta and visibility. Where there is a bias, lse counts from bias_max.
 struct BackwardBlock {
   Bshd q, d_o;
-  Bhs lse, delta;
+  Bhs lse, delta, bias_max;
   Visibility visibility;
 
   static std::int64_t bytes(const Problem& problem, DType dtype, const Announcement& home) {
-    return 2 * problem.query_elements() * size_of(dtype) +
-           2 * problem.rows() * size_of(accumulator_of(dtype)) +
-           MessageCursor::range_bytes(problem, home.ranges);
+    return 2 * problem.query_elements() * size_of(dtype) + MessageCursor::lse_bytes(problem, dtype, home) +
+           problem.rows() * size_of(accumulator_of(dtype)) + MessageCursor::range_bytes(problem, home.ranges);
   }
 
   BackwardBlock() = default;
-  BackwardBlock(const Bshd& queries, const Bshd& gradient, const Bhs& log_sum, const Bhs& row_sum,
-                const Visibility& seen)
-      : q(queries), d_o(gradient), lse(log_sum), delta(row_sum), visibility(seen) {}
+  // Of a rank's own queries; delta is still to be given.
+  explicit BackwardBlock(const AttentionBackward& arguments)
+      : q(arguments.q), d_o(arguments.d_o), lse(arguments.lse), visibility(arguments.visibility) {
+    if (arguments.bias.none() || arguments.lse_terms.none()) return;
+    lse = arguments.lse_terms.rest;
+    bias_max = arguments.lse_terms.bias_max;
+  }
   BackwardBlock(const Problem& problem, DType dtype, const Announcement& home, std::byte* message) {
     const DType accumulator = accumulator_of(dtype);
     MessageCursor cursor(message);
@@ -60,6 +64,7 @@ struct BackwardBlock {
     d_o = cursor.queries(problem, dtype);
     lse = cursor.row_values(problem, accumulator);
     delta = cursor.row_values(problem, accumulator);
+    if (home.has_bias != 0) bias_max = cursor.row_values(problem, accumulator);
     if (home.has_visibility != 0) {
       visibility = compact_visibility(cursor.ranges(problem, home.ranges), problem.queries, home.ranges);
     }
@@ -70,6 +75,11 @@ struct BackwardBlock {
     device.copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, from.q, q);
     device.copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, from.d_o, d_o);
     device.copy(problem.batch, problem.query_heads, problem.queries, from.lse, lse);
+    if (bias_max.data != nullptr && from.bias_max.data == nullptr) {
+      device.zero(problem, bias_max);
+    } else if (bias_max.data != nullptr) {
+      device.copy(problem.batch, problem.query_heads, problem.queries, from.bias_max, bias_max);
+    }
     if (!visibility.everything()) {
       device.copy(problem.batch, problem.queries, from.visibility,
                   const_cast<std::int32_t*>(visibility.data));

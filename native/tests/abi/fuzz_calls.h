@@ -106,6 +106,16 @@ struct Sizes {
         dim(8 * dice.between(1, 2)) {}
 };
 
+// Alone or with its terms.
+inline void add_lse(TensorCall& call, const char* name, const Sizes& n, DType dtype, bool with_terms,
+                    bool output) {
+  if (with_terms) {
+    call.add(name, accumulator_of(dtype), {3, n.batch, n.query_heads, n.queries}, output);
+  } else {
+    call.add(name, accumulator_of(dtype), {n.batch, n.query_heads, n.queries}, output);
+  }
+}
+
 inline void add_inputs(TensorCall& call, Dice& dice, const Sizes& n, DType dtype, bool results_are_outputs,
                        std::int64_t* bias_shape) {
   call.add("q", dtype, {n.batch, n.queries, n.query_heads, n.dim});
@@ -135,7 +145,7 @@ inline void add_inputs(TensorCall& call, Dice& dice, const Sizes& n, DType dtype
     call.add_absent("bias");
   }
   call.add("o", dtype, {n.batch, n.queries, n.query_heads, n.dim}, results_are_outputs);
-  call.add("lse", accumulator_of(dtype), {n.batch, n.query_heads, n.queries}, results_are_outputs);
+  add_lse(call, "lse", n, dtype, dice.one_in(2), results_are_outputs);
 }
 
 inline void add_gradients(TensorCall& call, Dice& dice, const Sizes& n, DType dtype,
@@ -171,6 +181,7 @@ inline TensorCall random_tensor_call(Dice& dice, lvx_device device, lvx_group gr
   call.options.scale = 0.5;
   call.options.strategy = LVX_QUERY_RING;
   call.statistics.struct_size = sizeof(call.statistics);
+  const bool with_terms = dice.one_in(2);
   switch (dice.between(0, 5)) {
     case 0:
       call.function = "lvx_attention_forward";
@@ -196,9 +207,9 @@ inline TensorCall random_tensor_call(Dice& dice, lvx_device device, lvx_group gr
       call.function = "lvx_attention_merge";
       call.handle = device;
       call.add("o_part", dtype, {n.batch, n.queries, n.query_heads, n.dim});
-      call.add("lse_part", accumulator_of(dtype), {n.batch, n.query_heads, n.queries});
+      add_lse(call, "lse_part", n, dtype, with_terms && dice.one_in(2), false);
       call.add("o", dtype, {n.batch, n.queries, n.query_heads, n.dim}, true);
-      call.add("lse", accumulator_of(dtype), {n.batch, n.query_heads, n.queries}, true);
+      add_lse(call, "lse", n, dtype, with_terms, true);
       call.call = [](TensorCall& c) {
         return lvx_attention_merge(c.handle, c.at(0), c.at(1), c.at(2), c.at(3));
       };

@@ -167,7 +167,11 @@ inline void add_visual_call(TensorCall& call, Dice& dice, const VisualSizes& n) 
   call.add("bias", n.dtype, {1, 1, 1, n.rows});
   call.arguments.back().optional = true;
   call.add("o", n.dtype, {n.batch, n.queries, n.query_heads, n.dim}, forward);
-  call.add("lse", n.gradients, {n.batch, n.query_heads, n.queries}, forward);
+  if (dice.one_in(2)) {
+    call.add("lse", n.gradients, {3, n.batch, n.query_heads, n.queries}, forward);
+  } else {
+    call.add("lse", n.gradients, {n.batch, n.query_heads, n.queries}, forward);
+  }
   if (forward) {
     call.function = "lvx_visual_forward";
     call.call = [n](TensorCall& c) {

@@ -276,6 +276,33 @@ TEST(Use, RecordsAndQueriesOfAGroup) {
   lvx_device_close(device);
 }
 
+TEST(Use, SecretsOfAGroupAreBoundedAndNeverTold) {
+  const lvx_device device = open_device();
+  lvx_group_options options{};
+  options.struct_size = sizeof(options);
+  const auto made = [&] {
+    lvx_group group = 0;
+    const lvx_status status = lvx_group_create_self(device, &options, &group);
+    if (status == LVX_OK) lvx_group_close(group);
+    return status;
+  };
+  const std::string longest(LVX_SECRET_BYTES, 'x'), too_long = longest + "secret";
+  options.secret = longest.c_str();
+  EXPECT_EQ(made(), LVX_OK);
+  options.secret = too_long.c_str();
+  EXPECT_EQ(made(), LVX_INVALID_ARGUMENT);
+  EXPECT_NE(std::string(error_now().message).find("options.secret"), std::string::npos);
+  EXPECT_EQ(std::string(error_now().message).find("xx"), std::string::npos);
+  options.secret = "";
+  EXPECT_EQ(made(), LVX_INVALID_ARGUMENT);
+  options.secret = nullptr;
+  options.without_checksums = 1;
+  EXPECT_EQ(made(), LVX_OK);
+  options.without_checksums = 2;
+  EXPECT_EQ(made(), LVX_INVALID_ARGUMENT);
+  lvx_device_close(device);
+}
+
 // Two ranks, each a thread with a device of its own.
 class TwoRanks : public testing::Test {
  protected:

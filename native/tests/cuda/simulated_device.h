@@ -53,6 +53,7 @@ class SimulatedDevice : public Device {
   void forward(const ForwardArguments& a, std::span<std::byte> scratch) override {
     Given given;
     give(given, a, scratch);
+    if (a.out.bias_max.data != nullptr && !a.merge) Device::zero(a.problem, a.out.bias_max);
     cuda::forward({}, multiprocessors_, a, scratch);
   }
 

@@ -144,6 +144,9 @@ struct Case {
 
 struct Forward {
   Array o, lse;
+  std::optional<Array> bias_max, rest;  // what lse is the sum of, where there is a bias
+
+  LseTerms terms() { return bias_max ? LseTerms{bias_max->bhs(), rest->bhs()} : LseTerms{}; }
 };
 struct Backward {
   Array delta, dq, dk, dv;
@@ -152,7 +155,17 @@ struct Backward {
 
 inline Forward empty_forward(const Problem& p, DType o, DType lse, Padding padding = {}) {
   return {Array({p.batch, p.queries, p.query_heads, p.head_dim}, o, padding),
-          Array({p.batch, p.query_heads, p.queries}, lse)};
+          Array({p.batch, p.query_heads, p.queries}, lse), std::nullopt, std::nullopt};
+}
+
+// The same for a problem that may have a bias.
+inline Forward empty_forward(const Case& c, DType o, DType lse, Padding padding = {}) {
+  Forward result = empty_forward(c.problem, o, lse, padding);
+  if (c.bias) {
+    result.bias_max = result.lse;
+    result.rest = result.lse;
+  }
+  return result;
 }
 
 inline Backward empty_backward(const Problem& p, DType dtype, const std::optional<Array>& bias,
@@ -171,9 +184,9 @@ inline Backward empty_backward(const Problem& p, DType dtype, const std::optiona
 }
 
 inline Forward oracle_forward(Case& c) {
-  Forward result = empty_forward(c.problem, DType::kFloat64, DType::kFloat64);
+  Forward result = empty_forward(c, DType::kFloat64, DType::kFloat64);
   reference_forward({c.problem, c.q.bshd(), c.k.bshd(), c.v.bshd(), c.visible(), c.bias_view(),
-                     result.o.bshd(), result.lse.bhs()});
+                     result.o.bshd(), result.lse.bhs(), result.terms()});
   return result;
 }
 
@@ -181,12 +194,13 @@ inline Backward oracle_backward(Case& c, Forward& forward) {
   Backward result = empty_backward(c.problem, DType::kFloat64, c.bias);
   reference_backward({c.problem, c.q.bshd(), c.k.bshd(), c.v.bshd(), forward.o.bshd(), c.d_o.bshd(),
                       forward.lse.bhs(), c.visible(), c.bias_view(), result.dq.bshd(), result.dk.bshd(),
-                      result.dv.bshd(), result.d_bias ? result.d_bias->bias() : Bias{}});
+                      result.dv.bshd(), result.d_bias ? result.d_bias->bias() : Bias{}, forward.terms()});
   return result;
 }
 
 inline Forward device_forward(Device& device, Case& c) {
-  Forward result = empty_forward(c.problem, c.dtype, accumulator_of(c.dtype), c.padding);
+  Forward result = empty_forward(c, c.dtype, accumulator_of(c.dtype), c.padding);
+  const LseTerms terms = result.terms();
   const DeviceMemory scratch(device, device.forward_scratch(c.problem, c.dtype));
   device.forward({c.problem,
                   c.q.bshd(),
@@ -194,9 +208,13 @@ inline Forward device_forward(Device& device, Case& c) {
                   c.v.bshd(),
                   c.visible(),
                   c.bias_view(),
-                  {result.o.bshd(), result.lse.bhs()},
+                  {result.o.bshd(), terms.none() ? result.lse.bhs() : terms.rest, terms.bias_max},
                   false},
                  {scratch.data(), scratch.bytes()});
+  if (!terms.none()) {
+    const Problem& p = c.problem;
+    device.sum(p.batch, p.query_heads, p.queries, terms.bias_max, terms.rest, result.lse.bhs());
+  }
   return result;
 }
 
@@ -204,9 +222,11 @@ inline Backward device_backward(Device& device, Case& c, Forward& forward) {
   Backward result = empty_backward(c.problem, c.dtype, c.bias, c.padding);
   device.delta(c.problem, forward.o.bshd(), c.d_o.bshd(), result.delta.bhs());
   const DeviceMemory scratch(device, device.backward_scratch(c.problem, c.dtype));
-  device.backward({c.problem, c.q.bshd(), c.k.bshd(), c.v.bshd(), c.d_o.bshd(), forward.lse.bhs(),
-                   result.delta.bhs(), c.visible(), c.bias_view(), result.dq.bshd(), result.dk.bshd(),
-                   result.dv.bshd(), result.d_bias ? result.d_bias->bias() : Bias{}, false, false},
+  const LseTerms terms = forward.terms();
+  device.backward({c.problem, c.q.bshd(), c.k.bshd(), c.v.bshd(), c.d_o.bshd(),
+                   terms.none() ? forward.lse.bhs() : terms.rest, result.delta.bhs(), c.visible(),
+                   c.bias_view(), result.dq.bshd(), result.dk.bshd(), result.dv.bshd(),
+                   result.d_bias ? result.d_bias->bias() : Bias{}, false, false, terms.bias_max},
                   {scratch.data(), scratch.bytes()});
   return result;
 }

@@ -95,6 +95,22 @@ TEST(CpuDevice, AddsInTheTargetsDType) {
   EXPECT_TRUE(to.gaps_untouched());
 }
 
+// The gradient of a bias has as many elements in a row as there are keys.
+TEST(CpuDevice, AddsRowsOfAnyLength) {
+  const auto device = make_cpu_device({2, 0});
+  std::mt19937 random(4);
+  for (const std::int64_t dim : {1, 256, 257, 5000}) {
+    Array from({2, 3, 2, dim}, DType::kFloat64, {1, 8});
+    Array to({2, 3, 2, dim}, DType::kFloat64, {0, 3});
+    Case::randomize(from, random);
+    Case::randomize(to, random);
+    const Array before = to;
+    device->add(2, 3, 2, dim, from.bshd(), to.bshd());
+    for (std::int64_t i = 0; i < to.count(); ++i) EXPECT_EQ(to.get(i), before.get(i) + from.get(i));
+    EXPECT_TRUE(to.gaps_untouched());
+  }
+}
+
 TEST(CpuDevice, CopiesRowsBiasAndVisibility) {
   const auto device = make_cpu_device({2, 0});
   std::mt19937 random(3);

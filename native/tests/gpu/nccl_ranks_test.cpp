@@ -109,7 +109,7 @@ TEST_P(NcclGpuFaults, EndEveryRankAndLeaveTheGpusUsable) {
         status = lvx_attention_forward(group, &options, q, k, k, nullptr, nullptr, o, lse, nullptr);
       }
     });
-    EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(8));
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(30)) << "the default is 60 s";
   }
   for (const lvx_status status : statuses) {
     EXPECT_THAT(status, testing::AnyOf(LVX_PEER_LOST, LVX_DEADLINE_EXCEEDED, LVX_INTERNAL, LVX_DEVICE_ERROR));

@@ -51,9 +51,7 @@ class EveryGroup : public testing::TestWithParam<Engine> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Local, EveryGroup, testing::Values(Engine::kLocal));
-#if LVX_HAS_GLOO
 INSTANTIATE_TEST_SUITE_P(Gloo, EveryGroup, testing::Values(Engine::kGloo));
-#endif
 INSTANTIATE_TEST_SUITE_P(Nccl, EveryGroup,
                          testing::Values(Engine::kNccl, Engine::kNcclStreams, Engine::kNcclById));
 
@@ -176,7 +174,7 @@ TEST_P(EveryGroup, DeclinedCallsEndAtOnceEverywhere) {
     }
     group.barrier();
   });
-  EXPECT_LT(Clock::now() - begin, std::chrono::seconds(20));
+  EXPECT_LT(Clock::now() - begin, std::chrono::seconds(30)) << "the default is 60 s";
 }
 
 TEST_P(EveryGroup, RankThatLeavesIsNamed) {
@@ -219,7 +217,7 @@ TEST_P(EveryGroup, RankThatFailsIsNamedByAll) {
 TEST_P(EveryGroup, StalledRankIsNamedByAllWithinTheDeadline) {
   const int size = 4;
   GroupOptions options;
-  options.deadline_seconds = 0.3;
+  options.deadline_seconds = 1;
   std::atomic<int> done{0};
   const auto begin = Clock::now();
   const auto thrown = run(size, options, [&](Group& group) {
@@ -241,7 +239,7 @@ TEST_P(EveryGroup, StalledRankIsNamedByAllWithinTheDeadline) {
       throw;
     }
   });
-  EXPECT_LT(Clock::now() - begin, std::chrono::seconds(5));
+  EXPECT_LT(Clock::now() - begin, std::chrono::seconds(30)) << "the default is 60 s";
   for (const int rank : {0, 2, 3}) {
     const Error error = error_of(thrown[static_cast<std::size_t>(rank)]);
     EXPECT_TRUE(error.status() == LVX_DEADLINE_EXCEEDED || error.status() == LVX_PEER_LOST) << error.what();

@@ -100,7 +100,6 @@ TEST(Tiled, TwoRunsGiveTheSameBits) {
   }
 }
 
-#if LVX_HAS_GLOO
 TEST(Tiled, RanksMayBeJoinedByConnections) {
   for (std::uint64_t seed = 2000; seed < 2010; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
@@ -111,7 +110,6 @@ TEST(Tiled, RanksMayBeJoinedByConnections) {
     expect_equal(results, visual_reference(visual));
   }
 }
-#endif
 
 TEST(Tiled, RanksMustProjectAlike) {
   const VisualProblem visual(3);

@@ -25,9 +25,7 @@ class AllReduce : public testing::TestWithParam<Engine> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Local, AllReduce, testing::Values(Engine::kLocal));
-#if LVX_HAS_GLOO
 INSTANTIATE_TEST_SUITE_P(Gloo, AllReduce, testing::Values(Engine::kGloo));
-#endif
 
 template <typename T>
 constexpr DType kTypeOf = sizeof(T) == sizeof(double) ? DType::kFloat64 : DType::kFloat32;

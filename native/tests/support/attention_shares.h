@@ -10,6 +10,14 @@
 
 namespace lvx::test {
 
+// [bias_max or rest, batch, heads, queries].
+inline LseTerms lse_terms_view(const Values& terms, const Problem& p) {
+  const auto rows = static_cast<std::size_t>(p.rows());
+  double* data = const_cast<double*>(terms.data());
+  return {compact_bhs(data, DType::kFloat64, p.query_heads, p.queries),
+          compact_bhs(data + rows, DType::kFloat64, p.query_heads, p.queries)};
+}
+
 struct Results {
   Values o, lse, dq, dk, dv, d_bias;
 
@@ -47,6 +55,8 @@ inline Results reference(const RandomProblem& random) {
   if (random.has_bias) forward.bias = bias_view(random, random.bias, p.keys);
   forward.o = bshd_of(results.o, p.queries, p.query_heads, p.head_dim);
   forward.lse = bhs_of(results.lse, p.query_heads, p.queries);
+  const Values lse_terms(2 * results.lse.size() + 1);
+  forward.lse_terms = lse_terms_view(lse_terms, p);
   reference_forward(forward);
 
   ReferenceBackward backward;
@@ -56,6 +66,7 @@ inline Results reference(const RandomProblem& random) {
   backward.v = forward.v;
   backward.o = forward.o;
   backward.lse = forward.lse;
+  backward.lse_terms = forward.lse_terms;
   backward.visibility = forward.visibility;
   backward.bias = forward.bias;
   backward.d_o = bshd_of(random.d_o, p.queries, p.query_heads, p.head_dim);
@@ -109,6 +120,8 @@ inline Costs compute_share(Group& group, const RandomProblem& random, lvx_strate
   forward.bias_extents = {random.bias_batch, random.bias_heads, random.bias_rows};
   forward.o = bshd_of(o, p.queries, p.query_heads, p.head_dim);
   forward.lse = bhs_of(lse, p.query_heads, p.queries);
+  const Values lse_terms(2 * lse.size() + 1);
+  if (random.has_bias) forward.lse_terms = lse_terms_view(lse_terms, p);
   forward.strategy = strategy;
   attention_forward(group, forward, &costs.forward);
 
@@ -119,6 +132,7 @@ inline Costs compute_share(Group& group, const RandomProblem& random, lvx_strate
   backward.v = forward.v;
   backward.o = forward.o;
   backward.lse = forward.lse;
+  backward.lse_terms = forward.lse_terms;
   backward.visibility = forward.visibility;
   backward.bias = forward.bias;
   backward.bias_extents = forward.bias_extents;

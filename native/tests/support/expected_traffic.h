@@ -79,9 +79,8 @@ class TrafficFormulas {
         if (worker == home) continue;
         std::int64_t share = 0, result = 0;
         if (sees) {
-          share += backward_ ? 2 * (queries(home) + rows(home)) / ranks_ : queries(home) / ranks_;
-          share += ranges(home);
-          result += backward_ ? queries(home) / ranks_ : (queries(home) + rows(home)) / ranks_;
+          share += (out(home) - ranges(home)) / ranks_ + ranges(home);
+          result += back(home) / ranks_;
         }
         if (seen) {
           const std::int64_t part = keys(home) * key_heads(worker) / random_.problem.key_heads;
@@ -160,9 +159,11 @@ class TrafficFormulas {
     return random_.problem.batch * random_.queries(home) * random_.ranges * 8;
   }
   std::int64_t out(int home) const {
-    return (backward_ ? 2 * (queries(home) + rows(home)) : queries(home)) + ranges(home);
+    return (backward_ ? 2 * queries(home) + lse(home) + rows(home) : queries(home)) + ranges(home);
   }
-  std::int64_t back(int home) const { return backward_ ? queries(home) : queries(home) + rows(home); }
+  std::int64_t back(int home) const { return backward_ ? queries(home) : queries(home) + lse(home); }
+  // In two terms where there is a bias.
+  std::int64_t lse(int home) const { return (random_.has_bias ? 2 : 1) * rows(home); }
   std::int64_t slice(int home, int worker) const {
     if (!random_.has_bias) return 0;
     const std::int64_t bias_rows = random_.bias_rows == 1 ? 1 : random_.queries(worker);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs every rank of a Gloo group on a thread of its own: the connections are real, the process is one.
+// Runs every rank of a group over TCP (Gloo by name) on a thread of its own: the connections are real, the process is one.
 #pragma once
 
 #include "group/plugin.h"
@@ -9,11 +9,12 @@ namespace lvx::test {
 
 // What each rank threw, null where it came through.
 inline std::vector<std::exception_ptr> run_gloo_ranks(int size, const GroupOptions& options,
-                                                      const RankBody& body) {
+                                                      const RankBody& body, bool checksums = true) {
   std::vector<std::unique_ptr<Bootstrap>> bootstraps;
   std::vector<std::span<const std::byte>> addresses;
   for (int rank = 0; rank < size; ++rank) {
-    bootstraps.push_back(begin_gloo(rank, size, "127.0.0.1", 20));
+    bootstraps.push_back(
+        begin_gloo(rank, size, {.host = "127.0.0.1", .deadline_seconds = 20, .checksums = checksums}));
     addresses.push_back(bootstraps.back()->address());
   }
   std::vector<std::exception_ptr> thrown(static_cast<std::size_t>(size));

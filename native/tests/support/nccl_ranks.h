@@ -75,19 +75,17 @@ inline std::vector<std::exception_ptr> run_nccl_ranks(int size, const GroupOptio
                                                       const RankBody& body, NcclWay way = {},
                                                       double join_seconds = 20) {
   live_communicators();  // the stand-in is what will be found
+  const JoinOptions join = {.host = "127.0.0.1", .deadline_seconds = join_seconds};
   if (way.by_id) {
     const NcclId id = new_nccl_id();
     return run_nccl_threads(
         size, way.streams, options,
-        [&](int rank, const auto& device) {
-          return join_nccl(id, rank, size, "127.0.0.1", join_seconds, device);
-        },
-        body);
+        [&](int rank, const auto& device) { return join_nccl(id, rank, size, join, device); }, body);
   }
   std::vector<std::unique_ptr<Bootstrap>> bootstraps;
   std::vector<std::span<const std::byte>> addresses;
   for (int rank = 0; rank < size; ++rank) {
-    bootstraps.push_back(begin_nccl(rank, size, "127.0.0.1", join_seconds));
+    bootstraps.push_back(begin_nccl(rank, size, join));
     addresses.push_back(bootstraps.back()->address());
   }
   return run_nccl_threads(

@@ -50,7 +50,7 @@ inline void add_to(Values& sum, const Values& more) {
 struct VisualShare {
   std::int64_t q0, q1, k0, k1;
   Values q, d_o, features, bias;
-  Values o, lse, dq, d_bias, d_features;
+  Values o, lse, lse_terms, dq, d_bias, d_features;
   std::vector<std::int32_t> visible, positions;
   ProjectionValues sums;
   VisualForward forward;
@@ -89,6 +89,7 @@ inline VisualShare::VisualShare(const VisualProblem& visual, int rank) {
   o.resize(q.size());
   dq.resize(q.size());
   lse.resize(static_cast<std::size_t>(p.rows()));
+  lse_terms.resize(2 * lse.size() + 1);
   d_bias.resize(bias.size());
   d_features.resize(features.size());
   sums = visual.parameters.like();
@@ -112,6 +113,7 @@ void VisualShare::set(const VisualProblem& visual, const Problem& p, Arguments& 
   attention.bias_extents = {visual.random.bias_batch, visual.random.bias_heads, visual.random.bias_rows};
   attention.o = bshd_of(o, p.queries, p.query_heads, p.head_dim);
   attention.lse = bhs_of(lse, p.query_heads, p.queries);
+  if (visual.random.has_bias) attention.lse_terms = lse_terms_view(lse_terms, p);
   arguments.projection = visual.view(visual.parameters, positions, p.keys);
   arguments.features = {reinterpret_cast<std::byte*>(features.data()),
                         DType::kFloat64,

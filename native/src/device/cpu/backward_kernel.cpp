@@ -169,7 +169,7 @@ class BackwardRun {
       if (seen == Seen::kNothing) continue;
       const T* mask = nullptr;
       if (seen == Seen::kSome || !a_.bias.none()) {
-        fill_bias(a_.bias, unit_, panel.begin, panel.end, key, end, work_.mask);
+        fill_bias(a_.bias, a_.bias_max, unit_, panel.begin, panel.end, key, end, work_.mask);
         visible.hide(panel.begin, panel.end, key, end, work_.mask, 1, kPanelRows);
         mask = work_.mask;
       }

@@ -153,7 +153,7 @@ class DecodeRun {
     });
   }
 
-  // s + bias, -inf where hidden.
+  // s + bias - bias_max, -inf where hidden.
   void hide(std::int64_t head, std::int64_t begin, std::int64_t end) {
     constexpr T kHidden = -std::numeric_limits<T>::infinity();
     const Unit u = unit(head);
@@ -163,6 +163,8 @@ class DecodeRun {
         std::fill_n(mask, end - begin, T{0});
       } else {
         load_row(a_.bias.at(u.batch, u.head(row), u.query(row), begin), a_.bias.dtype, end - begin, mask);
+        const T base = bias_base<T>(a_.out.bias_max, u, row);
+        for (std::int64_t i = 0; i < end - begin; ++i) mask[i] -= base;
       }
     }
     visible_.hide(0, rows_, begin, end, work_.mask, kDecodeKeys, 1);

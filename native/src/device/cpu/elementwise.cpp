@@ -40,14 +40,33 @@ struct BshdIndex {
       : batch(i / heads / rows), row(i / heads % rows), head(i % heads) {}
 };
 
+// Lets a row of both results count from the larger bias_max; returns the part's lse.
+template <typename T>
+T count_alike(const BshdIndex& at, const Partial& part, T lse, const Partial& into) {
+  const auto row_of = [&](const Bhs& values) { return values.at(at.batch, at.head, at.row); };
+  const auto load = [&](const Bhs& values) {
+    return values.data == nullptr ? T{0} : load_element<T>(row_of(values), values.dtype, 0);
+  };
+  const T part_max = load(part.bias_max);
+  const T into_max = load(into.bias_max);
+  const T max = std::max(part_max, into_max);
+  T into_lse = load(into.lse);
+  recount(into_lse, into_max, max);
+  recount(lse, part_max, max);
+  store_element(into_lse, row_of(into.lse), into.lse.dtype, 0);
+  store_element(max, row_of(into.bias_max), into.bias_max.dtype, 0);
+  return lse;
+}
+
 template <typename T>
 void merge_as(Workers& workers, const Problem& p, const Partial& part, const Partial& into) {
   for_each(workers, p.rows(), p.head_dim, [&](std::int64_t i) {
     const BshdIndex at(i, p.queries, p.query_heads);
     T o[kMaxHeadDim];
     T room[kMaxHeadDim];
-    const T lse = load_element<T>(part.lse.at(at.batch, at.head, at.row), part.lse.dtype, 0);
+    T lse = load_element<T>(part.lse.at(at.batch, at.head, at.row), part.lse.dtype, 0);
     if (lse == -std::numeric_limits<T>::infinity()) return;
+    if (into.bias_max.data != nullptr) lse = count_alike(at, part, lse, into);
     load_row(part.o.at(at.batch, at.row, at.head), part.o.dtype, p.head_dim, o);
     merge_row_into(o, lse, p.head_dim, into.o.at(at.batch, at.row, at.head), into.o.dtype,
                    into.lse.at(at.batch, at.head, at.row), into.lse.dtype, room);
@@ -77,13 +96,19 @@ void add_as(Workers& workers, std::int64_t batch, std::int64_t rows, std::int64_
             const Bshd& from, const Bshd& to) {
   for_each(workers, batch * rows * heads, dim, [&](std::int64_t i) {
     const BshdIndex at(i, rows, heads);
-    T x[kMaxHeadDim];
-    T y[kMaxHeadDim];
-    std::byte* target = to.at(at.batch, at.row, at.head);
-    load_row(from.at(at.batch, at.row, at.head), from.dtype, dim, x);
-    load_row(target, to.dtype, dim, y);
-    for (std::int64_t d = 0; d < dim; ++d) y[d] += x[d];
-    store_row(y, dim, target, to.dtype);
+    // dim is not always headDim: a bias's gradient has keys there, lse queries.
+    constexpr std::int64_t kRun = 256;
+    T x[kRun];
+    T y[kRun];
+    for (std::int64_t begin = 0; begin < dim; begin += kRun) {
+      const std::int64_t n = std::min(kRun, dim - begin);
+      const std::byte* source = from.at(at.batch, at.row, at.head) + begin * size_of(from.dtype);
+      std::byte* target = to.at(at.batch, at.row, at.head) + begin * size_of(to.dtype);
+      load_row(source, from.dtype, n, x);
+      load_row(target, to.dtype, n, y);
+      for (std::int64_t d = 0; d < n; ++d) y[d] += x[d];
+      store_row(y, n, target, to.dtype);
+    }
   });
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "device/cpu/bias_max.h"
 #include "device/cpu/decode_task.h"
 #include "device/cpu/finish_row.h"
 #include "device/cpu/forward_task.h"
@@ -129,6 +130,7 @@ void forward_as(Workers& workers, const ForwardArguments& a, std::span<std::byte
   const Plan<Factor> plan(a.problem, workers.threads(), scratch.data());
   require_scratch("forward", plan.bytes, scratch.size());
   if (plan.units * plan.rows == 0) return;
+  set_bias_max(workers, a);
   if (plan.blocking.decode) {
     run_decode(workers, a, plan);
   } else {

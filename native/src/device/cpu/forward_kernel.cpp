@@ -97,7 +97,7 @@ class ForwardBlock {
       if (panel_seen == Seen::kNothing) continue;
       const T* mask = nullptr;
       if (panel_seen == Seen::kSome || !a_.bias.none()) {
-        fill_bias(a_.bias, unit_, begin, end, key_begin, key_end, work_.mask);
+        fill_bias(a_.bias, a_.out.bias_max, unit_, begin, end, key_begin, key_end, work_.mask);
         visible_.hide(begin, end, key_begin, key_end, work_.mask, 1, kPanelRows);
         mask = work_.mask;
       }

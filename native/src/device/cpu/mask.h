@@ -80,10 +80,18 @@ class RowVisibility {
   bool everything_;
 };
 
-// mask[key, row] = bias, 0 without one.
+// What a row's biases count from: 0 without bias_max, and where the row sees no key.
 template <typename T>
-void fill_bias(const Bias& bias, const Unit& unit, std::int64_t row_begin, std::int64_t row_end,
-               std::int64_t key_begin, std::int64_t key_end, T* mask) {
+T bias_base(const Bhs& bias_max, const Unit& unit, std::int64_t row) {
+  if (bias_max.data == nullptr) return T{0};
+  const T base = load_element<T>(bias_max.at(unit.batch, unit.head(row), unit.query(row)), bias_max.dtype, 0);
+  return base == -std::numeric_limits<T>::infinity() ? T{0} : base;
+}
+
+// mask[key, row] = bias - bias_max, 0 without a bias.
+template <typename T>
+void fill_bias(const Bias& bias, const Bhs& bias_max, const Unit& unit, std::int64_t row_begin,
+               std::int64_t row_end, std::int64_t key_begin, std::int64_t key_end, T* mask) {
   const std::int64_t keys = key_end - key_begin;
   if (bias.none()) {
     for (std::int64_t i = 0; i < keys * kPanelRows; ++i) mask[i] = T{0};
@@ -92,7 +100,10 @@ void fill_bias(const Bias& bias, const Unit& unit, std::int64_t row_begin, std::
   T line[kTileKeys];
   for (std::int64_t row = row_begin; row < row_end; ++row) {
     load_row(bias.at(unit.batch, unit.head(row), unit.query(row), key_begin), bias.dtype, keys, line);
-    for (std::int64_t key = 0; key < keys; ++key) mask[key * kPanelRows + (row - row_begin)] = line[key];
+    const T base = bias_base<T>(bias_max, unit, row);
+    for (std::int64_t key = 0; key < keys; ++key) {
+      mask[key * kPanelRows + (row - row_begin)] = line[key] - base;
+    }
   }
   // The rest of the last vector: rows that do not exist.
   for (std::int64_t row = row_end - row_begin; row < kPanelRows; ++row) {

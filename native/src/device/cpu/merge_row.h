@@ -11,6 +11,12 @@
 
 namespace lvx {
 
+// An lse that counted from another bias_max counts from this one, which is no smaller. Empty results keep theirs.
+template <typename T>
+void recount(T& lse, T before, T bias_max) {
+  if (lse != -std::numeric_limits<T>::infinity() && before != bias_max) lse += before - bias_max;
+}
+
 // (into_o, into_lse) = merge of both; the result is summed in T.
 template <typename T>
 void merge_row(const T* o, T lse, std::int64_t dim, T* into_o, T& into_lse) {

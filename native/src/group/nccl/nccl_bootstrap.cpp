@@ -5,10 +5,10 @@
 #include <utility>
 
 #include "base/error.h"
-#include "group/nccl/meeting.h"
 #include "group/nccl/nccl_fabric.h"
 #include "group/plugin.h"
 #include "group/remote/remote_transport.h"
+#include "group/tcp/meeting.h"
 
 namespace lvx {
 namespace {
@@ -23,7 +23,18 @@ nccl::UniqueId new_id() {
   return id;
 }
 
-std::unique_ptr<Transport> transport_of(NcclRank rank, std::vector<Socket> connections) {
+// Only frames go over TCP.
+constexpr int kLanes = 1;
+
+std::span<const std::byte> bytes_of(const nccl::UniqueId& id) { return std::as_bytes(std::span(&id, 1)); }
+
+nccl::UniqueId id_of(std::span<const std::byte> bytes) {
+  nccl::UniqueId id;
+  std::memcpy(&id, bytes.data(), sizeof(id));
+  return id;
+}
+
+std::unique_ptr<Transport> transport_of(NcclRank rank, Connections connections) {
   return std::make_unique<RemoteTransport>(
       std::make_unique<NcclFabric>(std::move(rank), std::move(connections)));
 }
@@ -31,17 +42,15 @@ std::unique_ptr<Transport> transport_of(NcclRank rank, std::vector<Socket> conne
 // Addresses travel by the caller's way, rank 0's with the group's id.
 class NcclBootstrap final : public Bootstrap {
  public:
-  NcclBootstrap(int rank, int size, const std::string& host, double deadline_seconds)
-      : meeting_(rank, size, host, rank == 0 ? new_id() : nccl::UniqueId{}),
-        deadline_seconds_(deadline_seconds) {
+  NcclBootstrap(int rank, int size, const JoinOptions& options)
+      : meeting_(rank, size, kLanes, options, bytes_of(rank == 0 ? new_id() : nccl::UniqueId{})),
+        deadline_seconds_(options.deadline_seconds) {
     nccl::loaded_api();  // missing on this rank: now is the time to say so
   }
 
-  int rank() const override { return meeting_.address().rank; }
-  int size() const override { return meeting_.address().size; }
-  std::span<const std::byte> address() const override {
-    return std::as_bytes(std::span(&meeting_.address(), 1));
-  }
+  int rank() const override { return meeting_.rank(); }
+  int size() const override { return meeting_.size(); }
+  std::span<const std::byte> address() const override { return meeting_.address(); }
   std::unique_ptr<Transport> connect(const std::vector<std::span<const std::byte>>& addresses,
                                      const std::shared_ptr<Device>& device) override;
 
@@ -56,18 +65,14 @@ std::unique_ptr<Transport> NcclBootstrap::connect(const std::vector<std::span<co
   if (std::exchange(connected_, true)) {
     throw Error(LVX_INVALID_STATE, "bootstrap: it was connected already");
   }
-  std::vector<RankAddress> all(addresses.size());
-  for (std::size_t peer = 0; peer < all.size(); ++peer) {
-    if (addresses[peer].size() != sizeof(RankAddress)) {
-      throw Error(LVX_INVALID_ARGUMENT, "address of rank " + std::to_string(peer) + ": expected " +
-                                            std::to_string(sizeof(RankAddress)) + " bytes, got " +
-                                            std::to_string(addresses[peer].size()));
-    }
-    std::memcpy(&all[peer], addresses[peer].data(), sizeof(RankAddress));
+  if (addresses.front().size() != address().size()) {
+    throw Error(LVX_INVALID_ARGUMENT, "address of rank 0: expected " + std::to_string(address().size()) +
+                                          " bytes, got " + std::to_string(addresses.front().size()));
   }
-  NcclRank self{nccl::loaded_api(), all.front().id, rank(), size(), deadline_seconds_, device};
+  const nccl::UniqueId id = id_of(meeting_.extra_of(addresses.front()));
+  NcclRank self{nccl::loaded_api(), id, rank(), size(), deadline_seconds_, device};
   self.take_stream();
-  return transport_of(std::move(self), meeting_.connect(all, deadline_seconds_));
+  return transport_of(std::move(self), meeting_.connect(addresses));
 }
 
 void require_in_time(bool ready) {
@@ -78,36 +83,36 @@ void require_in_time(bool ready) {
 
 // What NCCL and the stream may touch until they are told to stop.
 struct AddressBuffers {
-  AddressBuffers(Device& device, int size)
-      : all(static_cast<std::size_t>(size)), memory(device, (all.size() + 1) * kBytes) {}
+  AddressBuffers(Device& device, int size, std::size_t bytes_each)
+      : bytes(bytes_each), all(bytes * static_cast<std::size_t>(size)), memory(device, all.size() + bytes) {}
 
-  static constexpr std::size_t kBytes = sizeof(RankAddress);
-
-  std::byte* host() { return reinterpret_cast<std::byte*>(all.data()); }
   std::byte* mine() const { return memory.data(); }
-  std::byte* gathered() const { return memory.data() + kBytes; }
+  std::byte* gathered() const { return memory.data() + bytes; }
+  std::span<const std::byte> of(std::size_t rank) const {
+    return std::span<const std::byte>(all).subspan(rank * bytes, bytes);
+  }
 
-  std::vector<RankAddress> all;
+  const std::size_t bytes;
+  std::vector<std::byte> all;
   DeviceMemory memory;
 };
 
 // Tells every rank the addresses of all, by NCCL itself.
-void exchange_addresses(const NcclRank& self, const RankAddress& address, AddressBuffers& buffers,
+void exchange_addresses(const NcclRank& self, std::span<const std::byte> address, AddressBuffers& buffers,
                         Clock::time_point deadline) {
-  constexpr std::size_t kBytes = AddressBuffers::kBytes;
-  const auto* const own = reinterpret_cast<const std::byte*>(&address);
+  const std::size_t bytes = address.size();
   if (self.stream == nullptr) {
-    std::memcpy(buffers.mine(), own, kBytes);
-    self.communicator->all_gather(buffers.mine(), buffers.gathered(), kBytes, nullptr);
+    std::memcpy(buffers.mine(), address.data(), bytes);
+    self.communicator->all_gather(buffers.mine(), buffers.gathered(), bytes, nullptr);
     require_in_time(self.communicator->await_ready(deadline));
-    std::memcpy(buffers.host(), buffers.gathered(), buffers.all.size() * kBytes);
+    std::memcpy(buffers.all.data(), buffers.gathered(), buffers.all.size());
     return;
   }
   self.stream->follow_device();  // which gave the memory
-  self.stream->copy(own, buffers.mine(), kBytes);
-  self.communicator->all_gather(buffers.mine(), buffers.gathered(), kBytes, self.stream->handle());
+  self.stream->copy(address.data(), buffers.mine(), bytes);
+  self.communicator->all_gather(buffers.mine(), buffers.gathered(), bytes, self.stream->handle());
   require_in_time(self.communicator->await_ready(deadline));
-  self.stream->copy(buffers.gathered(), buffers.host(), buffers.all.size() * kBytes);
+  self.stream->copy(buffers.gathered(), buffers.all.data(), buffers.all.size());
   const auto mark = self.stream->mark();
   while (!mark->passed()) {
     self.communicator->ready();  // throws if it broke off
@@ -116,24 +121,22 @@ void exchange_addresses(const NcclRank& self, const RankAddress& address, Addres
 }
 
 // The caller brings an id of NCCL's, which is all that the ranks have in common.
-std::unique_ptr<Transport> join(const nccl::UniqueId& id, int rank, int size, const std::string& host,
-                                double deadline_seconds, const std::shared_ptr<Device>& device) {
+std::unique_ptr<Transport> join(const nccl::UniqueId& id, int rank, int size, const JoinOptions& options,
+                                const std::shared_ptr<Device>& device) {
   const nccl::Api& api = nccl::loaded_api();
-  Meeting meeting(rank, size, host, id);
-  AddressBuffers buffers(*device, size);
-  NcclRank self{api, id, rank, size, deadline_seconds, device};  // ends before what it may touch
+  Meeting meeting(rank, size, kLanes, options);
+  AddressBuffers buffers(*device, size, meeting.address().size());
+  NcclRank self{api, id, rank, size, options.deadline_seconds, device};  // ends before what it may touch
   self.take_stream();
   const Clock::time_point deadline = self.deadline();
   self.begin();
   require_in_time(self.communicator->await_ready(deadline));
   exchange_addresses(self, meeting.address(), buffers, deadline);
-  return transport_of(std::move(self), meeting.connect(buffers.all, deadline_seconds));
-}
-
-nccl::UniqueId id_of(const std::byte* bytes) {
-  nccl::UniqueId id;
-  std::memcpy(&id, bytes, sizeof(id));
-  return id;
+  std::vector<std::span<const std::byte>> addresses;
+  for (std::size_t peer = 0; peer < static_cast<std::size_t>(size); ++peer) {
+    addresses.push_back(buffers.of(peer));
+  }
+  return transport_of(std::move(self), meeting.connect(addresses));
 }
 
 }  // namespace
@@ -150,15 +153,14 @@ __attribute__((visibility("default"))) void lvx_plugin_new_nccl_id(std::byte* id
 
 __attribute__((visibility("default"))) void lvx_plugin_require_nccl() { lvx::nccl::loaded_api(); }
 
-__attribute__((visibility("default"))) lvx::Bootstrap* lvx_plugin_begin_nccl(int rank, int size,
-                                                                             const char* host,
-                                                                             double deadline_seconds) {
-  return new lvx::NcclBootstrap(rank, size, host, deadline_seconds);
+__attribute__((visibility("default"))) lvx::Bootstrap* lvx_plugin_begin_nccl(
+    int rank, int size, const lvx::JoinOptions& options) {
+  return new lvx::NcclBootstrap(rank, size, options);
 }
 
 __attribute__((visibility("default"))) lvx::Transport* lvx_plugin_join_nccl(
-    const std::byte* id, int rank, int size, const char* host, double deadline_seconds,
+    const std::byte* id, int rank, int size, const lvx::JoinOptions& options,
     const std::shared_ptr<lvx::Device>& device) {
-  return lvx::join(lvx::id_of(id), rank, size, host, deadline_seconds, device).release();
+  return lvx::join(lvx::id_of({id, sizeof(lvx::nccl::UniqueId)}), rank, size, options, device).release();
 }
 }

@@ -73,9 +73,10 @@ class NcclFabric::Exchange final : public Fabric::Operation {
   Clock::time_point ask_at_;
 };
 
-NcclFabric::NcclFabric(NcclRank rank, std::vector<Socket> connections)
+NcclFabric::NcclFabric(NcclRank rank, Connections connections)
     : self_(std::move(rank)),
-      channel_(self_.rank, std::move(connections)),
+      strangers_(std::move(connections.strangers)),
+      channel_(self_.rank, std::move(connections.lanes.front()), connections.checksums),
       transfers_with_(static_cast<std::size_t>(self_.size)) {}
 
 NcclFabric::~NcclFabric() { close(rank()); }

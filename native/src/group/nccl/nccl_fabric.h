@@ -8,8 +8,9 @@
 
 #include "device/device.h"
 #include "group/nccl/communicator.h"
-#include "group/nccl/side_channel.h"
 #include "group/remote/fabric.h"
+#include "group/tcp/control_channel.h"
+#include "group/tcp/meeting.h"
 
 namespace lvx {
 
@@ -34,12 +35,13 @@ struct NcclRank {
 class NcclFabric final : public Fabric {
  public:
   // Has its stream; NCCL connects the ranks when the fabric is opened, unless it has already.
-  NcclFabric(NcclRank rank, std::vector<Socket> connections);
+  NcclFabric(NcclRank rank, Connections connections);
   ~NcclFabric() override;
 
   lvx_group_kind kind() const override { return LVX_GROUP_NCCL; }
   int rank() const override { return self_.rank; }
   int size() const override { return self_.size; }
+  Strangers strangers() const override { return strangers_; }
   void open(Mailbox& mailbox) override;
   void post(int peer, Frame frame) noexcept override { channel_.post(peer, frame); }
   void start(std::span<const Transfer> transfers, Operations& started) override;
@@ -67,7 +69,8 @@ class NcclFabric final : public Fabric {
   void drain() noexcept;
 
   NcclRank self_;
-  SideChannel channel_;
+  Strangers strangers_;
+  ControlChannel channel_;
   Mailbox* mailbox_ = nullptr;
   bool closed_ = false;
   std::vector<std::uint64_t> transfers_with_;     // started, by peer

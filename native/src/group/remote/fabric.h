@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an engine (Gloo, MPI, NCCL) must be able to do so that processes can be the ranks of a group.
+// What an engine (TCP, MPI, NCCL) must be able to do so that processes can be the ranks of a group.
 #pragma once
 
 #include <memory>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "group/remote/frame.h"
+#include "group/strangers.h"
 #include "group/transport.h"
 
 namespace lvx {
@@ -28,6 +29,8 @@ class Fabric {
     virtual bool finished() = 0;
     // The rank that it waits for.
     virtual int peer() = 0;
+    // When a byte of it last moved, as far as is known.
+    virtual Clock::time_point moved() { return {}; }
   };
   using Operations = std::vector<std::unique_ptr<Operation>>;
 
@@ -39,6 +42,7 @@ class Fabric {
   virtual lvx_group_kind kind() const = 0;
   virtual int rank() const = 0;
   virtual int size() const = 0;
+  virtual Strangers strangers() const { return {}; }
 
   // From now on the mailbox gets the peers' frames, in the order of each peer, and the ends of connections.
   virtual void open(Mailbox& mailbox) = 0;

@@ -2,6 +2,7 @@
 #include "group/remote/mailbox.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 
 #include "base/error.h"
@@ -11,6 +12,12 @@ namespace {
 
 // No round is larger; a peer that says so speaks another language.
 constexpr std::uint32_t kLargestMessage = 1U << 24;
+
+std::uint32_t milliseconds_since(Clock::time_point time) {
+  if (time == Clock::time_point{}) return Frame::kLongAgo;
+  const auto passed = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - time).count();
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(passed, 0, Frame::kLongAgo));
+}
 
 }  // namespace
 
@@ -34,11 +41,16 @@ std::optional<Frame> Mailbox::deliver(int peer, const Frame& frame) {
       answer->type = Frame::Type::kState;
       answer->rank = waiting_for_;
       answer->round = state.transfers;
+      answer->total = milliseconds_since(moved_);
       break;
     case Frame::Type::kState:
       state.answered = true;
       state.waits_for = frame.rank >= 0 && frame.rank < size() ? frame.rank : -1;
       state.transfers_begun = frame.round;
+      state.idle_milliseconds = frame.total;
+      break;
+    case Frame::Type::kReceived:
+      state.received = std::max(state.received, frame.round);
       break;
     default:
       throw Error(LVX_PEER_LOST, "sent a message of unknown type", peer);
@@ -69,9 +81,16 @@ void Mailbox::connection_lost(int peer, const std::string& reason) {
   changed_.notify_all();
 }
 
-void Mailbox::waiting_for(int peer) {
+void Mailbox::waiting_for(int peer, Clock::time_point moved) {
   const Lock lock(mutex_);
   waiting_for_ = peer;
+  moved_ = moved;
+}
+
+bool Mailbox::await_received(int peer, std::uint64_t messages, Clock::time_point until) {
+  Lock lock(mutex_);
+  changed_.wait_until(lock, until, [&] { return at(peer).received >= messages || at(peer).gone; });
+  return at(peer).received >= messages;
 }
 
 bool Mailbox::gone(int peer) {
@@ -117,6 +136,7 @@ int Mailbox::await_round(std::uint64_t round, std::span<std::byte> all, std::siz
       missing = peer;
     }
     waiting_for_ = missing;
+    moved_ = {};
     return missing < 0;
   };
   if (!changed_.wait_until(lock, until, find_missing)) return missing;
@@ -180,26 +200,24 @@ int Mailbox::silent_peer(Clock::time_point until) {
   return -1;
 }
 
-void Mailbox::throw_late(int peer, Clock::time_point until) {
+Clock::time_point Mailbox::find_late(int peer, Clock::time_point until, Clock::duration patience) {
   Lock lock(mutex_);
   waiting_for_ = peer;
   await_answers(lock, until);
-  const int culprit = root_of_wait(peer);
+  // The rank at the end of a chain of waits is to blame: one that is silent or waits for nobody.
+  int culprit = peer;
+  for (int steps = 0; steps < size(); ++steps) {
+    const Peer& state = at(culprit);
+    if (!state.answered || state.waits_for < 0) break;
+    const std::chrono::milliseconds idle(state.idle_milliseconds);
+    if (state.idle_milliseconds != Frame::kLongAgo && idle < patience) return Clock::now() - idle;
+    if (state.waits_for == rank_) break;
+    culprit = state.waits_for;
+  }
   throw Error(LVX_DEADLINE_EXCEEDED,
               "rank " + std::to_string(culprit) + " did not answer within the deadline" +
                   (culprit == peer ? std::string() : " (rank " + std::to_string(peer) + " waits for it)"),
               culprit);
-}
-
-// The rank at the end of a chain of waits: one that is silent or waits for nobody.
-int Mailbox::root_of_wait(int peer) {
-  int root = peer;
-  for (int steps = 0; steps < size(); ++steps) {
-    const Peer& state = at(root);
-    if (!state.answered || state.waits_for < 0 || state.waits_for == rank_) break;
-    root = state.waits_for;
-  }
-  return root;
 }
 
 }  // namespace lvx

@@ -30,13 +30,17 @@ class Mailbox {
 
   // ---- For the rank's thread.
 
-  // Peers that ask are told whom this rank waits for; -1 for nobody.
-  void waiting_for(int peer);
+  // Peers that ask are told whom this rank waits for, -1 for nobody, and when a byte last moved on that.
+  void waiting_for(int peer, Clock::time_point moved = {});
   bool gone(int peer);
   // Waits until the peer is gone or the time has come.
   void await_end_of(int peer, Clock::time_point until);
   // Likewise for any peer; the first that is gone, or -1.
   int await_any_end(Clock::time_point until);
+
+  // Whether a peer has said that it has received so many messages of this rank. Waits for that until the time has come, or
+  // the peer is gone.
+  bool await_received(int peer, std::uint64_t messages, Clock::time_point until);
 
   // Counts the transfers with a peer that this rank has begun, and tells how many the peer had begun with this rank when
   // it last answered a probe: by that an engine that does not know which of its transfers is held up sees who has not
@@ -54,9 +58,11 @@ class Mailbox {
   [[noreturn]] void throw_lost(int peer);
 
   // Finds who holds up the others, beginning with the peer this rank waits for. Before: every live peer was sent a
-  // probe after forget_answers. Waits for their answers until the time has come.
+  // probe after forget_answers. Waits for their answers until the time has come. Where bytes have moved along the chain
+  // of waits within the patience, nobody holds up anybody: returns when they did. Throws Error(LVX_DEADLINE_EXCEEDED)
+  // otherwise, Error(LVX_PEER_LOST) for a rank that has gone.
   void forget_answers();
-  [[noreturn]] void throw_late(int peer, Clock::time_point until);
+  Clock::time_point find_late(int peer, Clock::time_point until, Clock::duration patience);
   // The first live peer that has not answered when the time has come, or -1. Throws Error(LVX_PEER_LOST) if one is gone.
   int silent_peer(Clock::time_point until);
 
@@ -74,8 +80,10 @@ class Mailbox {
     std::map<std::uint64_t, Message> rounds;
     bool answered = false;
     int waits_for = -1;
-    std::uint64_t transfers = 0;        // with this rank, begun by this rank
-    std::uint64_t transfers_begun = 0;  // by the peer, when it last answered
+    std::uint32_t idle_milliseconds = Frame::kLongAgo;  // on what it waits for
+    std::uint64_t received = 0;                         // messages of this rank
+    std::uint64_t transfers = 0;                        // with this rank, begun by this rank
+    std::uint64_t transfers_begun = 0;                  // by the peer, when it last answered
   };
 
   int size() const { return static_cast<int>(peers_.size()); }
@@ -84,7 +92,6 @@ class Mailbox {
   bool complete(Peer& peer, std::uint64_t round);
   void await_answers(Lock& lock, Clock::time_point until);
   int first_gone() const;
-  int root_of_wait(int peer);
   [[noreturn]] void throw_lost_locked(int peer);
 
   const int rank_;
@@ -92,6 +99,7 @@ class Mailbox {
   std::condition_variable changed_;
   std::vector<Peer> peers_;
   int waiting_for_ = -1;
+  Clock::time_point moved_{};  // a byte, on what this rank waits for
 };
 
 }  // namespace lvx

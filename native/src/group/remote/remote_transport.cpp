@@ -52,8 +52,10 @@ void RemoteTransport::publish(std::uint64_t round, std::span<const std::byte> me
 
 void RemoteTransport::collect(std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
                               Clock::time_point deadline) {
-  const int missing = mailbox_.await_round(round, all, message_bytes, deadline);
-  if (missing >= 0) throw_late(missing);
+  const Clock::duration patience = deadline - Clock::now();
+  for (int missing = -1; (missing = mailbox_.await_round(round, all, message_bytes, deadline)) >= 0;) {
+    deadline = find_late(missing, patience) + patience;
+  }
   std::copy(published_.begin(), published_.end(),
             all.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(rank()) * message_bytes));
 }
@@ -66,27 +68,31 @@ Ticket RemoteTransport::start(std::span<const Transfer> transfers) {
 void RemoteTransport::wait(Ticket ticket, Clock::time_point deadline) {
   const auto found = started_.find(ticket);
   if (found == started_.end()) return;
+  const Clock::duration patience = deadline - Clock::now();
   for (const auto& operation : found->second) {
     for (;;) {
       const int peer = operation->peer();
-      mailbox_.waiting_for(peer);
+      mailbox_.waiting_for(peer, operation->moved());
       // Asked first: what a peer sent before it left counts.
       const bool gone = mailbox_.gone(peer);
       if (operation->finished()) break;
       if (gone) mailbox_.throw_lost(peer);
-      if (Clock::now() >= deadline) throw_late(operation->peer());
+      // A byte that moves is a sign of life.
+      deadline = std::max(deadline, operation->moved() + patience);
+      if (Clock::now() >= deadline) deadline = find_late(operation->peer(), patience) + patience;
     }
   }
   mailbox_.waiting_for(-1);
   started_.erase(found);
 }
 
-void RemoteTransport::throw_late(int peer) {
+// When a byte last moved on what holds up that peer; throws for one that is late.
+Clock::time_point RemoteTransport::find_late(int peer, Clock::duration patience) {
   mailbox_.forget_answers();
   Frame probe;
   probe.type = Frame::Type::kProbe;
   for_each_peer([&](int other) { fabric_->post(other, probe); });
-  mailbox_.throw_late(peer, Clock::now() + kPatienceWithAnswers);
+  return mailbox_.find_late(peer, Clock::now() + kPatienceWithAnswers, patience);
 }
 
 void RemoteTransport::leave(int culprit, const std::string& reason) noexcept {

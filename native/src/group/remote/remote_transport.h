@@ -26,11 +26,12 @@ class RemoteTransport final : public Transport {
   Ticket start(std::span<const Transfer> transfers) override;
   void wait(Ticket ticket, Clock::time_point deadline) override;
   void leave(int culprit, const std::string& reason) noexcept override;
+  Strangers strangers() const override { return fabric_->strangers(); }
 
  private:
   template <typename Work>
   void for_each_peer(Work&& work);
-  [[noreturn]] void throw_late(int peer);
+  Clock::time_point find_late(int peer, Clock::duration patience);
 
   Mailbox mailbox_;
   std::unique_ptr<Fabric> fabric_;

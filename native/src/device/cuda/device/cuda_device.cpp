@@ -149,6 +149,10 @@ class CudaDevice final : public Device {
   }
   void require_attention(const AttentionRequest& request) const override { attention_.require(request); }
   void forward(const ForwardArguments& arguments, std::span<std::byte> scratch) override {
+    // The kernels add the bias as it is: lse counts from 0.
+    if (arguments.out.bias_max.data != nullptr && !arguments.merge) {
+      Device::zero(arguments.problem, arguments.out.bias_max);
+    }
     attention_.forward(queue(), arguments, scratch);
   }
   void backward(const BackwardArguments& arguments, std::span<std::byte> scratch) override {

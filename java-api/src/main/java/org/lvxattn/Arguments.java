@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
@@ -20,6 +21,15 @@ final class Arguments {
     if (!condition) {
       throw new IllegalArgumentException(message);
     }
+  }
+
+  /** A text for native code, which ends it at a zero; a null pointer where there is none. */
+  static MemorySegment optionalText(@Nullable String text, Arena arena, String name) {
+    if (text == null) {
+      return MemorySegment.NULL;
+    }
+    require(text.indexOf('\0') < 0, name + " has a zero in it; a text without was expected");
+    return arena.allocateFrom(text);
   }
 
   /** The descriptor of a tensor that is read. */

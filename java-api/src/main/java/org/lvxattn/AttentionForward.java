@@ -12,6 +12,7 @@ public final class AttentionForward implements AutoCloseable {
   private final Tensor value;
   private final Mask mask;
   private final Tensor output;
+  private final Tensor logSumExpWithTerms;
   private final Tensor logSumExp;
   private final Statistics statistics;
 
@@ -22,7 +23,7 @@ public final class AttentionForward implements AutoCloseable {
       Tensor value,
       Mask mask,
       Tensor output,
-      Tensor logSumExp,
+      Tensor logSumExpWithTerms,
       Statistics statistics) {
     this.attention = attention;
     this.query = query;
@@ -30,7 +31,8 @@ public final class AttentionForward implements AutoCloseable {
     this.value = value;
     this.mask = mask;
     this.output = output;
-    this.logSumExp = logSumExp;
+    this.logSumExpWithTerms = logSumExpWithTerms;
+    this.logSumExp = LogSumExp.alone(logSumExpWithTerms);
     this.statistics = statistics;
   }
 
@@ -45,6 +47,14 @@ public final class AttentionForward implements AutoCloseable {
    */
   public Tensor logSumExp() {
     return logSumExp;
+  }
+
+  /**
+   * What backward and merges of parts need of log-sum-exp: with a bias {@code [3, batch, heads,
+   * queries]}, it and its two terms; without one, it alone.
+   */
+  public Tensor logSumExpWithTerms() {
+    return logSumExpWithTerms;
   }
 
   /** What the call cost this rank. */
@@ -80,6 +90,6 @@ public final class AttentionForward implements AutoCloseable {
    */
   @Override
   public void close() {
-    Tensors.closeAll(output, logSumExp);
+    Tensors.closeAll(output, logSumExpWithTerms);
   }
 }

@@ -111,10 +111,17 @@ public final class CrossAttention {
     }
     try {
       forwardInto(
-          group, q, k, v, mask, forward.output(), forward.logSumExp(), forward.statistics());
+          group,
+          q,
+          k,
+          v,
+          mask,
+          forward.output(),
+          forward.logSumExpWithTerms(),
+          forward.statistics());
       return forward;
     } catch (RuntimeException e) {
-      Tensors.closeAfter(e, forward.output(), forward.logSumExp());
+      Tensors.closeAfter(e, forward.output(), forward.logSumExpWithTerms());
       throw e;
     }
   }
@@ -122,10 +129,10 @@ public final class CrossAttention {
   /** A result that is not computed yet. */
   private AttentionForward newForward(Device device, Tensor q, Tensor k, Tensor v, Mask mask) {
     requireQuery(q);
+    Arguments.present(mask, "mask");
     Tensor output = Tensor.allocate(device, q.dtype(), q.shape());
     try {
-      Tensor logSumExp =
-          Tensor.allocate(device, q.dtype().accumulator(), q.dimension(0), heads, q.dimension(1));
+      Tensor logSumExp = LogSumExp.allocate(device, q, mask);
       return new AttentionForward(this, q, k, v, mask, output, logSumExp, Statistics.create());
     } catch (RuntimeException e) {
       Tensors.closeAfter(e, output);
@@ -144,7 +151,9 @@ public final class CrossAttention {
    * @param mask what the queries see
    * @param o output: shape and dtype of q; 0 where a query sees nothing
    * @param lse output: {@code [batch, heads, queries]}, float32 (float64 for float64), natural
-   *     logarithm; -infinity where a query sees nothing
+   *     logarithm; -infinity where a query sees nothing. Or {@code [3, batch, heads, queries]}:
+   *     with the two terms that it is the sum of, the largest bias of the keys that the query sees
+   *     (0 without a bias) and the rest, which backward and merges need where there is a bias
    * @param statistics output
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape, stride or device, or an
@@ -251,7 +260,7 @@ public final class CrossAttention {
           forward.value(),
           forward.mask(),
           forward.output(),
-          forward.logSumExp(),
+          forward.logSumExpWithTerms(),
           dO,
           gradients.query(),
           gradients.key(),
@@ -306,7 +315,9 @@ public final class CrossAttention {
    * @param mask as in forward
    * @param o output of forward
    * @param lse log-sum-exp of forward; where it is that of a larger problem, the result is the
-   *     share of these keys in dq
+   *     share of these keys in dq. With a bias {@code [3, batch, heads, queries]}, with its terms;
+   *     {@code [batch, heads, queries]} will do while no bias is large: an entry beyond 4096 in
+   *     magnitude is refused (on a GPU it is not looked at)
    * @param dO gradient of o: its shape and dtype
    * @param dq output: shape and dtype of q
    * @param dk output: shape and dtype of k

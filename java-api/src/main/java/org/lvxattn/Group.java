@@ -14,6 +14,7 @@ import org.lvxattn.bindings.generated.lvx_attention_options;
 import org.lvxattn.bindings.generated.lvx_group_info;
 import org.lvxattn.bindings.generated.lvx_record;
 import org.lvxattn.bindings.generated.lvx_statistics;
+import org.lvxattn.LaunchEnvironment.Machine;
 import org.lvxattn.plan.Planner;
 
 /**
@@ -31,6 +32,8 @@ import org.lvxattn.plan.Planner;
  * is null, closed or of another thread: the others wait for that rank until the deadline.
  */
 public final class Group implements AutoCloseable {
+  private static final System.Logger LOGGER = System.getLogger(Group.class.getName());
+
   private final Device device;
   private final GroupResource resource;
   private final MemorySegment callOptions;
@@ -54,8 +57,21 @@ public final class Group implements AutoCloseable {
       MemorySegment info = query(arena);
       rank = lvx_group_info.rank(info);
       size = lvx_group_info.size(info);
+      warnOfStrangers(info);
     }
     resource.watch(this);
+  }
+
+  private static void warnOfStrangers(MemorySegment info) {
+    long strangers = lvx_group_info.strangers(info);
+    if (strangers > 0) {
+      LOGGER.log(
+          System.Logger.Level.WARNING,
+          "while the group was made, "
+              + strangers
+              + " connections were dropped that proved to be of no rank of it; the last: "
+              + lvx_group_info.last_stranger(info).getString(0));
+    }
   }
 
   /**
@@ -88,21 +104,27 @@ public final class Group implements AutoCloseable {
   }
 
   /**
-   * One rank of a group whose ranks are processes, joined by Gloo over TCP. All ranks call it at
-   * the same time; it returns when they are connected. After a failure the survivors can make a new
-   * group of the rest by it.
+   * One rank of a group whose ranks are processes, joined over TCP. All ranks call it at the same
+   * time; it returns when they are connected. After a failure the survivors can make a new group of
+   * the rest by it.
+   *
+   * <p>Named for Gloo, which carried the data once: its listeners trust whoever connects, so that
+   * this library now connects the ranks by itself. Both sides of each connection prove that they
+   * know the addresses of all ranks and the secret of the options, if any. Connections that do not
+   * are dropped, and counted in a warning of the {@link System.Logger} named {@code
+   * org.lvxattn.Group}. Nothing is encrypted.
    *
    * @param rank of this process, 0 to size - 1
    * @param size number of processes, 1 to 4096
    * @param rendezvous how they find each other
    * @param host the name or address of this machine by which the others reach it; null for what its
-   *     own name resolves to
+   *     own name resolves to or, where that is none that others can use, an interface's, IPv4 first
    * @param options of the group; the deadline also bounds the rendezvous
    * @throws NullPointerException if device, rendezvous or options is null
    * @throws IllegalArgumentException if rank or size is out of range, or host is not this machine
    * @throws IllegalStateException if the device was closed
-   * @throws GroupException naming a rank that did not come or cannot be reached
-   * @throws LvxException with {@link Status#MISSING_LIBRARY} if Gloo is not installed
+   * @throws GroupException naming a rank that did not come, cannot be reached or was given another
+   *     secret
    * @throws WrongThreadException if another thread owns the device
    */
   public static Group gloo(
@@ -115,7 +137,8 @@ public final class Group implements AutoCloseable {
     Arguments.present(device, "device").requireUsable("device");
     Arguments.present(rendezvous, "rendezvous");
     Arguments.present(options, "options");
-    try (ProcessBootstrap bootstrap = ProcessBootstrap.gloo(rank, size, host, options)) {
+    GroupOptions told = options.withEnvironment(System::getenv);
+    try (ProcessBootstrap bootstrap = ProcessBootstrap.gloo(rank, size, host, told)) {
       return bootstrap.meet(device, rank, rendezvous);
     }
   }
@@ -133,7 +156,7 @@ public final class Group implements AutoCloseable {
    * @param size number of ranks, 1 to 4096
    * @param rendezvous how they find each other
    * @param host the name or address of this machine by which the others reach it; null for what its
-   *     own name resolves to
+   *     own name resolves to or, where that is none that others can use, an interface's, IPv4 first
    * @param options of the group; the deadline also bounds the rendezvous and NCCL's connecting
    * @throws NullPointerException if device, rendezvous or options is null
    * @throws IllegalArgumentException if rank or size is out of range, or host is not this machine
@@ -153,7 +176,8 @@ public final class Group implements AutoCloseable {
     Arguments.present(device, "device").requireUsable("device");
     Arguments.present(rendezvous, "rendezvous");
     Arguments.present(options, "options");
-    try (ProcessBootstrap bootstrap = ProcessBootstrap.nccl(rank, size, host, options)) {
+    GroupOptions told = options.withEnvironment(System::getenv);
+    try (ProcessBootstrap bootstrap = ProcessBootstrap.nccl(rank, size, host, told)) {
       return bootstrap.meet(device, rank, rendezvous);
     }
   }
@@ -176,9 +200,10 @@ public final class Group implements AutoCloseable {
     Arguments.require(
         id.length == Lvx.LVX_NCCL_ID_BYTES(),
         "id has " + id.length + " bytes; " + Lvx.LVX_NCCL_ID_BYTES() + " were expected");
+    GroupOptions told = options.withEnvironment(System::getenv);
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment handle = arena.allocate(ValueLayout.JAVA_LONG);
-      MemorySegment name = host == null ? MemorySegment.NULL : arena.allocateFrom(host);
+      MemorySegment name = Arguments.optionalText(host, arena, "host");
       NativeCalls.check(
           Lvx.lvx_group_create_nccl(
               device.handle(),
@@ -186,9 +211,9 @@ public final class Group implements AutoCloseable {
               size,
               arena.allocateFrom(ValueLayout.JAVA_BYTE, id),
               name,
-              options.toNative(arena),
+              told.toNative(arena),
               handle));
-      return new Group(device, handle.get(ValueLayout.JAVA_LONG, 0), options);
+      return new Group(device, handle.get(ValueLayout.JAVA_LONG, 0), told);
     }
   }
 
@@ -295,16 +320,32 @@ public final class Group implements AutoCloseable {
     Arguments.present(device, "device").requireUsable("device");
     Arguments.present(options, "options");
     LaunchEnvironment launch = LaunchEnvironment.read(variables, device.kind(), engine);
+    GroupOptions told = options.withEnvironment(variables);
     int rank = launch.rank();
     int size = launch.size();
+    Duration timeout = options.deadline();
+    long expiry = System.nanoTime() + timeout.toNanos();
     return switch (launch.kind()) {
-      case SELF -> self(device, options);
-      case MPI -> mpi(device, options);
+      case SELF -> self(device, told);
+      case MPI -> mpi(device, told);
       case GLOO ->
-          gloo(device, rank, size, launch.rendezvous(), launch.ownHost(variables), options);
+          gloo(
+              device,
+              rank,
+              size,
+              launch.rendezvous(expiry),
+              launch.ownHost(variables, Machine.own(), expiry, timeout),
+              told);
       case NCCL ->
-          nccl(device, rank, size, launch.rendezvous(), launch.ownHost(variables), options);
-      case NCCL_BY_MPI -> ncclByMpi(device, LaunchEnvironment.anyHost(variables), options);
+          nccl(
+              device,
+              rank,
+              size,
+              launch.rendezvous(expiry),
+              launch.ownHost(variables, Machine.own(), expiry, timeout),
+              told);
+      case NCCL_BY_MPI ->
+          ncclByMpi(device, LaunchEnvironment.anyHost(variables, Machine.own()), told);
     };
   }
 
@@ -314,7 +355,7 @@ public final class Group implements AutoCloseable {
     SELF(Lvx.LVX_GROUP_SELF()),
     /** Ranks are threads of one process. */
     LOCAL(Lvx.LVX_GROUP_LOCAL()),
-    /** Ranks are processes, joined by Gloo over TCP. */
+    /** Ranks are processes, joined over TCP; see {@link Group#gloo}. */
     GLOO(Lvx.LVX_GROUP_GLOO()),
     /** Ranks are processes, joined by MPI. */
     MPI(Lvx.LVX_GROUP_MPI()),

@@ -3,7 +3,10 @@ package org.lvxattn;
 
 /** A group operation ended because of a peer. */
 public abstract sealed class GroupException extends LvxException
-    permits DeadlineExceededException, PeerLostException, PeerMismatchException {
+    permits DeadlineExceededException,
+        GroupJoinException,
+        PeerLostException,
+        PeerMismatchException {
   private static final long serialVersionUID = 1;
 
   private final int rank;

@@ -3,14 +3,20 @@ package org.lvxattn;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+import org.lvxattn.bindings.generated.Lvx;
 import org.lvxattn.bindings.generated.lvx_group_options;
 
 /**
  * How a group is made.
  *
  * @param deadline the longest wait for a peer at any one point; more than zero, at most 10^9
- *     seconds
+ *     seconds. Over TCP ({@link Group#gloo}) it counts from the last byte that moved: a slow link
+ *     on which bytes flow is waited for. MPI and NCCL do not tell of bytes: there a transfer must
+ *     end within it
  * @param ranksPerNode ranks are placed on nodes in this order, which matters for what is counted as
  *     traffic between nodes; 0 for one node
  * @param recorderEntries how many operations the flight recorder keeps; 1 to 2^20
@@ -22,6 +28,14 @@ import org.lvxattn.bindings.generated.lvx_group_options;
  *     its thread and the emulated transfers instead of real time: so more ranks than processors can
  *     be compared, without waiting. All times in {@link Statistics} are then of this clock; the
  *     ranks' devices must have one thread
+ * @param secret what the ranks of a group over Gloo or NCCL prove to one another to know, before
+ *     anything else, and alike on all: a text of at most 1024 bytes in UTF-8. It is never sent,
+ *     written or shown. Null for what the environment variable {@code LVX_SECRET} says when the
+ *     group is made; without either, whoever sees the ranks' addresses on their way can take the
+ *     place of a rank
+ * @param checksums whether every message of a group over Gloo, and all that the ranks of one over
+ *     NCCL agree on, carries a checksum (CRC-32C), alike on all ranks. {@code LVX_CHECKSUM=0} in
+ *     the environment turns them off, too
  */
 public record GroupOptions(
     Duration deadline,
@@ -30,14 +44,21 @@ public record GroupOptions(
     Link intra,
     Link inter,
     boolean sharedInter,
-    boolean virtualTime) {
+    boolean virtualTime,
+    @Nullable String secret,
+    boolean checksums) {
   /** Some thirty years. */
   private static final Duration LONGEST_DEADLINE = Duration.ofSeconds(1_000_000_000);
+
+  private static final String SECRET = "LVX_SECRET";
+
+  private static final String CHECKSUM = "LVX_CHECKSUM";
 
   private static final int MOST_RECORDER_ENTRIES = 1 << 20;
 
   private static final GroupOptions DEFAULTS =
-      new GroupOptions(Duration.ofSeconds(60), 0, 4096, Link.INSTANT, Link.INSTANT, false, false);
+      new GroupOptions(
+          Duration.ofSeconds(60), 0, 4096, Link.INSTANT, Link.INSTANT, false, false, null, true);
 
   /**
    * Checks the components.
@@ -61,6 +82,9 @@ public record GroupOptions(
     }
     Arguments.present(intra, "intra");
     Arguments.present(inter, "inter");
+    if (secret != null) {
+      requireSecret(secret, "secret");
+    }
   }
 
   /** A deadline of 60 seconds, one node, 4096 operations, no emulated links. */
@@ -71,31 +95,172 @@ public record GroupOptions(
   /** These options with another deadline. */
   public GroupOptions withDeadline(Duration deadline) {
     return new GroupOptions(
-        deadline, ranksPerNode, recorderEntries, intra, inter, sharedInter, virtualTime);
+        deadline,
+        ranksPerNode,
+        recorderEntries,
+        intra,
+        inter,
+        sharedInter,
+        virtualTime,
+        secret,
+        checksums);
   }
 
   /** These options with another number of ranks on a node. */
   public GroupOptions withRanksPerNode(int ranksPerNode) {
     return new GroupOptions(
-        deadline, ranksPerNode, recorderEntries, intra, inter, sharedInter, virtualTime);
+        deadline,
+        ranksPerNode,
+        recorderEntries,
+        intra,
+        inter,
+        sharedInter,
+        virtualTime,
+        secret,
+        checksums);
   }
 
   /** These options with another length of the flight recorder. */
   public GroupOptions withRecorderEntries(int recorderEntries) {
     return new GroupOptions(
-        deadline, ranksPerNode, recorderEntries, intra, inter, sharedInter, virtualTime);
+        deadline,
+        ranksPerNode,
+        recorderEntries,
+        intra,
+        inter,
+        sharedInter,
+        virtualTime,
+        secret,
+        checksums);
   }
 
   /** These options with emulated links, for a local group. */
   public GroupOptions withLinks(Link intra, Link inter, boolean sharedInter) {
     return new GroupOptions(
-        deadline, ranksPerNode, recorderEntries, intra, inter, sharedInter, virtualTime);
+        deadline,
+        ranksPerNode,
+        recorderEntries,
+        intra,
+        inter,
+        sharedInter,
+        virtualTime,
+        secret,
+        checksums);
   }
 
   /** These options with the ranks' clocks in virtual or real time, for a local group. */
   public GroupOptions withVirtualTime(boolean virtualTime) {
     return new GroupOptions(
-        deadline, ranksPerNode, recorderEntries, intra, inter, sharedInter, virtualTime);
+        deadline,
+        ranksPerNode,
+        recorderEntries,
+        intra,
+        inter,
+        sharedInter,
+        virtualTime,
+        secret,
+        checksums);
+  }
+
+  /**
+   * These options with a secret, in place of what {@code LVX_SECRET} says.
+   *
+   * @throws NullPointerException if secret is null
+   * @throws IllegalArgumentException if it is empty, longer than 1024 bytes in UTF-8, or has a zero
+   *     in it
+   */
+  public GroupOptions withSecret(String secret) {
+    return new GroupOptions(
+        deadline,
+        ranksPerNode,
+        recorderEntries,
+        intra,
+        inter,
+        sharedInter,
+        virtualTime,
+        Arguments.present(secret, "secret"),
+        checksums);
+  }
+
+  /** These options with checksums or without. */
+  public GroupOptions withChecksums(boolean checksums) {
+    return new GroupOptions(
+        deadline,
+        ranksPerNode,
+        recorderEntries,
+        intra,
+        inter,
+        sharedInter,
+        virtualTime,
+        secret,
+        checksums);
+  }
+
+  /**
+   * These options with what the environment says of how ranks are joined.
+   *
+   * @throws IllegalStateException naming a variable that makes no sense
+   */
+  GroupOptions withEnvironment(UnaryOperator<@Nullable String> variables) {
+    GroupOptions options = this;
+    String known = variables.apply(SECRET);
+    if (secret == null && known != null) {
+      try {
+        options = options.withSecret(known);
+      } catch (IllegalArgumentException e) {
+        throw new IllegalStateException(
+            "environment variable " + SECRET + ": " + e.getMessage(), e);
+      }
+    }
+    String checksum = variables.apply(CHECKSUM);
+    return switch (checksum) {
+      case null -> options;
+      case "1" -> options;
+      case "0" -> options.withChecksums(false);
+      default ->
+          throw new IllegalStateException(
+              "environment variable " + CHECKSUM + " is '" + checksum + "'; 0 or 1 was expected");
+    };
+  }
+
+  /** Without the secret. */
+  @Override
+  public String toString() {
+    return "GroupOptions[deadline="
+        + deadline
+        + ", ranksPerNode="
+        + ranksPerNode
+        + ", recorderEntries="
+        + recorderEntries
+        + ", intra="
+        + intra
+        + ", inter="
+        + inter
+        + ", sharedInter="
+        + sharedInter
+        + ", virtualTime="
+        + virtualTime
+        + ", secret="
+        + (secret == null ? "none" : "given")
+        + ", checksums="
+        + checksums
+        + "]";
+  }
+
+  static void requireSecret(String secret, String name) {
+    Arguments.require(!secret.isEmpty(), name + " is empty; a text was expected");
+    int bytes = secret.getBytes(StandardCharsets.UTF_8).length;
+    if (bytes > Lvx.LVX_SECRET_BYTES()) {
+      throw new IllegalArgumentException(
+          name
+              + " has "
+              + bytes
+              + " bytes in UTF-8; 1 to "
+              + Lvx.LVX_SECRET_BYTES()
+              + " were expected");
+    }
+    Arguments.require(
+        secret.indexOf('\0') < 0, name + " has a zero in it; a text without was expected");
   }
 
   static void requireDeadline(Duration deadline) {
@@ -124,6 +289,8 @@ public record GroupOptions(
     lvx_group_options.inter_latency_seconds(struct, inter.latencySeconds());
     lvx_group_options.shared_inter(struct, sharedInter ? 1 : 0);
     lvx_group_options.virtual_time(struct, virtualTime ? 1 : 0);
+    lvx_group_options.secret(struct, Arguments.optionalText(secret, arena, "secret"));
+    lvx_group_options.without_checksums(struct, checksums ? 0 : 1);
     return struct;
   }
 

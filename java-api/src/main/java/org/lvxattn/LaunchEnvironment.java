@@ -2,12 +2,9 @@
 package org.lvxattn;
 
 import java.io.IOException;
-import java.net.DatagramSocket;
-import java.net.Inet4Address;
 import java.net.InetAddress;
-import java.net.InetSocketAddress;
-import java.net.NetworkInterface;
-import java.util.Collections;
+import java.net.UnknownHostException;
+import java.time.Duration;
 import java.util.List;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
@@ -23,6 +20,9 @@ record LaunchEnvironment(Kind kind, int rank, int size, String masterHost, int m
 
   /** Names the engine. */
   private static final String ENGINE = "LVX_GROUP";
+
+  /** For rank 0 to find out what its own name is. */
+  private static final Duration OWN_NAME_PATIENCE = Duration.ofSeconds(2);
 
   enum Kind {
     SELF,
@@ -112,13 +112,17 @@ record LaunchEnvironment(Kind kind, int rank, int size, String masterHost, int m
         kind,
         number(variables, "RANK", 0, size - 1, 0),
         size,
-        String.valueOf(variables.apply("MASTER_ADDR")),
+        host(String.valueOf(variables.apply("MASTER_ADDR"))),
         number(variables, "MASTER_PORT", 1, 65535, 0));
   }
 
-  /** How the ranks find each other, where rank 0's address is known. */
-  Rendezvous rendezvous() {
-    return Rendezvous.tcp(masterHost, masterPort);
+  private static String host(String value) {
+    if (value.isBlank()) {
+      throw new IllegalStateException(
+          "environment variable MASTER_ADDR is blank; the name or address of rank 0's machine was"
+              + " expected");
+    }
+    return value.strip();
   }
 
   private static int number(
@@ -146,81 +150,128 @@ record LaunchEnvironment(Kind kind, int rank, int size, String masterHost, int m
             + " was expected");
   }
 
+  /** How the ranks find each other, until some time, where rank 0's address is known. */
+  Rendezvous rendezvous(long expiry) {
+    return new TcpRendezvous(masterHost, masterPort, null, HostLookup.SYSTEM, expiry);
+  }
+
+  /** What this machine has, for {@link #ownHost}; tests have other machines. */
+  record Machine(HostLookup lookup, List<OwnAddress.Interface> interfaces) {
+    static Machine own() {
+      try {
+        return new Machine(HostLookup.SYSTEM, OwnAddress.Interface.ofThisMachine());
+      } catch (IOException e) {
+        throw new IllegalStateException("this machine does not tell its network interfaces", e);
+      }
+    }
+  }
+
   /**
    * The address of this machine by which the others reach it: that of the interface that {@code
-   * GLOO_SOCKET_IFNAME} names, else the one from which rank 0's machine is reached.
+   * GLOO_SOCKET_IFNAME} names, else the one from which rank 0's machine is reached. Rank 0 need not
+   * know its own name: whatever the others know it by, its address is that of its way out.
+   *
+   * @param expiry how long to wait for rank 0's name to be known, by {@link System#nanoTime}
+   * @param timeout what that was as a duration, for messages
+   * @throws DeadlineExceededException if it is not known then
+   * @throws IllegalStateException naming the variable that this machine cannot use
    */
-  String ownHost(UnaryOperator<@Nullable String> variables) {
+  String ownHost(
+      UnaryOperator<@Nullable String> variables, Machine machine, long expiry, Duration timeout) {
     String name = variables.apply(INTERFACE);
     try {
-      return name == null ? towardsMaster() : addressOf(name);
+      InetAddress master = master(machine, expiry, timeout);
+      if (name != null) {
+        return ofInterface(name, machine, master);
+      }
+      if (master != null && !isOwnName(master)) {
+        return OwnAddress.text(OwnAddress.towards(master));
+      }
+      InetAddress own = OwnAddress.outward(machine.interfaces);
+      return OwnAddress.text(own != null ? own : InetAddress.getLoopbackAddress());
     } catch (IOException e) {
       throw new IllegalStateException(
-          "environment variable "
-              + (name == null ? "MASTER_ADDR is '" + masterHost : INTERFACE + " is '" + name)
+          "environment variable MASTER_ADDR is '"
+              + masterHost
               + "', which this machine cannot use: "
               + e.getMessage(),
           e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException("interrupted while waiting for rank 0's name", e);
     }
+  }
+
+  /** Null where it is not known to rank 0 itself. */
+  private @Nullable InetAddress master(Machine machine, long expiry, Duration timeout)
+      throws InterruptedException {
+    long soon = System.nanoTime() + OWN_NAME_PATIENCE.toNanos();
+    try {
+      List<InetAddress> all =
+          machine.lookup.find(masterHost, rank == 0 && soon - expiry < 0 ? soon : expiry);
+      return all.stream()
+          .filter(address -> !address.isLoopbackAddress())
+          .findFirst()
+          .orElse(all.getFirst());
+    } catch (UnknownHostException e) {
+      if (rank == 0) {
+        return null;
+      }
+      throw new DeadlineExceededException(
+          "environment variable MASTER_ADDR is '"
+              + masterHost
+              + "', a name that was not known within "
+              + RendezvousProtocol.seconds(timeout)
+              + " ("
+              + e.getMessage()
+              + ")",
+          0,
+          0,
+          "rendezvous");
+    }
+  }
+
+  /** A machine may know its own name as an address that only itself can use, 127.0.1.1. */
+  private boolean isOwnName(InetAddress master) {
+    return master.isLoopbackAddress()
+        && !HostLookup.isLoopbackName(masterHost)
+        && HostLookup.literal(masterHost) == null;
   }
 
   /**
    * An address of this machine where nobody's else is known: that of the interface that {@code
-   * GLOO_SOCKET_IFNAME} names, else what its name stands for, unless only itself can use that; null
-   * where it has no other.
+   * GLOO_SOCKET_IFNAME} names, else what its name stands for, unless only itself can use that, or
+   * nobody knows it: that of its way out then.
    */
-  static @Nullable String anyHost(UnaryOperator<@Nullable String> variables) {
+  static String anyHost(UnaryOperator<@Nullable String> variables, Machine machine) {
     String name = variables.apply(INTERFACE);
+    if (name != null) {
+      return ofInterface(name, machine, null);
+    }
     try {
-      if (name != null) {
-        return addressOf(name);
-      }
       InetAddress own = InetAddress.getLocalHost();
-      return own.isLoopbackAddress() ? outwardAddress() : own.getHostAddress();
+      if (!own.isLoopbackAddress() && !own.isLinkLocalAddress()) {
+        return OwnAddress.text(own);
+      }
+    } catch (UnknownHostException e) {
+      // as in containers
+    }
+    InetAddress own = OwnAddress.outward(machine.interfaces);
+    return OwnAddress.text(own != null ? own : InetAddress.getLoopbackAddress());
+  }
+
+  private static String ofInterface(String name, Machine machine, @Nullable InetAddress towards) {
+    try {
+      return OwnAddress.text(OwnAddress.of(name, machine.interfaces, towards));
     } catch (IOException e) {
       throw new IllegalStateException(
-          "this machine has no address that others can use: "
-              + e.getMessage()
-              + "; name an interface by the environment variable "
-              + INTERFACE,
+          "environment variable "
+              + INTERFACE
+              + " is '"
+              + name
+              + "', which this machine cannot use: "
+              + e.getMessage(),
           e);
     }
-  }
-
-  private static @Nullable String outwardAddress() throws IOException {
-    for (NetworkInterface network : Collections.list(NetworkInterface.getNetworkInterfaces())) {
-      if (network.isUp() && !network.isLoopback() && !network.isVirtual()) {
-        for (InetAddress address : Collections.list(network.getInetAddresses())) {
-          if (address instanceof Inet4Address) {
-            return address.getHostAddress();
-          }
-        }
-      }
-    }
-    return null;
-  }
-
-  /** Connecting a datagram socket sends nothing; it only asks for the route. */
-  private String towardsMaster() throws IOException {
-    try (DatagramSocket socket = new DatagramSocket()) {
-      InetSocketAddress master = new InetSocketAddress(masterHost, masterPort);
-      if (master.isUnresolved()) {
-        throw new IOException("unknown host");
-      }
-      socket.connect(master);
-      return socket.getLocalAddress().getHostAddress();
-    }
-  }
-
-  private static String addressOf(String name) throws IOException {
-    NetworkInterface network = NetworkInterface.getByName(name);
-    if (network == null) {
-      throw new IOException("no such network interface");
-    }
-    return network
-        .inetAddresses()
-        .map(InetAddress::getHostAddress)
-        .findFirst()
-        .orElseThrow(() -> new IOException("the interface has no address"));
   }
 }

@@ -82,7 +82,7 @@ final class NativeCalls {
         case PEER_LOST -> new PeerLostException(message, rank, sequence, operation);
         case PEER_MISMATCH -> new PeerMismatchException(message, rank, sequence, operation);
         case DEVICE_ERROR -> new DeviceFailedException(message);
-        case OK, MISSING_LIBRARY, INTERNAL -> new LvxException(status, message);
+        case OK, MISSING_LIBRARY, INTERNAL, JOIN_FAILED -> new LvxException(status, message);
       };
     }
   }

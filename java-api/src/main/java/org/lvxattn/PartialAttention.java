@@ -17,11 +17,17 @@ public final class PartialAttention {
    * l2), w1 = exp(l1 - m), w2 = exp(l2 - m), lse becomes m + log(w1 + w2) and o becomes (w1 o1 + w2
    * o2) / (w1 + w2). Computed in float32 (float64 where both are float64).
    *
+   * <p>Where there is a bias, both lse should have their terms, as {@link
+   * CrossAttention#forwardInto} describes: a large bias rounds off what weighs the parts in lse
+   * alone.
+   *
    * @param device where all tensors are
    * @param oPart {@code [batch, queries, heads, headDim]}, any floating-point dtype
-   * @param lsePart {@code [batch, heads, queries]}, float32 (float64 for float64)
+   * @param lsePart {@code [batch, heads, queries]} or, with its terms, {@code [3, batch, heads,
+   *     queries]}, float32 (float64 for float64)
    * @param o output and input: shape of oPart
-   * @param lse output and input: shape of lsePart
+   * @param lse output and input: {@code [batch, heads, queries]}, or with its terms, as it must be
+   *     where lsePart is; empty where it and its terms are -infinity
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape, stride or device, or
    *     tensors overlap

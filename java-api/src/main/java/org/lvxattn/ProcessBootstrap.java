@@ -20,7 +20,7 @@ final class ProcessBootstrap implements AutoCloseable {
     this.options = options;
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment result = arena.allocate(ValueLayout.JAVA_LONG);
-      MemorySegment name = host == null ? MemorySegment.NULL : arena.allocateFrom(host);
+      MemorySegment name = Arguments.optionalText(host, arena, "host");
       NativeCalls.check(begin.call(rank, size, name, options.toNative(arena), result));
       handle = result.get(ValueLayout.JAVA_LONG, 0);
     }
@@ -41,7 +41,13 @@ final class ProcessBootstrap implements AutoCloseable {
 
   /** Tells all ranks' addresses to all by the rendezvous, and connects to them. */
   Group meet(Device device, int rank, Rendezvous rendezvous) {
-    return connect(device, rendezvous.allGather(rank, size, address(), options.deadline()));
+    byte[] mine = address();
+    List<byte[]> all =
+        rendezvous instanceof TcpRendezvous tcp
+            ? tcp.allGatherAddresses(rank, size, mine, options.deadline(), options.secret())
+            : rendezvous.allGather(rank, size, mine, options.deadline());
+    requireAddresses(all, mine.length);
+    return connect(device, all);
   }
 
   private byte[] address() {
@@ -54,11 +60,34 @@ final class ProcessBootstrap implements AutoCloseable {
     }
   }
 
-  private Group connect(Device device, List<byte[]> addresses) {
-    if (addresses.size() != size) {
+  /** They come from wherever the rendezvous has them. */
+  private void requireAddresses(@Nullable List<byte[]> addresses, int length) {
+    int count = addresses == null ? 0 : addresses.size();
+    if (addresses == null || count != size) {
       throw new IllegalStateException(
-          "the rendezvous gave " + addresses.size() + " addresses; " + size + " were expected");
+          "the rendezvous gave "
+              + count
+              + (count == 1 ? " address; " : " addresses; ")
+              + size
+              + (size == 1 ? " was expected" : " were expected"));
     }
+    for (int rank = 0; rank < size; rank++) {
+      byte[] address = addresses.get(rank);
+      if (address == null || address.length != length) {
+        throw new GroupJoinException(
+            "address of rank "
+                + rank
+                + ": the rendezvous gave "
+                + (address == null ? "null" : address.length + " bytes")
+                + ", and this rank's has "
+                + length
+                + "; do they run different versions of lvxattn, or join by different engines?",
+            rank);
+      }
+    }
+  }
+
+  private Group connect(Device device, List<byte[]> addresses) {
     try (Arena arena = Arena.ofConfined()) {
       long bytes = addresses.stream().mapToLong(address -> address.length).sum();
       MemorySegment all = arena.allocate(Math.max(bytes, 1));
@@ -68,7 +97,22 @@ final class ProcessBootstrap implements AutoCloseable {
         offset += address.length;
       }
       MemorySegment group = arena.allocate(ValueLayout.JAVA_LONG);
-      NativeCalls.check(Lvx.lvx_bootstrap_connect(handle, device.handle(), all, bytes, group));
+      int status = Lvx.lvx_bootstrap_connect(handle, device.handle(), all, bytes, group);
+      try {
+        NativeCalls.check(status);
+      } catch (UnsupportedRequestException e) {
+        throw e;
+      } catch (IllegalArgumentException e) {
+        // What can be wrong is what the other ranks said, and no argument of the caller's.
+        GroupJoinException misfit = new GroupJoinException(String.valueOf(e.getMessage()), -1);
+        misfit.initCause(e);
+        throw misfit;
+      } catch (PeerMismatchException e) {
+        GroupJoinException misfit =
+            new GroupJoinException(String.valueOf(e.getMessage()), e.rank());
+        misfit.initCause(e);
+        throw misfit;
+      }
       return new Group(device, group.get(ValueLayout.JAVA_LONG, 0), options);
     }
   }

@@ -21,7 +21,8 @@ public final class ReferenceAttention {
    * @param v as k
    * @param mask what the queries see
    * @param o output: shape of q
-   * @param lse output: {@code [batch, heads, queries]}
+   * @param lse output: {@code [batch, heads, queries]}, or with its terms (see {@link
+   *     CrossAttention#forwardInto})
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if scale, or a tensor's dtype, shape, stride or device is
    *     wrong, or an output overlaps another tensor or is read-only
@@ -59,7 +60,7 @@ public final class ReferenceAttention {
    * @param v as in forward
    * @param mask as in forward
    * @param o output of forward
-   * @param lse log-sum-exp of forward
+   * @param lse log-sum-exp of forward, exact with any bias also without its terms
    * @param dO gradient of o: its shape
    * @param dq output: shape of q
    * @param dk output: shape of k

@@ -42,7 +42,7 @@ final class ShardRecomputation implements Recomputation {
               keys.value(),
               call.mask(),
               call.output(),
-              call.logSumExp(),
+              call.logSumExpWithTerms(),
               call.statistics());
       if (keeps) {
         keys.giveTo(call);

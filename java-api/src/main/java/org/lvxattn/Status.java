@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn;
 
-/** What kind of failure the native library reported. The order is that of its C header. */
+/**
+ * What kind of failure this is. The order is that of the native library's C header, up to {@link
+ * #INTERNAL}; the Java side alone finds what follows.
+ */
 public enum Status {
   /** No failure. */
   OK,
@@ -26,12 +29,15 @@ public enum Status {
   /** The device failed; close it. A GPU is lost to the whole process. */
   DEVICE_ERROR,
   /** A fault of this library. */
-  INTERNAL;
+  INTERNAL,
+  /** Ranks that were to form a group do not fit together; waiting would not help. */
+  JOIN_FAILED;
 
   private static final Status[] VALUES = values();
 
   /** A number this version does not know is a fault of the library, too. */
   static Status of(int number) {
-    return number >= 0 && number < VALUES.length ? VALUES[number] : INTERNAL;
+    Status status = number >= 0 && number < VALUES.length ? VALUES[number] : INTERNAL;
+    return status == JOIN_FAILED ? INTERNAL : status;
   }
 }

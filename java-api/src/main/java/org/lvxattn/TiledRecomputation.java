@@ -52,7 +52,7 @@ final class TiledRecomputation implements Recomputation {
               Arguments.optionalInput(call.mask().visibility(), device, "visibility"),
               Arguments.optionalInput(call.mask().bias(), device, "bias"),
               Arguments.output(call.output(), device, "o"),
-              Arguments.output(call.logSumExp(), device, "lse"),
+              Arguments.output(call.logSumExpWithTerms(), device, "lse"),
               group.statistics());
     } catch (RuntimeException e) { // native code never throws: the call was not made
       throw group.decline(forwardOperation(), e);

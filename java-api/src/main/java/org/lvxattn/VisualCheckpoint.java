@@ -209,9 +209,7 @@ public final class VisualCheckpoint implements AutoCloseable {
         "q is " + q + "; dtype and batch of the features, " + features + ", were expected");
     Tensor output = Tensor.allocate(device, q.dtype(), q.shape());
     try {
-      Tensor logSumExp =
-          Tensor.allocate(
-              device, q.dtype().accumulator(), q.dimension(0), attention.heads(), q.dimension(1));
+      Tensor logSumExp = LogSumExp.allocate(device, q, mask);
       return new VisualForward(this, attention, projection, q, mask, output, logSumExp);
     } catch (RuntimeException e) {
       Tensors.closeAfter(e, output);
@@ -249,7 +247,8 @@ public final class VisualCheckpoint implements AutoCloseable {
    *
    * @param o output of the whole softmax, into which the forward result was merged; null: the
    *     forward result's own
-   * @param lse log-sum-exp that goes with o; null where o is
+   * @param lse log-sum-exp that goes with o, with its terms where there is a bias (see {@link
+   *     CrossAttention#backwardInto}); null where o is
    * @param dO gradient of o
    * @param dq output: this part's share
    * @param dBias output, or null if it is not wanted: shape and dtype of the mask's bias, summed
@@ -277,7 +276,7 @@ public final class VisualCheckpoint implements AutoCloseable {
           new VisualBackward(
               forward,
               o == null ? forward.output() : o,
-              lse == null ? forward.logSumExp() : lse,
+              lse == null ? forward.logSumExpWithTerms() : lse,
               dO,
               dq,
               dBias,

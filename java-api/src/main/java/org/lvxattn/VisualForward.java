@@ -15,6 +15,7 @@ public final class VisualForward implements AutoCloseable {
   private final Tensor query;
   private final Mask mask;
   private final Tensor output;
+  private final Tensor logSumExpWithTerms;
   private final Tensor logSumExp;
   private final Statistics statistics;
   private @Nullable Tensor rawKey;
@@ -27,14 +28,15 @@ public final class VisualForward implements AutoCloseable {
       Tensor query,
       Mask mask,
       Tensor output,
-      Tensor logSumExp) {
+      Tensor logSumExpWithTerms) {
     this.checkpoint = checkpoint;
     this.attention = attention;
     this.projection = projection;
     this.query = query;
     this.mask = mask;
     this.output = output;
-    this.logSumExp = logSumExp;
+    this.logSumExpWithTerms = logSumExpWithTerms;
+    this.logSumExp = LogSumExp.alone(logSumExpWithTerms);
     this.statistics = Statistics.create();
   }
 
@@ -49,6 +51,14 @@ public final class VisualForward implements AutoCloseable {
    */
   public Tensor logSumExp() {
     return logSumExp;
+  }
+
+  /**
+   * What backward and merges of parts need of log-sum-exp: with a bias {@code [3, batch, heads,
+   * queries]}, it and its two terms; without one, it alone.
+   */
+  public Tensor logSumExpWithTerms() {
+    return logSumExpWithTerms;
   }
 
   /** What the attention of the call cost this rank; projections of whole shards come on top. */
@@ -98,6 +108,6 @@ public final class VisualForward implements AutoCloseable {
    */
   @Override
   public void close() {
-    Tensors.closeAll(output, logSumExp, rawKey, value);
+    Tensors.closeAll(output, logSumExpWithTerms, rawKey, value);
   }
 }

@@ -9,12 +9,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Calls that write into tensors of the caller allocate nothing on the heap. */
-@Timeout(120)
+@Timeout(300)
 class AllocationTest {
-  /** The JVM allocates a little now and then until it has compiled everything for good. */
-  private static final int WARM_UP_ROUNDS = 30;
-
-  private static final int ROUNDS = 10;
+  /**
+   * The JVM allocates a little now and then until it has compiled everything for good, which takes
+   * its time on a busy machine. What calls themselves allocate shows in every round.
+   */
+  private static final int MOST_ROUNDS = 500;
 
   private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
@@ -26,12 +27,21 @@ class AllocationTest {
     assertThat(after - before).isGreaterThanOrEqualTo(garbage.length);
   }
 
+  /** A call that allocates is found out, however many rounds it is given. */
+  @Test
+  void anAllocationInEveryCallShowsInEveryRound() {
+    Object[] kept = new Object[1];
+    for (int round = 0; round < 100; round++) {
+      assertThat(allocated(100, () -> kept[0] = new byte[1])).isPositive();
+    }
+  }
+
   @Test
   void aRankAloneAllocatesNothing() {
     try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
         Group group = Group.self(device);
         Problem problem = Problem.alone(device, DType.FLOAT32)) {
-      assertThat(allocated(group, problem, 1000)).isZero();
+      assertThat(leastAllocated(group, problem, 1000)).isZero();
     }
   }
 
@@ -43,7 +53,7 @@ class AllocationTest {
                 group -> {
                   try (Problem problem =
                       new Problem(group.device(), DType.FLOAT32, 1, 2, 4, 8, group.rank())) {
-                    return allocated(group, problem, 300);
+                    return leastAllocated(group, problem, 1000);
                   }
                 }))
         .containsOnly(0L);
@@ -57,37 +67,47 @@ class AllocationTest {
         Tensor w = Tensor.allocate(device, DType.FLOAT32, 8, 8);
         Tensor dw = Tensor.allocate(device, DType.FLOAT32, 8, 8);
         Tensor weight = Tensor.allocate(device, DType.FLOAT32, 8)) {
-      assertThat(
-              allocated(
-                  1000,
-                  () -> {
-                    LayerOperations.linear(x, w, null, y);
-                    LayerOperations.linearBackward(x, w, y, null, false, dw, null);
-                    LayerOperations.norm(Norm.RMS, 1e-5, x, weight, null, y);
-                  }))
-          .isZero();
+      long least = Long.MAX_VALUE;
+      for (int round = 0; round < MOST_ROUNDS && least > 0; round++) {
+        long bytes =
+            allocated(
+                1000,
+                () -> {
+                  LayerOperations.linear(x, w, null, y);
+                  LayerOperations.linearBackward(x, w, y, null, false, dw, null);
+                  LayerOperations.norm(Norm.RMS, 1e-5, x, weight, null, y);
+                });
+        least = Math.min(least, bytes);
+      }
+      assertThat(least).isZero();
     }
   }
 
-  private static long allocated(Group group, Problem problem, int calls) {
-    return allocated(
-        calls,
-        () -> {
-          problem.forward(group);
-          problem.backward(group);
-        });
+  /** Of all rounds of calls, until every rank has had one without any allocation. */
+  private static long leastAllocated(Group group, Problem problem, int calls) {
+    long least = Long.MAX_VALUE;
+    for (int round = 0; round < MOST_ROUNDS; round++) {
+      long bytes =
+          allocated(
+              calls,
+              () -> {
+                problem.forward(group);
+                problem.backward(group);
+              });
+      least = Math.min(least, bytes);
+      byte[] still = {(byte) (least > 0 ? 1 : 0)};
+      if (group.allGather(still).stream().allMatch(said -> said[0] == 0)) {
+        break;
+      }
+    }
+    return least;
   }
 
-  /** Bytes that this thread allocated in all measured rounds. */
+  /** Bytes that this thread allocated in one round of calls. */
   private static long allocated(int calls, Runnable call) {
-    long before = 0;
-    for (int round = 0; round < WARM_UP_ROUNDS + ROUNDS; round++) {
-      if (round == WARM_UP_ROUNDS) {
-        before = THREADS.getCurrentThreadAllocatedBytes();
-      }
-      for (int i = 0; i < calls; i++) {
-        call.run();
-      }
+    long before = THREADS.getCurrentThreadAllocatedBytes();
+    for (int i = 0; i < calls; i++) {
+      call.run();
     }
     return THREADS.getCurrentThreadAllocatedBytes() - before;
   }

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-@Timeout(60)
+@Timeout(300)
 class GroupTest {
   private Device device;
 
@@ -84,6 +84,31 @@ class GroupTest {
             () ->
                 Group.fromEnvironment(
                     device, null, GroupOptions.defaults(), Map.of("WORLD_SIZE", "0")::get));
+  }
+
+  @Test
+  void secretsComeFromTheCallerOrTheEnvironmentAndAreNeverShown() {
+    GroupOptions given = GroupOptions.defaults().withSecret("open sesame");
+    assertThat(given.toString()).doesNotContain("sesame").contains("secret=given");
+    assertThat(GroupOptions.defaults().toString()).contains("secret=none");
+    assertThat(given.withRanksPerNode(2).withChecksums(false).secret()).isEqualTo("open sesame");
+    Map<String, String> variables = Map.of("LVX_SECRET", "of the environment", "LVX_CHECKSUM", "0");
+    assertThat(GroupOptions.defaults().withEnvironment(variables::get).secret())
+        .isEqualTo("of the environment");
+    assertThat(given.withEnvironment(variables::get).secret()).isEqualTo("open sesame");
+    assertThat(given.withEnvironment(variables::get).checksums()).isFalse();
+    assertThat(given.withEnvironment(Map.of("LVX_CHECKSUM", "1")::get).checksums()).isTrue();
+    assertThatIllegalStateException()
+        .isThrownBy(() -> given.withEnvironment(Map.of("LVX_CHECKSUM", "no")::get))
+        .withMessageContaining("LVX_CHECKSUM is 'no'");
+    for (String wrong : List.of("", "é".repeat(513), "a\0b")) {
+      assertThatIllegalArgumentException()
+          .isThrownBy(() -> GroupOptions.defaults().withSecret(wrong))
+          .withMessageContaining("secret");
+    }
+    assertThatIllegalStateException()
+        .isThrownBy(() -> GroupOptions.defaults().withEnvironment(Map.of("LVX_SECRET", "")::get))
+        .withMessageContaining("LVX_SECRET");
   }
 
   @Test

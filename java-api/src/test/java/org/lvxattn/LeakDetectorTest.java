@@ -15,7 +15,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-@Timeout(60)
+@Timeout(300)
 class LeakDetectorTest {
   private final Logger logger = Logger.getLogger(LeakDetector.class.getName());
   private final List<LogRecord> reports = Collections.synchronizedList(new ArrayList<>());

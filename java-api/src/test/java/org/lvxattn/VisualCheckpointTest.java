@@ -58,6 +58,27 @@ class VisualCheckpointTest {
     }
   }
 
+  @Test
+  void hugeBiasesOnAllKeysStayExactUnderEveryPolicy() {
+    int computed = 0;
+    for (int seed = 0; computed < 12; seed++) {
+      VisualProblem problem = new VisualProblem(seed);
+      if (problem.bias == null) {
+        continue;
+      }
+      computed++;
+      double shared = new double[] {-1e4, -1e9, -Float.MAX_VALUE, 1e9}[computed % 4];
+      for (int i = 0; i < problem.bias.values.length; i++) {
+        problem.bias.values[i] += shared;
+      }
+      VisualResults expected = VisualTextbook.solve(problem);
+      for (Policy policy : Policy.values()) {
+        VisualResults actual = solve(problem, policy, Strategy.QUERY_RING, DType.FLOAT64);
+        compare("seed " + seed + ", " + policy, actual, expected, EXACT, EXACT);
+      }
+    }
+  }
+
   private static VisualResults solve(
       VisualProblem problem, Policy policy, Strategy strategy, DType dtype) {
     VisualResults whole = new VisualResults(problem);

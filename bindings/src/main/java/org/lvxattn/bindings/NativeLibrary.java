@@ -3,9 +3,19 @@ package org.lvxattn.bindings;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.foreign.SymbolLookup;
+import java.nio.file.DirectoryStream;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,7 +26,10 @@ import org.jspecify.annotations.Nullable;
  * or module path, and are extracted into a cache directory: {@value #CACHE_PROPERTY}, or {@code
  * $XDG_CACHE_HOME/lvxattn}, or {@code ~/.cache/lvxattn}.
  *
- * <p>Failure is a state: it is found once and reported to every caller with its cause.
+ * <p>The cache is for this user alone: what others could have written is not loaded. Nothing is
+ * loaded that is no whole library for this processor.
+ *
+ * <p>After a failure the next call tries again.
  */
 public final class NativeLibrary {
   /** System property: a directory that holds the natives ready to load. */
@@ -26,32 +39,17 @@ public final class NativeLibrary {
   public static final String CACHE_PROPERTY = "org.lvxattn.cache.dir";
 
   private static final String RESOURCES = "org/lvxattn/native/";
+  private static final String LIBRARY = System.mapLibraryName("lvx");
   private static final Duration LOCK_PATIENCE = Duration.ofSeconds(60);
 
+  private static volatile @Nullable Path loaded;
+
   private NativeLibrary() {}
-
-  /** Either the loaded file or why there is none. */
-  private record Outcome(@Nullable Path file, @Nullable NativeLibraryError failure) {}
-
-  /** Initialised on first use, by one thread, like every class. */
-  private static final class Holder {
-    static final Outcome OUTCOME = attempt();
-
-    private static Outcome attempt() {
-      try {
-        return new Outcome(loadNow(), null);
-      } catch (NativeLibraryError e) {
-        return new Outcome(null, e);
-      } catch (RuntimeException | Error e) {
-        return new Outcome(null, new NativeLibraryError("loading liblvx failed: " + e, e));
-      }
-    }
-  }
 
   /**
    * Loads the library if that has not happened yet; cheap afterwards.
    *
-   * @throws NativeLibraryError if it cannot be loaded; the same message and cause on every call
+   * @throws NativeLibraryError if it cannot be loaded; the message says why and what to do
    */
   public static void load() {
     file();
@@ -63,25 +61,50 @@ public final class NativeLibrary {
    * @throws NativeLibraryError as {@link #load}
    */
   public static Path file() {
-    Outcome outcome = Holder.OUTCOME;
-    if (outcome.file() != null) {
-      return outcome.file();
+    Path file = loaded;
+    return file != null ? file : loadOnce();
+  }
+
+  private static synchronized Path loadOnce() {
+    Path file = loaded;
+    if (file == null) {
+      file = loadNow();
+      loaded = file;
     }
-    NativeLibraryError first = outcome.failure();
-    if (first == null) {
-      throw new AssertionError("neither loaded nor failed");
-    }
-    // A new error each time, so that its stack trace is the caller's own.
-    throw new NativeLibraryError(String.valueOf(first.getMessage()), first.getCause());
+    return file;
   }
 
   private static Path loadNow() {
-    String directory = System.getProperty(DIRECTORY_PROPERTY);
-    return directory != null ? loadFromDirectory(directory) : loadFromJar();
+    try {
+      String directory = System.getProperty(DIRECTORY_PROPERTY);
+      return directory != null ? loadFromDirectory(directory) : loadFromJar();
+    } catch (NativeLibraryError e) {
+      throw e;
+    } catch (IllegalCallerException e) {
+      throw new NativeLibraryError(
+          "this JVM denies native access to "
+              + NativeLibrary.class.getModule()
+              + ": start it with --enable-native-access=org.lvxattn, or, where lvxattn is on the"
+              + " class path, with --enable-native-access=ALL-UNNAMED",
+          e);
+    } catch (InvalidPathException e) {
+      throw new NativeLibraryError(
+          "a path cannot be spelt in this JVM's encoding of file names, "
+              + System.getProperty("sun.jnu.encoding")
+              + " ("
+              + e.getMessage()
+              + "): start it in a locale of UTF-8, for instance with LC_ALL=C.UTF-8, or set the"
+              + " system property "
+              + CACHE_PROPERTY
+              + " to a directory with a name of ASCII letters",
+          e);
+    } catch (RuntimeException | Error e) {
+      throw new NativeLibraryError("loading liblvx failed: " + e, e);
+    }
   }
 
   private static Path loadFromDirectory(String directory) {
-    Path file = Path.of(directory).toAbsolutePath().resolve(System.mapLibraryName("lvx"));
+    Path file = directory(directory, DIRECTORY_PROPERTY, "holds " + LIBRARY).resolve(LIBRARY);
     if (!Files.isRegularFile(file)) {
       throw new NativeLibraryError(
           "the system property "
@@ -92,6 +115,18 @@ public final class NativeLibrary {
               + file);
     }
     return load(file, DIRECTORY_PROPERTY);
+  }
+
+  private static Path directory(String value, String property, String expected) {
+    if (value.isBlank()) {
+      throw new NativeLibraryError(
+          "the system property "
+              + property
+              + " is empty; set it to a directory that "
+              + expected
+              + ", or not at all");
+    }
+    return Path.of(value).toAbsolutePath();
   }
 
   private static Path loadFromJar() {
@@ -107,10 +142,10 @@ public final class NativeLibrary {
                 + " built for it, or set the system property "
                 + DIRECTORY_PROPERTY
                 + " to a directory that holds "
-                + System.mapLibraryName("lvx"));
+                + LIBRARY);
       }
       Path directory = new NativeLibraryCache(cache, LOCK_PATIENCE).install(bundle);
-      return load(directory.resolve(System.mapLibraryName("lvx")), CACHE_PROPERTY);
+      return load(directory.resolve(LIBRARY), CACHE_PROPERTY);
     } catch (IOException e) {
       throw new NativeLibraryError(
           "cannot install the natives in "
@@ -119,7 +154,10 @@ public final class NativeLibrary {
               + e
               + "); set the system property "
               + CACHE_PROPERTY
-              + " to a directory that can be written, on a file system that allows execution",
+              + " to a directory of this user's own that can be written, on a file system that"
+              + " allows execution, or "
+              + DIRECTORY_PROPERTY
+              + " to one that holds the natives already",
           e);
     }
   }
@@ -135,29 +173,65 @@ public final class NativeLibrary {
   private static Path cacheDirectory() {
     String chosen = System.getProperty(CACHE_PROPERTY);
     if (chosen != null) {
-      return Path.of(chosen).toAbsolutePath();
+      return directory(chosen, CACHE_PROPERTY, "can be written");
     }
     String xdg = System.getenv("XDG_CACHE_HOME");
     // The XDG specification says that a relative path here is to be ignored.
     if (xdg != null && Path.of(xdg).isAbsolute()) {
       return Path.of(xdg, "lvxattn");
     }
-    return Path.of(System.getProperty("user.home"), ".cache", "lvxattn").toAbsolutePath();
+    String home = System.getProperty("user.home", "");
+    if (!home.startsWith("/")) {
+      throw new NativeLibraryError(
+          "this user has no home directory to keep the natives in (user.home is '"
+              + home
+              + "'); set the system property "
+              + CACHE_PROPERTY
+              + " to a directory that can be written, or the environment variable XDG_CACHE_HOME");
+    }
+    return Path.of(home, ".cache", "lvxattn");
   }
 
   private static Path load(Path file, String property) {
     try {
+      requireLibraries(file);
       System.load(file.toString());
+      if (SymbolLookup.loaderLookup().find("lvx_abi_version").isEmpty()) {
+        throw new IOException(file + " is another library: it has no lvx_abi_version");
+      }
       return file;
-    } catch (IllegalCallerException e) {
+    } catch (IOException e) {
       throw new NativeLibraryError(
-          "this JVM denies native access to "
-              + NativeLibrary.class.getModule()
-              + ": start it with --enable-native-access=org.lvxattn, or, where lvxattn is on the"
-              + " class path, with --enable-native-access=ALL-UNNAMED",
-          e);
+          "cannot load liblvx: " + e.getMessage() + "; " + otherDirectory(property), e);
     } catch (UnsatisfiedLinkError e) {
       throw new NativeLibraryError("cannot load liblvx: " + advice(e, property), e);
+    }
+  }
+
+  /**
+   * Looks at the library, at those of the ones it needs that lie beside it, and at its plug-ins: of
+   * a file that was cut, the dynamic linker may end the process.
+   */
+  private static void requireLibraries(Path file) throws IOException {
+    Path directory = Objects.requireNonNull(file.getParent());
+    Set<String> seen = new LinkedHashSet<>();
+    Deque<String> next = new ArrayDeque<>(List.of(LIBRARY));
+    try (DirectoryStream<Path> plugins = Files.newDirectoryStream(directory, "liblvx_*.so")) {
+      plugins.forEach(plugin -> next.add(plugin.getFileName().toString()));
+    }
+    while (!next.isEmpty()) {
+      String name = next.remove();
+      // A directory that is named may hold links, and is the caller's to answer for.
+      Path beside = directory.resolve(name);
+      if (seen.add(name) && Files.isRegularFile(beside)) {
+        try (OpenFile open = OpenFile.read(beside.toRealPath())) {
+          ElfFile.check(open).stream().filter(needed -> !needed.contains("/")).forEach(next::add);
+        } catch (FileSystemException e) {
+          throw e;
+        } catch (IOException e) {
+          throw new IOException(beside + " " + e.getMessage(), e);
+        }
+      }
     }
   }
 
@@ -171,6 +245,16 @@ public final class NativeLibrary {
           + message
           + ")";
     }
-    return message;
+    return message + "; " + otherDirectory(property);
+  }
+
+  private static String otherDirectory(String property) {
+    return property.equals(CACHE_PROPERTY)
+        ? "remove it, or set the system property " + property + " to another directory"
+        : "set the system property "
+            + property
+            + " to a directory with the natives of "
+            + NativeLibraryPlatform.current()
+            + ", or leave it unset where they come in a jar";
   }
 }

@@ -4,15 +4,25 @@ package org.lvxattn.bindings;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.StringReader;
+import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.OpenOption;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.security.DigestInputStream;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.Properties;
+import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
@@ -27,6 +37,12 @@ import org.jspecify.annotations.Nullable;
 record NativeLibraryBundle(String id, Map<String, String> sha256, Source source) {
   static final String INDEX = "natives.properties";
   private static final String HASH_KEY = "sha256.";
+  private static final String RECORD = ".verified"; // no name of the bundle begins like that
+  private static final long MOST_RECORDED = 1 << 16;
+  private static final Set<OpenOption> NEW_FILE =
+      Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS);
+  private static final FileAttribute<?> OURS_ALONE =
+      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
 
   /** Opens a file of the bundle by its name. */
   @FunctionalInterface
@@ -67,49 +83,106 @@ record NativeLibraryBundle(String id, Map<String, String> sha256, Source source)
     return new NativeLibraryBundle(id, hashes, source);
   }
 
-  /** Writes every file into an existing directory and checks what arrived. */
+  /** Whether a directory holds the bundle. */
+  enum Condition {
+    /** Every file is there, and known to have its content. */
+    RECORDED,
+    /** Every file is there and has its content; only hashing told. */
+    INTACT,
+    /** A file is missing, has other content, or could have been written by another user. */
+    DAMAGED
+  }
+
+  /** Writes every file into an existing directory, hashing on the way, and records them. */
   void extractTo(Path directory) throws IOException {
-    for (String name : sha256.keySet()) {
+    for (var entry : sha256.entrySet()) {
+      String name = entry.getKey();
+      MessageDigest digest = newDigest();
       try (InputStream in = source.open(name)) {
         if (in == null) {
           throw new IOException(INDEX + " lists " + name + ", but it is not in the jar");
         }
-        Files.copy(in, directory.resolve(name));
+        try (var out = Files.newByteChannel(directory.resolve(name), NEW_FILE, OURS_ALONE)) {
+          new DigestInputStream(in, digest).transferTo(Channels.newOutputStream(out));
+        }
       }
+      requireHash(name, HexFormat.of().formatHex(digest.digest()), entry.getValue());
     }
-    String damage = damageIn(directory);
-    if (damage != null) {
-      throw new IOException("extracted natives are damaged: " + damage);
+    record(directory);
+  }
+
+  private static void requireHash(String name, String found, String expected) throws IOException {
+    if (!found.equals(expected)) {
+      throw new IOException(
+          "natives are damaged: " + name + " has SHA-256 " + found + ", expected " + expected);
     }
   }
 
-  /** What is wrong with the files in a directory, or null if each is there and as it should be. */
-  @Nullable String damageIn(Path directory) throws IOException {
+  /** Writes down what the files in a directory, whose content is known, look like. */
+  void record(Path directory) throws IOException {
+    var lines = new StringBuilder();
+    for (String name : sha256.keySet()) {
+      try (OpenFile file = OpenFile.read(directory.resolve(name))) {
+        lines.append(name).append('=').append(file.status().stamp()).append('\n');
+      }
+    }
+    // Under another name first, so that a reader never finds a part of it.
+    Path fresh = directory.resolve(RECORD + ".new");
+    Files.deleteIfExists(fresh);
+    try (var out = Files.newByteChannel(fresh, NEW_FILE, OURS_ALONE)) {
+      ByteBuffer bytes = ByteBuffer.wrap(lines.toString().getBytes(StandardCharsets.UTF_8));
+      while (bytes.hasRemaining()) {
+        out.write(bytes);
+      }
+    }
+    Files.move(fresh, directory.resolve(RECORD), StandardCopyOption.ATOMIC_MOVE);
+  }
+
+  /**
+   * Looks at every file through a descriptor of it. Content is hashed only where size, time of
+   * change or inode are not those that were recorded of it.
+   *
+   * @param directory that others cannot write
+   */
+  Condition conditionIn(Path directory) throws IOException {
+    int user = OpenFile.user();
+    Properties recorded = recordIn(directory, user);
+    boolean known = true;
     for (var entry : sha256.entrySet()) {
-      Path file = directory.resolve(entry.getKey());
-      if (!Files.isRegularFile(file)) {
-        return file + " is missing";
-      }
-      String hash = hashOf(file);
-      if (!hash.equals(entry.getValue())) {
-        return file + " has SHA-256 " + hash + ", expected " + entry.getValue();
-      }
-    }
-    return null;
-  }
-
-  private static String hashOf(Path file) throws IOException {
-    MessageDigest digest = newDigest();
-    try (var in = new DigestInputStream(Files.newInputStream(file), digest)) {
-      var buffer = new byte[1 << 16];
-      while (in.read(buffer) >= 0) {
-        // reading updates the digest
+      try (OpenFile file = OpenFile.read(directory.resolve(entry.getKey()))) {
+        FileStatus status = file.status();
+        if (status.distrust(user) != null) {
+          return Condition.DAMAGED;
+        }
+        if (!status.stamp().equals(recorded.getProperty(entry.getKey()))) {
+          known = false;
+          if (!file.sha256().equals(entry.getValue())) {
+            return Condition.DAMAGED;
+          }
+        }
+      } catch (NoSuchFileException e) {
+        return Condition.DAMAGED;
       }
     }
-    return HexFormat.of().formatHex(digest.digest());
+    return known ? Condition.RECORDED : Condition.INTACT;
   }
 
-  private static MessageDigest newDigest() {
+  private static Properties recordIn(Path directory, int user) throws IOException {
+    var recorded = new Properties();
+    try (OpenFile file = OpenFile.read(directory.resolve(RECORD))) {
+      FileStatus status = file.status();
+      if (status.distrust(user) == null) {
+        int bytes = (int) Math.min(status.size(), MOST_RECORDED);
+        recorded.load(
+            new StringReader(StandardCharsets.UTF_8.decode(file.read(0, bytes)).toString()));
+      }
+    } catch (NoSuchFileException | IllegalArgumentException e) {
+      recorded.clear(); // nothing is known, and everything is hashed
+    }
+    return recorded;
+  }
+
+  static MessageDigest newDigest() {
     try {
       return MessageDigest.getInstance("SHA-256");
     } catch (NoSuchAlgorithmException e) {

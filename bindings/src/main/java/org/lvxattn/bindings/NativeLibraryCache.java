@@ -11,14 +11,20 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Natives on disk, one directory per content: {@code <root>/<hash>/liblvx.so}.
+ *
+ * <p>No other user can have a hand in it: the root, made for this user alone, and all above it are
+ * {@link TrustedDirectory trusted}; links are not followed; each file is looked at through its
+ * descriptor.
  *
  * <p>Any number of processes may install the same or different bundles at once. A directory appears
  * under its final name in one atomic move, complete; what is there is verified before each use, so
@@ -38,33 +44,50 @@ final class NativeLibraryCache {
 
   /** The verified directory of the bundle's files, extracted first if need be. */
   Path install(NativeLibraryBundle bundle) throws IOException {
-    Path entry = root.resolve(bundle.id());
-    if (isIntact(bundle, entry)) {
+    Path trusted = TrustedDirectory.create(root);
+    Path entry = trusted.resolve(bundle.id());
+    NativeLibraryBundle.Condition found = condition(bundle, entry);
+    boolean writable = Files.isWritable(trusted) && Files.isWritable(entry);
+    if (found == NativeLibraryBundle.Condition.RECORDED
+        || (found == NativeLibraryBundle.Condition.INTACT && !writable)) {
       return entry;
     }
-    Files.createDirectories(root);
-    Path lockFile = root.resolve(bundle.id() + ".lock");
-    try (var channel =
-            FileChannel.open(lockFile, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+    Path lockFile = trusted.resolve(bundle.id() + ".lock");
+    try (var channel = openLock(lockFile);
         FileLock lock = lock(channel, lockFile)) {
       if (!lock.isValid()) {
         throw new IOException("the lock on " + lockFile + " was lost");
       }
       // Another process may have been faster.
-      if (!isIntact(bundle, entry)) {
-        replace(bundle, entry);
+      switch (condition(bundle, entry)) {
+        case RECORDED -> {}
+        case INTACT -> bundle.record(entry);
+        case DAMAGED -> replace(bundle, entry);
       }
     }
     return entry;
   }
 
-  private static boolean isIntact(NativeLibraryBundle bundle, Path entry) {
+  private static NativeLibraryBundle.Condition condition(NativeLibraryBundle bundle, Path entry) {
     try {
-      return bundle.damageIn(entry) == null;
-    } catch (IOException unreadable) {
-      // Not usable as it is; installing anew either repairs it or reports why it cannot.
-      return false;
+      TrustedDirectory.require(entry);
+      return bundle.conditionIn(entry);
+    } catch (IOException unusable) {
+      // Not there, or not usable as it is; installing anew repairs it or reports why it cannot.
+      return NativeLibraryBundle.Condition.DAMAGED;
     }
+  }
+
+  /** Neither follows a link nor cuts what is there. */
+  private static FileChannel openLock(Path lockFile) throws IOException {
+    if (Files.exists(lockFile, LinkOption.NOFOLLOW_LINKS)
+        && !Files.isRegularFile(lockFile, LinkOption.NOFOLLOW_LINKS)) {
+      throw new IOException("the lock " + lockFile + " is a link, or no regular file: remove it");
+    }
+    return FileChannel.open(
+        lockFile,
+        Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS),
+        PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
   }
 
   /**
@@ -72,12 +95,12 @@ final class NativeLibraryCache {
    * them.
    */
   private void replace(NativeLibraryBundle bundle, Path entry) throws IOException {
-    Path fresh = root.resolve(bundle.id() + ".new");
-    Path damaged = root.resolve(bundle.id() + ".old");
+    Path fresh = entry.resolveSibling(bundle.id() + ".new");
+    Path damaged = entry.resolveSibling(bundle.id() + ".old");
     deleteTree(fresh);
     deleteTree(damaged);
     try {
-      bundle.extractTo(Files.createDirectory(fresh));
+      bundle.extractTo(TrustedDirectory.create(fresh));
       if (Files.exists(entry, LinkOption.NOFOLLOW_LINKS)) {
         Files.move(entry, damaged, StandardCopyOption.ATOMIC_MOVE);
       }

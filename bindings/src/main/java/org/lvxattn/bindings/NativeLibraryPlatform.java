@@ -11,9 +11,18 @@ final class NativeLibraryPlatform {
     return name(System.getProperty("os.name", ""), System.getProperty("os.arch", ""));
   }
 
+  /** The processor of this JVM. */
+  static String processor() {
+    return processor(System.getProperty("os.arch", ""));
+  }
+
   static String name(String osName, String osArch) {
     String os = osName.toLowerCase(Locale.ROOT).replace(" ", "");
+    return os + "-" + processor(osArch);
+  }
+
+  private static String processor(String osArch) {
     String arch = osArch.toLowerCase(Locale.ROOT);
-    return os + "-" + (arch.equals("amd64") ? "x86_64" : arch);
+    return arch.equals("amd64") ? "x86_64" : arch;
   }
 }

@@ -6,6 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 
@@ -19,19 +20,35 @@ final class ChildJvm {
 
   /** Starts {@link LoadMain} on this class path with JVM options. */
   static ChildJvm start(String... options) throws IOException {
-    List<String> command = new ArrayList<>();
+    return start(List.of(), Map.of(), options);
+  }
+
+  /**
+   * As above, through another command, with variables of the environment; an empty one is unset.
+   */
+  static ChildJvm start(List<String> through, Map<String, String> variables, String... options)
+      throws IOException {
+    List<String> command = new ArrayList<>(through);
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(List.of(options));
     command.add("-cp");
     command.add(Objects.requireNonNull(System.getProperty("java.class.path")));
     command.add(LoadMain.class.getName());
-    return new ChildJvm(new ProcessBuilder(command).redirectErrorStream(true).start());
+    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+    variables.forEach(
+        (name, value) -> {
+          builder.environment().remove(name);
+          if (!value.isEmpty()) {
+            builder.environment().put(name, value);
+          }
+        });
+    return new ChildJvm(builder.start());
   }
 
   /** Waits for the end; everything the process printed. */
   String output() throws IOException, InterruptedException {
     String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    if (!process.waitFor(60, TimeUnit.SECONDS)) {
+    if (!process.waitFor(300, TimeUnit.SECONDS)) {
       process.destroyForcibly();
       throw new AssertionError("the child JVM does not end: " + output);
     }

@@ -4,7 +4,10 @@ package org.lvxattn.bindings;
 import java.io.PrintStream;
 import java.lang.foreign.SymbolLookup;
 
-/** What {@link ChildJvm} runs: loads the library twice and says how that went. */
+/**
+ * What {@link ChildJvm} runs: loads the library twice and says how that went. The second time the
+ * cache is where the property "then" says, if it is set.
+ */
 final class LoadMain {
   private LoadMain() {}
 
@@ -19,6 +22,11 @@ final class LoadMain {
         Throwable cause = e.getCause();
         String kind = cause == null ? "none" : cause.getClass().getSimpleName();
         out.println(attempt + " failed cause=" + kind + " " + e.getMessage());
+      }
+      String then = System.getProperty("then");
+      if (then != null) {
+        System.setProperty(NativeLibrary.CACHE_PROPERTY, then);
+        System.clearProperty(NativeLibrary.DIRECTORY_PROPERTY);
       }
     }
   }

@@ -3,6 +3,7 @@ package org.lvxattn.bindings;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -10,8 +11,11 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileTime;
 import java.security.MessageDigest;
 import java.time.Duration;
 import java.util.HexFormat;
@@ -147,5 +151,196 @@ class NativeLibraryCacheTest {
           .hasMessageContaining(lockFile.toString());
     }
     assertThat(cache().install(bundle).resolve("a.so")).hasContent("one");
+  }
+
+  private static int mode(Path path) throws IOException {
+    return (int) Files.getAttribute(path, "unix:mode", LinkOption.NOFOLLOW_LINKS) & 07777;
+  }
+
+  private static void giveAway(Path path) throws IOException {
+    assumeTrue("root".equals(System.getProperty("user.name")), "giving files away needs root");
+    Files.setAttribute(path, "unix:uid", 65534, LinkOption.NOFOLLOW_LINKS);
+  }
+
+  private void assertRefused(Path cache, String why) throws Exception {
+    var bundle = bundle(Map.of("a.so", "one"));
+    assertThatThrownBy(() -> new NativeLibraryCache(cache, PATIENCE).install(bundle))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining(why);
+    assertThat(cache.resolve(bundle.id())).doesNotExist();
+  }
+
+  @Test
+  void whatItMakesIsForThisUserAlone() throws Exception {
+    Path cache = root.resolve("made/by/us");
+    Path entry = new NativeLibraryCache(cache, PATIENCE).install(bundle(Map.of("a.so", "one")));
+    assertThat(mode(root.resolve("made"))).isEqualTo(0700);
+    assertThat(mode(root.resolve("made/by"))).isEqualTo(0700);
+    assertThat(mode(cache)).isEqualTo(0700);
+    assertThat(mode(entry)).isEqualTo(0700);
+    try (Stream<Path> files = Stream.concat(Files.list(entry), Files.list(cache))) {
+      for (Path file : files.toList()) {
+        assertThat(mode(file) & 0077).as("%s", file).isZero();
+      }
+    }
+  }
+
+  @Test
+  void directoriesThatOthersCanWriteAreRefused() throws Exception {
+    Path cache = Files.createDirectory(root.resolve("cache"));
+    for (int mode : new int[] {0777, 0770, 01777, 0702}) {
+      Files.setAttribute(cache, "unix:mode", mode);
+      assertRefused(cache, String.format("%s can be written by others (mode %04o)", cache, mode));
+    }
+    Files.setAttribute(cache, "unix:mode", 0755);
+    new NativeLibraryCache(cache, PATIENCE).install(bundle(Map.of("a.so", "two")));
+    // Above it, too, but for sticky ones like /tmp.
+    Path above = Files.createDirectory(root.resolve("above"));
+    Path below = Files.createDirectory(above.resolve("below"));
+    Files.setAttribute(above, "unix:mode", 0777);
+    assertRefused(below, above + " can be written by others (mode 0777)");
+    assertRefused(above.resolve("missing"), above + " can be written by others (mode 0777)");
+    assertThat(above.resolve("missing")).doesNotExist();
+    Files.setAttribute(above, "unix:mode", 01777);
+    new NativeLibraryCache(below, PATIENCE).install(bundle(Map.of("a.so", "two")));
+  }
+
+  @Test
+  void directoriesOfOthersAreRefused() throws Exception {
+    Path cache = Files.createDirectory(root.resolve("cache"));
+    giveAway(cache);
+    assertRefused(cache, cache + " belongs to user 65534");
+    Path above = Files.createDirectory(root.resolve("above"));
+    Path below = Files.createDirectory(above.resolve("below"));
+    giveAway(above);
+    assertRefused(below, above + " belongs to user 65534");
+  }
+
+  @Test
+  void linksInItsPlaceAreRefused() throws Exception {
+    Path real = Files.createDirectory(root.resolve("real"));
+    Path link = Files.createSymbolicLink(root.resolve("link"), real);
+    assertRefused(link, link + " is a symbolic link");
+    Path dangling = Files.createSymbolicLink(root.resolve("dangling"), root.resolve("nowhere"));
+    assertRefused(dangling, dangling + " is a symbolic link");
+    assertThat(root.resolve("nowhere")).doesNotExist();
+    Path file = Files.createFile(root.resolve("file"));
+    assertRefused(file, file + " is not a directory");
+    // One above it, of this user, is taken for what it stands for.
+    Path entry =
+        new NativeLibraryCache(link.resolve("cache"), PATIENCE)
+            .install(bundle(Map.of("a.so", "one")));
+    assertThat(entry).startsWithRaw(real.toRealPath().resolve("cache"));
+  }
+
+  @Test
+  void aLockThatIsALinkIsNotFollowed() throws Exception {
+    var bundle = bundle(Map.of("a.so", "one"));
+    Path precious = Files.writeString(root.resolve("precious"), "content");
+    Path missing = root.resolve("missing");
+    Path lock = root.resolve(bundle.id() + ".lock");
+    for (Path target : new Path[] {precious, missing, root}) {
+      Files.createSymbolicLink(lock, target);
+      assertThatThrownBy(() -> cache().install(bundle))
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining(lock.toString());
+      assertThat(precious).hasContent("content");
+      assertThat(missing).doesNotExist();
+      Files.delete(lock);
+    }
+    // Nor is one cut that somebody has written into.
+    Files.writeString(lock, "content");
+    cache().install(bundle);
+    assertThat(lock).hasContent("content");
+  }
+
+  @Test
+  void filesThatOthersCouldHaveWrittenAreReplaced() throws Exception {
+    var bundle = bundle(Map.of("a.so", "one", "b.so", "two"));
+    Path file = cache().install(bundle).resolve("a.so");
+    Object before = Files.getAttribute(file, "unix:ino");
+    assertThat(cache().install(bundle)).isEqualTo(file.getParent());
+    assertThat(Files.getAttribute(file, "unix:ino")).isEqualTo(before);
+
+    Files.setAttribute(file, "unix:mode", 0666);
+    cache().install(bundle);
+    assertThat(mode(file)).isEqualTo(0700);
+
+    Path same = Files.writeString(root.resolve("same"), "one");
+    Files.delete(file);
+    Files.createSymbolicLink(file, same);
+    cache().install(bundle);
+    assertThat(file).isRegularFile().hasContent("one");
+    assertThat(Files.isSymbolicLink(file)).isFalse();
+
+    Files.delete(file);
+    Files.createDirectory(file);
+    cache().install(bundle);
+    assertThat(file).hasContent("one");
+
+    Path entry = file.getParent();
+    Files.setAttribute(entry, "unix:mode", 0775);
+    cache().install(bundle);
+    assertThat(mode(entry)).isEqualTo(0700);
+
+    Path elsewhere = Files.move(entry, root.resolve("elsewhere"));
+    Files.createSymbolicLink(entry, elsewhere);
+    cache().install(bundle);
+    assertThat(Files.isSymbolicLink(entry)).isFalse();
+    assertThat(elsewhere.resolve("a.so")).hasContent("one");
+
+    giveAway(file);
+    cache().install(bundle);
+    assertThat(Files.getAttribute(file, "unix:uid")).isEqualTo(0);
+    giveAway(entry);
+    cache().install(bundle);
+    assertThat(Files.getAttribute(entry, "unix:uid")).isEqualTo(0);
+  }
+
+  /** Only what looks as recorded is trusted unread; anything else is hashed, and recorded anew. */
+  @Test
+  void contentIsHashedWhereSizeTimeOrInodeDiffer() throws Exception {
+    var bundle = bundle(Map.of("a.so", "one"));
+    Path file = cache().install(bundle).resolve("a.so");
+    FileTime time = Files.getLastModifiedTime(file);
+    Path record = file.resolveSibling(".verified");
+    String recorded = Files.readString(record);
+
+    // The time tells, then the size, then the inode.
+    Files.writeString(file, "two");
+    Files.setLastModifiedTime(file, FileTime.fromMillis(time.toMillis() + 1000));
+    cache().install(bundle);
+    assertThat(file).hasContent("one");
+    time = Files.getLastModifiedTime(file);
+    Files.writeString(file, "more than that");
+    Files.setLastModifiedTime(file, time);
+    cache().install(bundle);
+    assertThat(file).hasContent("one");
+    time = Files.getLastModifiedTime(file);
+    Path other = Files.writeString(root.resolve("other"), "two");
+    Files.setLastModifiedTime(other, time);
+    Files.move(other, file, StandardCopyOption.REPLACE_EXISTING);
+    cache().install(bundle);
+    assertThat(file).hasContent("one");
+
+    // What none of them tells is not read again: that is what makes a start quick.
+    time = Files.getLastModifiedTime(file);
+    Files.writeString(file, "two");
+    Files.setLastModifiedTime(file, time);
+    cache().install(bundle);
+    assertThat(file).hasContent("two");
+
+    // The same content with another time stays, and is recorded.
+    Files.writeString(file, "one");
+    Object inode = Files.getAttribute(file, "unix:ino");
+    cache().install(bundle);
+    assertThat(Files.getAttribute(file, "unix:ino")).isEqualTo(inode);
+    assertThat(Files.readString(record)).isNotEqualTo(recorded).contains(String.valueOf(inode));
+    for (String nonsense : new String[] {"", "a.so=\\u00", "\0", "x".repeat(1 << 17)}) {
+      Files.writeString(record, nonsense);
+      cache().install(bundle);
+      assertThat(Files.getAttribute(file, "unix:ino")).isEqualTo(inode);
+      assertThat(Files.readString(record)).contains("a.so=3 ");
+    }
   }
 }

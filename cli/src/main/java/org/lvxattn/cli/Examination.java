@@ -73,7 +73,7 @@ final class Examination {
       items.add(cpu());
       items.add(cuda());
       items.add(cudnn());
-      items.add(engine("gloo", Group.Kind.GLOO));
+      items.add(Item.ok("gloo", "TCP, built in; Gloo itself is not needed"));
       items.add(engine("mpi", Group.Kind.MPI));
       items.add(engine("nccl", Group.Kind.NCCL));
     } catch (LinkageError e) {

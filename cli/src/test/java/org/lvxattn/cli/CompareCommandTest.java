@@ -7,11 +7,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-@Timeout(120)
+@Timeout(300)
 class CompareCommandTest {
   @TempDir private Path folder;
 
@@ -58,8 +59,9 @@ class CompareCommandTest {
   @Test
   void emulatedLinksSlowARunDown() {
     String sizes = "run --shape 1,64,64,4,4,64 --ranks 2 --json";
-    double free = seconds(sizes);
     double slow = seconds(sizes + " --intra 0.001,1000");
+    // A busy machine may slow one of them down as much.
+    double free = IntStream.range(0, 5).mapToDouble(i -> seconds(sizes)).min().orElseThrow();
     // 32 queries out and back, 32 KiB each at 1 MB/s, twice a millisecond.
     assertThat(slow).isGreaterThan(0.065);
     assertThat(free).isLessThan(slow);

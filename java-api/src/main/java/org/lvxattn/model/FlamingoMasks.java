@@ -26,14 +26,15 @@ public final class FlamingoMasks {
   }
 
   /**
-   * The mask of a whole text.
+   * The mask of a whole text, or of a piece of one.
    *
    * @param device where the mask lies
    * @param seen which images a row sees
-   * @param mediaLocations {@code [batch][text row]} of all text rows: whether it is an image token
+   * @param mediaLocations {@code [batch][text row]} of all text rows, for a piece from the
+   *     beginning of the text to the piece's end: whether it is an image token
    * @param images of an item
    * @param latents visual rows of an image
-   * @param text this rank's text rows
+   * @param text this rank's text rows, for a piece {@link RowShard#after} those before it
    * @throws IllegalArgumentException if mediaLocations has not as many rows as text
    */
   public static VisualMask of(
@@ -66,7 +67,8 @@ public final class FlamingoMasks {
 
   /**
    * The mask of text rows that follow a prompt whose images are cached ({@code use_cached_media}):
-   * each sees the prompt's last image, or all of its images.
+   * each sees the prompt's last image, or all of its images. For a prompt itself that comes in
+   * pieces, {@link #of} is the mask.
    *
    * @param device where the mask lies
    * @param seen which images a row sees

@@ -13,14 +13,14 @@ public final class LlamaMasks {
   private LlamaMasks() {}
 
   /**
-   * The mask of a {@code cross_attention_mask}.
+   * The mask of a {@code cross_attention_mask}, for a whole text or a piece of one.
    *
    * @param device where the mask lies
-   * @param tiles {@code [batch][text row][image][tile]} of all text rows: whether the row sees the
-   *     tile
+   * @param tiles {@code [batch][text row][image][tile]} of all text rows, for a piece from the
+   *     beginning of the text to the piece's end: whether the row sees the tile
    * @param tokensPerTile visual rows of a tile
    * @param emptyRows what becomes of text rows that see no tile
-   * @param text this rank's text rows
+   * @param text this rank's text rows, for a piece {@link RowShard#after} those before it
    * @throws IllegalArgumentException if the array is ragged or has not as many rows as text
    */
   public static VisualMask of(

@@ -96,8 +96,9 @@ public final class Owl3Layer {
     try {
       requireFitting(weights, x, batch, past);
       Tensor y = kept.like(x);
+      Tensor rows = batch.withoutPadding(kept, x);
       Owl3Attention.Saved attended =
-          attention.forward(turn, kept, weights, x, visual, batch, past, y);
+          attention.forward(turn, kept, weights, rows, visual, batch, past, y);
       Tensor out = kept.like(x);
       GatedMlp.Saved mixed = mlp.forward(kept, weights, y, null, out);
       return new Activations(attention, attended, mixed, weights, visual, batch, out, kept);
@@ -130,7 +131,7 @@ public final class Owl3Layer {
     try {
       Checks.sameShape(dOut, "dOut", activations.out);
       Checks.present(gradients, "gradients").require(parameterShapes());
-      Tensor d = made.like(dOut).copyFrom(dOut);
+      Tensor d = activations.batch.clearPadding(made.like(dOut).copyFrom(dOut));
       Tensor dk = made.like(saved.k());
       Tensor dv = made.like(saved.v());
       mlp.backward(activations.mixed, activations.weights, gradients, null, d);
@@ -182,7 +183,8 @@ public final class Owl3Layer {
       Checks.present(visual, "visual");
       Tensor out = made.like(x);
       Tensor y = scratch.like(x);
-      attention.decode(turn, group, weights, x, visual, past, batch, y);
+      Tensor rows = batch.withoutPadding(scratch, x);
+      attention.decode(turn, group, weights, rows, visual, past, batch, y);
       mlp.forward(scratch, weights, y, null, out);
       past.advance(x.dimension(1));
       return out;

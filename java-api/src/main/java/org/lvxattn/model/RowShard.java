@@ -59,6 +59,17 @@ public record RowShard(long begin, long end, long total) {
     return new RowShard(begin, begin + rows, total);
   }
 
+  /**
+   * The same rows as a piece of a longer sequence: behind rows that came earlier. Masks of a piece
+   * are told of the rows up to its end.
+   *
+   * @param earlier rows of all ranks before the piece, 0 or more
+   * @throws IllegalArgumentException if earlier is negative
+   */
+  public RowShard after(long earlier) {
+    return new RowShard(earlier + begin, earlier + end, earlier + total);
+  }
+
   /** Number of rows of this rank. */
   public long rows() {
     return end - begin;

@@ -59,6 +59,11 @@ public record AttentionProblem(
     return sizes.flops(pairs, pass);
   }
 
+  /** In how many terms lse is kept and travels. */
+  int lseTerms() {
+    return bias == null ? 1 : 2;
+  }
+
   /** Bytes of home's visibility. */
   long rangeBytes(int home) {
     return (long) sizes.batch() * shards.queries(home) * reach.ranges(home) * 2 * Integer.BYTES;

@@ -64,6 +64,10 @@ final class HeadSchedule implements Schedule {
     return shareOf(worker).rows(shards.queries(home)) * sizes.accumulatorBytes();
   }
 
+  private long lseBytes(int home, int worker) {
+    return problem.lseTerms() * rowBytes(home, worker);
+  }
+
   private long keyBytes(int home, int worker) {
     return shareOf(worker).keyElements(shards.keys(home)) * sizes.elementBytes();
   }
@@ -72,7 +76,10 @@ final class HeadSchedule implements Schedule {
     long bytes = 0;
     if (reach.queriesSee(home)) {
       bytes += queryBytes(home, worker) + problem.rangeBytes(home);
-      bytes += isForward() ? 0 : queryBytes(home, worker) + 2 * rowBytes(home, worker);
+      bytes +=
+          isForward()
+              ? 0
+              : queryBytes(home, worker) + lseBytes(home, worker) + rowBytes(home, worker);
     }
     if (reach.keysSeen(home)) {
       bytes += 2 * keyBytes(home, worker);
@@ -84,7 +91,7 @@ final class HeadSchedule implements Schedule {
   private long result(int home, int worker) {
     long bytes = 0;
     if (reach.queriesSee(home)) {
-      bytes += queryBytes(home, worker) + (isForward() ? rowBytes(home, worker) : 0);
+      bytes += queryBytes(home, worker) + (isForward() ? lseBytes(home, worker) : 0);
     }
     if (!isForward() && reach.keysSeen(home)) {
       bytes += 2 * keyBytes(home, worker);

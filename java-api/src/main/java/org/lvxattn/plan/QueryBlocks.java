@@ -23,6 +23,10 @@ final class QueryBlocks extends Blocks {
     return sizes.rows(shards.queries(home)) * sizes.accumulatorBytes();
   }
 
+  private long lseBytes(int home) {
+    return problem.lseTerms() * rowBytes(home);
+  }
+
   @Override
   boolean visits(int home, int worker) {
     return home != worker && reach.sees(home, worker);
@@ -30,7 +34,7 @@ final class QueryBlocks extends Blocks {
 
   @Override
   long block(int home) {
-    return (isForward() ? queryBytes(home) : 2 * (queryBytes(home) + rowBytes(home)))
+    return (isForward() ? queryBytes(home) : 2 * queryBytes(home) + lseBytes(home) + rowBytes(home))
         + problem.rangeBytes(home);
   }
 
@@ -46,7 +50,7 @@ final class QueryBlocks extends Blocks {
 
   @Override
   long sum(int home) {
-    return queryAccumulatorBytes(home) + (isForward() ? rowBytes(home) : 0);
+    return queryAccumulatorBytes(home) + (isForward() ? lseBytes(home) : 0);
   }
 
   private boolean packs(int rank) {

@@ -33,17 +33,21 @@ final class TiledSchedule {
     return sizes.rows(queries(home)) * sizes.accumulatorBytes();
   }
 
+  private long lseBytes(int home) {
+    return problem.lseTerms() * rowBytes(home);
+  }
+
   private long sumBytes(int home) {
     return sizes.queryElements(queries(home)) * sizes.accumulatorBytes();
   }
 
   private long block(int home) {
     long q = sizes.queryElements(queries(home)) * sizes.elementBytes();
-    return (isForward() ? q : 2 * (q + rowBytes(home))) + problem.rangeBytes(home);
+    return (isForward() ? q : 2 * q + lseBytes(home) + rowBytes(home)) + problem.rangeBytes(home);
   }
 
   private long result(int home) {
-    return isForward() ? sumBytes(home) + rowBytes(home) : sumBytes(home);
+    return isForward() ? sumBytes(home) + lseBytes(home) : sumBytes(home);
   }
 
   long bytesSent(int rank) {

@@ -81,13 +81,17 @@ public record VisualPlan(
     return peak;
   }
 
-  /** What one layer keeps from forward to backward: o and lse, and keys and values under KEEP. */
+  /**
+   * What one layer keeps from forward to backward: o and lse, with a bias also the terms of lse,
+   * and keys and values under KEEP.
+   */
   public long keptBytes(Policy policy, int rank) {
     AttentionSizes sizes = attention.sizes();
     long queries = attention.shards().queries(rank);
+    int lses = attention.bias() == null ? 1 : 1 + attention.lseTerms();
     long results =
         sizes.queryElements(queries) * sizes.elementBytes()
-            + sizes.rows(queries) * sizes.accumulatorBytes();
+            + lses * sizes.rows(queries) * sizes.accumulatorBytes();
     return policy == Policy.KEEP ? results + 2 * shardKeyBytes(rank) : results;
   }
 

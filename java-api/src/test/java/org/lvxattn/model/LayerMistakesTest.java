@@ -38,7 +38,7 @@ import org.lvxattn.VisualCheckpoint.Policy;
  * One rank of three fails in a layer before a collective call. Its peers are told at once: a peer
  * that is not would wait until a deadline that no test reaches.
  */
-@Timeout(120)
+@Timeout(300)
 class LayerMistakesTest {
   private static final int RANKS = 3;
   private static final int OFFENDER = 1;
@@ -222,7 +222,7 @@ class LayerMistakesTest {
               () -> layer.run(group, Strategy.QUERY_RING, weights, x, visual, text, x, null));
       if (rank == OFFENDER) {
         // It must not be its leaving that the peers notice.
-        assertThat(peersAreDone.await(30, TimeUnit.SECONDS)).as("%s", outcome).isTrue();
+        assertThat(peersAreDone.await(120, TimeUnit.SECONDS)).as("%s", outcome).isTrue();
       } else {
         peersAreDone.countDown();
       }

@@ -4,6 +4,9 @@ package org.lvxattn.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Objects;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -108,14 +111,97 @@ class MasksTest {
   }
 
   @Test
-  void owl3DecodesOnEveryImage() {
+  void owl3DecodesOnTheImagesBeforeTheRow() {
     Owl3Images images = new Owl3Images(new int[][] {{0, 9}}, 4);
     try (Group group = Group.self(device);
-        Owl3Batch batch = Owl3Batch.of(group, Owl3Variant.GATED, images, 1, 5, 8)) {
-      assertThat(ranges(batch.images())).containsExactly(0, 8);
+        Owl3Batch batch = Owl3Batch.of(group, Owl3Variant.GATED, images, 1, 5, 8);
+        Owl3Batch later = Owl3Batch.of(group, Owl3Variant.GATED, images, 1, 10, 8)) {
+      assertThat(ranges(batch.images())).containsExactly(0, 4);
+      assertThat(ranges(later.images())).containsExactly(0, 8);
       assertThat(batch.positions().toInts()).containsExactly(5);
       assertThat(Objects.requireNonNull(batch.text().visibility()).toInts()).containsExactly(0, 6);
     }
+  }
+
+  @Test
+  void owl3HidesPaddedRowsAndCountsFromTheFirstOther() {
+    Owl3Images images = new Owl3Images(new int[][] {{0}, {1}}, 4);
+    try (Group group = Group.self(device);
+        Owl3Batch batch =
+            Owl3Batch.of(group, Owl3Variant.FUSED, images, new int[] {2, 1}, 3, 1, 8)) {
+      assertThat(batch.positions().toInts()).containsExactly(0, 0, 1, 0, 1, 2);
+      assertThat(ranges(batch.images())).containsExactly(0, 0, 0, 4, 0, 4, /**/ 0, 0, 4, 8, 4, 8);
+      assertThat(live(batch.images())).containsExactly(0, 1, 1, 0, 1, 1);
+      // Of item 0 the cached row and the first new one, of item 1 the cached one are padding.
+      assertThat(Objects.requireNonNull(batch.text().visibility()).toInts())
+          .containsExactly(0, 0, 2, 3, 2, 4, /**/ 1, 2, 1, 3, 1, 4);
+    }
+  }
+
+  @Test
+  void piecesOfATextSeeWhatItsRowsSeeInTheWhole() {
+    boolean[][] locations = {{true, false, true, true, false}, {false, true, false, false, true}};
+    int[][] tokens = {{0, 2, 3}, {1, 4}};
+    boolean[][][][] tiles =
+        LlamaMasks.fromImageTokens(tokens, new int[][] {{1, 2, 1}, {2, 1}}, 5, 3, 2);
+    for (FlamingoMasks.Seen seen : FlamingoMasks.Seen.values()) {
+      requireSameInPieces(
+          (rows, text) -> FlamingoMasks.of(device, seen, firstRows(locations, rows), 3, 8, text));
+    }
+    for (EmptyRows empty : EmptyRows.values()) {
+      requireSameInPieces(
+          (rows, text) -> LlamaMasks.of(device, firstRows(tiles, rows), 10, empty, text));
+    }
+  }
+
+  private interface PieceMask {
+    /** The mask of a piece, of which and before which there are so many rows. */
+    VisualMask of(int rows, RowShard text);
+  }
+
+  private static void requireSameInPieces(PieceMask mask) {
+    try (VisualMask whole = mask.of(5, RowShard.whole(5))) {
+      List<List<String>> expected = seenByRow(whole, 5);
+      for (int begin = 0; begin < 5; begin++) {
+        for (int end = begin + 1; end <= 5; end++) {
+          try (VisualMask piece = mask.of(end, RowShard.whole(end - begin).after(begin))) {
+            List<List<String>> found = seenByRow(piece, end - begin);
+            for (int item = 0; item < 2; item++) {
+              assertThat(found.get(item)).isEqualTo(expected.get(item).subList(begin, end));
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /** By item and row: whether it is live, and its ranges that are not empty. */
+  private static List<List<String>> seenByRow(VisualMask mask, int rows) {
+    int[] ranges = ranges(mask);
+    int[] live = live(mask);
+    int size = ranges.length / live.length;
+    List<List<String>> items = new ArrayList<>();
+    for (int at = 0; at < live.length; at++) {
+      if (at % rows == 0) {
+        items.add(new ArrayList<>());
+      }
+      StringBuilder seen = new StringBuilder(live[at] == 1 ? "live" : "not live");
+      for (int i = at * size; i < (at + 1) * size; i += 2) {
+        seen.append(ranges[i] < ranges[i + 1] ? " " + ranges[i] + "-" + ranges[i + 1] : "");
+      }
+      items.getLast().add(seen.toString());
+    }
+    return items;
+  }
+
+  private static boolean[][] firstRows(boolean[][] items, int count) {
+    return Arrays.stream(items).map(rows -> Arrays.copyOf(rows, count)).toArray(boolean[][]::new);
+  }
+
+  private static boolean[][][][] firstRows(boolean[][][][] items, int count) {
+    return Arrays.stream(items)
+        .map(rows -> Arrays.copyOf(rows, count))
+        .toArray(boolean[][][][]::new);
   }
 
   @Test

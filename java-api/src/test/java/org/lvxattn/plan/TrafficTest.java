@@ -173,7 +173,11 @@ class TrafficTest {
       k = add(dtype, keyShape);
       v = add(dtype, keyShape);
       o = add(dtype, queryShape);
-      lse = add(dtype.accumulator(), sizes.batch(), sizes.heads(), queries);
+      DType wide = dtype.accumulator();
+      lse =
+          problem.bias() == null
+              ? add(wide, sizes.batch(), sizes.heads(), queries)
+              : add(wide, 3, sizes.batch(), sizes.heads(), queries);
       dO = add(dtype, queryShape);
       dq = add(dtype, queryShape);
       dk = add(dtype, keyShape);

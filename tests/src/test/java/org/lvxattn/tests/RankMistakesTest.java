@@ -28,7 +28,7 @@ import org.lvxattn.tests.Offence.Deed;
  * One rank calls with wrong arguments, of kinds that Java alone sees and others: its peers are told
  * at once and can compute on.
  */
-@Timeout(60)
+@Timeout(300)
 class RankMistakesTest {
   /** The offender's own mistake, after a check that all others were told of it. */
   private static Throwable mistake(Deed wrong, Deed right) {

@@ -54,7 +54,11 @@ final class RankTensors implements AutoCloseable {
     v = empty(dtype, keyShape).copyFrom(keys.cut(work.v, keyWidth));
     dO = empty(dtype, queryShape).copyFrom(queries.cut(work.dO, width));
     o = empty(dtype, queryShape);
-    lse = empty(dtype.accumulator(), work.batch, work.heads, sq);
+    // Gradients need the terms of lse where there is a bias.
+    lse =
+        work.bias == null
+            ? empty(dtype.accumulator(), work.batch, work.heads, sq)
+            : empty(dtype.accumulator(), 3, work.batch, work.heads, sq);
     dq = empty(dtype, queryShape);
     dk = empty(dtype, keyShape);
     dv = empty(dtype, keyShape);
@@ -65,8 +69,9 @@ final class RankTensors implements AutoCloseable {
     }
     if (work.bias != null) {
       long[] biasShape = {work.biasBatch, work.biasHeads, work.biasRows, skv};
-      seen = seen.withBias(empty(dtype, biasShape).copyFrom(keys.cut(work.bias, 1)));
-      dBias = empty(dtype, biasShape);
+      DType biasDtype = work.wideBias ? dtype.accumulator() : dtype;
+      seen = seen.withBias(empty(biasDtype, biasShape).copyFrom(keys.cut(work.bias, 1)));
+      dBias = empty(biasDtype, biasShape);
     } else {
       dBias = null;
     }
@@ -90,7 +95,8 @@ final class RankTensors implements AutoCloseable {
     int width = work.heads * work.headDim;
     int keyWidth = work.keyHeads * work.headDim;
     queries.paste(o.toDoubles(), results.tensor("o"), width);
-    queries.paste(lse.toDoubles(), results.tensor("lse"), 1);
+    Tensor alone = lse.rank() == 3 ? lse : lse.slice(0, 0, 1);
+    queries.paste(alone.toDoubles(), results.tensor("lse"), 1);
     queries.paste(dq.toDoubles(), results.tensor("dq"), width);
     keys.paste(dk.toDoubles(), results.tensor("dk"), keyWidth);
     keys.paste(dv.toDoubles(), results.tensor("dv"), keyWidth);

@@ -38,6 +38,9 @@ final class Workload {
   /** {@code [biasBatch, biasHeads, biasRows, keys]}, or null. */
   double @Nullable [] bias;
 
+  /** Whether the bias is in the accumulator's dtype. */
+  boolean wideBias;
+
   int biasBatch = 1;
   int biasHeads = 1;
   int biasRows = 1;
@@ -84,6 +87,7 @@ final class Workload {
     ranges = other.ranges;
     rangesPerQuery = other.rangesPerQuery;
     bias = other.bias;
+    wideBias = other.wideBias;
     biasBatch = other.biasBatch;
     biasHeads = other.biasHeads;
     biasRows = other.biasRows;

@@ -32,6 +32,15 @@ public class Lvx extends Lvx$shared {
     public static int LVX_ABI_VERSION() {
         return LVX_ABI_VERSION;
     }
+    private static final int LVX_SECRET_BYTES = (int)1024L;
+    /**
+     * {@snippet lang=c :
+     * #define LVX_SECRET_BYTES 1024
+     * }
+     */
+    public static int LVX_SECRET_BYTES() {
+        return LVX_SECRET_BYTES;
+    }
     private static final int LVX_NCCL_ID_BYTES = (int)128L;
     /**
      * {@snippet lang=c :

@@ -25,6 +25,9 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     double inter_latency_seconds;
  *     int32_t shared_inter;
  *     int32_t virtual_time;
+ *     const char *secret;
+ *     int32_t without_checksums;
+ *     int32_t reserved;
  * }
  * }
  */
@@ -44,7 +47,10 @@ public class lvx_group_options {
         Lvx.C_DOUBLE.withName("inter_bytes_per_second"),
         Lvx.C_DOUBLE.withName("inter_latency_seconds"),
         Lvx.C_INT.withName("shared_inter"),
-        Lvx.C_INT.withName("virtual_time")
+        Lvx.C_INT.withName("virtual_time"),
+        Lvx.C_POINTER.withName("secret"),
+        Lvx.C_INT.withName("without_checksums"),
+        Lvx.C_INT.withName("reserved")
     ).withName("lvx_group_options");
 
     /**
@@ -492,6 +498,138 @@ public class lvx_group_options {
      */
     public static void virtual_time(MemorySegment struct, int fieldValue) {
         struct.set(virtual_time$LAYOUT, virtual_time$OFFSET, fieldValue);
+    }
+
+    private static final AddressLayout secret$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("secret"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * const char *secret
+     * }
+     */
+    public static final AddressLayout secret$layout() {
+        return secret$LAYOUT;
+    }
+
+    private static final long secret$OFFSET = $LAYOUT.byteOffset(groupElement("secret"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * const char *secret
+     * }
+     */
+    public static final long secret$offset() {
+        return secret$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * const char *secret
+     * }
+     */
+    public static MemorySegment secret(MemorySegment struct) {
+        return struct.get(secret$LAYOUT, secret$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * const char *secret
+     * }
+     */
+    public static void secret(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(secret$LAYOUT, secret$OFFSET, fieldValue);
+    }
+
+    private static final OfInt without_checksums$LAYOUT = (OfInt)$LAYOUT.select(groupElement("without_checksums"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t without_checksums
+     * }
+     */
+    public static final OfInt without_checksums$layout() {
+        return without_checksums$LAYOUT;
+    }
+
+    private static final long without_checksums$OFFSET = $LAYOUT.byteOffset(groupElement("without_checksums"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t without_checksums
+     * }
+     */
+    public static final long without_checksums$offset() {
+        return without_checksums$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t without_checksums
+     * }
+     */
+    public static int without_checksums(MemorySegment struct) {
+        return struct.get(without_checksums$LAYOUT, without_checksums$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t without_checksums
+     * }
+     */
+    public static void without_checksums(MemorySegment struct, int fieldValue) {
+        struct.set(without_checksums$LAYOUT, without_checksums$OFFSET, fieldValue);
+    }
+
+    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static final OfInt reserved$layout() {
+        return reserved$LAYOUT;
+    }
+
+    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static final long reserved$offset() {
+        return reserved$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static int reserved(MemorySegment struct) {
+        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static void reserved(MemorySegment struct, int fieldValue) {
+        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
     }
 
     /**

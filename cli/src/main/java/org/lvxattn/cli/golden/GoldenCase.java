@@ -8,6 +8,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.DType;
 import org.lvxattn.cli.workload.AttentionShape;
 import org.lvxattn.cli.workload.Results;
 import org.lvxattn.io.Safetensors;
@@ -48,10 +49,13 @@ final class GoldenCase {
           "shard_bounds",
           "frame_pos");
 
+  private static final Set<String> REPEATED_INPUTS = Set.of("kv_rows_of", "k_rows", "v_rows");
+
   private final Safetensors file;
   private final GoldenSpec spec;
   private final AttentionShape shape;
   private final @Nullable Bias bias;
+  private final @Nullable RepeatedRows repeated;
   private final List<MaskWay> ways;
   private final Results expected = new Results();
 
@@ -71,10 +75,10 @@ final class GoldenCase {
     this.spec = spec;
     this.shape = spec.shape();
     long[] queryShape = {shape.batch(), shape.queryHeads(), shape.queries(), shape.headDim()};
-    long[] keyShape = {shape.batch(), shape.keyHeads(), shape.keys(), shape.headDim()};
+    repeated = RepeatedRows.read(file, spec);
     q = input("q", queryShape);
-    k = input("k", keyShape);
-    v = input("v", keyShape);
+    k = keys("k");
+    v = keys("v");
     outputGradient = input("do", queryShape);
     shardBounds = integers("shard_bounds");
     keyRows = integers("kv_rows");
@@ -82,8 +86,8 @@ final class GoldenCase {
     ways = ways(readMask());
     for (StoredTensor tensor : file.tensors().values()) {
       if (RESULTS.contains(tensor.name())) {
-        expected.put(tensor.name(), StoredNumbers.doubles(tensor));
-      } else if (!INPUTS.contains(tensor.name())) {
+        expected.put(tensor.name(), result(tensor));
+      } else if (!isInput(tensor.name())) {
         throw new GoldenException("tensor " + tensor + " is of no kind that is known here");
       }
     }
@@ -111,6 +115,11 @@ final class GoldenCase {
     return bias;
   }
 
+  /** The dtype in which a bias is handed over to an attention in some dtype. */
+  DType biasIn(DType dtype) {
+    return spec.hasHugeBias() ? dtype.accumulator() : dtype;
+  }
+
   /** Every way in which the mask can be handed over; all must give the same. */
   List<MaskWay> ways() {
     return ways;
@@ -119,6 +128,35 @@ final class GoldenCase {
   /** The results to be met, by name, in the order of the file. */
   Results expected() {
     return expected;
+  }
+
+  /** Whether every key's gradient belongs to one of a few rows that the file gives. */
+  boolean repeatsKeys() {
+    return repeated != null;
+  }
+
+  private boolean isInput(String name) {
+    return INPUTS.contains(name) || (repeated != null && REPEATED_INPUTS.contains(name));
+  }
+
+  private float[] keys(String name) {
+    long rows = repeated == null ? shape.keys() : repeated.rows();
+    long[] keyShape = {shape.batch(), shape.keyHeads(), rows, shape.headDim()};
+    return repeated == null
+        ? input(name, keyShape)
+        : repeated.expand(input(name + "_rows", keyShape), keyBlocks(), shape.headDim());
+  }
+
+  /** A result to be met; gradients of repeated rows as those of every key. */
+  private double[] result(StoredTensor tensor) {
+    boolean ofRows = tensor.name().equals("dk_rows") || tensor.name().equals("dv_rows");
+    return repeated != null && ofRows
+        ? repeated.expand(tensor, keyBlocks(), shape.headDim())
+        : StoredNumbers.doubles(tensor);
+  }
+
+  private int keyBlocks() {
+    return shape.batch() * shape.keyHeads();
   }
 
   private float[] input(String name, long[] dimensions) {

@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.cli.output.Json;
 import org.lvxattn.cli.workload.AttentionShape;
@@ -14,7 +15,26 @@ import org.lvxattn.io.Safetensors;
 
 /** What a golden file says about itself in its metadata. */
 final class GoldenSpec {
-  private static final String PLAIN = "plain_attention";
+  private static final String HUGE_BIAS = "huge_bias_attention";
+  private static final String REPEATED = "long_repeated_attention";
+  private static final Set<String> ATTENTION = Set.of("plain_attention", HUGE_BIAS, REPEATED);
+  private static final Set<String> LAYERS =
+      Set.of("layer_llama3v", "layer_openflamingo", "layer_perceiver", "layer_mplugowl3");
+
+  /** Kinds that golden files have, and for which there is nothing to call yet. */
+  private static final Set<String> NOT_YET =
+      Set.of(
+          "sink_attention",
+          "lse_gradient_attention",
+          "packed_attention",
+          "streaming_attention",
+          "layer_ltx2",
+          "layer_whisper",
+          "layer_idefics",
+          "layer_t5gemma2",
+          "layer_diffusiongemma");
+
+  private static final String LSE_ERROR = "lse_error";
   private static final String FORMAT = "lvxattn-golden/1";
 
   private final Map<String, @Nullable Object> members;
@@ -53,9 +73,56 @@ final class GoldenSpec {
     return text("kind");
   }
 
-  /** Attention alone, as opposed to a whole layer of a model. */
-  boolean isPlain() {
-    return kind().equals(PLAIN);
+  /**
+   * Attention alone, as opposed to a whole layer of a model.
+   *
+   * @throws GoldenException if it is of no kind that is known here
+   */
+  boolean isAttention() {
+    String kind = kind();
+    if (!ATTENTION.contains(kind) && !LAYERS.contains(kind)) {
+      throw new GoldenException(
+          "kind '"
+              + kind
+              + "', expected one of "
+              + Stream.concat(ATTENTION.stream(), LAYERS.stream()).sorted().toList());
+    }
+    return ATTENTION.contains(kind);
+  }
+
+  /** Why the library cannot compute what the file asks for; empty if it can. */
+  String unsupported() {
+    if (NOT_YET.contains(kind())) {
+      return "kind '" + kind() + "' is nothing that this library computes yet";
+    }
+    if (isAttention() && count("D") > AttentionShape.MAX_HEAD_DIM) {
+      return "kind '"
+          + kind()
+          + "' with head dimension "
+          + count("D")
+          + ": this library serves up to "
+          + AttentionShape.MAX_HEAD_DIM;
+    }
+    return "";
+  }
+
+  /** Whether keys are a few rows that are given once, and many times referred to. */
+  boolean repeatsKeys() {
+    return kind().equals(REPEATED);
+  }
+
+  /** Whether biases are larger than half precision holds: they stay float32 there. */
+  boolean hasHugeBias() {
+    return kind().equals(HUGE_BIAS);
+  }
+
+  /** Whether lse is judged entry by entry: rows differ by many orders of magnitude. */
+  boolean judgesLseByEntry() {
+    if (!members.containsKey(LSE_ERROR)) {
+      return false;
+    }
+    expect(LSE_ERROR, "entry by entry: |x - ref| / max(1, |ref|)");
+    return true;
   }
 
   double scale() {

@@ -46,12 +46,7 @@ final class LayerComparison implements Comparison {
             case "layer_openflamingo" -> new FlamingoProblem(file);
             case "layer_perceiver" -> new PerceiverProblem(file);
             case "layer_mplugowl3" -> new Owl3Problem(file);
-            default ->
-                throw new GoldenException(
-                    "kind '"
-                        + spec.kind()
-                        + "', expected plain_attention, layer_llama3v, layer_openflamingo,"
-                        + " layer_perceiver or layer_mplugowl3");
+            default -> throw new GoldenException("kind '" + spec.kind() + "' is no known layer");
           };
       return new LayerComparison(file, problem, dtype);
     } catch (IllegalArgumentException e) {

@@ -103,7 +103,7 @@ final class OracleSolver implements Solver {
     return bias == null
         ? null
         : open.allocate(DType.FLOAT64, bias.shape())
-            .copyFrom(Rounding.toDoubles(bias.values(), rounding));
+            .copyFrom(Rounding.toDoubles(bias.values(), golden.biasIn(rounding)));
   }
 
   private Mask mask(OpenTensors open, MaskWay way, @Nullable Tensor bias) {

@@ -5,16 +5,19 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
 import org.lvxattn.Strategy;
 import org.lvxattn.cli.workload.Bounds;
+import org.lvxattn.cli.workload.EntryError;
 import org.lvxattn.cli.workload.RelativeError;
 import org.lvxattn.cli.workload.Results;
 
 /** Attention alone, in every way its mask can be handed over. */
 final class PlainComparison implements Comparison {
   private static final String HUGE_LOGITS = "plain_huge_logits";
+  private static final Set<String> LSE = Set.of("lse", "lse_part");
 
   private final GoldenCase golden;
   private final DType dtype;
@@ -39,18 +42,23 @@ final class PlainComparison implements Comparison {
     Results references = reference();
     for (NamedResults results : ways) {
       for (String tensor : references.names()) {
-        errors.merge(
-            tensor,
-            RelativeError.of(results.get(tensor), references.get(tensor)),
-            RelativeError::worse);
+        double error = error(tensor, results.get(tensor), references.get(tensor));
+        errors.merge(tensor, error, RelativeError::worse);
       }
       if (!results.windows().isEmpty()) {
-        MergedParts.of(golden, dtype, results.windows())
-            .errors(references)
-            .forEach((tensor, error) -> errors.merge(tensor, error, RelativeError::worse));
+        Results merged = MergedParts.of(golden, dtype, results.windows());
+        for (String tensor : merged.names()) {
+          double error = error(tensor, merged.get(tensor), references.get(tensor));
+          errors.merge(tensor, error, RelativeError::worse);
+        }
       }
     }
     return errors;
+  }
+
+  private double error(String tensor, double[] result, double[] expected) {
+    boolean byEntry = golden.spec().judgesLseByEntry() && LSE.contains(tensor);
+    return byEntry ? EntryError.of(result, expected) : RelativeError.of(result, expected);
   }
 
   @Override

@@ -102,7 +102,7 @@ final class ShardedSolver implements Solver {
         Tensor dk = result(open, shape.keyHeads(), localKeys);
         Tensor dv = result(open, shape.keyHeads(), localKeys);
         Tensor bias = biasShard(open);
-        Tensor dbias = bias == null ? null : nan(open.allocate(dtype, bias.shape()));
+        Tensor dbias = bias == null ? null : nan(open.allocate(bias.dtype(), bias.shape()));
         Mask mask = mask(open, bias);
         Statistics statistics = Statistics.create();
 
@@ -154,7 +154,7 @@ final class ShardedSolver implements Solver {
       Bias bias = way.bias();
       return bias == null
           ? null
-          : open.allocate(dtype, bias.shape())
+          : open.allocate(golden.biasIn(dtype), bias.shape())
               .copyFrom(bias.values())
               .slice(3, keys.begin(group.rank()), keys.end(group.rank()));
     }

@@ -7,7 +7,9 @@ import java.util.Map;
 /** Sizes of one attention over all ranks. */
 public record AttentionShape(
     int batch, long queries, long keys, int queryHeads, int keyHeads, int headDim) {
-  private static final int MAX_HEAD_DIM = 256;
+  /** The largest head dimension that the library serves. */
+  public static final int MAX_HEAD_DIM = 256;
+
   private static final int HEAD_DIM_STEP = 8;
 
   /** Sizes that the library serves; anything else is an {@link IllegalArgumentException}. */

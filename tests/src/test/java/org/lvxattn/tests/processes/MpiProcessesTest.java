@@ -21,7 +21,7 @@ import org.lvxattn.Strategy;
 /** Real processes on this machine, started and joined by Open MPI. */
 @Timeout(600)
 class MpiProcessesTest {
-  private static final Duration LONG = Duration.ofSeconds(60);
+  private static final Duration LONG = Duration.ofSeconds(180);
 
   @BeforeEach
   void needsMpirun() {
@@ -74,8 +74,9 @@ class MpiProcessesTest {
       job.signalRank(victim, signal);
       long begin = System.nanoTime();
       for (int survivor = 0; survivor < 2; survivor++) {
-        assertThat(job.await("LOST", Duration.ofSeconds(30))).startsWith("LOST " + victim + " ");
-        assertThat(Duration.ofNanos(System.nanoTime() - begin)).isLessThan(deadline.plusSeconds(5));
+        assertThat(job.await("LOST", LONG)).startsWith("LOST " + victim + " ");
+        assertThat(Duration.ofNanos(System.nanoTime() - begin))
+            .isLessThan(deadline.plusSeconds(30));
       }
     }
   }

@@ -17,7 +17,7 @@ import org.lvxattn.Strategy;
 /** Real processes on this machine, started as torchrun does, whatever engine joins them. */
 @Timeout(600)
 abstract class StartedProcessesTest {
-  private static final Duration LONG = Duration.ofSeconds(60);
+  private static final Duration LONG = Duration.ofSeconds(180);
 
   /** What the engine needs in the environment. */
   abstract Map<String, String> variables();
@@ -82,9 +82,10 @@ abstract class StartedProcessesTest {
         if (rank == victim) {
           continue;
         }
-        String lost = ranks.get(rank).await("LOST", Duration.ofSeconds(30));
+        String lost = ranks.get(rank).await("LOST", LONG);
         assertThat(lost).as("rank %d, %s of %d", rank, signal, victim).startsWith("LOST " + victim);
-        assertThat(Duration.ofNanos(System.nanoTime() - begin)).isLessThan(deadline.plusSeconds(5));
+        assertThat(Duration.ofNanos(System.nanoTime() - begin))
+            .isLessThan(deadline.plusSeconds(30));
       }
       for (int rank = 0; rank < 4; rank++) {
         if (rank != victim) {

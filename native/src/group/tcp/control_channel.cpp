@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "group/nccl/side_channel.h"
+#include "group/tcp/control_channel.h"
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -9,6 +9,7 @@
 #include <array>
 #include <utility>
 
+#include "base/crc32c.h"
 #include "base/error.h"
 #include "group/remote/mailbox.h"
 
@@ -18,10 +19,18 @@ namespace {
 constexpr std::chrono::milliseconds kFlushPatience{1000};
 constexpr const char* kBroken = "the connection broke";
 
+std::uint32_t checksum_of_header(const Frame& frame) {
+  return crc32c(0, std::as_bytes(std::span(&frame, 1)).first(offsetof(Frame, checksum)));
+}
+
+std::uint32_t checksum_of_payload(const Frame& frame) {
+  return crc32c(0, std::span(frame.payload).first(frame.bytes));
+}
+
 }  // namespace
 
-SideChannel::SideChannel(int rank, std::vector<Socket> connections)
-    : rank_(rank), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+ControlChannel::ControlChannel(int rank, std::vector<Socket> connections, bool checksums)
+    : rank_(rank), checksums_(checksums), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (wake_.none()) throw Error(LVX_INTERNAL, "the system gives no event descriptor");
   for (Socket& connection : connections) {
     peers_.push_back(std::make_unique<Peer>());
@@ -29,15 +38,15 @@ SideChannel::SideChannel(int rank, std::vector<Socket> connections)
   }
 }
 
-SideChannel::~SideChannel() { close(rank_); }
+ControlChannel::~ControlChannel() { close(rank_); }
 
-void SideChannel::open(Mailbox& mailbox) {
+void ControlChannel::open(Mailbox& mailbox) {
   mailbox_ = &mailbox;
   thread_ = std::thread([this] { serve(); });
 }
 
 // The thread: takes what comes, and sends what did not go out at once.
-void SideChannel::serve() {
+void ControlChannel::serve() {
   std::vector<pollfd> entries(peers_.size() + 1);
   std::vector<bool> ended(peers_.size(), false);
   while (!closing_) {
@@ -58,46 +67,60 @@ void SideChannel::serve() {
         const std::lock_guard lock(at(peer).mutex);
         send_unsent(at(peer));
       }
-      if ((entries[slot].revents & ~POLLOUT) != 0 && !receive(peer)) {
-        ended[slot] = true;
-        mailbox_->connection_lost(peer, kBroken);
-      }
+      if ((entries[slot].revents & ~POLLOUT) != 0 && !receive(peer)) ended[slot] = true;
     }
   }
 }
 
 // Whether the connection goes on.
-bool SideChannel::receive(int peer) {
+bool ControlChannel::receive(int peer) {
   Peer& from = at(peer);
-  for (;;) {
-    const std::size_t wanted =
-        from.received < Frame::kHeaderBytes ? Frame::kHeaderBytes : from.incoming.wire_bytes();
-    const auto rest =
-        std::as_writable_bytes(std::span(&from.incoming, 1)).subspan(from.received, wanted - from.received);
-    const std::ptrdiff_t received = from.connection.receive_some(rest);
-    if (received <= 0) return received == 0;
-    from.received += static_cast<std::size_t>(received);
-    if (from.received >= Frame::kHeaderBytes && from.incoming.bytes > Frame::kPayloadBytes) return false;
-    if (from.received == from.incoming.wire_bytes() && !take_frame(peer)) return false;
-  }
-}
-
-bool SideChannel::take_frame(int peer) {
-  at(peer).received = 0;
   try {
-    const std::optional<Frame> answer = mailbox_->deliver(peer, at(peer).incoming);
-    if (answer) post(peer, *answer);
-    return true;
+    for (;;) {
+      const std::size_t wanted =
+          from.received < Frame::kHeaderBytes ? Frame::kHeaderBytes : from.incoming.wire_bytes();
+      const auto rest =
+          std::as_writable_bytes(std::span(&from.incoming, 1)).subspan(from.received, wanted - from.received);
+      const std::ptrdiff_t received = from.connection.receive_some(rest);
+      if (received < 0) throw Error(LVX_PEER_LOST, kBroken);
+      if (received == 0) return true;
+      from.received += static_cast<std::size_t>(received);
+      if (from.received == Frame::kHeaderBytes) check_header(from.incoming);
+      if (from.received >= Frame::kHeaderBytes && from.received == from.incoming.wire_bytes()) {
+        take_frame(peer);
+      }
+    }
   } catch (const std::exception& error) {
     mailbox_->connection_lost(peer, error.what());
     return false;
   }
 }
 
+void ControlChannel::check_header(const Frame& frame) const {
+  if (checksums_ && frame.checksum != checksum_of_header(frame)) {
+    throw Error(LVX_PEER_LOST, "the header of a frame came damaged: wrong checksum");
+  }
+  if (frame.bytes > Frame::kPayloadBytes) throw Error(LVX_PEER_LOST, "sent a frame longer than any");
+}
+
+void ControlChannel::take_frame(int peer) {
+  Peer& from = at(peer);
+  from.received = 0;
+  if (checksums_ && from.incoming.payload_checksum != checksum_of_payload(from.incoming)) {
+    throw Error(LVX_PEER_LOST, "a frame came damaged: wrong checksum");
+  }
+  const std::optional<Frame> answer = mailbox_->deliver(peer, from.incoming);
+  if (answer) post(peer, *answer);
+}
+
 // Most frames go out at once; the thread sends the rest.
-void SideChannel::post(int peer, const Frame& frame) noexcept {
+void ControlChannel::post(int peer, Frame frame) noexcept {
   Peer& to = at(peer);
   try {
+    if (checksums_) {
+      frame.payload_checksum = checksum_of_payload(frame);
+      frame.checksum = checksum_of_header(frame);
+    }
     const std::lock_guard lock(to.mutex);
     if (to.broken || to.connection.none()) return;
     const auto bytes = std::as_bytes(std::span(&frame, 1)).first(frame.wire_bytes());
@@ -109,7 +132,7 @@ void SideChannel::post(int peer, const Frame& frame) noexcept {
 }
 
 // Whether nothing is left to send. Under the peer's lock.
-bool SideChannel::send_unsent(Peer& peer) {
+bool ControlChannel::send_unsent(Peer& peer) {
   std::array<std::byte, Frame::kBytes> part{};
   while (!peer.unsent.empty() && !peer.broken) {
     const std::size_t bytes = std::min(part.size(), peer.unsent.size());
@@ -122,14 +145,14 @@ bool SideChannel::send_unsent(Peer& peer) {
   return true;
 }
 
-void SideChannel::wake() noexcept {
+void ControlChannel::wake() noexcept {
   const std::uint64_t one = 1;
   // It cannot fail: the counter never comes near its end.
   [[maybe_unused]] const auto written = write(wake_.descriptor(), &one, sizeof(one));
 }
 
 // The thread has ended.
-void SideChannel::flush(int culprit) {
+void ControlChannel::flush(int culprit) {
   const Clock::time_point until = Clock::now() + kFlushPatience;
   for (int peer = 0; peer < size(); ++peer) {
     Peer& to = at(peer);
@@ -139,7 +162,7 @@ void SideChannel::flush(int culprit) {
   }
 }
 
-void SideChannel::close(int culprit) noexcept {
+void ControlChannel::close(int culprit) noexcept {
   if (mailbox_ == nullptr || closing_.exchange(true)) return;
   wake();
   if (thread_.joinable()) thread_.join();

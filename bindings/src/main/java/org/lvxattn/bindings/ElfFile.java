@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.bindings;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The headers of a shared library, as far as it takes to know before it is loaded that it is one,
+ * for this processor, and whole: the dynamic linker maps what the headers announce, and ends the
+ * process where the file ends before.
+ */
+final class ElfFile {
+  private static final int HEADER = 64;
+  private static final int PROGRAM_HEADER = 56;
+  private static final int ET_DYN = 3;
+  private static final int PT_LOAD = 1;
+  private static final int PT_DYNAMIC = 2;
+  private static final int DT_NEEDED = 1;
+  private static final int DT_STRTAB = 5;
+  private static final int MOST = 1 << 20; // bytes of the parts that are read here
+
+  private final OpenFile file;
+  private final long size;
+  private final List<Segment> loaded = new ArrayList<>();
+  private @Nullable Segment dynamic;
+
+  private record Segment(long offset, long address, long fileBytes) {}
+
+  private ElfFile(OpenFile file, long size) {
+    this.file = file;
+    this.size = size;
+  }
+
+  /**
+   * Looks at a file that is to be loaded.
+   *
+   * @return the names of the libraries it needs
+   * @throws IOException if it cannot be read, or is no whole library for this processor
+   */
+  static List<String> check(OpenFile file) throws IOException {
+    FileStatus status = file.status();
+    if (!status.isRegular()) {
+      throw new IOException("is not a regular file");
+    }
+    ElfFile elf = new ElfFile(file, status.size());
+    elf.readHeaders();
+    return elf.needed();
+  }
+
+  private void readHeaders() throws IOException {
+    ByteBuffer header = read(0, HEADER);
+    if (header.limit() < 20 || header.getInt(0) != 0x464c457f) {
+      throw new IOException("is no shared library: it does not begin as ELF files do");
+    }
+    int machine = header.getShort(18) & 0xffff;
+    boolean expected = header.get(4) == 2 && header.get(5) == 1; // 64 bits, little-endian
+    if (!expected || !machineName(machine).equals(NativeLibraryPlatform.processor())) {
+      throw new IOException(
+          "is for another processor: "
+              + machineName(machine)
+              + (header.get(4) == 2 ? "" : ", 32 bits")
+              + "; this JVM needs "
+              + NativeLibraryPlatform.processor());
+    }
+    requireWhole(HEADER);
+    if (header.getShort(16) != ET_DYN) {
+      throw new IOException("is an ELF file, but no shared library");
+    }
+    long table = header.getLong(32);
+    int entry = header.getShort(54) & 0xffff;
+    int count = header.getShort(56) & 0xffff;
+    if (entry != PROGRAM_HEADER) {
+      throw new IOException("is damaged: its program headers have " + entry + " bytes");
+    }
+    requireWhole(table, (long) entry * count);
+    // The table of sections comes last in nearly every file, so a cut one shows here.
+    requireWhole(
+        header.getLong(40), (long) (header.getShort(58) & 0xffff) * (header.getShort(60) & 0xffff));
+    ByteBuffer headers = read(table, entry * count);
+    for (int at = 0; at < headers.limit(); at += entry) {
+      int type = headers.getInt(at);
+      Segment segment =
+          new Segment(headers.getLong(at + 8), headers.getLong(at + 16), headers.getLong(at + 32));
+      if (type == PT_LOAD || type == PT_DYNAMIC) {
+        requireWhole(segment.offset, segment.fileBytes);
+      }
+      if (type == PT_LOAD) {
+        loaded.add(segment);
+      } else if (type == PT_DYNAMIC) {
+        dynamic = segment;
+      }
+    }
+  }
+
+  private List<String> needed() throws IOException {
+    List<String> names = new ArrayList<>();
+    if (dynamic == null) {
+      return names;
+    }
+    ByteBuffer entries = read(dynamic.offset, (int) Math.min(MOST, dynamic.fileBytes));
+    List<Long> offsets = new ArrayList<>();
+    long strings = 0;
+    for (int at = 0; at + 16 <= entries.limit(); at += 16) {
+      long tag = entries.getLong(at);
+      if (tag == DT_NEEDED) {
+        offsets.add(entries.getLong(at + 8));
+      } else if (tag == DT_STRTAB) {
+        strings = offsetOf(entries.getLong(at + 8));
+      }
+    }
+    for (long offset : offsets) {
+      ByteBuffer text = read(strings + offset, 256);
+      int length = 0;
+      while (length < text.limit() && text.get(length) != 0) {
+        length++;
+      }
+      names.add(StandardCharsets.UTF_8.decode(text.slice(0, length)).toString());
+    }
+    return names;
+  }
+
+  private long offsetOf(long address) throws IOException {
+    for (Segment segment : loaded) {
+      if (address >= segment.address && address - segment.address < segment.fileBytes) {
+        return segment.offset + address - segment.address;
+      }
+    }
+    throw new IOException("is damaged: its table of names lies outside of it");
+  }
+
+  private ByteBuffer read(long offset, int bytes) throws IOException {
+    return file.read(offset, bytes).order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  private void requireWhole(long offset, long bytes) throws IOException {
+    if (offset < 0 || bytes < 0 || offset > Long.MAX_VALUE - bytes) {
+      throw new IOException("is damaged: its headers hold impossible numbers");
+    }
+    requireWhole(offset + bytes);
+  }
+
+  private void requireWhole(long end) throws IOException {
+    if (end > size) {
+      throw new IOException(
+          "has been cut: it has " + size + " bytes, but its headers announce " + end);
+    }
+  }
+
+  /** As platforms are named, for those that one meets. */
+  private static String machineName(int machine) {
+    return switch (machine) {
+      case 3 -> "x86";
+      case 40 -> "arm";
+      case 21 -> "ppc64";
+      case 22 -> "s390x";
+      case 62 -> "x86_64";
+      case 183 -> "aarch64";
+      case 243 -> "riscv64";
+      case 258 -> "loongarch64";
+      default -> "machine " + machine;
+    };
+  }
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.bindings;
+
+import java.io.IOException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+
+/**
+ * Directories whose names nobody but this user and root can turn to something else. What lies in
+ * one can be looked at by its path, and stays what it is.
+ */
+final class TrustedDirectory {
+  private static final int BY_OTHERS = 0002;
+  private static final int BY_GROUP = 0020;
+  private static final int STICKY = 01000;
+
+  private static final FileAttribute<Set<PosixFilePermission>> OURS_ALONE =
+      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
+
+  private TrustedDirectory() {}
+
+  /**
+   * Makes a directory, and those above it that are missing, for this user alone, and requires that
+   * no other user can change what it and its name stand for.
+   *
+   * @return its real path
+   * @throws IOException if it cannot be made, is a link, belongs to another user or can be written
+   *     by others; or if one above it does, unless it is sticky
+   */
+  static Path create(Path directory) throws IOException {
+    Deque<Path> missing = new ArrayDeque<>();
+    Path above = directory;
+    do {
+      missing.push(name(above));
+      above = above.getParent();
+    } while (above != null && !Files.isDirectory(above));
+    // Links on the way there are resolved once: what they become later is no matter.
+    Path real = Objects.requireNonNull(above, "/ is a directory").toRealPath();
+    requireAbove(real);
+    for (Path name : missing) {
+      real = real.resolve(name);
+      createOne(real);
+      require(real);
+    }
+    return real;
+  }
+
+  private static Path name(Path directory) throws IOException {
+    Path name = directory.getFileName();
+    if (name == null) {
+      throw new IOException("a directory below / was expected, not " + directory);
+    }
+    return name;
+  }
+
+  private static void createOne(Path directory) throws IOException {
+    if (!Files.isDirectory(directory, LinkOption.NOFOLLOW_LINKS)) {
+      try {
+        Files.createDirectory(directory, OURS_ALONE);
+      } catch (FileAlreadyExistsException e) {
+        // By another process just now; or it is something else, and the checks say what.
+        if (!Files.isDirectory(directory, LinkOption.NOFOLLOW_LINKS)) {
+          throw new IOException(
+              directory
+                  + (Files.isSymbolicLink(directory)
+                      ? " is a symbolic link; a directory itself was expected"
+                      : " is not a directory"),
+              e);
+        }
+      }
+    }
+  }
+
+  /** Requires that a directory is this user's, or root's, and that others cannot write it. */
+  static void require(Path directory) throws IOException {
+    Attributes found = Attributes.of(directory);
+    if (!found.isDirectory()) {
+      throw new IOException(directory + " is not a directory, or a link to one");
+    }
+    int user = OpenFile.user();
+    if (found.owner() != user && found.owner() != 0) {
+      throw new IOException(
+          directory
+              + " belongs to user "
+              + Integer.toUnsignedString(found.owner())
+              + ", not to "
+              + FileStatus.userName(user)
+              + ": who owns it could replace the natives");
+    }
+    if ((found.mode() & (BY_OTHERS | BY_GROUP)) != 0) {
+      throw new IOException(
+          directory
+              + " can be written by others ("
+              + found.permissions()
+              + "), who could replace the natives: chmod go-w takes that from them");
+    }
+  }
+
+  /** From the root down: a name that others cannot change stands for one thing. */
+  private static void requireAbove(Path real) throws IOException {
+    int user = OpenFile.user();
+    // Within a user namespace root may have another number.
+    int root = Attributes.of(Objects.requireNonNull(real.getRoot())).owner();
+    for (Path directory = real; directory != null; directory = directory.getParent()) {
+      Attributes found = Attributes.of(directory);
+      if (found.owner() != user && found.owner() != 0 && found.owner() != root) {
+        throw new IOException(
+            directory
+                + " belongs to user "
+                + Integer.toUnsignedString(found.owner())
+                + ", who could replace what lies below");
+      }
+      // The group of root, and the one that most systems give to each user, are of them alone.
+      boolean ownGroup = found.group() == 0 || found.group() == user;
+      int others = BY_OTHERS | (ownGroup ? 0 : BY_GROUP);
+      if ((found.mode() & others) != 0 && (found.mode() & STICKY) == 0) {
+        throw new IOException(
+            directory
+                + " can be written by others ("
+                + found.permissions()
+                + "), who could replace what lies below");
+      }
+    }
+  }
+
+  private record Attributes(int owner, int group, int mode) {
+    static Attributes of(Path path) throws IOException {
+      Map<String, Object> found =
+          Files.readAttributes(path, "unix:uid,gid,mode", LinkOption.NOFOLLOW_LINKS);
+      return new Attributes(number(found, "uid"), number(found, "gid"), number(found, "mode"));
+    }
+
+    private static int number(Map<String, Object> found, String name) {
+      return (int) Objects.requireNonNull(found.get(name));
+    }
+
+    boolean isDirectory() {
+      return (mode & 0170000) == 0040000;
+    }
+
+    String permissions() {
+      return String.format(Locale.ROOT, "mode %04o", mode & 07777);
+    }
+  }
+}

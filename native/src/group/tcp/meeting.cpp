@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "group/tcp/meeting.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "base/error.h"
+
+namespace lvx {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kRetry{20};
+constexpr milliseconds kLongestRetry{1000};
+// For whoever answers a dial, once it has begun to.
+constexpr milliseconds kPatience{5000};
+constexpr milliseconds kLongestWait{1000};
+
+bool all_there(const Connections& connections) {
+  const auto here = [](const std::vector<Socket>& lane) {
+    return std::count_if(lane.begin(), lane.end(), [](const Socket& socket) { return socket.none(); }) == 1;
+  };
+  return std::all_of(connections.lanes.begin(), connections.lanes.end(), here);
+}
+
+}  // namespace
+
+// A connection to a rank below, as far as it has come.
+struct Meeting::Dial {
+  Ends ends;
+  TcpAddress to;
+  std::optional<Greeting> greeting = std::nullopt;  // none: it is tried again at the time next
+  Clock::time_point next{};
+  milliseconds pause = kRetry;
+  bool done = false;
+  std::string trouble = "nothing answers";
+
+  void fail(const std::string& reason) {
+    greeting.reset();
+    trouble = reason;
+    next = Clock::now() + pause;
+    pause = std::min(2 * pause, kLongestRetry);
+  }
+};
+
+Meeting::Meeting(int rank, int size, int lanes, const JoinOptions& options, std::span<const std::byte> extra)
+    : rank_(rank), size_(size), lanes_(lanes), options_(options) {
+  const TcpAddress own = resolve_own(options.host);
+  try {
+    listener_ = Socket::listening(own, SOMAXCONN);
+    RankAddress header;
+    std::strncpy(header.version.data(), LVX_VERSION, header.version.size() - 1);
+    header.rank = rank;
+    header.size = size;
+    header.lanes = lanes;
+    header.checksums = options.checksums ? 1 : 0;
+    header.socket = listener_.address();
+    fill_randomly(header.random);
+    loopback_ = own.is_loopback();
+    const auto bytes = std::as_bytes(std::span(&header, 1));
+    address_.assign(bytes.begin(), bytes.end());
+    address_.insert(address_.end(), extra.begin(), extra.end());
+  } catch (const std::system_error& error) {
+    throw Error(LVX_INVALID_ARGUMENT,
+                "host: nothing can listen at " + own.text() + " (" + error.what() + ")");
+  }
+}
+
+std::span<const std::byte> Meeting::extra_of(std::span<const std::byte> address) const {
+  return address.subspan(sizeof(RankAddress));
+}
+
+RankAddress Meeting::header_of(int peer, std::span<const std::byte> address) const {
+  if (address.size() != address_.size()) {
+    throw Error(LVX_INVALID_ARGUMENT, "address of rank " + std::to_string(peer) + ": expected " +
+                                          std::to_string(address_.size()) + " bytes, got " +
+                                          std::to_string(address.size()));
+  }
+  RankAddress header;
+  std::memcpy(&header, address.data(), sizeof(header));
+  return header;
+}
+
+void Meeting::check(int peer, const RankAddress& theirs) const {
+  const std::string name = "address of rank " + std::to_string(peer);
+  if (theirs.magic != RankAddress::kMagic) {
+    throw Error(LVX_INVALID_ARGUMENT, name + ": these bytes are no address of a rank");
+  }
+  if (std::strncmp(theirs.version.data(), LVX_VERSION, theirs.version.size()) != 0) {
+    throw Error(LVX_INVALID_ARGUMENT,
+                name + ": it runs version " +
+                    std::string(theirs.version.data(), ::strnlen(theirs.version.data(), 16)) +
+                    " of lvxattn, this rank " + LVX_VERSION);
+  }
+  if (theirs.rank != peer || theirs.size != size_) {
+    throw Error(LVX_INVALID_ARGUMENT, name + ": it says rank " + std::to_string(theirs.rank) + " of " +
+                                          std::to_string(theirs.size) + ", expected rank " +
+                                          std::to_string(peer) + " of " + std::to_string(size_));
+  }
+  const TcpAddress& at = theirs.socket;
+  const bool known = at.family == TcpAddress::Family::kV4 || at.family == TcpAddress::Family::kV6;
+  if (theirs.lanes != lanes_ || !known || at.port == 0 || !at.is_of_one_machine()) {
+    throw Error(LVX_INVALID_ARGUMENT, name + ": these bytes are no address of a rank");
+  }
+  if ((theirs.checksums != 0) != options_.checksums) {
+    throw Error(LVX_PEER_MISMATCH,
+                "rank " + std::to_string(peer) + (theirs.checksums != 0 ? " expects" : " leaves out") +
+                    " checksums, this rank does not; expected the same on all ranks (LVX_CHECKSUM)",
+                peer);
+  }
+  // A rank on the loopback device can be reached from its own machine only.
+  if (at.is_loopback() != loopback_) {
+    throw Error(
+        LVX_INVALID_ARGUMENT,
+        "rank " + std::to_string(loopback_ ? rank_ : peer) + " offers a loopback address, which rank " +
+            std::to_string(loopback_ ? peer : rank_) +
+            " on another machine cannot reach; give it a host name or address of its network interface");
+  }
+}
+
+void Meeting::begin(Dial& dial) const {
+  try {
+    dial.greeting.emplace(Socket::connecting(dial.to), Handshake::dialer(key_, dial.ends));
+    // The other side may not have come to its listener yet: it has until the meeting's end.
+    dial.next = Clock::time_point::max();
+  } catch (const std::system_error& error) {
+    dial.fail(error.what());
+  }
+}
+
+void Meeting::advance(Dial& dial, Connections& connections) const {
+  Greeting& greeting = *dial.greeting;
+  if (!greeting.advance()) {
+    dial.fail(greeting.trouble());
+    return;
+  }
+  if (greeting.spoken() && dial.next == Clock::time_point::max()) dial.next = Clock::now() + kPatience;
+  if (!greeting.ended()) return;
+  const auto peer = static_cast<std::size_t>(dial.ends.to);
+  switch (greeting.handshake().state()) {
+    case Handshake::State::kProved:
+      connections.lanes[static_cast<std::size_t>(dial.ends.lane)][peer] = greeting.take_socket();
+      dial.greeting.reset();
+      dial.done = true;
+      return;
+    case Handshake::State::kRefused:
+      throw Error(LVX_PEER_MISMATCH,
+                  "rank " + std::to_string(rank_) + ", this one, could not prove to rank " +
+                      std::to_string(dial.ends.to) +
+                      " that it knows the group's secret; expected the same secret, or none, on all ranks",
+                  dial.ends.to);
+    default:
+      dial.fail("whoever answers at " + dial.to.text() + " could not prove to be that rank");
+  }
+}
+
+void Meeting::await(std::vector<Dial>& dials, Reception& reception, Connections& connections,
+                    Clock::time_point until) const {
+  std::vector<pollfd> entries;
+  while (!all_there(connections)) {
+    const auto now = Clock::now();
+    if (now >= until) return;
+    auto wake = std::min({until, now + kLongestWait, reception.next_expiry()});
+    entries.clear();
+    for (Dial& dial : dials) {
+      if (!dial.done && dial.next <= now) {
+        if (dial.greeting) {
+          dial.fail("whoever answers at " + dial.to.text() + " did not prove in time to be that rank");
+        } else {
+          begin(dial);
+        }
+      }
+      if (!dial.done) wake = std::min(wake, dial.next);
+      entries.push_back({dial.greeting ? dial.greeting->descriptor() : -1,
+                         dial.greeting ? dial.greeting->events() : short{0}, 0});
+    }
+    reception.await(entries);
+    const auto left = std::chrono::ceil<milliseconds>(wake - now).count();
+    poll(entries.data(), entries.size(), static_cast<int>(std::max<std::int64_t>(left, 0)));
+    for (std::size_t i = 0; i < dials.size(); ++i) {
+      if (entries[i].revents != 0) advance(dials[i], connections);
+    }
+    reception.serve(entries.data() + dials.size());
+    for (Reception::Proved& proved : reception.take_proved()) {
+      // A second one of a kind: that rank has come again, as its first connection failed on its side.
+      connections
+          .lanes[static_cast<std::size_t>(proved.ends.lane)][static_cast<std::size_t>(proved.ends.from)] =
+          std::move(proved.socket);
+    }
+  }
+}
+
+void Meeting::require_all(const std::vector<Dial>& dials, const Reception& reception,
+                          const Connections& connections) const {
+  const Strangers& strangers = reception.strangers();
+  const std::string dropped = strangers.count == 0
+                                  ? std::string()
+                                  : "; " + std::to_string(strangers.count) +
+                                        " connections of strangers were dropped, the last: " + strangers.last;
+  for (int peer = 0; peer < size_; ++peer) {
+    for (const auto& lane : connections.lanes) {
+      if (peer == rank_ || !lane[static_cast<std::size_t>(peer)].none()) continue;
+      const std::string name = "rank " + std::to_string(peer);
+      if (peer > rank_ && reception.saw_impostor_of(peer)) {
+        throw Error(LVX_PEER_MISMATCH,
+                    name +
+                        " could not prove that it knows the group's secret; expected the same secret, or "
+                        "none, on all ranks" +
+                        dropped,
+                    peer);
+      }
+      const auto dial = std::find_if(dials.begin(), dials.end(),
+                                     [&](const Dial& other) { return other.ends.to == peer && !other.done; });
+      throw Error(LVX_DEADLINE_EXCEEDED,
+                  name + " did not connect within the deadline" +
+                      (dial == dials.end() ? std::string() : " (" + dial->trouble + ")") + dropped,
+                  peer);
+    }
+  }
+}
+
+Connections Meeting::connect(const std::vector<std::span<const std::byte>>& addresses) {
+  const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                        std::chrono::duration<double>(options_.deadline_seconds));
+  if (listener_.none()) throw Error(LVX_INVALID_STATE, "bootstrap: it was connected already");
+  std::vector<Dial> dials;
+  for (int peer = 0; peer < size_; ++peer) {
+    const RankAddress header = header_of(peer, addresses[static_cast<std::size_t>(peer)]);
+    check(peer, header);
+    for (int lane = 0; peer < rank_ && lane < lanes_; ++lane) {
+      dials.push_back({.ends = {rank_, peer, size_, lane}, .to = header.socket});
+    }
+  }
+  key_ = group_key(options_.secret, addresses);
+  Connections connections;
+  connections.rank = rank_;
+  connections.checksums = options_.checksums;
+  for (int lane = 0; lane < lanes_; ++lane) connections.lanes.emplace_back(static_cast<std::size_t>(size_));
+  Reception reception(std::move(listener_), rank_, size_, lanes_, key_);
+  await(dials, reception, connections, until);
+  require_all(dials, reception, connections);
+  reception.close();
+  connections.strangers = reception.strangers();
+  return connections;
+}
+
+}  // namespace lvx

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// How the ranks of a group connect to one another: each dials the ranks below it and receives those above.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "group/plugin.h"
+#include "group/strangers.h"
+#include "group/tcp/rank_address.h"
+#include "group/tcp/reception.h"
+
+namespace lvx {
+
+// What a meeting leads to: connections whose both sides have proved to be of the group.
+struct Connections {
+  int rank = 0;
+  bool checksums = true;
+  std::vector<std::vector<Socket>> lanes;  // of each lane in rank order, none for the own rank
+  Strangers strangers;
+};
+
+class Meeting {
+ public:
+  // This rank can be reached from now on. extra travels with its address: as many bytes on every rank. Throws
+  // Error(LVX_INVALID_ARGUMENT) for a host that is none of this machine.
+  Meeting(int rank, int size, int lanes, const JoinOptions& options, std::span<const std::byte> extra = {});
+
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+  std::span<const std::byte> address() const { return address_; }
+  // What a rank of the group added to its address, which has this rank's length.
+  std::span<const std::byte> extra_of(std::span<const std::byte> address) const;
+
+  // Connects to all others, whose addresses are in rank order. Once only. Throws Error(LVX_INVALID_ARGUMENT) for one that
+  // is no address of this group, Error(LVX_PEER_MISMATCH) naming a rank that was given another secret,
+  // Error(LVX_DEADLINE_EXCEEDED) naming one that did not come.
+  Connections connect(const std::vector<std::span<const std::byte>>& addresses);
+
+ private:
+  struct Dial;
+
+  RankAddress header_of(int peer, std::span<const std::byte> address) const;
+  void check(int peer, const RankAddress& theirs) const;
+  void begin(Dial& dial) const;
+  void advance(Dial& dial, Connections& connections) const;
+  void await(std::vector<Dial>& dials, Reception& reception, Connections& connections,
+             Clock::time_point until) const;
+  void require_all(const std::vector<Dial>& dials, const Reception& reception,
+                   const Connections& connections) const;
+
+  const int rank_;
+  const int size_;
+  const int lanes_;
+  const JoinOptions options_;
+  Socket listener_;
+  std::vector<std::byte> address_;
+  GroupKey key_{};
+  bool loopback_ = false;
+};
+
+}  // namespace lvx
