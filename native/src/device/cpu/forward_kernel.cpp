@@ -272,8 +272,6 @@ void forward_pairs([[maybe_unused]] const ForwardTask<BFloat16Pair>& task,
 #endif
 }
 
-const char* target() { return hwy::TargetName(HWY_TARGET); }
-
 }  // namespace HWY_NAMESPACE
 }  // namespace lvx
 HWY_AFTER_NAMESPACE();
@@ -284,9 +282,6 @@ namespace lvx {
 HWY_EXPORT(forward_float);
 HWY_EXPORT(forward_double);
 HWY_EXPORT(forward_pairs);
-HWY_EXPORT(target);
-
-const char* kernel_target() { return HWY_DYNAMIC_DISPATCH(target)(); }
 
 void run_forward_task(const ForwardTask<float>& task, std::byte* workspace) {
   HWY_DYNAMIC_DISPATCH(forward_float)(task, workspace);

@@ -86,9 +86,6 @@ struct ForwardWorkspace {
   }
 };
 
-// The instruction set that the kernels use, for people.
-const char* kernel_target();
-
 void run_forward_task(const ForwardTask<float>& task, std::byte* workspace);
 void run_forward_task(const ForwardTask<double>& task, std::byte* workspace);
 void run_forward_task(const ForwardTask<BFloat16Pair>& task, std::byte* workspace);
