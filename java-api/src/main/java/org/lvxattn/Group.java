@@ -251,8 +251,9 @@ public final class Group implements AutoCloseable {
    * then.
    *
    * @throws NullPointerException if an argument is null
-   * @throws IllegalStateException if the device was closed, or MPI cannot be used any more because
-   *     an earlier group of it broke off
+   * @throws IllegalStateException if the device was closed, MPI cannot be used any more because an
+   *     earlier group of it broke off, or MPI knows of another number of processes than the
+   *     launcher says that it has started, as where they belong to different MPIs
    * @throws LvxException with {@link Status#MISSING_LIBRARY} if MPI is not installed
    * @throws WrongThreadException if another thread owns the device
    */
@@ -284,7 +285,8 @@ public final class Group implements AutoCloseable {
    *       a name that is not known yet is asked for until the timeout. The others reach this
    *       machine by the address it has towards rank 0's, or that of the interface which {@code
    *       GLOO_SOCKET_IFNAME} names, of rank 0's family if it has one and never a link-local one.
-   *   <li>{@code OMPI_COMM_WORLD_SIZE} or {@code PMI_SIZE} above 1, as mpirun sets it: MPI.
+   *   <li>{@code OMPI_COMM_WORLD_SIZE} or {@code PMI_SIZE} above 1, as mpirun sets it, or {@code
+   *       SLURM_STEP_NUM_TASKS} with {@code PMIX_RANK}, as srun does: MPI.
    *   <li>Otherwise a group of one rank.
    * </ul>
    *

@@ -387,6 +387,22 @@ class RendezvousTest {
   }
 
   @Test
+  void whatALauncherOfMpiAnnouncesIsNeverTakenForOneRank() {
+    Map<String, String> slurm = Map.of("SLURM_STEP_NUM_TASKS", "4");
+    assertThat(read(slurm).kind()).isEqualTo(LaunchEnvironment.Kind.SELF);
+    Map<String, String> pmix = new HashMap<>(slurm);
+    pmix.put("PMIX_RANK", "2");
+    assertThat(read(pmix).kind()).isEqualTo(LaunchEnvironment.Kind.MPI);
+    assertThat(read(Map.of("PMI_SIZE", "4")).kind()).isEqualTo(LaunchEnvironment.Kind.MPI);
+    for (String name : List.of("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")) {
+      assertThatIllegalStateException()
+          .isThrownBy(() -> read(Map.of(name, "4", "WORLD_SIZE", "1", "RANK", "0")))
+          .withMessageContaining("WORLD_SIZE is 1")
+          .withMessageContaining("started 4 processes");
+    }
+  }
+
+  @Test
   void theEngineIsTheEnvironmentsOrTheCallers() {
     Map<String, String> ranks =
         Map.of("RANK", "0", "WORLD_SIZE", "2", "MASTER_ADDR", "127.0.0.1", "MASTER_PORT", "29500");
