@@ -185,9 +185,12 @@ void ForwardHeadPass::merge(int worker, std::byte* result) {
   device.copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, part.o,
               heads_of(own_.o, heads));
   device.copy(problem.batch, problem.query_heads, problem.queries, part.lse, heads_of(own_.lse, heads));
-  if (part.bias_max.data != nullptr) {
-    device.copy(problem.batch, problem.query_heads, problem.queries, part.bias_max,
-                heads_of(own_.bias_max, heads));
+  if (own_.bias_max.data == nullptr) return;
+  const Bhs bias_max = heads_of(own_.bias_max, heads);
+  if (part.bias_max.data == nullptr) {
+    device.zero(problem, bias_max);
+  } else {
+    device.copy(problem.batch, problem.query_heads, problem.queries, part.bias_max, bias_max);
   }
 }
 

@@ -121,7 +121,7 @@ inline Costs compute_share(Group& group, const RandomProblem& random, lvx_strate
   forward.o = bshd_of(o, p.queries, p.query_heads, p.head_dim);
   forward.lse = bhs_of(lse, p.query_heads, p.queries);
   const Values lse_terms(2 * lse.size() + 1);
-  if (random.has_bias) forward.lse_terms = lse_terms_view(lse_terms, p);
+  forward.lse_terms = lse_terms_view(lse_terms, p);
   forward.strategy = strategy;
   attention_forward(group, forward, &costs.forward);
 

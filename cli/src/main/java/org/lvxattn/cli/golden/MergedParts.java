@@ -20,24 +20,32 @@ final class MergedParts {
     AttentionShape shape = golden.shape();
     DType wide = dtype.accumulator();
     long[] heads = {shape.batch(), shape.queryHeads(), shape.queries(), shape.headDim()};
-    long[] rows = Arrays.copyOf(heads, 3);
     try (Device device = Device.cpu();
         OpenTensors open = new OpenTensors(device)) {
       Tensor o = open.allocate(wide, heads);
-      Tensor lse = open.allocate(wide, rows);
-      double[] nothing = new double[Math.toIntExact(lse.elements())];
+      LseParts lse = lse(open, wide, shape, parts.getFirst());
+      double[] nothing = new double[Math.toIntExact(lse.whole().elements())];
       Arrays.fill(nothing, Double.NEGATIVE_INFINITY);
-      lse.copyFrom(nothing);
+      lse.whole().copyFrom(nothing);
       for (Results part : parts) {
         Tensor partO = open.allocate(dtype, heads).copyFrom(part.get("o"));
-        Tensor partLse = open.allocate(wide, rows).copyFrom(part.get("lse"));
+        LseParts partLse = lse(open, wide, shape, part);
+        for (int i = 0; i < partLse.names().size(); i++) {
+          partLse.part(i).copyFrom(part.get(partLse.names().get(i)));
+        }
         PartialAttention.merge(
-            device, partO.permute(0, 2, 1, 3), partLse, o.permute(0, 2, 1, 3), lse);
+            device, partO.permute(0, 2, 1, 3), partLse.whole(), o.permute(0, 2, 1, 3), lse.whole());
       }
       Results merged = new Results();
       merged.put("o", o.toDoubles());
-      merged.put("lse", lse.toDoubles());
+      merged.put("lse", lse.part(0).toDoubles());
       return merged;
     }
+  }
+
+  private static LseParts lse(OpenTensors open, DType dtype, AttentionShape shape, Results part) {
+    boolean biased = LseParts.namesIn(part).size() > 1;
+    return LseParts.allocate(
+        open, dtype, biased, shape.batch(), shape.queryHeads(), shape.queries());
   }
 }

@@ -96,23 +96,30 @@ final class ShardedSolver implements Solver {
         Tensor v = keyShard(open, golden.v, from, from + localKeys);
         Tensor dO = queryShard(open, golden.outputGradient);
         Tensor o = result(open, shape.queryHeads(), rows);
-        Tensor lse = nan(open.allocate(wide, shape.batch(), shape.queryHeads(), rows));
         Tensor delta = nan(open.allocate(wide, shape.batch(), shape.queryHeads(), rows));
         Tensor dq = result(open, shape.queryHeads(), rows);
         Tensor dk = result(open, shape.keyHeads(), localKeys);
         Tensor dv = result(open, shape.keyHeads(), localKeys);
         Tensor bias = biasShard(open);
         Tensor dbias = bias == null ? null : nan(open.allocate(bias.dtype(), bias.shape()));
+        LseParts parts =
+            LseParts.allocate(open, wide, bias != null, shape.batch(), shape.queryHeads(), rows);
+        Tensor lse = nan(parts.whole());
         Mask mask = mask(open, bias);
         Statistics statistics = Statistics.create();
 
         attention.forwardInto(group, q, k, v, mask, o, lse, statistics);
         Results results = new Results();
         results.put("o", o.permute(0, 2, 1, 3).toDoubles());
-        results.put("lse", lse.toDoubles());
+        for (int i = 0; i < parts.names().size(); i++) {
+          results.put(parts.names().get(i), parts.part(i).toDoubles());
+        }
         if (whole != null) {
           fill(o.permute(0, 2, 1, 3), whole.get("o"), queries.begin(rank), queries.end(rank));
-          fill(lse, whole.get("lse"), queries.begin(rank), queries.end(rank));
+          for (int i = 0; i < parts.names().size(); i++) {
+            double[] values = whole.get(parts.names().get(i));
+            fill(parts.part(i), values, queries.begin(rank), queries.end(rank));
+          }
         }
         attention.backwardInto(group, q, k, v, mask, o, lse, dO, dq, dk, dv, dbias, statistics);
         PartialAttention.delta(group.device(), o, dO, delta);
@@ -198,7 +205,9 @@ final class ShardedSolver implements Solver {
     int keyBlocks = shape.batch() * shape.keyHeads();
     Results whole = new Results();
     whole.put("o", join(shards, "o", queryBlocks, queries, shape.headDim()));
-    whole.put("lse", join(shards, "lse", queryBlocks, queries, 1));
+    for (String name : LseParts.namesIn(shards.getFirst())) {
+      whole.put(name, join(shards, name, queryBlocks, queries, 1));
+    }
     whole.put("dq", join(shards, "dq", queryBlocks, queries, shape.headDim()));
     whole.put("dk", join(shards, "dk", keyBlocks, keys, shape.headDim()));
     whole.put("dv", join(shards, "dv", keyBlocks, keys, shape.headDim()));
