@@ -31,6 +31,7 @@ build_bench() {
 
 # java_command MODULE_PATH: the array `java` that starts classes of the benchmarks with that library.
 java_command() {
+  hold_blas_to_target
   java=("$JAVA_HOME/bin/java" -p "$1" --add-modules org.lvxattn --enable-native-access=org.lvxattn
     -cp "$bench/target/classes:$(<"$bench/target/class-path")")
 }

@@ -172,7 +172,7 @@ LVX_API lvx_status lvx_device_open_cpu(const lvx_cpu_options* options, lvx_devic
 /**
  * Opens an NVIDIA GPU of compute capability 8.0 or later. Its work is ordered on a stream, its own or the caller's: calls
  * return before it is done, and lvx_device_synchronize waits. Its buffers are GPU memory, which the host cannot read:
- * lvx_device_copy. Visibility is not checked there: ranges that are not ascending and disjoint give wrong results.
+ * lvx_device_copy. Visibility is not checked there: inverted ranges are empty, else unordered ones give wrong results.
  * LVX_MISSING_LIBRARY without liblvx_cuda.so, NVIDIA's driver, a GPU, or cuDNN where LVX_ENGINE_CUDNN is wanted. options may be
  * null.
  */
@@ -484,9 +484,10 @@ typedef struct lvx_statistics {
  *
  * @param q          [B, Sq, Hq, D] of this rank; float64, float32, bfloat16 or float16; D a multiple of 8, 8 to 256
  * @param k,v        [B, Skv, Hkv, D] of this rank, dtype of q; Hq a multiple of Hkv; query head h reads h / (Hq / Hkv).
- *                   The group's keys are its ranks' shards in rank order; likewise its queries.
+ *                   The group's keys are its ranks' shards in rank order; likewise its queries. Finite where they are
+ *                   seen: |q| |k| D below 3.4e38, |v| up to 3.39e38 (on a GPU 1e34; float64: 1.8e308 / Skv)
  * @param visibility null, or int32 [B, Sq, R, 2]: for each query R half-open ranges of the group's keys, ascending and
- *                   disjoint, empty ones (begin >= end) anywhere; on all ranks or none. Keys outside may hold anything.
+ *                   disjoint, empty ones (begin == end) anywhere; on all ranks or none. Keys outside may hold anything.
  * @param bias       null, or [B or 1, Hq or 1, the group's queries or 1, Skv of this rank] in q's dtype or float32
  *                   (float64 inputs: float64 only); finite or -inf; on all ranks or none
  * @param o          out: [B, Sq, Hq, D], dtype of q; 0 where a query sees no key

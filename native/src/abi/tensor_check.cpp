@@ -190,6 +190,26 @@ Bias bias_of(const CheckedTensor& tensor) {
   return {tensor.data, tensor.dtype, stride(0), stride(1), stride(2)};
 }
 
+namespace {
+
+struct RangePlace {
+  std::int64_t batch, query, range;
+};
+
+// before: where the ranges before it end.
+[[noreturn]] void reject_range(const CheckedTensor& visibility, const RangePlace& place,
+                               const std::int32_t* bounds, std::int32_t before) {
+  const std::string got = "got [" + std::to_string(bounds[0]) + ", " + std::to_string(bounds[1]) + ")";
+  const std::string where = " in batch " + std::to_string(place.batch) + ", query " +
+                            std::to_string(place.query) + ", range " + std::to_string(place.range);
+  reject(visibility.name, bounds[0] > bounds[1]
+                              ? "expected ranges that end where they begin or later, " + got + where
+                              : "expected ranges from 0 up, ascending and disjoint, " + got + " after " +
+                                    std::to_string(before) + where);
+}
+
+}  // namespace
+
 void check_ranges(const CheckedTensor& visibility) {
   const Visibility view = visibility_of(visibility);
   if (visibility.empty()) return;
@@ -199,14 +219,9 @@ void check_ranges(const CheckedTensor& visibility) {
       for (std::int64_t range = 0; range < view.ranges; ++range) {
         const std::int32_t* bounds =
             view.data + batch * view.batch_stride + query * view.row_stride + range * view.range_stride;
-        if (bounds[0] >= bounds[1]) continue;
-        if (bounds[0] < end) {
-          reject(visibility.name, "expected ranges from 0 up, ascending and disjoint, got [" +
-                                      std::to_string(bounds[0]) + ", " + std::to_string(bounds[1]) +
-                                      ") after " + std::to_string(end) + " in batch " +
-                                      std::to_string(batch) + ", query " + std::to_string(query) +
-                                      ", range " + std::to_string(range));
-        }
+        if (bounds[0] == bounds[1]) continue;
+        if (bounds[0] > bounds[1] || bounds[0] < end)
+          reject_range(visibility, {batch, query, range}, bounds, end);
         end = bounds[1];
       }
     }

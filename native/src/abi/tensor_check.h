@@ -55,7 +55,7 @@ Visibility visibility_of(const CheckedTensor& tensor);
 // Strides of extents 1 become 0.
 Bias bias_of(const CheckedTensor& tensor);
 
-// Ranges ascending and disjoint; reads the values, so the tensor must lie in host memory.
+// Ranges from 0 up, ascending and disjoint, none inverted; reads the values, so the tensor must lie in host memory.
 void check_ranges(const CheckedTensor& visibility);
 
 }  // namespace lvx

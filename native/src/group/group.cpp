@@ -2,6 +2,7 @@
 #include "group/group.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <utility>
 
@@ -31,7 +32,7 @@ Clock::time_point Group::deadline() const {
                             std::chrono::duration<double>(options_.deadline_seconds));
 }
 
-void Group::fail(int culprit, const std::string& reason) noexcept {
+void Group::fail(int culprit, const char* reason) noexcept {
   failed_ = true;
   transport_->leave(culprit < 0 ? rank() : culprit, reason);
 }
@@ -49,6 +50,8 @@ void Group::decline(Operation operation, const char* reason) noexcept {
     transport_->publish(round_++, std::as_bytes(std::span(&refusal, 1)));
   } catch (const std::exception& error) {
     fail(rank(), error.what());
+  } catch (...) {
+    fail(rank(), "its refusal of a call could not be sent");
   }
 }
 
@@ -71,18 +74,46 @@ Call::Call(Group& group, Announcement mine) : group_(group), begin_(now()) {
   mine.sequence = ++group_.sequence_;
   mine.ranks_per_node = group_.ranks_per_node();
   group_.recorder_.begin(mine.sequence, name_of(mine.operation));
-  try {
+  or_abandon([&] {
     gather(std::as_bytes(std::span(&mine, 1)), std::as_writable_bytes(std::span(group_.announcements_)));
-  } catch (const Error& error) {
-    abandon(error.status(), error.peer(), error.what());
-    throw;
-  }
-  try {
-    check_agreement(mine, group_.announcements_.data(), size(), rank());
-  } catch (const Error& error) {
-    group_.recorder_.end(error.status(), error.peer());
-    throw;
-  }
+    try {
+      check_agreement(mine, group_.announcements_.data(), size(), rank());
+    } catch (const Error&) {
+      refused_ = true;
+      throw;
+    }
+  });
+}
+
+Call::~Call() {
+  if (!ended_) abandon(LVX_INTERNAL, -1, "a call that was left");
+  if (!group_.transport_->has_stuck_transfers()) return;
+  for (auto& memory : memory_)
+    static_cast<void>(memory.release());  // better lost than written by who knows whom
+}
+
+std::byte* Call::allocate(std::size_t bytes) {
+  memory_.push_back(std::make_unique<DeviceMemory>(device(), bytes));
+  statistics_.peak_bytes += bytes;
+  return memory_.back()->data();
+}
+
+std::byte* Call::lend(std::byte* data, std::int64_t bytes) {
+  lent_.emplace_back(data, static_cast<std::size_t>(bytes));
+  return data;
+}
+
+bool Call::outlives_body(const Transfer& transfer) const {
+  const auto inside = [&](const std::byte* data, std::size_t bytes) {
+    const auto offset =
+        reinterpret_cast<std::uintptr_t>(transfer.data) - reinterpret_cast<std::uintptr_t>(data);
+    return offset <= bytes && transfer.bytes <= bytes - offset;
+  };
+  return transfer.bytes == 0 ||
+         std::any_of(memory_.begin(), memory_.end(),
+                     [&](const auto& own) { return inside(own->data(), own->bytes()); }) ||
+         std::any_of(lent_.begin(), lent_.end(),
+                     [&](const auto& lent) { return inside(lent.data(), lent.size()); });
 }
 
 void Call::gather(std::span<const std::byte> mine, std::span<std::byte> all) {
@@ -103,6 +134,9 @@ void Call::gather_control(std::span<const std::byte> mine, std::span<std::byte> 
 Ticket Call::start(std::span<const Transfer> transfers) {
   if (transfers.empty()) return 0;
   for (const Transfer& transfer : transfers) {
+    if (!outlives_body(transfer)) {
+      throw Error(LVX_INTERNAL, "a schedule moves memory that is neither its call's nor lent to it");
+    }
     if (transfer.direction == Transfer::Direction::kSend) {
       statistics_.bytes_sent += transfer.bytes;
       ++statistics_.messages_sent;
@@ -115,6 +149,7 @@ Ticket Call::start(std::span<const Transfer> transfers) {
     }
   }
   group_.recorder_.progress(statistics_.bytes_sent, statistics_.bytes_received);
+  ++under_way_;
   return group_.transport_->start(transfers);
 }
 
@@ -122,6 +157,7 @@ void Call::wait(Ticket ticket) {
   if (ticket == 0) return;
   const Clock::time_point begin = now();
   group_.transport_->wait(ticket, group_.deadline());
+  --under_way_;
   statistics_.exposed_wait_seconds += seconds_since(begin);
 }
 
@@ -131,6 +167,8 @@ void Call::refuse(lvx_status status, const std::string& message, int peer) {
 }
 
 void Call::finish(lvx_strategy strategy, lvx_statistics* statistics) {
+  if (under_way_ != 0) throw Error(LVX_INTERNAL, "a schedule ends before transfers that it has started");
+  ended_ = true;
   group_.recorder_.end(LVX_OK, -1);
   if (statistics == nullptr) return;
   statistics_.struct_size = statistics->struct_size;
@@ -140,8 +178,9 @@ void Call::finish(lvx_strategy strategy, lvx_statistics* statistics) {
 }
 
 void Call::abandon(lvx_status status, int peer, const char* reason) noexcept {
+  ended_ = true;
   group_.recorder_.end(status, peer);
-  if (!refused_) group_.fail(peer, reason);
+  if (!refused_ || under_way_ != 0) group_.fail(peer, reason);
 }
 
 }  // namespace lvx

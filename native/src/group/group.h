@@ -2,6 +2,8 @@
 // One rank's part in a group, and one collective call of it.
 #pragma once
 
+#include <cstddef>
+#include <exception>
 #include <memory>
 #include <span>
 #include <vector>
@@ -56,7 +58,7 @@ class Group {
 
   void require_usable() const;
   Clock::time_point deadline() const;
-  void fail(int culprit, const std::string& reason) noexcept;
+  void fail(int culprit, const char* reason) noexcept;
 
   std::unique_ptr<Transport> transport_;
   std::shared_ptr<Device> device_;
@@ -69,11 +71,16 @@ class Group {
 };
 
 // A collective call from its announcement to its end; made by collective() below.
+//
+// Peers may write into memory of a transfer until the transfer has ended, also while an exception unwinds what the call's
+// body holds. So transfers take only memory that outlives the body: the call's own, which it releases once nothing moves
+// any more, and its caller's.
 class Call {
  public:
   // Announces the call and waits for the peers' announcements. Throws Error(LVX_PEER_MISMATCH) if they do not agree;
   // the group stays usable then.
   Call(Group& group, Announcement mine);
+  ~Call();
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
 
@@ -88,7 +95,13 @@ class Call {
   // Every rank's message in rank order. Control traffic: counted apart.
   void gather_control(std::span<const std::byte> mine, std::span<std::byte> all);
 
-  // Moves data; the transfers of one start complete together. An empty start costs nothing.
+  // Memory of the device until the call's end, counted in its statistics. Throws Error(LVX_OUT_OF_MEMORY).
+  std::byte* allocate(std::size_t bytes);
+  // Transfers may take this too: memory of whoever made the call, not of its body. Returns data.
+  std::byte* lend(std::byte* data, std::int64_t bytes);
+
+  // Moves data; the transfers of one start complete together. An empty start costs nothing. Throws Error(LVX_INTERNAL)
+  // for memory that is neither the call's nor lent.
   Ticket start(std::span<const Transfer> transfers);
   void wait(Ticket ticket);
 
@@ -100,15 +113,28 @@ class Call {
     statistics_.compute_seconds += seconds_since(begin);
   }
 
-  void count_workspace(std::size_t bytes) { statistics_.peak_bytes += bytes; }
-
   // A mistake that every rank finds alike from the announcements, before data moves: the group stays usable.
   [[noreturn]] void refuse(lvx_status status, const std::string& message, int peer);
 
-  // Ends the call well; statistics may be null.
+  // Runs work. Whatever it throws ends the call badly: the group has failed, the peers are told, and none touches this
+  // rank's memory any more.
+  template <typename Work>
+  void or_abandon(Work&& work) {
+    try {
+      work();
+    } catch (const Error& error) {
+      abandon(error.status(), error.peer(), error.what());
+      throw;
+    } catch (const std::exception& error) {
+      abandon(LVX_INTERNAL, -1, error.what());
+      throw;
+    } catch (...) {
+      abandon(LVX_INTERNAL, -1, "an exception of unknown type");
+      throw;
+    }
+  }
+  // Ends the call well; statistics may be null. Throws Error(LVX_INTERNAL) if a transfer has not been waited for.
   void finish(lvx_strategy strategy, lvx_statistics* statistics);
-  // Ends it badly: the group has failed, the peers are told, and none touches this rank's memory any more.
-  void abandon(lvx_status status, int peer, const char* reason) noexcept;
 
  private:
   Clock::time_point now() const { return group_.transport_->now(); }
@@ -116,11 +142,17 @@ class Call {
     return std::chrono::duration<double>(now() - begin).count();
   }
   void gather(std::span<const std::byte> mine, std::span<std::byte> all);
+  bool outlives_body(const Transfer& transfer) const;
+  void abandon(lvx_status status, int peer, const char* reason) noexcept;
 
   Group& group_;
   lvx_statistics statistics_{};
   Clock::time_point begin_;
+  std::vector<std::unique_ptr<DeviceMemory>> memory_;
+  std::vector<std::span<const std::byte>> lent_;
+  int under_way_ = 0;  // starts that have not been waited for
   bool refused_ = false;
+  bool ended_ = false;
 };
 
 // Runs body as one collective call.
@@ -128,16 +160,10 @@ template <typename Body>
 void collective(Group& group, const Announcement& mine, lvx_strategy strategy, lvx_statistics* statistics,
                 Body&& body) {
   Call call(group, mine);
-  try {
+  call.or_abandon([&] {
     body(call);
-  } catch (const Error& error) {
-    call.abandon(error.status(), error.peer(), error.what());
-    throw;
-  } catch (const std::exception& error) {
-    call.abandon(LVX_INTERNAL, -1, error.what());
-    throw;
-  }
-  call.finish(strategy, statistics);
+    call.finish(strategy, statistics);
+  });
 }
 
 }  // namespace lvx

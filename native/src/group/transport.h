@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
+#include <string_view>
 
 #include "group/strangers.h"
 
@@ -58,14 +58,17 @@ class Transport {
                        Clock::time_point deadline) = 0;
 
   // The data plane. An engine may carry out starts one after the other, so no start may need, to end, what a peer
-  // starts only after something that needs a later start of this rank. Memory of a transfer belongs to it until wait
-  // has returned, or leave if wait has thrown; then no peer touches it any more. wait throws as collect does.
+  // starts only after something that needs a later start of this rank. Memory of a transfer belongs to it from start,
+  // even one that throws, until its wait has returned, or leave has: then no peer touches it any more, and no copy that
+  // was put on a device. wait throws as collect does. A Call holds the memory for that long.
   virtual Ticket start(std::span<const Transfer> transfers) = 0;
   virtual void wait(Ticket ticket, Clock::time_point deadline) = 0;
 
-  // Ends this rank's part. Peers that wait for it, now or later, get Error(LVX_PEER_LOST) naming culprit: this rank,
-  // or the one that made it fail.
-  virtual void leave(int culprit, const std::string& reason) noexcept = 0;
+  // Ends this rank's part, and all its transfers. Peers that wait for it, now or later, get Error(LVX_PEER_LOST) naming
+  // culprit: this rank, or the one that made it fail.
+  virtual void leave(int culprit, std::string_view reason) noexcept = 0;
+  // After leave: whether there are transfers that could not be ended. Their memory must never be released.
+  virtual bool has_stuck_transfers() const noexcept { return false; }
 
   // Who came to the making of the group and was of no rank.
   virtual Strangers strangers() const { return {}; }

@@ -47,10 +47,11 @@ void ForwardTilePass::begin(const Workspace& workspace) {
     home.sum.o = compact_bshd(workspace.at(accumulator_piece_), accumulator_, own_.queries, own_.query_heads,
                               own_.head_dim);
   }
-  block_ = arguments_.q.data;
   if (packs_) {
     block_ = workspace.at(packed_piece_);
     ForwardBlock(own_, dtype_, call_.announced(rank), block_).pack(call_.device(), own_, home.block);
+  } else {
+    block_ = call_.lend(arguments_.q.data, block_bytes(rank));
   }
 }
 

@@ -23,7 +23,8 @@ void for_each_tile(Device& device, const Projection& projection, const Rows& fea
   KernelScratch scratch;
   scratch.need(tiles.scratch_bytes());
   scratch.reserve(workspace);
-  workspace.allocate(device);
+  const DeviceMemory memory(device, workspace.bytes());
+  workspace.lie_in(memory);
   scratch.begin(workspace);
   tiles.begin(workspace, scratch.memory());
   for (std::int64_t begin = 0; begin < features.rows; begin += tile_rows) {

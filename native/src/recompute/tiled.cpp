@@ -78,8 +78,7 @@ void Tiled::reserve() {
     if (pass_.visits(rank_, worker_at(step))) own.arriving = workspace_.reserve(pass_.result_bytes(rank_));
   }
   pass_.reserve(workspace_);
-  workspace_.allocate(call_.device());
-  call_.count_workspace(workspace_.bytes());
+  workspace_.allocate(call_);
 }
 
 void Tiled::start_blocks() {

@@ -29,8 +29,8 @@ class RingSum {
     std::int64_t longest = 0;
     for (int chunk = 0; chunk < size_; ++chunk) longest = std::max(longest, bytes(chunk));
     const Workspace::Piece arriving = workspace_.reserve(longest);
-    workspace_.allocate(call_.device());
-    call_.count_workspace(workspace_.bytes());
+    workspace_.allocate(call_);
+    call_.lend(data_, elements_ * size_of(dtype_));
     for (int step = 0; step + 1 < size_; ++step) {
       const int chunk = wrap(rank_ - step - 1);
       exchange(wrap(rank_ - step), chunk, workspace_.at(arriving));

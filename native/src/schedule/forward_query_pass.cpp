@@ -61,11 +61,12 @@ void ForwardQueryPass::reserve(Workspace& workspace) {
 void ForwardQueryPass::begin(const Workspace& workspace) {
   const Problem problem = problem_of(call_.rank());
   scratch_.begin(workspace);
-  block_ = arguments_.q.data;
   if (packs_) {
     block_ = workspace.at(packed_piece_);
     ForwardBlock(problem, dtype_, call_.announced(call_.rank()), block_)
         .pack(call_.device(), problem, {arguments_.q, arguments_.visibility});
+  } else {
+    block_ = call_.lend(arguments_.q.data, block_bytes(call_.rank()));
   }
   sum_ = lse_sum_.begin(workspace, arguments_.o);
   if (accumulates_) {

@@ -70,8 +70,7 @@ void Gather::reserve() {
     }
   }
   pass_.reserve(workspace_);
-  workspace_.allocate(call_.device());
-  call_.count_workspace(workspace_.bytes());
+  workspace_.allocate(call_);
 }
 
 void Gather::start_blocks(int step) {

@@ -66,8 +66,7 @@ void HeadAllToAll::reserve() {
     peer.arriving_result = workspace_.reserve(pass_.result_bytes(rank_, worker_at(step)));
   }
   pass_.reserve(workspace_);
-  workspace_.allocate(call_.device());
-  call_.count_workspace(workspace_.bytes());
+  workspace_.allocate(call_);
 }
 
 void HeadAllToAll::start_share(int step) {

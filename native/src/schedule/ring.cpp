@@ -77,8 +77,7 @@ void Ring::reserve() {
   leaving_side_ = workspace_.reserve(leaving_side);
   arriving_result_ = workspace_.reserve(arriving_result);
   pass_.reserve(workspace_);
-  workspace_.allocate(call_.device());
-  call_.count_workspace(workspace_.bytes());
+  workspace_.allocate(call_);
 }
 
 // What is computed in step + 1 moves during step.

@@ -144,8 +144,7 @@ void TwoLevel::reserve() {
   for (int round = 0; round < nodes_; ++round)
     place(round, bases[static_cast<std::size_t>(round) % bases.size()]);
   pass_.reserve(workspace_);
-  workspace_.allocate(call_.device());
-  call_.count_workspace(workspace_.bytes());
+  workspace_.allocate(call_);
 }
 
 // Starts what moves while round is computed. Peers list what passes between two ranks in the same order.

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The memory of one call: reserved piece by piece, allocated once.
+// Memory that is reserved piece by piece and allocated once: mostly that of one call.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
-#include <memory>
 #include <span>
 
-#include "device/device.h"
+#include "group/group.h"
 
 namespace lvx {
 
@@ -20,16 +19,19 @@ class Workspace {
     bytes_ += (static_cast<std::size_t>(bytes) + kAlignment - 1) / kAlignment * kAlignment;
     return piece;
   }
-  void allocate(Device& device) { memory_ = std::make_unique<DeviceMemory>(device, bytes_); }
+  // The call owns it, for as long as peers may write into it.
+  void allocate(Call& call) { memory_ = call.allocate(bytes_); }
+  // For work that moves nothing between ranks; the memory has at least bytes().
+  void lie_in(const DeviceMemory& memory) { memory_ = memory.data(); }
 
-  std::byte* at(Piece piece) const { return memory_->data() == nullptr ? nullptr : memory_->data() + piece; }
+  std::byte* at(Piece piece) const { return memory_ == nullptr ? nullptr : memory_ + piece; }
   std::size_t bytes() const { return bytes_; }
 
  private:
   static constexpr std::size_t kAlignment = 64;
 
   std::size_t bytes_ = 0;
-  std::unique_ptr<DeviceMemory> memory_;
+  std::byte* memory_ = nullptr;
 };
 
 // Scratch that a pass's kernels use one after the other: as much as the neediest of them wants.

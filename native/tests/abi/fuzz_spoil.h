@@ -109,7 +109,9 @@ inline void spoil_ranges(Argument& argument, Dice& dice) {
   if (shape[2] > 1 && dice.one_in(2)) {
     ranges[1] = ranges[3] + 1;  // reaches into the next one
   } else {
-    ranges[0] = dice.one_of({-1, std::numeric_limits<std::int32_t>::min()});
+    // Below 0, or inverted.
+    ranges[0] = dice.one_of({-1, std::numeric_limits<std::int32_t>::min(), ranges[1] + 1,
+                             std::numeric_limits<std::int32_t>::max()});
   }
 }
 

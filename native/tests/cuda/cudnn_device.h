@@ -61,9 +61,9 @@ class CudnnDevice final : public SimulatedDevice {
  public:
   explicit CudnnDevice(lvx_engine engine, double cudnn_takes = 1, int compute_major = 10,
                        std::shared_ptr<cudnn::Choices> choices = std::make_shared<cudnn::Choices>())
-      : SimulatedDevice(1), watch_(cudnn_takes) {
+      : watch_(cudnn_takes) {
     cudnn_live();  // the stand-in becomes the library that is loaded
-    attention_.emplace(*this, cudnn::Gpu{1, compute_major}, engine, watch_, std::move(choices));
+    attention_.emplace(*this, cudnn::Gpu{compute_major}, engine, watch_, std::move(choices));
   }
   ~CudnnDevice() override {
     attention_.reset();

@@ -120,7 +120,7 @@ TEST_P(Cudnn, PartsOfKeysMakeTheWhole) {
 // What stands for o gives back delta, whatever the sizes of its numbers.
 TEST_P(Cudnn, TheOutputOfDeltaHasThatDelta) {
   const Problem p = problem_of(2, 5, 1, 3, 1, 72);
-  SimulatedDevice device(1);
+  SimulatedDevice device;
   for (const double size : {1e-6, 1.0, 100.0}) {
     Array d_o({p.batch, p.queries, p.query_heads, p.head_dim}, GetParam());
     Array delta({p.batch, p.query_heads, p.queries}, DType::kFloat32);

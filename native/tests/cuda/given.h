@@ -21,6 +21,7 @@ class Given {
               size_of(x.dtype));
   }
   void rows(const Bhs& x, std::int64_t batch, std::int64_t heads, std::int64_t rows) {
+    if (x.data == nullptr) return;
     if (batch * heads * rows == 0) return;
     range(x.data, ((batch - 1) * x.batch_stride + (heads - 1) * x.head_stride + rows) * size_of(x.dtype));
   }
@@ -67,6 +68,7 @@ inline void give(Given& given, const ForwardArguments& a, std::span<std::byte> s
   given.keys(a.problem, a.v);
   given.queries(a.problem, a.out.o);
   given.sums(a.problem, a.out.lse);
+  given.sums(a.problem, a.out.bias_max);
   given.bias(a.bias, a.problem);
   given.visibility(a.visibility, a.problem.batch, a.problem.queries);
   spoil(given, scratch);
@@ -76,6 +78,7 @@ inline void give(Given& given, const BackwardArguments& a, std::span<std::byte> 
   for (const Bshd* x : {&a.k, &a.v, &a.dk, &a.dv}) given.keys(a.problem, *x);
   given.sums(a.problem, a.lse);
   given.sums(a.problem, a.delta);
+  given.sums(a.problem, a.bias_max);
   given.bias(a.bias, a.problem);
   given.bias(a.d_bias, a.problem);
   given.visibility(a.visibility, a.problem.batch, a.problem.queries);

@@ -15,7 +15,7 @@ INSTANTIATE_TEST_SUITE_P(Simulated, CudaKernels,
                          [](const auto& parameter) { return name_of(parameter.param); });
 
 TEST_P(CudaKernels, HeadDims) {
-  SimulatedDevice device(1);
+  SimulatedDevice device;
   unsigned seed = 0;
   for (const std::int64_t dim : {8, 24, 64, 72, 80, 96, 128, 200, 256}) {
     for (const auto& [queries, keys] : {std::pair{5, 67}, {50, 150}}) {
@@ -28,7 +28,7 @@ TEST_P(CudaKernels, HeadDims) {
 }
 
 TEST_P(CudaKernels, GroupsAndOddSizesAnyStride) {
-  SimulatedDevice device(1);
+  SimulatedDevice device;
   unsigned seed = 100;
   for (const std::int64_t group : {1, 3, 4}) {
     for (const auto& [queries, keys] : {std::pair{1, 1}, {1, 200}, {7, 63}, {17, 64}, {35, 129}}) {
@@ -40,9 +40,9 @@ TEST_P(CudaKernels, GroupsAndOddSizesAnyStride) {
   }
 }
 
-// More multiprocessors than tiles: keys are split, and the parts are combined.
+// Fewer row tiles than blocks are wanted: keys are split, and the parts are combined.
 TEST_P(CudaKernels, Splits) {
-  SimulatedDevice device(16);
+  SimulatedDevice device;
   unsigned seed = 200;
   for (const auto& [queries, keys] : {std::pair{1, 1300}, {20, 600}, {40, 400}}) {
     for (const bool masked : {false, true}) {
@@ -55,14 +55,14 @@ TEST_P(CudaKernels, Splits) {
 
 TEST_P(CudaKernels, VisibilityRanges) {
   for (unsigned seed = 1; seed <= 5; ++seed) {
-    SimulatedDevice device(seed % 2 == 0 ? 1 : 8);
+    SimulatedDevice device({.blocks = seed % 2 == 0 ? 1 : 16});
     expect_visibility_ranges(device, GetParam(), problem_of(1, 37, 300, 6, 2, 24), seed);
   }
 }
 
 // Frames: neighbouring queries see the same few tiles, and most tiles are seen by none.
 TEST_P(CudaKernels, FramesFarApart) {
-  SimulatedDevice device(2);
+  SimulatedDevice device;
   Case c(problem_of(1, 80, 900, 2, 1, 64), GetParam(), 300);
   c.visibility = Ranges{2, {}};
   for (std::int32_t query = 0; query < 80; ++query) {
@@ -76,37 +76,37 @@ TEST_P(CudaKernels, FramesFarApart) {
 }
 
 TEST_P(CudaKernels, BiasBroadcastEveryWay) {
-  SimulatedDevice device(1);
+  SimulatedDevice device;
   expect_bias_broadcast_every_way(device, GetParam(), problem_of(2, 19, 70, 4, 2, 64));
 }
 
 TEST_P(CudaKernels, NothingToSee) {
-  SimulatedDevice device(4);
+  SimulatedDevice device;
   expect_nothing_where_there_is_nothing(device, GetParam());
 }
 
 TEST_P(CudaKernels, GarbageOutsideTheVisibilityDoesNotLeak) {
-  SimulatedDevice device(2);
+  SimulatedDevice device;
   expect_no_leaks(device, GetParam());
 }
 
 TEST_P(CudaKernels, InfinityStaysWithTheRowsThatSeeIt) {
-  SimulatedDevice device(1);
+  SimulatedDevice device;
   expect_infinity_to_stay(device, GetParam());
 }
 
 TEST_P(CudaKernels, HugeLogits) {
-  SimulatedDevice device(1);
+  SimulatedDevice device;
   expect_huge_logits_to_be_safe(device, GetParam());
 }
 
 TEST_P(CudaKernels, PartsMergeToTheWhole) {
-  SimulatedDevice device(4);
+  SimulatedDevice device;
   expect_parts_to_merge(device, GetParam());
 }
 
 TEST_P(CudaKernels, SameBitsOnEveryRun) {
-  SimulatedDevice device(8);
+  SimulatedDevice device;
   Case c(problem_of(1, 40, 600, 2, 1, 64), GetParam(), 31);
   Forward f = device_forward(device, c);
   Backward b = device_backward(device, c, f);

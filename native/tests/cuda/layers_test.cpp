@@ -14,7 +14,7 @@ namespace lvx::testing {
 namespace {
 
 const auto kDevices = ::testing::Values(
-    NamedDevice{"simulated", [] { return std::unique_ptr<Device>(new SimulatedDevice(2)); }});
+    NamedDevice{"simulated", [] { return std::unique_ptr<Device>(new SimulatedDevice()); }});
 INSTANTIATE_TEST_SUITE_P(Layers, Activations, kDevices, device_name);
 INSTANTIATE_TEST_SUITE_P(Layers, Joins, kDevices, device_name);
 INSTANTIATE_TEST_SUITE_P(Layers, Linear, kDevices, device_name);

@@ -21,7 +21,7 @@ TEST(SimulatedGpus, RecomputeKeysAndValuesAsTheReferenceDoes) {
     std::vector<std::thread> threads;
     for (int rank = 0; rank < visual.random.ranks; ++rank) {
       threads.emplace_back([&, rank] {
-        const auto device = std::make_shared<testing::SimulatedDevice>(4);
+        const auto device = std::make_shared<testing::SimulatedDevice>();
         Group group(world->join(rank), device, {});
         const Costs costs = compute_visual_share(group, visual, results);
         EXPECT_EQ(std::max(costs.forward.peak_bytes, costs.backward.peak_bytes), device->peak_bytes());

@@ -19,8 +19,7 @@ namespace lvx::testing {
 
 class SimulatedDevice : public Device {
  public:
-  // multiprocessors decides how many splits there are.
-  explicit SimulatedDevice(int multiprocessors) : multiprocessors_(multiprocessors) {}
+  explicit SimulatedDevice(const cuda::Cutting& cutting = {}) : cutting_(cutting) {}
 
   lvx_device_kind kind() const override { return LVX_CUDA; }
   int ordinal() const override { return 0; }
@@ -44,31 +43,29 @@ class SimulatedDevice : public Device {
   void zero(std::byte* data, std::size_t bytes) override { std::memset(data, 0, bytes); }
 
   std::size_t forward_scratch(const Problem& problem, DType dtype) const override {
-    return cuda::forward_scratch(problem, dtype, multiprocessors_);
+    return cuda::forward_scratch(problem, dtype, cutting_);
   }
   std::size_t backward_scratch(const Problem& problem, DType dtype) const override {
-    return cuda::backward_scratch(problem, dtype, multiprocessors_);
+    return cuda::backward_scratch(problem, dtype, cutting_);
   }
 
   void forward(const ForwardArguments& a, std::span<std::byte> scratch) override {
     Given given;
     give(given, a, scratch);
-    if (a.out.bias_max.data != nullptr && !a.merge) Device::zero(a.problem, a.out.bias_max);
-    cuda::forward({}, multiprocessors_, a, scratch);
+    cuda::forward({}, a, scratch, cutting_);
   }
 
   void backward(const BackwardArguments& a, std::span<std::byte> scratch) override {
     Given given;
     give(given, a, scratch);
-    cuda::backward({}, multiprocessors_, a, scratch);
+    cuda::backward({}, a, scratch, cutting_);
   }
 
   void merge(const Problem& p, const Partial& part, const Partial& into) override {
     Given given;
     given.queries(p, part.o);
     given.queries(p, into.o);
-    given.sums(p, part.lse);
-    given.sums(p, into.lse);
+    for (const Bhs* x : {&part.lse, &part.bias_max, &into.lse, &into.bias_max}) given.sums(p, *x);
     cuda::merge({}, p, part, into);
   }
   void delta(const Problem& p, const Bshd& o, const Bshd& d_o, const Bhs& delta) override {
@@ -115,7 +112,7 @@ class SimulatedDevice : public Device {
   double probe_read(std::size_t) override { return 0; }
 
  private:
-  int multiprocessors_;
+  cuda::Cutting cutting_;
   std::size_t in_use_ = 0;
   std::size_t peak_ = 0;
   std::map<std::byte*, Given> given_;  // its own memory

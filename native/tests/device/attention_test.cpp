@@ -58,6 +58,44 @@ TEST_P(EveryDType, GarbageOutsideTheVisibilityDoesNotLeak) {
   for (const std::int64_t queries : {40, 17}) expect_no_leaks(*device_with(2), GetParam(), queries);
 }
 
+// Odd numbers of rows in a panel, whose queries are all finite.
+TEST_P(EveryDType, GarbageInKeysAloneDoesNotLeak) {
+  const auto device = device_with(2);
+  for (const std::int64_t queries : {3, 19, 97}) {
+    for (const bool by_bias : {false, true}) {
+      for (const double garbage : {std::nan(""), kInfinity, -kInfinity}) {
+        Case clean(problem_of(1, queries, 67, 1, 1, 64), GetParam(), 52);
+        if (by_bias) {
+          clean.bias.emplace(std::vector<std::int64_t>{1, 1, 1, 67}, GetParam());
+          for (std::int64_t key = 0; key < 67; ++key) clean.bias->set(key, key < 60 ? 0.0 : -kInfinity);
+        } else {
+          clean.visibility = Ranges{1, {}};
+          for (std::int64_t row = 0; row < queries; ++row) {
+            clean.visibility->bounds.insert(clean.visibility->bounds.end(), {0, 60});
+          }
+        }
+        Case dirty = clean;
+        for (std::int64_t i = 60 * 64; i < 67 * 64; ++i) {
+          dirty.k.set(i, garbage);
+          dirty.v.set(i, garbage);
+        }
+        const std::string what =
+            std::to_string(queries) + (by_bias ? " by bias " : " ") + std::to_string(garbage);
+        const Forward f = device_forward(*device, clean);
+        const Forward g = device_forward(*device, dirty);
+        const Backward b = device_backward(*device, clean, f);
+        const Backward h = device_backward(*device, dirty, g);
+        const Bounds bounds = bounds_of(GetParam());
+        EXPECT_LE(error_of(g.o, f.o), bounds.o) << what;
+        EXPECT_LE(error_of(g.lse, f.lse), bounds.lse) << what;
+        EXPECT_LE(error_of(h.dq, b.dq), bounds.gradients) << what;
+        EXPECT_LE(error_of(h.dk, b.dk), bounds.gradients) << what;
+        EXPECT_LE(error_of(h.dv, b.dv), bounds.gradients) << what;
+      }
+    }
+  }
+}
+
 TEST_P(EveryDType, InfinityStaysWithTheRowsThatSeeIt) {
   expect_infinity_to_stay(*device_with(1), GetParam());
 }

@@ -92,8 +92,8 @@ TEST(EmulatedLinks, WaitLastsUntilTheMessageHasArrived) {
            double starting = 0;
            double all = 0;
            collective(group, {}, LVX_QUERY_RING, &statistics, [&](Call& call) {
-             const std::array transfers = {send_to(1 - call.rank(), out.data(), out.size()),
-                                           receive_from(1 - call.rank(), in.data(), in.size())};
+             const std::array transfers = {send_to(1 - call.rank(), lend(call, out), out.size()),
+                                           receive_from(1 - call.rank(), lend(call, in), in.size())};
              const Clock::time_point begin = Clock::now();
              const Ticket ticket = call.start(transfers);
              starting = std::chrono::duration<double>(Clock::now() - begin).count();
@@ -124,8 +124,8 @@ TEST(EmulatedLinks, VirtualTimePassesWithoutWaiting) {
          statistics.struct_size = sizeof(statistics);
          group.barrier();
          collective(group, {}, LVX_QUERY_RING, &statistics, [&](Call& call) {
-           const std::array transfers = {send_to((call.rank() + 1) % 3, out.data(), out.size()),
-                                         receive_from((call.rank() + 2) % 3, in.data(), in.size())};
+           const std::array transfers = {send_to((call.rank() + 1) % 3, lend(call, out), out.size()),
+                                         receive_from((call.rank() + 2) % 3, lend(call, in), in.size())};
            call.wait(call.start(transfers));
          });
          EXPECT_GE(statistics.exposed_wait_seconds, 35.0);

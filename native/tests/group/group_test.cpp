@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <list>
 #include <numeric>
 #include <random>
 
@@ -59,9 +60,11 @@ INSTANTIATE_TEST_SUITE_P(Nccl, EveryGroup,
 TEST_P(EveryGroup, DeliversEveryMessageInOrder) {
   for (const int size : {2, 3, 5, 8}) {
     run_well(size, [&](Group& group) {
+      std::list<std::vector<std::vector<int>>> messages;
       collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
         for (int round = 0; round < 20; ++round) {
-          std::vector<std::vector<int>> out, in;
+          std::vector<std::vector<int>>& out = messages.emplace_back();
+          std::vector<std::vector<int>>& in = messages.emplace_back();
           std::vector<Transfer> transfers;
           for (int peer = 0; peer < size; ++peer) {
             out.emplace_back(static_cast<std::size_t>(1 + round * 7 + peer), call.rank() * 1000 + round);
@@ -70,8 +73,8 @@ TEST_P(EveryGroup, DeliversEveryMessageInOrder) {
           for (int peer = 0; peer < size; ++peer) {
             if (peer == call.rank()) continue;
             const auto slot = static_cast<std::size_t>(peer);
-            transfers.push_back(send_to(peer, bytes_of(out[slot]).data(), bytes_of(out[slot]).size()));
-            transfers.push_back(receive_from(peer, bytes_of(in[slot]).data(), bytes_of(in[slot]).size()));
+            transfers.push_back(send_to(peer, lend(call, out[slot]), bytes_of(out[slot]).size()));
+            transfers.push_back(receive_from(peer, lend(call, in[slot]), bytes_of(in[slot]).size()));
           }
           call.wait(call.start(transfers));
           for (int peer = 0; peer < size; ++peer) {
@@ -88,11 +91,11 @@ TEST_P(EveryGroup, CountsPayloadApartFromControl) {
   run_well(3, [](Group& group) {
     lvx_statistics statistics{};
     statistics.struct_size = sizeof(statistics);
-    collective(group, {}, LVX_QUERY_RING, &statistics, [](Call& call) {
-      std::vector<int> out(5, call.rank());
-      std::vector<int> in(5);
-      const std::array transfers = {send_to((call.rank() + 1) % 3, bytes_of(out).data(), 20),
-                                    receive_from((call.rank() + 2) % 3, bytes_of(in).data(), 20)};
+    std::vector<int> out(5, group.rank());
+    std::vector<int> in(5);
+    collective(group, {}, LVX_QUERY_RING, &statistics, [&](Call& call) {
+      const std::array transfers = {send_to((call.rank() + 1) % 3, lend(call, out), 20),
+                                    receive_from((call.rank() + 2) % 3, lend(call, in), 20)};
       call.wait(call.start(transfers));
     });
     EXPECT_EQ(statistics.bytes_sent, 20u);
@@ -198,9 +201,8 @@ TEST_P(EveryGroup, RankThatFailsIsNamedByAll) {
     collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
       for (int step = 0; step < 10; ++step) {
         if (step == 4 && call.rank() == 3) throw Error(LVX_DEVICE_ERROR, "the device burnt down");
-        const std::array transfers = {
-            send_to((call.rank() + 1) % size, bytes_of(out).data(), 4000),
-            receive_from((call.rank() + size - 1) % size, bytes_of(in).data(), 4000)};
+        const std::array transfers = {send_to((call.rank() + 1) % size, lend(call, out), 4000),
+                                      receive_from((call.rank() + size - 1) % size, lend(call, in), 4000)};
         call.wait(call.start(transfers));
       }
     });
@@ -228,8 +230,8 @@ TEST_P(EveryGroup, StalledRankIsNamedByAllWithinTheDeadline) {
         if (call.rank() == 1) {
           while (done.load() < size - 1) std::this_thread::sleep_for(milliseconds(5));
         }
-        const std::array transfers = {send_to((call.rank() + 1) % size, bytes_of(out).data(), 40),
-                                      receive_from((call.rank() + size - 1) % size, bytes_of(in).data(), 40)};
+        const std::array transfers = {send_to((call.rank() + 1) % size, lend(call, out), 40),
+                                      receive_from((call.rank() + size - 1) % size, lend(call, in), 40)};
         // A second round makes rank 0 and 3 wait for ranks that wait themselves.
         call.wait(call.start(transfers));
         call.wait(call.start(transfers));
@@ -249,11 +251,11 @@ TEST_P(EveryGroup, StalledRankIsNamedByAllWithinTheDeadline) {
 
 TEST_P(EveryGroup, FailedGroupRefusesFurtherCallsAndANewOneWorks) {
   const auto thrown = run(2, {}, [](Group& group) {
+    std::vector<std::byte> byte(1);
     try {
-      collective(group, {}, LVX_QUERY_RING, nullptr, [](Call& call) {
+      collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
         if (call.rank() == 0) throw Error(LVX_OUT_OF_MEMORY, "no memory");
-        std::array<std::byte, 1> byte{};
-        const std::array transfers = {receive_from(0, byte.data(), 1)};
+        const std::array transfers = {receive_from(0, lend(call, byte), 1)};
         call.wait(call.start(transfers));
       });
     } catch (const Error&) {
@@ -263,6 +265,46 @@ TEST_P(EveryGroup, FailedGroupRefusesFurtherCallsAndANewOneWorks) {
   });
   for (const auto& error : thrown) EXPECT_EQ(error_of(error).status(), LVX_INVALID_STATE);
   run_well(2, [](Group& group) { group.barrier(); });
+}
+
+// Memory of a call's body is gone before the call is abandoned: a peer would write into what follows it.
+TEST_P(EveryGroup, RefusesTransfersOfMemoryThatMayNotOutliveThem) {
+  const auto thrown = run(2, {}, [](Group& group) {
+    collective(group, {}, LVX_QUERY_RING, nullptr, [](Call& call) {
+      std::vector<std::byte> own(64);
+      call.allocate(32);
+      const std::array transfers = {call.rank() == 0 ? send_to(1, own.data(), 64)
+                                                     : receive_from(0, own.data(), 64)};
+      call.wait(call.start(transfers));
+    });
+  });
+  for (const auto& one : thrown) EXPECT_EQ(error_of(one).status(), LVX_INTERNAL) << error_of(one).what();
+}
+
+TEST_P(EveryGroup, RefusesToEndACallBeforeItsTransfers) {
+  const auto thrown = run(2, {}, [](Group& group) {
+    collective(group, {}, LVX_QUERY_RING, nullptr, [](Call& call) {
+      std::byte* const memory = call.allocate(8);
+      const std::array transfers = {call.rank() == 0 ? send_to(1, memory, 8) : receive_from(0, memory, 8)};
+      call.start(transfers);
+    });
+  });
+  for (const auto& one : thrown) EXPECT_EQ(error_of(one).status(), LVX_INTERNAL) << error_of(one).what();
+}
+
+// What is thrown may be anything.
+TEST_P(EveryGroup, RankThatThrowsAnythingIsNamed) {
+  const auto thrown = run(2, {}, [](Group& group) {
+    collective(group, {}, LVX_QUERY_RING, nullptr, [](Call& call) {
+      std::byte* const memory = call.allocate(8);
+      if (call.rank() == 1) throw 7;
+      const std::array transfers = {receive_from(1, memory, 8)};
+      call.wait(call.start(transfers));
+    });
+  });
+  EXPECT_EQ(error_of(thrown[0]).status(), LVX_PEER_LOST);
+  EXPECT_EQ(error_of(thrown[0]).peer(), 1);
+  EXPECT_THROW(std::rethrow_exception(thrown[1]), int);
 }
 
 TEST(LocalGroup, WorldRefusesTakenForeignAndLateRanks) {

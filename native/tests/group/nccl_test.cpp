@@ -27,9 +27,8 @@ void ring(Group& group) {
   std::vector<int> in(1000);
   collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
     for (int step = 0; step < 10; ++step) {
-      const std::array transfers = {
-          send_to((call.rank() + 1) % kRanks, reinterpret_cast<std::byte*>(out.data()), 4000),
-          receive_from((call.rank() + kRanks - 1) % kRanks, reinterpret_cast<std::byte*>(in.data()), 4000)};
+      const std::array transfers = {send_to((call.rank() + 1) % kRanks, lend(call, out), 4000),
+                                    receive_from((call.rank() + kRanks - 1) % kRanks, lend(call, in), 4000)};
       call.wait(call.start(transfers));
     }
   });

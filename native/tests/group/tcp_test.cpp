@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <list>
 #include <numeric>
 #include <random>
 
@@ -22,10 +23,10 @@ RankBody sending(std::size_t bytes, int times = 1) {
         if (call.rank() == 0) {
           std::mt19937_64 random(static_cast<std::uint64_t>(i));
           for (std::byte& byte : data) byte = static_cast<std::byte>(random());
-          const std::array out = {send_to(1, data.data(), data.size())};
+          const std::array out = {send_to(1, lend(call, data), data.size())};
           call.wait(call.start(out));
         } else if (call.rank() == 1) {
-          const std::array in = {receive_from(0, data.data(), data.size())};
+          const std::array in = {receive_from(0, lend(call, data), data.size())};
           call.wait(call.start(in));
           std::mt19937_64 random(static_cast<std::uint64_t>(i));
           for (const std::byte byte : data) ASSERT_EQ(byte, static_cast<std::byte>(random()));
@@ -124,14 +125,14 @@ TEST(TcpLinks, WithoutChecksumsDamageArrives) {
   const CarriedWay damaged{TcpFabric::kData, 0, 1, swapping(damages, 3)};
   std::atomic<int> different{0};
   expect_all_well(run_carried_ranks(2, within(20), false, {damaged}, [&](Group& group) {
+    std::vector<int> data(50000);
     collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
-      std::vector<int> data(50000);
       if (call.rank() == 0) {
         std::iota(data.begin(), data.end(), 1 << 20);
-        const std::array out = {send_to(1, reinterpret_cast<std::byte*>(data.data()), 200000)};
+        const std::array out = {send_to(1, lend(call, data), 200000)};
         call.wait(call.start(out));
       } else {
-        const std::array in = {receive_from(0, reinterpret_cast<std::byte*>(data.data()), 200000)};
+        const std::array in = {receive_from(0, lend(call, data), 200000)};
         call.wait(call.start(in));
         for (int i = 0; i < 50000; ++i) different += data[static_cast<std::size_t>(i)] != (1 << 20) + i;
       }
@@ -143,13 +144,13 @@ TEST(TcpLinks, WithoutChecksumsDamageArrives) {
 TEST(TcpLinks, MessagesOfAnotherLengthAreAnError) {
   for (const bool checksums : {true, false}) {
     const auto thrown = run_carried_ranks(2, within(20), checksums, {}, [](Group& group) {
-      collective(group, {}, LVX_QUERY_RING, nullptr, [](Call& call) {
-        std::vector<std::byte> data(5000);
+      std::vector<std::byte> data(5000);
+      collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
         if (call.rank() == 0) {
-          const std::array out = {send_to(1, data.data(), 5000)};
+          const std::array out = {send_to(1, lend(call, data), 5000)};
           call.wait(call.start(out));
         } else {
-          const std::array in = {receive_from(0, data.data(), 4000)};
+          const std::array in = {receive_from(0, lend(call, data), 4000)};
           call.wait(call.start(in));
         }
       });
@@ -166,12 +167,12 @@ TEST(TcpLinks, WhatWasSentBeforeARankLeftArrives) {
     std::vector<std::byte> data(300000, std::byte{7});
     collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
       if (call.rank() == 0) {
-        const std::array out = {send_to(1, data.data(), data.size())};
+        const std::array out = {send_to(1, lend(call, data), data.size())};
         call.wait(call.start(out));
       } else {
         std::this_thread::sleep_for(milliseconds(600));
         std::fill(data.begin(), data.end(), std::byte{0});
-        const std::array in = {receive_from(0, data.data(), data.size())};
+        const std::array in = {receive_from(0, lend(call, data), data.size())};
         call.wait(call.start(in));
         EXPECT_EQ(std::count(data.begin(), data.end(), std::byte{7}), 300000);
       }
@@ -182,11 +183,13 @@ TEST(TcpLinks, WhatWasSentBeforeARankLeftArrives) {
 // Both directions at once, messages of all sizes, empty ones too.
 TEST(TcpLinks, BothDirectionsCarryMessagesOfAllSizesInOrder) {
   expect_all_well(run_carried_ranks(3, within(60), true, {}, [](Group& group) {
-    collective(group, {}, LVX_QUERY_RING, nullptr, [](Call& call) {
+    std::list<std::vector<std::vector<int>>> messages;
+    collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
       std::mt19937 random(5);
       for (int round = 0; round < 40; ++round) {
         const std::size_t count = round % 5 == 0 ? random() % 2 : random() % (round % 7 == 0 ? 400000 : 3000);
-        std::vector<std::vector<int>> out, in;
+        std::vector<std::vector<int>>& out = messages.emplace_back();
+        std::vector<std::vector<int>>& in = messages.emplace_back();
         std::vector<Transfer> transfers;
         for (int peer = 0; peer < 3; ++peer) {
           out.emplace_back(count, call.rank() * 1000 + round);
@@ -195,8 +198,8 @@ TEST(TcpLinks, BothDirectionsCarryMessagesOfAllSizesInOrder) {
         for (int peer = 0; peer < 3; ++peer) {
           if (peer == call.rank()) continue;
           const auto slot = static_cast<std::size_t>(peer);
-          transfers.push_back(send_to(peer, reinterpret_cast<std::byte*>(out[slot].data()), 4 * count));
-          transfers.push_back(receive_from(peer, reinterpret_cast<std::byte*>(in[slot].data()), 4 * count));
+          transfers.push_back(send_to(peer, lend(call, out[slot]), 4 * count));
+          transfers.push_back(receive_from(peer, lend(call, in[slot]), 4 * count));
         }
         call.wait(call.start(transfers));
         for (int peer = 0; peer < 3; ++peer) {

@@ -21,8 +21,8 @@ double exchange_seconds(std::size_t bytes, bool checksums, int times) {
         std::vector<std::byte> out(bytes, std::byte{1}), in(bytes);
         const int peer = 1 - group.rank();
         collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
-          const std::array transfers = {send_to(peer, out.data(), bytes),
-                                        receive_from(peer, in.data(), bytes)};
+          const std::array transfers = {send_to(peer, lend(call, out), bytes),
+                                        receive_from(peer, lend(call, in), bytes)};
           call.wait(call.start(transfers));
           const auto begin = Clock::now();
           for (int i = 0; i < times; ++i) call.wait(call.start(transfers));

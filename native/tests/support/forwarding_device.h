@@ -11,7 +11,7 @@ namespace lvx::test {
 
 class ForwardingDevice : public Device {
  public:
-  explicit ForwardingDevice(std::unique_ptr<Device> to) : to_(std::move(to)) {}
+  explicit ForwardingDevice(std::shared_ptr<Device> to) : to_(std::move(to)) {}
 
   lvx_device_kind kind() const override { return to_->kind(); }
   int ordinal() const override { return to_->ordinal(); }
@@ -70,7 +70,7 @@ class ForwardingDevice : public Device {
   double probe_read(std::size_t bytes) override { return to_->probe_read(bytes); }
 
  private:
-  const std::unique_ptr<Device> to_;
+  const std::shared_ptr<Device> to_;
 };
 
 }  // namespace lvx::test

@@ -9,7 +9,8 @@ namespace lvx::test {
 
 // What each rank threw, null where it came through.
 inline std::vector<std::exception_ptr> run_gloo_ranks(int size, const GroupOptions& options,
-                                                      const RankBody& body, bool checksums = true) {
+                                                      const RankBody& body, bool checksums = true,
+                                                      const RankParts& parts = {}) {
   std::vector<std::unique_ptr<Bootstrap>> bootstraps;
   std::vector<std::span<const std::byte>> addresses;
   for (int rank = 0; rank < size; ++rank) {
@@ -22,8 +23,9 @@ inline std::vector<std::exception_ptr> run_gloo_ranks(int size, const GroupOptio
   for (int rank = 0; rank < size; ++rank) {
     threads.emplace_back([&, rank] {
       try {
-        std::shared_ptr<Device> device = make_cpu_device({.threads = 1});
-        Group group(bootstraps[static_cast<std::size_t>(rank)]->connect(addresses, device), device, options);
+        const std::shared_ptr<Device> device = parts.device(rank);
+        Bootstrap& bootstrap = *bootstraps[static_cast<std::size_t>(rank)];
+        Group group(parts.transport(rank, bootstrap.connect(addresses, device)), device, options);
         body(group);
       } catch (...) {
         thrown[static_cast<std::size_t>(rank)] = std::current_exception();

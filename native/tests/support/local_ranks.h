@@ -15,17 +15,26 @@ namespace lvx::test {
 
 using RankBody = std::function<void(Group& group)>;
 
+// What a rank is made of; tests put something between.
+struct RankParts {
+  std::function<std::shared_ptr<Device>(int rank)> device = [](int) {
+    return std::shared_ptr<Device>(make_cpu_device({.threads = 1}));
+  };
+  std::function<std::unique_ptr<Transport>(int rank, std::unique_ptr<Transport>)> transport =
+      [](int, std::unique_ptr<Transport> joined) { return joined; };
+};
+
 // What each rank threw, null where it came through.
-inline std::vector<std::exception_ptr> run_ranks(int size, const GroupOptions& options,
-                                                 const RankBody& body) {
+inline std::vector<std::exception_ptr> run_ranks(int size, const GroupOptions& options, const RankBody& body,
+                                                 const RankParts& parts = {}) {
   const std::shared_ptr<LocalWorld> world = make_local_world(size, options);
   std::vector<std::exception_ptr> thrown(static_cast<std::size_t>(size));
   std::vector<std::thread> threads;
   for (int rank = 0; rank < size; ++rank) {
     threads.emplace_back([&, rank] {
       try {
-        std::shared_ptr<Device> device = make_cpu_device({.threads = 1});
-        Group group(world->join(rank), device, options);
+        const std::shared_ptr<Device> device = parts.device(rank);
+        Group group(parts.transport(rank, world->join(rank, device)), device, options);
         body(group);
       } catch (...) {
         thrown[static_cast<std::size_t>(rank)] = std::current_exception();
@@ -34,6 +43,13 @@ inline std::vector<std::exception_ptr> run_ranks(int size, const GroupOptions& o
   }
   for (std::thread& thread : threads) thread.join();
   return thrown;
+}
+
+// Memory that outlives a call's body, for its transfers.
+template <typename Value>
+std::byte* lend(Call& call, std::vector<Value>& memory) {
+  return call.lend(reinterpret_cast<std::byte*>(memory.data()),
+                   static_cast<std::int64_t>(memory.size() * sizeof(Value)));
 }
 
 // All must come through; the first exception otherwise.
@@ -52,6 +68,8 @@ inline Error error_of(const std::exception_ptr& thrown) {
     return error;
   } catch (const std::exception& other) {
     return Error(LVX_INTERNAL, other.what());
+  } catch (...) {
+    return Error(LVX_INTERNAL, "something that is no std::exception");
   }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cuts backward into tasks by keys, so that dk, dv and d_bias have one writer each, then sums the tasks' dq in order.
+// Cuts backward into tasks by keys, so that dk, dv and d_bias have one writer each, then sums the tasks' dq in order,
+// in float64.
 #include "device/cpu/backward.h"
 
 #include <algorithm>
@@ -32,6 +33,7 @@ struct Plan {
   std::int64_t rows;  // of a unit
   std::int64_t packed;
   BackwardBlocking blocking;
+  BackwardGroups groups;
   std::size_t workspace;  // bytes per thread
   std::byte* workspaces;
   T* dq;  // [key part, unit, row, packed head_dim]
@@ -41,9 +43,10 @@ struct Plan {
       : units(Unit::count(p)),
         rows(Unit::rows(p)),
         packed(packed_dim(p.head_dim)),
-        blocking(p, BackwardWorkspace<Factor>::kBytes, threads) {
+        blocking(p, BackwardWorkspace<Factor>::kBytes, threads),
+        groups(p, blocking.keys.longest()) {
     Scratch one;
-    BackwardWorkspace<Factor>(one, p);
+    BackwardWorkspace<Factor>(one, p, groups);
     workspace = one.used();
     Scratch scratch(memory);
     workspaces = scratch.take<std::byte>(static_cast<std::int64_t>(workspace) * threads);
@@ -52,22 +55,23 @@ struct Plan {
   }
 };
 
-template <typename Factor, typename T = SumOf<Factor>>
+// Sum: what the parts are summed in.
+template <typename Sum, typename Factor, typename T = SumOf<Factor>>
 void sum_dq(Workers& workers, const BackwardArguments& a, const Plan<Factor>& plan) {
   const Problem& p = a.problem;
   const std::int64_t all_rows = plan.units * plan.rows;
-  const T scale = static_cast<T>(p.scale);
+  const Sum scale = static_cast<Sum>(p.scale);
   constexpr std::int64_t kRowsAtOnce = 64;
   workers.run(divide_up(all_rows, kRowsAtOnce), [&](std::int64_t run, int) {
-    T sum[kMaxHeadDim];
-    T before[kMaxHeadDim] = {};
+    Sum sum[kMaxHeadDim];
+    Sum before[kMaxHeadDim] = {};
     for (std::int64_t i = run * kRowsAtOnce; i < std::min(all_rows, (run + 1) * kRowsAtOnce); ++i) {
       const Unit unit(p, i / plan.rows);
       const std::int64_t row = i % plan.rows;
       std::copy_n(plan.dq + i * plan.packed, p.head_dim, sum);
       for (std::int64_t part = 1; part < plan.blocking.keys.parts(); ++part) {
         const T* more = plan.dq + (part * all_rows + i) * plan.packed;
-        for (std::int64_t d = 0; d < p.head_dim; ++d) sum[d] += more[d];
+        for (std::int64_t d = 0; d < p.head_dim; ++d) sum[d] += static_cast<Sum>(more[d]);
       }
       std::byte* out = a.dq.at(unit.batch, unit.query(row), unit.head(row));
       if (a.add_dq) load_row(out, a.dq.dtype, p.head_dim, before);
@@ -104,12 +108,17 @@ void backward_as(Workers& workers, const BackwardArguments& a, std::span<std::by
                                         key_parts.end(part),
                                         first_unit_of(next),
                                         next == index ? p.keys : key_parts.begin(part_of(next)),
+                                        plan.groups,
                                         plan.dq + (part * plan.units + unit) * plan.rows * plan.packed};
         run_backward_task(task, plan.workspaces + static_cast<std::size_t>(slot) * plan.workspace);
       }
     }
   });
-  sum_dq(workers, a, plan);
+  if (key_parts.parts() > 1) {
+    sum_dq<double>(workers, a, plan);
+  } else {
+    sum_dq<SumOf<Factor>>(workers, a, plan);
+  }
 }
 
 }  // namespace

@@ -10,12 +10,14 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 
 #include "device/cpu/backward_task.h"
 #include "device/cpu/dot-inl.h"
 #include "device/cpu/gemm-inl.h"
+#include "device/cpu/group_sums-inl.h"
 #include "device/cpu/key_block-inl.h"
 #include "device/cpu/key_gradients-inl.h"
 #include "device/cpu/mask.h"
@@ -46,6 +48,7 @@ class BackwardRun {
 
   void run() {
     std::fill_n(task_.dq, Unit::rows(p_) * packed_, T{0});
+    if (task_.groups.keys) std::fill_n(work_.dq_panels, panels_.parts(), DqSums{});
     // Lanes of rows that do not exist are computed with.
     for (T* tile : {work_.s, work_.dp}) std::fill_n(tile, kTileKeys * kPanelRows, T{0});
     if (alone_) pack_panel(0);
@@ -54,11 +57,12 @@ class BackwardRun {
       block(key, std::min(key + step, task_.key_end));
     }
     if (sums_.past_caches()) hwy::FlushStream();
+    if (task_.groups.keys) finish_dq();
   }
 
  private:
   struct Panel {
-    std::int64_t begin, end;
+    std::int64_t index, begin, end;
     std::int64_t in_vectors, left_over;  // rows
     bool q_finite, d_o_finite;
 
@@ -70,14 +74,14 @@ class BackwardRun {
         a_(*task.arguments),
         p_(a_.problem),
         unit_(p_, task.unit),
-        work_(scratch, p_),
+        work_(scratch, p_, task.groups),
         packed_(packed_dim(p_.head_dim)),
         width_(round_up(p_.head_dim, kLanes)),
         panels_(Unit::rows(p_), divide_up(Unit::rows(p_), kPanelRows), kLanes),
         alone_(Unit::rows(p_) > 0 && panels_.parts() == 1),
         visible_(a_.visibility, p_, unit_, 0, Unit::rows(p_), work_.cursors),
         keys_(a_, unit_, alone_, work_),
-        sums_(a_, unit_, alone_, work_) {}
+        sums_(a_, unit_, alone_, task.groups.rows, work_) {}
 
   // Keys are used by one panel once only: nothing is gained by a block beyond a tile.
   std::int64_t block_step() const {
@@ -91,6 +95,7 @@ class BackwardRun {
     sums_.choose(key_begin);
     if (!alone_ || !seen) sums_.clear(keys);
     if (seen) {
+      if (shares_d_bias()) std::fill_n(work_.d_bias_sums, unit_.group * keys, 0.0);
       keys_.choose(key_begin, keys);
       prefetch_after(key_end);
       for (std::int64_t i = 0; i < panels_.parts(); ++i) {
@@ -99,7 +104,9 @@ class BackwardRun {
         if (visible_.advance(begin, end, key_begin, key_end) == Seen::kNothing) continue;
         if (!alone_) pack_panel(i);
         panel(key_begin, key_end);
+        sums_.end_panel(keys);
       }
+      if (shares_d_bias()) add_shared_d_bias(key_begin, keys);
     }
     sums_.finish(key_begin, keys);
   }
@@ -120,6 +127,20 @@ class BackwardRun {
     ahead_ = a_.add_dkv ? ahead({&a_.k, &a_.v, &a_.dk, &a_.dv}) : ahead({&a_.k, &a_.v});
   }
 
+  // How far below a row's lse a logit may be, as a share of that, for the row to see no other key: what others weigh is
+  // then taken for 0. Forward and backward may sum a logit in different orders, which half precision and float64 leave
+  // room for. In float32 more than the last place of lse would show.
+  T leeway() const {
+    switch (a_.q.dtype) {
+      case DType::kFloat64:
+        return T(0x1p-47);
+      case DType::kFloat32:
+        return T{0};
+      default:
+        return T(0x1p-18);
+    }
+  }
+
   // Rows of a panel whose logits are dot products; all but the last are whole vectors.
   std::int64_t left_over(std::int64_t panel) const {
     return rows_left_over<Factor>(panels_.end(panel) - panels_.begin(panel), p_.head_dim);
@@ -136,13 +157,15 @@ class BackwardRun {
       const T lse = load_element<T>(a_.lse.at(unit_.batch, head, query), a_.lse.dtype, 0);
       // exp(s - inf) = 0: a row that sees nothing has no weights.
       work_.lse[i] = lse == -kInfinity ? kInfinity : lse;
+      work_.only[i] = lse == -kInfinity ? T{0} : -leeway() * (T{1} + std::abs(lse));
       work_.delta[i] = load_element<T>(a_.delta.at(unit_.batch, head, query), a_.delta.dtype, 0);
     }
     std::fill(work_.lse + rows, work_.lse + kPanelRows, kInfinity);
     std::fill(work_.delta + rows, work_.delta + kPanelRows, T{0});
+    std::fill(work_.only + rows, work_.only + kPanelRows, T{0});
     const bool q_finite = pack_rows_of(a_.q, begin, end, work_.q, work_.q_columns);
     const bool d_o_finite = pack_rows_of(a_.d_o, begin, end, work_.d_o, work_.d_o_columns);
-    panel_ = {begin, end, rows - left, left, q_finite, d_o_finite};
+    panel_ = {index, begin, end, rows - left, left, q_finite, d_o_finite};
   }
 
   // The panel's rows of x with terms along rows and, as columns, along head_dim; true if all are finite.
@@ -171,11 +194,43 @@ class BackwardRun {
       if (seen == Seen::kSome || !a_.bias.none()) {
         fill_bias(a_.bias, a_.bias_max, unit_, panel.begin, panel.end, key, end, work_.mask);
         visible.hide(panel.begin, panel.end, key, end, work_.mask, 1, kPanelRows);
+        hide_from_missing_row(panel.rows(), end - key);
         mask = work_.mask;
       }
       tile(panel, key - key_begin, end - key, mask);
-      if (!a_.d_bias.none()) add_d_bias(panel, key, end);
+      if (shares_d_bias()) {
+        sum_d_bias(panel, key - key_begin, end - key, key_end - key_begin);
+      } else if (!a_.d_bias.none()) {
+        add_d_bias(panel, key, end);
+      }
+      if (task_.groups.keys && ++work_.dq_panels[panel.index].tiles == kGroupTiles) add_groups(panel.index);
     }
+  }
+
+  // Adds the panel's group of tiles to its sum of those before, and begins another.
+  void add_groups(std::int64_t index) {
+    DqSums& sums = work_.dq_panels[index];
+    for (std::int64_t row = panels_.begin(index); row < panels_.end(index); ++row) {
+      add_group(task_.dq + row * packed_, width_, !sums.begun, 1, work_.dq_sums + row * packed_);
+    }
+    sums = {0, true};
+  }
+
+  void finish_dq() {
+    for (std::int64_t i = 0; i < panels_.parts(); ++i) {
+      if (!work_.dq_panels[i].begun) continue;
+      if (work_.dq_panels[i].tiles > 0) add_groups(i);
+      for (std::int64_t row = panels_.begin(i); row < panels_.end(i); ++row) {
+        std::copy_n(work_.dq_sums + row * packed_, width_, task_.dq + row * packed_);
+      }
+    }
+  }
+
+  // In pairs of rows the last of an odd number has one beside it that does not exist. Its values are 0, and its weights of
+  // keys that nobody sees must not be NaN.
+  void hide_from_missing_row(std::int64_t rows, std::int64_t keys) const {
+    if (rows % kTerms<Factor> == 0) return;
+    for (std::int64_t key = 0; key < keys; ++key) work_.mask[key * kPanelRows + rows] = -kInfinity;
   }
 
   // key counts from the start of the block.
@@ -186,7 +241,7 @@ class BackwardRun {
     look({keys_.k().at(key), keys_.k().ld}, keys, panel, work_.q, work_.q_columns, static_cast<T>(p_.scale),
          work_.s);
     look({keys_.v().at(key), keys_.v().ld}, keys, panel, work_.d_o, work_.d_o_columns, T{1}, work_.dp);
-    softmax_gradient(panel.rows(), keys, mask, work_.lse, work_.delta, weights);
+    softmax_gradient(panel.rows(), keys, mask, RowFactors<T>{work_.lse, work_.delta, work_.only}, weights);
     multiply_safely<LayoutOfA::kRows>(gather(work_.p, work_.d_o, sums_.dv(), key, T{1}, panel, keys),
                                       unmasked || panel.d_o_finite, ahead_);
     multiply_safely<LayoutOfA::kRows>(
@@ -244,6 +299,28 @@ class BackwardRun {
             .past_caches = first && sums_.in_place() && sums_.past_caches()};
   }
 
+  // Whether all queries have one bias: its gradient is summed over them in the workspace, block by block.
+  bool shares_d_bias() const { return !a_.d_bias.none() && a_.d_bias.row_stride == 0; }
+
+  // key counts from the start of the block of block_keys.
+  void sum_d_bias(const Panel& panel, std::int64_t key, std::int64_t keys, std::int64_t block_keys) {
+    for (std::int64_t row = panel.begin; row < panel.end; ++row) {
+      const T* column = work_.dp + (row - panel.begin);
+      double* sums = work_.d_bias_sums + row % unit_.group * block_keys + key;
+      for (std::int64_t i = 0; i < keys; ++i) sums[i] += static_cast<double>(column[i * kPanelRows]);
+    }
+  }
+
+  void add_shared_d_bias(std::int64_t key_begin, std::int64_t keys) {
+    for (std::int64_t head = 0; head < unit_.group; ++head) {
+      T* out = reinterpret_cast<T*>(a_.d_bias.at(unit_.batch, unit_.head(head), 0, key_begin));
+      const double* sums = work_.d_bias_sums + head * keys;
+      for (std::int64_t i = 0; i < keys; ++i) {
+        out[i] = static_cast<T>(static_cast<double>(out[i]) + sums[i]);
+      }
+    }
+  }
+
   // Broadcast dimensions have stride 0: their rows add to the same elements, one after the other.
   void add_d_bias(const Panel& panel, std::int64_t key_begin, std::int64_t key_end) {
     for (std::int64_t row = panel.begin; row < panel.end; ++row) {
@@ -254,7 +331,6 @@ class BackwardRun {
   }
 
   static constexpr T kInfinity = std::numeric_limits<T>::infinity();
-
   const BackwardTask<Factor>& task_;
   const BackwardArguments& a_;
   const Problem& p_;

@@ -12,13 +12,29 @@
 
 namespace lvx {
 
+// Which sums have more terms than a group, and are added up in float64.
+struct BackwardGroups {
+  bool keys;  // dq's
+  bool rows;  // dk's and dv's
+
+  BackwardGroups(const Problem& problem, std::int64_t keys_of_task)
+      : keys(keys_of_task > kGroupKeys), rows(Unit::rows(problem) > kGroupPanels * kPanelRows) {}
+};
+
+// The sum of a panel's groups of keys so far; it begins with the first.
+struct DqSums {
+  std::int64_t tiles;  // of the group that has not been added yet
+  bool begun;
+};
+
 template <typename Factor>
 struct BackwardTask {
   const BackwardArguments* arguments;
   std::int64_t unit;
   std::int64_t key_begin, key_end;
   std::int64_t next_unit, next_key;  // where this thread probably goes on: prefetched at the end
-  SumOf<Factor>* dq;                 // [unit row, packed head_dim], not yet scaled
+  BackwardGroups groups;
+  SumOf<Factor>* dq;  // [unit row, packed head_dim], not yet scaled
 };
 
 // Factors of sums over head_dim hold neighbours along it, those of sums over keys or rows neighbouring keys or rows.
@@ -40,11 +56,16 @@ struct BackwardWorkspace {
   Factor *p, *ds;                   // the same, terms along rows; numbers: s and dp
   Factor* ds_by_keys;               // the same, terms along keys; numbers: ds
   T* mask;                          // [key of the tile, panel row]
-  T *lse, *delta;                   // [panel row]
+  T *lse, *delta, *only;            // [panel row]
   RangeCursor* cursors;             // per query
   RangeCursor* panel_cursors;       // per query of the panel
+  // Of all groups before the last one, where there are several.
+  double* dq_sums;            // [unit row, packed head_dim]
+  DqSums* dq_panels;          // per panel
+  double *dk_sums, *dv_sums;  // [key of the block, packed head_dim]
+  double* d_bias_sums;        // [head of the unit, key of the block]: a bias that all queries share
 
-  BackwardWorkspace(Scratch& scratch, const Problem& problem) {
+  BackwardWorkspace(Scratch& scratch, const Problem& problem, const BackwardGroups& groups) {
     const std::int64_t packed = packed_dim(problem.head_dim);
     const std::int64_t keys = block_keys(problem, kBytes);
     const auto factors = [&](std::int64_t terms) { return scratch.take<Factor>(terms / kTerms<Factor>); };
@@ -71,8 +92,15 @@ struct BackwardWorkspace {
     mask = scratch.take<T>(kTileKeys * kPanelRows);
     lse = scratch.take<T>(kPanelRows);
     delta = scratch.take<T>(kPanelRows);
+    only = scratch.take<T>(kPanelRows);
     cursors = scratch.take<RangeCursor>(problem.queries);
     panel_cursors = scratch.take<RangeCursor>(kPanelRows);
+    const std::int64_t rows = Unit::rows(problem);
+    dq_sums = scratch.take<double>(groups.keys ? rows * packed : 0);
+    dq_panels = scratch.take<DqSums>(groups.keys ? divide_up(rows, kPanelRows) : 0);
+    dk_sums = scratch.take<double>(groups.rows ? keys * packed : 0);
+    dv_sums = scratch.take<double>(groups.rows ? keys * packed : 0);
+    d_bias_sums = scratch.take<double>(problem.query_heads / problem.key_heads * keys);
   }
 };
 

@@ -20,6 +20,12 @@ constexpr std::int64_t kDecodeRows = 8;   // rows of a unit up to which forward 
 constexpr std::int64_t kDecodeKeys = 64;  // keys of a tile in that case
 constexpr std::int64_t kMaxHeadDim = 256;
 
+// Terms that are summed in float32 before they are added up in float64. A chain of n equal terms is off by n / 3 parts in
+// 2^24 at most: a product's chain over a tile and that over a group's tiles stay within the bound together.
+constexpr std::int64_t kGroupTiles = 32;  // tiles of keys
+constexpr std::int64_t kGroupKeys = kGroupTiles * kTileKeys;
+constexpr std::int64_t kGroupPanels = 32;  // panels of query rows
+
 // Leading dimension of packed rows: whole vectors, and an odd number of cache lines so that columns spread over the
 // sets of the cache.
 constexpr std::int64_t packed_dim(std::int64_t head_dim) { return round_up(head_dim, kLanes) + kLanes; }
@@ -46,6 +52,8 @@ class Split {
   std::int64_t parts() const { return parts_; }
   std::int64_t begin(std::int64_t part) const { return std::min(n_, grains_ * part / parts_ * grain_); }
   std::int64_t end(std::int64_t part) const { return begin(part + 1); }
+  // Items of the largest part.
+  std::int64_t longest() const { return std::min(n_, divide_up(grains_, parts_) * grain_); }
 
  private:
   std::int64_t n_;

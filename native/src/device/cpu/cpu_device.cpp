@@ -6,7 +6,7 @@
 #include "device/cpu/backward.h"
 #include "device/cpu/elementwise.h"
 #include "device/cpu/forward.h"
-#include "device/cpu/forward_task.h"
+#include "device/cpu/instruction_set.h"
 #include "device/cpu/layers/cpu_layers.h"
 #include "device/cpu/memory.h"
 #include "device/cpu/probe.h"
@@ -24,7 +24,7 @@ class CpuDevice final : public Device {
   lvx_device_kind kind() const override { return LVX_CPU; }
   int ordinal() const override { return 0; }
   int threads() const override { return workers_.threads(); }
-  std::string name() const override { return std::string("CPU ") + kernel_target(); }
+  std::string name() const override { return "CPU " + instruction_set(); }
 
   std::byte* allocate(std::size_t bytes) override { return memory_.allocate(bytes); }
   void release(std::byte* data, std::size_t bytes) noexcept override { memory_.release(data, bytes); }
@@ -89,6 +89,7 @@ class CpuDevice final : public Device {
 }  // namespace
 
 std::unique_ptr<Device> make_cpu_device(const CpuOptions& options) {
+  choose_instruction_set();
   return std::make_unique<CpuDevice>(options);
 }
 

@@ -8,11 +8,14 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "device/cpu/decode_task.h"
 #include "device/cpu/dot-inl.h"
 #include "device/cpu/exp-inl.h"
+#include "device/cpu/finish_row.h"
+#include "device/cpu/group_sums-inl.h"
 #include "device/cpu/mask.h"
 #include "device/cpu/pack-inl.h"
 #include "device/cpu/unit.h"
@@ -21,10 +24,25 @@ HWY_BEFORE_NAMESPACE();
 namespace lvx {
 namespace HWY_NAMESPACE {
 
-// o[i] += sum over j of p[i, j] v[j].
+// A tile's weighed values while they are summed up, row by row.
+template <typename T>
+struct TileSums {
+  const T* before;  // what was summed so far, o or zeros
+  std::int64_t before_ld;
+  T* o;
+  T* group;  // where the tile's sums are added in the end; null: they go on, in o
+  std::int64_t packed;
+
+  TileSums from(std::int64_t row) const {
+    return {before + row * before_ld, before_ld, o + row * packed,
+            group == nullptr ? nullptr : group + row * packed, packed};
+  }
+};
+
+// sum[i] += sum over j of p[i, j] v[j].
 template <int kRows, int kKeys, typename T, typename Element, typename Later>
 HWY_INLINE void weigh_block(const T* HWY_RESTRICT p, KeyRows<Element> v, Later later, std::int64_t dim,
-                            T* HWY_RESTRICT o, std::int64_t packed) {
+                            const TileSums<T>& sums) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
@@ -38,15 +56,25 @@ HWY_INLINE void weigh_block(const T* HWY_RESTRICT p, KeyRows<Element> v, Later l
     for (int j = 0; j < kKeys; ++j) value[j] = load_converted(d, v.at(j) + at);
     later.prefetch(at * kKeys, lanes * kKeys);
     for (int i = 0; i < kRows; ++i) {
-      V sum = hn::LoadU(d, o + i * packed + at);
+      V sum = hn::LoadU(d, sums.before + i * sums.before_ld + at);
       for (int j = 0; j < kKeys; ++j) sum = hn::MulAdd(weight[i][j], value[j], sum);
-      hn::StoreU(sum, d, o + i * packed + at);
+      if (sums.group == nullptr) {
+        hn::StoreU(sum, d, sums.o + i * sums.packed + at);
+      } else {
+        T* group = sums.group + i * sums.packed + at;
+        hn::StoreU(hn::Add(hn::LoadU(d, group), sum), d, group);
+      }
     }
   }
   for (; at < dim; ++at) {
     for (int i = 0; i < kRows; ++i) {
-      for (int j = 0; j < kKeys; ++j)
-        o[i * packed + at] += p[i * kDecodeKeys + j] * from_element<T>(v.at(j)[at]);
+      T sum = sums.before[i * sums.before_ld + at];
+      for (int j = 0; j < kKeys; ++j) sum += p[i * kDecodeKeys + j] * from_element<T>(v.at(j)[at]);
+      if (sums.group == nullptr) {
+        sums.o[i * sums.packed + at] = sum;
+      } else {
+        sums.group[i * sums.packed + at] += sum;
+      }
     }
   }
 }
@@ -60,7 +88,9 @@ class DecodeRun {
     for (std::int64_t head = 0; head < p_.key_heads; ++head) start(head);
     for (std::int64_t key = task_.key_begin; key < task_.key_end; key += kDecodeKeys) {
       tile(key, std::min(key + kDecodeKeys, task_.key_end));
+      if (tiles_ == kGroupTiles) add_groups();
     }
+    if (tiles_ > 0) add_groups();
     for (std::int64_t head = 0; head < p_.key_heads; ++head) finish(head);
   }
 
@@ -89,7 +119,9 @@ class DecodeRun {
   // Packed tightly: what is swept again and again shares the first cache with what is read.
   T* q(std::int64_t head) const { return work_.q + head * rows_ * packed_; }
   T* o(std::int64_t head) const { return work_.o + head * rows_ * packed_; }
+  T* group(std::int64_t head) const { return work_.group + head * rows_ * packed_; }
   T* s(std::int64_t head) const { return work_.s + head * rows_ * kDecodeKeys; }
+  double* o_sums(std::int64_t head) const { return work_.o_sums + head * rows_ * packed_; }
 
   void start(std::int64_t head) {
     const Unit u = unit(head);
@@ -98,7 +130,7 @@ class DecodeRun {
       convert_row(a_.q.at(u.batch, u.query(row), u.head(row)), a_.q.dtype, p_.head_dim, query);
       std::fill(query + p_.head_dim, query + packed_, T{0});
     }
-    std::fill_n(o(head), rows_ * packed_, T{0});
+    std::fill_n(group(head), rows_ * packed_, T{0});
     std::fill_n(work_.max + head * kDecodeRows, kDecodeRows, -std::numeric_limits<T>::infinity());
     std::fill_n(work_.sum + head * kDecodeRows, kDecodeRows, T{0});
   }
@@ -119,6 +151,7 @@ class DecodeRun {
       for (std::int64_t row = 0; row < rows_; ++row) soften(head, row, keys);
     }
     weigh(begin, keys, masked);
+    ++tiles_;
   }
 
   // What is read some keys after that one of [begin, begin + keys) of x: later keys, or the first ones of what follows.
@@ -176,7 +209,7 @@ class DecodeRun {
     }
   }
 
-  // s = exp(s - running maximum); earlier sums are scaled to it.
+  // s = kOfWeights exp(s - running maximum); the group's earlier sums are scaled to it.
   void soften(std::int64_t head, std::int64_t row, std::int64_t keys) {
     const hn::ScalableTag<T> d;
     using V = hn::Vec<decltype(d)>;
@@ -194,7 +227,7 @@ class DecodeRun {
     const T base = max == kNothing ? T{0} : max;
     V total = hn::Zero(d);
     for (std::int64_t i = 0; i < kDecodeKeys; i += lanes) {
-      const V weight = exp_nonpositive(d, hn::Sub(hn::LoadU(d, weights + i), hn::Set(d, base)));
+      const V weight = scaled_weight(d, hn::Sub(hn::LoadU(d, weights + i), hn::Set(d, base)));
       hn::StoreU(weight, d, weights + i);
       total = hn::Add(total, weight);
     }
@@ -205,11 +238,13 @@ class DecodeRun {
     }
     const T factor = before == kNothing ? T{0} : std::exp(before - base);
     sum = sum * factor + tile_sum;
-    for (std::int64_t i = 0; i < p_.head_dim; ++i) o(head)[row * packed_ + i] *= factor;
+    for (std::int64_t i = 0; i < p_.head_dim; ++i) group(head)[row * packed_ + i] *= factor;
   }
 
-  // o += s v. Where something is masked, values that a row does not see may be NaN: those of weight 0 are left out.
+  // group += s v, summed up in o. Where something is masked, values that a row does not see may be NaN: those of weight 0
+  // are left out.
   void weigh(std::int64_t begin, std::int64_t keys, bool masked) {
+    if (masked) std::fill_n(work_.o, p_.key_heads * rows_ * packed_, T{0});
     for_key_groups<kWeighKeys>(keys, [&](auto count, std::int64_t key) HWY_ATTR {
       constexpr int kKeys = decltype(count)::value;
       const std::int64_t after = key_after(key, keys, begin, begin + keys);
@@ -222,12 +257,21 @@ class DecodeRun {
           weigh_what_is_seen(weights, kKeys, v, o(head));
           continue;
         }
+        const TileSums<T> sums = sums_of(head, !masked && key == 0, !masked && key + kKeys == keys);
         for_row_blocks(rows_, [&](auto rows, std::int64_t row) HWY_ATTR {
           weigh_block<decltype(rows)::value, kKeys>(weights + row * kDecodeKeys, v, later, p_.head_dim,
-                                                    o(head) + row * packed_, packed_);
+                                                    sums.from(row));
         });
       }
     });
+    if (!masked) return;
+    for (std::int64_t i = 0; i < p_.key_heads * rows_ * packed_; ++i) work_.group[i] += work_.o[i];
+  }
+
+  // first, last: of the tile's keys.
+  TileSums<T> sums_of(std::int64_t head, bool first, bool last) const {
+    static constexpr T kZeros[kMaxHeadDim] = {};
+    return {first ? kZeros : o(head), first ? 0 : packed_, o(head), last ? group(head) : nullptr, packed_};
   }
 
   bool some_are_zero(const T* weights, int keys) const {
@@ -244,17 +288,46 @@ class DecodeRun {
       for (int key = 0; key < keys; ++key) {
         const T* weight = weights + row * kDecodeKeys + key;
         if (*weight == T{0}) continue;
-        weigh_block<1, 1>(weight, v.from(key), NothingAhead(), p_.head_dim, sums + row * packed_, packed_);
+        T* o = sums + row * packed_;
+        weigh_block<1, 1>(weight, v.from(key), NothingAhead(), p_.head_dim,
+                          TileSums<T>{o, packed_, o, nullptr, packed_});
       }
     }
   }
 
+  // Adds a group of tiles to the sums of those before, and begins another.
+  void add_groups() {
+    for (std::int64_t head = 0; head < p_.key_heads; ++head) {
+      for (std::int64_t row = 0; row < rows_; ++row) {
+        const std::int64_t at = head * kDecodeRows + row;
+        const double max = static_cast<double>(work_.max[at]);
+        const double factor = !begun_ || work_.maxima[at] == max ? 1 : std::exp(work_.maxima[at] - max);
+        work_.maxima[at] = max;
+        work_.sums[at] = (begun_ ? factor * work_.sums[at] : 0) + static_cast<double>(work_.sum[at]);
+        work_.sum[at] = 0;
+        add_group(group(head) + row * packed_, packed_, !begun_, factor, o_sums(head) + row * packed_);
+      }
+    }
+    tiles_ = 0;
+    begun_ = true;
+  }
+
   void finish(std::int64_t head) {
+    constexpr double kOnce = 1 / static_cast<double>(kOfWeights<T>);
     const std::int64_t first = (task_.batch * p_.key_heads + head) * rows_;
     for (std::int64_t row = 0; row < rows_; ++row) {
-      std::copy_n(o(head) + row * packed_, p_.head_dim, task_.partial_o + (first + row) * p_.head_dim);
-      task_.partial_max[first + row] = work_.max[head * kDecodeRows + row];
-      task_.partial_sum[first + row] = work_.sum[head * kDecodeRows + row];
+      const std::int64_t at = head * kDecodeRows + row;
+      // What has seen nothing has no sums.
+      const double sum = begun_ ? work_.sums[at] : 0;
+      T* out = task_.partial_o + (first + row) * p_.head_dim;
+      if (begun_) {
+        normalise(sum, p_.head_dim, o_sums(head) + row * packed_);
+        std::copy_n(o_sums(head) + row * packed_, p_.head_dim, out);
+      } else {
+        std::fill_n(out, p_.head_dim, T{0});
+      }
+      task_.partial_max[first + row] = work_.max[at];
+      task_.partial_sum[first + row] = static_cast<T>(kOnce * sum);
     }
   }
 
@@ -264,7 +337,9 @@ class DecodeRun {
   DecodeWorkspace<T> work_;
   std::int64_t packed_;
   std::int64_t rows_;
-  std::int64_t ahead_;  // keys
+  std::int64_t ahead_;      // keys
+  std::int64_t tiles_ = 0;  // of the group that has not been added yet
+  bool begun_ = false;      // whether there are sums of groups
   RowVisibility visible_;
 };
 

@@ -15,7 +15,7 @@ struct DecodeTask {
   const ForwardArguments* arguments;
   std::int64_t batch;
   std::int64_t key_begin, key_end;
-  // The partial results of the whole call: [unit, row, head_dim] not normalised, [unit, row].
+  // The partial results of the whole call: [unit, row, head_dim] normalised, [unit, row].
   T* partial_o;
   T* partial_max;
   T* partial_sum;
@@ -23,23 +23,32 @@ struct DecodeTask {
 
 template <typename T>
 struct DecodeWorkspace {
-  T* q;     // [key head, row, packed head_dim]
-  T* o;     // likewise
-  T* s;     // [key head, row, key of the tile]
-  T* mask;  // [row, key of the tile]
-  T* max;   // [key head, row]
+  T* q;      // [key head, row, packed head_dim]
+  T* o;      // likewise: weighed values, of the tile's keys so far
+  T* group;  // and of the group's tiles before
+  T* s;      // [key head, row, key of the tile]
+  T* mask;   // [row, key of the tile]
+  T* max;    // [key head, row]
   T* sum;
   RangeCursor* cursors;  // per query: all heads see the same
+  // Of all groups of keys so far; they begin with the first.
+  double* o_sums;  // as o
+  double* maxima;  // as max
+  double* sums;
 
   DecodeWorkspace(Scratch& scratch, const Problem& problem) {
     const std::int64_t rows = problem.key_heads * kDecodeRows;
     q = scratch.take<T>(rows * packed_dim(problem.head_dim));
     o = scratch.take<T>(rows * packed_dim(problem.head_dim));
+    group = scratch.take<T>(rows * packed_dim(problem.head_dim));
     s = scratch.take<T>(rows * kDecodeKeys);
     mask = scratch.take<T>(kDecodeRows * kDecodeKeys);
     max = scratch.take<T>(rows);
     sum = scratch.take<T>(rows);
     cursors = scratch.take<RangeCursor>(kDecodeRows);
+    o_sums = scratch.take<double>(rows * packed_dim(problem.head_dim));
+    maxima = scratch.take<double>(rows);
+    sums = scratch.take<double>(rows);
   }
 };
 

@@ -23,17 +23,20 @@ struct ExpConstants;
 template <>
 struct ExpConstants<float> {
   static constexpr float kLowest = -87.0f;
+  static constexpr float kLowestWeight = -79.5f;
+  static constexpr float kOfWeights = 0x1p-11f;
   static constexpr float kRound = 0x1.8p23f;  // adding it leaves the nearest integer in the low bits
   static constexpr int kMantissaBits = 23;
-  // Chebyshev fit of exp on [-ln2/2, ln2/2].
-  static constexpr float kTerms[] = {1.0000001192092896f,  1.0f,
-                                     0.4999886751174927f,  0.16666504740715027f,
-                                     0.04191755875945091f, 0.00836915522813797f};
+  // Minimax fit of exp on [-ln2/2, ln2/2] among those that are exact in 0.
+  static constexpr float kTerms[] = {
+      1.0f, 1.0f, 0.499992311000824f, 0.16667114198207855f, 0.04189011827111244f, 0.008312524296343327f};
 };
 
 template <>
 struct ExpConstants<double> {
   static constexpr double kLowest = -708.0;
+  static constexpr double kLowestWeight = kLowest;
+  static constexpr double kOfWeights = 1;
   static constexpr double kRound = 0x1.8p52;
   static constexpr int kMantissaBits = 52;
   // Taylor: the first term left out is below 5e-18.
@@ -55,26 +58,37 @@ struct ExpConstants<double> {
 
 // exp(x) = 2^n exp(r) with r = x - n ln 2 in [-ln2/2, ln2/2]; n is small, so that one ln 2 in T's precision and a
 // fused subtraction will do. For x in [lowest, some tens]; NaN for NaN.
-template <class D, class V = hn::Vec<D>>
-HWY_INLINE V exp_in_range(D d, V x) {
-  using T = hn::TFromD<D>;
+// times: a power of two; so many times the result, to the bit.
+template <class D, class V = hn::Vec<D>, typename T = hn::TFromD<D>>
+HWY_INLINE V exp_in_range(D d, V x, T times) {
   using Constants = ExpConstants<T>;
   const hn::RebindToUnsigned<D> bits;
   const V round = hn::Set(d, Constants::kRound);
   const V shifted = hn::MulAdd(x, hn::Set(d, static_cast<T>(1.4426950408889634)), round);
   const V r = hn::NegMulAdd(hn::Sub(shifted, round), hn::Set(d, static_cast<T>(0.6931471805599453)), x);
   constexpr int kCount = static_cast<int>(sizeof(Constants::kTerms) / sizeof(T));
-  V y = hn::Set(d, Constants::kTerms[kCount - 1]);
-  for (int i = kCount - 2; i >= 0; --i) y = hn::MulAdd(y, r, hn::Set(d, Constants::kTerms[i]));
+  V y = hn::Set(d, times * Constants::kTerms[kCount - 1]);
+  for (int i = kCount - 2; i >= 0; --i) y = hn::MulAdd(y, r, hn::Set(d, times * Constants::kTerms[i]));
   const auto exponent = hn::ShiftLeft<Constants::kMantissaBits>(hn::BitCast(bits, shifted));
   return hn::BitCast(d, hn::Add(hn::BitCast(bits, y), exponent));
 }
 
-// exp(x) for x <= 0 up to rounding; exactly 0 below the smallest normal number and for -inf.
-template <class D, class V = hn::Vec<D>>
+// exp(x) for x <= 0 up to rounding; exactly 0 below the smallest normal number and for -inf, exactly 1 for 0.
+template <class D, class V = hn::Vec<D>, typename T = hn::TFromD<D>>
 HWY_INLINE V exp_nonpositive(D d, V x) {
-  const V lowest = hn::Set(d, ExpConstants<hn::TFromD<D>>::kLowest);
-  return hn::IfThenZeroElse(hn::Lt(x, lowest), exp_in_range(d, x));
+  const V lowest = hn::Set(d, ExpConstants<T>::kLowest);
+  return hn::IfThenZeroElse(hn::Lt(x, lowest), exp_in_range(d, x, T{1}));
+}
+
+// A weight of forward: kOfWeights times exp(x), so that a group of values, weighed and summed up, is no larger than the
+// largest of them, and overflows only where that does.
+template <typename T>
+constexpr T kOfWeights = ExpConstants<T>::kOfWeights;
+
+template <class D, class V = hn::Vec<D>, typename T = hn::TFromD<D>>
+HWY_INLINE V scaled_weight(D d, V x) {
+  const V lowest = hn::Set(d, ExpConstants<T>::kLowestWeight);
+  return hn::IfThenZeroElse(hn::Lt(x, lowest), exp_in_range(d, x, kOfWeights<T>));
 }
 
 }  // namespace HWY_NAMESPACE

@@ -6,6 +6,7 @@
 #include <hwy/highway.h>
 
 #include "device/cpu/factor-inl.h"
+#include "device/cpu/instruction_set.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lvx {
@@ -29,7 +30,7 @@ namespace lvx {
 
 HWY_EXPORT(has_pairs);
 
-bool multiplies_pairs() { return HWY_DYNAMIC_DISPATCH(has_pairs)(); }
+bool multiplies_pairs() { return pairs_allowed() && HWY_DYNAMIC_DISPATCH(has_pairs)(); }
 
 }  // namespace lvx
 #endif

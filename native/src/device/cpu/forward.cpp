@@ -22,20 +22,24 @@ struct Plan {
   std::int64_t units;
   std::int64_t rows;  // of a unit
   ForwardBlocking blocking;
+  bool grouped;
   std::size_t workspace;  // bytes per thread
   std::byte* workspaces;
-  T* partial_o = nullptr;  // [key part, unit, row, head_dim]
+  T* partial_o = nullptr;  // [key part, unit, row, head_dim], normalised
   T* partial_max = nullptr;
   T* partial_sum = nullptr;
   std::size_t bytes;
 
   Plan(const Problem& p, int threads, std::byte* memory)
-      : units(Unit::count(p)), rows(Unit::rows(p)), blocking(p, ForwardWorkspace<Factor>::kBytes, threads) {
+      : units(Unit::count(p)),
+        rows(Unit::rows(p)),
+        blocking(p, ForwardWorkspace<Factor>::kBytes, threads),
+        grouped(blocking.keys.longest() > kGroupKeys) {
     Scratch one;
     if (blocking.decode) {
       DecodeWorkspace<T>(one, p);
     } else {
-      ForwardWorkspace<Factor>(one, p);
+      ForwardWorkspace<Factor>(one, p, grouped);
     }
     workspace = one.used();
     Scratch scratch(memory);
@@ -51,6 +55,7 @@ struct Plan {
   bool merges() const { return blocking.decode || blocking.keys.parts() > 1; }
 };
 
+// In float64: there may be many parts, and what they weigh may be summed up to their values' largest.
 template <typename Factor, typename T = SumOf<Factor>>
 void merge_parts(Workers& workers, const ForwardArguments& a, const Plan<Factor>& plan) {
   const Problem& p = a.problem;
@@ -59,19 +64,21 @@ void merge_parts(Workers& workers, const ForwardArguments& a, const Plan<Factor>
   constexpr std::int64_t kRowsAtOnce = 64;
   workers.run(divide_up(all_rows, kRowsAtOnce), [&](std::int64_t run, int) {
     for (std::int64_t i = run * kRowsAtOnce; i < std::min(all_rows, (run + 1) * kRowsAtOnce); ++i) {
-      T max = plan.partial_max[i];
+      double max = static_cast<double>(plan.partial_max[i]);
       for (std::int64_t part = 1; part < parts; ++part)
-        max = std::max(max, plan.partial_max[part * all_rows + i]);
-      T o[kMaxHeadDim] = {};
-      T sum = 0;
+        max = std::max(max, static_cast<double>(plan.partial_max[part * all_rows + i]));
+      double o[kMaxHeadDim] = {};
+      double sum = 0;
       for (std::int64_t part = 0; part < parts; ++part) {
         const std::int64_t at = part * all_rows + i;
         if (plan.partial_sum[at] == T{0}) continue;
-        const T weight = std::exp(plan.partial_max[at] - max);
-        sum += weight * plan.partial_sum[at];
+        const double weight = std::exp(static_cast<double>(plan.partial_max[at]) - max) *
+                              static_cast<double>(plan.partial_sum[at]);
+        sum += weight;
         const T* more = plan.partial_o + at * p.head_dim;
-        for (std::int64_t d = 0; d < p.head_dim; ++d) o[d] += weight * more[d];
+        for (std::int64_t d = 0; d < p.head_dim; ++d) o[d] += weight * static_cast<double>(more[d]);
       }
+      normalise(sum, p.head_dim, o);
       finish_row(a, Unit(p, i / plan.rows), i % plan.rows, o, max, sum);
     }
   });
@@ -96,6 +103,7 @@ void run_blocks(Workers& workers, const ForwardArguments& a, const Plan<Factor>&
     task.row_end = row_blocks.end(block);
     task.key_begin = key_parts.begin(part);
     task.key_end = key_parts.end(part);
+    task.grouped = plan.grouped;
     task.next_unit = unit_of(next);
     task.next_key = next == index ? a.problem.keys : key_parts.begin(part_of(next));
     if (plan.merges()) {

@@ -9,12 +9,14 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "device/cpu/dot-inl.h"
 #include "device/cpu/finish_row.h"
 #include "device/cpu/forward_task.h"
 #include "device/cpu/gemm-inl.h"
+#include "device/cpu/group_sums-inl.h"
 #include "device/cpu/mask.h"
 #include "device/cpu/pack-inl.h"
 #include "device/cpu/rows-inl.h"
@@ -47,7 +49,7 @@ class ForwardBlock {
         a_(*task.arguments),
         p_(a_.problem),
         unit_(p_, task.unit),
-        work_(scratch, p_),
+        work_(scratch, p_, task.grouped),
         packed_(packed_dim(p_.head_dim)),
         width_(round_up(p_.head_dim, kLanes)),
         panels_(task.row_end - task.row_begin, divide_up(task.row_end - task.row_begin, kPanelRows), kLanes),
@@ -57,6 +59,7 @@ class ForwardBlock {
   std::int64_t row_end(std::int64_t panel) const { return task_.row_begin + panels_.end(panel); }
   Factor* q(std::int64_t panel) const { return work_.q + panel * kPanelRows * packed_ / kTerms<Factor>; }
   T* o(std::int64_t panel) const { return work_.o + panel * kPanelRows * packed_; }
+  double* o_sums(std::int64_t panel) const { return work_.o_sums + panel * kPanelRows * packed_; }
   RunningSoftmax<T>& state(std::int64_t panel) const {
     return reinterpret_cast<RunningSoftmax<T>*>(work_.state)[panel];
   }
@@ -73,6 +76,7 @@ class ForwardBlock {
       std::fill_n(state(panel).max, kPanelRows, -std::numeric_limits<T>::infinity());
       std::fill_n(state(panel).sum, kPanelRows, T{0});
       std::fill_n(state(panel).rounded, kPanelRows, T{0});
+      if (task_.grouped) work_.sums[panel].clear();
     }
     // Lanes of rows that do not exist are computed with.
     std::fill_n(work_.s, kTileKeys * kPanelRows, T{0});
@@ -102,6 +106,7 @@ class ForwardBlock {
         mask = work_.mask;
       }
       attend(panel, keys, mask, finite);
+      if (task_.grouped && ++work_.sums[panel].tiles == kGroupTiles) add_groups(panel);
     }
   }
 
@@ -185,28 +190,56 @@ class ForwardBlock {
     }
   }
 
-  void finish(std::int64_t panel) {
+  // Adds the panel's group of tiles to the sums of those before, and begins another.
+  void add_groups(std::int64_t panel) {
     const std::int64_t rows = row_end(panel) - row_begin(panel);
-    const RunningSoftmax<T>& softmax = state(panel);
+    RunningSoftmax<T>& group = state(panel);
+    GroupSums& sums = work_.sums[panel];
     for (std::int64_t i = 0; i < rows; ++i) {
-      T* line = o(panel) + i * packed_;
-      const std::int64_t row = row_begin(panel) + i;
-      if constexpr (kIsPair<Factor>) weigh_exactly(softmax.sum[i], softmax.rounded[i], line);
-      if (task_.partial_o == nullptr) {
-        finish_row(a_, unit_, row, line, softmax.max[i], softmax.sum[i]);
-      } else {
-        std::copy_n(line, p_.head_dim, task_.partial_o + row * p_.head_dim);
-        task_.partial_max[row] = softmax.max[i];
-        task_.partial_sum[row] = softmax.sum[i];
+      const double max = static_cast<double>(group.max[i]);
+      double factor = 1;
+      if (!sums.begun) {
+        sums.sum[i] = sums.rounded[i] = 0;
+      } else if (sums.max[i] != max) {
+        factor = std::exp(sums.max[i] - max);
       }
+      sums.max[i] = max;
+      sums.sum[i] = factor * sums.sum[i] + static_cast<double>(group.sum[i]);
+      sums.rounded[i] = factor * sums.rounded[i] + static_cast<double>(group.rounded[i]);
+      add_group(o(panel) + i * packed_, width_, !sums.begun, factor, o_sums(panel) + i * packed_);
+    }
+    std::fill_n(group.sum, kPanelRows, T{0});
+    std::fill_n(group.rounded, kPanelRows, T{0});
+    sums.tiles = 0;
+    sums.begun = true;
+  }
+
+  void finish(std::int64_t panel) {
+    if (task_.grouped && work_.sums[panel].begun) {
+      if (work_.sums[panel].tiles > 0) add_groups(panel);
+      finish(panel, o_sums(panel), work_.sums[panel]);
+    } else {
+      finish(panel, o(panel), state(panel));
     }
   }
 
-  // Rounded weights sum up to something else than what the row is divided by. Divided by their own sum its values are
-  // weighed by weights that sum up to 1: what rounding adds to all of them alike is gone.
-  void weigh_exactly(T sum, T rounded, T* line) const {
-    if (rounded == T{0}) return;
-    for (std::int64_t d = 0; d < p_.head_dim; ++d) line[d] *= sum / rounded;
+  template <typename Sum, typename Sums>
+  void finish(std::int64_t panel, Sum* lines, const Sums& sums) {
+    constexpr Sum kOnce = 1 / static_cast<Sum>(kOfWeights<T>);
+    for (std::int64_t i = 0; i < row_end(panel) - row_begin(panel); ++i) {
+      Sum* line = lines + i * packed_;
+      const std::int64_t row = row_begin(panel) + i;
+      // Rounded weights sum up to something else than exact ones. Divided by their own sum, values are weighed by
+      // weights that sum up to 1: what rounding adds to all of them alike is gone.
+      normalise(kIsPair<Factor> ? sums.rounded[i] : sums.sum[i], p_.head_dim, line);
+      if (task_.partial_o == nullptr) {
+        finish_row(a_, unit_, row, line, sums.max[i], kOnce * sums.sum[i]);
+      } else {
+        std::copy_n(line, p_.head_dim, task_.partial_o + row * p_.head_dim);
+        task_.partial_max[row] = static_cast<T>(sums.max[i]);
+        task_.partial_sum[row] = static_cast<T>(kOnce * sums.sum[i]);
+      }
+    }
   }
 
   const ForwardTask<Factor>& task_;
@@ -239,8 +272,6 @@ void forward_pairs([[maybe_unused]] const ForwardTask<BFloat16Pair>& task,
 #endif
 }
 
-const char* target() { return hwy::TargetName(HWY_TARGET); }
-
 }  // namespace HWY_NAMESPACE
 }  // namespace lvx
 HWY_AFTER_NAMESPACE();
@@ -251,9 +282,6 @@ namespace lvx {
 HWY_EXPORT(forward_float);
 HWY_EXPORT(forward_double);
 HWY_EXPORT(forward_pairs);
-HWY_EXPORT(target);
-
-const char* kernel_target() { return HWY_DYNAMIC_DISPATCH(target)(); }
 
 void run_forward_task(const ForwardTask<float>& task, std::byte* workspace) {
   HWY_DYNAMIC_DISPATCH(forward_float)(task, workspace);

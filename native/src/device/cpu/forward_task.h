@@ -19,11 +19,26 @@ struct ForwardTask {
   std::int64_t row_begin, row_end;
   std::int64_t key_begin, key_end;
   std::int64_t next_unit, next_key;  // where this thread probably goes on: prefetched at the end
+  bool grouped;                      // whether tasks may have more keys than a group
   // Where the unit's partial result goes; o null: finished into arguments->out. Maximum and sum stay apart, as
   // their lse would round off what a part weighs where logits are huge.
-  T* partial_o;    // [row, head_dim], not normalised
+  T* partial_o;    // [row, head_dim], normalised
   T* partial_max;  // [row]
   T* partial_sum;
+};
+
+// The sums of a panel's groups of keys so far, in place of a RunningSoftmax; they begin with the first group.
+struct GroupSums {
+  double max[kPanelRows];
+  double sum[kPanelRows];
+  double rounded[kPanelRows];
+  std::int64_t tiles;  // of the group that has not been added yet
+  bool begun;
+
+  void clear() {
+    tiles = 0;
+    begun = false;
+  }
 };
 
 // Factors of sums over head_dim hold neighbours along it, those of sums over keys neighbouring keys. Extents count what
@@ -44,8 +59,10 @@ struct ForwardWorkspace {
   Factor* row;  // room for transposing
   T* state;     // per panel: a RunningSoftmax
   RangeCursor* cursors;
+  double* o_sums;   // as o, of all groups; where tasks are grouped
+  GroupSums* sums;  // per panel; likewise
 
-  ForwardWorkspace(Scratch& scratch, const Problem& problem) {
+  ForwardWorkspace(Scratch& scratch, const Problem& problem, bool grouped) {
     const std::int64_t rows = block_rows(problem, kBytes);
     const std::int64_t panels = rows / kPanelRows;
     const std::int64_t packed = packed_dim(problem.head_dim);
@@ -64,11 +81,10 @@ struct ForwardWorkspace {
     row = factors(kPanelRows * packed);
     state = scratch.take<T>(panels * 4 * kPanelRows);
     cursors = scratch.take<RangeCursor>(rows);
+    o_sums = scratch.take<double>(grouped ? panels * kPanelRows * packed : 0);
+    sums = scratch.take<GroupSums>(grouped ? panels : 0);
   }
 };
-
-// The instruction set that the kernels use, for people.
-const char* kernel_target();
 
 void run_forward_task(const ForwardTask<float>& task, std::byte* workspace);
 void run_forward_task(const ForwardTask<double>& task, std::byte* workspace);

@@ -14,6 +14,7 @@
 #include <cstdint>
 
 #include "device/cpu/backward_task.h"
+#include "device/cpu/group_sums-inl.h"
 #include "device/cpu/pack-inl.h"
 #include "device/cpu/rows-inl.h"
 #include "device/cpu/unit.h"
@@ -27,13 +28,14 @@ class KeyGradients {
   using T = SumOf<Factor>;
 
  public:
-  // alone: one panel holds all rows.
-  KeyGradients(const BackwardArguments& arguments, const Unit& unit, bool alone,
+  // alone: one panel holds all rows; grouped: there are more than a group of panels.
+  KeyGradients(const BackwardArguments& arguments, const Unit& unit, bool alone, bool grouped,
                const BackwardWorkspace<Factor>& room)
       : a_(arguments),
         p_(arguments.problem),
         unit_(unit),
         alone_(alone),
+        grouped_(grouped),
         room_(room),
         past_caches_(!a_.add_dkv && fills_lines(a_.dk) && fills_lines(a_.dv) &&
                      key_gradients_exceed_cache(p_, static_cast<std::size_t>(size_of(a_.dk.dtype)))) {}
@@ -48,7 +50,9 @@ class KeyGradients {
     dv_ = where_it_lies<T>(a_.dv, unit_.batch, key, unit_.key_head);
   }
 
-  void clear(std::int64_t keys) const {
+  void clear(std::int64_t keys) {
+    panels_ = 0;
+    begun_ = false;
     if (in_place_ && a_.add_dkv) return;
     for (std::int64_t key = 0; key < keys; ++key) {
       std::fill_n(dk_.at(key), width_, T{0});
@@ -56,11 +60,22 @@ class KeyGradients {
     }
   }
 
+  // After each panel.
+  void end_panel(std::int64_t keys) {
+    if (grouped_ && ++panels_ == kGroupPanels) add_groups(keys);
+  }
+
   // Writes them where they belong.
-  void finish(std::int64_t key_begin, std::int64_t keys) const {
+  void finish(std::int64_t key_begin, std::int64_t keys) {
     if (in_place_) return;
-    store(room_.dk, static_cast<T>(p_.scale), a_.dk, key_begin, keys);
-    store(room_.dv, T{1}, a_.dv, key_begin, keys);
+    if (begun_) {
+      if (panels_ > 0) add_groups(keys);
+      store(room_.dk_sums, p_.scale, a_.dk, key_begin, keys);
+      store(room_.dv_sums, 1.0, a_.dv, key_begin, keys);
+    } else {
+      store(room_.dk, static_cast<T>(p_.scale), a_.dk, key_begin, keys);
+      store(room_.dv, T{1}, a_.dv, key_begin, keys);
+    }
   }
 
   const Rows<T>& dk() const { return dk_; }
@@ -82,11 +97,23 @@ class KeyGradients {
            whole(x.batch_stride) && whole(x.row_stride) && whole(x.head_stride);
   }
 
-  void store(const T* sums, T scale, const Bshd& out, std::int64_t key_begin, std::int64_t keys) const {
-    T line[kMaxHeadDim];
+  // Adds a group of panels to the sums of those before, and begins another.
+  void add_groups(std::int64_t keys) {
+    for (std::int64_t i = 0; i < keys; ++i) {
+      const std::int64_t at = i * packed_;
+      add_group(room_.dk + at, width_, !begun_, 1, room_.dk_sums + at);
+      add_group(room_.dv + at, width_, !begun_, 1, room_.dv_sums + at);
+    }
+    panels_ = 0;
+    begun_ = true;
+  }
+
+  template <typename Sum>
+  void store(const Sum* sums, Sum scale, const Bshd& out, std::int64_t key_begin, std::int64_t keys) const {
+    Sum line[kMaxHeadDim];
     for (std::int64_t i = 0; i < keys; ++i) {
       std::byte* at = out.at(unit_.batch, key_begin + i, unit_.key_head);
-      const T* sum = sums + i * packed_;
+      const Sum* sum = sums + i * packed_;
       if (a_.add_dkv) {
         load_row(at, out.dtype, p_.head_dim, line);
         for (std::int64_t d = 0; d < p_.head_dim; ++d) line[d] += scale * sum[d];
@@ -101,11 +128,14 @@ class KeyGradients {
   const Problem& p_;
   const Unit& unit_;
   const bool alone_;
+  const bool grouped_;
   const BackwardWorkspace<Factor>& room_;
   const std::int64_t packed_ = packed_dim(p_.head_dim);
   const std::int64_t width_ = round_up(p_.head_dim, kLanes);
   Rows<T> dk_, dv_;
   bool in_place_ = false;
+  std::int64_t panels_ = 0;  // of the group that has not been added yet
+  bool begun_ = false;       // whether there are sums of groups
   const bool past_caches_;
 };
 

@@ -17,7 +17,8 @@ void recount(T& lse, T before, T bias_max) {
   if (lse != -std::numeric_limits<T>::infinity() && before != bias_max) lse += before - bias_max;
 }
 
-// (into_o, into_lse) = merge of both; the result is summed in T.
+// (into_o, into_lse) = merge of both, rounded to T once: what is lost does not grow with what the parts weigh, and values
+// overflow only where the result does.
 template <typename T>
 void merge_row(const T* o, T lse, std::int64_t dim, T* into_o, T& into_lse) {
   constexpr T kNothing = -std::numeric_limits<T>::infinity();
@@ -27,12 +28,17 @@ void merge_row(const T* o, T lse, std::int64_t dim, T* into_o, T& into_lse) {
     into_lse = lse;
     return;
   }
-  const T max = lse > into_lse ? lse : into_lse;
-  const T weight = std::exp(lse - max);
-  const T into_weight = std::exp(into_lse - max);
-  const T sum = weight + into_weight;
-  for (std::int64_t d = 0; d < dim; ++d) into_o[d] = (weight * o[d] + into_weight * into_o[d]) / sum;
-  into_lse = max + std::log(sum);
+  const double max = static_cast<double>(lse > into_lse ? lse : into_lse);
+  const double weight = std::exp(static_cast<double>(lse) - max);
+  const double into_weight = std::exp(static_cast<double>(into_lse) - max);
+  const double sum = weight + into_weight;
+  const double share = weight / sum;
+  const double into_share = into_weight / sum;
+  for (std::int64_t d = 0; d < dim; ++d) {
+    into_o[d] =
+        static_cast<T>(share * static_cast<double>(o[d]) + into_share * static_cast<double>(into_o[d]));
+  }
+  into_lse = static_cast<T>(max + std::log(sum));
 }
 
 // The same with the second result in tensors of any dtype.

@@ -29,7 +29,7 @@ HWY_INLINE V masked(D d, V s, V mask) {
   return hn::IfThenElse(hn::Eq(mask, hidden), hidden, hn::Add(s, mask));
 }
 
-// The running state of a panel's rows.
+// The running state of a panel's rows; sums are as many times theirs as weights are.
 template <typename T>
 struct RunningSoftmax {
   T max[kPanelRows];
@@ -43,14 +43,14 @@ struct Totals {
   hn::Vec<D> exact, rounded;
 };
 
-// s[key] = exp(s[key] - base) for one vector of rows. Four sums side by side: one would be a chain of dependent
+// s[key] = kOfWeights exp(s[key] - base) for one vector of rows. Four sums side by side: one would be a chain of dependent
 // operations.
 template <class D, typename T = hn::TFromD<D>>
 HWY_INLINE Totals<D> weigh(D d, std::int64_t keys, hn::Vec<D> base, T* s, T* /*weights*/) {
   hn::Vec<D> sum[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
   const auto one = [&](std::int64_t key, hn::Vec<D>& running) HWY_ATTR {
     T* at = s + key * kPanelRows;
-    const hn::Vec<D> weight = exp_nonpositive(d, hn::Sub(hn::LoadU(d, at), base));
+    const hn::Vec<D> weight = scaled_weight(d, hn::Sub(hn::LoadU(d, at), base));
     hn::StoreU(weight, d, at);
     running = hn::Add(running, weight);
   };
@@ -64,7 +64,7 @@ HWY_INLINE Totals<D> weigh(D d, std::int64_t keys, hn::Vec<D> base, T* s, T* /*w
 }
 
 #if LVX_MULTIPLIES_PAIRS
-// weights[pair of keys] = exp(s[key] - base), rounded; the last of an odd number has 0 beside it.
+// weights[pair of keys] = kOfWeights exp(s[key] - base), rounded; the last of an odd number has 0 beside it.
 template <class D>
 HWY_INLINE Totals<D> weigh(D d, std::int64_t keys, hn::Vec<D> base, const float* s, BFloat16Pair* weights) {
   using V = hn::Vec<D>;
@@ -73,7 +73,7 @@ HWY_INLINE Totals<D> weigh(D d, std::int64_t keys, hn::Vec<D> base, const float*
   V sum[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
   V rounded[2] = {hn::Zero(d), hn::Zero(d)};
   const auto weight_of = [&](std::int64_t key, V& running) HWY_ATTR {
-    const V weight = exp_nonpositive(d, hn::Sub(hn::LoadU(d, s + key * kPanelRows), base));
+    const V weight = scaled_weight(d, hn::Sub(hn::LoadU(d, s + key * kPanelRows), base));
     running = hn::Add(running, weight);
     return weight;
   };
@@ -97,7 +97,7 @@ HWY_INLINE Totals<D> weigh(D d, std::int64_t keys, hn::Vec<D> base, const float*
 }
 #endif
 
-// s[key, row]: logits in; weights = exp(logit - running maximum) out. Four maxima side by side, as the sums.
+// s[key, row]: logits in; weights = kOfWeights exp(logit - running maximum) out. Four maxima side by side, as the sums.
 template <bool kMasked, typename Factor, typename T = SumOf<Factor>>
 HWY_INLINE void online_softmax_as(std::int64_t rows, std::int64_t keys, const T* mask, T* s, Factor* weights,
                                   RunningSoftmax<T>& state) {
@@ -166,36 +166,49 @@ HWY_INLINE void store_by_rows(hn::Vec<hn::ScalableTag<std::uint16_t>> keys, BFlo
 }
 #endif
 
+// What backward knows of a panel's rows.
+template <typename T>
+struct RowFactors {
+  const T *lse, *delta;
+  const T* only;  // s - lse from which on the row sees this key only
+};
+
 // p = exp(s - lse), ds = p (dp - delta), and 0 where p is 0, whatever dp is; lse is +inf for rows that see nothing.
+// Where a row sees one key only, dp and delta are the same number but for the order they are summed in: ds = 0, unless
+// they are not finite.
 template <bool kMasked, typename Factor, typename T = SumOf<Factor>>
-HWY_INLINE void softmax_gradient_as(std::int64_t rows, std::int64_t keys, const T* mask, const T* lse,
-                                    const T* delta, const WeightTile<Factor>& tile) {
+HWY_INLINE void softmax_gradient_as(std::int64_t rows, std::int64_t keys, const T* mask,
+                                    const RowFactors<T>& factors, const WeightTile<Factor>& tile) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
   for (std::int64_t row = 0; row < rows; row += lanes) {
-    const V base = hn::LoadU(d, lse + row);
-    const V shift = hn::LoadU(d, delta + row);
-    const auto weight_of = [&](std::int64_t key) HWY_ATTR {
+    const V base = hn::LoadU(d, factors.lse + row);
+    const V shift = hn::LoadU(d, factors.delta + row);
+    const V only = hn::LoadU(d, factors.only + row);
+    const auto log_weight_of = [&](std::int64_t key) HWY_ATTR {
       V x = hn::LoadU(d, tile.s + key * kPanelRows + row);
       if (kMasked) x = masked(d, x, hn::LoadU(d, mask + key * kPanelRows + row));
-      return exp_nonpositive(d, hn::Sub(x, base));
+      return hn::Sub(x, base);
     };
-    const auto gradient_of = [&](std::int64_t key, V weight) HWY_ATTR {
+    const auto gradient_of = [&](std::int64_t key, V log_weight, V weight) HWY_ATTR {
       const V dp = hn::LoadU(d, tile.dp + key * kPanelRows + row);
-      return hn::IfThenZeroElse(hn::Eq(weight, hn::Zero(d)), hn::Mul(weight, hn::Sub(dp, shift)));
+      const V changes = hn::IfThenZeroElse(hn::Ge(log_weight, only), weight);
+      return hn::IfThenZeroElse(hn::Eq(weight, hn::Zero(d)), hn::Mul(changes, hn::Sub(dp, shift)));
     };
     if constexpr (!kIsPair<Factor>) {
       for (std::int64_t key = 0; key < keys; ++key) {
-        const V weight = weight_of(key);
-        hn::StoreU(gradient_of(key, weight), d, tile.ds + key * kPanelRows + row);
+        const V log_weight = log_weight_of(key);
+        const V weight = exp_nonpositive(d, log_weight);
+        hn::StoreU(gradient_of(key, log_weight, weight), d, tile.ds + key * kPanelRows + row);
         hn::StoreU(weight, d, tile.p + key * kPanelRows + row);
       }
     } else {
 #if LVX_MULTIPLIES_PAIRS
       const auto put = [&](std::int64_t key, bool both) HWY_ATTR {
-        const V p[2] = {weight_of(key), both ? weight_of(key + 1) : hn::Zero(d)};
-        const V ds[2] = {gradient_of(key, p[0]), both ? gradient_of(key + 1, p[1]) : hn::Zero(d)};
+        const V x[2] = {log_weight_of(key), both ? log_weight_of(key + 1) : hn::Zero(d)};
+        const V p[2] = {exp_nonpositive(d, x[0]), both ? exp_nonpositive(d, x[1]) : hn::Zero(d)};
+        const V ds[2] = {gradient_of(key, x[0], p[0]), both ? gradient_of(key + 1, x[1], p[1]) : hn::Zero(d)};
         const std::int64_t by_rows = (key * kPanelRows + row) / 2;
         store_by_rows(round_to_bfloat16(p[0], p[1]), tile.p + by_rows, both);
         const auto rounded = round_to_bfloat16(ds[0], ds[1]);
@@ -215,12 +228,12 @@ HWY_INLINE void softmax_gradient_as(std::int64_t rows, std::int64_t keys, const 
 }
 
 template <typename Factor, typename T = SumOf<Factor>>
-HWY_NOINLINE void softmax_gradient(std::int64_t rows, std::int64_t keys, const T* mask, const T* lse,
-                                   const T* delta, const WeightTile<Factor>& tile) {
+HWY_NOINLINE void softmax_gradient(std::int64_t rows, std::int64_t keys, const T* mask,
+                                   const RowFactors<T>& factors, const WeightTile<Factor>& tile) {
   if (mask == nullptr) {
-    softmax_gradient_as<false>(rows, keys, mask, lse, delta, tile);
+    softmax_gradient_as<false>(rows, keys, mask, factors, tile);
   } else {
-    softmax_gradient_as<true>(rows, keys, mask, lse, delta, tile);
+    softmax_gradient_as<true>(rows, keys, mask, factors, tile);
   }
 }
 

@@ -85,7 +85,7 @@ class World final : public LocalWorld, public std::enable_shared_from_this<World
                Clock::time_point deadline, RankClock& clock);
   Ticket start(int me, std::span<const Transfer> transfers, Clock::time_point now, SideStream* stream);
   void wait(int me, Ticket ticket, Clock::time_point deadline, RankClock& clock);
-  void leave(int me, int culprit, const std::string& reason) noexcept;
+  void leave(int me, int culprit, std::string_view reason) noexcept;
 
  private:
   using Lock = std::unique_lock<std::mutex>;
@@ -99,6 +99,7 @@ class World final : public LocalWorld, public std::enable_shared_from_this<World
   void forget_read_rounds();
   void match(Lock& lock, int from, int to, SideStream* stream);
   void await_copies(Lock& lock, const std::list<Post>& posts, Ticket ticket, Clock::time_point deadline);
+  void end_copies(Lock& lock, const std::list<Post>& posts) noexcept;
   void sleep(Lock& lock, int me, int peer, Clock::time_point until, Clock::time_point deadline);
   int root_of_wait(int rank);
   bool all_wait() const;
@@ -121,6 +122,8 @@ class LocalTransport final : public Transport {
         rank_(rank),
         device_(std::move(device)),
         clock_(world_->options().links.virtual_time) {}
+
+  ~LocalTransport() override { world_->leave(rank_, rank_, "closed its group"); }
 
   lvx_group_kind kind() const override { return LVX_GROUP_LOCAL; }
   int rank() const override { return rank_; }
@@ -145,7 +148,7 @@ class LocalTransport final : public Transport {
   void wait(Ticket ticket, Clock::time_point deadline) override {
     world_->wait(rank_, ticket, deadline, clock_);
   }
-  void leave(int culprit, const std::string& reason) noexcept override {
+  void leave(int culprit, std::string_view reason) noexcept override {
     world_->leave(rank_, culprit, reason);
   }
 
@@ -268,15 +271,31 @@ Ticket World::start(int me, std::span<const Transfer> transfers, Clock::time_poi
   return ticket;
 }
 
+// Waits for what is on a stream, where nobody will find a mark to wait for.
+void drain(SideStream& stream) noexcept {
+  try {
+    const auto mark = stream.mark();
+    const Clock::time_point until = Clock::now() + kPatienceWithCopies;
+    while (!mark->passed() && Clock::now() < until) std::this_thread::sleep_for(kPause);
+  } catch (...) {
+    // A device that has failed copies nothing any more.
+  }
+}
+
 MarkPointer copy(const Post& send, const Post& receive, SideStream* stream) {
   if (stream == nullptr) {
     std::memcpy(receive.transfer.data, send.transfer.data, send.transfer.bytes);
     return nullptr;
   }
-  stream->follow(*send.begun);
-  stream->follow(*receive.begun);
-  stream->copy(send.transfer.data, receive.transfer.data, send.transfer.bytes);
-  return stream->mark();
+  try {
+    stream->follow(*send.begun);
+    stream->follow(*receive.begun);
+    stream->copy(send.transfer.data, receive.transfer.data, send.transfer.bytes);
+    return stream->mark();
+  } catch (...) {
+    drain(*stream);
+    throw;
+  }
 }
 
 // Copies what both sides have posted. The copy itself runs outside the lock; leave waits for it.
@@ -291,18 +310,19 @@ void World::match(Lock& lock, int from, int to, SideStream* stream) {
                                     std::to_string(to) + " expects " +
                                     std::to_string(receive.transfer.bytes));
     }
+    // First what may fail: nobody would wait for a copy that does not begin.
+    send.message = links_.offer(from, to, send.transfer.bytes, std::max(send.ready, receive.ready));
+    receive.message = send.message;
     line.sends.pop_front();
     line.receives.pop_front();
     send.copying = true;
     receive.copying = true;
-    send.message = links_.offer(from, to, send.transfer.bytes, std::max(send.ready, receive.ready));
-    receive.message = send.message;
     lock.unlock();
     MarkPointer copied;
     std::exception_ptr failure;
     try {
       copied = copy(send, receive, stream);
-    } catch (const std::exception&) {
+    } catch (...) {
       failure = std::current_exception();
     }
     lock.lock();
@@ -367,12 +387,11 @@ void World::let_others_start(Lock& lock, int me) {
   state(me).settles = false;
 }
 
-// Of one ticket, or of all for ticket 0.
 void World::await_copies(Lock& lock, const std::list<Post>& posts, Ticket ticket,
                          Clock::time_point deadline) {
   std::vector<MarkPointer> marks;
   for (const Post& post : posts) {
-    if (post.copied != nullptr && (ticket == 0 || post.ticket == ticket)) marks.push_back(post.copied);
+    if (post.copied != nullptr && post.ticket == ticket) marks.push_back(post.copied);
   }
   if (marks.empty()) return;
   lock.unlock();
@@ -382,6 +401,22 @@ void World::await_copies(Lock& lock, const std::list<Post>& posts, Ticket ticket
         throw Error(LVX_DEADLINE_EXCEEDED, "a copy between devices did not end within the deadline");
       }
       std::this_thread::sleep_for(kPause);
+    }
+  }
+  lock.lock();
+}
+
+// Waits for all copies of a rank's posts, which others do not match any more. A device that has failed, or has not ended
+// them for so long, copies nothing any more.
+void World::end_copies(Lock& lock, const std::list<Post>& posts) noexcept {
+  lock.unlock();
+  const Clock::time_point until = Clock::now() + kPatienceWithCopies;
+  for (const Post& post : posts) {
+    if (post.copied == nullptr) continue;
+    try {
+      while (!post.copied->passed() && Clock::now() < until) std::this_thread::sleep_for(kPause);
+    } catch (...) {
+      // As said.
     }
   }
   lock.lock();
@@ -418,7 +453,7 @@ void World::throw_lost(int me, int peer) {
   throw Error(LVX_PEER_LOST, "rank " + std::to_string(peer) + " left the group: " + lost.reason, culprit);
 }
 
-void World::leave(int me, int culprit, const std::string& reason) noexcept {
+void World::leave(int me, int culprit, std::string_view reason) noexcept {
   Lock lock(mutex_);
   RankState& mine = state(me);
   if (mine.left) return;
@@ -439,11 +474,7 @@ void World::leave(int me, int culprit, const std::string& reason) noexcept {
   mine.wake.wait(lock, [&] {
     return std::none_of(mine.posts.begin(), mine.posts.end(), [](const Post& post) { return post.copying; });
   });
-  try {
-    await_copies(lock, mine.posts, 0, Clock::now() + kPatienceWithCopies);
-  } catch (const std::exception&) {
-    if (!lock.owns_lock()) lock.lock();  // a device that has failed copies nothing any more
-  }
+  end_copies(lock, mine.posts);
   mine.posts.clear();
   forget_read_rounds();
   for (RankState& rank : ranks_) rank.wake.notify_all();

@@ -23,7 +23,7 @@ class SelfTransport final : public Transport {
     throw Error(LVX_INTERNAL, "a group of one rank has nobody to exchange data with");
   }
   void wait(Ticket, Clock::time_point) override {}
-  void leave(int, const std::string&) noexcept override {}
+  void leave(int, std::string_view) noexcept override {}
 
  private:
   std::vector<std::byte> published_;

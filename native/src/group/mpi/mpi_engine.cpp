@@ -30,6 +30,36 @@ void require_success(int code, const char* what) {
   if (code != MPI_SUCCESS) throw Error(LVX_INTERNAL, std::string(what) + ": " + text_of(code));
 }
 
+struct Announced {
+  const char* variable;
+  const char* size;
+};
+
+// How many processes the launcher says it has started.
+Announced announced_size() {
+  // NOLINTBEGIN(concurrency-mt-unsafe): nobody sets them
+  for (const char* variable : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
+    if (const char* size = std::getenv(variable)) return {variable, size};
+  }
+  // Slurm with PMIx says it only so; without, its tasks need have nothing to do with MPI.
+  const char* variable = "SLURM_STEP_NUM_TASKS";
+  const bool by_slurm = std::getenv("PMIX_RANK") != nullptr;
+  return {variable, by_slurm ? std::getenv(variable) : nullptr};
+  // NOLINTEND(concurrency-mt-unsafe)
+}
+
+// An MPI that does not understand its launcher takes each process for the only one.
+void require_announced_size(int size) {
+  const Announced announced = announced_size();
+  if (announced.size == nullptr || announced.size == std::to_string(size)) return;
+  throw Error(
+      LVX_INVALID_STATE,
+      std::string("the launcher says by ") + announced.variable + " that it has started " + announced.size +
+          " processes, MPI that there " + (size == 1 ? "is " : "are ") + std::to_string(size) +
+          ": most likely the launcher belongs to another MPI than the library, which is Open MPI's "
+          "libmpi; start the processes by Open MPI's mpirun, or unset the variable if no launcher did");
+}
+
 }  // namespace
 
 MpiEngine& MpiEngine::instance() {
@@ -64,6 +94,12 @@ int MpiEngine::next_group() {
   return groups_++;
 }
 
+Clock::time_point MpiEngine::expiry() {
+  const std::lock_guard lock(mutex_);
+  return Clock::now() +
+         std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(deadline_seconds_));
+}
+
 void MpiEngine::submit(std::shared_ptr<MpiTransfer> transfer) {
   const std::lock_guard lock(mutex_);
   submitted_.push_back(std::move(transfer));
@@ -81,11 +117,20 @@ bool MpiEngine::wait(const MpiTransfer& transfer, Clock::time_point until) {
   return transfer.done;
 }
 
-void MpiEngine::abandon(const std::vector<std::shared_ptr<MpiTransfer>>& transfers) {
+bool MpiEngine::abandon(const std::vector<std::shared_ptr<MpiTransfer>>& transfers) {
   std::unique_lock lock(mutex_);
-  abandoned_ = &transfers;
-  wake_.notify_one();
-  changed_.wait(lock, [&] { return abandoned_ == nullptr || ended_; });
+  changed_.wait(lock, [&] { return abandoned_ == nullptr || ended_; });  // those of another group
+  if (!ended_) {
+    abandoned_ = &transfers;
+    wake_.notify_one();
+    changed_.wait(lock, [&] { return abandoned_ != &transfers || ended_; });
+  }
+  return !broken_;
+}
+
+bool MpiEngine::done(const MpiTransfer& transfer) {
+  const std::lock_guard lock(mutex_);
+  return transfer.done;
 }
 
 void MpiEngine::run() {
@@ -123,6 +168,7 @@ void MpiEngine::initialize() {
   const std::lock_guard lock(mutex_);
   require_success(MPI_Comm_rank(comm_, &rank_), "MPI_Comm_rank");
   require_success(MPI_Comm_size(comm_, &size_), "MPI_Comm_size");
+  require_announced_size(size_);
   owns_mpi_ = running == 0;
   ready_ = true;
   changed_.notify_all();

@@ -45,13 +45,16 @@ class MpiEngine {
   int size() const { return size_; }
   // Numbers groups alike in all processes, which make them in the same order.
   int next_group();
+  // When an operation that begins now has taken too long.
+  Clock::time_point expiry();
 
   void submit(std::shared_ptr<MpiTransfer> transfer);
   // Waits until the transfer is done or has failed, or the time has come. Throws Error(LVX_PEER_LOST) for a failure.
   bool wait(const MpiTransfer& transfer, Clock::time_point until);
+  bool done(const MpiTransfer& transfer);
   // Makes sure that MPI touches none of these any more; calls none of their on_done. If some cannot be stopped, MPI is
-  // never called again by this process.
-  void abandon(const std::vector<std::shared_ptr<MpiTransfer>>& transfers);
+  // never called again by this process, and the answer is false: a peer that was told their address may still use it.
+  bool abandon(const std::vector<std::shared_ptr<MpiTransfer>>& transfers);
 
  private:
   MpiEngine() = default;

@@ -103,14 +103,7 @@ void MpiFabric::start(std::span<const Transfer> transfers, Operations& started) 
   }
 }
 
-void MpiFabric::close(int culprit) noexcept {
-  std::vector<std::shared_ptr<MpiTransfer>> transfers;
-  {
-    const std::lock_guard lock(mutex_);
-    if (closed_ || mailbox_ == nullptr) return;
-    closed_ = true;
-    transfers = transfers_;
-  }
+void MpiFabric::flush(const std::vector<std::shared_ptr<MpiTransfer>>& transfers, int culprit) {
   const auto until = Clock::now() + kFlushPatience;
   for (const auto& transfer : transfers) {
     const bool is_frame =
@@ -122,11 +115,32 @@ void MpiFabric::close(int culprit) noexcept {
       // whoever cannot be told is gone
     }
   }
+}
+
+// A peer that takes a large message reads it where it lies, and MPI cannot take such a send back. So its memory stays as
+// it is until the peer has it or has left: by its farewell, as soon as it hears of this rank's.
+void MpiFabric::await_readers(const std::vector<std::shared_ptr<MpiTransfer>>& transfers, int culprit) {
+  const auto until = engine_.expiry();
+  for (const auto& transfer : transfers) {
+    if (transfer->tag != tag_of_data() || transfer->direction != Transfer::Direction::kSend) continue;
+    if (transfer->peer == culprit) continue;
+    while (!engine_.done(*transfer) && !mailbox_->gone(transfer->peer) && Clock::now() < until) {
+      mailbox_->await_end_of(transfer->peer, Clock::now() + kSlice);
+    }
+  }
+}
+
+void MpiFabric::close(int culprit) noexcept {
+  std::vector<std::shared_ptr<MpiTransfer>> transfers;
   {
     const std::lock_guard lock(mutex_);
-    transfers = std::exchange(transfers_, {});
+    if (closed_ || mailbox_ == nullptr) return;
+    closed_ = true;
+    transfers.swap(transfers_);
   }
-  engine_.abandon(transfers);
+  flush(transfers, culprit);
+  await_readers(transfers, culprit);
+  stuck_ = !engine_.abandon(transfers);
 }
 
 }  // namespace lvx

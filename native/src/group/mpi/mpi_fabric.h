@@ -22,6 +22,7 @@ class MpiFabric final : public Fabric {
   void post(int peer, Frame frame) noexcept override;
   void start(std::span<const Transfer> transfers, Operations& started) override;
   void close(int culprit) noexcept override;
+  bool has_stuck_transfers() const noexcept override { return stuck_; }
 
  private:
   class Exchange;
@@ -31,11 +32,14 @@ class MpiFabric final : public Fabric {
   std::shared_ptr<MpiTransfer> submit(MpiTransfer transfer);
   void expect_frame();
   void take_frame(int source);
+  void flush(const std::vector<std::shared_ptr<MpiTransfer>>& transfers, int culprit);
+  void await_readers(const std::vector<std::shared_ptr<MpiTransfer>>& transfers, int culprit);
 
   MpiEngine& engine_;
   const int group_;
   Mailbox* mailbox_ = nullptr;
   Frame incoming_;
+  bool stuck_ = false;
 
   std::mutex mutex_;  // of the rest
   bool closed_ = false;

@@ -195,6 +195,7 @@ void NcclFabric::drain() noexcept {
     const auto mark = self_.stream->mark();
     const Clock::time_point until = Clock::now() + kPatienceWithAbort;
     while (!mark->passed() && Clock::now() < until) std::this_thread::sleep_for(kPause);
+    stuck_ = !mark->passed();
   } catch (const std::exception&) {
     // A device that has failed runs nothing any more.
   }

@@ -46,6 +46,7 @@ class NcclFabric final : public Fabric {
   void post(int peer, Frame frame) noexcept override { channel_.post(peer, frame); }
   void start(std::span<const Transfer> transfers, Operations& started) override;
   void close(int culprit) noexcept override;
+  bool has_stuck_transfers() const noexcept override { return stuck_; }
 
  private:
   // The transfers of one start: NCCL carries them out together, and tells no more than that all are done.
@@ -73,6 +74,7 @@ class NcclFabric final : public Fabric {
   ControlChannel channel_;
   Mailbox* mailbox_ = nullptr;
   bool closed_ = false;
+  bool stuck_ = false;
   std::vector<std::uint64_t> transfers_with_;     // started, by peer
   std::deque<std::shared_ptr<Launch>> launches_;  // not done, in the order of their starts
 };

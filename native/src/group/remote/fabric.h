@@ -50,12 +50,18 @@ class Fabric {
   // Sends a frame to a peer; never blocks, any thread may call. Failure is the end of the connection.
   virtual void post(int peer, Frame frame) noexcept = 0;
 
-  // Adds what was started to started, also what was before it throws.
+  // Adds what was started to started, also what was before it throws. The memory of a transfer is the operation's until
+  // it has finished, or the fabric is closed.
   virtual void start(std::span<const Transfer> transfers, Operations& started) = 0;
 
-  // Lets what was posted go out to all but the culprit, for a moment at most, and ends all connections: no operation
-  // touches memory any more, and the mailbox gets nothing more.
+  // Lets what was posted go out to all but the culprit, for a moment at most, and ends all connections. When it returns,
+  // nothing on this side reads or writes the memory of any operation, begun, half begun or finished, and nothing will:
+  // no thread of the engine, no copy put on a device, no peer that was told its address. So nobody gets from it either
+  // what is put there later. The mailbox gets nothing more. Operations outlive it, and are destroyed afterwards.
   virtual void close(int culprit) noexcept = 0;
+  // After close: whether the engine has transfers that it cannot take back, so that it could not keep this promise. Their
+  // memory must never be released.
+  virtual bool has_stuck_transfers() const noexcept { return false; }
 };
 
 }  // namespace lvx

@@ -33,7 +33,7 @@ struct Frame {
   std::uint32_t bytes = 0;   // of payload
   // CRC-32C of the payload, and of all that comes before checksum; filled by fabrics that check them.
   std::uint32_t payload_checksum = 0;
-  std::uint32_t reserved = 0;
+  std::uint32_t broken_off = 0;  // of a farewell: 1 if transfers of the sender have not ended
   std::uint32_t checksum = 0;
   std::array<std::byte, kPayloadBytes> payload;
 

@@ -32,6 +32,7 @@ std::optional<Frame> Mailbox::deliver(int peer, const Frame& frame) {
     case Frame::Type::kFarewell:
       if (!state.gone) {
         state.gone = true;
+        state.broke_off = frame.broken_off != 0;
         state.culprit = frame.rank >= 0 && frame.rank < size() ? frame.rank : peer;
         state.reason.assign(reinterpret_cast<const char*>(frame.payload.data()), frame.bytes);
       }
@@ -96,6 +97,11 @@ bool Mailbox::await_received(int peer, std::uint64_t messages, Clock::time_point
 bool Mailbox::gone(int peer) {
   const Lock lock(mutex_);
   return at(peer).gone;
+}
+
+bool Mailbox::broke_off(int peer) {
+  const Lock lock(mutex_);
+  return at(peer).broke_off;
 }
 
 void Mailbox::await_end_of(int peer, Clock::time_point until) {

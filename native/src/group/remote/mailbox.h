@@ -33,6 +33,8 @@ class Mailbox {
   // Peers that ask are told whom this rank waits for, -1 for nobody, and when a byte last moved on that.
   void waiting_for(int peer, Clock::time_point moved = {});
   bool gone(int peer);
+  // Whether the peer has left with transfers that had not ended: what would still come of them is not to be trusted.
+  bool broke_off(int peer);
   // Waits until the peer is gone or the time has come.
   void await_end_of(int peer, Clock::time_point until);
   // Likewise for any peer; the first that is gone, or -1.
@@ -75,6 +77,7 @@ class Mailbox {
   };
   struct Peer {
     bool gone = false;
+    bool broke_off = false;
     int culprit = -1;
     std::string reason;
     std::map<std::uint64_t, Message> rounds;

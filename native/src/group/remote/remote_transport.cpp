@@ -22,6 +22,9 @@ RemoteTransport::RemoteTransport(std::unique_ptr<Fabric> fabric)
   } catch (const Error& error) {
     leave(error.peer() < 0 ? rank() : error.peer(), error.what());
     throw;
+  } catch (...) {
+    leave(rank(), "could not open its connections");
+    throw;
   }
 }
 
@@ -61,6 +64,11 @@ void RemoteTransport::collect(std::uint64_t round, std::span<std::byte> all, std
 }
 
 Ticket RemoteTransport::start(std::span<const Transfer> transfers) {
+  for (const Transfer& transfer : transfers) {
+    if (transfer.direction == Transfer::Direction::kReceive && mailbox_.broke_off(transfer.peer)) {
+      mailbox_.throw_lost(transfer.peer);
+    }
+  }
   fabric_->start(transfers, started_[++last_ticket_]);
   return last_ticket_;
 }
@@ -95,12 +103,13 @@ Clock::time_point RemoteTransport::find_late(int peer, Clock::duration patience)
   return mailbox_.find_late(peer, Clock::now() + kPatienceWithAnswers, patience);
 }
 
-void RemoteTransport::leave(int culprit, const std::string& reason) noexcept {
+void RemoteTransport::leave(int culprit, std::string_view reason) noexcept {
   if (left_) return;
   left_ = true;
   Frame farewell;
   farewell.type = Frame::Type::kFarewell;
   farewell.rank = culprit;
+  farewell.broken_off = started_.empty() ? 0 : 1;
   farewell.bytes = static_cast<std::uint32_t>(std::min(reason.size(), Frame::kPayloadBytes));
   std::copy_n(reinterpret_cast<const std::byte*>(reason.data()), farewell.bytes, farewell.payload.begin());
   for_each_peer([&](int peer) { fabric_->post(peer, farewell); });

@@ -25,7 +25,8 @@ class RemoteTransport final : public Transport {
                Clock::time_point deadline) override;
   Ticket start(std::span<const Transfer> transfers) override;
   void wait(Ticket ticket, Clock::time_point deadline) override;
-  void leave(int culprit, const std::string& reason) noexcept override;
+  void leave(int culprit, std::string_view reason) noexcept override;
+  bool has_stuck_transfers() const noexcept override { return fabric_->has_stuck_transfers(); }
   Strangers strangers() const override { return fabric_->strangers(); }
 
  private:

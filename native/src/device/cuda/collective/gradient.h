@@ -21,10 +21,16 @@ struct RowState {
   }
 };
 
-// s, a logit in powers of two, becomes the probability, and dp the gradient of the logit.
+// From here on a weight is one but for rounding, that of lse above all.
+constexpr float kCertain = -0x1p-18f;
+
+// s, a logit in powers of two, becomes the probability, and dp the gradient of the logit. Where a row sees one key, or
+// one alone counts, dp and delta are the same number, which was summed in two orders, and for delta from a rounded o: what
+// is left of it would be noise.
 LVX_GPU void to_gradient(const RowState& row, float& s, float& dp) {
-  s = exp2_fast(s - row.lse);
-  dp = s * (dp - row.delta);
+  const float x = s - row.lse;
+  s = exp2_fast(x);
+  dp = (x >= kCertain ? 0.0f : s) * (dp - row.delta);
 }
 
 }  // namespace lvx::cuda

@@ -11,7 +11,10 @@ namespace lvx::cuda {
 
 constexpr float kLog2e = 1.44269504f;
 constexpr float kLn2 = 0.693147181f;
+constexpr double kLn2Double = 0.693147180559945309;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+LVX_GPU double power_of_two(float x) { return exponential(static_cast<double>(x) * kLn2Double); }
 
 // Bits [begin, end) of 64; both 0 to 64.
 LVX_GPU std::uint64_t bits_between(int begin, int end) {
@@ -38,6 +41,13 @@ LVX_GPU std::uint64_t visible_bits(const Visibility& visibility, std::int64_t ba
     }
   }
   return bits;
+}
+
+// What the biases of a row count from, which is kept apart from them: zero where there is nothing of the kind.
+template <typename T>
+LVX_GPU T bias_base(const Bhs& bias_max, std::int64_t batch, int head, int query) {
+  if (bias_max.data == nullptr) return 0;
+  return load_global(elements<T>(bias_max.data) + offset_of(bias_max, batch, head, query));
 }
 
 // The bias of one pair, of T or float32.

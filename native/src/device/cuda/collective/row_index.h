@@ -58,6 +58,10 @@ struct UnitRow {
 LVX_GPU std::int64_t offset_of(const Bshd& x, const RowIndex& at) {
   return offset_of(x, at.batch, at.row, at.head);
 }
+template <typename T>
+LVX_GPU T load_as(const Bhs& x, const RowIndex& at) {
+  return load_as<T>(x.data, x.dtype, offset_of(x, at.batch, at.head, at.row));
+}
 LVX_GPU std::int64_t offset_of(const Bshd& x, const UnitRow& at) {
   return offset_of(x, at.batch, at.query, at.head);
 }

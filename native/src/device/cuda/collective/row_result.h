@@ -33,13 +33,14 @@ struct MergeWeights {
 template <typename T>
 class RowResult {
  public:
+  // shift: what is added to the lse that is there.
   LVX_GPU RowResult(const Bshd& o, const Bhs& lse, std::int64_t batch, std::int64_t row, std::int64_t head,
-                    T row_lse, bool merge)
+                    T row_lse, bool merge, T shift = 0)
       : o_(o),
         lse_(lse),
         o_at_(offset_of(o, batch, row, head)),
         lse_at_(offset_of(lse, batch, head, row)),
-        weights_(row_lse, merge, merge ? load_as<T>(lse.data, lse.dtype, lse_at_) : T{0}) {}
+        weights_(row_lse, merge, merge ? load_as<T>(lse.data, lse.dtype, lse_at_) + shift : T{0}) {}
 
   LVX_GPU void element(int column, T value) const {
     if (!weights_.skip) store_as<T>(merged(column, value), o_.data, o_.dtype, o_at_ + column);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tiles that a block goes through: all of them, or a list of those that are seen, or one of several parts of it.
+// The tiles that a block goes through: all of them, or a list of those that are seen, or one of several parts of it, or
+// one of the pieces of a part, each of at most so many tiles.
 #pragma once
 
 #include "device/cuda/kernel/params.h"
@@ -9,6 +10,12 @@ namespace lvx::cuda {
 
 class TileWalk {
  public:
+  LVX_GPU TileWalk(const TileLists& lists, std::int64_t batch, int outer, int part, int parts, int piece,
+                   int longest)
+      : TileWalk(lists, batch, outer, part, parts) {
+    begin_ = piece < (end_ - begin_ + longest - 1) / longest ? begin_ + piece * longest : end_;
+    if (end_ - begin_ > longest) end_ = begin_ + longest;
+  }
   LVX_GPU TileWalk(const TileLists& lists, std::int64_t batch, int outer, int part, int parts) {
     std::int64_t count = lists.inner;
     if (lists.counts != nullptr) {

@@ -37,11 +37,11 @@ void Attention::require(const AttentionRequest& request) const {
 }
 
 std::size_t Attention::forward_scratch(const Problem& problem, DType dtype) const {
-  return cuda::forward_scratch(problem, dtype, gpu_.multiprocessors);
+  return cuda::forward_scratch(problem, dtype);
 }
 
 std::size_t Attention::backward_scratch(const Problem& problem, DType dtype) const {
-  return cuda::backward_scratch(problem, dtype, gpu_.multiprocessors);
+  return cuda::backward_scratch(problem, dtype);
 }
 
 bool Attention::loaded(std::string& reason) {
@@ -98,7 +98,7 @@ lvx_engine Attention::engine_for(const AttentionRequest& request, const Argument
 
 void Attention::forward(const cuda::Queue& queue, const ForwardArguments& a, std::span<std::byte> scratch) {
   const auto by_kernels = [&](const ForwardArguments& arguments) {
-    cuda::forward(queue, gpu_.multiprocessors, arguments, scratch);
+    cuda::forward(queue, arguments, scratch);
   };
   const lvx_engine engine = engine_for(forward_request(a), a, [&] {
     const Problem& p = a.problem;
@@ -121,7 +121,7 @@ void Attention::forward(const cuda::Queue& queue, const ForwardArguments& a, std
 
 void Attention::backward(const cuda::Queue& queue, const BackwardArguments& a, std::span<std::byte> scratch) {
   const auto by_kernels = [&](const BackwardArguments& arguments) {
-    cuda::backward(queue, gpu_.multiprocessors, arguments, scratch);
+    cuda::backward(queue, arguments, scratch);
   };
   const lvx_engine engine = engine_for(backward_request(a), a, [&] {
     const Problem& p = a.problem;

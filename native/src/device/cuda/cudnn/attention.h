@@ -10,7 +10,6 @@
 namespace lvx::cudnn {
 
 struct Gpu {
-  int multiprocessors = 1;
   int compute_major = 8;
 };
 

@@ -75,8 +75,7 @@ class CudaDevice final : public Device {
         stream_(options.stream),
         pool_(ordinal_, options.memory_budget),
         watch_(stream_),
-        attention_(*this, {properties_.multiProcessorCount, properties_.major}, options.engine, watch_,
-                   cudnn::Choices::of_gpu(ordinal_)) {}
+        attention_(*this, {properties_.major}, options.engine, watch_, cudnn::Choices::of_gpu(ordinal_)) {}
   ~CudaDevice() override {
     // Memory must not go while kernels use it.
     cudaSetDevice(ordinal_);
@@ -149,10 +148,6 @@ class CudaDevice final : public Device {
   }
   void require_attention(const AttentionRequest& request) const override { attention_.require(request); }
   void forward(const ForwardArguments& arguments, std::span<std::byte> scratch) override {
-    // The kernels add the bias as it is: lse counts from 0.
-    if (arguments.out.bias_max.data != nullptr && !arguments.merge) {
-      Device::zero(arguments.problem, arguments.out.bias_max);
-    }
     attention_.forward(queue(), arguments, scratch);
   }
   void backward(const BackwardArguments& arguments, std::span<std::byte> scratch) override {

@@ -8,10 +8,10 @@
 namespace lvx::cuda {
 
 template void launch<ListTiles>(const Queue&, std::int64_t, const TileListParams&);
-template void launch<CombineSplits>(const Queue&, std::int64_t, const CombineParams&);
+template void launch<CombineSplits<float>>(const Queue&, std::int64_t, const CombineParams&);
+template void launch<CombineSplits<double>>(const Queue&, std::int64_t, const CombineParams&);
 template void launch<SumSplits>(const Queue&, std::int64_t, const SumParams&);
-template void launch<Merge<float>>(const Queue&, std::int64_t, const MergeParams&);
-template void launch<Merge<double>>(const Queue&, std::int64_t, const MergeParams&);
+template void launch<Merge>(const Queue&, std::int64_t, const MergeParams&);
 template void launch<Delta<float>>(const Queue&, std::int64_t, const DeltaParams&);
 template void launch<Delta<double>>(const Queue&, std::int64_t, const DeltaParams&);
 template void launch<OutputOfDelta>(const Queue&, std::int64_t, const OutputOfDeltaParams&);

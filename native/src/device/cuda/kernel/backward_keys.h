@@ -99,6 +99,7 @@ class BackwardKeys {
       sync_block();  // nobody reads Q any more
       load_rows(q_tile, p.q, walk, i + 1);
     }
+    wait_for_copies<0>();  // where no row sees a key nobody has waited for K and V
     const int first_own = first_key + warp_key + lane() / 4;
     write(p, keys, first_own, first_column, static_cast<float>(p.problem.scale), dk, p.dk);
     write(p, keys, first_own, first_column, 1, dv, p.dv);
@@ -140,7 +141,7 @@ class BackwardKeys {
           if (sees && p.bias.data != nullptr) {
             const float bias = bias_at<T>(p.bias, rows.batch, rows.head(row), query, key);
             sees = bias != -kInfinity;
-            x += bias * kLog2e;
+            x += (bias - bias_base<float>(p.bias_max, rows.batch, rows.head(row), query)) * kLog2e;
           }
           to_gradient(states[n][e], x, dx);
           if (!sees) x = dx = 0;

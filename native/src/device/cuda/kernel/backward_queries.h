@@ -25,6 +25,14 @@ class BackwardQueries {
       SharedTile<kDim>::bytes(2 * kRows + 2 * kKeys) + KeyInfinities::kSharedBytes;
 
   static LVX_GPU void run(const Params& p) {
+    for (int piece = 0; piece < p.pieces; ++piece) {
+      if (piece > 0) sync_block();  // nobody reads tiles any more
+      sum_up(p, piece);
+    }
+  }
+
+ private:
+  static LVX_GPU void sum_up(const Params& p, int piece) {
     const int row_tiles = p.tiles.outer;
     const int row_tile = static_cast<int>(block_index() % row_tiles);
     const int split = static_cast<int>(block_index() / row_tiles % p.splits);
@@ -45,7 +53,7 @@ class BackwardQueries {
       commit_copies();
     };
 
-    const TileWalk walk(p.tiles, rows.batch, row_tile, split, p.splits);
+    const TileWalk walk(p.tiles, rows.batch, row_tile, split, p.splits, piece, p.longest);
     load_tile<kDim, kRows, kThreads>(q_tile, p.q, rows, first_row, dim, p.aligned);
     load_tile<kDim, kRows, kThreads>(do_tile, p.d_o, rows, first_row, dim, p.aligned);
     load_keys(v_tile, p.v, walk, walk.begin());
@@ -59,7 +67,7 @@ class BackwardQueries {
     }
     const float scale = static_cast<float>(p.problem.scale) * kLog2e;
 
-    float dq[1][kDim / 8][4] = {};
+    Sums dq = {};
     for (int i = walk.begin(); i < walk.end(); ++i) {
       const int first_key = walk.tile(i) * kKeys;
       const bool masked = walk.partial(i) || p.bias.data != nullptr || first_key + kKeys > keys.count;
@@ -94,11 +102,16 @@ class BackwardQueries {
       sync_block();  // nobody reads K any more
       load_keys(k_tile, p.k, walk, i + 1);
     }
-    write(p, rows, split, unit, first_row + warp_row, dq);
+    wait_for_copies<0>();  // where no key is seen nobody has waited for Q and dO
+    if (p.split_dq != nullptr) {
+      put_aside(p, rows, split, unit, first_row + warp_row, piece == 0, dq);
+    } else {
+      write(p, rows, first_row + warp_row, dq);
+    }
   }
 
- private:
   using Tile = float[1][kKeys / 8][4];
+  using Sums = float[1][kDim / 8][4];
 
   // to_gradient where a row sees a key, zero elsewhere, whatever s and dp are.
   static LVX_GPU void hide(const Params& p, const UnitRows& rows, int first_row, int first_key, int key_count,
@@ -109,6 +122,9 @@ class BackwardQueries {
       const int row = first_row + lane() / 4 + 8 * half;
       const bool live = row < rows.count;
       const int query = live ? rows.query(row) : 0;
+      const float base = live && p.bias.data != nullptr
+                             ? bias_base<float>(p.bias_max, rows.batch, rows.head(row), query)
+                             : 0.0f;
       const int column = lane() % 4 * 2;
       const std::uint64_t seen =
           live
@@ -125,7 +141,7 @@ class BackwardQueries {
             const float bias =
                 bias_at<T>(p.bias, rows.batch, rows.head(row), query, first_key + 8 * n + column + e);
             sees = bias != -kInfinity;
-            x += bias * kLog2e;
+            x += (bias - base) * kLog2e;
           }
           to_gradient(states[half], x, dx);
           if (!sees) dx = 0;
@@ -134,8 +150,30 @@ class BackwardQueries {
     }
   }
 
-  static LVX_GPU void write(const Params& p, const UnitRows& rows, int split, std::int64_t unit,
-                            int first_row, const float (&dq)[1][kDim / 8][4]) {
+  // Adds what the warp has summed to what lies there, nothing if fresh: Forward::put_aside says why.
+  static LVX_GPU void put_aside(const Params& p, const UnitRows& rows, int split, std::int64_t unit,
+                                int first_row, bool fresh, const Sums& dq) {
+    const int dim = static_cast<int>(p.problem.head_dim);
+    const int first = first_row + lane() / 4;
+    LVX_UNROLL
+    for (int half = 0; half < 2; ++half) {
+      const int row = first + 8 * half;
+      const std::int64_t units = p.problem.batch * p.problem.key_heads;
+      double* to = p.split_dq + ((split * units + unit) * rows.count + row) * dim;
+      LVX_UNROLL
+      for (int n = 0; n < kDim / 8; ++n) {
+        LVX_UNROLL
+        for (int e = 0; e < 2; ++e) {
+          const int column = 8 * n + lane() % 4 * 2 + e;
+          if (row >= rows.count || column >= dim) continue;
+          const auto own = static_cast<double>(dq[0][n][2 * half + e]);
+          store_global(to + column, fresh ? own : own + load_global(to + column));
+        }
+      }
+    }
+  }
+
+  static LVX_GPU void write(const Params& p, const UnitRows& rows, int first_row, const Sums& dq) {
     const int dim = static_cast<int>(p.problem.head_dim);
     const float scale = static_cast<float>(p.problem.scale);
     LVX_UNROLL
@@ -143,20 +181,12 @@ class BackwardQueries {
       const int row = first_row + lane() / 4 + 8 * half;
       if (row >= rows.count) continue;
       const std::int64_t at = offset_of(p.dq, rows.batch, rows.query(row), rows.head(row));
-      const std::int64_t units = p.problem.batch * p.problem.key_heads;
-      const std::int64_t split_at = ((split * units + unit) * rows.count + row) * dim;
       LVX_UNROLL
       for (int n = 0; n < kDim / 8; ++n) {
         const int column = 8 * n + lane() % 4 * 2;
-        const float first = dq[0][n][2 * half];
-        const float second = dq[0][n][2 * half + 1];
         if (column >= dim) continue;
-        if (p.splits > 1) {
-          store_global(p.split_dq + split_at + column, first);
-          store_global(p.split_dq + split_at + column + 1, second);
-        } else {
-          put_pair<T>(scale * first, scale * second, p.add_dq, p.paired, p.dq.data, p.dq.dtype, at + column);
-        }
+        put_pair<T>(scale * dq[0][n][2 * half], scale * dq[0][n][2 * half + 1], p.add_dq, p.paired, p.dq.data,
+                    p.dq.dtype, at + column);
       }
     }
   }

@@ -26,18 +26,19 @@ class BiasGradient {
     const Span batches(p.d_bias.batch_stride, a.batch, rest);
     if (rest > 0) return;
     const int group = static_cast<int>(a.query_heads / a.key_heads);
-    T sum = 0;
+    double sum = 0;
     for (std::int64_t b = batches.begin; b < batches.end; ++b) {
       for (std::int64_t row = rows.begin; row < rows.end; ++row) {
         if (visible_bits(p.visibility, b, row, a.first_key + key, 1) == 0) continue;
         for (std::int64_t h = heads.begin; h < heads.end; ++h) {
           const int head = static_cast<int>(h);
-          sum += ScalarGradient<T>(p, b, static_cast<int>(row), head, key, head / group).ds;
+          sum +=
+              static_cast<double>(ScalarGradient<T>(p, b, static_cast<int>(row), head, key, head / group).ds);
         }
       }
     }
-    put_as<T>(sum, true, p.d_bias.data, p.d_bias.dtype,
-              offset_of(p.d_bias, batches.begin, heads.begin, rows.begin, key));
+    put_as<double>(sum, true, p.d_bias.data, p.d_bias.dtype,
+                   offset_of(p.d_bias, batches.begin, heads.begin, rows.begin, key));
   }
 
  private:

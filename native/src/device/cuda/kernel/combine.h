@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is left to do with the partial results of splits, a warp for each row, always in the order of the splits.
+// What is left to do with the partial results of splits, a warp for each row, always in the order of the splits and in
+// double, so that it does not matter how many there are.
 #pragma once
 
 #include "device/cuda/collective/row_result.h"
@@ -8,6 +9,8 @@
 
 namespace lvx::cuda {
 
+// Part: what the sums are of.
+template <typename Part>
 class CombineSplits {
  public:
   using Params = CombineParams;
@@ -20,23 +23,38 @@ class CombineSplits {
     const UnitRow row(p.problem, warp_row());
     const int dim = static_cast<int>(p.problem.head_dim);
     float max = -kInfinity;
-    for (int split = 0; split < p.splits; ++split) {
-      max = fmaxf(max, load_global(p.split_lse + split * all + warp_row()));
+    for (int split = lane(); split < p.splits; split += kWarp) {
+      max = fmaxf(max, load_global(p.sums.max + split * all + warp_row()));
     }
-    float sum = 0;
-    float o[kLaneColumns] = {};
-    for (int split = 0; split < p.splits; ++split) {
-      const float lse = load_global(p.split_lse + split * all + warp_row());
-      if (lse == -kInfinity) continue;
-      const float weight = exponential(lse - max);
-      sum += weight;
-      const float* part = p.split_o + (split * all + warp_row()) * dim;
-      for_columns(dim, [&](int i, int column) { o[i] += weight * load_global(part + column); });
+    max = warp_max(max);
+    double sum = 0;
+    double o[kLaneColumns] = {};
+    for (int first = 0; first < p.splits; first += kWarp) {
+      const int count = p.splits - first < kWarp ? p.splits - first : kWarp;
+      double weight = 0;
+      double part = 0;
+      if (lane() < count) {
+        const std::int64_t at = (first + lane()) * all + warp_row();
+        const float own = load_global(p.sums.max + at);
+        if (own != -kInfinity) {
+          weight = own == max ? 1 : power_of_two(own - max);
+          part = weight * static_cast<double>(load_global(static_cast<const Part*>(p.sums.sum) + at));
+        }
+      }
+      for (int j = 0; j < count; ++j) {
+        sum += shuffle(part, j);
+        const double share = shuffle(weight, j);
+        if (share == 0) continue;
+        const Part* from = static_cast<const Part*>(p.sums.o) + ((first + j) * all + warp_row()) * dim;
+        for_columns(
+            dim, [&](int i, int column) { o[i] += share * static_cast<double>(load_global(from + column)); });
+      }
     }
-    const float lse = sum == 0 ? -kInfinity : max + logarithm(sum);
-    const RowResult<float> result(p.o, p.lse, row.batch, row.query, row.head, lse, p.merge);
+    constexpr double kNothing = -std::numeric_limits<double>::infinity();
+    const double lse = sum == 0 ? kNothing : static_cast<double>(max) * kLn2Double + logarithm(sum);
+    const RowResult<double> result(p.o, p.lse, row.batch, row.query, row.head, lse, p.merge);
     sync_warp();  // all lanes have read the old lse
-    for_columns(dim, [&](int i, int column) { result.element(column, sum == 0 ? 0.0f : o[i] / sum); });
+    for_columns(dim, [&](int i, int column) { result.element(column, sum == 0 ? 0.0 : o[i] / sum); });
     if (lane() == 0) result.close();
   }
 };
@@ -52,14 +70,13 @@ class SumSplits {
     if (warp_row() >= all) return;
     const UnitRow row(p.problem, warp_row());
     const int dim = static_cast<int>(p.problem.head_dim);
-    const float scale = static_cast<float>(p.problem.scale);
     const std::int64_t at = offset_of(p.dq, row);
     for_columns(dim, [&](int, int column) {
-      float sum = 0;
+      double sum = 0;
       for (int split = 0; split < p.splits; ++split) {
         sum += load_global(p.split_dq + (split * all + warp_row()) * dim + column);
       }
-      put_as<float>(scale * sum, p.add, p.dq.data, p.dq.dtype, at + column);
+      put_as<double>(p.problem.scale * sum, p.add, p.dq.data, p.dq.dtype, at + column);
     });
   }
 };

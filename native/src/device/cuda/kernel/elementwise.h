@@ -8,7 +8,7 @@
 
 namespace lvx::cuda {
 
-template <typename T>
+// In double: a result may be merged of very many parts.
 class Merge {
  public:
   using Params = MergeParams;
@@ -18,16 +18,34 @@ class Merge {
   static LVX_GPU void run(const Params& p) {
     if (warp_row() >= row_count(p.problem)) return;
     const RowIndex row(warp_row(), p.problem.queries, p.problem.query_heads);
-    const T lse =
-        load_as<T>(p.part_lse.data, p.part_lse.dtype, offset_of(p.part_lse, row.batch, row.head, row.row));
+    double lse = load_as<double>(p.part_lse, row);
+    double shift = 0;
+    double base = 0;
+    if (p.bias_max.data != nullptr) {
+      // Both count from the larger base from now on, but what is empty has none.
+      const double mine = load_as<double>(p.part_bias_max, row);
+      const double theirs = load_as<double>(p.bias_max, row);
+      const bool first = load_as<double>(p.lse, row) == kNothing;
+      base = lse == kNothing ? theirs : first || mine > theirs ? mine : theirs;
+      if (mine != base) lse += mine - base;
+      if (theirs != base) shift = theirs - base;
+    }
     const std::int64_t at = offset_of(p.part_o, row);
-    const RowResult<T> result(p.o, p.lse, row.batch, row.row, row.head, lse, true);
+    const RowResult<double> result(p.o, p.lse, row.batch, row.row, row.head, lse, true, shift);
     sync_warp();  // all lanes have read the old lse
     for_columns(static_cast<int>(p.problem.head_dim), [&](int, int column) {
-      result.element(column, load_as<T>(p.part_o.data, p.part_o.dtype, at + column));
+      result.element(column, load_as<double>(p.part_o.data, p.part_o.dtype, at + column));
     });
-    if (lane() == 0) result.close();
+    if (lane() > 0) return;
+    result.close();
+    if (p.bias_max.data != nullptr) {
+      store_as<double>(base, p.bias_max.data, p.bias_max.dtype,
+                       offset_of(p.bias_max, row.batch, row.head, row.row));
+    }
   }
+
+ private:
+  static constexpr double kNothing = -std::numeric_limits<double>::infinity();
 };
 
 template <typename T>

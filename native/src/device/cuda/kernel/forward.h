@@ -26,6 +26,18 @@ class Forward {
       SharedTile<kDim>::bytes(kRows + 2 * kKeys) + ValueInfinities::kSharedBytes;
 
   static LVX_GPU void run(const Params& p) {
+    if constexpr (kDecode) {
+      sum_up(p, 0);
+    } else {
+      for (int piece = 0; piece < p.pieces; ++piece) {
+        if (piece > 0) sync_block();  // nobody reads tiles any more
+        sum_up(p, piece);
+      }
+    }
+  }
+
+ private:
+  static LVX_GPU void sum_up(const Params& p, int piece) {
     const int row_tiles = p.tiles.outer;
     const int row_tile = static_cast<int>(block_index() % row_tiles);
     const int split = static_cast<int>(block_index() / row_tiles % p.splits);
@@ -43,7 +55,7 @@ class Forward {
 
     Sums o = {};
     Softmax<kTiles> softmax;
-    const TileWalk walk(p.tiles, rows.batch, row_tile, split, p.splits);
+    const TileWalk walk(p.tiles, rows.batch, row_tile, split, p.splits, piece, p.longest);
     load_tile<kDim, kRows, kThreads>(q_tile, p.q, rows, first_row, dim, p.aligned);
     if (walk.begin() < walk.end()) {
       load_tile<kDim, kKeys, kThreads>(k_tile, p.k, keys, walk.tile(walk.begin()) * kKeys, dim, p.aligned);
@@ -75,6 +87,12 @@ class Forward {
     }
     softmax.finish();
     wait_for_copies<0>();
+    if constexpr (!kDecode) {
+      if (p.sums.o != nullptr) {
+        put_aside(p, rows, split, unit, first_row + warp_row, piece == 0, softmax, o);
+        return;
+      }
+    }
     if constexpr (kShape.key_warps == 1) {
       LVX_UNROLL
       for (int i = 0; i < kTiles; ++i) {
@@ -82,8 +100,8 @@ class Forward {
         for (int half = 0; half < 2; ++half) {
           const int row = first_row + warp_row + 16 * i + lane() / 4 + 8 * half;
           const float share = softmax.sum[i][half] == 0 ? 0.0f : 1.0f / softmax.sum[i][half];
-          write_row<4>(p, rows, split, unit, row, lse_of(softmax.max[i][half], softmax.sum[i][half]),
-                       lane() % 4, [&](int n, float& first, float& second) {
+          write_row<4>(p, rows, row, lse_of(softmax.max[i][half], softmax.sum[i][half]), lane() % 4,
+                       [&](int n, float& first, float& second) {
                          first = o[i][n][2 * half] * share;
                          second = o[i][n][2 * half + 1] * share;
                        });
@@ -94,7 +112,6 @@ class Forward {
     }
   }
 
- private:
   static constexpr int kTiles = kShape.row_tiles;
   static constexpr int kWarpKeys = kKeys / kShape.key_warps;
   using Logits = float[kTiles][kWarpKeys / 8][4];
@@ -112,7 +129,7 @@ class Forward {
     }
   }
 
-  // Adds the bias; -infinity where a row does not see a key, whatever the logit is.
+  // Adds the bias, which counts from the row's base; -infinity where a row does not see a key, whatever the logit is.
   static LVX_GPU void hide(const Params& p, const UnitRows& rows, int first_row, int first_key, int key_count,
                            Logits& s) {
     const int keys =
@@ -124,6 +141,8 @@ class Forward {
         const int row = first_row + 16 * i + lane() / 4 + 8 * half;
         if (row >= rows.count) continue;
         const int query = rows.query(row);
+        const float base =
+            p.bias.data == nullptr ? 0.0f : bias_base<float>(p.bias_max, rows.batch, rows.head(row), query);
         const int column = lane() % 4 * 2;
         const std::uint64_t seen =
             visible_bits(p.visibility, rows.batch, query, p.problem.first_key + first_key, keys) >> column;
@@ -137,7 +156,7 @@ class Forward {
               const float bias =
                   bias_at<T>(p.bias, rows.batch, rows.head(row), query, first_key + 8 * n + column + e);
               sees = bias != -kInfinity;
-              x += bias * kLog2e;
+              x += (bias - base) * kLog2e;
             }
             if (!sees) x = -kInfinity;
           }
@@ -146,31 +165,64 @@ class Forward {
     }
   }
 
+  // Where the partial result of a row lies.
+  static LVX_GPU std::int64_t aside(const Params& p, const UnitRows& rows, int split, std::int64_t unit,
+                                    int row) {
+    return (split * p.problem.batch * p.problem.key_heads + unit) * rows.count + row;
+  }
+
+  // Adds what the warp has summed to what lies there, nothing if fresh. A tensor core cuts off what it adds to
+  // a sum, and float32 rounds, so that sums over very many keys would be off by as much as their number: those of so many
+  // keys are added in double.
+  static LVX_GPU void put_aside(const Params& p, const UnitRows& rows, int split, std::int64_t unit,
+                                int first_row, bool fresh, const Softmax<kTiles>& softmax, const Sums& o) {
+    const int dim = static_cast<int>(p.problem.head_dim);
+    auto* sums_o = static_cast<double*>(p.sums.o);
+    auto* sums = static_cast<double*>(p.sums.sum);
+    const int first = first_row + lane() / 4;
+    const int own = lane() % 4 * 2;
+    LVX_UNROLL
+    for (int i = 0; i < kTiles; ++i) {
+      LVX_UNROLL
+      for (int half = 0; half < 2; ++half) {
+        const int row = first + 16 * i + 8 * half;
+        const bool live = row < rows.count;
+        const std::int64_t at = aside(p, rows, split, unit, row);
+        const float max = softmax.max[i][half];
+        const float before = live && !fresh ? load_global(p.sums.max + at) : -kInfinity;
+        sync_warp();  // all lanes have read the old maximum
+        if (!live) continue;
+        const float top = fmaxf(max, before);
+        const double mine = max == top ? 1 : power_of_two(max - top);
+        const double theirs = before == top ? 1 : power_of_two(before - top);
+        const auto add = [&](double* to, float x) {
+          const auto term = static_cast<double>(x);
+          store_global(to, fresh ? term : mine * term + theirs * load_global(to));
+        };
+        LVX_UNROLL
+        for (int n = 0; n < kDim / 8; ++n) {
+          const int column = 8 * n + own;
+          if (column >= dim) continue;
+          add(sums_o + at * dim + column, o[i][n][2 * half]);
+          add(sums_o + at * dim + column + 1, o[i][n][2 * half + 1]);
+        }
+        if (own != 0) continue;
+        add(sums + at, softmax.sum[i][half]);
+        store_global(p.sums.max + at, top);
+      }
+    }
+  }
+
   // Lane `part` of kParts lanes that share a row writes its pairs of columns, 2 (n kParts + part) for each n.
   template <int kParts, typename Value>
-  static LVX_GPU void write_row(const Params& p, const UnitRows& rows, int split, std::int64_t unit, int row,
-                                float lse, int part, const Value& value) {
+  static LVX_GPU void write_row(const Params& p, const UnitRows& rows, int row, float lse, int part,
+                                const Value& value) {
     const int dim = static_cast<int>(p.problem.head_dim);
     const bool live = row < rows.count;
-    if (p.splits > 1) {
-      if (!live) return;
-      const std::int64_t units = p.problem.batch * p.problem.key_heads;
-      const std::int64_t at = (split * units + unit) * rows.count + row;
-      LVX_UNROLL
-      for (int n = 0; n < kDim / 2 / kParts; ++n) {
-        const int column = 2 * (n * kParts + part);
-        float first, second;
-        value(n, first, second);
-        if (column < dim) {
-          store_global(p.split_o + at * dim + column, first);
-          store_global(p.split_o + at * dim + column + 1, second);
-        }
-      }
-      if (part == 0) store_global(p.split_lse + at, lse);
-      return;
-    }
     const int known = live ? row : 0;
-    const RowResult<float> result(p.o, p.lse, rows.batch, rows.query(known), rows.head(known), lse, p.merge);
+    // Of a row that is none nothing is read: another block may be writing row 0.
+    const RowResult<float> result(p.o, p.lse, rows.batch, rows.query(known), rows.head(known), lse,
+                                  p.merge && live);
     sync_warp();  // all lanes have read the old lse
     if (!live) return;
     LVX_UNROLL
@@ -222,20 +274,47 @@ class Forward {
       weights[w] = exp2_fast(load_shared<float>(stats + (w * kRows + row) * 8) - base);
       sum += weights[w] * load_shared<float>(stats + ((w * kRows + row) * 8 + 4));
     }
-    const float share = sum == 0 ? 0.0f : 1.0f / sum;
     const int part = thread_index() % kLanesPerRow;
-    write_row<kLanesPerRow>(p, rows, split, unit, first_row + row, lse_of(max, sum), part,
-                            [&](int n, float& first, float& second) {
-                              first = second = 0;
-                              LVX_UNROLL
-                              for (int w = 0; w < kWarps; ++w) {
-                                const int at = (w * kRows + row) * kStride + 2 * (n * kLanesPerRow + part);
-                                first += weights[w] * load_shared<float>(sums + at * 4);
-                                second += weights[w] * load_shared<float>(sums + (at * 4 + 4));
-                              }
-                              first *= share;
-                              second *= share;
-                            });
+    const bool aside = p.sums.o != nullptr;
+    const float share = aside ? 1.0f : sum == 0 ? 0.0f : 1.0f / sum;
+    const auto value = [&](int n, float& first, float& second) {
+      first = second = 0;
+      LVX_UNROLL
+      for (int w = 0; w < kWarps; ++w) {
+        const int at = (w * kRows + row) * kStride + 2 * (n * kLanesPerRow + part);
+        first += weights[w] * load_shared<float>(sums + at * 4);
+        second += weights[w] * load_shared<float>(sums + (at * 4 + 4));
+      }
+      first *= share;
+      second *= share;
+    };
+    if (aside) {
+      store_split<kLanesPerRow>(p, rows, split, unit, first_row + row, max, sum, part, value);
+    } else {
+      write_row<kLanesPerRow>(p, rows, first_row + row, lse_of(max, sum), part, value);
+    }
+  }
+
+  // A split of decode is put aside at once.
+  template <int kParts, typename Value>
+  static LVX_GPU void store_split(const Params& p, const UnitRows& rows, int split, std::int64_t unit,
+                                  int row, float max, float sum, int part, const Value& value) {
+    if (row >= rows.count) return;
+    const int dim = static_cast<int>(p.problem.head_dim);
+    const std::int64_t at = aside(p, rows, split, unit, row);
+    float* to = static_cast<float*>(p.sums.o) + at * dim;
+    LVX_UNROLL
+    for (int n = 0; n < kDim / 2 / kParts; ++n) {
+      const int column = 2 * (n * kParts + part);
+      float first, second;
+      value(n, first, second);
+      if (column >= dim) continue;
+      store_global(to + column, first);
+      store_global(to + column + 1, second);
+    }
+    if (part != 0) return;
+    store_global(static_cast<float*>(p.sums.sum) + at, sum);
+    store_global(p.sums.max + at, max);
   }
 };
 

@@ -26,20 +26,30 @@ struct TileListParams {
   bool by_keys;  // outer tiles are of keys, inner ones of rows
 };
 
+// Partial results of forward, [split, unit, row, head_dim] and [split, unit, row]: sums of 2^(s - max) v and of 2^(s - max).
+// float of decode, whose splits are short; else double, in which the parts of a split add up.
+struct SplitSums {
+  void* o = nullptr;
+  void* sum = nullptr;
+  float* max = nullptr;
+};
+
 struct ForwardParams {
   Problem problem;
   Bshd q, k, v;
   Visibility visibility;
   Bias bias;
+  Bhs bias_max;  // what the biases, and lse, count from; none: zero
   Bshd o;
   Bhs lse;
   bool merge;
-  bool aligned;      // q, k, v by 16 bytes
-  bool paired;       // o by two elements
-  TileLists tiles;   // outer: rows
-  int splits;        // of each list; more than one: partial results go to split_o and split_lse
-  float* split_o;    // [split, unit, row, head_dim], normalised
-  float* split_lse;  // [split, unit, row]
+  bool aligned;     // q, k, v by 16 bytes
+  bool paired;      // o by two elements
+  TileLists tiles;  // outer: rows
+  int splits;       // of each list
+  int pieces;       // of each split, none of more tiles than longest: what float32 sums
+  int longest;
+  SplitSums sums;  // none: one split, whose sum is not put aside on the way
 };
 
 // Gradients are added where add is set, and overwritten where not.
@@ -49,6 +59,7 @@ struct BackwardParams {
   Bhs lse, delta;
   Visibility visibility;
   Bias bias;
+  Bhs bias_max;  // as in ForwardParams
   Bshd dq, dk, dv;
   bool add_dq;
   bool add_dkv;
@@ -56,7 +67,9 @@ struct BackwardParams {
   bool paired;      // dq, dk, dv by two elements
   TileLists tiles;  // outer: rows for dq, keys for dk and dv
   int splits;       // of each list, for dq
-  float* split_dq;  // [split, unit, row, head_dim], not scaled
+  int pieces;       // of each split, none of more tiles than longest: what float32 sums, for dq
+  int longest;
+  double* split_dq;  // [split, unit, row, head_dim], not scaled; none: one split, which is not put aside
 };
 
 struct BiasGradientParams {
@@ -64,7 +77,19 @@ struct BiasGradientParams {
   Bshd q, k, v, d_o;
   Bhs lse, delta;
   Visibility visibility;
-  Bias bias, d_bias;
+  Bias bias;
+  Bhs bias_max;  // as in ForwardParams
+  Bias d_bias;
+};
+
+// bias_max = the largest bias that each row sees, or what is there if that is larger and merge is set; lse, which counts
+// from it, then goes with it.
+struct BiasMaxParams {
+  Problem problem;
+  Visibility visibility;
+  Bias bias;
+  bool merge;
+  Bhs bias_max, lse;
 };
 
 // o and lse are the sum of splits partial results.
@@ -74,8 +99,7 @@ struct CombineParams {
   Bhs lse;
   bool merge;
   int splits;
-  const float* split_o;
-  const float* split_lse;
+  SplitSums sums;
 };
 
 // dq = scale * sum of splits, plus what is there where add is set.
@@ -84,7 +108,7 @@ struct SumParams {
   Bshd dq;
   bool add;
   int splits;
-  const float* split_dq;
+  const double* split_dq;
 };
 
 // into = merge(into, part).
@@ -92,8 +116,10 @@ struct MergeParams {
   Problem problem;
   Bshd part_o;
   Bhs part_lse;
+  Bhs part_bias_max;  // what part_lse counts from; none: zero
   Bshd o;
   Bhs lse;
+  Bhs bias_max;
 };
 
 // delta = rowsum(o * d_o).

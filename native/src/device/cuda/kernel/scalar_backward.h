@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Gradients in float32 or float64 without tensor cores: a warp for each row of a gradient, a lane for each of 32 rows of
-// the other side at a time.
+// the other side at a time. What 32 rows give is summed in T, and these sums in double: they may be very many.
 #pragma once
 
 #include "device/cuda/collective/scalar_logit.h"
@@ -20,7 +20,7 @@ class ScalarBackwardQueries {
     if (warp_row() >= row_count(p.problem)) return;
     const UnitRow row(p.problem, warp_row());
     const int dim = static_cast<int>(p.problem.head_dim);
-    T dq[kLaneColumns] = {};
+    double dq[kLaneColumns] = {};
     for (std::int64_t first = 0; first < p.problem.keys; first += kWarp) {
       const int keys = p.problem.keys - first < kWarp ? static_cast<int>(p.problem.keys - first) : kWarp;
       const std::uint64_t seen =
@@ -32,19 +32,20 @@ class ScalarBackwardQueries {
                                row.key_head)
                  .ds;
       }
+      T added[kLaneColumns] = {};
       for (int j = 0; j < keys; ++j) {
         const T factor = shuffle(ds, j);
         if (factor == 0) continue;  // hidden, or nothing: k may hold anything
         const std::int64_t at = offset_of(p.k, row.batch, first + j, row.key_head);
         for_columns(dim, [&](int i, int column) {
-          dq[i] += factor * load_global(elements<T>(p.k.data) + at + column);
+          added[i] += factor * load_global(elements<T>(p.k.data) + at + column);
         });
       }
+      for_columns(dim, [&](int i, int) { dq[i] += static_cast<double>(added[i]); });
     }
-    const T scale = static_cast<T>(p.problem.scale);
     const std::int64_t at = offset_of(p.dq, row);
     for_columns(dim, [&](int i, int column) {
-      put_as<T>(scale * dq[i], p.add_dq, p.dq.data, p.dq.dtype, at + column);
+      put_as<double>(p.problem.scale * dq[i], p.add_dq, p.dq.data, p.dq.dtype, at + column);
     });
   }
 };
@@ -61,8 +62,8 @@ class ScalarBackwardKeys {
     const UnitRows rows(p.problem, warp_row() / p.problem.keys);
     const int key = static_cast<int>(warp_row() % p.problem.keys);
     const int dim = static_cast<int>(p.problem.head_dim);
-    T dk[kLaneColumns] = {};
-    T dv[kLaneColumns] = {};
+    double dk[kLaneColumns] = {};
+    double dv[kLaneColumns] = {};
     for (int first = 0; first < rows.count; first += kWarp) {
       const int row = first + lane();
       ScalarPair mine{0, 0};
@@ -71,6 +72,8 @@ class ScalarBackwardKeys {
         const ScalarGradient<T> gradient(p, rows.batch, rows.query(row), rows.head(row), key, rows.key_head);
         mine = {gradient.p, gradient.ds};
       }
+      T added_dk[kLaneColumns] = {};
+      T added_dv[kLaneColumns] = {};
       for (int j = 0; j < kWarp && first + j < rows.count; ++j) {
         const T weight = shuffle(mine.p, j);
         const T factor = shuffle(mine.ds, j);
@@ -79,23 +82,26 @@ class ScalarBackwardKeys {
         if (weight != 0) {
           const std::int64_t at = offset_of(p.d_o, rows.batch, query, head);
           for_columns(dim, [&](int i, int column) {
-            dv[i] += weight * load_global(elements<T>(p.d_o.data) + at + column);
+            added_dv[i] += weight * load_global(elements<T>(p.d_o.data) + at + column);
           });
         }
         if (factor != 0) {
           const std::int64_t at = offset_of(p.q, rows.batch, query, head);
           for_columns(dim, [&](int i, int column) {
-            dk[i] += factor * load_global(elements<T>(p.q.data) + at + column);
+            added_dk[i] += factor * load_global(elements<T>(p.q.data) + at + column);
           });
         }
       }
+      for_columns(dim, [&](int i, int) {
+        dk[i] += static_cast<double>(added_dk[i]);
+        dv[i] += static_cast<double>(added_dv[i]);
+      });
     }
-    const T scale = static_cast<T>(p.problem.scale);
     const std::int64_t dk_at = offset_of(p.dk, rows.batch, key, rows.key_head);
     const std::int64_t dv_at = offset_of(p.dv, rows.batch, key, rows.key_head);
     for_columns(dim, [&](int i, int column) {
-      put_as<T>(scale * dk[i], p.add_dkv, p.dk.data, p.dk.dtype, dk_at + column);
-      put_as<T>(dv[i], p.add_dkv, p.dv.data, p.dv.dtype, dv_at + column);
+      put_as<double>(p.problem.scale * dk[i], p.add_dkv, p.dk.data, p.dk.dtype, dk_at + column);
+      put_as<double>(dv[i], p.add_dkv, p.dv.data, p.dv.dtype, dv_at + column);
     });
   }
 

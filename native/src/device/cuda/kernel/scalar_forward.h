@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Forward in float32 or float64 without tensor cores: a warp for each row, a lane for each of 32 keys at a time.
+// Forward in float32 or float64 without tensor cores: a warp for each row, a lane for each of 32 keys at a time. What 32
+// keys give is summed in T, and these sums in double: they may be very many.
 #pragma once
 
 #include "device/cuda/collective/row_result.h"
@@ -23,8 +24,8 @@ class ScalarForward {
     constexpr T kNothing = -std::numeric_limits<T>::infinity();
 
     T max = kNothing;
-    T sum = 0;
-    T o[kLaneColumns] = {};
+    double sum = 0;
+    double o[kLaneColumns] = {};
     for (std::int64_t first = 0; first < p.problem.keys; first += kWarp) {
       const int keys = p.problem.keys - first < kWarp ? static_cast<int>(p.problem.keys - first) : kWarp;
       const std::uint64_t seen =
@@ -32,30 +33,31 @@ class ScalarForward {
       if (seen == 0) continue;
       T x = kNothing;
       if ((seen >> lane() & 1) != 0) {
-        x = logit<T>(p.problem, p.q, p.k, p.bias, row.batch, row.query, row.head,
+        x = logit<T>(p.problem, p.q, p.k, p.bias, p.bias_max, row.batch, row.query, row.head,
                      static_cast<int>(first) + lane(), row.key_head);
       }
       const T most = warp_max(x);
       const T top = max > most ? max : most;
       if (top == kNothing) continue;
-      const T shrink = exponential(max - top);
+      const double shrink = exponential(static_cast<double>(max) - static_cast<double>(top));
       const T weight = exponential(x - top);
       max = top;
-      sum = sum * shrink + warp_sum(weight);
-      for_columns(dim, [&](int i, int) { o[i] *= shrink; });
+      sum = sum * shrink + static_cast<double>(warp_sum(weight));
+      T added[kLaneColumns] = {};
       for (int j = 0; j < keys; ++j) {
         const T share = shuffle(weight, j);
         if (share == 0) continue;  // hidden, or nothing: v may hold anything
         const std::int64_t at = offset_of(p.v, row.batch, first + j, row.key_head);
         for_columns(dim, [&](int i, int column) {
-          o[i] += share * load_global(elements<T>(p.v.data) + at + column);
+          added[i] += share * load_global(elements<T>(p.v.data) + at + column);
         });
       }
+      for_columns(dim, [&](int i, int) { o[i] = o[i] * shrink + static_cast<double>(added[i]); });
     }
-    const T lse = sum == 0 ? kNothing : max + logarithm(sum);
-    const RowResult<T> result(p.o, p.lse, row.batch, row.query, row.head, lse, p.merge);
+    const double lse = sum == 0 ? static_cast<double>(kNothing) : static_cast<double>(max) + logarithm(sum);
+    const RowResult<double> result(p.o, p.lse, row.batch, row.query, row.head, lse, p.merge);
     sync_warp();  // all lanes have read the old lse
-    for_columns(dim, [&](int i, int column) { result.element(column, sum == 0 ? T{0} : o[i] / sum); });
+    for_columns(dim, [&](int i, int column) { result.element(column, sum == 0 ? 0.0 : o[i] / sum); });
     if (lane() == 0) result.close();
   }
 };

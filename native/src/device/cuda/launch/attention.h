@@ -6,16 +6,16 @@
 #include <span>
 
 #include "device/cuda/launch/kernels.h"
+#include "device/cuda/launch/plan.h"
 #include "device/device.h"
 
 namespace lvx::cuda {
 
-// multiprocessors: of the GPU, for the number of splits.
-std::size_t forward_scratch(const Problem& problem, DType dtype, int multiprocessors);
-std::size_t backward_scratch(const Problem& problem, DType dtype, int multiprocessors);
-void forward(const Queue& queue, int multiprocessors, const ForwardArguments& arguments,
-             std::span<std::byte> scratch);
-void backward(const Queue& queue, int multiprocessors, const BackwardArguments& arguments,
-              std::span<std::byte> scratch);
+std::size_t forward_scratch(const Problem& problem, DType dtype, const Cutting& cutting = {});
+std::size_t backward_scratch(const Problem& problem, DType dtype, const Cutting& cutting = {});
+void forward(const Queue& queue, const ForwardArguments& arguments, std::span<std::byte> scratch,
+             const Cutting& cutting = {});
+void backward(const Queue& queue, const BackwardArguments& arguments, std::span<std::byte> scratch,
+              const Cutting& cutting = {});
 
 }  // namespace lvx::cuda

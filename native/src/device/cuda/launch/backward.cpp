@@ -2,7 +2,7 @@
 #include "device/cpu/scratch_check.h"
 #include "device/cuda/collective/row_blocks.h"
 #include "device/cuda/launch/attention.h"
-#include "device/cuda/launch/plan.h"
+#include "device/cuda/launch/tensors.h"
 
 namespace lvx::cuda {
 namespace {
@@ -11,11 +11,17 @@ struct Plan {
   int dim;
   BackwardShape queries, keys;
   TileLists by_queries, by_keys;
-  int splits;  // of dq's keys
-  float* split_dq = nullptr;
+  std::int64_t splits;           // of dq's keys
+  int longest;                   // tiles of one float32 sum of dq
+  int pieces;                    // of a split, such sums
+  double* split_dq = nullptr;    // none: one split of one sum
+  std::int64_t queries_at_once;  // for dk and dv
+  // Their sums where not all are; else none.
+  std::byte* dk = nullptr;
+  std::byte* dv = nullptr;
   std::size_t bytes;
 
-  Plan(const Problem& p, int multiprocessors, std::byte* memory)
+  Plan(const Problem& p, const Cutting& cutting, std::byte* memory)
       : dim(padded_backward_head_dim(static_cast<int>(p.head_dim))),
         queries(backward_queries_shape(dim)),
         keys(backward_keys_shape(dim)) {
@@ -23,33 +29,90 @@ struct Plan {
     Scratch scratch(memory);
     by_queries = take_lists(scratch, p, tiles_of(rows, queries.outer), tiles_of(p.keys, queries.inner));
     by_keys = take_lists(scratch, p, tiles_of(p.keys, keys.outer), tiles_of(rows, keys.inner));
-    splits = splits_of(units_of(p) * by_queries.outer, by_queries.inner, 2 * multiprocessors);
-    if (splits > 1) split_dq = scratch.take<float>(splits * p.rows() * p.head_dim);
+    splits = splits_of(units_of(p) * by_queries.outer, by_queries.inner, cutting);
+    longest = longest_of(cutting.longest_sum_of_keys, queries.inner);
+    pieces = pieces_of(by_queries.inner, splits, longest);
+    if (splits > 1 || pieces > 1) {
+      split_dq = scratch.take<double>(splits * p.rows() * p.head_dim);
+    }
+    queries_at_once =
+        rows == 0 ? 1 : std::max<std::int64_t>(1, cutting.longest_sum_of_rows * p.queries / rows);
+    if (queries_at_once < p.queries) {
+      dk = reinterpret_cast<std::byte*>(scratch.take<float>(p.key_elements()));
+      dv = reinterpret_cast<std::byte*>(scratch.take<float>(p.key_elements()));
+    }
     bytes = scratch.used();
   }
 };
 
-template <typename T, int kDim>
-void launch_backward(const Queue& queue, std::int64_t query_blocks, const BackwardParams& by_queries,
-                     std::int64_t key_blocks, const BackwardParams& by_keys) {
-  launch<BackwardQueries<T, kDim>>(queue, query_blocks, by_queries);
-  launch<BackwardKeys<T, kDim>>(queue, key_blocks, by_keys);
+template <typename T, template <typename, int> class Kernel>
+void launch_by_dim(const Queue& queue, int dim, std::int64_t blocks, const BackwardParams& params) {
+  switch (dim) {
+    case 64:
+      return launch<Kernel<T, 64>>(queue, blocks, params);
+    case 96:
+      return launch<Kernel<T, 96>>(queue, blocks, params);
+    case 128:
+      return launch<Kernel<T, 128>>(queue, blocks, params);
+    default:
+      return launch<Kernel<T, 256>>(queue, blocks, params);
+  }
 }
 
-template <typename T>
-void launch_backward(const Queue& queue, const Plan& plan, std::int64_t query_blocks,
-                     const BackwardParams& by_queries, std::int64_t key_blocks,
-                     const BackwardParams& by_keys) {
-  switch (plan.dim) {
-    case 64:
-      return launch_backward<T, 64>(queue, query_blocks, by_queries, key_blocks, by_keys);
-    case 96:
-      return launch_backward<T, 96>(queue, query_blocks, by_queries, key_blocks, by_keys);
-    case 128:
-      return launch_backward<T, 128>(queue, query_blocks, by_queries, key_blocks, by_keys);
-    default:
-      return launch_backward<T, 256>(queue, query_blocks, by_queries, key_blocks, by_keys);
+template <template <typename, int> class Kernel>
+void launch_halves(const Queue& queue, DType dtype, int dim, std::int64_t blocks,
+                   const BackwardParams& params) {
+  if (dtype == DType::kBFloat16) {
+    launch_by_dim<BFloat16, Kernel>(queue, dim, blocks, params);
+  } else {
+    launch_by_dim<Float16, Kernel>(queue, dim, blocks, params);
   }
+}
+
+// Of queries [first, first + count) alone.
+BackwardParams part_of(const BackwardParams& whole, std::int64_t first, std::int64_t count) {
+  BackwardParams part = whole;
+  part.problem.queries = count;
+  part.q = whole.q.from_row(first);
+  part.d_o = whole.d_o.from_row(first);
+  part.lse.data = whole.lse.at(0, 0, first);
+  part.delta.data = whole.delta.at(0, 0, first);
+  if (whole.bias_max.data != nullptr) part.bias_max.data = whole.bias_max.at(0, 0, first);
+  if (!whole.visibility.everything()) part.visibility.data = whole.visibility.at(0, first);
+  if (!whole.bias.none()) part.bias = whole.bias.from(first, 0);
+  return part;
+}
+
+// dk and dv, one part of the queries after the other: what they add to halves is put together in float32.
+void sum_parts(const Queue& queue, const Plan& plan, const BackwardArguments& a, BackwardParams whole) {
+  const Problem& p = a.problem;
+  const bool apart = plan.dk != nullptr && (a.dk.dtype != DType::kFloat32 || a.dv.dtype != DType::kFloat32);
+  if (apart) {
+    whole.dk = compact_bshd(plan.dk, DType::kFloat32, p.keys, p.key_heads, p.head_dim);
+    whole.dv = compact_bshd(plan.dv, DType::kFloat32, p.keys, p.key_heads, p.head_dim);
+    whole.paired = true;
+    whole.add_dkv = false;
+  }
+  std::int64_t first = 0;
+  do {
+    BackwardParams part = part_of(whole, first, std::min(plan.queries_at_once, p.queries - first));
+    part.tiles = plan.by_keys;
+    part.tiles.inner = static_cast<int>(tiles_of(unit_rows_of(part.problem), plan.keys.inner));
+    if (a.visibility.everything()) {
+      part.tiles.counts = nullptr;
+    } else {
+      launch<ListTiles>(
+          queue, p.batch * part.tiles.outer,
+          TileListParams{part.problem, part.visibility, part.tiles, plan.keys.inner, plan.keys.outer, true});
+    }
+    launch_halves<BackwardKeys>(queue, a.q.dtype, plan.dim,
+                                units_of(p) * part.tiles.outer * plan.keys.column_parts, part);
+    whole.add_dkv = true;
+    first += plan.queries_at_once;
+  } while (first < p.queries);
+  if (!apart) return;
+  copy(queue, p.batch, p.keys, p.key_heads, p.head_dim, whole.dk, a.dk, a.add_dkv);
+  copy(queue, p.batch, p.keys, p.key_heads, p.head_dim, whole.dv, a.dv, a.add_dkv);
 }
 
 BackwardParams params_of(const BackwardArguments& a) {
@@ -63,19 +126,22 @@ BackwardParams params_of(const BackwardArguments& a) {
   params.delta = a.delta;
   params.visibility = a.visibility;
   params.bias = a.bias;
+  params.bias_max = a.bias_max;
   params.dq = a.dq;
   params.dk = a.dk;
   params.dv = a.dv;
   params.add_dq = a.add_dq;
   params.add_dkv = a.add_dkv;
   params.splits = 1;
+  params.pieces = 1;
+  params.longest = 1;
   return params;
 }
 
-void backward_halves(const Queue& queue, int multiprocessors, const BackwardArguments& a,
-                     std::span<std::byte> scratch) {
+void backward_halves(const Queue& queue, const BackwardArguments& a, std::span<std::byte> scratch,
+                     const Cutting& cutting) {
   const Problem& p = a.problem;
-  const Plan plan(p, multiprocessors, scratch.data());
+  const Plan plan(p, cutting, scratch.data());
   require_scratch("backward", plan.bytes, scratch.size());
   BackwardParams by_queries = params_of(a);
   by_queries.aligned = queries_aligned(p, a.q, 16) && queries_aligned(p, a.d_o, 16) &&
@@ -85,27 +151,23 @@ void backward_halves(const Queue& queue, int multiprocessors, const BackwardArgu
                       keys_aligned(p, a.dv, 2 * size_of(a.dv.dtype));
   BackwardParams by_keys = by_queries;
   by_queries.tiles = plan.by_queries;
-  by_queries.splits = plan.splits;
+  by_queries.splits = static_cast<int>(plan.splits);
+  by_queries.pieces = plan.pieces;
+  by_queries.longest = plan.longest;
   by_queries.split_dq = plan.split_dq;
-  by_keys.tiles = plan.by_keys;
   if (a.visibility.everything()) {
-    by_queries.tiles.counts = by_keys.tiles.counts = nullptr;
+    by_queries.tiles.counts = nullptr;
   } else {
     launch<ListTiles>(
         queue, p.batch * plan.by_queries.outer,
         TileListParams{p, a.visibility, plan.by_queries, plan.queries.outer, plan.queries.inner, false});
-    launch<ListTiles>(queue, p.batch * plan.by_keys.outer,
-                      TileListParams{p, a.visibility, plan.by_keys, plan.keys.inner, plan.keys.outer, true});
   }
   const std::int64_t query_blocks = units_of(p) * plan.by_queries.outer * plan.splits;
-  const std::int64_t key_blocks = units_of(p) * plan.by_keys.outer * plan.keys.column_parts;
-  if (a.q.dtype == DType::kBFloat16) {
-    launch_backward<BFloat16>(queue, plan, query_blocks, by_queries, key_blocks, by_keys);
-  } else {
-    launch_backward<Float16>(queue, plan, query_blocks, by_queries, key_blocks, by_keys);
-  }
-  if (plan.splits > 1) {
-    launch<SumSplits>(queue, row_blocks(p.rows()), SumParams{p, a.dq, a.add_dq, plan.splits, plan.split_dq});
+  launch_halves<BackwardQueries>(queue, a.q.dtype, plan.dim, query_blocks, by_queries);
+  sum_parts(queue, plan, a, by_keys);
+  if (plan.split_dq != nullptr) {
+    launch<SumSplits>(queue, row_blocks(p.rows()),
+                      SumParams{p, a.dq, a.add_dq, by_queries.splits, plan.split_dq});
   }
 }
 
@@ -118,19 +180,19 @@ void backward_scalars(const Queue& queue, const BackwardArguments& a) {
 
 template <typename T>
 void bias_gradient(const Queue& queue, const BackwardArguments& a) {
-  const BiasGradientParams params{a.problem, a.q,     a.k,          a.v,    a.d_o,
-                                  a.lse,     a.delta, a.visibility, a.bias, a.d_bias};
+  const BiasGradientParams params{a.problem, a.q,          a.k,    a.v,        a.d_o,   a.lse,
+                                  a.delta,   a.visibility, a.bias, a.bias_max, a.d_bias};
   launch<BiasGradient<T>>(queue, bias_gradient_blocks(a.problem, a.d_bias), params);
 }
 
 }  // namespace
 
-std::size_t backward_scratch(const Problem& problem, DType dtype, int multiprocessors) {
-  return size_of(dtype) == 2 ? Plan(problem, multiprocessors, nullptr).bytes : 0;
+std::size_t backward_scratch(const Problem& problem, DType dtype, const Cutting& cutting) {
+  return size_of(dtype) == 2 ? Plan(problem, cutting, nullptr).bytes : 0;
 }
 
-void backward(const Queue& queue, int multiprocessors, const BackwardArguments& a,
-              std::span<std::byte> scratch) {
+void backward(const Queue& queue, const BackwardArguments& a, std::span<std::byte> scratch,
+              const Cutting& cutting) {
   require_countable(a.problem);
   if (a.problem.batch == 0) return;
   switch (a.q.dtype) {
@@ -141,7 +203,7 @@ void backward(const Queue& queue, int multiprocessors, const BackwardArguments& 
       backward_scalars<float>(queue, a);
       break;
     default:
-      backward_halves(queue, multiprocessors, a, scratch);
+      backward_halves(queue, a, scratch, cutting);
   }
   if (a.d_bias.none()) return;
   if (a.q.dtype == DType::kFloat64) {

@@ -2,7 +2,6 @@
 #include "device/cpu/scratch_check.h"
 #include "device/cuda/collective/row_blocks.h"
 #include "device/cuda/launch/attention.h"
-#include "device/cuda/launch/plan.h"
 
 namespace lvx::cuda {
 namespace {
@@ -12,12 +11,13 @@ struct Plan {
   int dim;
   ForwardShape shape;
   TileLists lists;
-  int splits;
-  float* split_o = nullptr;
-  float* split_lse = nullptr;
+  std::int64_t splits;
+  int longest;     // tiles of one float32 sum
+  int pieces;      // of a split, such sums
+  SplitSums sums;  // none: one split of one sum
   std::size_t bytes;
 
-  Plan(const Problem& p, int multiprocessors, std::byte* memory)
+  Plan(const Problem& p, const Cutting& cutting, std::byte* memory)
       : decode(unit_rows_of(p) <= 2 * kDecodeRows),
         dim(padded_head_dim(static_cast<int>(p.head_dim))),
         shape(forward_shape(dim, decode)) {
@@ -25,12 +25,27 @@ struct Plan {
     const std::int64_t key_tiles = tiles_of(p.keys, shape.keys);
     Scratch scratch(memory);
     lists = take_lists(scratch, p, row_tiles, key_tiles);
-    splits = splits_of(units_of(p) * row_tiles, key_tiles, (decode ? 4 : 2) * multiprocessors);
-    if (splits > 1) {
-      split_o = scratch.take<float>(splits * p.rows() * p.head_dim);
-      split_lse = scratch.take<float>(splits * p.rows());
+    splits = splits_of(units_of(p) * row_tiles, key_tiles, cutting);
+    longest = longest_of(cutting.longest_sum_of_keys, shape.keys);
+    // Decode has so few rows that each sum can be a split.
+    if (decode) splits = std::max(splits, tiles_of(key_tiles, longest));
+    pieces = pieces_of(key_tiles, splits, longest);
+    if (splits > 1 || pieces > 1) {
+      if (decode) {
+        take_sums<float>(scratch, p);
+      } else {
+        take_sums<double>(scratch, p);
+      }
     }
     bytes = scratch.used();
+  }
+
+ private:
+  template <typename Part>
+  void take_sums(Scratch& scratch, const Problem& p) {
+    sums.o = scratch.take<Part>(splits * p.rows() * p.head_dim);
+    sums.sum = scratch.take<Part>(splits * p.rows());
+    sums.max = scratch.take<float>(splits * p.rows());
   }
 };
 
@@ -67,25 +82,39 @@ ForwardParams params_of(const ForwardArguments& a) {
   params.v = a.v;
   params.visibility = a.visibility;
   params.bias = a.bias;
+  params.bias_max = a.out.bias_max;
   params.o = a.out.o;
   params.lse = a.out.lse;
   params.merge = a.merge;
   params.splits = 1;
+  params.pieces = 1;
+  params.longest = 1;
   return params;
 }
 
-void forward_halves(const Queue& queue, int multiprocessors, const ForwardArguments& a,
-                    std::span<std::byte> scratch) {
+// Before anything is added to what lse counts from.
+void find_bias_max(const Queue& queue, const ForwardArguments& a) {
+  const BiasMaxParams params{a.problem, a.visibility, a.bias, a.merge, a.out.bias_max, a.out.lse};
+  if (a.out.bias_max.dtype == DType::kFloat64) {
+    launch<BiasMax<double>>(queue, a.problem.rows(), params);
+  } else {
+    launch<BiasMax<float>>(queue, a.problem.rows(), params);
+  }
+}
+
+void forward_halves(const Queue& queue, const ForwardArguments& a, std::span<std::byte> scratch,
+                    const Cutting& cutting) {
   const Problem& p = a.problem;
-  const Plan plan(p, multiprocessors, scratch.data());
+  const Plan plan(p, cutting, scratch.data());
   require_scratch("forward", plan.bytes, scratch.size());
   ForwardParams params = params_of(a);
   params.aligned = queries_aligned(p, a.q, 16) && keys_aligned(p, a.k, 16) && keys_aligned(p, a.v, 16);
   params.paired = queries_aligned(p, a.out.o, 2 * size_of(a.out.o.dtype));
   params.tiles = plan.lists;
-  params.splits = plan.splits;
-  params.split_o = plan.split_o;
-  params.split_lse = plan.split_lse;
+  params.splits = static_cast<int>(plan.splits);
+  params.pieces = plan.pieces;
+  params.longest = plan.longest;
+  params.sums = plan.sums;
   if (a.visibility.everything()) {
     params.tiles.counts = nullptr;
   } else {
@@ -98,30 +127,33 @@ void forward_halves(const Queue& queue, int multiprocessors, const ForwardArgume
   } else {
     launch_forward<Float16>(queue, plan, blocks, params);
   }
-  if (plan.splits > 1) {
-    launch<CombineSplits>(
-        queue, row_blocks(p.rows()),
-        CombineParams{p, a.out.o, a.out.lse, a.merge, plan.splits, plan.split_o, plan.split_lse});
+  if (plan.sums.o == nullptr) return;
+  const CombineParams combine{p, a.out.o, a.out.lse, a.merge, params.splits, plan.sums};
+  if (plan.decode) {
+    launch<CombineSplits<float>>(queue, row_blocks(p.rows()), combine);
+  } else {
+    launch<CombineSplits<double>>(queue, row_blocks(p.rows()), combine);
   }
 }
 
 }  // namespace
 
-std::size_t forward_scratch(const Problem& problem, DType dtype, int multiprocessors) {
-  return size_of(dtype) == 2 ? Plan(problem, multiprocessors, nullptr).bytes : 0;
+std::size_t forward_scratch(const Problem& problem, DType dtype, const Cutting& cutting) {
+  return size_of(dtype) == 2 ? Plan(problem, cutting, nullptr).bytes : 0;
 }
 
-void forward(const Queue& queue, int multiprocessors, const ForwardArguments& a,
-             std::span<std::byte> scratch) {
+void forward(const Queue& queue, const ForwardArguments& a, std::span<std::byte> scratch,
+             const Cutting& cutting) {
   require_countable(a.problem);
   if (a.problem.rows() == 0) return;
+  if (a.out.bias_max.data != nullptr) find_bias_max(queue, a);
   switch (a.q.dtype) {
     case DType::kFloat64:
       return launch<ScalarForward<double>>(queue, row_blocks(a.problem.rows()), params_of(a));
     case DType::kFloat32:
       return launch<ScalarForward<float>>(queue, row_blocks(a.problem.rows()), params_of(a));
     default:
-      return forward_halves(queue, multiprocessors, a, scratch);
+      return forward_halves(queue, a, scratch, cutting);
   }
 }
 

@@ -24,11 +24,13 @@ template <typename T>
 class ScalarBackwardKeys;
 template <typename T>
 class BiasGradient;
+template <typename T>
+class BiasMax;
 
 class ListTiles;
+template <typename Part>
 class CombineSplits;
 class SumSplits;
-template <typename T>
 class Merge;
 template <typename T>
 class Delta;

@@ -32,12 +32,30 @@ inline void require_countable(const Problem& p) {
   }
 }
 
-// Blocks that share the keys of one row tile, where row tiles alone would leave the GPU idle. Each has a few tiles.
-inline int splits_of(std::int64_t blocks, std::int64_t key_tiles, int wanted_blocks) {
+// What decides where sums begin and end. The same for all GPUs, so that they give the same bits. Tests take smaller numbers.
+struct Cutting {
+  // That row tiles and splits together should be: two waves of blocks and more on the largest GPUs.
+  std::int64_t blocks = 512;
+  // What float32 may sum. Tensor cores cut off what they add, 16 keys at a time, to the last bit of the sum.
+  std::int64_t longest_sum_of_keys = 1 << 15;
+  std::int64_t longest_sum_of_rows = 1 << 17;
+};
+
+// Blocks that share the keys of one row tile, where row tiles alone would leave a GPU idle. Each has a few tiles.
+inline std::int64_t splits_of(std::int64_t blocks, std::int64_t key_tiles, const Cutting& cutting) {
   constexpr std::int64_t kFewestTiles = 4;
   if (blocks == 0) return 1;
-  return static_cast<int>(std::clamp<std::int64_t>(wanted_blocks / blocks, 1,
-                                                   std::max<std::int64_t>(1, key_tiles / kFewestTiles)));
+  return std::clamp<std::int64_t>(cutting.blocks / blocks, 1,
+                                  std::max<std::int64_t>(1, key_tiles / kFewestTiles));
+}
+
+// Tiles of one float32 sum.
+inline int longest_of(std::int64_t longest_sum, int tile) {
+  return static_cast<int>(std::max<std::int64_t>(1, longest_sum / tile));
+}
+// float32 sums of each split, of which lists of seen tiles may leave some empty.
+inline int pieces_of(std::int64_t key_tiles, std::int64_t splits, int longest) {
+  return static_cast<int>(std::max<std::int64_t>(1, tiles_of(tiles_of(key_tiles, splits), longest)));
 }
 
 inline TileLists take_lists(Scratch& scratch, const Problem& p, std::int64_t outer, std::int64_t inner) {

@@ -6,12 +6,8 @@
 namespace lvx::cuda {
 
 void merge(const Queue& queue, const Problem& problem, const Partial& part, const Partial& into) {
-  const MergeParams params{problem, part.o, part.lse, into.o, into.lse};
-  if (part.o.dtype == DType::kFloat64 && into.o.dtype == DType::kFloat64) {
-    launch<Merge<double>>(queue, row_blocks(problem.rows()), params);
-  } else {
-    launch<Merge<float>>(queue, row_blocks(problem.rows()), params);
-  }
+  const MergeParams params{problem, part.o, part.lse, part.bias_max, into.o, into.lse, into.bias_max};
+  launch<Merge>(queue, row_blocks(problem.rows()), params);
 }
 
 void delta(const Queue& queue, const Problem& problem, const Bshd& o, const Bshd& d_o, const Bhs& delta) {

@@ -13,9 +13,10 @@ import org.lvxattn.plan.Pass;
  * uneven or empty, and make up the whole in rank order. Shapes are {@code [batch, sequence, heads,
  * headDim]}; query head {@code h} reads key head {@code h / (heads / keyValueHeads)}. Inputs are
  * float64, float32, bfloat16 or float16, all of one dtype; sums are kept in float32 (float64 for
- * float64), also across ranks. Any strides with a contiguous last dimension are accepted. Results
- * are the same bits on every run; with {@link Strategy#AUTO} where it chooses by what it was told
- * ({@link Group#planner}), as a choice by measurement may come out differently.
+ * float64), long ones in groups that are added up in float64, also across ranks. Values may be as
+ * large as 3.39e38 (on a GPU 1e34). Any strides with a contiguous last dimension are accepted.
+ * Results are the same bits on every run; with {@link Strategy#AUTO} where it chooses by what it
+ * was told ({@link Group#planner}), as a choice by measurement may come out differently.
  *
  * <p>All calls are collective: every rank of the group makes them, with the same batch, heads,
  * headDim, dtype, scale and strategy. A wrong argument leaves all outputs as they were.

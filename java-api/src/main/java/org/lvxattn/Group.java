@@ -123,8 +123,9 @@ public final class Group implements AutoCloseable {
    * @throws NullPointerException if device, rendezvous or options is null
    * @throws IllegalArgumentException if rank or size is out of range, or host is not this machine
    * @throws IllegalStateException if the device was closed
-   * @throws GroupException naming a rank that did not come, cannot be reached or was given another
-   *     secret
+   * @throws GroupJoinException if the ranks do not fit together, which waiting would not mend: they
+   *     were given different secrets, for instance
+   * @throws GroupException naming a rank that did not come or cannot be reached
    * @throws WrongThreadException if another thread owns the device
    */
   public static Group gloo(
@@ -162,6 +163,7 @@ public final class Group implements AutoCloseable {
    * @throws IllegalArgumentException if rank or size is out of range, or host is not this machine
    * @throws IllegalStateException if the device was closed
    * @throws UnsupportedRequestException if the device is no CUDA device
+   * @throws GroupJoinException if the ranks do not fit together, which waiting would not mend
    * @throws GroupException naming a rank that did not come or cannot be reached
    * @throws LvxException with {@link Status#MISSING_LIBRARY} if NCCL is not installed
    * @throws WrongThreadException if another thread owns the device
@@ -249,8 +251,9 @@ public final class Group implements AutoCloseable {
    * then.
    *
    * @throws NullPointerException if an argument is null
-   * @throws IllegalStateException if the device was closed, or MPI cannot be used any more because
-   *     an earlier group of it broke off
+   * @throws IllegalStateException if the device was closed, MPI cannot be used any more because an
+   *     earlier group of it broke off, or MPI knows of another number of processes than the
+   *     launcher says that it has started, as where they belong to different MPIs
    * @throws LvxException with {@link Status#MISSING_LIBRARY} if MPI is not installed
    * @throws WrongThreadException if another thread owns the device
    */
@@ -278,10 +281,12 @@ public final class Group implements AutoCloseable {
    *
    * <ul>
    *   <li>{@code WORLD_SIZE} above 1, with {@code RANK}, {@code MASTER_ADDR} and {@code
-   *       MASTER_PORT}, as torchrun sets them: Gloo. Rank 0 serves the rendezvous at that address.
-   *       The others reach this machine by the address it has towards rank 0's, or that of the
-   *       interface which {@code GLOO_SOCKET_IFNAME} names.
-   *   <li>{@code OMPI_COMM_WORLD_SIZE} or {@code PMI_SIZE} above 1, as mpirun sets it: MPI.
+   *       MASTER_PORT}, as torchrun sets them: Gloo. Rank 0 serves the rendezvous at that address;
+   *       a name that is not known yet is asked for until the timeout. The others reach this
+   *       machine by the address it has towards rank 0's, or that of the interface which {@code
+   *       GLOO_SOCKET_IFNAME} names, of rank 0's family if it has one and never a link-local one.
+   *   <li>{@code OMPI_COMM_WORLD_SIZE} or {@code PMI_SIZE} above 1, as mpirun sets it, or {@code
+   *       SLURM_STEP_NUM_TASKS} with {@code PMIX_RANK}, as srun does: MPI.
    *   <li>Otherwise a group of one rank.
    * </ul>
    *
@@ -292,6 +297,7 @@ public final class Group implements AutoCloseable {
    * @throws NullPointerException if an argument is null
    * @throws IllegalStateException if the device was closed or the environment makes no sense; the
    *     message names the variable
+   * @throws GroupJoinException if the ranks do not fit together, which waiting would not mend
    * @throws GroupException naming a rank that did not come or cannot be reached
    * @throws LvxException with {@link Status#MISSING_LIBRARY} if the engine is not installed
    * @throws WrongThreadException if another thread owns the device

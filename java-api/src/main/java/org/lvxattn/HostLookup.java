@@ -100,7 +100,7 @@ final class HostLookup {
     int bits = attempt;
     for (int i = 0; i < text.length() && bits != 0; i++) {
       char each = text.charAt(i);
-      if (each >= 'a' && each <= 'z' || each >= 'A' && each <= 'Z') {
+      if ((each >= 'a' && each <= 'z') || (each >= 'A' && each <= 'Z')) {
         if ((bits & 1) != 0) {
           text.setCharAt(i, (char) (each ^ 0x20));
         }

@@ -44,8 +44,15 @@ record LaunchEnvironment(Kind kind, int rank, int size, String masterHost, int m
       UnaryOperator<@Nullable String> variables, Device.Kind device, Group.@Nullable Kind told) {
     int size = number(variables, "WORLD_SIZE", 1, Integer.MAX_VALUE, 0);
     boolean ranks = size > 1 || (size == 0 && variables.apply("RANK") != null);
-    boolean mpi =
-        MPI_SIZES.stream().anyMatch(n -> number(variables, n, 1, Integer.MAX_VALUE, 1) > 1);
+    boolean mpi = mpiSize(variables) > 1;
+    if (mpi && size == 1) {
+      throw new IllegalStateException(
+          "environment variable WORLD_SIZE is 1, but a launcher of MPI says that it has started "
+              + mpiSize(variables)
+              + " processes; unset it to join them, or the launcher's variables ("
+              + String.join(", ", MPI_SIZES)
+              + ") for one process alone");
+    }
     Group.Kind engine = told != null ? told : engine(variables);
     if (engine == null) {
       mpi &= size == 0;
@@ -74,6 +81,19 @@ record LaunchEnvironment(Kind kind, int rank, int size, String masterHost, int m
           throw new IllegalArgumentException(
               "engine is " + engine + "; GLOO, MPI or NCCL was expected");
     };
+  }
+
+  /** How many processes a launcher of MPI has started, 1 if none says. */
+  private static int mpiSize(UnaryOperator<@Nullable String> variables) {
+    for (String name : MPI_SIZES) {
+      if (variables.apply(name) != null) {
+        return number(variables, name, 1, Integer.MAX_VALUE, 1);
+      }
+    }
+    // Slurm's tasks need have nothing to do with MPI, unless it serves PMIx to them.
+    return variables.apply("PMIX_RANK") == null
+        ? 1
+        : number(variables, "SLURM_STEP_NUM_TASKS", 1, Integer.MAX_VALUE, 1);
   }
 
   private static Group.@Nullable Kind engine(UnaryOperator<@Nullable String> variables) {

@@ -8,9 +8,12 @@ import org.jspecify.annotations.Nullable;
  * stay the caller's.
  *
  * <p><i>Visibility</i> is int32 {@code [batch, queries, R, 2]}, of this rank's queries: for each
- * one, R half-open ranges of the group's keys (all ranks' shards in rank order), ascending and
- * disjoint. Ranges may be empty, and may end beyond the keys. Keys outside may hold anything, NaN
- * included. Visibility travels with the queries.
+ * one, R half-open ranges of the group's keys (all ranks' shards in rank order), from 0 up,
+ * ascending and disjoint. They may end beyond the keys, and empty ones (begin equals end) may stand
+ * anywhere. Any other range, an inverted one too, is an {@link IllegalArgumentException} of the
+ * call on a CPU device; a CUDA device does not look: it takes inverted ranges for empty ones, and
+ * others that are not ascending and disjoint give wrong results. Keys outside may hold anything,
+ * NaN included. Visibility travels with the queries.
  *
  * <p><i>Bias</i> is {@code [batch or 1, heads or 1, the group's queries or 1, keys]} in the dtype
  * of the queries or float32 (float64 for float64): each rank holds the columns of its own keys.

@@ -32,7 +32,29 @@ final class RendezvousConnection implements Closeable {
   private long expiry;
 
   /** A frame that has come. */
-  record Frame(byte type, byte[] body, boolean authentic) {}
+  static final class Frame {
+    private final byte type;
+    private final byte[] body;
+    private final boolean authentic;
+
+    private Frame(byte type, byte[] body, boolean authentic) {
+      this.type = type;
+      this.body = body;
+      this.authentic = authentic;
+    }
+
+    byte type() {
+      return type;
+    }
+
+    byte[] body() {
+      return body;
+    }
+
+    boolean authentic() {
+      return authentic;
+    }
+  }
 
   /** A frame that is said to be longer than it may be. */
   static final class TooLongException extends IOException {

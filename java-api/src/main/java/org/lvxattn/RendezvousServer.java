@@ -58,7 +58,17 @@ final class RendezvousServer {
   private boolean ended;
 
   /** A rank that has come. */
-  private record Guest(RendezvousVisitor.Rank rank, byte[] said, RendezvousVisitor visitor) {}
+  private static final class Guest {
+    final RendezvousVisitor.Rank rank;
+    final byte[] said;
+    final RendezvousVisitor visitor;
+
+    Guest(RendezvousVisitor.Rank rank, byte[] said, RendezvousVisitor visitor) {
+      this.rank = rank;
+      this.said = said;
+      this.visitor = visitor;
+    }
+  }
 
   /**
    * Serves at an address.
@@ -355,7 +365,7 @@ final class RendezvousServer {
 
   /** Each by a thread of its own, so that one that does not listen holds up nobody. */
   private void answerAll(Answer answer) throws InterruptedException {
-    List<RendezvousVisitor> present = guests.values().stream().map(Guest::visitor).toList();
+    List<RendezvousVisitor> present = guests.values().stream().map(guest -> guest.visitor).toList();
     List<Thread> threads = new ArrayList<>();
     for (RendezvousVisitor guest : present) {
       threads.add(Thread.ofVirtual().start(() -> answer.to(guest)));

@@ -75,7 +75,8 @@ final class UnfinishedVisitors {
 
   private void drop(Iterator<RendezvousVisitor> oldest) {
     RendezvousVisitor visitor = oldest.next();
-    bytes -= visitors.get(visitor);
+    Long held = visitors.get(visitor);
+    bytes -= held == null ? 0 : held;
     oldest.remove();
     visitor.makeRoom();
   }

@@ -4,6 +4,7 @@ package org.lvxattn;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -65,7 +66,8 @@ record Gathering(int port, int size, @Nullable String secret, Duration timeout) 
   /** Returns when rank 0 serves; ends a connection at once, as a probe of a port does. */
   void awaitPort() throws InterruptedException {
     for (int i = 0; i < 1000; i++) {
-      try (var probe = new java.net.Socket(InetAddress.getLoopbackAddress(), port)) {
+      try {
+        new Socket(InetAddress.getLoopbackAddress(), port).close();
         return;
       } catch (IOException e) {
         Thread.sleep(10);

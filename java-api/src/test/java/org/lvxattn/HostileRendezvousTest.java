@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -214,7 +215,7 @@ class HostileRendezvousTest {
       gathering.awaitPort();
       for (int i = 0; i < 300; i++) {
         try (HostileVisitor visitor = new HostileVisitor(gathering.port())) {
-          visitor.connection.write("SSH-2.0-\u001b[31m\r\n".getBytes("ISO-8859-1"));
+          visitor.connection.write("SSH-2.0-\u001b[31m\r\n".getBytes(StandardCharsets.ISO_8859_1));
           assertThat(visitor.answer()).isEqualTo(-1);
         }
       }

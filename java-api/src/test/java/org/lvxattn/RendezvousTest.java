@@ -89,13 +89,15 @@ class RendezvousTest {
     while (!first.isDone() && !second.isDone()) {
       Thread.sleep(10);
     }
-    FutureTask<List<String>> refused = first.isDone() ? first : second;
+    boolean firstRefused = first.isDone();
+    FutureTask<List<String>> refused = firstRefused ? first : second;
     assertThat(failureOf(refused))
         .isInstanceOf(GroupJoinException.class)
         .hasMessageContaining("two processes say they are rank 1")
         .satisfies(e -> assertThat(((LvxException) e).status()).isEqualTo(Status.JOIN_FAILED));
-    gathering.come(2);
-    assertThat(Gathering.get(refused == first ? second : first)).isEqualTo(gathering.expected());
+    FutureTask<List<String>> last = gathering.come(2);
+    assertThat(Gathering.get(firstRefused ? second : first)).isEqualTo(gathering.expected());
+    assertThat(Gathering.get(last)).isEqualTo(gathering.expected());
     assertThat(Gathering.get(server)).isEqualTo(gathering.expected());
   }
 
@@ -112,7 +114,8 @@ class RendezvousTest {
       }
     }
     FutureTask<List<String>> again = gathering.come(1);
-    gathering.come(2);
+    FutureTask<List<String>> last = gathering.come(2);
+    assertThat(Gathering.get(last)).isEqualTo(gathering.expected());
     assertThat(Gathering.get(again)).isEqualTo(gathering.expected());
     assertThat(Gathering.get(server)).isEqualTo(gathering.expected());
   }
@@ -258,14 +261,12 @@ class RendezvousTest {
 
   private static ServerSocket foreign(String says) throws IOException {
     ServerSocket listener = new ServerSocket(0, 8, InetAddress.getLoopbackAddress());
-    List<Socket> open = new ArrayList<>();
     Thread.ofVirtual()
         .start(
             () -> {
               try {
                 while (true) {
                   Socket socket = listener.accept();
-                  open.add(socket);
                   socket.getOutputStream().write(says.getBytes(StandardCharsets.UTF_8));
                 }
               } catch (IOException e) {
@@ -343,7 +344,7 @@ class RendezvousTest {
       assertThatExceptionOfType(IOException.class)
           .isThrownBy(() -> new Socket(own, gathering.port()).close());
     }
-    gathering.come(1);
+    assertThat(Gathering.get(gathering.come(1))).isEqualTo(gathering.expected());
     assertThat(Gathering.get(server)).isEqualTo(gathering.expected());
   }
 
@@ -383,6 +384,22 @@ class RendezvousTest {
         .withMessageContaining("RANK is 3; 0 to 2");
     assertThat(read(Map.of("OMPI_COMM_WORLD_SIZE", "4")).kind())
         .isEqualTo(LaunchEnvironment.Kind.MPI);
+  }
+
+  @Test
+  void whatALauncherOfMpiAnnouncesIsNeverTakenForOneRank() {
+    Map<String, String> slurm = Map.of("SLURM_STEP_NUM_TASKS", "4");
+    assertThat(read(slurm).kind()).isEqualTo(LaunchEnvironment.Kind.SELF);
+    Map<String, String> pmix = new HashMap<>(slurm);
+    pmix.put("PMIX_RANK", "2");
+    assertThat(read(pmix).kind()).isEqualTo(LaunchEnvironment.Kind.MPI);
+    assertThat(read(Map.of("PMI_SIZE", "4")).kind()).isEqualTo(LaunchEnvironment.Kind.MPI);
+    for (String name : List.of("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")) {
+      assertThatIllegalStateException()
+          .isThrownBy(() -> read(Map.of(name, "4", "WORLD_SIZE", "1", "RANK", "0")))
+          .withMessageContaining("WORLD_SIZE is 1")
+          .withMessageContaining("started 4 processes");
+    }
   }
 
   @Test

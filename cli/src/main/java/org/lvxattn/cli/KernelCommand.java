@@ -21,7 +21,9 @@ import picocli.CommandLine.Option;
     description = {
       "Times one rank's attention beside a matrix product and a pass over memory.",
       "The three are measured in turns in one process, so that their ratios hold even where the"
-          + " machine's speed changes."
+          + " machine's speed changes.",
+      "LVX_CPU_TARGET=avx2 in the environment holds the kernels to that instruction set, and"
+          + " through OPENBLAS_CORETYPE the matrix product; an unknown name lists those there are."
     },
     sortOptions = false)
 final class KernelCommand implements Callable<Integer> {
@@ -90,8 +92,9 @@ final class KernelCommand implements Callable<Integer> {
               repeat,
               progress::step);
       KernelReport report =
-          new KernelReport(shape, pass, dtype, device.word(), opened.threads(), timing);
-      System.out.print(json ? Json.write(report.toJson()) + "\n" : report.toText(opened.name()));
+          new KernelReport(
+              shape, pass, dtype, device.word(), opened.name(), opened.threads(), timing);
+      System.out.print(json ? Json.write(report.toJson()) + "\n" : report.toText());
     }
     return 0;
   }

@@ -16,6 +16,7 @@ record KernelReport(
     KernelCommand.Pass pass,
     DType dtype,
     String device,
+    String deviceName,
     int threads,
     KernelTiming timing) {
 
@@ -39,6 +40,7 @@ record KernelReport(
     json.put("pass", passWord());
     json.put("dtype", dtype.toString());
     json.put("device", device);
+    json.put("deviceName", deviceName);
     json.put("threads", threads);
     json.put("medianSeconds", timing.medianSeconds());
     json.put("gflops", gflops());
@@ -48,7 +50,7 @@ record KernelReport(
     return json;
   }
 
-  String toText(String deviceName) {
+  String toText() {
     Table table = new Table("", "GFLOP/s", "GB/s");
     table.row(passWord(), number(gflops()), number(gigabytesPerSecond()));
     table.row("float32 matrix product", number(timing.gemmGflops()), "-");

@@ -7,7 +7,9 @@ import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Path;
+import java.security.SecureRandom;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -21,6 +23,9 @@ final class LocalProcesses {
   /** Set in processes that end when their parent does. */
   private static final String CHILD = "LVX_CHILD";
 
+  /** What the ranks prove to one another to know: other users of this machine cannot join. */
+  private static final String SECRET = "LVX_SECRET";
+
   private LocalProcesses() {}
 
   /** Runs them; the exit code of the first that failed, or 0. */
@@ -30,8 +35,9 @@ final class LocalProcesses {
     Runtime.getRuntime().addShutdownHook(hook);
     try {
       int port = freePort();
+      String secret = newSecret();
       for (int rank = 0; rank < ranks; rank++) {
-        processes.add(start(rank, ranks, port, arguments));
+        processes.add(start(rank, ranks, port, secret, arguments));
       }
       int code = 0;
       for (Process process : processes) {
@@ -45,7 +51,7 @@ final class LocalProcesses {
     }
   }
 
-  private static Process start(int rank, int ranks, int port, List<String> arguments)
+  private static Process start(int rank, int ranks, int port, String secret, List<String> arguments)
       throws IOException {
     ProcessBuilder builder = new ProcessBuilder(command(arguments));
     Map<String, String> environment = builder.environment();
@@ -55,6 +61,7 @@ final class LocalProcesses {
     environment.put("LOCAL_RANK", String.valueOf(rank));
     environment.put("MASTER_ADDR", InetAddress.getLoopbackAddress().getHostAddress());
     environment.put("MASTER_PORT", String.valueOf(port));
+    environment.putIfAbsent(SECRET, secret);
     environment.put(CHILD, "1");
     if (rank == 0) {
       return builder
@@ -113,6 +120,12 @@ final class LocalProcesses {
     command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
     command.addAll(arguments);
     return command;
+  }
+
+  private static String newSecret() {
+    byte[] secret = new byte[32];
+    new SecureRandom().nextBytes(secret);
+    return HexFormat.of().formatHex(secret);
   }
 
   private static int freePort() throws IOException {

@@ -77,7 +77,9 @@ final class RunCommand implements Callable<Integer> {
 
   /** As one rank among processes, of which rank 0 speaks. */
   private int runInProcesses(Inputs inputs) throws InterruptedException {
-    try (ProcessGroup process = ProcessGroup.join(job.group, job.device(), job.groupOptions())) {
+    Integer asked = ProcessGroup.given(spec, "--ranks") ? Integer.valueOf(job.ranks) : null;
+    try (ProcessGroup process =
+        ProcessGroup.join(job.group, job.device(), job.groupOptions(), asked)) {
       Group joined = process.group();
       LocalRun run = job.localRun(inputs, strategy(), joined.size());
       if (joined.rank() > 0) {

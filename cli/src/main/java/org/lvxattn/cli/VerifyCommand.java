@@ -110,7 +110,8 @@ final class VerifyCommand implements Callable<Integer> {
       return LocalProcesses.run(
           ranks.getFirst(), spec.root().commandLine().getParseResult().originalArgs());
     }
-    try (ProcessGroup process = ProcessGroup.join(group, device, GroupOptions.defaults())) {
+    Integer asked = ProcessGroup.given(spec, "--ranks") ? ranks.getFirst() : null;
+    try (ProcessGroup process = ProcessGroup.join(group, device, GroupOptions.defaults(), asked)) {
       Ranks joined = Ranks.of(process.group());
       if (process.group().rank() == 0) {
         return judge(files, strategies, List.of(joined));

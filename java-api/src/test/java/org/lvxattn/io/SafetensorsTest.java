@@ -82,9 +82,10 @@ class SafetensorsTest {
   void aTypeThatIsNotServedCostsItsTensorAlone(String name, StoredType type, int bytes)
       throws IOException {
     String header =
-        "{\"x\":{\"dtype\":\"%s\",\"shape\":[2,2],\"data_offsets\":[0,%d]},"
-            + "\"y\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[%d,%d]}}";
-    Path path = write(header.formatted(name, bytes, bytes, bytes + 4), bytes + 4);
+        "{\"x\":{\"dtype\":\"%s\",\"shape\":[2,2],\"data_offsets\":[0,%d]},".formatted(name, bytes)
+            + "\"y\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[%d,%d]}}"
+                .formatted(bytes, bytes + 4);
+    Path path = write(header, bytes + 4);
     try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
         Safetensors file = Safetensors.open(path);
         Tensor target = Tensor.allocate(device, DType.FLOAT32, 2, 2);

@@ -6,8 +6,11 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.lvxattn.io.Safetensors;
 import org.lvxattn.io.SafetensorsWriter;
 import org.lvxattn.io.StoredTensor;
@@ -18,7 +21,15 @@ final class EditedGolden {
   private final Map<String, Part> parts = new LinkedHashMap<>();
   private String spec;
 
-  private record Part(StoredType type, long[] shape, ByteBuffer data) {}
+  private record Part(StoredType type, List<Long> shape, ByteBuffer data) {
+    static Part of(StoredType type, long[] shape, ByteBuffer data) {
+      return new Part(type, Arrays.stream(shape).boxed().toList(), data);
+    }
+
+    long[] extents() {
+      return shape.stream().mapToLong(Long::longValue).toArray();
+    }
+  }
 
   EditedGolden(Path original) throws IOException {
     try (Safetensors file = Safetensors.open(original)) {
@@ -26,7 +37,7 @@ final class EditedGolden {
       for (StoredTensor tensor : file.tensors().values()) {
         ByteBuffer data = little(Math.toIntExact(tensor.data().byteSize()));
         data.put(0, tensor.data().asByteBuffer(), 0, data.capacity());
-        parts.put(tensor.name(), new Part(tensor.type(), tensor.shape(), data));
+        parts.put(tensor.name(), Part.of(tensor.type(), tensor.shape(), data));
       }
     }
   }
@@ -46,11 +57,11 @@ final class EditedGolden {
 
   /** A tensor's bytes, to be changed. */
   ByteBuffer data(String name) {
-    return parts.get(name).data();
+    return Objects.requireNonNull(parts.get(name), name).data();
   }
 
   EditedGolden put(String name, StoredType type, ByteBuffer data, long... shape) {
-    parts.put(name, new Part(type, shape, data));
+    parts.put(name, Part.of(type, shape, data));
     return this;
   }
 
@@ -61,7 +72,7 @@ final class EditedGolden {
 
   Path write(Path file) throws IOException {
     SafetensorsWriter.Builder builder = SafetensorsWriter.builder().metadata("spec", spec);
-    parts.forEach((name, part) -> builder.tensor(name, part.type(), part.shape()));
+    parts.forEach((name, part) -> builder.tensor(name, part.type(), part.extents()));
     try (SafetensorsWriter writer = builder.open(file)) {
       for (Map.Entry<String, Part> part : parts.entrySet()) {
         writer.write(part.getKey(), MemorySegment.ofArray(part.getValue().data().array()));

@@ -199,6 +199,7 @@ class GoldenKindsTest {
   @CsvSource({
     "plain_masked_garbage_d64, FLOAT32",
     "plain_masked_garbage_d64, FLOAT64",
+    "plain_masked_garbage_d64, BFLOAT16",
     "plain_masked_garbage_d64, FLOAT16",
     "plain_varlen_kv_d128, FLOAT32"
   })

@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -64,13 +65,21 @@ class MpiProcessesTest {
   @ParameterizedTest
   @ValueSource(strings = {"KILL", "STOP"})
   void survivorsNameTheVictim(String signal) throws Exception {
+    int tries = Boolean.getBoolean("lvxattn.long") ? 20 : 1;
+    Random random = new Random(Long.getLong("lvxattn.seed", signal.hashCode()));
+    for (int i = 0; i < tries; i++) {
+      strike(signal, random.nextInt(3), random.nextInt(200));
+    }
+  }
+
+  private static void strike(String signal, int victim, int delay) throws Exception {
     Duration deadline = Duration.ofSeconds(3);
-    int victim = 1;
     try (RankProcess job =
         mpirun(3, List.of("--enable-recovery"), RankProcess.java(deadline, "endure"))) {
       for (int rank = 0; rank < 3; rank++) {
         job.await("READY", LONG);
       }
+      Thread.sleep(delay); // anywhere in a forward or a backward
       job.signalRank(victim, signal);
       long begin = System.nanoTime();
       for (int survivor = 0; survivor < 2; survivor++) {
@@ -78,6 +87,8 @@ class MpiProcessesTest {
         assertThat(Duration.ofNanos(System.nanoTime() - begin))
             .isLessThan(deadline.plusSeconds(30));
       }
+      // Whoever wrote into freed memory would not get there.
+      job.await("END", 2, LONG);
     }
   }
 

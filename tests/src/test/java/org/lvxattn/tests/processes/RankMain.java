@@ -2,6 +2,7 @@
 package org.lvxattn.tests.processes;
 
 import java.time.Duration;
+import java.util.List;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.Device;
 import org.lvxattn.Group;
@@ -97,9 +98,10 @@ final class RankMain {
   }
 
   private static int computeUntilLost(Group group, WholeProblem problem) {
+    List<Strategy> strategies = Strategy.schedules();
     for (int call = 0; ; call++) {
       try {
-        problem.errorOf(group, Strategy.QUERY_RING);
+        problem.errorOf(group, strategies.get(call % strategies.size()));
       } catch (GroupException e) {
         say("LOST " + e.rank() + " " + e.getClass().getSimpleName() + " " + e.getMessage());
         return e.rank();

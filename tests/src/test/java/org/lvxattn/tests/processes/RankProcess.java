@@ -108,6 +108,13 @@ final class RankProcess implements AutoCloseable {
     }
   }
 
+  /** Waits until so many lines have begun with a word, those of before included. */
+  void await(String word, int count, Duration timeout) throws InterruptedException {
+    while (seen.stream().filter(line -> line.startsWith(word)).count() < count) {
+      await(word, timeout);
+    }
+  }
+
   /** Everything it printed, once it has ended by itself. */
   List<String> end(Duration timeout) throws InterruptedException {
     if (!process.waitFor(timeout.toMillis(), TimeUnit.MILLISECONDS)) {

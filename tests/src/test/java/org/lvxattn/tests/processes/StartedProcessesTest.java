@@ -60,8 +60,8 @@ abstract class StartedProcessesTest {
   @ParameterizedTest
   @ValueSource(strings = {"KILL", "STOP"})
   void survivorsNameTheVictimAndComputeAgain(String signal) throws Exception {
-    int tries = Integer.getInteger("lvxattn.fault.tries", 2);
-    Random random = new Random(signal.hashCode());
+    int tries = Boolean.getBoolean("lvxattn.long") ? 40 : 2;
+    Random random = new Random(Long.getLong("lvxattn.seed", signal.hashCode()));
     for (int i = 0; i < tries; i++) {
       strike(signal, random.nextInt(4), random.nextInt(200));
     }
@@ -90,6 +90,7 @@ abstract class StartedProcessesTest {
       for (int rank = 0; rank < 4; rank++) {
         if (rank != victim) {
           Expectations.exact(ranks.get(rank).end(LONG), 1);
+          assertThat(ranks.get(rank).exitValue()).isZero();
         }
       }
     } finally {
