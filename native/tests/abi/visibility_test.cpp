@@ -127,7 +127,7 @@ TEST(Visibility, EmptyRangesMayStandAnywhereAndRangesEndBeyondTheKeys) {
   ASSERT_EQ(lvx_group_create_self(device, nullptr, &group), LVX_OK) << error_now().message;
   Call plain;
   ASSERT_EQ(plain.forward(group), LVX_OK) << error_now().message;
-  for (const Bounds empty : {Bounds{0, 0}, {9, 9}, {-5, -5}, {2147483647, 2147483647}}) {
+  for (const Bounds& empty : {Bounds{0, 0}, {9, 9}, {-5, -5}, {2147483647, 2147483647}}) {
     for (const std::int64_t place : {0, 1}) {
       Call call;
       for (std::int64_t row = 0; row < kBatch * kQueries; ++row) {

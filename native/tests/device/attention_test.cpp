@@ -81,8 +81,8 @@ TEST_P(EveryDType, GarbageInKeysAloneDoesNotLeak) {
         }
         const std::string what =
             std::to_string(queries) + (by_bias ? " by bias " : " ") + std::to_string(garbage);
-        const Forward f = device_forward(*device, clean);
-        const Forward g = device_forward(*device, dirty);
+        Forward f = device_forward(*device, clean);
+        Forward g = device_forward(*device, dirty);
         const Backward b = device_backward(*device, clean, f);
         const Backward h = device_backward(*device, dirty, g);
         const Bounds bounds = bounds_of(GetParam());
