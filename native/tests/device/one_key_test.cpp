@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The softmax of a query that sees one key is 1, whatever its logit: nothing depends on q, k or the bias, and their
-// gradients are 0 to the bit, however logits and delta are summed.
+// gradients are 0. To the bit, unless forward and backward sum a logit of float32 or float64 in different orders, as where
+// few queries meet many keys: then to the last places of what is summed.
 #define HWY_DISABLED_TARGETS HWY_SSSE3  // as the kernels
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
@@ -10,18 +11,17 @@
 namespace lvx::testing {
 namespace {
 
-void expect_zeros(const Array& x, const std::string& what) {
-  std::int64_t others = 0;
+enum class Order { kTheSame, kAny };  // of the sums of a logit in forward and backward
+
+void expect_zeros(const Array& x, DType dtype, Order order, const std::string& what) {
   double largest = 0;
-  for (std::int64_t i = 0; i < x.count(); ++i) {
-    others += x.get(i) == 0 ? 0 : 1;
-    largest = std::max(largest, std::abs(x.get(i)));
-  }
-  EXPECT_EQ(others, 0) << what << " up to " << largest;
+  for (std::int64_t i = 0; i < x.count(); ++i) largest = std::max(largest, std::abs(x.get(i)));
+  const bool rounded = order == Order::kAny && size_of(dtype) > 2;
+  EXPECT_LE(largest, rounded ? bounds_of(dtype).gradients : 0) << what;
 }
 
 // o is the key's value, its gradient those of the queries that see it, everything else 0.
-void expect_no_gradients(Device& device, Case& c, const std::string& what) {
+void expect_no_gradients(Device& device, Case& c, Order order, const std::string& what) {
   SCOPED_TRACE(what + " " + name_of(c.dtype));
   Forward expected = oracle_forward(c);
   Forward f = device_forward(device, c);
@@ -29,10 +29,10 @@ void expect_no_gradients(Device& device, Case& c, const std::string& what) {
   EXPECT_LE(error_of(f.lse, expected.lse), bounds_of(c.dtype).lse);
   const Backward gradients = oracle_backward(c, expected);
   const Backward b = device_backward(device, c, f);
-  expect_zeros(b.dq, "dq");
-  expect_zeros(b.dk, "dk");
+  expect_zeros(b.dq, c.dtype, order, "dq");
+  expect_zeros(b.dk, c.dtype, order, "dk");
   EXPECT_LE(error_of(b.dv, gradients.dv), bounds_of(c.dtype).gradients);
-  if (b.d_bias) expect_zeros(*b.d_bias, "d_bias");
+  if (b.d_bias) expect_zeros(*b.d_bias, c.dtype, order, "d_bias");
 }
 
 constexpr DType kDTypes[] = {DType::kFloat64, DType::kFloat32, DType::kBFloat16, DType::kFloat16};
@@ -65,7 +65,7 @@ TEST_F(OneKey, IsAllThereIs) {
               std::mt19937 random(seed);
               Case::randomize(*c.bias, random);
             }
-            expect_no_gradients(device, c,
+            expect_no_gradients(device, c, Order::kTheSame,
                                 "D=" + std::to_string(dim) + " queries=" + std::to_string(queries) +
                                     " seed=" + std::to_string(seed));
           }
@@ -97,7 +97,7 @@ TEST_F(OneKey, IsAllThatIsSeenOfMany) {
           } else {
             c.visibility = ranges;
           }
-          expect_no_gradients(device, c,
+          expect_no_gradients(device, c, Order::kAny,
                               std::to_string(queries) + "x" + std::to_string(keys) +
                                   (by_bias ? " by bias" : " by range") + " seed=" + std::to_string(seed));
         }

@@ -128,18 +128,9 @@ class BackwardRun {
   }
 
   // How far below a row's lse a logit may be, as a share of that, for the row to see no other key: what others weigh is
-  // then taken for 0. Forward and backward may sum a logit in different orders, which half precision and float64 leave
-  // room for. In float32 more than the last place of lse would show.
-  T leeway() const {
-    switch (a_.q.dtype) {
-      case DType::kFloat64:
-        return T(0x1p-47);
-      case DType::kFloat32:
-        return T{0};
-      default:
-        return T(0x1p-18);
-    }
-  }
+  // then taken for 0. Forward and backward may sum a logit in different orders, which half precision leaves room for. In
+  // float32 and float64 what others weigh would be missed.
+  T leeway() const { return size_of(a_.q.dtype) > 2 ? T{0} : T(0x1p-18); }
 
   // Rows of a panel whose logits are dot products; all but the last are whole vectors.
   std::int64_t left_over(std::int64_t panel) const {
