@@ -54,7 +54,6 @@ final class VisualTextbook {
       Tensor ks = tensors.of(k, p.batch, p.keys, p.keyHeads, p.headDim);
       Tensor vs = tensors.of(v, p.batch, p.keys, p.keyHeads, p.headDim);
       Tensor o = tensors.of(results.o.values, q.shape());
-      Tensor lse = tensors.of(results.lse.values, p.batch, p.heads, p.queries);
       Tensor dq = tensors.of(results.dq.values, q.shape());
       Tensor dks = tensors.of(dk, ks.shape());
       Tensor dvs = tensors.of(dv, vs.shape());
@@ -70,6 +69,9 @@ final class VisualTextbook {
         mask = mask.withBias(tensors.of(p.bias.values, shape));
         dBias = tensors.of(results.dBias.values, shape);
       }
+      // Its first part, or all of it, is what results hold.
+      Tensor lse = LogSumExp.allocate(device, q, mask);
+      made.add(lse);
       double scale = 1 / Math.sqrt(p.headDim);
       ReferenceAttention.forward(scale, q, ks, vs, mask, o, lse);
       ReferenceAttention.backward(scale, q, ks, vs, mask, o, lse, dO, dq, dks, dvs, dBias);

@@ -108,7 +108,7 @@ class StoredTensorTest {
       long before = device.bytesInUse();
       assertThatIllegalArgumentException()
           .isThrownBy(() -> file.tensor("i").wrap(device))
-          .withMessageContaining("\"i\" is I8; F64, F32, BF16, F16 or I32 was expected");
+          .withMessageContaining("\"i\" is of dtype I8; F64, F32, BF16, F16 or I32 was expected");
       assertThatIllegalArgumentException()
           .isThrownBy(() -> file.tensor("i").load(device, DType.FLOAT32));
       assertThatIllegalArgumentException()
