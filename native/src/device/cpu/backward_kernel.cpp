@@ -127,10 +127,13 @@ class BackwardRun {
     ahead_ = a_.add_dkv ? ahead({&a_.k, &a_.v, &a_.dk, &a_.dv}) : ahead({&a_.k, &a_.v});
   }
 
-  // How far below a row's lse a logit may be, as a share of that, for the row to see no other key: what others weigh is
-  // then taken for 0. Forward and backward may sum a logit in different orders, which half precision leaves room for. In
-  // float32 and float64 what others weigh would be missed.
-  T leeway() const { return size_of(a_.q.dtype) > 2 ? T{0} : T(0x1p-18); }
+  // s - lse from which on a row is taken to see no other key, and what others weigh for 0. Half precision has room for a
+  // logit that forward summed in another order. Where lse is large its last place is too coarse to tell.
+  T sees_only(T lse) const {
+    constexpr T kLargest = 64;
+    if (!(std::abs(lse) <= kLargest)) return kInfinity;
+    return size_of(a_.q.dtype) == 2 ? T(-0x1p-18) * (T{1} + std::abs(lse)) : T{0};
+  }
 
   // Rows of a panel whose logits are dot products; all but the last are whole vectors.
   std::int64_t left_over(std::int64_t panel) const {
@@ -148,7 +151,7 @@ class BackwardRun {
       const T lse = load_element<T>(a_.lse.at(unit_.batch, head, query), a_.lse.dtype, 0);
       // exp(s - inf) = 0: a row that sees nothing has no weights.
       work_.lse[i] = lse == -kInfinity ? kInfinity : lse;
-      work_.only[i] = lse == -kInfinity ? T{0} : -leeway() * (T{1} + std::abs(lse));
+      work_.only[i] = sees_only(lse);
       work_.delta[i] = load_element<T>(a_.delta.at(unit_.batch, head, query), a_.delta.dtype, 0);
     }
     std::fill(work_.lse + rows, work_.lse + kPanelRows, kInfinity);

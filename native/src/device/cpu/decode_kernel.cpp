@@ -24,25 +24,10 @@ HWY_BEFORE_NAMESPACE();
 namespace lvx {
 namespace HWY_NAMESPACE {
 
-// A tile's weighed values while they are summed up, row by row.
-template <typename T>
-struct TileSums {
-  const T* before;  // what was summed so far, o or zeros
-  std::int64_t before_ld;
-  T* o;
-  T* group;  // where the tile's sums are added in the end; null: they go on, in o
-  std::int64_t packed;
-
-  TileSums from(std::int64_t row) const {
-    return {before + row * before_ld, before_ld, o + row * packed,
-            group == nullptr ? nullptr : group + row * packed, packed};
-  }
-};
-
-// sum[i] += sum over j of p[i, j] v[j].
+// o[i] += sum over j of p[i, j] v[j].
 template <int kRows, int kKeys, typename T, typename Element, typename Later>
 HWY_INLINE void weigh_block(const T* HWY_RESTRICT p, KeyRows<Element> v, Later later, std::int64_t dim,
-                            const TileSums<T>& sums) {
+                            T* HWY_RESTRICT o, std::int64_t packed) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
@@ -56,25 +41,15 @@ HWY_INLINE void weigh_block(const T* HWY_RESTRICT p, KeyRows<Element> v, Later l
     for (int j = 0; j < kKeys; ++j) value[j] = load_converted(d, v.at(j) + at);
     later.prefetch(at * kKeys, lanes * kKeys);
     for (int i = 0; i < kRows; ++i) {
-      V sum = hn::LoadU(d, sums.before + i * sums.before_ld + at);
+      V sum = hn::LoadU(d, o + i * packed + at);
       for (int j = 0; j < kKeys; ++j) sum = hn::MulAdd(weight[i][j], value[j], sum);
-      if (sums.group == nullptr) {
-        hn::StoreU(sum, d, sums.o + i * sums.packed + at);
-      } else {
-        T* group = sums.group + i * sums.packed + at;
-        hn::StoreU(hn::Add(hn::LoadU(d, group), sum), d, group);
-      }
+      hn::StoreU(sum, d, o + i * packed + at);
     }
   }
   for (; at < dim; ++at) {
     for (int i = 0; i < kRows; ++i) {
-      T sum = sums.before[i * sums.before_ld + at];
-      for (int j = 0; j < kKeys; ++j) sum += p[i * kDecodeKeys + j] * from_element<T>(v.at(j)[at]);
-      if (sums.group == nullptr) {
-        sums.o[i * sums.packed + at] = sum;
-      } else {
-        sums.group[i * sums.packed + at] += sum;
-      }
+      for (int j = 0; j < kKeys; ++j)
+        o[i * packed + at] += p[i * kDecodeKeys + j] * from_element<T>(v.at(j)[at]);
     }
   }
 }
@@ -88,7 +63,7 @@ class DecodeRun {
     for (std::int64_t head = 0; head < p_.key_heads; ++head) start(head);
     for (std::int64_t key = task_.key_begin; key < task_.key_end; key += kDecodeKeys) {
       tile(key, std::min(key + kDecodeKeys, task_.key_end));
-      if (tiles_ == kGroupTiles) add_groups();
+      if (tiles_ == kTilesOfGroup) add_groups();
     }
     if (tiles_ > 0) add_groups();
     for (std::int64_t head = 0; head < p_.key_heads; ++head) finish(head);
@@ -108,6 +83,9 @@ class DecodeRun {
   // Sums, the rows that are read and those asked for share the first cache.
   static constexpr int kWeighKeys = sizeof(Element) > 2 ? 2 : 4;
 
+  // A group is one chain here, key after key. Results in half precision are rounded by far more than a long one is off.
+  static constexpr std::int64_t kTilesOfGroup = sizeof(Element) > 2 ? 2 : kGroupTiles;
+
   // How far ahead memory is asked for: enough to be under way while a core waits for what it asked before.
   static std::int64_t keys_ahead(const Problem& p) {
     constexpr std::int64_t kBytes = 16 << 10;
@@ -119,7 +97,6 @@ class DecodeRun {
   // Packed tightly: what is swept again and again shares the first cache with what is read.
   T* q(std::int64_t head) const { return work_.q + head * rows_ * packed_; }
   T* o(std::int64_t head) const { return work_.o + head * rows_ * packed_; }
-  T* group(std::int64_t head) const { return work_.group + head * rows_ * packed_; }
   T* s(std::int64_t head) const { return work_.s + head * rows_ * kDecodeKeys; }
   double* o_sums(std::int64_t head) const { return work_.o_sums + head * rows_ * packed_; }
 
@@ -130,7 +107,7 @@ class DecodeRun {
       convert_row(a_.q.at(u.batch, u.query(row), u.head(row)), a_.q.dtype, p_.head_dim, query);
       std::fill(query + p_.head_dim, query + packed_, T{0});
     }
-    std::fill_n(group(head), rows_ * packed_, T{0});
+    std::fill_n(o(head), rows_ * packed_, T{0});
     std::fill_n(work_.max + head * kDecodeRows, kDecodeRows, -std::numeric_limits<T>::infinity());
     std::fill_n(work_.sum + head * kDecodeRows, kDecodeRows, T{0});
   }
@@ -238,13 +215,11 @@ class DecodeRun {
     }
     const T factor = before == kNothing ? T{0} : std::exp(before - base);
     sum = sum * factor + tile_sum;
-    for (std::int64_t i = 0; i < p_.head_dim; ++i) group(head)[row * packed_ + i] *= factor;
+    for (std::int64_t i = 0; i < p_.head_dim; ++i) o(head)[row * packed_ + i] *= factor;
   }
 
-  // group += s v, summed up in o. Where something is masked, values that a row does not see may be NaN: those of weight 0
-  // are left out.
+  // o += s v. Where something is masked, values that a row does not see may be NaN: those of weight 0 are left out.
   void weigh(std::int64_t begin, std::int64_t keys, bool masked) {
-    if (masked) std::fill_n(work_.o, p_.key_heads * rows_ * packed_, T{0});
     for_key_groups<kWeighKeys>(keys, [&](auto count, std::int64_t key) HWY_ATTR {
       constexpr int kKeys = decltype(count)::value;
       const std::int64_t after = key_after(key, keys, begin, begin + keys);
@@ -257,21 +232,12 @@ class DecodeRun {
           weigh_what_is_seen(weights, kKeys, v, o(head));
           continue;
         }
-        const TileSums<T> sums = sums_of(head, !masked && key == 0, !masked && key + kKeys == keys);
         for_row_blocks(rows_, [&](auto rows, std::int64_t row) HWY_ATTR {
           weigh_block<decltype(rows)::value, kKeys>(weights + row * kDecodeKeys, v, later, p_.head_dim,
-                                                    sums.from(row));
+                                                    o(head) + row * packed_, packed_);
         });
       }
     });
-    if (!masked) return;
-    for (std::int64_t i = 0; i < p_.key_heads * rows_ * packed_; ++i) work_.group[i] += work_.o[i];
-  }
-
-  // first, last: of the tile's keys.
-  TileSums<T> sums_of(std::int64_t head, bool first, bool last) const {
-    static constexpr T kZeros[kMaxHeadDim] = {};
-    return {first ? kZeros : o(head), first ? 0 : packed_, o(head), last ? group(head) : nullptr, packed_};
   }
 
   bool some_are_zero(const T* weights, int keys) const {
@@ -288,9 +254,7 @@ class DecodeRun {
       for (int key = 0; key < keys; ++key) {
         const T* weight = weights + row * kDecodeKeys + key;
         if (*weight == T{0}) continue;
-        T* o = sums + row * packed_;
-        weigh_block<1, 1>(weight, v.from(key), NothingAhead(), p_.head_dim,
-                          TileSums<T>{o, packed_, o, nullptr, packed_});
+        weigh_block<1, 1>(weight, v.from(key), NothingAhead(), p_.head_dim, sums + row * packed_, packed_);
       }
     }
   }
@@ -305,7 +269,7 @@ class DecodeRun {
         work_.maxima[at] = max;
         work_.sums[at] = (begun_ ? factor * work_.sums[at] : 0) + static_cast<double>(work_.sum[at]);
         work_.sum[at] = 0;
-        add_group(group(head) + row * packed_, packed_, !begun_, factor, o_sums(head) + row * packed_);
+        add_group(o(head) + row * packed_, packed_, !begun_, factor, o_sums(head) + row * packed_);
       }
     }
     tiles_ = 0;

@@ -23,12 +23,11 @@ struct DecodeTask {
 
 template <typename T>
 struct DecodeWorkspace {
-  T* q;      // [key head, row, packed head_dim]
-  T* o;      // likewise: weighed values, of the tile's keys so far
-  T* group;  // and of the group's tiles before
-  T* s;      // [key head, row, key of the tile]
-  T* mask;   // [row, key of the tile]
-  T* max;    // [key head, row]
+  T* q;     // [key head, row, packed head_dim]
+  T* o;     // likewise
+  T* s;     // [key head, row, key of the tile]
+  T* mask;  // [row, key of the tile]
+  T* max;   // [key head, row]
   T* sum;
   RangeCursor* cursors;  // per query: all heads see the same
   // Of all groups of keys so far; they begin with the first.
@@ -40,7 +39,6 @@ struct DecodeWorkspace {
     const std::int64_t rows = problem.key_heads * kDecodeRows;
     q = scratch.take<T>(rows * packed_dim(problem.head_dim));
     o = scratch.take<T>(rows * packed_dim(problem.head_dim));
-    group = scratch.take<T>(rows * packed_dim(problem.head_dim));
     s = scratch.take<T>(rows * kDecodeKeys);
     mask = scratch.take<T>(kDecodeRows * kDecodeKeys);
     max = scratch.take<T>(rows);
