@@ -77,7 +77,8 @@ std::string apply(std::string_view wanted) {
 
 void choose_instruction_set() {
   static const std::string refusal = [] {
-    const char* const wanted = std::getenv("LVX_CPU_TARGET");
+    const char* const wanted =
+        std::getenv("LVX_CPU_TARGET");  // NOLINT(concurrency-mt-unsafe): nobody sets it
     return apply(wanted == nullptr ? std::string_view{} : std::string_view(wanted));
   }();
   if (!refusal.empty()) throw Error(LVX_INVALID_ARGUMENT, refusal);

@@ -206,21 +206,20 @@ void Meeting::require_all(const std::vector<Dial>& dials, const Reception& recep
   for (int peer = 0; peer < size_; ++peer) {
     for (const auto& lane : connections.lanes) {
       if (peer == rank_ || !lane[static_cast<std::size_t>(peer)].none()) continue;
-      const std::string name = "rank " + std::to_string(peer);
+      std::string what = "rank " + std::to_string(peer);
       if (peer > rank_ && reception.saw_impostor_of(peer)) {
-        throw Error(LVX_PEER_MISMATCH,
-                    name +
-                        " could not prove that it knows the group's secret; expected the same secret, or "
-                        "none, on all ranks" +
-                        dropped,
-                    peer);
+        what +=
+            " could not prove that it knows the group's secret; expected the same secret, or none, on all "
+            "ranks";
+        what += dropped;
+        throw Error(LVX_PEER_MISMATCH, what, peer);
       }
       const auto dial = std::find_if(dials.begin(), dials.end(),
                                      [&](const Dial& other) { return other.ends.to == peer && !other.done; });
-      throw Error(LVX_DEADLINE_EXCEEDED,
-                  name + " did not connect within the deadline" +
-                      (dial == dials.end() ? std::string() : " (" + dial->trouble + ")") + dropped,
-                  peer);
+      what += " did not connect within the deadline";
+      if (dial != dials.end()) what.append(" (").append(dial->trouble).append(")");
+      what += dropped;
+      throw Error(LVX_DEADLINE_EXCEEDED, what, peer);
     }
   }
 }

@@ -122,9 +122,6 @@ class BackwardQueries {
       const int row = first_row + lane() / 4 + 8 * half;
       const bool live = row < rows.count;
       const int query = live ? rows.query(row) : 0;
-      const float base = live && p.bias.data != nullptr
-                             ? bias_base<float>(p.bias_max, rows.batch, rows.head(row), query)
-                             : 0.0f;
       const int column = lane() % 4 * 2;
       const std::uint64_t seen =
           live
@@ -141,7 +138,8 @@ class BackwardQueries {
             const float bias =
                 bias_at<T>(p.bias, rows.batch, rows.head(row), query, first_key + 8 * n + column + e);
             sees = bias != -kInfinity;
-            x += (bias - base) * kLog2e;
+            // Read here rather than once for the row, which takes a register too many.
+            x += (bias - bias_base<float>(p.bias_max, rows.batch, rows.head(row), query)) * kLog2e;
           }
           to_gradient(states[half], x, dx);
           if (!sees) dx = 0;

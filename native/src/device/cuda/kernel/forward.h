@@ -141,8 +141,6 @@ class Forward {
         const int row = first_row + 16 * i + lane() / 4 + 8 * half;
         if (row >= rows.count) continue;
         const int query = rows.query(row);
-        const float base =
-            p.bias.data == nullptr ? 0.0f : bias_base<float>(p.bias_max, rows.batch, rows.head(row), query);
         const int column = lane() % 4 * 2;
         const std::uint64_t seen =
             visible_bits(p.visibility, rows.batch, query, p.problem.first_key + first_key, keys) >> column;
@@ -156,7 +154,8 @@ class Forward {
               const float bias =
                   bias_at<T>(p.bias, rows.batch, rows.head(row), query, first_key + 8 * n + column + e);
               sees = bias != -kInfinity;
-              x += (bias - base) * kLog2e;
+              // Read here rather than once for the row, which takes a register too many.
+              x += (bias - bias_base<float>(p.bias_max, rows.batch, rows.head(row), query)) * kLog2e;
             }
             if (!sees) x = -kInfinity;
           }
