@@ -39,6 +39,7 @@ struct Meeting::Dial {
   Clock::time_point next{};
   milliseconds pause = kRetry;
   bool done = false;
+  bool refused = false;  // the peer did not take this rank's proof
   std::string trouble = "nothing answers";
 
   void fail(const std::string& reason) {
@@ -150,21 +151,40 @@ void Meeting::advance(Dial& dial, Connections& connections) const {
       dial.done = true;
       return;
     case Handshake::State::kRefused:
-      throw Error(LVX_PEER_MISMATCH,
-                  "rank " + std::to_string(rank_) + ", this one, could not prove to rank " +
-                      std::to_string(dial.ends.to) +
-                      " that it knows the group's secret; expected the same secret, or none, on all ranks",
-                  dial.ends.to);
+      dial.greeting.reset();
+      dial.refused = true;
+      dial.done = true;
+      return;
     default:
       dial.fail("whoever answers at " + dial.to.text() + " could not prove to be that rank");
   }
 }
 
+// Ends this rank's part once a peer has refused its proof: not before the others have seen it too, for whom a rank that
+// only left would be one that did not come.
+void Meeting::require_acceptance(const std::vector<Dial>& dials, Clock::time_point now,
+                                 Clock::time_point& expiry) const {
+  const auto refused =
+      std::find_if(dials.begin(), dials.end(), [](const Dial& dial) { return dial.refused; });
+  if (refused == dials.end()) return;
+  expiry = std::min(expiry, now + kPatience);
+  const bool speaks =
+      std::any_of(dials.begin(), dials.end(), [](const Dial& dial) { return dial.greeting.has_value(); });
+  if (speaks && now < expiry) return;
+  throw Error(LVX_PEER_MISMATCH,
+              "rank " + std::to_string(rank_) + ", this one, could not prove to rank " +
+                  std::to_string(refused->ends.to) +
+                  " that it knows the group's secret; expected the same secret, or none, on all ranks",
+              refused->ends.to);
+}
+
 void Meeting::await(std::vector<Dial>& dials, Reception& reception, Connections& connections,
                     Clock::time_point until) const {
   std::vector<pollfd> entries;
+  auto expiry = until;  // of the wait for others, once this rank is refused
   while (!all_there(connections)) {
     const auto now = Clock::now();
+    require_acceptance(dials, now, expiry);
     if (now >= until) return;
     auto wake = std::min({until, now + kLongestWait, reception.next_expiry()});
     entries.clear();

@@ -46,6 +46,8 @@ class Meeting {
   void check(int peer, const RankAddress& theirs) const;
   void begin(Dial& dial) const;
   void advance(Dial& dial, Connections& connections) const;
+  void require_acceptance(const std::vector<Dial>& dials, Clock::time_point now,
+                          Clock::time_point& expiry) const;
   void await(std::vector<Dial>& dials, Reception& reception, Connections& connections,
              Clock::time_point until) const;
   void require_all(const std::vector<Dial>& dials, const Reception& reception,
