@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ranks that exchange, disagree, leave and stall, as threads and over real connections.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -289,7 +290,18 @@ TEST_P(EveryGroup, RefusesToEndACallBeforeItsTransfers) {
       call.start(transfers);
     });
   });
-  for (const auto& one : thrown) EXPECT_EQ(error_of(one).status(), LVX_INTERNAL) << error_of(one).what();
+  // The slower rank may be told that the other has left, and why, before it comes to its own mistake.
+  int own_mistakes = 0;
+  for (const auto& one : thrown) {
+    if (error_of(one).status() == LVX_INTERNAL) {
+      ++own_mistakes;
+    } else {
+      EXPECT_EQ(error_of(one).status(), LVX_PEER_LOST) << error_of(one).what();
+    }
+    EXPECT_THAT(error_of(one).what(),
+                testing::HasSubstr("a schedule ends before transfers that it has started"));
+  }
+  EXPECT_GE(own_mistakes, 1);
 }
 
 // What is thrown may be anything.

@@ -24,6 +24,7 @@ void convert(std::int64_t count, const std::byte* from, DType from_dtype, std::b
 }
 
 void convert_run(std::int64_t count, const std::byte* from, DType from_dtype, std::byte* to, DType to_dtype) {
+  if (count == 0) return;  // Both may be null, which memcpy must not get.
   if (from_dtype == to_dtype) {
     std::memcpy(to, from, static_cast<std::size_t>(count * size_of(from_dtype)));
   } else if (from_dtype == DType::kFloat64 || to_dtype == DType::kFloat64) {
