@@ -165,7 +165,7 @@ class VisualPlanTest {
     AttentionSizes sizes = new AttentionSizes(1, 32, 8, 128, DType.BFLOAT16);
     long[] bytes = new long[2];
     for (int i = 0; i < 2; i++) {
-      AttentionProblem problem = AttentionProblem.of(sizes, Shards.even(512, (64 + i) * 16, 1));
+      AttentionProblem problem = AttentionProblem.of(sizes, Shards.even(512, (64L + i) * 16, 1));
       VisualSizes features = new VisualSizes(1, 4096, 8, 128, false, true, DType.BFLOAT16);
       bytes[i] =
           new VisualPlan(features, problem, 1, Strategy.QUERY_RING, 16, KernelScratch.NONE)
