@@ -13,8 +13,8 @@
 namespace lvx::test {
 namespace {
 
-constexpr double kTimeoutSeconds = 30;
-constexpr double kSoonSeconds = 10;
+constexpr double kTimeoutSeconds = 60;
+constexpr double kSoonSeconds = 30;
 constexpr std::size_t kLarge = std::size_t{32}
                                << 20;  // MPI does not copy so much on its own: the receiver reads it
 
