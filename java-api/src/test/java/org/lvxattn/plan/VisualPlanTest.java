@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.lvxattn.CrossAttention;
@@ -35,7 +36,12 @@ class VisualPlanTest {
 
   /** What one rank measured. */
   private record Counts(
-      long peak, Statistics forward, Statistics backward, long plannedPeak, VisualPlan plan) {}
+      long peak,
+      Statistics forward,
+      Statistics backward,
+      long plannedPeak,
+      Map<Pass, Long> plannedWorkspace,
+      VisualPlan plan) {}
 
   @Test
   void peaksAndBytesAreAsPlannedForEveryPolicy() {
@@ -72,10 +78,10 @@ class VisualPlanTest {
             .isEqualTo(plan.tiledBytesSent(Pass.BACKWARD, rank));
         assertThat(counted.forward().peakBytes())
             .as(where)
-            .isEqualTo(plan.workspaceBytes(policy, Pass.FORWARD, rank));
+            .isEqualTo(counted.plannedWorkspace().get(Pass.FORWARD));
         assertThat(counted.backward().peakBytes())
             .as(where)
-            .isEqualTo(plan.workspaceBytes(policy, Pass.BACKWARD, rank));
+            .isEqualTo(counted.plannedWorkspace().get(Pass.BACKWARD));
         assertThat(counted.forward().strategy()).isEqualTo(Strategy.QUERY_GATHER);
       }
     }
@@ -138,6 +144,9 @@ class VisualPlanTest {
             layers.get(0).statistics(),
             backward,
             plan.peakBytes(policy, Pass.BOTH, group.rank()),
+            Map.of(
+                Pass.FORWARD, plan.workspaceBytes(policy, Pass.FORWARD, group.rank()),
+                Pass.BACKWARD, plan.workspaceBytes(policy, Pass.BACKWARD, group.rank())),
             plan);
     layers.forEach(VisualForward::close);
     gradients.close();
