@@ -291,9 +291,17 @@ typedef struct lvx_group_info {
   int32_t failed;    /**< 1 once an operation broke off; close the group and make a new one */
   uint64_t sequence; /**< operations begun so far */
   double deadline_seconds;
-  uint64_t strangers;     /**< connections dropped while the group was made: they proved to be of no rank */
-  char last_stranger[96]; /**< where the last of them came from, and why it was dropped; or empty */
 } lvx_group_info;
+
+#define LVX_STRANGERS_TOLD 10
+
+/** Connections that were dropped while a group was made, as they proved to be of no rank of it. */
+typedef struct lvx_strangers {
+  uint64_t struct_size;
+  uint64_t count;
+  char told[LVX_STRANGERS_TOLD][128]; /**< of the first of them: where it came from, and why it was dropped;
+                                       *   the others are empty */
+} lvx_strangers;
 
 /** One entry of the flight recorder. */
 typedef struct lvx_record {
@@ -370,6 +378,12 @@ LVX_API lvx_status lvx_bootstrap_connect(lvx_bootstrap bootstrap, lvx_device dev
 
 /** A group made by the bootstrap lives on. */
 LVX_API lvx_status lvx_bootstrap_close(lvx_bootstrap bootstrap);
+
+/**
+ * Who was dropped in the last lvx_bootstrap_connect or lvx_group_create_nccl of this thread, whether it made a group or
+ * not. A count of 0 if there was none.
+ */
+LVX_API lvx_status lvx_last_strangers(lvx_strangers* strangers);
 
 #define LVX_NCCL_ID_BYTES 128
 

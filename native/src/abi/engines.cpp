@@ -27,6 +27,26 @@ std::vector<std::span<const std::byte>> parts_of(const std::uint8_t* addresses, 
   return parts;
 }
 
+thread_local lvx_strangers t_last_strangers{};
+
+// Keeps who came to the making of a group, however that ends.
+class StrangersNoted {
+ public:
+  explicit StrangersNoted(const Strangers& strangers) : strangers_(strangers) {}
+  ~StrangersNoted() {
+    t_last_strangers.count = strangers_.count;
+    for (std::size_t i = 0; i < strangers_.told.size(); ++i) {
+      char(&text)[sizeof(t_last_strangers.told[0])] = t_last_strangers.told[i];
+      strangers_.told[i].copy(text, sizeof(text) - 1);
+    }
+  }
+  StrangersNoted(const StrangersNoted&) = delete;
+  StrangersNoted& operator=(const StrangersNoted&) = delete;
+
+ private:
+  const Strangers& strangers_;
+};
+
 using Begin = std::unique_ptr<Bootstrap>(int rank, int size, const JoinOptions& options);
 
 lvx_status begin(Begin& begin_engine, std::int32_t rank, std::int32_t size, const char* host,
@@ -37,8 +57,9 @@ lvx_status begin(Begin& begin_engine, std::int32_t rank, std::int32_t size, cons
     require_rank(rank, size);
     const GroupOptions wanted = read_group_options(options);
     require_no_links(wanted);
-    *bootstrap = add_handle(std::make_shared<BootstrapObject>(
-        begin_engine(rank, size, read_join_options(options, host)), wanted));
+    const JoinOptions joining = read_join_options(options, host);
+    *bootstrap = add_handle(
+        std::make_shared<BootstrapObject>(begin_engine(rank, size, joining), wanted, joining.strangers));
   });
 }
 
@@ -80,12 +101,14 @@ lvx_status lvx_bootstrap_address(lvx_bootstrap bootstrap, uint8_t* address, uint
 lvx_status lvx_bootstrap_connect(lvx_bootstrap bootstrap, lvx_device device, const uint8_t* addresses,
                                  uint64_t bytes, lvx_group* group) {
   return guard([&] {
+    t_last_strangers = {};
     require_not_null(addresses, "addresses");
     require_not_null(group, "group");
     const auto object = find_handle<BootstrapObject>(bootstrap);
     const InUse use(object->busy, "bootstrap");
     auto owner = find_handle<DeviceObject>(device);
     const auto parts = parts_of(addresses, bytes, object->bootstrap->size());
+    const StrangersNoted noted(*object->strangers);
     auto transport = object->bootstrap->connect(parts, owner->device);
     *group =
         add_handle(std::make_shared<GroupObject>(std::move(owner), std::move(transport), object->options));
@@ -98,6 +121,13 @@ lvx_status lvx_bootstrap_close(lvx_bootstrap bootstrap) {
     InUse use(object->busy, "bootstrap");
     use.keep();
     remove_handle<BootstrapObject>(bootstrap);
+  });
+}
+
+lvx_status lvx_last_strangers(lvx_strangers* strangers) {
+  return guard([&] {
+    check_result(strangers, "strangers");
+    write_result(strangers, t_last_strangers);
   });
 }
 
@@ -124,6 +154,7 @@ lvx_status lvx_nccl_new_id(uint8_t* id) {
 lvx_status lvx_group_create_nccl(lvx_device device, int32_t rank, int32_t size, const uint8_t* id,
                                  const char* host, const lvx_group_options* options, lvx_group* group) {
   return guard([&] {
+    t_last_strangers = {};
     require_not_null(id, "id");
     require_not_null(group, "group");
     require_size(size);
@@ -133,7 +164,9 @@ lvx_status lvx_group_create_nccl(lvx_device device, int32_t rank, int32_t size, 
     auto owner = find_handle<DeviceObject>(device);
     NcclId given{};
     std::copy_n(reinterpret_cast<const std::byte*>(id), given.size(), given.begin());
-    auto transport = join_nccl(given, rank, size, read_join_options(options, host), owner->device);
+    const JoinOptions joining = read_join_options(options, host);
+    const StrangersNoted noted(*joining.strangers);
+    auto transport = join_nccl(given, rank, size, joining, owner->device);
     *group = add_handle(std::make_shared<GroupObject>(std::move(owner), std::move(transport), wanted));
   });
 }

@@ -108,9 +108,6 @@ lvx_status lvx_group_query(lvx_group group, lvx_group_info* info) {
     value.failed = open.failed() ? 1 : 0;
     value.sequence = open.sequence();
     value.deadline_seconds = open.deadline_seconds();
-    const Strangers strangers = open.strangers();
-    value.strangers = strangers.count;
-    strangers.last.copy(value.last_stranger, sizeof(value.last_stranger) - 1);
     write_result(info, value);
   });
 }

@@ -140,11 +140,13 @@ struct WorldObject {
 struct BootstrapObject {
   static constexpr HandleType kType = HandleType::kBootstrap;
 
-  BootstrapObject(std::unique_ptr<Bootstrap> begun, const GroupOptions& group_options)
-      : bootstrap(std::move(begun)), options(group_options) {}
+  BootstrapObject(std::unique_ptr<Bootstrap> begun, const GroupOptions& group_options,
+                  std::shared_ptr<const Strangers> who_came)
+      : bootstrap(std::move(begun)), options(group_options), strangers(std::move(who_came)) {}
 
   const std::unique_ptr<Bootstrap> bootstrap;
   const GroupOptions options;
+  const std::shared_ptr<const Strangers> strangers;
   std::atomic<bool> busy{false};
 };
 

@@ -39,7 +39,6 @@ class Group {
   int ranks_per_node() const { return options_.ranks_per_node == 0 ? size() : options_.ranks_per_node; }
   int node_of(int rank) const { return rank / ranks_per_node(); }
   bool failed() const { return failed_; }
-  Strangers strangers() const { return transport_->strangers(); }
   std::uint64_t sequence() const { return sequence_; }
   double deadline_seconds() const { return options_.deadline_seconds; }
   void set_deadline_seconds(double seconds) { options_.deadline_seconds = seconds; }

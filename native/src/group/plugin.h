@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "device/device.h"
+#include "group/strangers.h"
 #include "group/transport.h"
 
 namespace lvx {
@@ -40,6 +41,8 @@ struct JoinOptions {
   double deadline_seconds = 60;
   std::string secret = {};  // that the ranks prove to know; empty: none
   bool checksums = true;
+  // Filled while the ranks connect, however that ends.
+  std::shared_ptr<Strangers> strangers = std::make_shared<Strangers>();
 };
 
 // Over TCP. Named as its users know it: Gloo carried the data once.

@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <lvx/lvx.h>
+
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace lvx {
 
 // Connections that were dropped while a group was made, as they proved to be of no rank of it.
 struct Strangers {
   std::uint64_t count = 0;
-  std::string last;  // where the last of them came from, and what was wrong with it
+  std::vector<std::string> told;  // of the first of them: where it came from, and what was wrong with it
 
   void add(std::string which) {
     ++count;
-    last = std::move(which);
+    if (told.size() < LVX_STRANGERS_TOLD) told.push_back(std::move(which));
   }
 };
 

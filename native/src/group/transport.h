@@ -11,8 +11,6 @@
 #include <span>
 #include <string_view>
 
-#include "group/strangers.h"
-
 namespace lvx {
 
 using Clock = std::chrono::steady_clock;
@@ -69,9 +67,6 @@ class Transport {
   virtual void leave(int culprit, std::string_view reason) noexcept = 0;
   // After leave: whether there are transfers that could not be ended. Their memory must never be released.
   virtual bool has_stuck_transfers() const noexcept { return false; }
-
-  // Who came to the making of the group and was of no rank.
-  virtual Strangers strangers() const { return {}; }
 };
 
 }  // namespace lvx

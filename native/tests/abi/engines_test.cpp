@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Groups of processes through the C ABI, over the stand-in for NCCL: both ways in, and what is refused.
+// Groups of processes through the C ABI: over the stand-in for NCCL both ways in, and what is refused; who came uncalled.
 #include <gtest/gtest.h>
 #include <lvx/lvx.h>
+#include <sys/socket.h>
 
 #include <array>
+#include <cstring>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "group/tcp/rank_address.h"
+#include "group/tcp/socket.h"
 #include "support/nccl_ranks.h"
 
 namespace {
@@ -73,6 +77,56 @@ TEST(NcclAbi, RanksMeetByTheirAddresses) {
     EXPECT_EQ(lvx_bootstrap_close(bootstrap), LVX_INVALID_HANDLE);
     gather_and_close(device, group, rank);
   });
+}
+
+lvx_strangers last_strangers() {
+  lvx_strangers strangers{};
+  strangers.struct_size = sizeof(strangers);
+  EXPECT_EQ(lvx_last_strangers(&strangers), LVX_OK) << last_message();
+  return strangers;
+}
+
+// Whoever came is told of once this rank's attempt is over, and forgotten when it makes another.
+TEST(GlooAbi, StrangersAreToldOfAfterAFailure) {
+  lvx_device device = 0;
+  ASSERT_EQ(lvx_device_open_cpu(nullptr, &device), LVX_OK);
+  lvx_group_options options{};
+  options.struct_size = sizeof(options);
+  options.deadline_seconds = 0.5;
+  for (const bool called_on : {true, false}) {
+    std::array<lvx_bootstrap, 2> bootstraps{};
+    std::vector<std::uint8_t> addresses;
+    for (std::int32_t rank = 0; rank < 2; ++rank) {
+      lvx_bootstrap& bootstrap = bootstraps[static_cast<std::size_t>(rank)];
+      ASSERT_EQ(lvx_gloo_begin(rank, 2, "127.0.0.1", &options, &bootstrap), LVX_OK) << last_message();
+      std::uint64_t length = 0;
+      ASSERT_EQ(lvx_bootstrap_address(bootstrap, nullptr, 0, &length), LVX_OK);
+      const std::size_t offset = addresses.size();
+      addresses.resize(offset + length);
+      ASSERT_EQ(lvx_bootstrap_address(bootstrap, addresses.data() + offset, length, &length), LVX_OK);
+    }
+    std::vector<lvx::Socket> callers;
+    if (called_on) {
+      lvx::RankAddress first;
+      std::memcpy(&first, addresses.data(), sizeof(first));
+      for (int i = 0; i < LVX_STRANGERS_TOLD + 5; ++i) {
+        callers.push_back(lvx::Socket::connecting(first.socket));
+        shutdown(callers.back().descriptor(), SHUT_WR);
+      }
+    }
+    lvx_group group = 0;
+    EXPECT_EQ(lvx_bootstrap_connect(bootstraps[0], device, addresses.data(), addresses.size(), &group),
+              LVX_DEADLINE_EXCEEDED);
+    const lvx_strangers seen = last_strangers();
+    EXPECT_EQ(seen.count, callers.size());
+    for (const auto& line : seen.told) {
+      EXPECT_EQ(std::string(line),
+                called_on ? "127.0.0.1 left before it had proved to be of this group" : "");
+    }
+    for (const lvx_bootstrap bootstrap : bootstraps) EXPECT_EQ(lvx_bootstrap_close(bootstrap), LVX_OK);
+  }
+  EXPECT_EQ(lvx_last_strangers(nullptr), LVX_INVALID_ARGUMENT);
+  EXPECT_EQ(lvx_device_close(device), LVX_OK);
 }
 
 TEST(NcclAbi, RanksMeetByAnId) {

@@ -30,7 +30,7 @@ TcpAddress address_of(const Bootstrap& bootstrap) {
 
 struct Met {
   std::vector<Error> errors;
-  std::vector<Strangers> strangers;
+  std::vector<std::shared_ptr<Strangers>> strangers;
 };
 
 // Each rank with options of its own; before sees the bootstraps that nobody has connected yet.
@@ -39,21 +39,22 @@ Met meet(const std::vector<JoinOptions>& options, Before&& before) {
   const int size = static_cast<int>(options.size());
   std::vector<std::unique_ptr<Bootstrap>> bootstraps;
   std::vector<std::span<const std::byte>> addresses;
+  Met met;
+  met.errors.assign(options.size(), Error(LVX_OK, ""));
   for (int rank = 0; rank < size; ++rank) {
-    bootstraps.push_back(begin_gloo(rank, size, options[static_cast<std::size_t>(rank)]));
+    JoinOptions own = options[static_cast<std::size_t>(rank)];
+    own.strangers = std::make_shared<Strangers>();
+    met.strangers.push_back(own.strangers);
+    bootstraps.push_back(begin_gloo(rank, size, own));
     addresses.push_back(bootstraps.back()->address());
   }
   before(bootstraps);
-  Met met;
-  met.errors.assign(options.size(), Error(LVX_OK, ""));
-  met.strangers.resize(options.size());
   std::vector<std::thread> threads;
   for (std::size_t rank = 0; rank < options.size(); ++rank) {
     threads.emplace_back([&, rank] {
       try {
         const std::shared_ptr<Device> device = make_cpu_device({.threads = 1});
         Group group(bootstraps[rank]->connect(addresses, device), device, {});
-        met.strangers[rank] = group.strangers();
         group.barrier();
       } catch (const Error& error) {
         met.errors[rank] = error;
@@ -93,9 +94,38 @@ TEST(TcpMeeting, StrangersAreDroppedAndTheRanksMeetAllTheSame) {
     }
     // Rank 2 waits for nobody, and need not look at who came.
     for (const std::size_t rank : {0, 1}) {
-      EXPECT_GE(met.strangers[rank].count, 1u);
-      EXPECT_TRUE(met.strangers[rank].last.starts_with(kLoopback)) << met.strangers[rank].last;
+      const Strangers& seen = *met.strangers[rank];
+      EXPECT_EQ(seen.told.size(), std::min<std::uint64_t>(seen.count, LVX_STRANGERS_TOLD));
+      EXPECT_GE(seen.count, 1u);
+      for (const std::string& line : seen.told) {
+        EXPECT_TRUE(line.starts_with(std::string(kLoopback) + " ")) << line;
+        EXPECT_LT(line.size(), sizeof(lvx_strangers::told[0]));
+      }
     }
+  }
+}
+
+// Each with its own reason, in the order of their going, and whether the ranks then meet or not.
+TEST(TcpMeeting, EachStrangerIsToldOfWithTheReason) {
+  for (const bool complete : {true, false}) {
+    std::vector<JoinOptions> options(2, joining("open sesame", complete ? 20 : 1));
+    if (!complete) options[1].secret = "close sesame";
+    std::vector<Socket> strangers;
+    const Met met = meet(options, [&](auto& bootstraps) {
+      const TcpAddress at = address_of(*bootstraps[0]);
+      const auto until = Clock::now() + seconds(1);
+      strangers.push_back(Socket::connecting(at));
+      strangers.back().send_all(noise(56), until);
+      strangers.push_back(Socket::connecting(at));
+      ::shutdown(strangers.back().descriptor(), SHUT_WR);
+    });
+    const auto& told = met.strangers[0]->told;
+    EXPECT_EQ(std::count(told.begin(), told.end(), "127.0.0.1 sent what no rank of this group sends"), 1);
+    EXPECT_EQ(std::count(told.begin(), told.end(), "127.0.0.1 left before it had proved to be of this group"),
+              1);
+    EXPECT_EQ(std::count(told.begin(), told.end(), "127.0.0.1 said to be rank 1 and could not prove it") > 0,
+              !complete);
+    EXPECT_EQ(met.errors[0].status(), complete ? LVX_OK : LVX_PEER_MISMATCH) << met.errors[0].what();
   }
 }
 

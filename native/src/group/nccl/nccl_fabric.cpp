@@ -75,7 +75,6 @@ class NcclFabric::Exchange final : public Fabric::Operation {
 
 NcclFabric::NcclFabric(NcclRank rank, Connections connections)
     : self_(std::move(rank)),
-      strangers_(std::move(connections.strangers)),
       channel_(self_.rank, std::move(connections.lanes.front()), connections.checksums),
       transfers_with_(static_cast<std::size_t>(self_.size)) {}
 

@@ -41,7 +41,6 @@ class NcclFabric final : public Fabric {
   lvx_group_kind kind() const override { return LVX_GROUP_NCCL; }
   int rank() const override { return self_.rank; }
   int size() const override { return self_.size; }
-  Strangers strangers() const override { return strangers_; }
   void open(Mailbox& mailbox) override;
   void post(int peer, Frame frame) noexcept override { channel_.post(peer, frame); }
   void start(std::span<const Transfer> transfers, Operations& started) override;
@@ -70,7 +69,6 @@ class NcclFabric final : public Fabric {
   void drain() noexcept;
 
   NcclRank self_;
-  Strangers strangers_;
   ControlChannel channel_;
   Mailbox* mailbox_ = nullptr;
   bool closed_ = false;

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "group/remote/frame.h"
-#include "group/strangers.h"
 #include "group/transport.h"
 
 namespace lvx {
@@ -42,7 +41,6 @@ class Fabric {
   virtual lvx_group_kind kind() const = 0;
   virtual int rank() const = 0;
   virtual int size() const = 0;
-  virtual Strangers strangers() const { return {}; }
 
   // From now on the mailbox gets the peers' frames, in the order of each peer, and the ends of connections.
   virtual void open(Mailbox& mailbox) = 0;

@@ -27,7 +27,6 @@ class RemoteTransport final : public Transport {
   void wait(Ticket ticket, Clock::time_point deadline) override;
   void leave(int culprit, std::string_view reason) noexcept override;
   bool has_stuck_transfers() const noexcept override { return fabric_->has_stuck_transfers(); }
-  Strangers strangers() const override { return fabric_->strangers(); }
 
  private:
   template <typename Work>

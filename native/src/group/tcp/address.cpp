@@ -51,8 +51,8 @@ std::string without_brackets(const std::string& host) {
   return host.substr(1, host.size() - 2);
 }
 
-// All that a name stands for, in the order of the system's preference; error tells why there is nothing.
-std::vector<TcpAddress> look_up(const std::string& name, std::string& error) {
+// IPv4 first, else in the order of the system's preference.
+std::vector<TcpAddress> ask_system(const std::string& name, std::string& error) {
   addrinfo wanted{};
   wanted.ai_family = AF_UNSPEC;
   wanted.ai_socktype = SOCK_STREAM;
@@ -109,7 +109,7 @@ std::vector<TcpAddress> addresses_of_interfaces() {
   return addresses;
 }
 
-TcpAddress resolve_unnamed() {
+TcpAddress resolve_unnamed(const NameLookup& look_up) {
   std::string unknown;
   std::vector<TcpAddress> candidates = look_up(own_name(), unknown);
   for (const auto more = addresses_of_interfaces(); const TcpAddress& address : more) {
@@ -191,8 +191,10 @@ socklen_t TcpAddress::write(sockaddr_storage& storage) const {
   return sizeof(v6);
 }
 
-TcpAddress resolve_own(const std::string& host) {
-  if (host.empty()) return resolve_unnamed();
+TcpAddress resolve_own(const std::string& host) { return resolve_own(host, ask_system); }
+
+TcpAddress resolve_own(const std::string& host, const NameLookup& look_up) {
+  if (host.empty()) return resolve_unnamed(look_up);
   if (is_blank(host)) refuse(host, "is blank");
   std::string reason;
   const std::vector<TcpAddress> addresses = look_up(without_brackets(host), reason);

@@ -6,7 +6,9 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <vector>
 
 namespace lvx {
 
@@ -38,5 +40,10 @@ static_assert(sizeof(TcpAddress) == 20);
 // nothing that others can use, for an interface; the loopback device comes last. The port is 0. Throws
 // Error(LVX_INVALID_ARGUMENT) that names host and what was expected.
 TcpAddress resolve_own(const std::string& host);
+
+// Finds all that a name stands for; error tells why there is nothing.
+using NameLookup = std::function<std::vector<TcpAddress>(const std::string& name, std::string& error)>;
+// Likewise, by another lookup than the system's.
+TcpAddress resolve_own(const std::string& host, const NameLookup& look_up);
 
 }  // namespace lvx

@@ -79,9 +79,10 @@ std::span<const std::byte> Meeting::extra_of(std::span<const std::byte> address)
 
 RankAddress Meeting::header_of(int peer, std::span<const std::byte> address) const {
   if (address.size() != address_.size()) {
-    throw Error(LVX_INVALID_ARGUMENT, "address of rank " + std::to_string(peer) + ": expected " +
-                                          std::to_string(address_.size()) + " bytes, got " +
-                                          std::to_string(address.size()));
+    throw Error(LVX_INVALID_ARGUMENT,
+                "address of rank " + std::to_string(peer) + ": expected " + std::to_string(address_.size()) +
+                    " bytes, got " + std::to_string(address.size()),
+                peer);
   }
   RankAddress header;
   std::memcpy(&header, address.data(), sizeof(header));
@@ -91,23 +92,26 @@ RankAddress Meeting::header_of(int peer, std::span<const std::byte> address) con
 void Meeting::check(int peer, const RankAddress& theirs) const {
   const std::string name = "address of rank " + std::to_string(peer);
   if (theirs.magic != RankAddress::kMagic) {
-    throw Error(LVX_INVALID_ARGUMENT, name + ": these bytes are no address of a rank");
+    throw Error(LVX_INVALID_ARGUMENT, name + ": these bytes are no address of a rank", peer);
   }
   if (std::strncmp(theirs.version.data(), LVX_VERSION, theirs.version.size()) != 0) {
     throw Error(LVX_INVALID_ARGUMENT,
                 name + ": it runs version " +
                     std::string(theirs.version.data(), ::strnlen(theirs.version.data(), 16)) +
-                    " of lvxattn, this rank " + LVX_VERSION);
+                    " of lvxattn, this rank " + LVX_VERSION,
+                peer);
   }
   if (theirs.rank != peer || theirs.size != size_) {
-    throw Error(LVX_INVALID_ARGUMENT, name + ": it says rank " + std::to_string(theirs.rank) + " of " +
-                                          std::to_string(theirs.size) + ", expected rank " +
-                                          std::to_string(peer) + " of " + std::to_string(size_));
+    throw Error(LVX_INVALID_ARGUMENT,
+                name + ": it says rank " + std::to_string(theirs.rank) + " of " +
+                    std::to_string(theirs.size) + ", expected rank " + std::to_string(peer) + " of " +
+                    std::to_string(size_),
+                peer);
   }
   const TcpAddress& at = theirs.socket;
   const bool known = at.family == TcpAddress::Family::kV4 || at.family == TcpAddress::Family::kV6;
   if (theirs.lanes != lanes_ || !known || at.port == 0 || !at.is_of_one_machine()) {
-    throw Error(LVX_INVALID_ARGUMENT, name + ": these bytes are no address of a rank");
+    throw Error(LVX_INVALID_ARGUMENT, name + ": these bytes are no address of a rank", peer);
   }
   if ((theirs.checksums != 0) != options_.checksums) {
     throw Error(LVX_PEER_MISMATCH,
@@ -121,7 +125,8 @@ void Meeting::check(int peer, const RankAddress& theirs) const {
         LVX_INVALID_ARGUMENT,
         "rank " + std::to_string(loopback_ ? rank_ : peer) + " offers a loopback address, which rank " +
             std::to_string(loopback_ ? peer : rank_) +
-            " on another machine cannot reach; give it a host name or address of its network interface");
+            " on another machine cannot reach; give it a host name or address of its network interface",
+        loopback_ ? rank_ : peer);
   }
 }
 
@@ -218,11 +223,12 @@ void Meeting::await(std::vector<Dial>& dials, Reception& reception, Connections&
 
 void Meeting::require_all(const std::vector<Dial>& dials, const Reception& reception,
                           const Connections& connections) const {
-  const Strangers& strangers = reception.strangers();
-  const std::string dropped = strangers.count == 0
-                                  ? std::string()
-                                  : "; " + std::to_string(strangers.count) +
-                                        " connections of strangers were dropped, the last: " + strangers.last;
+  const Strangers& strangers = *options_.strangers;
+  const std::string dropped =
+      strangers.count == 0
+          ? std::string()
+          : "; " + std::to_string(strangers.count) +
+                " connections of strangers were dropped, the first: " + strangers.told.front();
   for (int peer = 0; peer < size_; ++peer) {
     for (const auto& lane : connections.lanes) {
       if (peer == rank_ || !lane[static_cast<std::size_t>(peer)].none()) continue;
@@ -261,11 +267,10 @@ Connections Meeting::connect(const std::vector<std::span<const std::byte>>& addr
   connections.rank = rank_;
   connections.checksums = options_.checksums;
   for (int lane = 0; lane < lanes_; ++lane) connections.lanes.emplace_back(static_cast<std::size_t>(size_));
-  Reception reception(std::move(listener_), rank_, size_, lanes_, key_);
+  Reception reception(std::move(listener_), rank_, size_, lanes_, key_, *options_.strangers);
   await(dials, reception, connections, until);
   require_all(dials, reception, connections);
   reception.close();
-  connections.strangers = reception.strangers();
   return connections;
 }
 

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "group/plugin.h"
-#include "group/strangers.h"
 #include "group/tcp/rank_address.h"
 #include "group/tcp/reception.h"
 
@@ -19,7 +18,6 @@ struct Connections {
   int rank = 0;
   bool checksums = true;
   std::vector<std::vector<Socket>> lanes;  // of each lane in rank order, none for the own rank
-  Strangers strangers;
 };
 
 class Meeting {

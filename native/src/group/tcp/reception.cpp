@@ -18,13 +18,15 @@ constexpr int kMostAtOnce = 64;
 
 }  // namespace
 
-Reception::Reception(Socket listener, int rank, int size, int lanes, const GroupKey& key)
+Reception::Reception(Socket listener, int rank, int size, int lanes, const GroupKey& key,
+                     Strangers& strangers)
     : listener_(std::move(listener)),
       rank_(rank),
       size_(size),
       lanes_(lanes),
       key_(key),
-      impostors_(static_cast<std::size_t>(size)) {}
+      impostors_(static_cast<std::size_t>(size)),
+      strangers_(strangers) {}
 
 void Reception::await(std::vector<pollfd>& entries) const {
   const bool open = !listener_.none() && Clock::now() >= closed_until_;

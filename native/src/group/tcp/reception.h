@@ -17,7 +17,8 @@ namespace lvx {
 
 class Reception {
  public:
-  Reception(Socket listener, int rank, int size, int lanes, const GroupKey& key);
+  // Adds whom it drops to strangers.
+  Reception(Socket listener, int rank, int size, int lanes, const GroupKey& key, Strangers& strangers);
 
   // Adds what is to be waited for, and takes it back, as many entries, with what came of it.
   void await(std::vector<pollfd>& entries) const;
@@ -34,7 +35,6 @@ class Reception {
 
   // Whether somebody said to be that rank and could not prove it.
   bool saw_impostor_of(int rank) const { return impostors_[static_cast<std::size_t>(rank)]; }
-  const Strangers& strangers() const { return strangers_; }
   // Nobody can come any more; whoever is still there is dropped.
   void close();
 
@@ -59,7 +59,7 @@ class Reception {
   std::list<Visitor> visitors_;  // in the order of their coming
   std::vector<Proved> proved_;
   std::vector<bool> impostors_;
-  Strangers strangers_;
+  Strangers& strangers_;
   Clock::time_point closed_until_{};  // where the process may open no more sockets
 };
 

@@ -6,8 +6,7 @@
 namespace lvx {
 
 TcpFabric::TcpFabric(Connections connections)
-    : strangers_(std::move(connections.strangers)),
-      control_(connections.rank, std::move(connections.lanes[kControl]), connections.checksums),
+    : control_(connections.rank, std::move(connections.lanes[kControl]), connections.checksums),
       data_(connections.rank, std::move(connections.lanes[kData]), connections.checksums,
             [this](int peer, std::uint64_t messages) {
               Frame received;

@@ -19,14 +19,12 @@ class TcpFabric final : public Fabric {
   lvx_group_kind kind() const override { return LVX_GROUP_GLOO; }
   int rank() const override { return control_.rank(); }
   int size() const override { return control_.size(); }
-  Strangers strangers() const override { return strangers_; }
   void open(Mailbox& mailbox) override;
   void post(int peer, Frame frame) noexcept override { control_.post(peer, frame); }
   void start(std::span<const Transfer> transfers, Operations& started) override;
   void close(int culprit) noexcept override;
 
  private:
-  Strangers strangers_;
   ControlChannel control_;
   DataChannel data_;
 };

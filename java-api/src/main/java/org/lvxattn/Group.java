@@ -32,8 +32,6 @@ import org.lvxattn.plan.Planner;
  * is null, closed or of another thread: the others wait for that rank until the deadline.
  */
 public final class Group implements AutoCloseable {
-  private static final System.Logger LOGGER = System.getLogger(Group.class.getName());
-
   private final Device device;
   private final GroupResource resource;
   private final MemorySegment callOptions;
@@ -57,21 +55,8 @@ public final class Group implements AutoCloseable {
       MemorySegment info = query(arena);
       rank = lvx_group_info.rank(info);
       size = lvx_group_info.size(info);
-      warnOfStrangers(info);
     }
     resource.watch(this);
-  }
-
-  private static void warnOfStrangers(MemorySegment info) {
-    long strangers = lvx_group_info.strangers(info);
-    if (strangers > 0) {
-      LOGGER.log(
-          System.Logger.Level.WARNING,
-          "while the group was made, "
-              + strangers
-              + " connections were dropped that proved to be of no rank of it; the last: "
-              + lvx_group_info.last_stranger(info).getString(0));
-    }
   }
 
   /**
@@ -111,8 +96,9 @@ public final class Group implements AutoCloseable {
    * <p>Named for Gloo, which carried the data once: its listeners trust whoever connects, so that
    * this library now connects the ranks by itself. Both sides of each connection prove that they
    * know the addresses of all ranks and the secret of the options, if any. Connections that do not
-   * are dropped, and counted in a warning of the {@link System.Logger} named {@code
-   * org.lvxattn.Group}. Nothing is encrypted.
+   * are dropped, each with a warning of the {@link System.Logger} named {@code org.lvxattn} once
+   * the ranks have met or failed to; of many the first ten, and the number of the others. Nothing
+   * is encrypted.
    *
    * @param rank of this process, 0 to size - 1
    * @param size number of processes, 1 to 4096
@@ -140,7 +126,7 @@ public final class Group implements AutoCloseable {
     Arguments.present(options, "options");
     GroupOptions told = options.withEnvironment(System::getenv);
     try (ProcessBootstrap bootstrap = ProcessBootstrap.gloo(rank, size, host, told)) {
-      return bootstrap.meet(device, rank, rendezvous);
+      return bootstrap.meet(device, rendezvous);
     }
   }
 
@@ -180,7 +166,7 @@ public final class Group implements AutoCloseable {
     Arguments.present(options, "options");
     GroupOptions told = options.withEnvironment(System::getenv);
     try (ProcessBootstrap bootstrap = ProcessBootstrap.nccl(rank, size, host, told)) {
-      return bootstrap.meet(device, rank, rendezvous);
+      return bootstrap.meet(device, rendezvous);
     }
   }
 
@@ -206,7 +192,7 @@ public final class Group implements AutoCloseable {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment handle = arena.allocate(ValueLayout.JAVA_LONG);
       MemorySegment name = Arguments.optionalText(host, arena, "host");
-      NativeCalls.check(
+      int status =
           Lvx.lvx_group_create_nccl(
               device.handle(),
               rank,
@@ -214,7 +200,9 @@ public final class Group implements AutoCloseable {
               arena.allocateFrom(ValueLayout.JAVA_BYTE, id),
               name,
               told.toNative(arena),
-              handle));
+              handle);
+      MeetingStrangers.log(rank);
+      NativeCalls.check(status);
       return new Group(device, handle.get(ValueLayout.JAVA_LONG, 0), told);
     }
   }

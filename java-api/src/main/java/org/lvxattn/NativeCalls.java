@@ -42,6 +42,20 @@ final class NativeCalls {
     }
   }
 
+  /** The rank at fault in this thread's last failure, or -1. */
+  static int lastRank() {
+    try (Arena arena = Arena.ofConfined()) {
+      return lvx_error.rank(lastError(arena));
+    }
+  }
+
+  private static MemorySegment lastError(Arena arena) {
+    MemorySegment error = lvx_error.allocate(arena);
+    lvx_error.struct_size(error, lvx_error.sizeof());
+    Lvx.lvx_last_error(error);
+    return error;
+  }
+
   /** Arguments as Java's callers know them, where C has another name. */
   private static String namesInJava(String message) {
     return message
@@ -65,9 +79,7 @@ final class NativeCalls {
 
   private static RuntimeException failure() {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment error = lvx_error.allocate(arena);
-      lvx_error.struct_size(error, lvx_error.sizeof());
-      Lvx.lvx_last_error(error);
+      MemorySegment error = lastError(arena);
       Status status = Status.of(lvx_error.status(error));
       String message = namesInJava(lvx_error.message(error).getString(0));
       String operation = lvx_error.operation(error).getString(0);

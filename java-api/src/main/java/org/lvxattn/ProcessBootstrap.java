@@ -11,11 +11,13 @@ import org.lvxattn.bindings.generated.Lvx;
 /** A rank that can be reached, by processes that are to form a group, and is not yet connected. */
 final class ProcessBootstrap implements AutoCloseable {
   private final long handle;
+  private final int rank;
   private final int size;
   private final GroupOptions options;
 
   private ProcessBootstrap(
       Begin begin, int rank, int size, @Nullable String host, GroupOptions options) {
+    this.rank = rank;
     this.size = size;
     this.options = options;
     try (Arena arena = Arena.ofConfined()) {
@@ -40,7 +42,7 @@ final class ProcessBootstrap implements AutoCloseable {
   }
 
   /** Tells all ranks' addresses to all by the rendezvous, and connects to them. */
-  Group meet(Device device, int rank, Rendezvous rendezvous) {
+  Group meet(Device device, Rendezvous rendezvous) {
     byte[] mine = address();
     List<byte[]> all =
         rendezvous instanceof TcpRendezvous tcp
@@ -98,13 +100,15 @@ final class ProcessBootstrap implements AutoCloseable {
       }
       MemorySegment group = arena.allocate(ValueLayout.JAVA_LONG);
       int status = Lvx.lvx_bootstrap_connect(handle, device.handle(), all, bytes, group);
+      MeetingStrangers.log(rank);
       try {
         NativeCalls.check(status);
       } catch (UnsupportedRequestException e) {
         throw e;
       } catch (IllegalArgumentException e) {
         // What can be wrong is what the other ranks said, and no argument of the caller's.
-        GroupJoinException misfit = new GroupJoinException(String.valueOf(e.getMessage()), -1);
+        GroupJoinException misfit =
+            new GroupJoinException(String.valueOf(e.getMessage()), NativeCalls.lastRank());
         misfit.initCause(e);
         throw misfit;
       } catch (PeerMismatchException e) {

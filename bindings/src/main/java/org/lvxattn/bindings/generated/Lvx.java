@@ -41,6 +41,15 @@ public class Lvx extends Lvx$shared {
     public static int LVX_SECRET_BYTES() {
         return LVX_SECRET_BYTES;
     }
+    private static final int LVX_STRANGERS_TOLD = (int)10L;
+    /**
+     * {@snippet lang=c :
+     * #define LVX_STRANGERS_TOLD 10
+     * }
+     */
+    public static int LVX_STRANGERS_TOLD() {
+        return LVX_STRANGERS_TOLD;
+    }
     private static final int LVX_NCCL_ID_BYTES = (int)128L;
     /**
      * {@snippet lang=c :
@@ -1976,6 +1985,66 @@ public class Lvx extends Lvx$shared {
                 traceDowncall("lvx_bootstrap_close", bootstrap);
             }
             return (int)mh$.invokeExact(bootstrap);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_last_strangers {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_last_strangers");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_last_strangers(lvx_strangers *strangers)
+     * }
+     */
+    public static FunctionDescriptor lvx_last_strangers$descriptor() {
+        return lvx_last_strangers.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_last_strangers(lvx_strangers *strangers)
+     * }
+     */
+    public static MethodHandle lvx_last_strangers$handle() {
+        return lvx_last_strangers.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_last_strangers(lvx_strangers *strangers)
+     * }
+     */
+    public static MemorySegment lvx_last_strangers$address() {
+        return lvx_last_strangers.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_last_strangers(lvx_strangers *strangers)
+     * }
+     */
+    public static int lvx_last_strangers(MemorySegment strangers) {
+        var mh$ = lvx_last_strangers.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_last_strangers", strangers);
+            }
+            return (int)mh$.invokeExact(strangers);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

@@ -22,8 +22,6 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t failed;
  *     uint64_t sequence;
  *     double deadline_seconds;
- *     uint64_t strangers;
- *     char last_stranger[96];
  * }
  * }
  */
@@ -40,9 +38,7 @@ public class lvx_group_info {
         Lvx.C_INT.withName("size"),
         Lvx.C_INT.withName("failed"),
         Lvx.C_LONG.withName("sequence"),
-        Lvx.C_DOUBLE.withName("deadline_seconds"),
-        Lvx.C_LONG.withName("strangers"),
-        MemoryLayout.sequenceLayout(96, Lvx.C_CHAR).withName("last_stranger")
+        Lvx.C_DOUBLE.withName("deadline_seconds")
     ).withName("lvx_group_info");
 
     /**
@@ -358,127 +354,6 @@ public class lvx_group_info {
      */
     public static void deadline_seconds(MemorySegment struct, double fieldValue) {
         struct.set(deadline_seconds$LAYOUT, deadline_seconds$OFFSET, fieldValue);
-    }
-
-    private static final OfLong strangers$LAYOUT = (OfLong)$LAYOUT.select(groupElement("strangers"));
-
-    /**
-     * Layout for field:
-     * {@snippet lang=c :
-     * uint64_t strangers
-     * }
-     */
-    public static final OfLong strangers$layout() {
-        return strangers$LAYOUT;
-    }
-
-    private static final long strangers$OFFSET = $LAYOUT.byteOffset(groupElement("strangers"));
-
-    /**
-     * Offset for field:
-     * {@snippet lang=c :
-     * uint64_t strangers
-     * }
-     */
-    public static final long strangers$offset() {
-        return strangers$OFFSET;
-    }
-
-    /**
-     * Getter for field:
-     * {@snippet lang=c :
-     * uint64_t strangers
-     * }
-     */
-    public static long strangers(MemorySegment struct) {
-        return struct.get(strangers$LAYOUT, strangers$OFFSET);
-    }
-
-    /**
-     * Setter for field:
-     * {@snippet lang=c :
-     * uint64_t strangers
-     * }
-     */
-    public static void strangers(MemorySegment struct, long fieldValue) {
-        struct.set(strangers$LAYOUT, strangers$OFFSET, fieldValue);
-    }
-
-    private static final SequenceLayout last_stranger$LAYOUT = (SequenceLayout)$LAYOUT.select(groupElement("last_stranger"));
-
-    /**
-     * Layout for field:
-     * {@snippet lang=c :
-     * char last_stranger[96]
-     * }
-     */
-    public static final SequenceLayout last_stranger$layout() {
-        return last_stranger$LAYOUT;
-    }
-
-    private static final long last_stranger$OFFSET = $LAYOUT.byteOffset(groupElement("last_stranger"));
-
-    /**
-     * Offset for field:
-     * {@snippet lang=c :
-     * char last_stranger[96]
-     * }
-     */
-    public static final long last_stranger$offset() {
-        return last_stranger$OFFSET;
-    }
-
-    /**
-     * Getter for field:
-     * {@snippet lang=c :
-     * char last_stranger[96]
-     * }
-     */
-    public static MemorySegment last_stranger(MemorySegment struct) {
-        return struct.asSlice(last_stranger$OFFSET, last_stranger$LAYOUT.byteSize());
-    }
-
-    /**
-     * Setter for field:
-     * {@snippet lang=c :
-     * char last_stranger[96]
-     * }
-     */
-    public static void last_stranger(MemorySegment struct, MemorySegment fieldValue) {
-        MemorySegment.copy(fieldValue, 0L, struct, last_stranger$OFFSET, last_stranger$LAYOUT.byteSize());
-    }
-
-    private static long[] last_stranger$DIMS = { 96 };
-
-    /**
-     * Dimensions for array field:
-     * {@snippet lang=c :
-     * char last_stranger[96]
-     * }
-     */
-    public static long[] last_stranger$dimensions() {
-        return last_stranger$DIMS;
-    }
-    private static final VarHandle last_stranger$ELEM_HANDLE = last_stranger$LAYOUT.varHandle(sequenceElement());
-
-    /**
-     * Indexed getter for field:
-     * {@snippet lang=c :
-     * char last_stranger[96]
-     * }
-     */
-    public static byte last_stranger(MemorySegment struct, long index0) {
-        return (byte)last_stranger$ELEM_HANDLE.get(struct, last_stranger$OFFSET, index0);
-    }
-
-    /**
-     * Indexed setter for field:
-     * {@snippet lang=c :
-     * char last_stranger[96]
-     * }
-     */
-    public static void last_stranger(MemorySegment struct, long index0, byte fieldValue) {
-        last_stranger$ELEM_HANDLE.set(struct, last_stranger$OFFSET, index0, fieldValue);
     }
 
     /**

@@ -25,6 +25,9 @@ final class RankMain {
         case "id" -> exact(device, byId(device, options));
         case "mismatch" -> mismatch(device, options);
         case "survive" -> survive(device, options, Integer.parseInt(arguments[1]), true);
+        case "besieged" ->
+            new BesiegedRank(device, options, millis(arguments[1]), millis(arguments[2]))
+                .run(Long.parseLong(arguments[3]));
         case "endure" -> survive(device, options, 0, false);
         default -> throw new IllegalArgumentException(arguments[0]);
       }
@@ -112,7 +115,11 @@ final class RankMain {
     }
   }
 
-  private static void say(String line) {
+  private static Duration millis(String text) {
+    return Duration.ofMillis(Long.parseLong(text));
+  }
+
+  static void say(String line) {
     System.out.println(line);
     System.out.flush();
   }

@@ -126,6 +126,10 @@ final class RankProcess implements AutoCloseable {
     return seen;
   }
 
+  long pid() {
+    return process.pid();
+  }
+
   int exitValue() {
     return process.exitValue();
   }
