@@ -93,9 +93,7 @@ public record VisualSizes(
    */
   long gradientTotalBytes(long rows, long tileRows) {
     long terms =
-        rows == 0
-            ? 0
-            : Math.ceilDiv(rows, tileRows) * Math.ceilDiv(batch * tileRows, ROWS_OF_TERM);
+        rows == 0 ? 0 : Math.ceilDiv(rows, tileRows) * Math.ceilDiv(batch * tileRows, ROWS_OF_TERM);
     if (dtype == DType.FLOAT64 || terms <= TERMS_OF_GROUP) {
       return 0;
     }

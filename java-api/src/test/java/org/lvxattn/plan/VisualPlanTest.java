@@ -55,7 +55,8 @@ class VisualPlanTest {
     VisualSizes features = new VisualSizes(1, 64, 2, 16, norms, norms, dtype);
     AttentionSizes sizes = new AttentionSizes(1, 4, 2, 16, dtype);
     AttentionProblem problem = AttentionProblem.of(sizes, Shards.even(100, 2500, ranks));
-    List<Counts> counts = LocalWorld.run(ranks, group -> measure(group, features, problem, policy, tile));
+    List<Counts> counts =
+        LocalWorld.run(ranks, group -> measure(group, features, problem, policy, tile));
     for (int rank = 0; rank < ranks; rank++) {
       String where = dtype + ", " + ranks + " ranks, norms " + norms + ", " + policy + " " + tile;
       Counts counted = counts.get(rank);
