@@ -40,20 +40,18 @@ TEST(SimulatedGpus, AddUpManyTilesExactly) {
   RankParts parts;
   parts.device = [](int) { return std::make_shared<testing::SimulatedDevice>(); };
   for (const DType dtype : {DType::kFloat32, DType::kFloat16}) {
-    for (const bool masked : {false, true}) {
-      LongTiles tiles(dtype, 1000, 5, dtype == DType::kFloat32 ? 3 : 0);
-      if (masked) {
-        tiles.mask();
-        tiles.add_bias();
-      }
-      SCOPED_TRACE(std::string(name_of(dtype)) + (masked ? " masked" : ""));
-      LongResults expected = long_reference(tiles);
-      LongResults results = compute_long_tiles(tiles, 2, 2, parts);
-      const testing::Bounds bounds = testing::bounds_of(dtype);
-      const double factor = dtype == DType::kFloat32 ? 1 : 2;  // features' keys and values are rounded, too
-      expect_within(errors_of(results, expected, false),
-                    {factor * bounds.o, factor * bounds.gradients, bounds.lse});
+    SCOPED_TRACE(name_of(dtype));
+    LongTiles tiles(dtype, 264, 5, dtype == DType::kFloat32 ? 3 : 0);
+    if (dtype == DType::kFloat32) {
+      tiles.mask();
+      tiles.add_bias();
     }
+    LongResults expected = long_reference(tiles);
+    LongResults results = compute_long_tiles(tiles, 2, 2, parts);
+    const testing::Bounds bounds = testing::bounds_of(dtype);
+    const double factor = dtype == DType::kFloat32 ? 1 : 2;  // features' keys and values are rounded, too
+    expect_within(errors_of(results, expected, false),
+                  {factor * bounds.o, factor * bounds.gradients, bounds.lse});
   }
 }
 
