@@ -5,7 +5,7 @@ namespace lvx {
 
 BackwardTilePass::BackwardTilePass(Call& call, const Shards& shards, const VisualBackward& arguments)
     : TilePass(call, shards, arguments.attention.problem, arguments.features, arguments.projection,
-               arguments.tile_rows, KeyProjection::Use::kBackward),
+               arguments.tile_rows, KeyProjection::Use::kBackward, arguments.gradients),
       visual_(arguments),
       arguments_(arguments.attention),
       travels_(shards.queries_see_others(call.rank())),
@@ -28,6 +28,12 @@ void BackwardTilePass::reserve(Workspace& workspace) {
     delta_piece_ = workspace.reserve(own_.rows() * size_of(accumulator_));
   }
   if (narrow_) dq_piece_ = workspace.reserve(own_.query_elements() * size_of(accumulator_));
+  if (needs_totals()) {
+    for_each_home([&](int home) {
+      const std::int64_t elements = problem_of(home, {}).query_elements();
+      at(home).total = workspace.reserve(elements * size_of(DType::kFloat64));
+    });
+  }
   d_bias_sum_.reserve(workspace);
   keys_.reserve(workspace);
   scratch_.need(keys_.scratch_bytes());
@@ -39,6 +45,7 @@ void BackwardTilePass::reserve(Workspace& workspace) {
 void BackwardTilePass::begin(const Workspace& workspace) {
   const int rank = call_.rank();
   Device& device = call_.device();
+  workspace_ = &workspace;
   scratch_.begin(workspace);
   keys_.begin(workspace, scratch_.memory());
   Home& home = at(rank);
@@ -52,17 +59,23 @@ void BackwardTilePass::begin(const Workspace& workspace) {
     home.block.delta = compact_bhs(workspace.at(delta_piece_), accumulator_, own_.query_heads, own_.queries);
   }
   device.delta(own_, arguments_.o, arguments_.d_o, home.block.delta);
-  home.dq = arguments_.dq;
+  Bshd dq = arguments_.dq;
   if (narrow_) {
-    home.dq =
-        compact_bshd(workspace.at(dq_piece_), accumulator_, own_.queries, own_.query_heads, own_.head_dim);
+    dq = compact_bshd(workspace.at(dq_piece_), accumulator_, own_.queries, own_.query_heads, own_.head_dim);
   }
+  home.dq = sum_in(rank, dq);
   d_bias_ = d_bias_sum_.begin(device, workspace);
 }
 
 void BackwardTilePass::arrive(int home, std::byte* block, std::byte* result) {
   at(home).block = {problem_of(home, {}), dtype_, call_.announced(home), block};
-  at(home).dq = result_of(home, result);
+  at(home).dq = sum_in(home, result_of(home, result));
+}
+
+TileSum<Bshd> BackwardTilePass::sum_in(int home, const Bshd& group) const {
+  const Problem problem = problem_of(home, {});
+  if (!needs_totals()) return {problem, group, std::nullopt};
+  return {problem, group, MessageCursor(workspace_->at(at(home).total)).queries(problem, DType::kFloat64)};
 }
 
 void BackwardTilePass::open(const Tile& tile) {
@@ -85,8 +98,8 @@ BackwardArguments BackwardTilePass::against(int home, const Tile& tile) const {
   arguments.visibility = block.visibility;
   arguments.bias = arguments_.bias.from(shards_.query_begin(home), tile.begin);
   arguments.d_bias = d_bias_.from(shards_.query_begin(home), tile.begin);
-  arguments.dq = at(home).dq;
-  arguments.add_dq = at(home).started;
+  arguments.dq = at(home).dq.group();
+  arguments.add_dq = at(home).dq.adds();
   return arguments;
 }
 
@@ -98,11 +111,11 @@ void BackwardTilePass::attend(int home) {
   arguments.dv = keys_.value_gradients();
   arguments.add_dkv = tile_started_;
   call_.device().backward(arguments, scratch_.memory());
-  at(home).started = true;
+  at(home).dq.count(call_.device());
   tile_started_ = true;
 }
 
-void BackwardTilePass::close() { keys_.push(keys_.raw_keys(), visual_.d_features, visual_.gradients); }
+void BackwardTilePass::close() { keys_.push(keys_.raw_keys(), visual_.d_features); }
 
 // A share of dq as it lies in a message.
 Bshd BackwardTilePass::result_of(int home, std::byte* result) const {
@@ -112,25 +125,26 @@ Bshd BackwardTilePass::result_of(int home, std::byte* result) const {
 // This rank's queries may have seen none of its own keys: then nothing was written yet.
 void BackwardTilePass::start_own() {
   const int rank = call_.rank();
-  if (at(rank).started) return;
+  if (!at(rank).dq.empty()) return;
   call_.device().backward(against(rank, {}), scratch_.memory());
-  at(rank).started = true;
+  at(rank).dq.count(call_.device());
 }
 
 void BackwardTilePass::merge(std::byte* result) {
   const int rank = call_.rank();
   start_own();
-  call_.device().add(own_.batch, own_.queries, own_.query_heads, own_.head_dim, result_of(rank, result),
-                     at(rank).dq);
+  at(rank).dq.add(call_.device(), result_of(rank, result));
 }
 
 void BackwardTilePass::finish() {
   start_own();
   Device& device = call_.device();
+  TileSum<Bshd>& dq = at(call_.rank()).dq;
+  dq.finish(device);
   if (narrow_) {
-    device.copy(own_.batch, own_.queries, own_.query_heads, own_.head_dim, at(call_.rank()).dq,
-                arguments_.dq);
+    device.copy(own_.batch, own_.queries, own_.query_heads, own_.head_dim, dq.group(), arguments_.dq);
   }
+  keys_.finish();
   d_bias_sum_.finish(device);
 }
 

@@ -24,6 +24,7 @@ class BackwardTilePass final : public TilePass {
   void arrive(int home, std::byte* block, std::byte* result) override;
   Visibility visibility(int home) const override { return at(home).block.visibility; }
   void open(const Tile& tile) override;
+  void complete(int home) override { at(home).dq.finish(call_.device()); }
   void attend(int home) override;
   void close() override;
   void merge(std::byte* result) override;
@@ -32,13 +33,14 @@ class BackwardTilePass final : public TilePass {
  private:
   struct Home {
     BackwardBlock block;
-    Bshd dq;
-    bool started = false;
+    TileSum<Bshd> dq;
+    Workspace::Piece total{};
   };
 
   Home& at(int home) { return homes_[static_cast<std::size_t>(home)]; }
   const Home& at(int home) const { return homes_[static_cast<std::size_t>(home)]; }
   Bshd result_of(int home, std::byte* result) const;
+  TileSum<Bshd> sum_in(int home, const Bshd& group) const;
   void start_own();
   BackwardArguments against(int home, const Tile& tile) const;
 
@@ -49,6 +51,7 @@ class BackwardTilePass final : public TilePass {
   DBiasSum d_bias_sum_;
   Workspace::Piece packed_piece_{}, delta_piece_{}, dq_piece_{};
 
+  const Workspace* workspace_ = nullptr;
   std::byte* block_ = nullptr;
   std::vector<Home> homes_;
   Bias d_bias_;

@@ -23,6 +23,7 @@ class ForwardTilePass final : public TilePass {
   void arrive(int home, std::byte* block, std::byte* result) override;
   Visibility visibility(int home) const override { return at(home).block.visibility; }
   void open(const Tile& tile) override;
+  void complete(int home) override { at(home).sum.finish(call_.device()); }
   void attend(int home) override;
   void close() override {}
   void merge(std::byte* result) override;
@@ -31,13 +32,15 @@ class ForwardTilePass final : public TilePass {
  private:
   struct Home {
     ForwardBlock block;
-    Partial sum;
-    bool started = false;
+    TileSum<Partial> sum;
+    Workspace::Piece total{};
   };
 
   Home& at(int home) { return homes_[static_cast<std::size_t>(home)]; }
   const Home& at(int home) const { return homes_[static_cast<std::size_t>(home)]; }
   Partial result_of(int home, std::byte* result) const;
+  bool has_terms(int home) const;
+  TileSum<Partial> sum_in(int home, const Partial& group) const;
   void start_own();
   ForwardArguments against(int home, const Tile& tile) const;
 
@@ -48,6 +51,7 @@ class ForwardTilePass final : public TilePass {
   LseSum lse_sum_;
   Workspace::Piece packed_piece_{}, accumulator_piece_{};
 
+  const Workspace* workspace_ = nullptr;
   std::byte* block_ = nullptr;
   std::vector<Home> homes_;
   Tile open_;

@@ -23,7 +23,7 @@ RowIntegers from_row(const RowIntegers& values, std::int64_t row) {
 }  // namespace
 
 KeyProjection::KeyProjection(Device& device, const Projection& projection, const Rows& features,
-                             std::int64_t tile_rows, Use use)
+                             std::int64_t tile_rows, Use use, const ProjectionGradients& gradients)
     : device_(device),
       layers_(device.layers()),
       projection_(projection),
@@ -31,7 +31,9 @@ KeyProjection::KeyProjection(Device& device, const Projection& projection, const
       tile_rows_(std::min(tile_rows, features.rows)),
       use_(use),
       accumulator_(accumulator_of(features.dtype)),
-      keeps_raw_(use == Use::kBackward && projection.key_norm.kind != LVX_NORM_NONE) {}
+      keeps_raw_(use == Use::kBackward && projection.key_norm.kind != LVX_NORM_NONE),
+      gradients_(gradients),
+      sums_(device, gradients, features.batch * features.rows, features.batch * tile_rows_, accumulator_) {}
 
 void KeyProjection::reserve(Workspace& workspace) {
   const std::int64_t rows = features_.batch * tile_rows_;
@@ -45,6 +47,7 @@ void KeyProjection::reserve(Workspace& workspace) {
   if (use_ == Use::kForward) return;
   gradient_piece_ = workspace.reserve(rows * 2 * key_width * sum);
   if (normed) d_input_piece_ = workspace.reserve(rows * projection_.width * sum);
+  sums_.reserve(workspace);
 }
 
 std::size_t KeyProjection::scratch_bytes() const {
@@ -117,7 +120,8 @@ void KeyProjection::finish_keys() {
                    from_row(projection_.positions, begin_), finished_);
 }
 
-void KeyProjection::push(const Bshd& raw_keys, const Rows& d_features, const ProjectionGradients& gradients) {
+void KeyProjection::push(const Bshd& raw_keys, const Rows& d_features) {
+  sums_.begin(*workspace_);
   const Bshd dk = key_gradients();
   if (projection_.rotary) {
     layers_.rotary(projection_.theta, true, tile_.batch, rows_, projection_.key_heads, projection_.head_dim,
@@ -125,32 +129,41 @@ void KeyProjection::push(const Bshd& raw_keys, const Rows& d_features, const Pro
   }
   if (projection_.key_norm.kind != LVX_NORM_NONE) {
     layers_.norm_backward(projection_.key_norm, tile_.batch, rows_, projection_.key_heads,
-                          projection_.head_dim, raw_keys, dk, dk, false, gradients.key_weight, {}, scratch_);
+                          projection_.head_dim, raw_keys, dk, dk, false, gradients_.key_weight, {}, scratch_);
   }
   Rows d_tile;
   if (!d_features.none()) d_tile = d_features.part(begin_, begin_ + rows_);
-  if (projection_.input_norm.kind == LVX_NORM_NONE) return push_products(d_tile, true, gradients);
+  if (projection_.input_norm.kind == LVX_NORM_NONE) return push_products(d_tile, true);
 
-  const bool wants_input = !d_tile.none() || !gradients.input_weight.none() || !gradients.input_bias.none();
-  if (!wants_input) return push_products({}, false, gradients);
+  const bool wants_input = !d_tile.none() || !gradients_.input_weight.none() || !gradients_.input_bias.none();
+  if (!wants_input) return push_products({}, false);
   const Rows d_input =
       compact_rows(workspace_->at(d_input_piece_), accumulator_, tile_.batch, rows_, tile_.width);
-  push_products(d_input, false, gradients);
+  push_products(d_input, false);
   layers_.norm_backward(projection_.input_norm, tile_.batch, rows_, 1, tile_.width, one_head(tile_),
-                        one_head(d_input), one_head(d_tile), true, gradients.input_weight,
-                        gradients.input_bias, scratch_);
+                        one_head(d_input), one_head(d_tile), true, gradients_.input_weight,
+                        gradients_.input_bias, scratch_);
 }
 
-void KeyProjection::push_products(const Rows& d_input, bool add, const ProjectionGradients& gradients) {
+void KeyProjection::push_products(const Rows& d_input, bool add) {
   const std::int64_t key_width = projection_.key_width();
-  if (projection_.layout == LVX_KEY_VALUE_SEPARATE) {
-    layers_.linear_backward(input_, projection_.weight, gradient_.columns(0, key_width), d_input, add,
-                            gradients.weight, gradients.bias, scratch_);
-    layers_.linear_backward(input_, projection_.value_weight, gradient_.columns(key_width, 2 * key_width),
-                            d_input, true, gradients.value_weight, gradients.value_bias, scratch_);
-  } else {
-    layers_.linear_backward(input_, projection_.weight, gradient_, d_input, add, gradients.weight,
-                            gradients.bias, scratch_);
+  const std::int64_t step =
+      std::max<std::int64_t>(1, GradientSums::kRowsOfGroup / std::max<std::int64_t>(1, tile_.batch));
+  for (std::int64_t begin = 0; begin < rows_; begin += step) {
+    const std::int64_t end = std::min(rows_, begin + step);
+    const Rows input = input_.part(begin, end);
+    const Rows gradient = gradient_.part(begin, end);
+    const Rows d_part = d_input.none() ? d_input : d_input.part(begin, end);
+    sums_.make_room(tile_.batch * (end - begin));
+    if (projection_.layout == LVX_KEY_VALUE_SEPARATE) {
+      layers_.linear_backward(input, projection_.weight, gradient.columns(0, key_width), d_part, add,
+                              gradients_.weight, gradients_.bias, scratch_);
+      layers_.linear_backward(input, projection_.value_weight, gradient.columns(key_width, 2 * key_width),
+                              d_part, true, gradients_.value_weight, gradients_.value_bias, scratch_);
+    } else {
+      layers_.linear_backward(input, projection_.weight, gradient, d_part, add, gradients_.weight,
+                              gradients_.bias, scratch_);
+    }
   }
 }
 

@@ -9,6 +9,7 @@
 #include <span>
 
 #include "device/device.h"
+#include "recompute/gradient_sums.h"
 #include "recompute/projection.h"
 #include "schedule/workspace.h"
 
@@ -18,10 +19,11 @@ class KeyProjection {
  public:
   enum class Use { kForward, kBackward };
 
+  // gradients: those that are wanted of the parameters, in backward.
   KeyProjection(Device& device, const Projection& projection, const Rows& features, std::int64_t tile_rows,
-                Use use);
+                Use use, const ProjectionGradients& gradients);
 
-  // Memory for a tile. Scratch is needed in addition, and may serve others between the calls.
+  // Memory for a tile and sums over tiles. Scratch is needed in addition, and may serve others between the calls.
   void reserve(Workspace& workspace);
   std::size_t scratch_bytes() const;
   void begin(const Workspace& workspace, std::span<std::byte> scratch);
@@ -41,13 +43,15 @@ class KeyProjection {
   Bshd value_gradients() const { return values_of(gradient_); }
   // Adds what they mean for the parameters, and for the features if d_features is not none. raw_keys are read where
   // there is a key norm; they may lie anywhere.
-  void push(const Bshd& raw_keys, const Rows& d_features, const ProjectionGradients& gradients);
+  void push(const Bshd& raw_keys, const Rows& d_features);
+  // After the last tile: the parameters' gradients are whole.
+  void finish() { sums_.finish(); }
 
  private:
   Rows product_at(std::byte* data, DType dtype) const;
   Bshd keys_of(const Rows& product) const;
   Bshd values_of(const Rows& product) const;
-  void push_products(const Rows& d_input, bool add, const ProjectionGradients& gradients);
+  void push_products(const Rows& d_input, bool add);
 
   Device& device_;
   LayerOperations& layers_;
@@ -57,6 +61,8 @@ class KeyProjection {
   const Use use_;
   const DType accumulator_;
   const bool keeps_raw_;  // keys are finished apart from the raw ones
+  const ProjectionGradients gradients_;
+  GradientSums sums_;
   Workspace::Piece input_piece_{}, product_piece_{}, keys_piece_{}, gradient_piece_{}, d_input_piece_{};
 
   const Workspace* workspace_ = nullptr;

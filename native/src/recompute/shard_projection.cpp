@@ -14,10 +14,10 @@ constexpr std::int64_t kRowsAtOnce = 1024;
 // Calls work(begin, end) for the features' rows, tile by tile, with a projection that has opened the tile.
 template <typename Work>
 void for_each_tile(Device& device, const Projection& projection, const Rows& features, KeyProjection::Use use,
-                   Work&& work) {
+                   const ProjectionGradients& gradients, Work&& work) {
   if (features.batch == 0 || features.rows == 0) return;
   const std::int64_t tile_rows = std::max<std::int64_t>(1, kRowsAtOnce / features.batch);
-  KeyProjection tiles(device, projection, features, tile_rows, use);
+  KeyProjection tiles(device, projection, features, tile_rows, use, gradients);
   Workspace workspace;
   tiles.reserve(workspace);
   KernelScratch scratch;
@@ -32,13 +32,14 @@ void for_each_tile(Device& device, const Projection& projection, const Rows& fea
     tiles.open(begin, end);
     work(tiles, begin, end);
   }
+  tiles.finish();
 }
 
 }  // namespace
 
 void project_forward(Device& device, const Projection& projection, const Rows& features, const Bshd& raw_k,
                      const Bshd& v) {
-  for_each_tile(device, projection, features, KeyProjection::Use::kForward,
+  for_each_tile(device, projection, features, KeyProjection::Use::kForward, {},
                 [&](KeyProjection& tile, std::int64_t begin, std::int64_t end) {
                   tile.project();
                   device.copy(features.batch, end - begin, projection.key_heads, projection.head_dim,
@@ -51,13 +52,13 @@ void project_forward(Device& device, const Projection& projection, const Rows& f
 void project_backward(Device& device, const Projection& projection, const Rows& features, const Bshd& raw_k,
                       const Bshd& dk, const Bshd& dv, const Rows& d_features,
                       const ProjectionGradients& gradients) {
-  for_each_tile(device, projection, features, KeyProjection::Use::kBackward,
+  for_each_tile(device, projection, features, KeyProjection::Use::kBackward, gradients,
                 [&](KeyProjection& tile, std::int64_t begin, std::int64_t end) {
                   device.copy(features.batch, end - begin, projection.key_heads, projection.head_dim,
                               dk.from_row(begin), tile.key_gradients());
                   device.copy(features.batch, end - begin, projection.key_heads, projection.head_dim,
                               dv.from_row(begin), tile.value_gradients());
-                  tile.push(raw_k.from_row(begin), d_features, gradients);
+                  tile.push(raw_k.from_row(begin), d_features);
                 });
 }
 

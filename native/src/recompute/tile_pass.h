@@ -9,6 +9,7 @@
 
 #include "group/group.h"
 #include "recompute/key_projection.h"
+#include "recompute/tile_sum.h"
 #include "schedule/shards.h"
 
 namespace lvx {
@@ -22,14 +23,15 @@ struct Tile {
 class TilePass {
  public:
   TilePass(Call& call, const Shards& shards, const Problem& own, const Rows& features,
-           const Projection& projection, std::int64_t tile_rows, KeyProjection::Use use)
+           const Projection& projection, std::int64_t tile_rows, KeyProjection::Use use,
+           const ProjectionGradients& gradients)
       : call_(call),
         shards_(shards),
         own_(own),
         dtype_(features.dtype),
         accumulator_(accumulator_of(features.dtype)),
         tile_rows_(std::max<std::int64_t>(1, std::min(tile_rows, own.keys))),
-        keys_(call.device(), projection, features, tile_rows_, use) {}
+        keys_(call.device(), projection, features, tile_rows_, use, gradients) {}
   virtual ~TilePass() = default;
   TilePass(const TilePass&) = delete;
   TilePass& operator=(const TilePass&) = delete;
@@ -55,6 +57,8 @@ class TilePass {
   // Of this rank's queries, or of a visitor that is here.
   virtual Visibility visibility(int home) const = 0;
 
+  // Every tile that a visitor sees is done: its result is made whole.
+  virtual void complete(int home) = 0;
   // Makes a tile's keys and values; computes one home's queries against them; is done with the tile.
   virtual void open(const Tile& tile) = 0;
   virtual void attend(int home) = 0;
@@ -73,16 +77,24 @@ class TilePass {
     problem.first_key = shards_.key_begin(call_.rank()) + tile.begin;
     return problem;
   }
+  // Whether there are so many tiles that what they add up to for a home needs a total beside it.
+  bool needs_totals() const { return needs_groups(tiles(), accumulator_); }
+  // Calls visit(home) for this rank and every home whose queries come here.
+  template <typename Visit>
+  void for_each_home(Visit&& visit) const {
+    for (int home = 0; home < call_.size(); ++home) {
+      if (home == call_.rank() || visits(home, call_.rank())) visit(home);
+    }
+  }
   // Calls visit(problem) for every size of problem that this rank may compute.
   template <typename Visit>
   void for_each_problem(Visit&& visit) const {
-    for (int home = 0; home < call_.size(); ++home) {
-      if (home != call_.rank() && !visits(home, call_.rank())) continue;
+    for_each_home([&](int home) {
       visit(problem_of(home, {}));
-      if (own_.keys == 0) continue;
+      if (own_.keys == 0) return;
       visit(problem_of(home, tile(0)));
       visit(problem_of(home, tile(tiles() - 1)));
-    }
+    });
   }
 
   Call& call_;

@@ -101,6 +101,7 @@ void Tiled::start_results(int step) {
   const int worker = worker_at(step);
   transfers_.clear();
   if (pass_.visits(home, rank_)) {
+    call_.compute([&] { pass_.complete(home); });
     transfers_.push_back(send_to(home, workspace_.at(at(step).result), bytes(pass_.result_bytes(home))));
   }
   if (pass_.visits(rank_, worker)) {

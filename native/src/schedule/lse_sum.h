@@ -17,6 +17,8 @@ class LseSum {
         splits_(!arguments.bias.none() || !terms_.none()),
         apart_(splits_ && terms_.none()) {}
 
+  bool splits() const { return splits_; }
+
   void reserve(Workspace& workspace) {
     if (!apart_) return;
     max_piece_ = workspace.reserve(bytes());

@@ -7,6 +7,7 @@
 
 #include "cuda/simulated_device.h"
 #include "group/local/local_world.h"
+#include "support/long_tiles.h"
 #include "support/visual_shares.h"
 
 namespace lvx::test {
@@ -31,6 +32,26 @@ TEST(SimulatedGpus, RecomputeKeysAndValuesAsTheReferenceDoes) {
     for (std::thread& thread : threads) thread.join();
     expect_equal(results, visual_reference(visual));
     ASSERT_FALSE(HasFailure());
+  }
+}
+
+// What is added up group by group, a query at a time seeing nothing of a group, and with a bias.
+TEST(SimulatedGpus, AddUpManyTilesExactly) {
+  RankParts parts;
+  parts.device = [](int) { return std::make_shared<testing::SimulatedDevice>(); };
+  for (const DType dtype : {DType::kFloat32, DType::kFloat16}) {
+    SCOPED_TRACE(name_of(dtype));
+    LongTiles tiles(dtype, 264, 5, dtype == DType::kFloat32 ? 3 : 0);
+    if (dtype == DType::kFloat32) {
+      tiles.mask();
+      tiles.add_bias();
+    }
+    LongResults expected = long_reference(tiles);
+    LongResults results = compute_long_tiles(tiles, 2, 2, parts);
+    const testing::Bounds bounds = testing::bounds_of(dtype);
+    const double factor = dtype == DType::kFloat32 ? 1 : 2;  // features' keys and values are rounded, too
+    expect_within(errors_of(results, expected, false),
+                  {factor * bounds.o, factor * bounds.gradients, bounds.lse});
   }
 }
 

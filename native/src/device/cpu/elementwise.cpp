@@ -116,7 +116,7 @@ void add_as(Workers& workers, std::int64_t batch, std::int64_t rows, std::int64_
 }  // namespace
 
 void merge(Workers& workers, const Problem& problem, const Partial& part, const Partial& into) {
-  if (part.o.dtype == DType::kFloat64 && into.o.dtype == DType::kFloat64) {
+  if (part.o.dtype == DType::kFloat64 || into.o.dtype == DType::kFloat64) {
     merge_as<double>(workers, problem, part, into);
   } else {
     merge_as<float>(workers, problem, part, into);

@@ -22,6 +22,7 @@ constexpr Tile kConverted{128, 256, 512};  // in single precision: what stays in
 constexpr std::int64_t kLongest = std::int64_t{1} << 30;  // the BLAS counts in 32 bits
 constexpr std::int64_t kLeast = 32;                       // a narrower tile is not worth a task
 constexpr std::int64_t kFewRows = 4;                      // up to here B is read for nothing but itself
+constexpr std::int64_t kRowsOfSum = 256;  // of a gradient that the BLAS may add up one by one in float32
 
 template <typename T>
 bool is_native(DType dtype) {
@@ -82,7 +83,7 @@ class TileOfProduct {
  public:
   TileOfProduct(const Product& p, const Tile& tile, std::int64_t index)
       : p_(p),
-        step_(tile.k),
+        step_(std::is_same_v<T, float> && p.a.transposed ? std::min(tile.k, kRowsOfSum) : tile.k),
         row_(index / divide_up(p.n, tile.n) * tile.m),
         column_(index % divide_up(p.n, tile.n) * tile.n),
         m_(std::min(tile.m, p.m - row_)),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.plan;
 
+import org.lvxattn.DType;
+
 /** All queries come to a rank, whose keys are made tile by tile; one result goes home from each. */
 final class TiledSchedule {
   private final VisualPlan plan;
@@ -59,8 +61,23 @@ final class TiledSchedule {
     return bytes;
   }
 
+  /** The total in float64 of what many tiles add up to. */
+  private long totalBytes(int home) {
+    long elements = sizes.queryElements(queries(home));
+    long lse = isForward() ? problem.lseTerms() * sizes.rows(queries(home)) : 0;
+    return (elements + lse) * DType.FLOAT64.bytes();
+  }
+
+  private static boolean needsTotals(AttentionSizes sizes, long keys, long tileRows) {
+    return sizes.dtype() != DType.FLOAT64
+        && tileRows > 0
+        && Math.ceilDiv(keys, tileRows) > VisualSizes.TERMS_OF_GROUP;
+  }
+
   long workspaceBytes(int rank) {
-    long rows = Math.min(plan.tileRows(), problem.shards().keys(rank));
+    long keys = problem.shards().keys(rank);
+    long rows = Math.min(plan.tileRows(), keys);
+    boolean needsTotals = needsTotals(sizes, keys, rows);
     long scratch = plan.scratch().projection(plan.features(), rows, pass);
     Workspace workspace = new Workspace();
     for (int peer = 0; peer < problem.ranks(); peer++) {
@@ -73,6 +90,7 @@ final class TiledSchedule {
       }
       if (peer == rank || visits(peer, rank)) {
         scratch = Math.max(scratch, kernelScratch(peer, rank));
+        workspace.reserve(needsTotals ? totalBytes(peer) : 0);
       }
     }
     if (reach.queriesSeeOthers(rank) && (!isForward() || reach.hasVisibility())) {
@@ -85,6 +103,9 @@ final class TiledSchedule {
     }
     Blocks.reserveBiasGradient(problem, pass, rank, workspace);
     workspace.reserve(plan.features().tileBytes(rows, pass));
+    if (!isForward()) {
+      workspace.reserve(plan.features().gradientTotalBytes(keys, rows));
+    }
     workspace.reserve(scratch);
     return workspace.bytes();
   }

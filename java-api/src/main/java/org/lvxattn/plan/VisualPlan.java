@@ -149,11 +149,10 @@ public record VisualPlan(
 
   /** Workspace of projecting a whole shard, tile by tile. */
   private long projectionBytes(Pass pass, int rank) {
-    long rows =
-        Math.min(
-            attention.shards().keys(rank),
-            Math.max(1, ROWS_AT_ONCE / Math.max(1, features.batch())));
-    return features.tileBytes(rows, pass) + scratch.projection(features, rows, pass);
+    long keys = attention.shards().keys(rank);
+    long rows = Math.min(keys, Math.max(1, ROWS_AT_ONCE / Math.max(1, features.batch())));
+    long totals = pass == Pass.BACKWARD ? features.gradientTotalBytes(keys, rows) : 0;
+    return features.tileBytes(rows, pass) + totals + scratch.projection(features, rows, pass);
   }
 
   /** Payload that a rank sends under {@link Policy#RECOMPUTE_TILED} in one layer. */

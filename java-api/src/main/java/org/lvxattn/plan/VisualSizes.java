@@ -24,6 +24,12 @@ public record VisualSizes(
     boolean inputNorm,
     boolean keyNorm,
     DType dtype) {
+  /** Terms that float32 adds up alone; more of them have a total in float64 beside them. */
+  static final long TERMS_OF_GROUP = 64;
+
+  /** Rows that are one term of a parameter's gradient. */
+  private static final long ROWS_OF_TERM = 256;
+
   /**
    * Checks the components.
    *
@@ -77,6 +83,29 @@ public record VisualSizes(
     workspace.reserve(2 * keyAccumulatorBytes(rows));
     if (inputNorm) {
       workspace.reserve(featureGradientBytes(rows));
+    }
+    return workspace.bytes();
+  }
+
+  /**
+   * Bytes of the totals in float64 that the gradients of weights and norms need in backward over so
+   * many rows; none for few rows.
+   */
+  long gradientTotalBytes(long rows, long tileRows) {
+    long terms =
+        rows == 0 ? 0 : Math.ceilDiv(rows, tileRows) * Math.ceilDiv(batch * tileRows, ROWS_OF_TERM);
+    if (dtype == DType.FLOAT64 || terms <= TERMS_OF_GROUP) {
+      return 0;
+    }
+    long weight = (long) keyValueHeads * headDim * width;
+    Workspace workspace = new Workspace();
+    workspace.reserve(weight * DType.FLOAT64.bytes());
+    workspace.reserve(weight * DType.FLOAT64.bytes());
+    if (inputNorm) {
+      workspace.reserve((long) width * DType.FLOAT64.bytes());
+    }
+    if (keyNorm) {
+      workspace.reserve((long) headDim * DType.FLOAT64.bytes());
     }
     return workspace.bytes();
   }

@@ -30,6 +30,9 @@ class VisualPlanTest {
   private static final int LAYERS = 3;
   private static final int TILE = 96;
 
+  /** So small that there are more tiles than float32 adds up alone. */
+  private static final int SMALL_TILE = 12;
+
   /** What one rank measured. */
   private record Counts(
       long peak, Statistics forward, Statistics backward, long plannedPeak, VisualPlan plan) {}
@@ -40,20 +43,22 @@ class VisualPlanTest {
       for (int ranks = 1; ranks <= 3; ranks++) {
         for (boolean norms : new boolean[] {false, true}) {
           for (Policy policy : Policy.values()) {
-            check(dtype, ranks, norms, policy);
+            check(dtype, ranks, norms, policy, TILE);
           }
+          check(dtype, ranks, norms, Policy.RECOMPUTE_TILED, SMALL_TILE);
         }
       }
     }
   }
 
-  private static void check(DType dtype, int ranks, boolean norms, Policy policy) {
+  private static void check(DType dtype, int ranks, boolean norms, Policy policy, int tile) {
     VisualSizes features = new VisualSizes(1, 64, 2, 16, norms, norms, dtype);
     AttentionSizes sizes = new AttentionSizes(1, 4, 2, 16, dtype);
     AttentionProblem problem = AttentionProblem.of(sizes, Shards.even(100, 2500, ranks));
-    List<Counts> counts = LocalWorld.run(ranks, group -> measure(group, features, problem, policy));
+    List<Counts> counts =
+        LocalWorld.run(ranks, group -> measure(group, features, problem, policy, tile));
     for (int rank = 0; rank < ranks; rank++) {
-      String where = dtype + ", " + ranks + " ranks, norms " + norms + ", " + policy;
+      String where = dtype + ", " + ranks + " ranks, norms " + norms + ", " + policy + " " + tile;
       Counts counted = counts.get(rank);
       long planned = counted.plannedPeak();
       assertThat(counted.peak()).as(where).isCloseTo(planned, within(planned / 20));
@@ -65,13 +70,19 @@ class VisualPlanTest {
         assertThat(counted.backward().bytesSent())
             .as(where)
             .isEqualTo(plan.tiledBytesSent(Pass.BACKWARD, rank));
+        assertThat(counted.forward().peakBytes())
+            .as(where)
+            .isEqualTo(plan.workspaceBytes(policy, Pass.FORWARD, rank));
+        assertThat(counted.backward().peakBytes())
+            .as(where)
+            .isEqualTo(plan.workspaceBytes(policy, Pass.BACKWARD, rank));
         assertThat(counted.forward().strategy()).isEqualTo(Strategy.QUERY_GATHER);
       }
     }
   }
 
   private static Counts measure(
-      Group group, VisualSizes sizes, AttentionProblem problem, Policy policy) {
+      Group group, VisualSizes sizes, AttentionProblem problem, Policy policy, int tile) {
     Device device = group.device();
     DType dtype = sizes.dtype();
     long rows = problem.shards().keys(group.rank());
@@ -105,14 +116,14 @@ class VisualPlanTest {
     Tensor dq = add(own, Tensor.allocate(device, dtype, shape));
     KeyValueProjection.Gradients gradients = projection.newGradients();
     VisualPlan plan =
-        new VisualPlan(sizes, problem, LAYERS, attention.strategy(), TILE, device.kernelScratch());
+        new VisualPlan(sizes, problem, LAYERS, attention.strategy(), tile, device.kernelScratch());
     long before = device.bytesInUse();
     List<VisualForward> layers = new ArrayList<>();
     Statistics backward = Statistics.create();
     try (VisualCheckpoint checkpoint =
         VisualCheckpoint.builder(group, Tensor.allocate(device, dtype, 1, rows, sizes.width()))
             .policy(policy)
-            .tileRows(TILE)
+            .tileRows(tile)
             .build()) {
       for (int layer = 0; layer < LAYERS; layer++) {
         layers.add(checkpoint.forward(attention, projection, q, Mask.none()));
@@ -141,12 +152,26 @@ class VisualPlanTest {
 
   @Test
   void aTiledLayerNeedsNoMoreForMoreFrames() {
-    VisualPlan few = plan(64);
-    VisualPlan many = plan(640);
+    VisualPlan few = plan(128);
+    VisualPlan many = plan(1280);
     assertThat(many.workspaceBytes(Policy.RECOMPUTE_TILED, Pass.BOTH, 0))
         .isEqualTo(few.workspaceBytes(Policy.RECOMPUTE_TILED, Pass.BOTH, 0));
     assertThat(many.workspaceBytes(Policy.RECOMPUTE, Pass.BOTH, 0))
         .isGreaterThan(8 * few.workspaceBytes(Policy.RECOMPUTE, Pass.BOTH, 0));
+  }
+
+  @Test
+  void moreTilesThanFloat32AddsUpNeedTotals() {
+    AttentionSizes sizes = new AttentionSizes(1, 32, 8, 128, DType.BFLOAT16);
+    long[] bytes = new long[2];
+    for (int i = 0; i < 2; i++) {
+      AttentionProblem problem = AttentionProblem.of(sizes, Shards.even(512, (64 + i) * 16, 1));
+      VisualSizes features = new VisualSizes(1, 4096, 8, 128, false, true, DType.BFLOAT16);
+      bytes[i] =
+          new VisualPlan(features, problem, 1, Strategy.QUERY_RING, 16, KernelScratch.NONE)
+              .workspaceBytes(Policy.RECOMPUTE_TILED, Pass.FORWARD, 0);
+    }
+    assertThat(bytes[1] - bytes[0]).isEqualTo(8L * 512 * 32 * (128 + 1));
   }
 
   private static VisualPlan plan(long frames) {
