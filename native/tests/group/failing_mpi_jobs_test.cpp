@@ -2,21 +2,20 @@
 // As failing_worlds_test.cpp, with processes that mpirun starts: this binary again, in which one rank fails.
 #include <gtest/gtest.h>
 
-#include <array>
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
+#include <iostream>
 #include <sstream>
 
 #include "group/plugin.h"
 #include "support/campaign.h"
 #include "support/failing_world.h"
+#include "support/mpi_jobs.h"
 
 #if LVX_HAS_MPI
 namespace lvx::test {
 namespace {
 
-constexpr const char* kJob = "LVX_TEST_MPI_JOB";
+constexpr double kTimeoutSeconds = 30;
+constexpr int kSmallMessage = 2200;  // smaller than some messages of most problems
 
 struct MpiJob {
   std::size_t movement = 0;
@@ -41,32 +40,14 @@ struct MpiJob {
   }
 };
 
-// What a command printed, on both of its outputs.
-std::string output_of(const std::string& command) {
-  std::string text;
-  std::FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-  if (pipe == nullptr) return "popen failed";
-  std::array<char, 4096> part{};
-  while (const std::size_t read = std::fread(part.data(), 1, part.size(), pipe))
-    text.append(part.data(), read);
-  pclose(pipe);
-  return text;
-}
-
-std::size_t count(const std::string& text, const std::string& part) {
-  std::size_t found = 0;
-  for (std::size_t at = text.find(part); at != text.npos; at = text.find(part, at + part.size())) ++found;
-  return found;
-}
-
 // Run by mpirun alone, as one rank.
 TEST(FailingMpiRank, DISABLED_EndsAsItShould) {
-  const char* told = std::getenv(kJob);  // NOLINT(concurrency-mt-unsafe): nobody sets it
-  ASSERT_NE(told, nullptr);
-  const MpiJob mpi = MpiJob::of(told);
+  const MpiJob mpi = MpiJob::of(told_to_rank());
+  HangWatch& watch = HangWatch::instance();
   const Job job = movements()[mpi.movement].job(mpi.problem);
   Quarantine quarantine;
-  std::unique_ptr<Transport> transport = join_mpi(30);
+  watch.is("joining");
+  std::unique_ptr<Transport> transport = join_mpi(kTimeoutSeconds);
   ASSERT_EQ(transport->size(), job.ranks);
   const bool fails = transport->rank() == mpi.victim;
   const auto fuse = std::make_shared<Fuse>(fails ? mpi.injection : Injection{});
@@ -74,16 +55,19 @@ TEST(FailingMpiRank, DISABLED_EndsAsItShould) {
   std::exception_ptr thrown;
   {
     GroupOptions options;
-    options.deadline_seconds = 30;
+    options.deadline_seconds = kTimeoutSeconds;
     options.ranks_per_node = 2;
     Group group(std::make_unique<FailingTransport>(std::move(transport), fuse), device, options);
+    watch.is("in its group", &group.recorder());
     try {
       job.body(group);
       group.barrier();
     } catch (...) {
       thrown = std::current_exception();
     }
+    watch.is("closing its group");
   }
+  watch.is("ending");
   EXPECT_EQ(quarantine.spoilt(), 0) << "blocks were written after their release";
   EXPECT_TRUE(thrown);
   EXPECT_EQ(fuse->blown(), fails);
@@ -93,13 +77,13 @@ TEST(FailingMpiRank, DISABLED_EndsAsItShould) {
 }
 
 TEST(FailingMpiJobsCampaign, ReleasedMemoryStaysUntouched) {
-  if (std::system("mpirun --version > /dev/null 2>&1") != 0) GTEST_SKIP() << "mpirun is not on the PATH";
-  const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
+  if (!has_mpirun()) GTEST_SKIP() << "mpirun is not on the PATH";
   std::mt19937_64 random(campaign_seed());
   const auto below = [&](std::size_t most) {
     return std::uniform_int_distribution<std::size_t>(0, most - 1)(random);
   };
-  for (int i = campaign_size(20); i > 0; --i) {
+  const int jobs = campaign_size(20);
+  for (int i = 1; i <= jobs; ++i) {
     MpiJob job;
     job.movement = below(movements().size());
     job.problem = below(1'000'000);
@@ -114,14 +98,16 @@ TEST(FailingMpiJobsCampaign, ReleasedMemoryStaysUntouched) {
     job.injection.index =
         static_cast<int>(below(static_cast<std::size_t>(world.steps(job.victim, job.injection.step))));
     SCOPED_TRACE(job.text());
-    const std::string ranks = std::to_string(world.ranks());
-    const std::string output = output_of(std::string(kJob) + "='" + job.text() +
-                                         "' mpirun --enable-recovery --allow-run-as-root --oversubscribe "
-                                         "--bind-to none -x " +
-                                         kJob + " -n " + ranks + ' ' + self +
-                                         " --gtest_color=no --gtest_also_run_disabled_tests "
-                                         "--gtest_filter=FailingMpiRank.DISABLED_EndsAsItShould");
-    ASSERT_EQ(count(output, "[  PASSED  ] 1 test"), static_cast<std::size_t>(world.ranks())) << output;
+    std::cout << "job " << i << " of " << jobs << ": " << movements()[job.movement].name << " over "
+              << world.ranks() << " ranks (" << job.text() << "): " << std::flush;
+    const Stopwatch watch;
+    const std::string output = run_job(world.ranks(), job.text(), "FailingMpiRank.DISABLED_EndsAsItShould",
+                                       below(2) == 0 ? "" : eager_limit(kSmallMessage));
+    const double seconds = watch.seconds();
+    std::cout << seconds << " s" << std::endl;
+    expect_all_passed(output, world.ranks());
+    EXPECT_LT(seconds, kTimeoutSeconds) << "some rank waited for a timeout\n" << output;
+    if (HasFailure()) return;
   }
 }
 

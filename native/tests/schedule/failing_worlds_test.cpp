@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 
 #include "support/campaign.h"
 #include "support/failing_world.h"
@@ -25,8 +26,11 @@ std::shared_ptr<Device> device_of_streams(std::size_t budget) {
   return std::make_shared<DeviceOfStreams>(budget);
 }
 
-// Problem by problem: a failure of one rank at each of its transfers, at some of its computations and allocations, and
-// for want of memory, until so many worlds have failed.
+constexpr std::size_t kComputations = 10;  // of one problem
+constexpr int kBudgets = 4;                // likewise
+
+// Problem by problem: one rank fails at each of its transfers, before, in the midst of or after the start or the wait, at
+// some of its computations, at each of its allocations, and for want of memory, until so many worlds have failed.
 template <typename MakeWorld>
 void run_campaign(int worlds, std::uint64_t seed, MakeWorld&& make_world) {
   std::mt19937_64 random(seed);
@@ -42,19 +46,22 @@ void run_campaign(int worlds, std::uint64_t seed, MakeWorld&& make_world) {
     if (testing::Test::HasFatalFailure()) return;
     const int victim = static_cast<int>(below(static_cast<std::size_t>(world.ranks())));
     std::vector<Injection> injections;
-    const auto thrown = [&] { return static_cast<Thrown>(below(3)); };
-    for (const Step step :
-         {Step::kStart, Step::kHalfStart, Step::kStarted, Step::kWait, Step::kWaited, Step::kCompute}) {
-      const int steps = world.steps(victim, step);
-      for (int index = 0; index < steps; ++index) injections.push_back({step, index, thrown()});
-    }
+    const auto inject = [&](int index, auto... steps) {
+      const std::array any = {steps...};
+      injections.push_back({any[below(any.size())], index, static_cast<Thrown>(below(3))});
+    };
+    for (int index = 0; index < world.steps(victim, Step::kCompute); ++index) inject(index, Step::kCompute);
     std::shuffle(injections.begin(), injections.end(), random);
-    // No problem takes all worlds.
-    injections.resize(
-        std::min({injections.size(), std::size_t{40}, static_cast<std::size_t>(worlds - failed)}));
-    for (int index = 0; index < world.steps(victim, Step::kAllocate); ++index) {
-      injections.push_back({Step::kAllocate, index, thrown()});
+    injections.resize(std::min(injections.size(), kComputations));
+    for (int index = 0; index < world.steps(victim, Step::kStart); ++index) {
+      inject(index, Step::kStart, Step::kHalfStart, Step::kStarted);
     }
+    for (int index = 0; index < world.steps(victim, Step::kWait); ++index) {
+      inject(index, Step::kWait, Step::kWaited);
+    }
+    for (int index = 0; index < world.steps(victim, Step::kAllocate); ++index) inject(index, Step::kAllocate);
+    std::shuffle(injections.begin(), injections.end(), random);
+    injections.resize(std::min(injections.size(), static_cast<std::size_t>(worlds - failed)));
     const std::size_t peak = world.peak_bytes(victim);
     for (const Injection& injection : injections) {
       SCOPED_TRACE("rank " + std::to_string(victim) + ", step " +
@@ -65,7 +72,7 @@ void run_campaign(int worlds, std::uint64_t seed, MakeWorld&& make_world) {
       ++failed;
       if (testing::Test::HasFailure()) return;
     }
-    for (int i = 0; i < 4 && peak > 1; ++i) {
+    for (int i = 0; i < kBudgets && peak > 1; ++i) {
       SCOPED_TRACE("rank " + std::to_string(victim) + " holds " + std::to_string(peak) + " bytes");
       world.fail_for_memory(victim, 1 + below(peak - 1));
       ++failed;
@@ -101,14 +108,15 @@ TEST_P(FailingWorldsCampaign, ReleasedMemoryStaysUntouchedOverEmulatedLinks) {
 INSTANTIATE_TEST_SUITE_P(Movements, FailingWorldsCampaign, testing::ValuesIn(movements()),
                          [](const auto& parameter) { return parameter.param.name; });
 
-#if LVX_HAS_GLOO
-TEST(FailingGlooGroupsCampaign, ReleasedMemoryStaysUntouched) {
-  std::size_t next = 0;
-  int left = campaign_size(200);
-  for (std::uint64_t round = 0; left > 0; ++round, left -= 10) {
-    const Movement& movement = movements()[next++ % movements().size()];
+// Strategy by strategy, from one on that the seed chooses.
+TEST(FailingTcpGroupsCampaign, ReleasedMemoryStaysUntouched) {
+  const std::uint64_t seed = campaign_seed();
+  constexpr int kGroups = 25;  // of one strategy
+  std::uint64_t round = 0;
+  for (int left = campaign_size(200); left > 0; left -= kGroups, ++round) {
+    const Movement& movement = movements()[(seed + round) % movements().size()];
     SCOPED_TRACE(movement.name);
-    run_campaign(std::min(left, 10), campaign_seed() + round, [&](std::uint64_t problem) {
+    run_campaign(std::min(left, kGroups), seed + round, [&](std::uint64_t problem) {
       return FailingWorld(
           [](int size, const GroupOptions& options, const RankBody& body, const RankParts& parts) {
             return run_gloo_ranks(size, options, body, true, parts);
@@ -118,7 +126,6 @@ TEST(FailingGlooGroupsCampaign, ReleasedMemoryStaysUntouched) {
     if (HasFailure()) return;
   }
 }
-#endif
 
 }  // namespace
 }  // namespace lvx::test

@@ -100,8 +100,8 @@ INSTANTIATE_TEST_SUITE_P(Strategies, HugeBiases,
                          [](const auto& parameter) { return "Strategy" + std::to_string(parameter.param); });
 
 TEST(HugeBiases, AreExactWhereKeysAreRecomputedByTiles) {
-  for (std::uint64_t seed = campaign_seed();
-       seed < campaign_seed() + static_cast<std::uint64_t>(campaign_size(1200)); ++seed) {
+  const std::uint64_t first = campaign_seed();
+  for (std::uint64_t seed = first; seed < first + static_cast<std::uint64_t>(campaign_size(1200)); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     VisualProblem visual(seed);
     give_huge_bias(visual.random, seed);

@@ -2,6 +2,8 @@
 // How much of a random campaign a run takes, and from which seed: all with LVX_LONG in the environment (./lvx test --long).
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <cstdint>
 #include <cstdlib>
 #include <iostream>
@@ -17,14 +19,17 @@ inline bool whole_campaigns() {
 // Of so many cases, a twentieth unless all are asked for.
 inline int campaign_size(int whole) { return whole_campaigns() ? whole : (whole + 19) / 20; }
 
-// LVX_SEED, or one of the day; printed, so that a failure can be had again.
+// LVX_SEED, or one that is new in each process. Printed with the command that repeats the test.
 inline std::uint64_t campaign_seed() {
   static const std::uint64_t seed = [] {
     const char* given = std::getenv("LVX_SEED");  // NOLINT(concurrency-mt-unsafe): nobody sets it
-    const std::uint64_t value = given != nullptr ? std::stoull(given) : std::random_device()();
-    std::cout << "LVX_SEED=" << value << '\n';
-    return value;
+    return given != nullptr ? std::stoull(given) : std::uint64_t{std::random_device()()};
   }();
+  const testing::TestInfo& test = *testing::UnitTest::GetInstance()->current_test_info();
+  std::cout << (whole_campaigns() ? "The whole campaign"
+                                  : "A twentieth of the campaign (all with LVX_LONG=1)")
+            << "; to repeat it: " << (whole_campaigns() ? "LVX_LONG=1 " : "") << "LVX_SEED=" << seed
+            << " lvx_tests --gtest_filter=" << test.test_suite_name() << '.' << test.name() << std::endl;
   return seed;
 }
 

@@ -103,12 +103,11 @@ void MpiFabric::start(std::span<const Transfer> transfers, Operations& started) 
   }
 }
 
-void MpiFabric::flush(const std::vector<std::shared_ptr<MpiTransfer>>& transfers, int culprit) {
+// Also to the culprit, and to those who have left: they may wait for this rank's farewell, as await_readers does.
+void MpiFabric::flush(const std::vector<std::shared_ptr<MpiTransfer>>& transfers) {
   const auto until = Clock::now() + kFlushPatience;
   for (const auto& transfer : transfers) {
-    const bool is_frame =
-        transfer->tag == tag_of_frames() && transfer->direction == Transfer::Direction::kSend;
-    if (!is_frame || transfer->peer == culprit || mailbox_->gone(transfer->peer)) continue;
+    if (transfer->tag != tag_of_frames() || transfer->direction != Transfer::Direction::kSend) continue;
     try {
       engine_.wait(*transfer, until);
     } catch (const Error&) {
@@ -135,11 +134,15 @@ void MpiFabric::close(int culprit) noexcept {
   {
     const std::lock_guard lock(mutex_);
     if (closed_ || mailbox_ == nullptr) return;
-    closed_ = true;
-    transfers.swap(transfers_);
+    transfers = transfers_;
   }
-  flush(transfers, culprit);
-  await_readers(transfers, culprit);
+  flush(transfers);
+  await_readers(transfers, culprit);  // by their frames, which still come
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    transfers = std::exchange(transfers_, {});
+  }
   stuck_ = !engine_.abandon(transfers);
 }
 

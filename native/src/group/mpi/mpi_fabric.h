@@ -32,7 +32,7 @@ class MpiFabric final : public Fabric {
   std::shared_ptr<MpiTransfer> submit(MpiTransfer transfer);
   void expect_frame();
   void take_frame(int source);
-  void flush(const std::vector<std::shared_ptr<MpiTransfer>>& transfers, int culprit);
+  void flush(const std::vector<std::shared_ptr<MpiTransfer>>& transfers);
   void await_readers(const std::vector<std::shared_ptr<MpiTransfer>>& transfers, int culprit);
 
   MpiEngine& engine_;

@@ -65,9 +65,8 @@ class MpiProcessesTest {
   @ParameterizedTest
   @ValueSource(strings = {"KILL", "STOP"})
   void survivorsNameTheVictim(String signal) throws Exception {
-    int tries = Boolean.getBoolean("lvxattn.long") ? 20 : 1;
-    Random random = new Random(Long.getLong("lvxattn.seed", signal.hashCode()));
-    for (int i = 0; i < tries; i++) {
+    Random random = Campaign.random("MpiProcessesTest");
+    for (int i = Campaign.size(20); i > 0; i--) {
       strike(signal, random.nextInt(3), random.nextInt(200));
     }
   }

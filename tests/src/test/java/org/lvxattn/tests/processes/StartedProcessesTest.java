@@ -60,9 +60,8 @@ abstract class StartedProcessesTest {
   @ParameterizedTest
   @ValueSource(strings = {"KILL", "STOP"})
   void survivorsNameTheVictimAndComputeAgain(String signal) throws Exception {
-    int tries = Boolean.getBoolean("lvxattn.long") ? 40 : 2;
-    Random random = new Random(Long.getLong("lvxattn.seed", signal.hashCode()));
-    for (int i = 0; i < tries; i++) {
+    Random random = Campaign.random("StartedProcessesTest");
+    for (int i = Campaign.size(40); i > 0; i--) {
       strike(signal, random.nextInt(4), random.nextInt(200));
     }
   }
