@@ -18,6 +18,7 @@ constexpr std::size_t kMostBytesAtOnce = std::size_t{1} << 30;
 constexpr microseconds kPauseInTransfer{20};
 constexpr microseconds kPauseIdle{1000};
 constexpr milliseconds kPatienceWithCancel{200};
+constexpr double kSecondsForBrokenEnd = 3;  // an end of MPI in which all take part takes milliseconds
 
 std::string text_of(int code) {
   std::array<char, MPI_MAX_ERROR_STRING> text{};
@@ -91,7 +92,13 @@ void MpiEngine::start(double deadline_seconds) {
 
 int MpiEngine::next_group() {
   const std::lock_guard lock(mutex_);
+  peers_may_not_end_ = false;
   return groups_++;
+}
+
+void MpiEngine::group_broke_off() {
+  const std::lock_guard lock(mutex_);
+  peers_may_not_end_ = true;
 }
 
 Clock::time_point MpiEngine::expiry() {
@@ -307,12 +314,15 @@ bool MpiEngine::cancel(MpiTransfer& transfer) {
   return ended;
 }
 
-// MPI wants to be ended, and waits for all peers then. After a failure that would be in vain.
+// MPI wants to be ended, and waits for all peers then: in vain for one that cannot end it, because it could not take back
+// a transfer, or has died.
 void MpiEngine::end_with_process() {
   std::unique_lock lock(mutex_);
   end_wanted_ = true;
   wake_.notify_one();
-  const auto patience = std::chrono::duration<double>(std::max(deadline_seconds_, 1.0));
+  const double patience_seconds =
+      peers_may_not_end_ ? std::min(kSecondsForBrokenEnd, deadline_seconds_) : deadline_seconds_;
+  const auto patience = std::chrono::duration<double>(std::max(patience_seconds, 1.0));
   changed_.wait_for(lock, patience, [&] { return ended_; });
   // A thread that is still in MPI ends with the process.
   thread_.detach();

@@ -45,6 +45,8 @@ class MpiEngine {
   int size() const { return size_; }
   // Numbers groups alike in all processes, which make them in the same order.
   int next_group();
+  // Some rank of the last group may be unable to end MPI.
+  void group_broke_off();
   // When an operation that begins now has taken too long.
   Clock::time_point expiry();
 
@@ -80,6 +82,7 @@ class MpiEngine {
   bool owns_mpi_ = false;
   bool broken_ = false;
   bool end_wanted_ = false;
+  bool peers_may_not_end_ = false;
   std::string refusal_;
   int rank_ = 0;
   int size_ = 0;

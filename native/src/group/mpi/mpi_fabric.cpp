@@ -143,7 +143,13 @@ void MpiFabric::close(int culprit) noexcept {
     closed_ = true;
     transfers = std::exchange(transfers_, {});
   }
+  const bool broke_off =
+      culprit != rank() || mailbox_->anyone_broke_off() ||
+      std::any_of(transfers.begin(), transfers.end(), [&](const std::shared_ptr<MpiTransfer>& transfer) {
+        return transfer->tag == tag_of_data() && !engine_.done(*transfer);
+      });
   stuck_ = !engine_.abandon(transfers);
+  if (broke_off) engine_.group_broke_off();
 }
 
 }  // namespace lvx

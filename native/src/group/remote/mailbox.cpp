@@ -177,6 +177,12 @@ void Mailbox::throw_lost_locked(int peer) {
               lost.culprit == rank_ ? peer : lost.culprit);
 }
 
+bool Mailbox::anyone_broke_off() {
+  const Lock lock(mutex_);
+  return std::any_of(peers_.begin(), peers_.end(),
+                     [](const Peer& peer) { return peer.gone && peer.broke_off; });
+}
+
 void Mailbox::forget_answers() {
   const Lock lock(mutex_);
   for (Peer& peer : peers_) peer.answered = false;

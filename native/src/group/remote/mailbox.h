@@ -58,6 +58,8 @@ class Mailbox {
   void forget_rounds_before(std::uint64_t round);
 
   [[noreturn]] void throw_lost(int peer);
+  // Whether some peer has left with transfers under way.
+  bool anyone_broke_off();
 
   // Finds who holds up the others, beginning with the peer this rank waits for. Before: every live peer was sent a
   // probe after forget_answers. Waits for their answers until the time has come. Where bytes have moved along the chain
