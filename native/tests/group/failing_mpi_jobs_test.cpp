@@ -74,7 +74,7 @@ TEST(FailingMpiRank, DISABLED_EndsAsItShould) {
   std::exception_ptr thrown;
   {
     GroupOptions options;
-    options.deadline_seconds = 30;
+    options.timeout_seconds = 30;
     options.ranks_per_node = 2;
     Group group(std::make_unique<FailingTransport>(std::move(transport), fuse), device, options);
     try {
