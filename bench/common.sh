@@ -35,3 +35,22 @@ java_command() {
   java=("$JAVA_HOME/bin/java" -p "$1" --add-modules org.lvxattn --enable-native-access=org.lvxattn
     -cp "$bench/target/classes:$(<"$bench/target/class-path")")
 }
+
+# Prints the folder of a revision's sources, which it unpacks, or of sources that are there already.
+sources_of() {
+  local commit folder
+  if [[ -x $1/lvx ]]; then
+    readlink -f "$1"
+    return
+  fi
+  commit=$(git -C "$home" rev-parse --verify --quiet --end-of-options "$1^{commit}") \
+    || missing "'$1' is neither a revision of this repository nor a folder with the sources of one"
+  folder=$bench/target/builds/$commit
+  if [[ ! -e $folder/lvx ]]; then
+    rm -rf "$folder.part"
+    mkdir -p "$folder.part"
+    git -C "$home" archive "$commit" | tar -x -C "$folder.part"
+    mv "$folder.part" "$folder"
+  fi
+  echo "$folder"
+}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Engines that join processes: shared libraries beside liblvx.so, each built where its headers are, loaded when asked
+# Backends that join processes: shared libraries beside liblvx.so, each built where its headers are, loaded when asked
 # for. lvx_plugins lists what is built.
 
 set(lvx_plugins)
@@ -33,5 +33,5 @@ if(MPI_C_FOUND)
   # Only the C interface, which C++ may use; the one for C++ is deprecated.
   target_compile_definitions(lvx_mpi PRIVATE OMPI_SKIP_MPICXX MPICH_SKIP_MPICXX)
 else()
-  message(WARNING "LEFT OUT: the MPI engine, its headers are not here (Debian: libopenmpi-dev)")
+  message(WARNING "LEFT OUT: the MPI backend, its headers are not here (Debian: libopenmpi-dev)")
 endif()

@@ -17,8 +17,8 @@ STRATEGIES = {
     "TWO_LEVEL": TWO_LEVEL,
 }
 CUDA = 2
-ENGINE_LVX, ENGINE_CUDNN, ENGINE_AUTO = range(3)
-UNSUPPORTED, DEADLINE_EXCEEDED, PEER_LOST, MISSING_LIBRARY = 4, 6, 7, 9
+ATTENTION_BACKEND_LVX, ATTENTION_BACKEND_CUDNN, ATTENTION_BACKEND_AUTO = range(3)
+UNSUPPORTED, TIMEOUT, PEER_LOST, MISSING_LIBRARY = 4, 6, 7, 9
 INT, FLOAT, BFLOAT = 0, 2, 4
 
 
@@ -57,7 +57,7 @@ class CudaOptions(ctypes.Structure):
     _fields_ = [
         ("struct_size", ctypes.c_uint64),
         ("ordinal", ctypes.c_int32),
-        ("engine", ctypes.c_int32),
+        ("attention_backend", ctypes.c_int32),
         ("memory_budget", ctypes.c_uint64),
         ("stream", ctypes.c_void_p),
     ]
@@ -101,10 +101,10 @@ def described(tensor):
 class Rank:
     """A device and its part in a group: alone, or as one rank of a local world."""
 
-    def __init__(self, world=None, rank=0, stream=None, engine=ENGINE_LVX):
+    def __init__(self, world=None, rank=0, stream=None, attention_backend=ATTENTION_BACKEND_LVX):
         """stream: a torch.cuda.Stream to work on; None: the device's own, which synchronize waits for."""
         self.device = ctypes.c_uint64()
-        options = CudaOptions(ctypes.sizeof(CudaOptions), torch.cuda.current_device(), engine, 0,
+        options = CudaOptions(ctypes.sizeof(CudaOptions), torch.cuda.current_device(), attention_backend, 0,
                               None if stream is None else stream.cuda_stream)
         check(LIBRARY.lvx_device_open_cuda(ctypes.byref(options), ctypes.byref(self.device)))
         self.group = ctypes.c_uint64()

@@ -11,7 +11,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
-from engines import cudnn_call, cudnn_rank
+from attention_backends import cudnn_call, cudnn_rank
 from library import Rank
 from problem import Problem
 

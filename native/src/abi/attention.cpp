@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention over a group, and its parts on one device.
 #include "abi/attention_check.h"
+#include "abi/device_id.h"
 #include "abi/error.h"
 #include "abi/group_call.h"
-#include "abi/place.h"
 #include "abi/structs.h"
 
 using namespace lvx;
@@ -22,24 +22,24 @@ lvx_attention_options read_attention_options(const lvx_attention_options* option
   return read;
 }
 
-// check(options, place) makes the arguments, request(arguments) what the device may refuse,
+// check(options, device_id) makes the arguments, request(arguments) what the device may refuse,
 // run(group, arguments, statistics) computes.
 template <typename Check, typename Request, typename Run>
 lvx_status attention(lvx_group group, Operation operation, const lvx_attention_options* options,
                      lvx_statistics* statistics, Check&& check, Request&& request, Run&& run) {
   return group_call(group, operation, [&](GroupObject& object) {
     const lvx_attention_options read = read_attention_options(options);
-    auto arguments = check(read, place_of(object.group.device()));
+    auto arguments = check(read, device_id_of(object.group.device()));
     arguments.strategy = static_cast<lvx_strategy>(read.strategy);
     if (statistics != nullptr) check_result(statistics, "statistics");
     const InUse use(object.tenancy.device().busy, "device");
     Device& device = object.group.device();
     device.require_attention(request(arguments));
-    device.take_engines_used();
+    device.take_attention_backends_used();
     lvx_statistics counted{};
     counted.struct_size = sizeof(counted);
     run(object.group, arguments, &counted);
-    counted.engines = static_cast<std::int32_t>(device.take_engines_used());
+    counted.attention_backends = static_cast<std::int32_t>(device.take_attention_backends_used());
     if (statistics != nullptr) write_result(statistics, counted);
   });
 }
@@ -52,8 +52,8 @@ lvx_status lvx_attention_forward(lvx_group group, const lvx_attention_options* o
                                  lvx_statistics* statistics) {
   return attention(
       group, Operation::kForward, options, statistics,
-      [&](const lvx_attention_options& read, const Place& place) {
-        return check_forward({q, k, v, visibility, bias, o, lse}, read.scale, place);
+      [&](const lvx_attention_options& read, const DeviceId& device_id) {
+        return check_forward({q, k, v, visibility, bias, o, lse}, read.scale, device_id);
       },
       [](const AttentionForward& arguments) { return forward_request(arguments); }, attention_forward);
 }
@@ -65,8 +65,9 @@ lvx_status lvx_attention_backward(lvx_group group, const lvx_attention_options* 
                                   const lvx_tensor* dv, const lvx_tensor* dbias, lvx_statistics* statistics) {
   return attention(
       group, Operation::kBackward, options, statistics,
-      [&](const lvx_attention_options& read, const Place& place) {
-        return check_backward({q, k, v, visibility, bias, o, lse, d_o, dq, dk, dv, dbias}, read.scale, place);
+      [&](const lvx_attention_options& read, const DeviceId& device_id) {
+        return check_backward({q, k, v, visibility, bias, o, lse, d_o, dq, dk, dv, dbias}, read.scale,
+                              device_id);
       },
       [](const AttentionBackward& arguments) { return backward_request(arguments); }, attention_backward);
 }
@@ -75,7 +76,7 @@ lvx_status lvx_attention_merge(lvx_device device, const lvx_tensor* o_part, cons
                                const lvx_tensor* o, const lvx_tensor* lse) {
   return guard([&] {
     const auto object = find_handle<DeviceObject>(device);
-    const MergeArguments checked = check_merge(o_part, lse_part, o, lse, place_of(*object->device));
+    const MergeArguments checked = check_merge(o_part, lse_part, o, lse, device_id_of(*object->device));
     const InUse use(object->busy, "device");
     Device& into = *object->device;
     const Problem& p = checked.problem;
@@ -89,7 +90,7 @@ lvx_status lvx_attention_delta(lvx_device device, const lvx_tensor* o, const lvx
                                const lvx_tensor* delta) {
   return guard([&] {
     const auto object = find_handle<DeviceObject>(device);
-    const DeltaArguments checked = check_delta(o, d_o, delta, place_of(*object->device));
+    const DeltaArguments checked = check_delta(o, d_o, delta, device_id_of(*object->device));
     const InUse use(object->busy, "device");
     object->device->delta(checked.problem, checked.o, checked.d_o, checked.delta);
   });

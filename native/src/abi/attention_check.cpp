@@ -18,8 +18,8 @@ constexpr double kLargestLse = 4096;
 constexpr const char* kVisibility = "[batch, queries, ranges, 2]";
 constexpr const char* kBias = "[batch or 1, heads or 1, queries or 1, keys]";
 
-CheckedTensor check_bshd(const lvx_tensor* tensor, const char* name, const Place& place) {
-  return check_tensor(tensor, name, 4, kBshd, place);
+CheckedTensor check_bshd(const lvx_tensor* tensor, const char* name, const DeviceId& device_id) {
+  return check_tensor(tensor, name, 4, kBshd, device_id);
 }
 
 void require_float(const CheckedTensor& tensor) {
@@ -46,8 +46,8 @@ void require_like(const CheckedTensor& tensor, const CheckedTensor& model, const
 
 // What has the shape of lse: one number for each query and head of rows.
 CheckedTensor check_row_values(const lvx_tensor* tensor, const char* name, const CheckedTensor& rows,
-                               const char* why, const Place& place) {
-  const CheckedTensor checked = check_tensor(tensor, name, 3, kBhs, place);
+                               const char* why, const DeviceId& device_id) {
+  const CheckedTensor checked = check_tensor(tensor, name, 3, kBhs, device_id);
   require_shape(checked, {rows.shape[0], rows.shape[2], rows.shape[1]}, why);
   require_dtype(checked, {accumulator_of(rows.dtype)}, why);
   return checked;
@@ -55,9 +55,9 @@ CheckedTensor check_row_values(const lvx_tensor* tensor, const char* name, const
 
 // lse alone, or with its two terms.
 CheckedTensor check_lse(const lvx_tensor* tensor, const char* name, const CheckedTensor& rows,
-                        const char* why, const Place& place) {
-  if (tensor == nullptr || tensor->ndim != 4) return check_row_values(tensor, name, rows, why, place);
-  const CheckedTensor checked = check_tensor(tensor, name, 4, kLse, place);
+                        const char* why, const DeviceId& device_id) {
+  if (tensor == nullptr || tensor->ndim != 4) return check_row_values(tensor, name, rows, why, device_id);
+  const CheckedTensor checked = check_tensor(tensor, name, 4, kLse, device_id);
   require_shape(checked, {3, rows.shape[0], rows.shape[2], rows.shape[1]}, why);
   require_dtype(checked, {accumulator_of(rows.dtype)}, why);
   return checked;
@@ -99,20 +99,20 @@ void require_exact_lse(const CheckedTensor& lse) {
   }
 }
 
-OptionalTensor check_visibility(const lvx_tensor* tensor, const CheckedTensor& q, const Place& place) {
+OptionalTensor check_visibility(const lvx_tensor* tensor, const CheckedTensor& q, const DeviceId& device_id) {
   if (tensor == nullptr) return std::nullopt;
-  OptionalTensor checked = check_tensor(tensor, "visibility", 4, kVisibility, place);
+  OptionalTensor checked = check_tensor(tensor, "visibility", 4, kVisibility, device_id);
   require_shape(*checked, {q.shape[0], q.shape[1], checked->shape[2], 2}, "[batch, queries, any, 2] of q");
   require_dtype(*checked, {DType::kInt32}, "of ranges");
-  if (place.kind == LVX_CPU) check_ranges(*checked);
+  if (device_id.kind == LVX_CPU) check_ranges(*checked);
   return checked;
 }
 
 // The group's queries are known once its ranks have met, so its rows are checked there.
 OptionalTensor check_bias(const lvx_tensor* tensor, const CheckedTensor& q, std::int64_t keys,
-                          const Place& place) {
+                          const DeviceId& device_id) {
   if (tensor == nullptr) return std::nullopt;
-  OptionalTensor checked = check_tensor(tensor, "bias", 4, kBias, place);
+  OptionalTensor checked = check_tensor(tensor, "bias", 4, kBias, device_id);
   const std::int64_t batch = checked->shape[0] == 1 ? 1 : q.shape[0];
   const std::int64_t heads = checked->shape[1] == 1 ? 1 : q.shape[2];
   require_shape(*checked, {batch, heads, checked->shape[2], keys},
@@ -129,15 +129,16 @@ struct CheckedKeys {
   CheckedTensor k, v;
 };
 
-CheckedKeys check_keys(const CheckedTensor& q, const lvx_tensor* k, const lvx_tensor* v, const Place& place) {
+CheckedKeys check_keys(const CheckedTensor& q, const lvx_tensor* k, const lvx_tensor* v,
+                       const DeviceId& device_id) {
   CheckedKeys keys;
-  keys.k = check_bshd(k, "k", place);
+  keys.k = check_bshd(k, "k", device_id);
   require_heads(keys.k);
   require_shape(keys.k, {q.shape[0], keys.k.shape[1], keys.k.shape[2], q.shape[3]},
                 "(batch and headDim like q)");
   require_dtype(keys.k, {q.dtype}, "like q");
   require_head_groups(q, keys.k.shape[2], "k");
-  keys.v = check_bshd(v, "v", place);
+  keys.v = check_bshd(v, "v", device_id);
   require_like(keys.v, keys.k, "like k");
   return keys;
 }
@@ -176,8 +177,8 @@ void require_finite_scale(double scale, const char* name) {
   }
 }
 
-CheckedTensor check_q(const lvx_tensor* q, const Place& place) {
-  CheckedTensor checked = check_bshd(q, "q", place);
+CheckedTensor check_q(const lvx_tensor* q, const DeviceId& device_id) {
+  CheckedTensor checked = check_bshd(q, "q", device_id);
   require_float(checked);
   require_heads(checked);
   return checked;
@@ -191,14 +192,14 @@ void require_head_groups(const CheckedTensor& q, std::int64_t key_heads, const c
 }
 
 CheckedQueries check_queries(const CheckedTensor& q, const QueryTensors& tensors, std::int64_t keys,
-                             std::int64_t key_heads, double scale, const Place& place) {
+                             std::int64_t key_heads, double scale, const DeviceId& device_id) {
   CheckedQueries in;
   in.q = q;
-  in.visibility = check_visibility(tensors.visibility, q, place);
-  in.bias = check_bias(tensors.bias, q, keys, place);
-  in.o = check_bshd(tensors.o, "o", place);
+  in.visibility = check_visibility(tensors.visibility, q, device_id);
+  in.bias = check_bias(tensors.bias, q, keys, device_id);
+  in.o = check_bshd(tensors.o, "o", device_id);
   require_like(in.o, q, "like q");
-  in.lse = check_lse(tensors.lse, "lse", q, "[batch, heads, queries] of q", place);
+  in.lse = check_lse(tensors.lse, "lse", q, "[batch, heads, queries] of q", device_id);
   in.problem.batch = q.shape[0];
   in.problem.queries = q.shape[1];
   in.problem.keys = keys;
@@ -211,18 +212,18 @@ CheckedQueries check_queries(const CheckedTensor& q, const QueryTensors& tensors
 
 CheckedQueryGradients check_query_gradients(const CheckedQueries& queries, const lvx_tensor* d_o,
                                             const lvx_tensor* dq, const lvx_tensor* dbias,
-                                            const Place& place) {
-  if (queries.bias && !has_terms(queries.lse) && place.kind == LVX_CPU) require_exact_lse(queries.lse);
+                                            const DeviceId& device_id) {
+  if (queries.bias && !has_terms(queries.lse) && device_id.kind == LVX_CPU) require_exact_lse(queries.lse);
   CheckedQueryGradients gradients;
-  gradients.d_o = check_bshd(d_o, "d_o", place);
+  gradients.d_o = check_bshd(d_o, "d_o", device_id);
   require_like(gradients.d_o, queries.q, "like q");
-  gradients.dq = check_bshd(dq, "dq", place);
+  gradients.dq = check_bshd(dq, "dq", device_id);
   require_like(gradients.dq, queries.q, "like q");
   if (dbias == nullptr) return gradients;
   if (!queries.bias) {
     throw Error(LVX_INVALID_ARGUMENT, "dbias: expected null where bias is null, got a tensor");
   }
-  gradients.dbias = check_tensor(dbias, "dbias", 4, kBias, place);
+  gradients.dbias = check_tensor(dbias, "dbias", 4, kBias, device_id);
   require_like(*gradients.dbias, *queries.bias, "like bias");
   return gradients;
 }
@@ -242,11 +243,11 @@ AttentionBackward backward_of(const CheckedQueries& queries, const CheckedQueryG
   return arguments;
 }
 
-AttentionForward check_forward(const ForwardTensors& tensors, double scale, const Place& place) {
-  const CheckedTensor q = check_q(tensors.q, place);
-  const CheckedKeys keys = check_keys(q, tensors.k, tensors.v, place);
+AttentionForward check_forward(const ForwardTensors& tensors, double scale, const DeviceId& device_id) {
+  const CheckedTensor q = check_q(tensors.q, device_id);
+  const CheckedKeys keys = check_keys(q, tensors.k, tensors.v, device_id);
   const CheckedQueries in = check_queries(q, {tensors.visibility, tensors.bias, tensors.o, tensors.lse},
-                                          keys.k.shape[1], keys.k.shape[2], scale, place);
+                                          keys.k.shape[1], keys.k.shape[2], scale, device_id);
   require_separate({&in.o, &in.lse},
                    {&in.q, &keys.k, &keys.v, pointer_to(in.visibility), pointer_to(in.bias)});
   AttentionForward arguments = forward_of(in);
@@ -255,16 +256,16 @@ AttentionForward check_forward(const ForwardTensors& tensors, double scale, cons
   return arguments;
 }
 
-AttentionBackward check_backward(const BackwardTensors& tensors, double scale, const Place& place) {
-  const CheckedTensor q = check_q(tensors.q, place);
-  const CheckedKeys keys = check_keys(q, tensors.k, tensors.v, place);
+AttentionBackward check_backward(const BackwardTensors& tensors, double scale, const DeviceId& device_id) {
+  const CheckedTensor q = check_q(tensors.q, device_id);
+  const CheckedKeys keys = check_keys(q, tensors.k, tensors.v, device_id);
   const CheckedQueries in = check_queries(q, {tensors.visibility, tensors.bias, tensors.o, tensors.lse},
-                                          keys.k.shape[1], keys.k.shape[2], scale, place);
+                                          keys.k.shape[1], keys.k.shape[2], scale, device_id);
   const CheckedQueryGradients gradients =
-      check_query_gradients(in, tensors.d_o, tensors.dq, tensors.dbias, place);
-  const CheckedTensor dk = check_bshd(tensors.dk, "dk", place);
+      check_query_gradients(in, tensors.d_o, tensors.dq, tensors.dbias, device_id);
+  const CheckedTensor dk = check_bshd(tensors.dk, "dk", device_id);
   require_like(dk, keys.k, "like k");
-  const CheckedTensor dv = check_bshd(tensors.dv, "dv", place);
+  const CheckedTensor dv = check_bshd(tensors.dv, "dv", device_id);
   require_like(dv, keys.v, "like v");
   require_separate({&gradients.dq, &dk, &dv, pointer_to(gradients.dbias)},
                    {&in.q, &keys.k, &keys.v, pointer_to(in.visibility), pointer_to(in.bias), &in.o, &in.lse,
@@ -278,16 +279,16 @@ AttentionBackward check_backward(const BackwardTensors& tensors, double scale, c
 }
 
 MergeArguments check_merge(const lvx_tensor* o_part, const lvx_tensor* lse_part, const lvx_tensor* o,
-                           const lvx_tensor* lse, const Place& place) {
-  const CheckedTensor part = check_bshd(o_part, "o_part", place);
+                           const lvx_tensor* lse, const DeviceId& device_id) {
+  const CheckedTensor part = check_bshd(o_part, "o_part", device_id);
   require_float(part);
   require_heads(part);
   const CheckedTensor part_lse =
-      check_lse(lse_part, "lse_part", part, "[batch, heads, queries] of o_part", place);
-  const CheckedTensor into = check_bshd(o, "o", place);
+      check_lse(lse_part, "lse_part", part, "[batch, heads, queries] of o_part", device_id);
+  const CheckedTensor into = check_bshd(o, "o", device_id);
   require_float(into);
   require_shape(into, part.shape, "like o_part");
-  const CheckedTensor into_lse = check_lse(lse, "lse", into, "[batch, heads, queries] of o", place);
+  const CheckedTensor into_lse = check_lse(lse, "lse", into, "[batch, heads, queries] of o", device_id);
   if (has_terms(part_lse) && !has_terms(into_lse)) {
     throw Error(
         LVX_INVALID_ARGUMENT,
@@ -298,13 +299,14 @@ MergeArguments check_merge(const lvx_tensor* o_part, const lvx_tensor* lse_part,
 }
 
 DeltaArguments check_delta(const lvx_tensor* o, const lvx_tensor* d_o, const lvx_tensor* delta,
-                           const Place& place) {
-  const CheckedTensor output = check_bshd(o, "o", place);
+                           const DeviceId& device_id) {
+  const CheckedTensor output = check_bshd(o, "o", device_id);
   require_float(output);
   require_heads(output);
-  const CheckedTensor gradient = check_bshd(d_o, "d_o", place);
+  const CheckedTensor gradient = check_bshd(d_o, "d_o", device_id);
   require_like(gradient, output, "like o");
-  const CheckedTensor sums = check_row_values(delta, "delta", output, "[batch, heads, queries] of o", place);
+  const CheckedTensor sums =
+      check_row_values(delta, "delta", output, "[batch, heads, queries] of o", device_id);
   require_separate({&sums}, {&output, &gradient});
   return {rows_of(output), bshd_of(output), bshd_of(gradient), bhs_of(sums)};
 }

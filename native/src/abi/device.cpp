@@ -13,10 +13,10 @@ using namespace lvx;
 
 namespace {
 
-lvx_engine_choice entry_of(const EngineChoice& choice) {
+lvx_attention_backend_choice entry_of(const AttentionBackendChoice& choice) {
   const Problem& p = choice.problem;
-  lvx_engine_choice entry{};
-  entry.engine = choice.engine;
+  lvx_attention_backend_choice entry{};
+  entry.attention_backend = choice.attention_backend;
   entry.backward = choice.backward ? 1 : 0;
   entry.dtype_code = choice.dtype == DType::kBFloat16 ? LVX_BFLOAT : LVX_FLOAT;
   entry.dtype_bits = static_cast<std::int32_t>(8 * size_of(choice.dtype));
@@ -87,14 +87,16 @@ lvx_status lvx_device_open_cuda(const lvx_cuda_options* options, lvx_device* dev
       throw Error(LVX_INVALID_ARGUMENT,
                   "options.ordinal: expected 0 or more, got " + std::to_string(read.ordinal));
     }
-    if (read.engine < LVX_ENGINE_LVX || read.engine > LVX_ENGINE_AUTO) {
+    if (read.attention_backend < LVX_ATTENTION_BACKEND_LVX ||
+        read.attention_backend > LVX_ATTENTION_BACKEND_AUTO) {
       throw Error(LVX_INVALID_ARGUMENT,
-                  "options.engine: expected LVX_ENGINE_LVX (0) to LVX_ENGINE_AUTO (2), got " +
-                      std::to_string(read.engine));
+                  "options.attention_backend: expected LVX_ATTENTION_BACKEND_LVX (0) to "
+                  "LVX_ATTENTION_BACKEND_AUTO (2), got " +
+                      std::to_string(read.attention_backend));
     }
     CudaOptions wanted;
     wanted.ordinal = read.ordinal;
-    wanted.engine = static_cast<lvx_engine>(read.engine);
+    wanted.attention_backend = static_cast<lvx_attention_backend>(read.attention_backend);
     wanted.memory_budget = read.memory_budget;
     wanted.stream = read.stream;
     *device = add_handle(std::make_shared<DeviceObject>(open_cuda_device(wanted)));
@@ -108,14 +110,14 @@ lvx_status lvx_device_load_cudnn(uint64_t* version) {
   });
 }
 
-lvx_status lvx_device_engine_choices(lvx_device device, lvx_engine_choice* choices, uint64_t capacity,
-                                     uint64_t* count) {
+lvx_status lvx_device_attention_backend_choices(lvx_device device, lvx_attention_backend_choice* choices,
+                                                uint64_t capacity, uint64_t* count) {
   return guard([&] {
     require_not_null(count, "count");
     if (capacity > 0) require_not_null(choices, "choices");
     const auto object = find_handle<DeviceObject>(device);
     const InUse use(object->busy, "device");
-    const std::vector<EngineChoice> made = object->device->engine_choices();
+    const std::vector<AttentionBackendChoice> made = object->device->attention_backend_choices();
     for (std::size_t i = 0; i < std::min<std::uint64_t>(capacity, made.size()); ++i) {
       choices[i] = entry_of(made[i]);
     }

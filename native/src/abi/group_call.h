@@ -8,7 +8,7 @@
 namespace lvx {
 
 // Runs work(GroupObject&). When it fails before this rank has announced the call (a wrong argument, say), the
-// peers that make the call are told at once instead of waiting for the deadline.
+// peers that make the call are told at once instead of waiting for the timeout.
 template <typename Work>
 lvx_status group_call(lvx_group handle, Operation operation, Work&& work) noexcept {
   try {

@@ -10,7 +10,7 @@ namespace lvx {
 namespace {
 
 // Thirty years: longer than anyone waits, and short enough to be added to a clock.
-constexpr double kLongestDeadline = 1e9;
+constexpr double kLongestTimeout = 1e9;
 constexpr std::int32_t kMostRanks = 4096;
 // That of the longest name in the domain name system, with room for brackets and a scope.
 constexpr std::size_t kLongestHost = 300;
@@ -41,8 +41,8 @@ void require_flag(std::int32_t value, const char* name) {
 
 }  // namespace
 
-void require_deadline(double seconds, const char* name) {
-  if (!(seconds > 0 && seconds <= kLongestDeadline)) {
+void require_timeout(double seconds, const char* name) {
+  if (!(seconds > 0 && seconds <= kLongestTimeout)) {
     throw Error(
         LVX_INVALID_ARGUMENT,
         std::string(name) + ": expected more than 0 and at most 1e9 seconds, got " + std::to_string(seconds));
@@ -52,7 +52,7 @@ void require_deadline(double seconds, const char* name) {
 JoinOptions read_join_options(const lvx_group_options* options, const char* host) {
   const lvx_group_options read = read_optional_options(options, "options");
   JoinOptions wanted;
-  wanted.deadline_seconds = read_group_options(options).deadline_seconds;
+  wanted.timeout_seconds = read_group_options(options).timeout_seconds;
   if (host != nullptr) wanted.host = read_text(host, kLongestHost, "host");
   if (read.secret != nullptr) wanted.secret = read_text(read.secret, LVX_SECRET_BYTES, "options.secret");
   wanted.checksums = read.without_checksums == 0;
@@ -62,9 +62,9 @@ JoinOptions read_join_options(const lvx_group_options* options, const char* host
 GroupOptions read_group_options(const lvx_group_options* options) {
   const lvx_group_options read = read_optional_options(options, "options");
   GroupOptions wanted;
-  if (read.deadline_seconds != 0) {
-    require_deadline(read.deadline_seconds, "options.deadline_seconds");
-    wanted.deadline_seconds = read.deadline_seconds;
+  if (read.timeout_seconds != 0) {
+    require_timeout(read.timeout_seconds, "options.timeout_seconds");
+    wanted.timeout_seconds = read.timeout_seconds;
   }
   if (read.ranks_per_node < 0) {
     throw Error(LVX_INVALID_ARGUMENT, "options.ranks_per_node: expected 0 (one node) or more, got " +

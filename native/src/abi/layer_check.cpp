@@ -26,39 +26,40 @@ void require_parameter_dtype(const CheckedTensor& tensor, DType dtype) {
 
 }  // namespace
 
-CheckedTensor check_rows(const lvx_tensor* tensor, const char* name, const Place& place) {
-  const CheckedTensor checked = check_tensor(tensor, name, 3, kRows, place);
+CheckedTensor check_rows(const lvx_tensor* tensor, const char* name, const DeviceId& device_id) {
+  const CheckedTensor checked = check_tensor(tensor, name, 3, kRows, device_id);
   require_floating(checked);
   return checked;
 }
 
-CheckedTensor check_head_rows(const lvx_tensor* tensor, const char* name, const Place& place) {
+CheckedTensor check_head_rows(const lvx_tensor* tensor, const char* name, const DeviceId& device_id) {
   const int ndim = tensor != nullptr && tensor->ndim == 3 ? 3 : 4;
-  const CheckedTensor checked = check_tensor(tensor, name, ndim, kHeadRows, place);
+  const CheckedTensor checked = check_tensor(tensor, name, ndim, kHeadRows, device_id);
   require_floating(checked);
   return checked;
 }
 
 CheckedTensor check_like(const lvx_tensor* tensor, const char* name, const CheckedTensor& model,
-                         const Place& place) {
+                         const DeviceId& device_id) {
   const std::string why = std::string("like ") + model.name;
   const CheckedTensor checked =
-      check_tensor(tensor, name, model.ndim, model.ndim == 3 ? kRows : kHeadRows, place);
+      check_tensor(tensor, name, model.ndim, model.ndim == 3 ? kRows : kHeadRows, device_id);
   require_shape(checked, std::span(model.shape).first(static_cast<std::size_t>(model.ndim)), why.c_str());
   require_dtype(checked, {model.dtype}, why.c_str());
   return checked;
 }
 
 CheckedTensor check_vector(const lvx_tensor* tensor, const char* name, std::int64_t width, DType dtype,
-                           const Place& place) {
-  const CheckedTensor checked = check_tensor(tensor, name, 1, "[width]", place);
+                           const DeviceId& device_id) {
+  const CheckedTensor checked = check_tensor(tensor, name, 1, "[width]", device_id);
   require_shape(checked, {width}, "of a parameter of each column");
   require_parameter_dtype(checked, dtype);
   return checked;
 }
 
-CheckedTensor check_matrix(const lvx_tensor* tensor, const char* name, DType dtype, const Place& place) {
-  const CheckedTensor checked = check_tensor(tensor, name, 2, "[out, in]", place);
+CheckedTensor check_matrix(const lvx_tensor* tensor, const char* name, DType dtype,
+                           const DeviceId& device_id) {
+  const CheckedTensor checked = check_tensor(tensor, name, 2, "[out, in]", device_id);
   require_parameter_dtype(checked, dtype);
   const std::int64_t rows = checked.shape[0], width = checked.shape[1], stride = checked.strides[0];
   if (rows > kLargest || width > kLargest || (!checked.empty() && (stride < width || stride > kLargest))) {
@@ -73,18 +74,19 @@ CheckedTensor check_matrix(const lvx_tensor* tensor, const char* name, DType dty
 }
 
 CheckedTensor check_gradient(const lvx_tensor* tensor, const char* name,
-                             std::initializer_list<std::int64_t> shape, DType dtype, const Place& place) {
+                             std::initializer_list<std::int64_t> shape, DType dtype,
+                             const DeviceId& device_id) {
   if (shape.size() == 2) {
-    const CheckedTensor checked = check_matrix(tensor, name, accumulator_of(dtype), place);
+    const CheckedTensor checked = check_matrix(tensor, name, accumulator_of(dtype), device_id);
     require_shape(checked, shape, "of the parameter");
     return checked;
   }
-  return check_vector(tensor, name, *shape.begin(), accumulator_of(dtype), place);
+  return check_vector(tensor, name, *shape.begin(), accumulator_of(dtype), device_id);
 }
 
 CheckedTensor check_row_integers(const lvx_tensor* tensor, const char* name, const CheckedTensor& rows,
-                                 const Place& place) {
-  const CheckedTensor checked = check_tensor(tensor, name, 2, "[batch, rows]", place);
+                                 const DeviceId& device_id) {
+  const CheckedTensor checked = check_tensor(tensor, name, 2, "[batch, rows]", device_id);
   require_shape(checked, {rows.shape[0], rows.shape[1]}, "of the rows");
   require_dtype(checked, {DType::kInt32}, "of a number for each row");
   return checked;

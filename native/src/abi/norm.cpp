@@ -2,11 +2,11 @@
 // Norms of rows or heads, and the rotary embedding of heads.
 #include <cmath>
 
+#include "abi/device_id.h"
 #include "abi/error.h"
 #include "abi/layer_check.h"
 #include "abi/objects.h"
 #include "abi/overlap.h"
-#include "abi/place.h"
 
 using namespace lvx;
 
@@ -45,15 +45,15 @@ lvx_status lvx_norm_forward(lvx_device device, int32_t norm, double epsilon, con
                             const lvx_tensor* weight, const lvx_tensor* bias, const lvx_tensor* y) {
   return guard([&] {
     const auto object = find_handle<DeviceObject>(device);
-    const Place place = place_of(*object->device);
+    const DeviceId device_id = device_id_of(*object->device);
     const lvx_norm kind = check_norm(norm, epsilon);
-    const CheckedTensor in = check_head_rows(x, "x", place);
+    const CheckedTensor in = check_head_rows(x, "x", device_id);
     const Extents n(in);
-    const CheckedTensor scale = check_vector(weight, "weight", n.width, in.dtype, place);
+    const CheckedTensor scale = check_vector(weight, "weight", n.width, in.dtype, device_id);
     require_no_bias(kind, bias, "bias");
     const OptionalTensor shift =
-        if_given(bias, [&](auto* t) { return check_vector(t, "bias", n.width, in.dtype, place); });
-    const CheckedTensor out = check_like(y, "y", in, place);
+        if_given(bias, [&](auto* t) { return check_vector(t, "bias", n.width, in.dtype, device_id); });
+    const CheckedTensor out = check_like(y, "y", in, device_id);
     require_separate({&out}, {unless_same(in, out), &scale, pointer_to(shift)});
 
     const InUse use(object->busy, "device");
@@ -67,16 +67,16 @@ lvx_status lvx_norm_backward(lvx_device device, int32_t norm, double epsilon, co
                              int32_t add_dx, const lvx_tensor* dweight, const lvx_tensor* dbias) {
   return guard([&] {
     const auto object = find_handle<DeviceObject>(device);
-    const Place place = place_of(*object->device);
+    const DeviceId device_id = device_id_of(*object->device);
     const lvx_norm kind = check_norm(norm, epsilon);
-    const CheckedTensor in = check_head_rows(x, "x", place);
+    const CheckedTensor in = check_head_rows(x, "x", device_id);
     const Extents n(in);
-    const CheckedTensor scale = check_vector(weight, "weight", n.width, in.dtype, place);
-    const CheckedTensor gradient = check_like(dy, "dy", in, place);
-    const OptionalTensor d_in = if_given(dx, [&](auto* t) { return check_like(t, "dx", in, place); });
+    const CheckedTensor scale = check_vector(weight, "weight", n.width, in.dtype, device_id);
+    const CheckedTensor gradient = check_like(dy, "dy", in, device_id);
+    const OptionalTensor d_in = if_given(dx, [&](auto* t) { return check_like(t, "dx", in, device_id); });
     require_flag(add_dx, "add_dx");
     const auto check_parameter = [&](const char* name) {
-      return [&, name](auto* t) { return check_gradient(t, name, {n.width}, in.dtype, place); };
+      return [&, name](auto* t) { return check_gradient(t, name, {n.width}, in.dtype, device_id); };
     };
     const OptionalTensor d_scale = if_given(dweight, check_parameter("dweight"));
     require_no_bias(kind, dbias, "dbias");
@@ -100,21 +100,21 @@ lvx_status lvx_rotary(lvx_device device, double theta, int32_t inverse, const lv
                       const lvx_tensor* positions, const lvx_tensor* y) {
   return guard([&] {
     const auto object = find_handle<DeviceObject>(device);
-    const Place place = place_of(*object->device);
+    const DeviceId device_id = device_id_of(*object->device);
     if (!std::isfinite(theta) || theta <= 0) {
       throw Error(LVX_INVALID_ARGUMENT,
                   "theta: expected a finite number above 0, got " + std::to_string(theta));
     }
     require_flag(inverse, "inverse");
-    const CheckedTensor in = check_head_rows(x, "x", place);
+    const CheckedTensor in = check_head_rows(x, "x", device_id);
     if (in.ndim != 4 || in.shape[3] < 2 || in.shape[3] > 256 || in.shape[3] % 2 != 0) {
       throw Error(LVX_INVALID_ARGUMENT,
                   "x: expected [batch, rows, heads, headDim] with an even headDim from 2 to 256, got " +
                       std::to_string(in.ndim) + " dimensions, the last of " +
                       std::to_string(in.shape[static_cast<std::size_t>(in.ndim - 1)]));
     }
-    const CheckedTensor places = check_row_integers(positions, "positions", in, place);
-    const CheckedTensor out = check_like(y, "y", in, place);
+    const CheckedTensor places = check_row_integers(positions, "positions", in, device_id);
+    const CheckedTensor out = check_like(y, "y", in, device_id);
     require_separate({&out}, {unless_same(in, out), &places});
 
     const InUse use(object->busy, "device");

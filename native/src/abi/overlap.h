@@ -9,7 +9,7 @@
 
 namespace lvx {
 
-// Whether two elements of the tensor lie at one place. True too for nestings of strides that no framework
+// Whether two elements of the tensor lie at one address. True too for nestings of strides that no framework
 // makes and that this does not see through.
 bool overlaps_itself(const CheckedTensor& tensor);
 

@@ -46,7 +46,7 @@ lvx_status lvx_reference_forward(double scale, const lvx_tensor* q, const lvx_te
                                  const lvx_tensor* lse) {
   return guard([&] {
     require_finite_scale(scale, "scale");
-    const AttentionForward in = check_forward({q, k, v, visibility, bias, o, lse}, scale, Place{});
+    const AttentionForward in = check_forward({q, k, v, visibility, bias, o, lse}, scale, DeviceId{});
     require_float64(in.q.dtype);
     require_bias_rows(in.bias, in.bias_extents.rows, in.problem.queries);
     reference_forward({in.problem, in.q, in.k, in.v, in.visibility, in.bias, in.o, in.lse, in.lse_terms});
@@ -60,7 +60,7 @@ lvx_status lvx_reference_backward(double scale, const lvx_tensor* q, const lvx_t
   return guard([&] {
     require_finite_scale(scale, "scale");
     const AttentionBackward in =
-        check_backward({q, k, v, visibility, bias, o, lse, d_o, dq, dk, dv, dbias}, scale, Place{});
+        check_backward({q, k, v, visibility, bias, o, lse, d_o, dq, dk, dv, dbias}, scale, DeviceId{});
     require_float64(in.q.dtype);
     require_bias_rows(in.bias, in.bias_extents.rows, in.problem.queries);
     zero_d_bias(in);

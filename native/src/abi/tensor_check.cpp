@@ -41,11 +41,11 @@ DType dtype_of(const lvx_dl_dtype& dtype, const char* name) {
                    std::to_string(dtype.code) + " with " + std::to_string(dtype.bits) + " bits");
 }
 
-std::string text_of(const Place& place) {
-  const std::string kind = place.kind == LVX_CPU    ? "CPU"
-                           : place.kind == LVX_CUDA ? "CUDA"
-                                                    : "kind " + std::to_string(place.kind);
-  return kind + " device " + std::to_string(place.ordinal);
+std::string text_of(const DeviceId& device_id) {
+  const std::string kind = device_id.kind == LVX_CPU    ? "CPU"
+                           : device_id.kind == LVX_CUDA ? "CUDA"
+                                                        : "kind " + std::to_string(device_id.kind);
+  return kind + " device " + std::to_string(device_id.ordinal);
 }
 
 // Whose kernels use memory of this kind.
@@ -138,16 +138,16 @@ std::int64_t CheckedTensor::elements() const {
 }
 
 CheckedTensor check_tensor(const lvx_tensor* tensor, const char* name, int ndim, const char* dims,
-                           const Place& place) {
+                           const DeviceId& device_id) {
   if (tensor == nullptr) reject(name, std::string("expected a tensor ") + dims + ", got null");
   if (tensor->ndim != ndim) {
     reject(name, "expected " + std::to_string(ndim) + " dimensions " + dims + ", got " +
                      std::to_string(tensor->ndim));
   }
   if (tensor->shape == nullptr) reject(name, std::string("expected a shape ") + dims + ", got null");
-  const Place got{computing_kind(tensor->device.device_type), tensor->device.device_id};
-  if (got.kind != place.kind || got.ordinal != place.ordinal) {
-    reject(name, "expected a tensor on " + text_of(place) + ", got one on " + text_of(got));
+  const DeviceId got{computing_kind(tensor->device.device_type), tensor->device.device_id};
+  if (got.kind != device_id.kind || got.ordinal != device_id.ordinal) {
+    reject(name, "expected a tensor on " + text_of(device_id) + ", got one on " + text_of(got));
   }
   CheckedTensor checked;
   checked.name = name;
@@ -192,16 +192,16 @@ Bias bias_of(const CheckedTensor& tensor) {
 
 namespace {
 
-struct RangePlace {
+struct RangeIndex {
   std::int64_t batch, query, range;
 };
 
 // before: where the ranges before it end.
-[[noreturn]] void reject_range(const CheckedTensor& visibility, const RangePlace& place,
+[[noreturn]] void reject_range(const CheckedTensor& visibility, const RangeIndex& at,
                                const std::int32_t* bounds, std::int32_t before) {
   const std::string got = "got [" + std::to_string(bounds[0]) + ", " + std::to_string(bounds[1]) + ")";
-  const std::string where = " in batch " + std::to_string(place.batch) + ", query " +
-                            std::to_string(place.query) + ", range " + std::to_string(place.range);
+  const std::string where = " in batch " + std::to_string(at.batch) + ", query " + std::to_string(at.query) +
+                            ", range " + std::to_string(device_id.range);
   reject(visibility.name, bounds[0] > bounds[1]
                               ? "expected ranges that end where they begin or later, " + got + where
                               : "expected ranges from 0 up, ascending and disjoint, " + got + " after " +

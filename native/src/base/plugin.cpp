@@ -39,12 +39,12 @@ void* find_in_plugin(void* library, const PluginFile& plugin, const char* name) 
 void* load_plugin(const PluginFile& plugin) {
   const std::filesystem::path file = own_directory() / plugin.file;
   if (!std::filesystem::exists(file)) {
-    throw Error(LVX_MISSING_LIBRARY, std::string("this build has no ") + plugin.engine +
-                                         " engine: there is no " + file.string() + "; " + plugin.build);
+    throw Error(LVX_MISSING_LIBRARY, std::string("this build has no ") + plugin.backend +
+                                         " backend: there is no " + file.string() + "; " + plugin.build);
   }
   void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
-    throw Error(LVX_MISSING_LIBRARY, std::string("the ") + plugin.engine + " engine cannot be loaded: " +
+    throw Error(LVX_MISSING_LIBRARY, std::string("the ") + plugin.backend + " backend cannot be loaded: " +
                                          last_link_error() + " (" + plugin.needs + ")");
   }
   // Library and plugin share C++ types, so they must come from one build.

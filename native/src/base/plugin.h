@@ -6,10 +6,10 @@
 namespace lvx {
 
 struct PluginFile {
-  const char* file;    // its name
-  const char* engine;  // what it brings, for people
-  const char* build;   // where it is built
-  const char* needs;   // what it needs to run, as a remedy
+  const char* file;     // its name
+  const char* backend;  // what it brings, for people
+  const char* build;    // where it is built
+  const char* needs;    // what it needs to run, as a remedy
 };
 
 // What each plugin exports: the version of the library it was built with.

@@ -16,7 +16,7 @@
 
 #include "attention/views.h"
 #include "base/error.h"
-#include "device/engines.h"
+#include "device/attention_backend.h"
 
 namespace lvx {
 
@@ -156,9 +156,9 @@ class Device {
   virtual void forward(const ForwardArguments& arguments, std::span<std::byte> scratch) = 0;
   virtual void backward(const BackwardArguments& arguments, std::span<std::byte> scratch) = 0;
 
-  // Bits 1 << lvx_engine of those that computed since this was last asked, and why it was they.
-  virtual std::uint32_t take_engines_used() { return 1U << LVX_ENGINE_LVX; }
-  virtual std::vector<EngineChoice> engine_choices() const { return {}; }
+  // Bits 1 << lvx_attention_backend of those that computed since this was last asked, and why it was they.
+  virtual std::uint32_t take_attention_backends_used() { return 1U << LVX_ATTENTION_BACKEND_LVX; }
+  virtual std::vector<AttentionBackendChoice> attention_backend_choices() const { return {}; }
 
   // into = merge(into, part). problem gives batch, queries, query_heads, head_dim.
   virtual void merge(const Problem& problem, const Partial& part, const Partial& into) = 0;

@@ -12,12 +12,12 @@ namespace lvx {
 
 struct CudaOptions {
   int ordinal = 0;  // as the CUDA runtime counts the GPUs
-  lvx_engine engine = LVX_ENGINE_LVX;
+  lvx_attention_backend backend = LVX_ATTENTION_BACKEND_LVX;
   std::size_t memory_budget = 0;  // 0: no limit
   void* stream = nullptr;         // a cudaStream_t of the caller's; null: the device makes one
 };
 
-// Throws Error(LVX_MISSING_LIBRARY) without the plugin, the driver or the engine, Error(LVX_INVALID_ARGUMENT) for an ordinal
+// Throws Error(LVX_MISSING_LIBRARY) without the plugin, the driver or the backend, Error(LVX_INVALID_ARGUMENT) for an ordinal
 // that there is not.
 std::unique_ptr<Device> open_cuda_device(const CudaOptions& options);
 

@@ -27,9 +27,9 @@ void Group::require_usable() const {
   }
 }
 
-Clock::time_point Group::deadline() const {
-  return Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                            std::chrono::duration<double>(options_.deadline_seconds));
+Clock::time_point Group::expiry() const {
+  return Clock::now() +
+         std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options_.timeout_seconds));
 }
 
 void Group::fail(int culprit, const char* reason) noexcept {
@@ -119,7 +119,7 @@ bool Call::outlives_body(const Transfer& transfer) const {
 void Call::gather(std::span<const std::byte> mine, std::span<std::byte> all) {
   const std::uint64_t round = group_.round_++;
   group_.transport_->publish(round, mine);
-  group_.transport_->collect(round, all, mine.size(), group_.deadline());
+  group_.transport_->collect(round, all, mine.size(), group_.expiry());
   const auto peers = static_cast<std::uint64_t>(size() - 1);
   statistics_.control_messages_sent += peers;
   statistics_.control_bytes_sent += peers * mine.size();
@@ -156,7 +156,7 @@ Ticket Call::start(std::span<const Transfer> transfers) {
 void Call::wait(Ticket ticket) {
   if (ticket == 0) return;
   const Clock::time_point begin = now();
-  group_.transport_->wait(ticket, group_.deadline());
+  group_.transport_->wait(ticket, group_.expiry());
   --under_way_;
   statistics_.exposed_wait_seconds += seconds_since(begin);
 }

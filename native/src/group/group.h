@@ -18,7 +18,7 @@
 namespace lvx {
 
 struct GroupOptions {
-  double deadline_seconds = 60;
+  double timeout_seconds = 60;
   int ranks_per_node = 0;  // 0: one node
   int recorder_entries = 4096;
   Links links;  // of a local group
@@ -40,8 +40,8 @@ class Group {
   int node_of(int rank) const { return rank / ranks_per_node(); }
   bool failed() const { return failed_; }
   std::uint64_t sequence() const { return sequence_; }
-  double deadline_seconds() const { return options_.deadline_seconds; }
-  void set_deadline_seconds(double seconds) { options_.deadline_seconds = seconds; }
+  double timeout_seconds() const { return options_.timeout_seconds; }
+  void set_timeout_seconds(double seconds) { options_.timeout_seconds = seconds; }
   const Recorder& recorder() const { return recorder_; }
 
   // Tells the peers that this rank will not take part in the call they are about to make, and why. The group stays
@@ -56,7 +56,7 @@ class Group {
   friend class Call;
 
   void require_usable() const;
-  Clock::time_point deadline() const;
+  Clock::time_point expiry() const;
   void fail(int culprit, const char* reason) noexcept;
 
   std::unique_ptr<Transport> transport_;

@@ -28,8 +28,8 @@ class Bootstrap {
   virtual int size() const = 0;
   virtual std::span<const std::byte> address() const = 0;
   // Once only. addresses are those of all ranks in rank order. Throws Error(LVX_INVALID_ARGUMENT) for one that is no
-  // address of this group, Error(LVX_PEER_LOST) or Error(LVX_DEADLINE_EXCEEDED) naming a rank that cannot be reached.
-  // Error(LVX_UNSUPPORTED) for a device whose memory the engine does not move.
+  // address of this group, Error(LVX_PEER_LOST) or Error(LVX_TIMEOUT) naming a rank that cannot be reached.
+  // Error(LVX_UNSUPPORTED) for a device whose memory the backend does not move.
   virtual std::unique_ptr<Transport> connect(const std::vector<std::span<const std::byte>>& addresses,
                                              const std::shared_ptr<Device>& device) = 0;
 };
@@ -38,7 +38,7 @@ class Bootstrap {
 struct JoinOptions {
   std::string host =
       {};  // the name or address by which the others reach this machine; empty: one is looked for
-  double deadline_seconds = 60;
+  double timeout_seconds = 60;
   std::string secret = {};  // that the ranks prove to know; empty: none
   bool checksums = true;
   // Filled while the ranks connect, however that ends.
@@ -58,15 +58,15 @@ std::unique_ptr<Transport> join_nccl(const NcclId& id, int rank, int size, const
                                      const std::shared_ptr<Device>& device);
 
 // The processes that an MPI launcher has started; rank and size are theirs.
-std::unique_ptr<Transport> join_mpi(double deadline_seconds);
+std::unique_ptr<Transport> join_mpi(double timeout_seconds);
 
 // Throws Error(LVX_MISSING_LIBRARY) naming what is missing and what would bring it.
-void require_engine(lvx_group_kind kind);
+void require_backend(lvx_group_kind kind);
 
 // What the plugins export, by these names; they hand over what they return.
 extern "C" {
 using PluginBegin = Bootstrap*(int rank, int size, const JoinOptions& options);
-using PluginJoinMpi = Transport*(double deadline_seconds);
+using PluginJoinMpi = Transport*(double timeout_seconds);
 using PluginRequireNccl = void();
 using PluginNewNcclId = void(std::byte* id);
 using PluginJoinNccl = Transport*(const std::byte* id, int rank, int size, const JoinOptions& options,

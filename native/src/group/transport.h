@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How one rank reaches the others. Everything that users notice (deadlines, counting, the flight recorder, the check
+// How one rank reaches the others. Everything that users notice (timeouts, counting, the flight recorder, the check
 // that all ranks called the same) is written once, in Group and Call; a transport only moves bytes.
 #pragma once
 
@@ -50,17 +50,17 @@ class Transport {
 
   // The control plane: small messages of host memory, from every rank to every rank, in rounds counted alike on all.
   // publish never blocks. collect fills all with the round's messages in rank order; it throws Error(LVX_PEER_LOST)
-  // for a rank that left and Error(LVX_DEADLINE_EXCEEDED) for one that did not publish in time.
+  // for a rank that left and Error(LVX_TIMEOUT) for one that did not publish in time.
   virtual void publish(std::uint64_t round, std::span<const std::byte> message) = 0;
   virtual void collect(std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
-                       Clock::time_point deadline) = 0;
+                       Clock::time_point expiry) = 0;
 
-  // The data plane. An engine may carry out starts one after the other, so no start may need, to end, what a peer
+  // The data plane. An backend may carry out starts one after the other, so no start may need, to end, what a peer
   // starts only after something that needs a later start of this rank. Memory of a transfer belongs to it from start,
   // even one that throws, until its wait has returned, or leave has: then no peer touches it any more, and no copy that
   // was put on a device. wait throws as collect does. A Call holds the memory for that long.
   virtual Ticket start(std::span<const Transfer> transfers) = 0;
-  virtual void wait(Ticket ticket, Clock::time_point deadline) = 0;
+  virtual void wait(Ticket ticket, Clock::time_point expiry) = 0;
 
   // Ends this rank's part, and all its transfers. Peers that wait for it, now or later, get Error(LVX_PEER_LOST) naming
   // culprit: this rank, or the one that made it fail.

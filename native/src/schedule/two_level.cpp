@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two levels: between nodes a block and its result cross the network once per node, not once per rank.
 //
-// A block enters a node at its *door*, one of the ranks there that it visits; the home is the door of its own node. The
-// door hands it to the node's other workers, merges their results with its own and sends one sum home.
+// A block enters a node at its *leader*, one of the ranks there that it visits; the home is the leader of its own node. The
+// leader hands it to the node's other workers, merges their results with its own and sends one sum home.
 //
 // Nodes are visited in rounds: in round t a node computes the blocks whose home lies t nodes before it; round 0 is its
-// own. While it does, the blocks of round t + 2 come to their doors, those of round t + 1 go from the doors to the
-// workers, the results of round t - 1 go to the doors, and the sums of round t - 2 go home. Each rank's own block
+// own. While it does, the blocks of round t + 2 come to their leaders, those of round t + 1 go from the leaders to the
+// workers, the results of round t - 1 go to the leaders, and the sums of round t - 2 go home. Each rank's own block
 // frames the visitors: part of it before round 0, the rest while the last sums go home.
 #include "schedule/two_level.h"
 
@@ -18,7 +18,7 @@ namespace {
 
 constexpr int kNone = -1;
 
-// A worker's result on its way to this rank, the door of home's block.
+// A worker's result on its way to this rank, the leader of home's block.
 struct Arrival {
   int home;
   int worker;
@@ -28,15 +28,15 @@ struct Arrival {
 // Another rank's block at this rank.
 struct Visitor {
   int home;
-  int door;
+  int leader;
   Workspace::Piece block{}, result{};
-  Workspace::Piece sum{};  // at the door only
+  Workspace::Piece sum{};  // at the leader only
 };
 
 struct Round {
   std::vector<Visitor> visitors;
   std::vector<Arrival> arrivals;
-  int door = kNone;  // where this rank's own block enters the node that computes it in this round
+  int leader = kNone;  // where this rank's own block enters the node that computes it in this round
   Workspace::Piece sum{};
 };
 
@@ -64,7 +64,7 @@ class TwoLevel {
   int end_of(int node) const { return std::min(size_, first_of(node) + per_node_); }
   bool works_for(int home) const { return pass_.visits(home, rank_); }
 
-  int door_of(int home, int node) const;
+  int leader_of(int home, int node) const;
   void plan(int round);
   std::int64_t place(int round, Workspace::Piece base);
   void reserve();
@@ -92,8 +92,8 @@ class TwoLevel {
 };
 
 // The first rank of the node that home's block visits, counted from the place that home has in its own node: so the
-// blocks of one node spread over the doors of another. kNone if it visits none.
-int TwoLevel::door_of(int home, int node) const {
+// blocks of one node spread over the leaders of another. kNone if it visits none.
+int TwoLevel::leader_of(int home, int node) const {
   const int first = first_of(node);
   const int count = end_of(node) - first;
   for (int i = 0; i < count; ++i) {
@@ -107,14 +107,14 @@ void TwoLevel::plan(int number) {
   Round& round = at(number);
   const int home_node = (node_ - number + nodes_) % nodes_;
   for (int home = first_of(home_node); home < end_of(home_node); ++home) {
-    const int door = number == 0 ? home : door_of(home, node_);
-    if (works_for(home)) round.visitors.push_back({home, door});
-    if (door != rank_) continue;
+    const int leader = number == 0 ? home : leader_of(home, node_);
+    if (works_for(home)) round.visitors.push_back({home, leader});
+    if (leader != rank_) continue;
     for (int worker = first_of(node_); worker < end_of(node_); ++worker) {
       if (worker != rank_ && pass_.visits(home, worker)) round.arrivals.push_back({home, worker});
     }
   }
-  if (number > 0) round.door = door_of(rank_, (node_ + number) % nodes_);
+  if (number > 0) round.leader = leader_of(rank_, (node_ + number) % nodes_);
 }
 
 // Lays out a round's memory from base on; returns how much that is.
@@ -124,12 +124,12 @@ std::int64_t TwoLevel::place(int number, Workspace::Piece base) {
   for (Visitor& visitor : round.visitors) {
     visitor.block = base + layout.reserve(pass_.block_bytes(visitor.home));
     visitor.result = base + layout.reserve(pass_.result_bytes(visitor.home, rank_));
-    if (visitor.door == rank_) visitor.sum = base + layout.reserve(pass_.sum_bytes(visitor.home));
+    if (visitor.leader == rank_) visitor.sum = base + layout.reserve(pass_.sum_bytes(visitor.home));
   }
   for (Arrival& arrival : round.arrivals) {
     arrival.result = base + layout.reserve(pass_.result_bytes(arrival.home, arrival.worker));
   }
-  if (round.door != kNone) round.sum = base + layout.reserve(pass_.result_bytes(rank_, round.door));
+  if (round.leader != kNone) round.sum = base + layout.reserve(pass_.result_bytes(rank_, round.leader));
   return static_cast<std::int64_t>(layout.bytes());
 }
 
@@ -151,9 +151,9 @@ void TwoLevel::reserve() {
 void TwoLevel::move(int round) {
   if (has_round(round + 2)) {
     const Round& coming = at(round + 2);
-    if (coming.door != kNone) send(coming.door, pass_.block(), pass_.block_bytes(rank_));
+    if (coming.leader != kNone) send(coming.leader, pass_.block(), pass_.block_bytes(rank_));
     for (const Visitor& visitor : coming.visitors) {
-      if (visitor.door == rank_) receive(visitor.home, visitor.block, pass_.block_bytes(visitor.home));
+      if (visitor.leader == rank_) receive(visitor.home, visitor.block, pass_.block_bytes(visitor.home));
     }
   }
   if (has_round(round + 1)) {
@@ -166,14 +166,14 @@ void TwoLevel::move(int round) {
       send(worker.worker, block, pass_.block_bytes(worker.home));
     }
     for (const Visitor& visitor : next.visitors) {
-      if (visitor.door != rank_) receive(visitor.door, visitor.block, pass_.block_bytes(visitor.home));
+      if (visitor.leader != rank_) receive(visitor.leader, visitor.block, pass_.block_bytes(visitor.home));
     }
   }
   if (has_round(round - 1)) {
     const Round& last = at(round - 1);
     for (const Visitor& visitor : last.visitors) {
-      if (visitor.door == rank_) continue;
-      send(visitor.door, workspace_.at(visitor.result), pass_.result_bytes(visitor.home, rank_));
+      if (visitor.leader == rank_) continue;
+      send(visitor.leader, workspace_.at(visitor.result), pass_.result_bytes(visitor.home, rank_));
     }
     for (const Arrival& arrival : last.arrivals) {
       receive(arrival.worker, arrival.result, pass_.result_bytes(arrival.home, arrival.worker));
@@ -182,10 +182,10 @@ void TwoLevel::move(int round) {
   if (has_round(round - 2)) {
     const Round& gone = at(round - 2);
     for (const Visitor& visitor : gone.visitors) {
-      if (visitor.door != rank_) continue;
+      if (visitor.leader != rank_) continue;
       send(visitor.home, workspace_.at(visitor.result), pass_.result_bytes(visitor.home, rank_));
     }
-    if (gone.door != kNone) receive(gone.door, gone.sum, pass_.result_bytes(rank_, gone.door));
+    if (gone.leader != kNone) receive(gone.leader, gone.sum, pass_.result_bytes(rank_, gone.leader));
   }
 }
 
@@ -195,7 +195,7 @@ void TwoLevel::compute(int round) {
   if (!has_round(round)) return;
   for (const Visitor& visitor : at(round).visitors) {
     std::byte* block = workspace_.at(visitor.block);
-    if (visitor.door == rank_) {
+    if (visitor.leader == rank_) {
       pass_.start_sum(visitor.home, block, workspace_.at(visitor.sum));
     } else {
       pass_.compute_visitor(visitor.home, block, nullptr, workspace_.at(visitor.result));
@@ -218,12 +218,12 @@ void TwoLevel::merge(int round) {
       pass_.add_to_sum(arrival.home, result, workspace_.at(visitor->sum));
     }
     for (const Visitor& visitor : last.visitors) {
-      if (visitor.door != rank_) continue;
+      if (visitor.leader != rank_) continue;
       pass_.finish_sum(visitor.home, workspace_.at(visitor.sum), workspace_.at(visitor.result));
     }
   }
-  if (has_round(round - 2) && at(round - 2).door != kNone) {
-    pass_.merge(at(round - 2).door, workspace_.at(at(round - 2).sum));
+  if (has_round(round - 2) && at(round - 2).leader != kNone) {
+    pass_.merge(at(round - 2).leader, workspace_.at(at(round - 2).sum));
   }
 }
 

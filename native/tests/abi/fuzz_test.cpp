@@ -167,7 +167,7 @@ TEST_F(Fuzz, HandlesOptionsAndResults) {
           break;
         case 1:
           cpu.threads = dice.one_of({-1, 1025, std::numeric_limits<std::int32_t>::min()});
-          options.deadline_seconds = dice.one_of({-1.0, std::nan(""), HUGE_VAL, 1e10});
+          options.timeout_seconds = dice.one_of({-1.0, std::nan(""), HUGE_VAL, 1e10});
           break;
         case 2:
           cpu.reserved = 1;
@@ -228,7 +228,7 @@ TEST_F(Fuzz, HandlesOptionsAndResults) {
         expect_refused(lvx_group_query(handle(group), wrong_result ? nullptr : &group_info), what);
         break;
       case 13:
-        expect_refused(lvx_group_set_deadline(group, dice.one_of({0.0, -1.0, std::nan(""), HUGE_VAL, 1e10})),
+        expect_refused(lvx_group_set_timeout(group, dice.one_of({0.0, -1.0, std::nan(""), HUGE_VAL, 1e10})),
                        what);
         break;
       case 14:

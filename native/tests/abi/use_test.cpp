@@ -248,9 +248,9 @@ TEST(Use, RecordsAndQueriesOfAGroup) {
   lvx_group group = 0;
   ASSERT_EQ(lvx_group_create_self(device, &options, &group), LVX_OK);
   ASSERT_EQ(lvx_group_barrier(group), LVX_OK) << error_now().message;
-  ASSERT_EQ(lvx_group_set_deadline(group, 2.5), LVX_OK);
-  EXPECT_EQ(lvx_group_set_deadline(group, -1), LVX_INVALID_ARGUMENT);
-  EXPECT_EQ(lvx_group_set_deadline(group, std::nan("")), LVX_INVALID_ARGUMENT);
+  ASSERT_EQ(lvx_group_set_timeout(group, 2.5), LVX_OK);
+  EXPECT_EQ(lvx_group_set_timeout(group, -1), LVX_INVALID_ARGUMENT);
+  EXPECT_EQ(lvx_group_set_timeout(group, std::nan("")), LVX_INVALID_ARGUMENT);
   Attention attention;
   attention.q.tensor.ndim = 3;
   EXPECT_EQ(attention.forward(group), LVX_INVALID_ARGUMENT);
@@ -265,7 +265,7 @@ TEST(Use, RecordsAndQueriesOfAGroup) {
   EXPECT_EQ(info.size, 1);
   EXPECT_EQ(info.failed, 0);
   EXPECT_EQ(info.sequence, 2u);
-  EXPECT_EQ(info.deadline_seconds, 2.5);
+  EXPECT_EQ(info.timeout_seconds, 2.5);
   lvx_record records[8];
   std::uint64_t count = 0;
   ASSERT_EQ(lvx_group_records(group, records, 8, &count), LVX_OK);
@@ -309,7 +309,7 @@ class TwoRanks : public testing::Test {
   void SetUp() override {
     lvx_group_options options{};
     options.struct_size = sizeof(options);
-    options.deadline_seconds = 20;
+    options.timeout_seconds = 20;
     ASSERT_EQ(lvx_local_world_create(2, &options, &world), LVX_OK) << error_now().message;
     for (int rank = 0; rank < 2; ++rank) {
       devices[rank] = open_device();
@@ -378,8 +378,8 @@ TEST_F(TwoRanks, AReasonOfAnyLengthIsTaken) {
 }
 
 TEST_F(TwoRanks, NothingCanBeDeclinedInAGroupThatFailed) {
-  ASSERT_EQ(lvx_group_set_deadline(groups[0], 0.05), LVX_OK);
-  EXPECT_EQ(lvx_group_barrier(groups[0]), LVX_DEADLINE_EXCEEDED);
+  ASSERT_EQ(lvx_group_set_timeout(groups[0], 0.05), LVX_OK);
+  EXPECT_EQ(lvx_group_barrier(groups[0]), LVX_TIMEOUT);
   EXPECT_EQ(lvx_group_decline(groups[0], LVX_OPERATION_FORWARD, "too late"), LVX_INVALID_STATE);
 }
 

@@ -128,11 +128,11 @@ TEST(Visibility, EmptyRangesMayStandAnywhereAndRangesEndBeyondTheKeys) {
   Call plain;
   ASSERT_EQ(plain.forward(group), LVX_OK) << error_now().message;
   for (const Bounds& empty : {Bounds{0, 0}, {9, 9}, {-5, -5}, {2147483647, 2147483647}}) {
-    for (const std::int64_t place : {0, 1}) {
+    for (const std::int64_t device_id : {0, 1}) {
       Call call;
       for (std::int64_t row = 0; row < kBatch * kQueries; ++row) {
-        call.set(row, place, empty.first, empty.second);
-        call.set(row, 1 - place, 0, 2147483647);
+        call.set(row, device_id, empty.first, empty.second);
+        call.set(row, 1 - device_id, 0, 2147483647);
       }
       ASSERT_EQ(call.forward(group), LVX_OK) << error_now().message;
       EXPECT_EQ(call.o.memory, plain.o.memory);
@@ -146,7 +146,7 @@ TEST(Visibility, EmptyRangesMayStandAnywhereAndRangesEndBeyondTheKeys) {
 TEST(Visibility, AnInvertedRangeOfOneRankReleasesTheOtherAndTheGroupStaysUsable) {
   lvx_group_options options{};
   options.struct_size = sizeof(options);
-  options.deadline_seconds = 60;
+  options.timeout_seconds = 60;
   lvx_world world = 0;
   ASSERT_EQ(lvx_local_world_create(2, &options, &world), LVX_OK) << error_now().message;
   lvx_device devices[2] = {};

@@ -46,7 +46,7 @@ class CpuProducts final : public cuda::Products {
     x.data = cuda::host::global_memory(x.data, static_cast<std::size_t>(bytes));
   }
 
-  Workers workers_{1};
+  ThreadTeam workers_{1};
   std::vector<std::byte> room_ = std::vector<std::byte>(cpu::conversion_scratch(1));
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The simulated CUDA device with a choice of engines, over the stand-in for cuDNN.
+// The simulated CUDA device with a choice of attention_backends, over the stand-in for cuDNN.
 #pragma once
 
 #include <dlfcn.h>
@@ -59,11 +59,12 @@ class FakeWatch final : public cudnn::Stopwatch {
 
 class CudnnDevice final : public SimulatedDevice {
  public:
-  explicit CudnnDevice(lvx_engine engine, double cudnn_takes = 1, int compute_major = 10,
+  explicit CudnnDevice(lvx_attention_backend attention_backend, double cudnn_takes = 1,
+                       int compute_major = 10,
                        std::shared_ptr<cudnn::Choices> choices = std::make_shared<cudnn::Choices>())
       : watch_(cudnn_takes) {
     cudnn_live();  // the stand-in becomes the library that is loaded
-    attention_.emplace(*this, cudnn::Gpu{compute_major}, engine, watch_, std::move(choices));
+    attention_.emplace(*this, cudnn::Gpu{compute_major}, attention_backend, watch_, std::move(choices));
   }
   ~CudnnDevice() override {
     attention_.reset();
@@ -83,8 +84,10 @@ class CudnnDevice final : public SimulatedDevice {
     give(given, a, scratch);
     attention_->backward({}, a, scratch);
   }
-  std::uint32_t take_engines_used() override { return attention_->take_used(); }
-  std::vector<EngineChoice> engine_choices() const override { return attention_->choices(); }
+  std::uint32_t take_attention_backends_used() override { return attention_->take_used(); }
+  std::vector<AttentionBackendChoice> attention_backend_choices() const override {
+    return attention_->choices();
+  }
 
  private:
   FakeWatch watch_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention by cuDNN, whose functions the stand-in has: partial results, gradients from final statistics, plans, the
-// choice between engines, and errors.
+// choice between attention_backends, and errors.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -37,7 +37,7 @@ Error error_of_call(Call&& call) {
 }
 
 TEST_P(Cudnn, MatchesTheOracleInAnyShape) {
-  CudnnDevice device(LVX_ENGINE_CUDNN);
+  CudnnDevice device(LVX_ATTENTION_BACKEND_CUDNN);
   unsigned seed = 0;
   for (const std::int64_t dim : {8, 72, 128}) {
     for (const auto& [queries, keys] : {std::pair{1, 1}, {7, 63}, {33, 40}}) {
@@ -51,13 +51,13 @@ TEST_P(Cudnn, MatchesTheOracleInAnyShape) {
       }
     }
   }
-  EXPECT_EQ(device.take_engines_used(), 1U << LVX_ENGINE_CUDNN);
-  EXPECT_EQ(device.take_engines_used(), 0U);
+  EXPECT_EQ(device.take_attention_backends_used(), 1U << LVX_ATTENTION_BACKEND_CUDNN);
+  EXPECT_EQ(device.take_attention_backends_used(), 0U);
 }
 
 // As a ring does: results of parts of the keys are merged in float32; gradients of parts come from the final lse of all.
 TEST_P(Cudnn, PartsOfKeysMakeTheWhole) {
-  CudnnDevice device(LVX_ENGINE_CUDNN);
+  CudnnDevice device(LVX_ATTENTION_BACKEND_CUDNN);
   Case c(problem_of(2, 19, 70, 6, 2, 40), GetParam(), 5, kAligned);
   Forward expected = oracle_forward(c);
   Backward expected_gradients = oracle_backward(c, expected);
@@ -143,7 +143,7 @@ TEST_P(Cudnn, TheOutputOfDeltaHasThatDelta) {
 }
 
 TEST_P(Cudnn, PlansAreMadeOncePerProblem) {
-  CudnnDevice device(LVX_ENGINE_CUDNN);
+  CudnnDevice device(LVX_ATTENTION_BACKEND_CUDNN);
   Case c(problem_of(1, 4, 9, 2, 1, 16), GetParam(), 1);
   Case longer(problem_of(1, 4, 10, 2, 1, 16), GetParam(), 1);
   const int before = cudnn_plans();
@@ -158,7 +158,7 @@ TEST_P(Cudnn, PlansAreMadeOncePerProblem) {
 }
 
 TEST_P(Cudnn, FewPlansAreKept) {
-  CudnnDevice device(LVX_ENGINE_CUDNN);
+  CudnnDevice device(LVX_ATTENTION_BACKEND_CUDNN);
   const int live = cudnn_live();
   for (std::int64_t keys = 1; keys <= 128; ++keys) {
     Case c(problem_of(1, 1, keys, 1, 1, 8), GetParam(), 1);
@@ -175,20 +175,20 @@ TEST_P(Cudnn, FewPlansAreKept) {
 
 TEST_P(Cudnn, AutoTakesTheFasterAndKeepsToIt) {
   for (const double ratio : {0.5, 2.0}) {
-    const lvx_engine faster = ratio < 1 ? LVX_ENGINE_CUDNN : LVX_ENGINE_LVX;
+    const lvx_attention_backend faster = ratio < 1 ? LVX_ATTENTION_BACKEND_CUDNN : LVX_ATTENTION_BACKEND_LVX;
     const auto choices = std::make_shared<cudnn::Choices>();
     Case c(problem_of(1, 40, 9, 2, 2, 16), GetParam(), 1);
     {
-      CudnnDevice device(LVX_ENGINE_AUTO, ratio, 10, choices);
+      CudnnDevice device(LVX_ATTENTION_BACKEND_AUTO, ratio, 10, choices);
       expect_matches(device, c, bounds_of(GetParam()), "first use");
-      EXPECT_EQ(device.take_engines_used(), 1U << faster);
+      EXPECT_EQ(device.take_attention_backends_used(), 1U << faster);
       const int measured = device.watch().measured();
       EXPECT_GT(measured, 0);
       expect_matches(device, c, bounds_of(GetParam()), "second use");
       EXPECT_EQ(device.watch().measured(), measured);
-      ASSERT_EQ(device.engine_choices().size(), 2U);
-      for (const EngineChoice& choice : device.engine_choices()) {
-        EXPECT_EQ(choice.engine, faster);
+      ASSERT_EQ(device.attention_backend_choices().size(), 2U);
+      for (const AttentionBackendChoice& choice : device.attention_backend_choices()) {
+        EXPECT_EQ(choice.attention_backend, faster);
         EXPECT_EQ(choice.lvx_seconds, 1);
         EXPECT_EQ(choice.cudnn_seconds, ratio);
         EXPECT_EQ(choice.problem.keys, 9);
@@ -196,15 +196,15 @@ TEST_P(Cudnn, AutoTakesTheFasterAndKeepsToIt) {
       }
     }
     // Another device of the same GPU, on which the times would be the other way round.
-    CudnnDevice device(LVX_ENGINE_AUTO, 1 / ratio, 10, choices);
+    CudnnDevice device(LVX_ATTENTION_BACKEND_AUTO, 1 / ratio, 10, choices);
     device_forward(device, c);
     EXPECT_EQ(device.watch().measured(), 0);
-    EXPECT_EQ(device.take_engines_used(), 1U << faster);
+    EXPECT_EQ(device.take_attention_backends_used(), 1U << faster);
   }
 }
 
 TEST_P(Cudnn, AutoSaysWhatIsNotCudnns) {
-  CudnnDevice device(LVX_ENGINE_AUTO, 0.1, 9);
+  CudnnDevice device(LVX_ATTENTION_BACKEND_AUTO, 0.1, 9);
   Case decode(problem_of(1, 1, 9, 2, 1, 16), GetParam(), 1);
   device_forward(device, decode);
   Case masked(problem_of(1, 40, 9, 2, 1, 16), GetParam(), 2);
@@ -212,28 +212,30 @@ TEST_P(Cudnn, AutoSaysWhatIsNotCudnns) {
   expect_matches(device, masked, bounds_of(GetParam()), "visibility");
   Case c(problem_of(1, 40, 9, 2, 1, 16), GetParam(), 3);
   expect_matches(device, c, bounds_of(GetParam()), "backward on another GPU");
-  EXPECT_EQ(device.take_engines_used(), 1U << LVX_ENGINE_LVX | 1U << LVX_ENGINE_CUDNN);
+  EXPECT_EQ(device.take_attention_backends_used(),
+            1U << LVX_ATTENTION_BACKEND_LVX | 1U << LVX_ATTENTION_BACKEND_CUDNN);
   std::vector<std::string> reasons;
-  for (const EngineChoice& choice : device.engine_choices()) reasons.push_back(choice.reason);
+  for (const AttentionBackendChoice& choice : device.attention_backend_choices())
+    reasons.push_back(choice.reason);
   EXPECT_THAT(reasons,
               ::testing::UnorderedElementsAre("measured", HasSubstr("few queries"), HasSubstr("visibility"),
                                               HasSubstr("visibility"), HasSubstr("9.x")));
 }
 
 TEST_P(Cudnn, AutoTakesOursWhereCudnnHasNoPlan) {
-  CudnnDevice device(LVX_ENGINE_AUTO, 0.1);
-  const CudnnFault fault("no engine:0:0:0");
+  CudnnDevice device(LVX_ATTENTION_BACKEND_AUTO, 0.1);
+  const CudnnFault fault("no attention_backend:0:0:0");
   Case c(problem_of(1, 40, 9, 2, 1, 16), GetParam(), 3);
   expect_matches(device, c, bounds_of(GetParam()), "ours");
-  EXPECT_EQ(device.take_engines_used(), 1U << LVX_ENGINE_LVX);
-  for (const EngineChoice& choice : device.engine_choices()) {
-    EXPECT_EQ(choice.engine, LVX_ENGINE_LVX);
+  EXPECT_EQ(device.take_attention_backends_used(), 1U << LVX_ATTENTION_BACKEND_LVX);
+  for (const AttentionBackendChoice& choice : device.attention_backend_choices()) {
+    EXPECT_EQ(choice.attention_backend, LVX_ATTENTION_BACKEND_LVX);
     EXPECT_THAT(choice.reason, HasSubstr("cuDNN 9.24.0"));
   }
 }
 
 TEST_P(Cudnn, ChosenButRefusedIsAnErrorWithTheReason) {
-  CudnnDevice device(LVX_ENGINE_CUDNN);
+  CudnnDevice device(LVX_ATTENTION_BACKEND_CUDNN);
   Case masked(problem_of(1, 3, 9, 2, 1, 16), GetParam(), 2);
   masked.visibility = random_ranges(masked.problem, 1, 2);
   Case misaligned(problem_of(1, 3, 9, 2, 1, 16), GetParam(), 2, {1, 0});
@@ -242,15 +244,15 @@ TEST_P(Cudnn, ChosenButRefusedIsAnErrorWithTheReason) {
     EXPECT_EQ(error.status(), LVX_UNSUPPORTED);
     EXPECT_THAT(error.what(), HasSubstr(reason));
   }
-  const CudnnFault fault("no engine:0:0:0");
+  const CudnnFault fault("no attention_backend:0:0:0");
   Case c(problem_of(1, 3, 9, 2, 1, 16), GetParam(), 2);
   EXPECT_EQ(error_of_call([&] { device_forward(device, c); }).status(), LVX_UNSUPPORTED);
-  EXPECT_EQ(device.take_engines_used(), 0U);
+  EXPECT_EQ(device.take_attention_backends_used(), 0U);
 }
 
 // Nothing to compute is no reason to refuse, and cuDNN is not asked.
 TEST_P(Cudnn, EmptyProblemsGiveTheIdentity) {
-  CudnnDevice device(LVX_ENGINE_CUDNN);
+  CudnnDevice device(LVX_ATTENTION_BACKEND_CUDNN);
   const int before = cudnn_executions();
   Case c(problem_of(1, 3, 0, 2, 1, 16), GetParam(), 2);
   Forward f = device_forward(device, c);
@@ -266,7 +268,7 @@ TEST_P(Cudnn, ErrorsKeepTheirKindAndLeaveNothing) {
                                       {"cudnnBackendExecute:0:0:4000", LVX_INTERNAL},
                                       {"cudnnBackendFinalize:0:9:4004", LVX_OUT_OF_MEMORY},
                                       {"cudnnBackendSetAttribute:0:30:5000", LVX_DEVICE_ERROR}}) {
-    CudnnDevice device(LVX_ENGINE_CUDNN);
+    CudnnDevice device(LVX_ATTENTION_BACKEND_CUDNN);
     {
       const CudnnFault injected(fault);
       const Error error = error_of_call([&] { device_forward(device, c); });

@@ -27,19 +27,19 @@ Announcement forward_of(std::int64_t head_dim) {
 
 std::span<std::byte> bytes_of(std::vector<int>& values) { return std::as_writable_bytes(std::span(values)); }
 
-enum class Engine { kLocal, kGloo, kNccl, kNcclStreams, kNcclById };
+enum class Backend { kLocal, kGloo, kNccl, kNcclStreams, kNcclById };
 
-class EveryGroup : public testing::TestWithParam<Engine> {
+class EveryGroup : public testing::TestWithParam<Backend> {
  protected:
   static std::vector<std::exception_ptr> run(int size, const GroupOptions& options, const RankBody& body) {
     switch (GetParam()) {
-      case Engine::kGloo:
+      case Backend::kGloo:
         return run_gloo_ranks(size, options, body);
-      case Engine::kNccl:
+      case Backend::kNccl:
         return run_nccl_ranks(size, options, body);
-      case Engine::kNcclStreams:
+      case Backend::kNcclStreams:
         return run_nccl_ranks(size, options, body, {.streams = true});
-      case Engine::kNcclById:
+      case Backend::kNcclById:
         return run_nccl_ranks(size, options, body, {.streams = true, .by_id = true});
       default:
         return run_ranks(size, options, body);
@@ -52,10 +52,10 @@ class EveryGroup : public testing::TestWithParam<Engine> {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Local, EveryGroup, testing::Values(Engine::kLocal));
-INSTANTIATE_TEST_SUITE_P(Gloo, EveryGroup, testing::Values(Engine::kGloo));
+INSTANTIATE_TEST_SUITE_P(Local, EveryGroup, testing::Values(Backend::kLocal));
+INSTANTIATE_TEST_SUITE_P(Gloo, EveryGroup, testing::Values(Backend::kGloo));
 INSTANTIATE_TEST_SUITE_P(Nccl, EveryGroup,
-                         testing::Values(Engine::kNccl, Engine::kNcclStreams, Engine::kNcclById));
+                         testing::Values(Backend::kNccl, Backend::kNcclStreams, Backend::kNcclById));
 
 // Each rank sends its numbers to all others, in several rounds with messages of uneven length.
 TEST_P(EveryGroup, DeliversEveryMessageInOrder) {
@@ -217,10 +217,10 @@ TEST_P(EveryGroup, RankThatFailsIsNamedByAll) {
   }
 }
 
-TEST_P(EveryGroup, StalledRankIsNamedByAllWithinTheDeadline) {
+TEST_P(EveryGroup, StalledRankIsNamedByAllWithinTheTimeout) {
   const int size = 4;
   GroupOptions options;
-  options.deadline_seconds = 1;
+  options.timeout_seconds = 1;
   std::atomic<int> done{0};
   const auto begin = Clock::now();
   const auto thrown = run(size, options, [&](Group& group) {
@@ -245,7 +245,7 @@ TEST_P(EveryGroup, StalledRankIsNamedByAllWithinTheDeadline) {
   EXPECT_LT(Clock::now() - begin, std::chrono::seconds(30)) << "the default is 60 s";
   for (const int rank : {0, 2, 3}) {
     const Error error = error_of(thrown[static_cast<std::size_t>(rank)]);
-    EXPECT_TRUE(error.status() == LVX_DEADLINE_EXCEEDED || error.status() == LVX_PEER_LOST) << error.what();
+    EXPECT_TRUE(error.status() == LVX_TIMEOUT || error.status() == LVX_PEER_LOST) << error.what();
     EXPECT_EQ(error.peer(), 1) << "rank " << rank << ": " << error.what();
   }
 }

@@ -38,7 +38,7 @@ RankBody sending(std::size_t bytes, int times = 1) {
 
 GroupOptions within(double seconds) {
   GroupOptions options;
-  options.deadline_seconds = seconds;
+  options.timeout_seconds = seconds;
   return options;
 }
 
@@ -46,7 +46,7 @@ void expect_all_well(const std::vector<std::exception_ptr>& thrown) {
   for (const auto& error : thrown) EXPECT_EQ(error_of(error).status(), LVX_OK) << error_of(error).what();
 }
 
-// 4 KiB in 20 ms: a transfer of 2 s or more, with a deadline of half a second.
+// 4 KiB in 20 ms: a transfer of 2 s or more, with a timeout of half a second.
 TEST(TcpLinks, ASlowLinkIsWaitedForWhileBytesFlow) {
   const CarriedWay slow{TcpFabric::kData, 0, 1, [](std::span<std::byte>) { return 20; }};
   const auto begin = Clock::now();
@@ -63,7 +63,7 @@ TEST(TcpLinks, RanksThatWaitForARankBehindASlowLinkWait) {
   }));
 }
 
-// Bytes flow and then no more: the rank behind the link is named within the deadline, counted from the last one.
+// Bytes flow and then no more: the rank behind the link is named within the timeout, counted from the last one.
 TEST(TcpLinks, ALinkOnWhichNothingMovesAnyMoreIsNotWaitedFor) {
   std::atomic<int> parts{0};
   const CarriedWay stalled{TcpFabric::kData, 0, 1,
@@ -82,7 +82,7 @@ TEST(TcpLinks, ALinkOnWhichNothingMovesAnyMoreIsNotWaitedFor) {
     EXPECT_LT(waited[rank], std::chrono::seconds(5));
     // Each waits for the other; who has waited longer says so, and leaves.
     const Error error = error_of(thrown[rank]);
-    EXPECT_TRUE(error.status() == LVX_DEADLINE_EXCEEDED || error.status() == LVX_PEER_LOST) << error.what();
+    EXPECT_TRUE(error.status() == LVX_TIMEOUT || error.status() == LVX_PEER_LOST) << error.what();
     EXPECT_EQ(error.peer(), 1 - static_cast<int>(rank)) << error.what();
   }
 }

@@ -11,12 +11,12 @@
 namespace lvx::test {
 namespace {
 
-enum class Engine { kLocal, kGloo };
+enum class Backend { kLocal, kGloo };
 
-class AllReduce : public testing::TestWithParam<Engine> {
+class AllReduce : public testing::TestWithParam<Backend> {
  protected:
   static void run_well(int size, const RankBody& body) {
-    if (GetParam() == Engine::kLocal) {
+    if (GetParam() == Backend::kLocal) {
       run_ranks_well(size, body);
     } else {
       run_gloo_ranks_well(size, body);
@@ -24,8 +24,8 @@ class AllReduce : public testing::TestWithParam<Engine> {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Local, AllReduce, testing::Values(Engine::kLocal));
-INSTANTIATE_TEST_SUITE_P(Gloo, AllReduce, testing::Values(Engine::kGloo));
+INSTANTIATE_TEST_SUITE_P(Local, AllReduce, testing::Values(Backend::kLocal));
+INSTANTIATE_TEST_SUITE_P(Gloo, AllReduce, testing::Values(Backend::kGloo));
 
 template <typename T>
 constexpr DType kTypeOf = sizeof(T) == sizeof(double) ? DType::kFloat64 : DType::kFloat32;

@@ -100,21 +100,21 @@ class TrafficFormulas {
       for (int node = 0; node * per_node_ < ranks_; ++node) {
         const int first = node * per_node_;
         const int count = std::min(per_node_, ranks_ - first);
-        int door = home;
+        int leader = home;
         if (home / per_node_ != node) {
-          door = -1;
+          leader = -1;
           for (int i = count - 1; i >= 0; --i) {
             const int rank = first + (home % per_node_ + i) % count;
-            if (random_.sees(home, rank)) door = rank;
+            if (random_.sees(home, rank)) leader = rank;
           }
-          if (door < 0) continue;
-          send(home, door, out(home));
-          send(door, home, back(home));
+          if (leader < 0) continue;
+          send(home, leader, out(home));
+          send(leader, home, back(home));
         }
         for (int rank = first; rank < first + count; ++rank) {
-          if (rank == door || !random_.sees(home, rank)) continue;
-          send(door, rank, out(home));
-          send(rank, door, back(home));
+          if (rank == leader || !random_.sees(home, rank)) continue;
+          send(leader, rank, out(home));
+          send(rank, leader, back(home));
         }
       }
     }

@@ -95,7 +95,7 @@ class FailingWorld {
   FailingWorld(RunRanks run, Job job, std::function<std::shared_ptr<Device>(std::size_t budget)> make_device,
                const Links& links = {})
       : run_(std::move(run)), job_(std::move(job)), make_device_(std::move(make_device)) {
-    options_.deadline_seconds = 30;
+    options_.timeout_seconds = 30;
     options_.ranks_per_node = 2;
     options_.links = links;
   }

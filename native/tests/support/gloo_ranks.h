@@ -15,7 +15,7 @@ inline std::vector<std::exception_ptr> run_gloo_ranks(int size, const GroupOptio
   std::vector<std::span<const std::byte>> addresses;
   for (int rank = 0; rank < size; ++rank) {
     bootstraps.push_back(
-        begin_gloo(rank, size, {.host = "127.0.0.1", .deadline_seconds = 20, .checksums = checksums}));
+        begin_gloo(rank, size, {.host = "127.0.0.1", .timeout_seconds = 20, .checksums = checksums}));
     addresses.push_back(bootstraps.back()->address());
   }
   std::vector<std::exception_ptr> thrown(static_cast<std::size_t>(size));

@@ -69,8 +69,8 @@ class FailingTransport final : public Transport {
     to_->publish(round, message);
   }
   void collect(std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
-               Clock::time_point deadline) override {
-    to_->collect(round, all, message_bytes, deadline);
+               Clock::time_point expiry) override {
+    to_->collect(round, all, message_bytes, expiry);
   }
   Ticket start(std::span<const Transfer> transfers) override {
     fuse_->pass(Step::kStart);
@@ -84,9 +84,9 @@ class FailingTransport final : public Transport {
     fuse_->pass(Step::kStarted);
     return ticket;
   }
-  void wait(Ticket ticket, Clock::time_point deadline) override {
+  void wait(Ticket ticket, Clock::time_point expiry) override {
     fuse_->pass(Step::kWait);
-    to_->wait(ticket, deadline);
+    to_->wait(ticket, expiry);
     fuse_->pass(Step::kWaited);
   }
   void leave(int culprit, std::string_view reason) noexcept override {

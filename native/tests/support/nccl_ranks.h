@@ -75,7 +75,7 @@ inline std::vector<std::exception_ptr> run_nccl_ranks(int size, const GroupOptio
                                                       const RankBody& body, NcclWay way = {},
                                                       double join_seconds = 20) {
   live_communicators();  // the stand-in is what will be found
-  const JoinOptions join = {.host = "127.0.0.1", .deadline_seconds = join_seconds};
+  const JoinOptions join = {.host = "127.0.0.1", .timeout_seconds = join_seconds};
   if (way.by_id) {
     const NcclId id = new_nccl_id();
     return run_nccl_threads(

@@ -38,12 +38,12 @@ HWY_INLINE void multiply_safely(const Product<T>& product, bool safe, Prefetcher
   }
 }
 
-template <typename Factor>
+template <typename Operand>
 class BackwardRun {
-  using T = SumOf<Factor>;
+  using T = Accumulator<Operand>;
 
  public:
-  BackwardRun(const BackwardTask<Factor>& task, std::byte* workspace)
+  BackwardRun(const BackwardTask<Operand>& task, std::byte* workspace)
       : BackwardRun(task, Scratch(workspace)) {}
 
   void run() {
@@ -56,7 +56,7 @@ class BackwardRun {
     for (std::int64_t key = task_.key_begin; key < task_.key_end; key += step) {
       block(key, std::min(key + step, task_.key_end));
     }
-    if (sums_.past_caches()) hwy::FlushStream();
+    if (sums_.non_temporal()) hwy::FlushStream();
     if (task_.groups.keys) finish_dq();
   }
 
@@ -69,7 +69,7 @@ class BackwardRun {
     std::int64_t rows() const { return end - begin; }
   };
 
-  BackwardRun(const BackwardTask<Factor>& task, Scratch scratch)
+  BackwardRun(const BackwardTask<Operand>& task, Scratch scratch)
       : task_(task),
         a_(*task.arguments),
         p_(a_.problem),
@@ -85,7 +85,7 @@ class BackwardRun {
 
   // Keys are used by one panel once only: nothing is gained by a block beyond a tile.
   std::int64_t block_step() const {
-    return alone_ ? kTileKeys : block_keys(p_, BackwardWorkspace<Factor>::kBytes);
+    return alone_ ? kTileKeys : block_keys(p_, BackwardWorkspace<Operand>::kBytes);
   }
 
   void block(std::int64_t key_begin, std::int64_t key_end) {
@@ -120,7 +120,7 @@ class BackwardRun {
     const std::int64_t rows = Unit::rows(p_);
     const std::int64_t in_vectors = rows - left_over(panels_.parts() - 1);
     const std::int64_t work =
-        2 * operations<Factor>(step, in_vectors, p_.head_dim) + 3 * operations<Factor>(rows, width_, step);
+        2 * operations<Operand>(step, in_vectors, p_.head_dim) + 3 * operations<Operand>(rows, width_, step);
     const auto ahead = [&](std::initializer_list<const Bshd*> tensors) {
       return Prefetcher(tensors, unit.batch, unit.key_head, begin, end, p_.head_dim, work);
     };
@@ -137,7 +137,7 @@ class BackwardRun {
 
   // Rows of a panel whose logits are dot products; all but the last are whole vectors.
   std::int64_t left_over(std::int64_t panel) const {
-    return rows_left_over<Factor>(panels_.end(panel) - panels_.begin(panel), p_.head_dim);
+    return rows_left_over<Operand>(panels_.end(panel) - panels_.begin(panel), p_.head_dim);
   }
 
   void pack_panel(std::int64_t index) {
@@ -163,12 +163,12 @@ class BackwardRun {
   }
 
   // The panel's rows of x with terms along rows and, as columns, along head_dim; true if all are finite.
-  bool pack_rows_of(const Bshd& x, std::int64_t begin, std::int64_t end, Factor* by_rows,
-                    Factor* columns) const {
+  bool pack_rows_of(const Bshd& x, std::int64_t begin, std::int64_t end, Operand* by_rows,
+                    Operand* columns) const {
     const auto row_at = [&](std::int64_t i) {
       return x.at(unit_.batch, unit_.query(begin + i), unit_.head(begin + i));
     };
-    if constexpr (kIsPair<Factor>) {
+    if constexpr (kIsPair<Operand>) {
       pack_pairs_of_rows(end - begin, p_.head_dim, row_at, by_rows, packed_);
       return pack_columns(end - begin, p_.head_dim, x.dtype, row_at, work_.room, columns);
     } else {
@@ -223,74 +223,74 @@ class BackwardRun {
   // In pairs of rows the last of an odd number has one beside it that does not exist. Its values are 0, and its weights of
   // keys that nobody sees must not be NaN.
   void hide_from_missing_row(std::int64_t rows, std::int64_t keys) const {
-    if (rows % kTerms<Factor> == 0) return;
+    if (rows % kTerms<Operand> == 0) return;
     for (std::int64_t key = 0; key < keys; ++key) work_.mask[key * kPanelRows + rows] = -kInfinity;
   }
 
   // key counts from the start of the block.
   void tile(const Panel& panel, std::int64_t key, std::int64_t keys, const T* mask) {
     const bool unmasked = mask == nullptr;
-    const WeightTile<Factor> weights{work_.s,  work_.dp,         work_.p,
-                                     work_.ds, work_.ds_by_keys, !a_.d_bias.none()};
+    const WeightTile<Operand> weights{work_.s,  work_.dp,         work_.p,
+                                      work_.ds, work_.ds_by_keys, !a_.d_bias.none()};
     look({keys_.k().at(key), keys_.k().ld}, keys, panel, work_.q, work_.q_columns, static_cast<T>(p_.scale),
          work_.s);
     look({keys_.v().at(key), keys_.v().ld}, keys, panel, work_.d_o, work_.d_o_columns, T{1}, work_.dp);
-    softmax_gradient(panel.rows(), keys, mask, RowFactors<T>{work_.lse, work_.delta, work_.only}, weights);
+    softmax_gradient(panel.rows(), keys, mask, RowStatistics<T>{work_.lse, work_.delta, work_.only}, weights);
     multiply_safely<LayoutOfA::kRows>(gather(work_.p, work_.d_o, sums_.dv(), key, T{1}, panel, keys),
                                       unmasked || panel.d_o_finite, ahead_);
     multiply_safely<LayoutOfA::kRows>(
         gather(work_.ds, work_.q, sums_.dk(), key, static_cast<T>(p_.scale), panel, keys),
         unmasked || panel.q_finite, ahead_);
-    const Product<Factor> to_queries{.a = work_.ds_by_keys,
-                                     .lda = kPanelRows,
-                                     .b = keys_.k_by_keys().at(key / kTerms<Factor>),
-                                     .ldb = keys_.k_by_keys().ld,
-                                     .c = task_.dq + panel.begin * packed_,
-                                     .ldc = packed_,
-                                     .m = panel.rows(),
-                                     .n = width_,
-                                     .k = divide_up(keys, kTerms<Factor>),
-                                     .update = Update::kAdd};
+    const Product<Operand> to_queries{.a = work_.ds_by_keys,
+                                      .lda = kPanelRows,
+                                      .b = keys_.k_by_keys().at(key / kTerms<Operand>),
+                                      .ldb = keys_.k_by_keys().ld,
+                                      .c = task_.dq + panel.begin * packed_,
+                                      .ldc = packed_,
+                                      .m = panel.rows(),
+                                      .n = width_,
+                                      .k = divide_up(keys, kTerms<Operand>),
+                                      .update = Update::kAdd};
     multiply_safely<LayoutOfA::kColumns>(to_queries, unmasked || keys_.k_is_finite(key), ahead_);
   }
 
   // out[key, row] = scale * keys[key] . rows[row]; columns are the rows transposed.
-  void look(const KeyRows<Factor>& rows_of_keys, std::int64_t keys, const Panel& panel, const Factor* rows,
-            const Factor* columns, T scale, T* out) {
-    const Product<Factor> product{.a = rows_of_keys.data,
-                                  .lda = rows_of_keys.stride,
-                                  .b = columns,
-                                  .ldb = kPanelRows,
-                                  .c = out,
-                                  .ldc = kPanelRows,
-                                  .m = keys,
-                                  .n = panel.in_vectors,
-                                  .k = p_.head_dim / kTerms<Factor>,
-                                  .update = Update::kScale,
-                                  .scale = scale};
+  void look(const KeyRows<Operand>& rows_of_keys, std::int64_t keys, const Panel& panel, const Operand* rows,
+            const Operand* columns, T scale, T* out) {
+    const Product<Operand> product{.a = rows_of_keys.data,
+                                   .lda = rows_of_keys.stride,
+                                   .b = columns,
+                                   .ldb = kPanelRows,
+                                   .c = out,
+                                   .ldc = kPanelRows,
+                                   .m = keys,
+                                   .n = panel.in_vectors,
+                                   .k = p_.head_dim / kTerms<Operand>,
+                                   .update = Update::kScale,
+                                   .scale = scale};
     multiply<LayoutOfA::kRows>(product, ahead_);
-    if constexpr (!kIsPair<Factor>) {
+    if constexpr (!kIsPair<Operand>) {
       dot_products(rows_of_keys, keys, rows + panel.in_vectors * packed_, packed_, panel.left_over,
                    p_.head_dim, scale, out + panel.in_vectors, kPanelRows);
     }
   }
 
   // sums[key] += sum over rows of weights[key, row] values[row]; the final scale is due where they lie in place.
-  Product<Factor> gather(const Factor* weights, const Factor* values, const Rows<T>& sums, std::int64_t key,
-                         T scale, const Panel& panel, std::int64_t keys) const {
+  Product<Operand> gather(const Operand* weights, const Operand* values, const Rows<T>& sums,
+                          std::int64_t key, T scale, const Panel& panel, std::int64_t keys) const {
     const bool first = sums_.first_product_writes();
     return {.a = weights,
-            .lda = kPanelRows / kTerms<Factor>,
+            .lda = kPanelRows / kTerms<Operand>,
             .b = values,
             .ldb = packed_,
             .c = sums.at(key),
             .ldc = sums.ld,
             .m = keys,
             .n = width_,
-            .k = divide_up(panel.rows(), kTerms<Factor>),
+            .k = divide_up(panel.rows(), kTerms<Operand>),
             .update = first ? Update::kScale : Update::kAdd,
             .scale = sums_.in_place() ? scale : T{1},
-            .past_caches = first && sums_.in_place() && sums_.past_caches()};
+            .non_temporal = first && sums_.in_place() && sums_.non_temporal()};
   }
 
   // Whether all queries have one bias: its gradient is summed over them in the workspace, block by block.
@@ -325,19 +325,19 @@ class BackwardRun {
   }
 
   static constexpr T kInfinity = std::numeric_limits<T>::infinity();
-  const BackwardTask<Factor>& task_;
+  const BackwardTask<Operand>& task_;
   const BackwardArguments& a_;
   const Problem& p_;
   Unit unit_;
-  BackwardWorkspace<Factor> work_;
+  BackwardWorkspace<Operand> work_;
   std::int64_t packed_;
   std::int64_t width_;
   Split panels_;
   bool alone_;  // all rows are one panel
   RowVisibility visible_;
   Panel panel_{};  // the one that is packed
-  KeyBlock<Factor> keys_;
-  KeyGradients<Factor> sums_;
+  KeyBlock<Operand> keys_;
+  KeyGradients<Operand> sums_;
   Prefetcher ahead_;
 };
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "device/cpu/blocking.h"
-#include "device/cpu/factor.h"
+#include "device/cpu/operand.h"
 #include "device/cpu/range_cursor.h"
 #include "device/cpu/scratch.h"
 #include "device/cpu/unit.h"
@@ -27,38 +27,38 @@ struct DqSums {
   bool begun;
 };
 
-template <typename Factor>
+template <typename Operand>
 struct BackwardTask {
   const BackwardArguments* arguments;
   std::int64_t unit;
   std::int64_t key_begin, key_end;
   std::int64_t next_unit, next_key;  // where this thread probably goes on: prefetched at the end
   BackwardGroups groups;
-  SumOf<Factor>* dq;  // [unit row, packed head_dim], not yet scaled
+  Accumulator<Operand>* dq;  // [unit row, packed head_dim], not yet scaled
 };
 
-// Factors of sums over head_dim hold neighbours along it, those of sums over keys or rows neighbouring keys or rows.
+// Operands of sums over head_dim hold neighbours along it, those of sums over keys or rows neighbouring keys or rows.
 // Extents count what is held: where a factor has several terms, there are fewer factors.
-template <typename Factor>
+template <typename Operand>
 struct BackwardWorkspace {
-  using T = SumOf<Factor>;
+  using T = Accumulator<Operand>;
   // Of a block's keys, for each element of head_dim: k, v, for pairs k by keys, dk, dv.
   static constexpr std::size_t kBytes =
-      (kIsPair<Factor> ? 3 : 2) * sizeof(Factor) / kTerms<Factor> + 2 * sizeof(T);
+      (kIsPair<Operand> ? 3 : 2) * sizeof(Operand) / kTerms<Operand> + 2 * sizeof(T);
 
-  Factor *k, *v;                    // [key of the block, packed head_dim]
-  Factor* k_by_keys;                // [key of the block, packed head_dim], terms along keys; numbers: k
-  T *dk, *dv;                       // [key of the block, packed head_dim]
-  Factor* room;                     // [panel row, packed head_dim]
-  Factor *q, *d_o;                  // [panel row, packed head_dim], terms along rows
-  Factor *q_columns, *d_o_columns;  // [head_dim, panel row], terms along head_dim
-  T *s, *dp;                        // [key of the tile, panel row]
-  Factor *p, *ds;                   // the same, terms along rows; numbers: s and dp
-  Factor* ds_by_keys;               // the same, terms along keys; numbers: ds
-  T* mask;                          // [key of the tile, panel row]
-  T *lse, *delta, *only;            // [panel row]
-  RangeCursor* cursors;             // per query
-  RangeCursor* panel_cursors;       // per query of the panel
+  Operand *k, *v;                    // [key of the block, packed head_dim]
+  Operand* k_by_keys;                // [key of the block, packed head_dim], terms along keys; numbers: k
+  T *dk, *dv;                        // [key of the block, packed head_dim]
+  Operand* room;                     // [panel row, packed head_dim]
+  Operand *q, *d_o;                  // [panel row, packed head_dim], terms along rows
+  Operand *q_columns, *d_o_columns;  // [head_dim, panel row], terms along head_dim
+  T *s, *dp;                         // [key of the tile, panel row]
+  Operand *p, *ds;                   // the same, terms along rows; numbers: s and dp
+  Operand* ds_by_keys;               // the same, terms along keys; numbers: ds
+  T* mask;                           // [key of the tile, panel row]
+  T *lse, *delta, *only;             // [panel row]
+  RangeCursor* cursors;              // per query
+  RangeCursor* panel_cursors;        // per query of the panel
   // Of all groups before the last one, where there are several.
   double* dq_sums;            // [unit row, packed head_dim]
   DqSums* dq_panels;          // per panel
@@ -68,20 +68,20 @@ struct BackwardWorkspace {
   BackwardWorkspace(Scratch& scratch, const Problem& problem, const BackwardGroups& groups) {
     const std::int64_t packed = packed_dim(problem.head_dim);
     const std::int64_t keys = block_keys(problem, kBytes);
-    const auto factors = [&](std::int64_t terms) { return scratch.take<Factor>(terms / kTerms<Factor>); };
+    const auto factors = [&](std::int64_t terms) { return scratch.take<Operand>(terms / kTerms<Operand>); };
     k = factors(keys * packed);
     v = factors(keys * packed);
-    k_by_keys = kIsPair<Factor> ? factors(keys * packed) : k;
+    k_by_keys = kIsPair<Operand> ? factors(keys * packed) : k;
     dk = scratch.take<T>(keys * packed);
     dv = scratch.take<T>(keys * packed);
     q = factors(kPanelRows * packed);
     d_o = factors(kPanelRows * packed);
-    room = kIsPair<Factor> ? factors(kPanelRows * packed) : nullptr;
+    room = kIsPair<Operand> ? factors(kPanelRows * packed) : nullptr;
     q_columns = factors(kPanelRows * packed);
     d_o_columns = factors(kPanelRows * packed);
     s = scratch.take<T>(kTileKeys * kPanelRows);
     dp = scratch.take<T>(kTileKeys * kPanelRows);
-    if constexpr (kIsPair<Factor>) {
+    if constexpr (kIsPair<Operand>) {
       p = factors(kTileKeys * kPanelRows);
       ds = factors(kTileKeys * kPanelRows);
       ds_by_keys = factors(kTileKeys * kPanelRows);

@@ -73,13 +73,13 @@ void put(const ForwardArguments& a, std::int64_t batch, std::int64_t head, std::
 
 // Heads and queries that share a row of the bias, and see the same of it, share its maximum.
 template <typename T>
-void set_as(Workers& workers, const ForwardArguments& a) {
+void set_as(ThreadTeam& team, const ForwardArguments& a) {
   const Problem& p = a.problem;
   const bool heads_alike = a.bias.none() || a.bias.head_stride == 0;
   const bool rows_alike = a.visibility.everything() && (a.bias.none() || a.bias.row_stride == 0);
   const std::int64_t heads = heads_alike ? std::min<std::int64_t>(1, p.query_heads) : p.query_heads;
   const std::int64_t rows = rows_alike ? std::min<std::int64_t>(1, p.queries) : p.queries;
-  for_each(workers, p.batch * heads * rows, p.keys, [&](std::int64_t i) {
+  for_each(team, p.batch * heads * rows, p.keys, [&](std::int64_t i) {
     const std::int64_t batch = i / rows / heads;
     const std::int64_t first_head = i / rows % heads;
     const std::int64_t first_row = i % rows;
@@ -94,12 +94,12 @@ void set_as(Workers& workers, const ForwardArguments& a) {
 
 }  // namespace
 
-void set_bias_max(Workers& workers, const ForwardArguments& arguments) {
+void set_bias_max(ThreadTeam& team, const ForwardArguments& arguments) {
   if (arguments.out.bias_max.data == nullptr) return;
   if (arguments.out.bias_max.dtype == DType::kFloat64) {
-    set_as<double>(workers, arguments);
+    set_as<double>(team, arguments);
   } else {
-    set_as<float>(workers, arguments);
+    set_as<float>(team, arguments);
   }
 }
 

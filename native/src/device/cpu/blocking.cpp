@@ -9,7 +9,7 @@ namespace lvx {
 namespace {
 
 // The core's own cache; what most have where the system does not tell.
-std::int64_t second_cache_bytes() {
+std::int64_t l2_bytes() {
   static const std::int64_t bytes = [] {
     std::int64_t told = 0;
 #if defined(_SC_LEVEL2_CACHE_SIZE)
@@ -20,9 +20,9 @@ std::int64_t second_cache_bytes() {
   return bytes;
 }
 
-// As many rows of head_dim elements as half of the second cache holds; the rest is for tiles on their way.
+// As many rows of head_dim elements as half of L2 holds; the rest is for tiles on their way.
 std::int64_t rows_in_cache(const Problem& problem, std::size_t bytes) {
-  return second_cache_bytes() / 2 / (packed_dim(problem.head_dim) * static_cast<std::int64_t>(bytes));
+  return l2_bytes() / 2 / (packed_dim(problem.head_dim) * static_cast<std::int64_t>(bytes));
 }
 
 // Enough pieces that the last ones to finish leave the other threads idle for a small part of the time only.
@@ -62,7 +62,7 @@ std::int64_t block_keys(const Problem& problem, std::size_t bytes) {
 }
 
 bool key_gradients_exceed_cache(const Problem& problem, std::size_t element) {
-  return 2 * problem.key_elements() * static_cast<std::int64_t>(element) > second_cache_bytes();
+  return 2 * problem.key_elements() * static_cast<std::int64_t>(element) > l2_bytes();
 }
 
 ForwardBlocking::ForwardBlocking(const Problem& problem, std::size_t bytes, int threads)

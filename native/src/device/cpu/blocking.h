@@ -15,7 +15,7 @@ constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return divide_
 
 constexpr std::int64_t kLanes = 16;       // no vector is longer; tiles are padded to it
 constexpr std::int64_t kPanelRows = 96;   // query rows of a panel: twice three vectors of 16 floats
-constexpr std::int64_t kTileKeys = 64;    // keys of a tile: a tile of logits stays in the first cache
+constexpr std::int64_t kTileKeys = 64;    // keys of a tile: a tile of logits stays in L1
 constexpr std::int64_t kDecodeRows = 8;   // rows of a unit up to which forward is bound by memory
 constexpr std::int64_t kDecodeKeys = 64;  // keys of a tile in that case
 constexpr std::int64_t kMaxHeadDim = 256;
@@ -30,7 +30,7 @@ constexpr std::int64_t kGroupPanels = 32;  // panels of query rows
 // sets of the cache.
 constexpr std::int64_t packed_dim(std::int64_t head_dim) { return round_up(head_dim, kLanes) + kLanes; }
 
-// What stays in the second cache of a core while it is used again and again. bytes: what is held for each element of
+// What stays in the L2 of a core while it is used again and again. bytes: what is held for each element of
 // head_dim, all arrays together.
 std::int64_t block_rows(const Problem& problem,
                         std::size_t bytes);  // query rows that share packed keys, forward

@@ -80,7 +80,7 @@ class DecodeRun {
         ahead_(keys_ahead(p_)),
         visible_(a_.visibility, p_, unit(0), 0, rows_, work_.cursors) {}
 
-  // Sums, the rows that are read and those asked for share the first cache.
+  // Sums, the rows that are read and those asked for share L1.
   static constexpr int kWeighKeys = sizeof(Element) > 2 ? 2 : 4;
 
   // A group is one chain here, key after key. Results in half precision are rounded by far more than a long one is off.
@@ -94,7 +94,7 @@ class DecodeRun {
   }
 
   Unit unit(std::int64_t head) const { return Unit(p_, task_.batch * p_.key_heads + head); }
-  // Packed tightly: what is swept again and again shares the first cache with what is read.
+  // Packed tightly: what is swept again and again shares L1 with what is read.
   T* q(std::int64_t head) const { return work_.q + head * rows_ * packed_; }
   T* o(std::int64_t head) const { return work_.o + head * rows_ * packed_; }
   T* s(std::int64_t head) const { return work_.s + head * rows_ * kDecodeKeys; }

@@ -153,11 +153,11 @@ HWY_INLINE void dot_block(const T* HWY_RESTRICT q, std::int64_t packed, KeyRows<
 
 // How many of so many query rows are left over by whole vectors and cheaper by dot products than as one more vector:
 // each takes head_dim / lanes operations and some for the sum of the lanes, the vector head_dim. Pairs stay in vectors.
-template <typename Factor>
+template <typename Operand>
 std::int64_t rows_left_over(std::int64_t rows, std::int64_t dim) {
-  if (kIsPair<Factor>) return 0;
+  if (kIsPair<Operand>) return 0;
   constexpr std::int64_t kSum = 6;
-  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<SumOf<Factor>>()));
+  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<Accumulator<Operand>>()));
   const std::int64_t rest = rows % lanes;
   return rest * (dim + kSum * lanes) < dim * lanes ? rest : 0;
 }

@@ -2,19 +2,19 @@
 // What schedules do to whole tensors besides attention.
 #pragma once
 
-#include "device/cpu/workers.h"
+#include "device/cpu/thread_pool.h"
 #include "device/device.h"
 
 namespace lvx::cpu {
 
-void merge(Workers& workers, const Problem& problem, const Partial& part, const Partial& into);
-void delta(Workers& workers, const Problem& problem, const Bshd& o, const Bshd& d_o, const Bhs& delta);
-void copy(Workers& workers, std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim,
+void merge(ThreadTeam& team, const Problem& problem, const Partial& part, const Partial& into);
+void delta(ThreadTeam& team, const Problem& problem, const Bshd& o, const Bshd& d_o, const Bhs& delta);
+void copy(ThreadTeam& team, std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim,
           const Bshd& from, const Bshd& to);
-void copy(Workers& workers, std::int64_t batch, std::int64_t heads, std::int64_t rows, const Bhs& from,
+void copy(ThreadTeam& team, std::int64_t batch, std::int64_t heads, std::int64_t rows, const Bhs& from,
           const Bhs& to);
-void add(Workers& workers, std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim,
+void add(ThreadTeam& team, std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim,
          const Bshd& from, const Bshd& to);
-void copy(Workers& workers, std::int64_t batch, std::int64_t rows, const Visibility& from, std::int32_t* to);
+void copy(ThreadTeam& team, std::int64_t batch, std::int64_t rows, const Visibility& from, std::int32_t* to);
 
 }  // namespace lvx::cpu

@@ -15,9 +15,9 @@
 namespace lvx::cpu {
 namespace {
 
-template <typename Factor>
+template <typename Operand>
 struct Plan {
-  using T = SumOf<Factor>;
+  using T = Accumulator<Operand>;
 
   std::int64_t units;
   std::int64_t rows;  // of a unit
@@ -33,13 +33,13 @@ struct Plan {
   Plan(const Problem& p, int threads, std::byte* memory)
       : units(Unit::count(p)),
         rows(Unit::rows(p)),
-        blocking(p, ForwardWorkspace<Factor>::kBytes, threads),
+        blocking(p, ForwardWorkspace<Operand>::kBytes, threads),
         grouped(blocking.keys.longest() > kGroupKeys) {
     Scratch one;
     if (blocking.decode) {
       DecodeWorkspace<T>(one, p);
     } else {
-      ForwardWorkspace<Factor>(one, p, grouped);
+      ForwardWorkspace<Operand>(one, p, grouped);
     }
     workspace = one.used();
     Scratch scratch(memory);
@@ -56,13 +56,13 @@ struct Plan {
 };
 
 // In float64: there may be many parts, and what they weigh may be summed up to their values' largest.
-template <typename Factor, typename T = SumOf<Factor>>
-void merge_parts(Workers& workers, const ForwardArguments& a, const Plan<Factor>& plan) {
+template <typename Operand, typename T = Accumulator<Operand>>
+void merge_parts(ThreadTeam& team, const ForwardArguments& a, const Plan<Operand>& plan) {
   const Problem& p = a.problem;
   const std::int64_t all_rows = plan.units * plan.rows;
   const std::int64_t parts = plan.blocking.keys.parts();
   constexpr std::int64_t kRowsAtOnce = 64;
-  workers.run(divide_up(all_rows, kRowsAtOnce), [&](std::int64_t run, int) {
+  team.run(divide_up(all_rows, kRowsAtOnce), [&](std::int64_t run, int) {
     for (std::int64_t i = run * kRowsAtOnce; i < std::min(all_rows, (run + 1) * kRowsAtOnce); ++i) {
       double max = static_cast<double>(plan.partial_max[i]);
       for (std::int64_t part = 1; part < parts; ++part)
@@ -84,19 +84,19 @@ void merge_parts(Workers& workers, const ForwardArguments& a, const Plan<Factor>
   });
 }
 
-template <typename Factor>
-void run_blocks(Workers& workers, const ForwardArguments& a, const Plan<Factor>& plan) {
+template <typename Operand>
+void run_blocks(ThreadTeam& team, const ForwardArguments& a, const Plan<Operand>& plan) {
   const Split& row_blocks = plan.blocking.rows;
   const Split& key_parts = plan.blocking.keys;
   const std::int64_t tasks = plan.units * row_blocks.parts() * key_parts.parts();
   const auto part_of = [&](std::int64_t index) { return index % key_parts.parts(); };
   const auto unit_of = [&](std::int64_t index) { return index / key_parts.parts() / row_blocks.parts(); };
-  workers.run(tasks, [&](std::int64_t index, int slot) {
+  team.run(tasks, [&](std::int64_t index, int slot) {
     const std::int64_t part = part_of(index);
     const std::int64_t block = index / key_parts.parts() % row_blocks.parts();
     const std::int64_t unit = unit_of(index);
-    const std::int64_t next = std::min(index + workers.threads(), tasks - 1);
-    ForwardTask<Factor> task{};
+    const std::int64_t next = std::min(index + team.threads(), tasks - 1);
+    ForwardTask<Operand> task{};
     task.arguments = &a;
     task.unit = unit;
     task.row_begin = row_blocks.begin(block);
@@ -116,10 +116,10 @@ void run_blocks(Workers& workers, const ForwardArguments& a, const Plan<Factor>&
   });
 }
 
-template <typename Factor, typename T = SumOf<Factor>>
-void run_decode(Workers& workers, const ForwardArguments& a, const Plan<Factor>& plan) {
+template <typename Operand, typename T = Accumulator<Operand>>
+void run_decode(ThreadTeam& team, const ForwardArguments& a, const Plan<Operand>& plan) {
   const Split& key_parts = plan.blocking.keys;
-  workers.run(a.problem.batch * key_parts.parts(), [&](std::int64_t index, int slot) {
+  team.run(a.problem.batch * key_parts.parts(), [&](std::int64_t index, int slot) {
     const std::int64_t part = index % key_parts.parts();
     const std::int64_t first = part * plan.units * plan.rows;
     const DecodeTask<T> task{&a,
@@ -133,30 +133,30 @@ void run_decode(Workers& workers, const ForwardArguments& a, const Plan<Factor>&
   });
 }
 
-template <typename Factor>
-void forward_as(Workers& workers, const ForwardArguments& a, std::span<std::byte> scratch) {
-  const Plan<Factor> plan(a.problem, workers.threads(), scratch.data());
+template <typename Operand>
+void forward_as(ThreadTeam& team, const ForwardArguments& a, std::span<std::byte> scratch) {
+  const Plan<Operand> plan(a.problem, team.threads(), scratch.data());
   require_scratch("forward", plan.bytes, scratch.size());
   if (plan.units * plan.rows == 0) return;
-  set_bias_max(workers, a);
+  set_bias_max(team, a);
   if (plan.blocking.decode) {
-    run_decode(workers, a, plan);
+    run_decode(team, a, plan);
   } else {
-    run_blocks(workers, a, plan);
+    run_blocks(team, a, plan);
   }
-  if (plan.merges()) merge_parts(workers, a, plan);
+  if (plan.merges()) merge_parts(team, a, plan);
 }
 
 }  // namespace
 
 std::size_t forward_scratch(const Problem& problem, DType dtype, int threads) {
-  return visit_factor(dtype,
-                      [&]<typename Factor>(Factor) { return Plan<Factor>(problem, threads, nullptr).bytes; });
+  return visit_operand(
+      dtype, [&]<typename Operand>(Operand) { return Plan<Operand>(problem, threads, nullptr).bytes; });
 }
 
-void forward(Workers& workers, const ForwardArguments& arguments, std::span<std::byte> scratch) {
-  visit_factor(arguments.q.dtype,
-               [&]<typename Factor>(Factor) { forward_as<Factor>(workers, arguments, scratch); });
+void forward(ThreadTeam& team, const ForwardArguments& arguments, std::span<std::byte> scratch) {
+  visit_operand(arguments.q.dtype,
+                [&]<typename Operand>(Operand) { forward_as<Operand>(team, arguments, scratch); });
 }
 
 }  // namespace lvx::cpu

@@ -3,16 +3,16 @@
 #pragma once
 
 #include "device/cpu/blocking.h"
-#include "device/cpu/factor.h"
+#include "device/cpu/operand.h"
 #include "device/cpu/range_cursor.h"
 #include "device/cpu/scratch.h"
 #include "device/device.h"
 
 namespace lvx {
 
-template <typename Factor>
+template <typename Operand>
 struct ForwardTask {
-  using T = SumOf<Factor>;
+  using T = Accumulator<Operand>;
 
   const ForwardArguments* arguments;
   std::int64_t unit;
@@ -41,23 +41,23 @@ struct GroupSums {
   }
 };
 
-// Factors of sums over head_dim hold neighbours along it, those of sums over keys neighbouring keys. Extents count what
+// Operands of sums over head_dim hold neighbours along it, those of sums over keys neighbouring keys. Extents count what
 // is held: where a factor has several terms, there are fewer factors.
-template <typename Factor>
+template <typename Operand>
 struct ForwardWorkspace {
-  using T = SumOf<Factor>;
+  using T = Accumulator<Operand>;
   // Of a block's rows, for each element of head_dim: q, o.
-  static constexpr std::size_t kBytes = sizeof(Factor) / kTerms<Factor> + sizeof(T);
+  static constexpr std::size_t kBytes = sizeof(Operand) / kTerms<Operand> + sizeof(T);
 
-  Factor* q;  // per panel [head_dim, panel row]
-  T* o;       // per panel [panel row, packed head_dim], not normalised
-  T* s;       // [key, panel row]
-  Factor* p;  // the same, terms along keys; numbers: s
+  Operand* q;  // per panel [head_dim, panel row]
+  T* o;        // per panel [panel row, packed head_dim], not normalised
+  T* s;        // [key, panel row]
+  Operand* p;  // the same, terms along keys; numbers: s
   T* mask;
-  Factor* k;    // [key, packed head_dim]
-  Factor* v;    // [key, packed head_dim], terms along keys
-  Factor* row;  // room for transposing
-  T* state;     // per panel: a RunningSoftmax
+  Operand* k;    // [key, packed head_dim]
+  Operand* v;    // [key, packed head_dim], terms along keys
+  Operand* row;  // room for transposing
+  T* state;      // per panel: a RunningSoftmax
   RangeCursor* cursors;
   double* o_sums;   // as o, of all groups; where tasks are grouped
   GroupSums* sums;  // per panel; likewise
@@ -66,11 +66,11 @@ struct ForwardWorkspace {
     const std::int64_t rows = block_rows(problem, kBytes);
     const std::int64_t panels = rows / kPanelRows;
     const std::int64_t packed = packed_dim(problem.head_dim);
-    const auto factors = [&](std::int64_t terms) { return scratch.take<Factor>(terms / kTerms<Factor>); };
+    const auto factors = [&](std::int64_t terms) { return scratch.take<Operand>(terms / kTerms<Operand>); };
     q = factors(panels * kPanelRows * packed);
     o = scratch.take<T>(panels * kPanelRows * packed);
     s = scratch.take<T>(kTileKeys * kPanelRows);
-    if constexpr (kIsPair<Factor>) {
+    if constexpr (kIsPair<Operand>) {
       p = factors(kTileKeys * kPanelRows);
     } else {
       p = s;

@@ -15,7 +15,7 @@
 #include <cstdint>
 
 #include "device/cpu/blocking.h"
-#include "device/cpu/factor-inl.h"
+#include "device/cpu/operand-inl.h"
 #include "device/cpu/prefetch.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -35,13 +35,13 @@ struct Product {
   std::int64_t lda;
   const T* b;
   std::int64_t ldb;
-  SumOf<T>* c;
+  Accumulator<T>* c;
   std::int64_t ldc;
   std::int64_t m, n, k;
   Update update;
-  SumOf<T> scale = 1;                // kScale, kAdd
-  const SumOf<T>* factor = nullptr;  // kRescale
-  bool past_caches = false;          // kScale: C, aligned to vectors, is written without being read first
+  Accumulator<T> scale = 1;                // kScale, kAdd
+  const Accumulator<T>* factor = nullptr;  // kRescale
+  bool non_temporal = false;  // kScale: C, aligned to vectors, is written without being read first
 };
 
 template <LayoutOfA kLayout, typename T>
@@ -55,7 +55,7 @@ HWY_INLINE void change_block(D d, const Product<T>& p, std::int64_t m, std::int6
                              const hn::Vec<D> (&sum)[kM][kVectors], const Change& change) {
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
   for (int i = 0; i < kM; ++i) {
-    SumOf<T>* c = p.c + (m + i) * p.ldc + n;
+    Accumulator<T>* c = p.c + (m + i) * p.ldc + n;
     for (int j = 0; j < kVectors; ++j) change(sum[i][j], c + j * lanes, m + i);
   }
 }
@@ -63,11 +63,11 @@ HWY_INLINE void change_block(D d, const Product<T>& p, std::int64_t m, std::int6
 template <int kM, int kVectors, class D, typename T, class V = hn::Vec<D>>
 HWY_INLINE void update_block(D d, const Product<T>& p, std::int64_t m, std::int64_t n,
                              const V (&sum)[kM][kVectors]) {
-  using Sum = SumOf<T>;
+  using Sum = Accumulator<T>;
   const V scale = hn::Set(d, p.scale);
   switch (p.update) {
     case Update::kScale:
-      if (p.past_caches) {
+      if (p.non_temporal) {
         change_block(d, p, m, n, sum, [&](V product, Sum* c, std::int64_t) HWY_ATTR {
           hn::Stream(hn::Mul(product, scale), d, c);
         });
@@ -100,7 +100,7 @@ HWY_INLINE void update_block(D d, const Product<T>& p, std::int64_t m, std::int6
 template <LayoutOfA kLayout, int kM, int kVectors, class D, typename T>
 HWY_INLINE void block_product(D d, const Product<T>& p, std::int64_t m, std::int64_t n, Prefetcher& ahead) {
   using V = hn::Vec<D>;
-  using Factors = decltype(load_factors(d, p.b));
+  using Operands = decltype(load_operands(d, p.b));
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
   V sum[kM][kVectors];
   for (int i = 0; i < kM; ++i) {
@@ -108,10 +108,10 @@ HWY_INLINE void block_product(D d, const Product<T>& p, std::int64_t m, std::int
   }
   const T* HWY_RESTRICT b = p.b + n;
   const auto add_term = [&](std::int64_t k) HWY_ATTR {
-    Factors row[kVectors];
-    for (int j = 0; j < kVectors; ++j) row[j] = load_factors(d, b + j * lanes);
+    Operands row[kVectors];
+    for (int j = 0; j < kVectors; ++j) row[j] = load_operands(d, b + j * lanes);
     for (int i = 0; i < kM; ++i) {
-      const Factors a = broadcast_factor(d, element_of_a<kLayout>(p.a, p.lda, m + i, k));
+      const Operands a = broadcast_operand(d, element_of_a<kLayout>(p.a, p.lda, m + i, k));
       for (int j = 0; j < kVectors; ++j) sum[i][j] = multiply_add(a, row[j], sum[i][j]);
     }
     b += p.ldb;
@@ -167,7 +167,7 @@ HWY_INLINE void column_of_blocks(D d, const Product<T>& p, std::int64_t n, Prefe
 
 template <LayoutOfA kLayout, typename T>
 HWY_NOINLINE void multiply(const Product<T>& p, Prefetcher& ahead) {
-  const hn::ScalableTag<SumOf<T>> d;
+  const hn::ScalableTag<Accumulator<T>> d;
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
   std::int64_t n = 0;
   while (n < p.n) {
@@ -189,7 +189,7 @@ HWY_NOINLINE void multiply(const Product<T>& p, Prefetcher& ahead) {
 // The work of a product with that many terms, as the prefetcher counts it.
 template <typename T>
 std::int64_t operations(std::int64_t m, std::int64_t n, std::int64_t terms) {
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<SumOf<T>>()));
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<Accumulator<T>>()));
   return m * divide_up(n, lanes) * divide_up(terms, kTerms<T>);
 }
 
@@ -198,11 +198,11 @@ template <LayoutOfA kLayout, typename T>
 HWY_NOINLINE void multiply_skipping_zeros(const Product<T>& p) {
   for (std::int64_t m = 0; m < p.m; ++m) {
     for (std::int64_t n = 0; n < p.n; ++n) {
-      SumOf<T> sum = 0;
+      Accumulator<T> sum = 0;
       for (std::int64_t k = 0; k < p.k; ++k) {
         sum = add_skipping_zeros(*element_of_a<kLayout>(p.a, p.lda, m, k), p.b[k * p.ldb + n], sum);
       }
-      SumOf<T>& c = p.c[m * p.ldc + n];
+      Accumulator<T>& c = p.c[m * p.ldc + n];
       c = p.update == Update::kScale ? p.scale * sum
           : p.update == Update::kAdd ? c + p.scale * sum
                                      : c * p.factor[m] + sum;

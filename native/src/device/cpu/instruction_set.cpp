@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "device/cpu/factor.h"
+#include "device/cpu/operand.h"
 
 namespace lvx {
 namespace {

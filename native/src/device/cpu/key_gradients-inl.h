@@ -23,22 +23,22 @@ HWY_BEFORE_NAMESPACE();
 namespace lvx {
 namespace HWY_NAMESPACE {
 
-template <typename Factor>
+template <typename Operand>
 class KeyGradients {
-  using T = SumOf<Factor>;
+  using T = Accumulator<Operand>;
 
  public:
   // alone: one panel holds all rows; grouped: there are more than a group of panels.
   KeyGradients(const BackwardArguments& arguments, const Unit& unit, bool alone, bool grouped,
-               const BackwardWorkspace<Factor>& room)
+               const BackwardWorkspace<Operand>& room)
       : a_(arguments),
         p_(arguments.problem),
         unit_(unit),
         alone_(alone),
         grouped_(grouped),
         room_(room),
-        past_caches_(!a_.add_dkv && fills_lines(a_.dk) && fills_lines(a_.dv) &&
-                     key_gradients_exceed_cache(p_, static_cast<std::size_t>(size_of(a_.dk.dtype)))) {}
+        non_temporal_(!a_.add_dkv && fills_lines(a_.dk) && fills_lines(a_.dv) &&
+                      key_gradients_exceed_cache(p_, static_cast<std::size_t>(size_of(a_.dk.dtype)))) {}
 
   // A panel that is alone has the whole of dk and dv at once, and need not add them up in the workspace.
   void choose(std::int64_t key) {
@@ -85,7 +85,7 @@ class KeyGradients {
   // Whether the first product writes them, rather than adding to what is there.
   bool first_product_writes() const { return alone_ && !(in_place_ && a_.add_dkv); }
   // They are written once, and no cache could keep them.
-  bool past_caches() const { return past_caches_; }
+  bool non_temporal() const { return non_temporal_; }
 
  private:
   // Whether vectors are whole lines of the cache in every row of x.
@@ -119,7 +119,7 @@ class KeyGradients {
         for (std::int64_t d = 0; d < p_.head_dim; ++d) line[d] += scale * sum[d];
         store_row(line, p_.head_dim, at, out.dtype);
       } else {
-        store_scaled(sum, scale, p_.head_dim, at, out.dtype, past_caches_);
+        store_scaled(sum, scale, p_.head_dim, at, out.dtype, non_temporal_);
       }
     }
   }
@@ -129,14 +129,14 @@ class KeyGradients {
   const Unit& unit_;
   const bool alone_;
   const bool grouped_;
-  const BackwardWorkspace<Factor>& room_;
+  const BackwardWorkspace<Operand>& room_;
   const std::int64_t packed_ = packed_dim(p_.head_dim);
   const std::int64_t width_ = round_up(p_.head_dim, kLanes);
   Rows<T> dk_, dv_;
   bool in_place_ = false;
   std::int64_t panels_ = 0;  // of the group that has not been added yet
   bool begun_ = false;       // whether there are sums of groups
-  const bool past_caches_;
+  const bool non_temporal_;
 };
 
 }  // namespace HWY_NAMESPACE

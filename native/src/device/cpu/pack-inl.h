@@ -174,10 +174,10 @@ HWY_INLINE hn::Vec<hn::Rebind<std::uint16_t, D>> rounded(D /*d*/, hn::Vec<D> x) 
   return hn::DemoteTo(d16, hn::BitCast(signed32, chosen));
 }
 
-// out[i] = scale * sums[i]; past_caches: out, aligned to lines of the cache, may be written without being read first.
+// out[i] = scale * sums[i]; non_temporal: out, aligned to lines of the cache, may be written without being read first.
 template <typename T>
 HWY_INLINE void store_scaled(const T* sums, T scale, std::int64_t count, std::byte* out, DType dtype,
-                             [[maybe_unused]] bool past_caches) {
+                             [[maybe_unused]] bool non_temporal) {
   if constexpr (sizeof(T) == sizeof(float)) {
     if (dtype == DType::kBFloat16) {
       BFloat16* elements = reinterpret_cast<BFloat16*>(out);
@@ -192,7 +192,7 @@ HWY_INLINE void store_scaled(const T* sums, T scale, std::int64_t count, std::by
       for (; i + 2 * lanes <= count; i += 2 * lanes) {
         const auto two = hn::Combine(d16, rounded(d, scaled(d, i + lanes)), rounded(d, scaled(d, i)));
         auto* at = reinterpret_cast<std::uint16_t*>(elements + i);
-        if (past_caches) {
+        if (non_temporal) {
           hn::Stream(two, d16, at);
         } else {
           hn::StoreU(two, d16, at);

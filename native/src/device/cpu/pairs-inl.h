@@ -13,7 +13,7 @@
 #include <cstdint>
 
 #include "device/cpu/blocking.h"
-#include "device/cpu/factor-inl.h"
+#include "device/cpu/operand-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lvx {

@@ -15,7 +15,7 @@
 
 #include "device/cpu/blocking.h"
 #include "device/cpu/exp-inl.h"
-#include "device/cpu/factor-inl.h"
+#include "device/cpu/operand-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lvx {
@@ -98,8 +98,8 @@ HWY_INLINE Totals<D> weigh(D d, std::int64_t keys, hn::Vec<D> base, const float*
 #endif
 
 // s[key, row]: logits in; weights = kOfWeights exp(logit - running maximum) out. Four maxima side by side, as the sums.
-template <bool kMasked, typename Factor, typename T = SumOf<Factor>>
-HWY_INLINE void online_softmax_as(std::int64_t rows, std::int64_t keys, const T* mask, T* s, Factor* weights,
+template <bool kMasked, typename Operand, typename T = Accumulator<Operand>>
+HWY_INLINE void online_softmax_as(std::int64_t rows, std::int64_t keys, const T* mask, T* s, Operand* weights,
                                   RunningSoftmax<T>& state) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
@@ -130,15 +130,15 @@ HWY_INLINE void online_softmax_as(std::int64_t rows, std::int64_t keys, const T*
     hn::StoreU(highest, d, state.max + row);
     hn::StoreU(factor, d, state.factor + row);
     hn::StoreU(hn::MulAdd(hn::LoadU(d, state.sum + row), factor, total.exact), d, state.sum + row);
-    if constexpr (kIsPair<Factor>) {
+    if constexpr (kIsPair<Operand>) {
       hn::StoreU(hn::MulAdd(hn::LoadU(d, state.rounded + row), factor, total.rounded), d,
                  state.rounded + row);
     }
   }
 }
 
-template <typename Factor, typename T = SumOf<Factor>>
-HWY_NOINLINE void online_softmax(std::int64_t rows, std::int64_t keys, const T* mask, T* s, Factor* weights,
+template <typename Operand, typename T = Accumulator<Operand>>
+HWY_NOINLINE void online_softmax(std::int64_t rows, std::int64_t keys, const T* mask, T* s, Operand* weights,
                                  RunningSoftmax<T>& state) {
   if (mask == nullptr) {
     online_softmax_as<false>(rows, keys, mask, s, weights, state);
@@ -148,12 +148,12 @@ HWY_NOINLINE void online_softmax(std::int64_t rows, std::int64_t keys, const T* 
 }
 
 // A tile of backward. Where factors are numbers, weights and gradients lie in the place of s and dp.
-template <typename Factor>
+template <typename Operand>
 struct WeightTile {
-  SumOf<Factor>*s, *dp;  // [key, panel row]: logits and gradients of the weights
-  Factor *p, *ds;        // [key, panel row]: weights and gradients of the logits
-  Factor* ds_by_keys;    // [key, panel row], terms along keys
-  bool keeps_ds;         // whether dp becomes ds also where that has a place of its own
+  Accumulator<Operand>*s, *dp;  // [key, panel row]: logits and gradients of the weights
+  Operand *p, *ds;              // [key, panel row]: weights and gradients of the logits
+  Operand* ds_by_keys;          // [key, panel row], terms along keys
+  bool keeps_ds;                // whether dp becomes ds also where that has a place of its own
 };
 
 #if LVX_MULTIPLIES_PAIRS
@@ -168,7 +168,7 @@ HWY_INLINE void store_by_rows(hn::Vec<hn::ScalableTag<std::uint16_t>> keys, BFlo
 
 // What backward knows of a panel's rows.
 template <typename T>
-struct RowFactors {
+struct RowStatistics {
   const T *lse, *delta;
   const T* only;  // s - lse from which on the row sees this key only
 };
@@ -176,9 +176,9 @@ struct RowFactors {
 // p = exp(s - lse), ds = p (dp - delta), and 0 where p is 0, whatever dp is; lse is +inf for rows that see nothing.
 // Where a row sees one key only, dp and delta are the same number but for the order they are summed in: ds = 0, unless
 // they are not finite.
-template <bool kMasked, typename Factor, typename T = SumOf<Factor>>
+template <bool kMasked, typename Operand, typename T = Accumulator<Operand>>
 HWY_INLINE void softmax_gradient_as(std::int64_t rows, std::int64_t keys, const T* mask,
-                                    const RowFactors<T>& factors, const WeightTile<Factor>& tile) {
+                                    const RowStatistics<T>& factors, const WeightTile<Operand>& tile) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
@@ -196,7 +196,7 @@ HWY_INLINE void softmax_gradient_as(std::int64_t rows, std::int64_t keys, const 
       const V changes = hn::IfThenZeroElse(hn::Ge(log_weight, only), weight);
       return hn::IfThenZeroElse(hn::Eq(weight, hn::Zero(d)), hn::Mul(changes, hn::Sub(dp, shift)));
     };
-    if constexpr (!kIsPair<Factor>) {
+    if constexpr (!kIsPair<Operand>) {
       for (std::int64_t key = 0; key < keys; ++key) {
         const V log_weight = log_weight_of(key);
         const V weight = exp_nonpositive(d, log_weight);
@@ -227,9 +227,9 @@ HWY_INLINE void softmax_gradient_as(std::int64_t rows, std::int64_t keys, const 
   }
 }
 
-template <typename Factor, typename T = SumOf<Factor>>
+template <typename Operand, typename T = Accumulator<Operand>>
 HWY_NOINLINE void softmax_gradient(std::int64_t rows, std::int64_t keys, const T* mask,
-                                   const RowFactors<T>& factors, const WeightTile<Factor>& tile) {
+                                   const RowStatistics<T>& factors, const WeightTile<Operand>& tile) {
   if (mask == nullptr) {
     softmax_gradient_as<false>(rows, keys, mask, factors, tile);
   } else {

@@ -82,9 +82,9 @@ class World final : public LocalWorld, public std::enable_shared_from_this<World
 
   void publish(int me, std::uint64_t round, std::span<const std::byte> message, Clock::time_point now);
   void collect(int me, std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
-               Clock::time_point deadline, RankClock& clock);
+               Clock::time_point expiry, RankClock& clock);
   Ticket start(int me, std::span<const Transfer> transfers, Clock::time_point now, SideStream* stream);
-  void wait(int me, Ticket ticket, Clock::time_point deadline, RankClock& clock);
+  void wait(int me, Ticket ticket, Clock::time_point expiry, RankClock& clock);
   void leave(int me, int culprit, std::string_view reason) noexcept;
 
  private:
@@ -98,9 +98,9 @@ class World final : public LocalWorld, public std::enable_shared_from_this<World
   const ControlMessage* find(int rank, std::uint64_t round);
   void forget_read_rounds();
   void match(Lock& lock, int from, int to, SideStream* stream);
-  void await_copies(Lock& lock, const std::list<Post>& posts, Ticket ticket, Clock::time_point deadline);
+  void await_copies(Lock& lock, const std::list<Post>& posts, Ticket ticket, Clock::time_point expiry);
   void end_copies(Lock& lock, const std::list<Post>& posts) noexcept;
-  void sleep(Lock& lock, int me, int peer, Clock::time_point until, Clock::time_point deadline);
+  void sleep(Lock& lock, int me, int peer, Clock::time_point until, Clock::time_point expiry);
   int root_of_wait(int rank);
   bool all_wait() const;
   void let_others_start(Lock& lock, int me);
@@ -132,8 +132,8 @@ class LocalTransport final : public Transport {
     world_->publish(rank_, round, message, clock_.now());
   }
   void collect(std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
-               Clock::time_point deadline) override {
-    world_->collect(rank_, round, all, message_bytes, deadline, clock_);
+               Clock::time_point expiry) override {
+    world_->collect(rank_, round, all, message_bytes, expiry, clock_);
   }
   Clock::time_point now() const override { return clock_.now(); }
   Ticket start(std::span<const Transfer> transfers) override {
@@ -145,9 +145,7 @@ class LocalTransport final : public Transport {
     if (clock_.is_virtual()) clock_.take_back(now);
     return ticket;
   }
-  void wait(Ticket ticket, Clock::time_point deadline) override {
-    world_->wait(rank_, ticket, deadline, clock_);
-  }
+  void wait(Ticket ticket, Clock::time_point expiry) override { world_->wait(rank_, ticket, expiry, clock_); }
   void leave(int culprit, std::string_view reason) noexcept override {
     world_->leave(rank_, culprit, reason);
   }
@@ -214,13 +212,13 @@ void World::publish(int me, std::uint64_t round, std::span<const std::byte> mess
 }
 
 void World::collect(int me, std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
-                    Clock::time_point deadline, RankClock& clock) {
+                    Clock::time_point expiry, RankClock& clock) {
   Lock lock(mutex_);
   for (int peer = 0; peer < size(); ++peer) {
     const ControlMessage* message = find(peer, round);
     while (message == nullptr) {
       if (state(peer).left) throw_lost(me, peer);
-      sleep(lock, me, peer, deadline, deadline);
+      sleep(lock, me, peer, expiry, expiry);
       message = find(peer, round);
     }
     state(me).waiting_for = kNobody;
@@ -337,7 +335,7 @@ void World::match(Lock& lock, int from, int to, SideStream* stream) {
   }
 }
 
-void World::wait(int me, Ticket ticket, Clock::time_point deadline, RankClock& clock) {
+void World::wait(int me, Ticket ticket, Clock::time_point expiry, RankClock& clock) {
   Lock lock(mutex_);
   RankState& mine = state(me);
   for (;;) {
@@ -349,11 +347,10 @@ void World::wait(int me, Ticket ticket, Clock::time_point deadline, RankClock& c
     if (open == mine.posts.end()) break;
     const int peer = open->transfer.peer;
     if (!open->copying && !open->done && state(peer).left) throw_lost(me, peer);
-    sleep(lock, me, peer, open->done ? std::min(links_.arrival(*open->message), deadline) : deadline,
-          deadline);
+    sleep(lock, me, peer, open->done ? std::min(links_.arrival(*open->message), expiry) : expiry, expiry);
   }
   mine.waiting_for = kNobody;
-  await_copies(lock, mine.posts, ticket, deadline);
+  await_copies(lock, mine.posts, ticket, expiry);
   if (clock.is_virtual() && std::exchange(mine.begins, false)) {
     const Clock::time_point now = clock.now();
     let_others_start(lock, me);
@@ -387,8 +384,7 @@ void World::let_others_start(Lock& lock, int me) {
   state(me).settles = false;
 }
 
-void World::await_copies(Lock& lock, const std::list<Post>& posts, Ticket ticket,
-                         Clock::time_point deadline) {
+void World::await_copies(Lock& lock, const std::list<Post>& posts, Ticket ticket, Clock::time_point expiry) {
   std::vector<MarkPointer> marks;
   for (const Post& post : posts) {
     if (post.copied != nullptr && post.ticket == ticket) marks.push_back(post.copied);
@@ -397,8 +393,8 @@ void World::await_copies(Lock& lock, const std::list<Post>& posts, Ticket ticket
   lock.unlock();
   for (const MarkPointer& mark : marks) {
     while (!mark->passed()) {
-      if (Clock::now() >= deadline) {
-        throw Error(LVX_DEADLINE_EXCEEDED, "a copy between devices did not end within the deadline");
+      if (Clock::now() >= expiry) {
+        throw Error(LVX_TIMEOUT, "a copy between devices did not end within the timeout");
       }
       std::this_thread::sleep_for(kPause);
     }
@@ -422,18 +418,18 @@ void World::end_copies(Lock& lock, const std::list<Post>& posts) noexcept {
   lock.lock();
 }
 
-// Sleeps until something changed or the time has come; throws once the deadline has passed. waiting_for stays set while the caller looks
+// Sleeps until something changed or the time has come; throws once the timeout has passed. waiting_for stays set while the caller looks
 // whether he got what he waits for, and after a throw until leave, so that others see the whole chain of waits.
-void World::sleep(Lock& lock, int me, int peer, Clock::time_point until, Clock::time_point deadline) {
+void World::sleep(Lock& lock, int me, int peer, Clock::time_point until, Clock::time_point expiry) {
   state(me).waiting_for = peer;
-  if (Clock::now() < deadline) {
+  if (Clock::now() < expiry) {
     state(me).wake.wait_until(lock, until);
     return;
   }
   const int culprit = root_of_wait(peer);
-  throw Error(LVX_DEADLINE_EXCEEDED,
+  throw Error(LVX_TIMEOUT,
               "rank " + std::to_string(culprit) +
-                  (state(culprit).joined ? " did not answer" : " did not join") + " within the deadline" +
+                  (state(culprit).joined ? " did not answer" : " did not join") + " within the timeout" +
                   (culprit == peer ? std::string() : " (rank " + std::to_string(peer) + " waits for it)"),
               culprit);
 }

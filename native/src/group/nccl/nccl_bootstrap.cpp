@@ -44,7 +44,7 @@ class NcclBootstrap final : public Bootstrap {
  public:
   NcclBootstrap(int rank, int size, const JoinOptions& options)
       : meeting_(rank, size, kLanes, options, bytes_of(rank == 0 ? new_id() : nccl::UniqueId{})),
-        deadline_seconds_(options.deadline_seconds) {
+        timeout_seconds_(options.timeout_seconds) {
     nccl::loaded_api();  // missing on this rank: now is the time to say so
   }
 
@@ -56,7 +56,7 @@ class NcclBootstrap final : public Bootstrap {
 
  private:
   Meeting meeting_;
-  double deadline_seconds_;
+  double timeout_seconds_;
   bool connected_ = false;
 };
 
@@ -70,15 +70,15 @@ std::unique_ptr<Transport> NcclBootstrap::connect(const std::vector<std::span<co
                                           " bytes, got " + std::to_string(addresses.front().size()));
   }
   const nccl::UniqueId id = id_of(meeting_.extra_of(addresses.front()));
-  NcclRank self{nccl::loaded_api(), id, rank(), size(), deadline_seconds_, device};
+  NcclRank self{nccl::loaded_api(), id, rank(), size(), timeout_seconds_, device};
   self.take_stream();
   return transport_of(std::move(self), meeting_.connect(addresses));
 }
 
 void require_in_time(bool ready) {
   if (ready) return;
-  throw Error(LVX_DEADLINE_EXCEEDED,
-              "NCCL did not connect the ranks within the deadline: some did not come, or cannot be reached");
+  throw Error(LVX_TIMEOUT,
+              "NCCL did not connect the ranks within the timeout: some did not come, or cannot be reached");
 }
 
 // What NCCL and the stream may touch until they are told to stop.
@@ -99,24 +99,24 @@ struct AddressBuffers {
 
 // Tells every rank the addresses of all, by NCCL itself.
 void exchange_addresses(const NcclRank& self, std::span<const std::byte> address, AddressBuffers& buffers,
-                        Clock::time_point deadline) {
+                        Clock::time_point expiry) {
   const std::size_t bytes = address.size();
   if (self.stream == nullptr) {
     std::memcpy(buffers.mine(), address.data(), bytes);
     self.communicator->all_gather(buffers.mine(), buffers.gathered(), bytes, nullptr);
-    require_in_time(self.communicator->await_ready(deadline));
+    require_in_time(self.communicator->await_ready(expiry));
     std::memcpy(buffers.all.data(), buffers.gathered(), buffers.all.size());
     return;
   }
   self.stream->follow_device();  // which gave the memory
   self.stream->copy(address.data(), buffers.mine(), bytes);
   self.communicator->all_gather(buffers.mine(), buffers.gathered(), bytes, self.stream->handle());
-  require_in_time(self.communicator->await_ready(deadline));
+  require_in_time(self.communicator->await_ready(expiry));
   self.stream->copy(buffers.gathered(), buffers.all.data(), buffers.all.size());
   const auto mark = self.stream->mark();
   while (!mark->passed()) {
     self.communicator->ready();  // throws if it broke off
-    require_in_time(Clock::now() < deadline);
+    require_in_time(Clock::now() < expiry);
   }
 }
 
@@ -126,12 +126,12 @@ std::unique_ptr<Transport> join(const nccl::UniqueId& id, int rank, int size, co
   const nccl::Api& api = nccl::loaded_api();
   Meeting meeting(rank, size, kLanes, options);
   AddressBuffers buffers(*device, size, meeting.address().size());
-  NcclRank self{api, id, rank, size, options.deadline_seconds, device};  // ends before what it may touch
+  NcclRank self{api, id, rank, size, options.timeout_seconds, device};  // ends before what it may touch
   self.take_stream();
-  const Clock::time_point deadline = self.deadline();
+  const Clock::time_point expiry = self.expiry();
   self.begin();
-  require_in_time(self.communicator->await_ready(deadline));
-  exchange_addresses(self, meeting.address(), buffers, deadline);
+  require_in_time(self.communicator->await_ready(expiry));
+  exchange_addresses(self, meeting.address(), buffers, expiry);
   std::vector<std::span<const std::byte>> addresses;
   for (std::size_t peer = 0; peer < static_cast<std::size_t>(size); ++peer) {
     addresses.push_back(buffers.of(peer));

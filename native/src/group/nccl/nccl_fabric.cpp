@@ -34,9 +34,9 @@ void NcclRank::take_stream() {
 
 void NcclRank::begin() { communicator = std::make_unique<Communicator>(api, id, rank, size); }
 
-Clock::time_point NcclRank::deadline() const {
+Clock::time_point NcclRank::expiry() const {
   return Clock::now() +
-         std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(deadline_seconds));
+         std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(timeout_seconds));
 }
 
 class NcclFabric::Exchange final : public Fabric::Operation {
@@ -88,19 +88,19 @@ void NcclFabric::open(Mailbox& mailbox) {
 
 // Every rank is in the side channel by now: whoever fails, says so or is silent.
 void NcclFabric::connect() {
-  const Clock::time_point deadline = self_.deadline();
+  const Clock::time_point expiry = self_.expiry();
   self_.begin();
   while (!ready()) {
     const int gone = mailbox_->await_any_end(Clock::now() + milliseconds(1));
     if (gone >= 0) mailbox_->throw_lost(gone);
-    if (Clock::now() < deadline) continue;
+    if (Clock::now() < expiry) continue;
     mailbox_->forget_answers();
     Frame probe;
     probe.type = Frame::Type::kProbe;
     for (int peer = 0; peer < size(); ++peer) post(peer, probe);
     const int silent = mailbox_->silent_peer(Clock::now() + kPatienceWithAnswers);
-    throw Error(LVX_DEADLINE_EXCEEDED,
-                "NCCL did not connect the ranks within the deadline" +
+    throw Error(LVX_TIMEOUT,
+                "NCCL did not connect the ranks within the timeout" +
                     (silent < 0 ? std::string() : ", rank " + std::to_string(silent) + " does not answer"),
                 silent);
   }

@@ -20,7 +20,7 @@ struct NcclRank {
   nccl::UniqueId id;
   int rank;
   int size;
-  double deadline_seconds;
+  double timeout_seconds;
   std::shared_ptr<Device> device;
 
   std::unique_ptr<SideStream> stream = nullptr;  // null: memory is the host's
@@ -29,7 +29,7 @@ struct NcclRank {
   // Throws Error(LVX_UNSUPPORTED) if NCCL does not move this device's memory.
   void take_stream();
   void begin();
-  Clock::time_point deadline() const;
+  Clock::time_point expiry() const;
 };
 
 class NcclFabric final : public Fabric {

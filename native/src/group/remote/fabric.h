@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an engine (TCP, MPI, NCCL) must be able to do so that processes can be the ranks of a group.
+// What an backend (TCP, MPI, NCCL) must be able to do so that processes can be the ranks of a group.
 #pragma once
 
 #include <memory>
@@ -54,10 +54,10 @@ class Fabric {
 
   // Lets what was posted go out to all but the culprit, for a moment at most, and ends all connections. When it returns,
   // nothing on this side reads or writes the memory of any operation, begun, half begun or finished, and nothing will:
-  // no thread of the engine, no copy put on a device, no peer that was told its address. So nobody gets from it either
+  // no thread of the backend, no copy put on a device, no peer that was told its address. So nobody gets from it either
   // what is put there later. The mailbox gets nothing more. Operations outlive it, and are destroyed afterwards.
   virtual void close(int culprit) noexcept = 0;
-  // After close: whether the engine has transfers that it cannot take back, so that it could not keep this promise. Their
+  // After close: whether the backend has transfers that it cannot take back, so that it could not keep this promise. Their
   // memory must never be released.
   virtual bool has_stuck_transfers() const noexcept { return false; }
 };

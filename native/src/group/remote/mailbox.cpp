@@ -226,8 +226,8 @@ Clock::time_point Mailbox::find_late(int peer, Clock::time_point until, Clock::d
     if (state.waits_for == rank_) break;
     culprit = state.waits_for;
   }
-  throw Error(LVX_DEADLINE_EXCEEDED,
-              "rank " + std::to_string(culprit) + " did not answer within the deadline" +
+  throw Error(LVX_TIMEOUT,
+              "rank " + std::to_string(culprit) + " did not answer within the timeout" +
                   (culprit == peer ? std::string() : " (rank " + std::to_string(peer) + " waits for it)"),
               culprit);
 }

@@ -45,7 +45,7 @@ class Mailbox {
   bool await_received(int peer, std::uint64_t messages, Clock::time_point until);
 
   // Counts the transfers with a peer that this rank has begun, and tells how many the peer had begun with this rank when
-  // it last answered a probe: by that an engine that does not know which of its transfers is held up sees who has not
+  // it last answered a probe: by that an backend that does not know which of its transfers is held up sees who has not
   // come yet.
   void count_transfer(int peer);
   std::uint64_t transfers_begun_by(int peer);
@@ -63,7 +63,7 @@ class Mailbox {
 
   // Finds who holds up the others, beginning with the peer this rank waits for. Before: every live peer was sent a
   // probe after forget_answers. Waits for their answers until the time has come. Where bytes have moved along the chain
-  // of waits within the patience, nobody holds up anybody: returns when they did. Throws Error(LVX_DEADLINE_EXCEEDED)
+  // of waits within the patience, nobody holds up anybody: returns when they did. Throws Error(LVX_TIMEOUT)
   // otherwise, Error(LVX_PEER_LOST) for a rank that has gone.
   void forget_answers();
   Clock::time_point find_late(int peer, Clock::time_point until, Clock::duration patience);

@@ -9,7 +9,7 @@
 namespace lvx {
 namespace {
 
-// How long a rank whose deadline has passed asks the others whom they wait for. Answers take far less; a process that
+// How long a rank whose timeout has passed asks the others whom they wait for. Answers take far less; a process that
 // is stopped gives none.
 constexpr std::chrono::milliseconds kPatienceWithAnswers{1500};
 
@@ -54,10 +54,10 @@ void RemoteTransport::publish(std::uint64_t round, std::span<const std::byte> me
 }
 
 void RemoteTransport::collect(std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
-                              Clock::time_point deadline) {
-  const Clock::duration patience = deadline - Clock::now();
-  for (int missing = -1; (missing = mailbox_.await_round(round, all, message_bytes, deadline)) >= 0;) {
-    deadline = find_late(missing, patience) + patience;
+                              Clock::time_point expiry) {
+  const Clock::duration patience = expiry - Clock::now();
+  for (int missing = -1; (missing = mailbox_.await_round(round, all, message_bytes, expiry)) >= 0;) {
+    expiry = find_late(missing, patience) + patience;
   }
   std::copy(published_.begin(), published_.end(),
             all.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(rank()) * message_bytes));
@@ -73,10 +73,10 @@ Ticket RemoteTransport::start(std::span<const Transfer> transfers) {
   return last_ticket_;
 }
 
-void RemoteTransport::wait(Ticket ticket, Clock::time_point deadline) {
+void RemoteTransport::wait(Ticket ticket, Clock::time_point expiry) {
   const auto found = started_.find(ticket);
   if (found == started_.end()) return;
-  const Clock::duration patience = deadline - Clock::now();
+  const Clock::duration patience = expiry - Clock::now();
   for (const auto& operation : found->second) {
     for (;;) {
       const int peer = operation->peer();
@@ -86,8 +86,8 @@ void RemoteTransport::wait(Ticket ticket, Clock::time_point deadline) {
       if (operation->finished()) break;
       if (gone) mailbox_.throw_lost(peer);
       // A byte that moves is a sign of life.
-      deadline = std::max(deadline, operation->moved() + patience);
-      if (Clock::now() >= deadline) deadline = find_late(operation->peer(), patience) + patience;
+      expiry = std::max(expiry, operation->moved() + patience);
+      if (Clock::now() >= expiry) expiry = find_late(operation->peer(), patience) + patience;
     }
   }
   mailbox_.waiting_for(-1);

@@ -242,17 +242,17 @@ void Meeting::require_all(const std::vector<Dial>& dials, const Reception& recep
       }
       const auto dial = std::find_if(dials.begin(), dials.end(),
                                      [&](const Dial& other) { return other.ends.to == peer && !other.done; });
-      what += " did not connect within the deadline";
+      what += " did not connect within the timeout";
       if (dial != dials.end()) what.append(" (").append(dial->trouble).append(")");
       what += dropped;
-      throw Error(LVX_DEADLINE_EXCEEDED, what, peer);
+      throw Error(LVX_TIMEOUT, what, peer);
     }
   }
 }
 
 Connections Meeting::connect(const std::vector<std::span<const std::byte>>& addresses) {
   const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                                        std::chrono::duration<double>(options_.deadline_seconds));
+                                        std::chrono::duration<double>(options_.timeout_seconds));
   if (listener_.none()) throw Error(LVX_INVALID_STATE, "bootstrap: it was connected already");
   std::vector<Dial> dials;
   for (int peer = 0; peer < size_; ++peer) {

@@ -34,7 +34,7 @@ class Meeting {
 
   // Connects to all others, whose addresses are in rank order. Once only. Throws Error(LVX_INVALID_ARGUMENT) for one that
   // is no address of this group, Error(LVX_PEER_MISMATCH) naming a rank that was given another secret,
-  // Error(LVX_DEADLINE_EXCEEDED) naming one that did not come.
+  // Error(LVX_TIMEOUT) naming one that did not come.
   Connections connect(const std::vector<std::span<const std::byte>>& addresses);
 
  private:

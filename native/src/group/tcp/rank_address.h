@@ -8,7 +8,7 @@
 
 namespace lvx {
 
-// What a rank tells the others, by whatever way the caller has; what an engine adds follows. Plain memory: it travels as
+// What a rank tells the others, by whatever way the caller has; what an backend adds follows. Plain memory: it travels as
 // it is.
 struct RankAddress {
   static constexpr std::array<char, 8> kMagic = {'l', 'v', 'x', 't', 'c', 'p', ' ', '1'};

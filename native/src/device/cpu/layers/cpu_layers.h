@@ -2,14 +2,14 @@
 // The CPU device's layer operations: each is a function beside this file.
 #pragma once
 
-#include "device/cpu/workers.h"
+#include "device/cpu/thread_pool.h"
 #include "device/layers.h"
 
 namespace lvx {
 
 class CpuLayers final : public LayerOperations {
  public:
-  explicit CpuLayers(Workers& workers) : workers_(workers) {}
+  explicit CpuLayers(ThreadTeam& team) : team_(team) {}
 
   std::size_t linear_scratch(std::int64_t rows, std::int64_t in, std::int64_t out,
                              DType dtype) const override;
@@ -45,7 +45,7 @@ class CpuLayers final : public LayerOperations {
   void clear_rows(const RowIntegers& live, const Rows& x) override;
 
  private:
-  Workers& workers_;
+  ThreadTeam& team_;
 };
 
 }  // namespace lvx

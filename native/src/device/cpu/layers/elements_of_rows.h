@@ -32,9 +32,9 @@ struct Piece {
 
 // Calls work(piece) for all elements of a tensor shaped like x.
 template <typename Work>
-void for_each_piece(Workers& workers, const Rows& x, const Work& work) {
+void for_each_piece(ThreadTeam& team, const Rows& x, const Work& work) {
   const std::int64_t pieces = divide_up(x.width, Piece::kLongest);  // of a row
-  for_each(workers, x.batch * x.rows * pieces, std::min(x.width, Piece::kLongest), [&](std::int64_t index) {
+  for_each(team, x.batch * x.rows * pieces, std::min(x.width, Piece::kLongest), [&](std::int64_t index) {
     const std::int64_t row = index / pieces;
     const std::int64_t begin = index % pieces * Piece::kLongest;
     work(Piece{row / x.rows, row % x.rows, begin, std::min(Piece::kLongest, x.width - begin)});

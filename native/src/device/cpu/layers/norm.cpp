@@ -90,8 +90,8 @@ void load_parameter(const Parameter& parameter, T absent, std::int64_t begin, st
 }
 
 template <typename T>
-void forward_as(Workers& workers, const Norm& norm, const NormShape& shape, const Bshd& x, const Bshd& y) {
-  for_each(workers, shape.count(), shape.width, [&](std::int64_t index) {
+void forward_as(ThreadTeam& team, const Norm& norm, const NormShape& shape, const Bshd& x, const Bshd& y) {
+  for_each(team, shape.count(), shape.width, [&](std::int64_t index) {
     const std::byte* const from = row_at(shape, x, index);
     std::byte* const to = row_at(shape, y, index);
     const Statistics statistics = statistics_of<T>(norm, from, x.dtype, shape.width);
@@ -171,10 +171,10 @@ void backward_row(const BackwardTensors& a, std::int64_t index, double* dweight,
 }
 
 // parameter += sums of all parts.
-void add_parts(Workers& workers, const double* parts, std::int64_t count, std::int64_t stride,
+void add_parts(ThreadTeam& team, const double* parts, std::int64_t count, std::int64_t stride,
                const Parameter& parameter) {
   if (parameter.none()) return;
-  for_each(workers, parameter.width, count, [&](std::int64_t i) {
+  for_each(team, parameter.width, count, [&](std::int64_t i) {
     double total = 0;
     for (std::int64_t part = 0; part < count; ++part) total += parts[part * stride + i];
     store_element(load_element<double>(parameter.data, parameter.dtype, i) + total, parameter.data,
@@ -191,12 +191,12 @@ struct Partials {
 };
 
 template <typename T>
-void backward_as(Workers& workers, const BackwardTensors& a, const Parameter& dweight, const Parameter& dbias,
+void backward_as(ThreadTeam& team, const BackwardTensors& a, const Parameter& dweight, const Parameter& dbias,
                  Scratch scratch) {
   const std::int64_t width = a.shape.width;
   const Partials partials(scratch, width);
   const Split rows(a.shape.count(), kParts, 1);
-  workers.run(rows.parts(), [&](std::int64_t part, int) {
+  team.run(rows.parts(), [&](std::int64_t part, int) {
     double* const to_weight = dweight.none() ? nullptr : partials.dweight + part * width;
     double* const to_bias = dbias.none() ? nullptr : partials.dbias + part * width;
     if (to_weight != nullptr) std::fill_n(to_weight, width, 0.0);
@@ -204,8 +204,8 @@ void backward_as(Workers& workers, const BackwardTensors& a, const Parameter& dw
     for (std::int64_t i = rows.begin(part); i < rows.end(part); ++i)
       backward_row<T>(a, i, to_weight, to_bias);
   });
-  add_parts(workers, partials.dweight, rows.parts(), width, dweight);
-  add_parts(workers, partials.dbias, rows.parts(), width, dbias);
+  add_parts(team, partials.dweight, rows.parts(), width, dweight);
+  add_parts(team, partials.dbias, rows.parts(), width, dbias);
 }
 
 }  // namespace
@@ -216,23 +216,23 @@ std::size_t norm_scratch(std::int64_t width) {
   return counter.used();
 }
 
-void norm_forward(Workers& workers, const Norm& norm, const NormShape& shape, const Bshd& x, const Bshd& y) {
+void norm_forward(ThreadTeam& team, const Norm& norm, const NormShape& shape, const Bshd& x, const Bshd& y) {
   if (x.dtype == DType::kFloat64) {
-    forward_as<double>(workers, norm, shape, x, y);
+    forward_as<double>(team, norm, shape, x, y);
   } else {
-    forward_as<float>(workers, norm, shape, x, y);
+    forward_as<float>(team, norm, shape, x, y);
   }
 }
 
-void norm_backward(Workers& workers, const Norm& norm, const NormShape& shape, const Bshd& x, const Bshd& dy,
+void norm_backward(ThreadTeam& team, const Norm& norm, const NormShape& shape, const Bshd& x, const Bshd& dy,
                    const Bshd& dx, bool add_dx, const Parameter& dweight, const Parameter& dbias,
                    std::span<std::byte> scratch) {
   require_scratch("backward of a norm", norm_scratch(shape.width), scratch.size());
   const BackwardTensors tensors{norm, shape, x, dy, dx, add_dx};
   if (x.dtype == DType::kFloat64) {
-    backward_as<double>(workers, tensors, dweight, dbias, Scratch(scratch.data()));
+    backward_as<double>(team, tensors, dweight, dbias, Scratch(scratch.data()));
   } else {
-    backward_as<float>(workers, tensors, dweight, dbias, Scratch(scratch.data()));
+    backward_as<float>(team, tensors, dweight, dbias, Scratch(scratch.data()));
   }
 }
 

@@ -18,7 +18,7 @@ struct Tile {
   std::int64_t m, n, k;
 };
 
-constexpr Tile kConverted{128, 256, 512};  // in single precision: what stays in the second cache of a core
+constexpr Tile kConverted{128, 256, 512};  // in single precision: what stays in the L2 of a core
 constexpr std::int64_t kLongest = std::int64_t{1} << 30;  // the BLAS counts in 32 bits
 constexpr std::int64_t kLeast = 32;                       // a narrower tile is not worth a task
 constexpr std::int64_t kFewRows = 4;                      // up to here B is read for nothing but itself
@@ -158,22 +158,22 @@ std::size_t conversion_scratch(int threads) {
 }
 
 template <typename T>
-void multiply(Workers& workers, const Product& product, std::span<std::byte> scratch) {
+void multiply(ThreadTeam& team, const Product& product, std::span<std::byte> scratch) {
   if (product.m == 0 || product.n == 0) return;
   const bool converted = converts<T>(product);
   if (converted && std::is_same_v<T, double>) {
     throw Error(LVX_INTERNAL, "a product in float64 has operands of float64 only");
   }
-  if (converted) require_scratch("a product", conversion_scratch(workers.threads()), scratch.size());
-  const Tile tile = tile_of(product, converted, workers.threads());
-  workers.run(tiles_in(product, tile), [&](std::int64_t index, int slot) {
+  if (converted) require_scratch("a product", conversion_scratch(team.threads()), scratch.size());
+  const Tile tile = tile_of(product, converted, team.threads());
+  team.run(tiles_in(product, tile), [&](std::int64_t index, int slot) {
     std::byte* const room =
         converted ? scratch.data() + static_cast<std::size_t>(slot) * room_of_thread<float>() : nullptr;
     TileOfProduct<T>(product, tile, index).compute(Scratch(room));
   });
 }
 
-template void multiply<float>(Workers& workers, const Product& product, std::span<std::byte> scratch);
-template void multiply<double>(Workers& workers, const Product& product, std::span<std::byte> scratch);
+template void multiply<float>(ThreadTeam& team, const Product& product, std::span<std::byte> scratch);
+template void multiply<double>(ThreadTeam& team, const Product& product, std::span<std::byte> scratch);
 
 }  // namespace lvx::cpu

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <span>
 
-#include "device/cpu/workers.h"
+#include "device/cpu/thread_pool.h"
 #include "device/product.h"
 
 namespace lvx::cpu {
@@ -16,6 +16,6 @@ std::size_t conversion_scratch(int threads);
 
 // Computes in T: float, or double where all operands are float64.
 template <typename T>
-void multiply(Workers& workers, const Product& product, std::span<std::byte> scratch);
+void multiply(ThreadTeam& team, const Product& product, std::span<std::byte> scratch);
 
 }  // namespace lvx::cpu

@@ -41,7 +41,7 @@ class Angles {
 };
 
 template <typename T>
-void rotary_as(Workers& workers, double theta, bool inverse, std::int64_t batch, std::int64_t rows,
+void rotary_as(ThreadTeam& team, double theta, bool inverse, std::int64_t batch, std::int64_t rows,
                std::int64_t heads, std::int64_t dim, const Bshd& x, const RowIntegers& positions,
                const Bshd& y) {
   const std::int64_t pairs = dim / 2;
@@ -49,7 +49,7 @@ void rotary_as(Workers& workers, double theta, bool inverse, std::int64_t batch,
   for (std::int64_t i = 0; i < pairs; ++i) {
     frequencies[i] = std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(dim));
   }
-  for_each_run(workers, batch * rows, heads * dim, [&](std::int64_t begin, std::int64_t end) {
+  for_each_run(team, batch * rows, heads * dim, [&](std::int64_t begin, std::int64_t end) {
     Angles<T> angles(frequencies, pairs, inverse);
     T from[kMaxHeadDim], to[kMaxHeadDim];
     for (std::int64_t i = begin; i < end; ++i) {
@@ -70,13 +70,13 @@ void rotary_as(Workers& workers, double theta, bool inverse, std::int64_t batch,
 
 }  // namespace
 
-void rotary(Workers& workers, double theta, bool inverse, std::int64_t batch, std::int64_t rows,
+void rotary(ThreadTeam& team, double theta, bool inverse, std::int64_t batch, std::int64_t rows,
             std::int64_t heads, std::int64_t dim, const Bshd& x, const RowIntegers& positions,
             const Bshd& y) {
   if (x.dtype == DType::kFloat64) {
-    rotary_as<double>(workers, theta, inverse, batch, rows, heads, dim, x, positions, y);
+    rotary_as<double>(team, theta, inverse, batch, rows, heads, dim, x, positions, y);
   } else {
-    rotary_as<float>(workers, theta, inverse, batch, rows, heads, dim, x, positions, y);
+    rotary_as<float>(team, theta, inverse, batch, rows, heads, dim, x, positions, y);
   }
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention of a CUDA device by the engine that its user chose: our kernels, cuDNN, or the faster of the two.
+// Attention of a CUDA device by the backend that its user chose: our kernels, cuDNN, or the faster of the two.
 #pragma once
 
 #include <memory>
 
 #include "device/cuda/cudnn/choices.h"
-#include "device/cuda/cudnn/engine.h"
+#include "device/cuda/cudnn/sdpa_backend.h"
 
 namespace lvx::cudnn {
 
@@ -16,7 +16,7 @@ struct Gpu {
 class Attention {
  public:
   // Throws Error(LVX_MISSING_LIBRARY) if cuDNN is wanted and not there. All must outlive this.
-  Attention(Device& device, const Gpu& gpu, lvx_engine wanted, Stopwatch& watch,
+  Attention(Device& device, const Gpu& gpu, lvx_attention_backend wanted, Stopwatch& watch,
             std::shared_ptr<Choices> choices);
 
   // Throws Error(LVX_UNSUPPORTED) where cuDNN is wanted and cannot.
@@ -27,22 +27,23 @@ class Attention {
   void forward(const cuda::Queue& queue, const ForwardArguments& arguments, std::span<std::byte> scratch);
   void backward(const cuda::Queue& queue, const BackwardArguments& arguments, std::span<std::byte> scratch);
 
-  // Bits 1 << lvx_engine of those that computed since this was last asked.
+  // Bits 1 << lvx_attention_backend of those that computed since this was last asked.
   std::uint32_t take_used();
-  std::vector<EngineChoice> choices() const { return choices_->all(); }
+  std::vector<AttentionBackendChoice> choices() const { return choices_->all(); }
 
  private:
   template <typename Arguments, typename Measure>
-  lvx_engine engine_for(const AttentionRequest& request, const Arguments& arguments, Measure&& measure);
-  lvx_engine ours(bool backward, DType dtype, const std::string& reason);
+  lvx_attention_backend backend_for(const AttentionRequest& request, const Arguments& arguments,
+                                    Measure&& measure);
+  lvx_attention_backend ours(bool backward, DType dtype, const std::string& reason);
   bool loaded(std::string& reason);
 
   Device& device_;
   Gpu gpu_;
-  lvx_engine wanted_;
+  lvx_attention_backend wanted_;
   Stopwatch& watch_;
   std::shared_ptr<Choices> choices_;
-  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<SdpaBackend> sdpa_;
   std::uint32_t used_ = 0;
 };
 

@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "device/attention_backend.h"
 #include "device/cuda/cudnn/operation.h"
-#include "device/engines.h"
 
 namespace lvx::cudnn {
 
@@ -22,20 +22,20 @@ class Choices {
   // Those of a GPU.
   static std::shared_ptr<Choices> of_gpu(int ordinal);
 
-  std::optional<lvx_engine> find(const Operation& operation) const;
+  std::optional<lvx_attention_backend> find(const Operation& operation) const;
   // Keeps the choice unless there is one already; returns what is kept. Measuring happens without the lock, since what is
   // measured may wait for other ranks, which may want to measure.
-  lvx_engine keep(const Operation& operation, const EngineChoice& choice);
+  lvx_attention_backend keep(const Operation& operation, const AttentionBackendChoice& choice);
   // That these operations are not cuDNN's, whatever their other sizes, and why.
-  void note(const Operation& operation, const EngineChoice& choice);
+  void note(const Operation& operation, const AttentionBackendChoice& choice);
   // No more are measured then: a program whose sizes never come back gains nothing by it.
   bool full() const;
-  std::vector<EngineChoice> all() const;
+  std::vector<AttentionBackendChoice> all() const;
 
  private:
   mutable std::mutex mutex_;
-  std::map<Operation, EngineChoice> kept_;
-  std::map<std::pair<Operation, std::string>, EngineChoice> noted_;
+  std::map<Operation, AttentionBackendChoice> kept_;
+  std::map<std::pair<Operation, std::string>, AttentionBackendChoice> noted_;
 };
 
 // Times work on a device, which has nothing else to do meanwhile.

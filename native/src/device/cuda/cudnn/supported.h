@@ -2,7 +2,7 @@
 // Which problems cuDNN's attention takes, as far as that can be known before it is asked for a plan.
 #pragma once
 
-#include "device/engines.h"
+#include "device/attention_backend.h"
 
 namespace lvx::cudnn {
 

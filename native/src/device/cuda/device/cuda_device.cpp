@@ -75,7 +75,8 @@ class CudaDevice final : public Device {
         stream_(options.stream),
         pool_(ordinal_, options.memory_budget),
         watch_(stream_),
-        attention_(*this, {properties_.major}, options.engine, watch_, cudnn::Choices::of_gpu(ordinal_)) {}
+        attention_(*this, {properties_.major}, options.attention_backend, watch_,
+                   cudnn::Choices::of_gpu(ordinal_)) {}
   ~CudaDevice() override {
     // Memory must not go while kernels use it.
     cudaSetDevice(ordinal_);
@@ -153,8 +154,10 @@ class CudaDevice final : public Device {
   void backward(const BackwardArguments& arguments, std::span<std::byte> scratch) override {
     attention_.backward(queue(), arguments, scratch);
   }
-  std::uint32_t take_engines_used() override { return attention_.take_used(); }
-  std::vector<EngineChoice> engine_choices() const override { return attention_.choices(); }
+  std::uint32_t take_attention_backends_used() override { return attention_.take_used(); }
+  std::vector<AttentionBackendChoice> attention_backend_choices() const override {
+    return attention_.choices();
+  }
   void merge(const Problem& problem, const Partial& part, const Partial& into) override {
     cuda::merge(queue(), problem, part, into);
   }

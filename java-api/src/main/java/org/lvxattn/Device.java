@@ -8,10 +8,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.lvxattn.bindings.generated.Lvx;
+import org.lvxattn.bindings.generated.lvx_attention_backend_choice;
 import org.lvxattn.bindings.generated.lvx_cpu_options;
 import org.lvxattn.bindings.generated.lvx_cuda_options;
 import org.lvxattn.bindings.generated.lvx_device_info;
-import org.lvxattn.bindings.generated.lvx_engine_choice;
 import org.lvxattn.plan.KernelScratch;
 
 /**
@@ -122,8 +122,8 @@ public final class Device implements AutoCloseable {
    * @throws IllegalArgumentException if there is no such GPU
    * @throws LinkageError if the native library cannot be loaded; the message says what to do
    * @throws LvxException with {@link Status#MISSING_LIBRARY} if the build has no CUDA device, or
-   *     there is no driver, no GPU, or no cuDNN where {@link Engine#CUDNN} is wanted; the message
-   *     says which
+   *     there is no driver, no GPU, or no cuDNN where {@link AttentionBackend#CUDNN} is wanted; the
+   *     message says which
    * @throws UnsupportedRequestException if the GPU is older than compute capability 8.0
    */
   public static Device cuda(CudaOptions options) {
@@ -133,7 +133,7 @@ public final class Device implements AutoCloseable {
       MemorySegment struct = lvx_cuda_options.allocate(arena);
       lvx_cuda_options.struct_size(struct, lvx_cuda_options.sizeof());
       lvx_cuda_options.ordinal(struct, options.ordinal());
-      lvx_cuda_options.engine(struct, options.engine().code());
+      lvx_cuda_options.attention_backend(struct, options.attentionBackend().code());
       lvx_cuda_options.memory_budget(struct, options.memoryBudget());
       lvx_cuda_options.stream(struct, options.stream());
       MemorySegment handle = arena.allocate(ValueLayout.JAVA_LONG);
@@ -238,7 +238,7 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * Loads cuDNN as {@link Engine#CUDNN} does, without a GPU.
+   * Loads cuDNN as {@link AttentionBackend#CUDNN} does, without a GPU.
    *
    * @return its version, for instance {@code 9.24.0}
    * @throws LinkageError if the native library cannot be loaded; the message says what to do
@@ -256,26 +256,28 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * What {@link Engine#AUTO} has chosen on this device's GPU so far; empty for a CPU.
+   * What {@link AttentionBackend#AUTO} has chosen on this device's GPU so far; empty for a CPU.
    *
    * @throws IllegalStateException if the device was closed
    * @throws WrongThreadException if another thread owns the device
    */
-  public List<EngineChoice> engineChoices() {
+  public List<AttentionBackendChoice> attentionBackendChoices() {
     requireUsable("device");
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment count = arena.allocate(ValueLayout.JAVA_LONG);
       NativeCalls.check(
-          Lvx.lvx_device_engine_choices(resource.handle, MemorySegment.NULL, 0, count));
+          Lvx.lvx_device_attention_backend_choices(resource.handle, MemorySegment.NULL, 0, count));
       long capacity = count.get(ValueLayout.JAVA_LONG, 0);
-      MemorySegment choices = lvx_engine_choice.allocateArray(Math.max(capacity, 1), arena);
-      NativeCalls.check(Lvx.lvx_device_engine_choices(resource.handle, choices, capacity, count));
+      MemorySegment choices =
+          lvx_attention_backend_choice.allocateArray(Math.max(capacity, 1), arena);
+      NativeCalls.check(
+          Lvx.lvx_device_attention_backend_choices(resource.handle, choices, capacity, count));
       Reachability.keep(this);
       // Other devices of the GPU may have met new problems in between.
       long copied = Math.min(capacity, count.get(ValueLayout.JAVA_LONG, 0));
-      List<EngineChoice> result = new ArrayList<>();
+      List<AttentionBackendChoice> result = new ArrayList<>();
       for (long i = 0; i < copied; i++) {
-        result.add(EngineChoice.read(lvx_engine_choice.asSlice(choices, i)));
+        result.add(AttentionBackendChoice.read(lvx_attention_backend_choice.asSlice(choices, i)));
       }
       return List.copyOf(result);
     }

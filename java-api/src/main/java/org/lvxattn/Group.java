@@ -22,14 +22,14 @@ import org.lvxattn.plan.Planner;
  *
  * <p>Operations of a group are collective: every rank makes the same ones in the same order. A rank
  * that fails, leaves, stalls or calls something else makes the operation of every other rank end
- * with a {@link GroupException} that names it, at the latest when the deadline has passed; nothing
- * waits for ever. After {@link PeerLostException} or {@link DeadlineExceededException} the group
- * has {@link #failed}: close it and make a new one. After {@link PeerMismatchException} it can be
- * used on.
+ * with a {@link GroupException} that names it, at the latest when the timeout has passed; nothing
+ * waits for ever. After {@link PeerLostException} or {@link PeerTimeoutException} the group has
+ * {@link #failed}: close it and make a new one. After {@link PeerMismatchException} it can be used
+ * on.
  *
  * <p>Where a call is refused on one rank, whatever was wrong with its arguments, the other ranks'
  * calls end with {@link PeerMismatchException} at once. What no rank can be told of is a group that
- * is null, closed or of another thread: the others wait for that rank until the deadline.
+ * is null, closed or of another thread: the others wait for that rank until the timeout.
  */
 public final class Group implements AutoCloseable {
   private final Device device;
@@ -105,7 +105,7 @@ public final class Group implements AutoCloseable {
    * @param rendezvous how they find each other
    * @param host the name or address of this machine by which the others reach it; null for what its
    *     own name resolves to or, where that is none that others can use, an interface's, IPv4 first
-   * @param options of the group; the deadline also bounds the rendezvous
+   * @param options of the group; the timeout also bounds the rendezvous
    * @throws NullPointerException if device, rendezvous or options is null
    * @throws IllegalArgumentException if rank or size is out of range, or host is not this machine
    * @throws IllegalStateException if the device was closed
@@ -144,7 +144,7 @@ public final class Group implements AutoCloseable {
    * @param rendezvous how they find each other
    * @param host the name or address of this machine by which the others reach it; null for what its
    *     own name resolves to or, where that is none that others can use, an interface's, IPv4 first
-   * @param options of the group; the deadline also bounds the rendezvous and NCCL's connecting
+   * @param options of the group; the timeout also bounds the rendezvous and NCCL's connecting
    * @throws NullPointerException if device, rendezvous or options is null
    * @throws IllegalArgumentException if rank or size is out of range, or host is not this machine
    * @throws IllegalStateException if the device was closed
@@ -177,7 +177,7 @@ public final class Group implements AutoCloseable {
    * @param id what {@link #newNcclId} gave one of the ranks, or NCCL's own {@code ncclGetUniqueId};
    *     128 bytes
    * @throws IllegalArgumentException if id has another length, and as with a rendezvous
-   * @throws DeadlineExceededException if some rank did not come
+   * @throws PeerTimeoutException if some rank did not come
    * @see #nccl(Device, int, int, Rendezvous, String, GroupOptions)
    */
   public static Group nccl(
@@ -278,16 +278,16 @@ public final class Group implements AutoCloseable {
    *   <li>Otherwise a group of one rank.
    * </ul>
    *
-   * <p>{@code LVX_GROUP} says which engine joins the processes: {@code gloo}, {@code mpi} or {@code
-   * nccl}, which meets by {@code MASTER_ADDR} or by MPI. Where it is not set, devices other than
-   * CPUs are joined by NCCL.
+   * <p>{@code LVX_GROUP} says which backend joins the processes: {@code gloo}, {@code mpi} or
+   * {@code nccl}, which meets by {@code MASTER_ADDR} or by MPI. Where it is not set, devices other
+   * than CPUs are joined by NCCL.
    *
    * @throws NullPointerException if an argument is null
    * @throws IllegalStateException if the device was closed or the environment makes no sense; the
    *     message names the variable
    * @throws GroupJoinException if the ranks do not fit together, which waiting would not mend
    * @throws GroupException naming a rank that did not come or cannot be reached
-   * @throws LvxException with {@link Status#MISSING_LIBRARY} if the engine is not installed
+   * @throws LvxException with {@link Status#MISSING_LIBRARY} if the backend is not installed
    * @throws WrongThreadException if another thread owns the device
    */
   public static Group fromEnvironment(Device device, GroupOptions options) {
@@ -295,29 +295,29 @@ public final class Group implements AutoCloseable {
   }
 
   /**
-   * As {@link #fromEnvironment(Device, GroupOptions)}, with an engine of the caller's choice.
+   * As {@link #fromEnvironment(Device, GroupOptions)}, with an backend of the caller's choice.
    *
-   * @param engine {@link Kind#GLOO}, {@link Kind#MPI} or {@link Kind#NCCL}
-   * @throws IllegalArgumentException if engine is another
+   * @param backend {@link Kind#GLOO}, {@link Kind#MPI} or {@link Kind#NCCL}
+   * @throws IllegalArgumentException if backend is another
    * @throws IllegalStateException if the device was closed or the environment makes no sense, or
-   *     nothing that the engine can use
+   *     nothing that the backend can use
    */
-  public static Group fromEnvironment(Device device, Kind engine, GroupOptions options) {
-    return fromEnvironment(device, Arguments.present(engine, "engine"), options, System::getenv);
+  public static Group fromEnvironment(Device device, Kind backend, GroupOptions options) {
+    return fromEnvironment(device, Arguments.present(backend, "backend"), options, System::getenv);
   }
 
   static Group fromEnvironment(
       Device device,
-      @Nullable Kind engine,
+      @Nullable Kind backend,
       GroupOptions options,
       UnaryOperator<@Nullable String> variables) {
     Arguments.present(device, "device").requireUsable("device");
     Arguments.present(options, "options");
-    LaunchEnvironment launch = LaunchEnvironment.read(variables, device.kind(), engine);
+    LaunchEnvironment launch = LaunchEnvironment.read(variables, device.kind(), backend);
     GroupOptions told = options.withEnvironment(variables);
     int rank = launch.rank();
     int size = launch.size();
-    Duration timeout = options.deadline();
+    Duration timeout = options.timeout();
     long expiry = System.nanoTime() + timeout.toNanos();
     return switch (launch.kind()) {
       case SELF -> self(device, told);
@@ -371,10 +371,10 @@ public final class Group implements AutoCloseable {
    *     comes from
    * @throws LinkageError if the native library cannot be loaded
    */
-  public static void loadEngine(Kind kind) {
+  public static void loadBackend(Kind kind) {
     Arguments.present(kind, "kind");
     NativeCalls.load();
-    NativeCalls.check(Lvx.lvx_group_load_engine(kind.code));
+    NativeCalls.check(Lvx.lvx_group_load_backend(kind.code));
   }
 
   /** This rank's number, from 0. */
@@ -398,10 +398,10 @@ public final class Group implements AutoCloseable {
    * @throws IllegalStateException if the group was closed
    * @throws WrongThreadException if another thread owns the device
    */
-  public Duration deadline() {
+  public Duration timeout() {
     requireUsable();
     try (Arena arena = Arena.ofConfined()) {
-      double seconds = lvx_group_info.deadline_seconds(query(arena));
+      double seconds = lvx_group_info.timeout_seconds(query(arena));
       return Duration.ofNanos(Math.round(seconds * 1e9));
     }
   }
@@ -409,15 +409,15 @@ public final class Group implements AutoCloseable {
   /**
    * Sets the longest wait for a peer at any one point, for operations of this rank from now on.
    *
-   * @throws NullPointerException if deadline is null
+   * @throws NullPointerException if timeout is null
    * @throws IllegalArgumentException if it is not longer than zero
    * @throws IllegalStateException if the group was closed
    * @throws WrongThreadException if another thread owns the device
    */
-  public void deadline(Duration deadline) {
-    GroupOptions.requireDeadline(deadline);
+  public void setTimeout(Duration timeout) {
+    GroupOptions.requireTimeout(timeout);
     requireUsable();
-    NativeCalls.check(Lvx.lvx_group_set_deadline(resource.handle, GroupOptions.seconds(deadline)));
+    NativeCalls.check(Lvx.lvx_group_set_timeout(resource.handle, GroupOptions.seconds(timeout)));
     Reachability.keep(this);
   }
 

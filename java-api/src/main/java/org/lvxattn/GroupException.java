@@ -3,10 +3,7 @@ package org.lvxattn;
 
 /** A group operation ended because of a peer. */
 public abstract sealed class GroupException extends LvxException
-    permits DeadlineExceededException,
-        GroupJoinException,
-        PeerLostException,
-        PeerMismatchException {
+    permits PeerTimeoutException, GroupJoinException, PeerLostException, PeerMismatchException {
   private static final long serialVersionUID = 1;
 
   private final int rank;

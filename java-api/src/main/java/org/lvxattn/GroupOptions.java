@@ -13,7 +13,7 @@ import org.lvxattn.bindings.generated.lvx_group_options;
 /**
  * How a group is made.
  *
- * @param deadline the longest wait for a peer at any one point; more than zero, at most 10^9
+ * @param timeout the longest wait for a peer at any one point; more than zero, at most 10^9
  *     seconds. Over TCP ({@link Group#gloo}) it counts from the last byte that moved: a slow link
  *     on which bytes flow is waited for. MPI and NCCL do not tell of bytes: there a transfer must
  *     end within it
@@ -38,7 +38,7 @@ import org.lvxattn.bindings.generated.lvx_group_options;
  *     the environment turns them off, too
  */
 public record GroupOptions(
-    Duration deadline,
+    Duration timeout,
     int ranksPerNode,
     int recorderEntries,
     Link intra,
@@ -48,7 +48,7 @@ public record GroupOptions(
     @Nullable String secret,
     boolean checksums) {
   /** Some thirty years. */
-  private static final Duration LONGEST_DEADLINE = Duration.ofSeconds(1_000_000_000);
+  private static final Duration LONGEST_TIMEOUT = Duration.ofSeconds(1_000_000_000);
 
   private static final String SECRET = "LVX_SECRET";
 
@@ -63,11 +63,11 @@ public record GroupOptions(
   /**
    * Checks the components.
    *
-   * @throws NullPointerException if deadline or a link is null
+   * @throws NullPointerException if timeout or a link is null
    * @throws IllegalArgumentException if a component is out of range
    */
   public GroupOptions {
-    requireDeadline(deadline);
+    requireTimeout(timeout);
     if (ranksPerNode < 0) {
       throw new IllegalArgumentException(
           "ranksPerNode is " + ranksPerNode + "; 0 for one node, or more, was expected");
@@ -87,15 +87,15 @@ public record GroupOptions(
     }
   }
 
-  /** A deadline of 60 seconds, one node, 4096 operations, no emulated links. */
+  /** A timeout of 60 seconds, one node, 4096 operations, no emulated links. */
   public static GroupOptions defaults() {
     return DEFAULTS;
   }
 
-  /** These options with another deadline. */
-  public GroupOptions withDeadline(Duration deadline) {
+  /** These options with another timeout. */
+  public GroupOptions withTimeout(Duration timeout) {
     return new GroupOptions(
-        deadline,
+        timeout,
         ranksPerNode,
         recorderEntries,
         intra,
@@ -109,7 +109,7 @@ public record GroupOptions(
   /** These options with another number of ranks on a node. */
   public GroupOptions withRanksPerNode(int ranksPerNode) {
     return new GroupOptions(
-        deadline,
+        timeout,
         ranksPerNode,
         recorderEntries,
         intra,
@@ -123,7 +123,7 @@ public record GroupOptions(
   /** These options with another length of the flight recorder. */
   public GroupOptions withRecorderEntries(int recorderEntries) {
     return new GroupOptions(
-        deadline,
+        timeout,
         ranksPerNode,
         recorderEntries,
         intra,
@@ -137,7 +137,7 @@ public record GroupOptions(
   /** These options with emulated links, for a local group. */
   public GroupOptions withLinks(Link intra, Link inter, boolean sharedInter) {
     return new GroupOptions(
-        deadline,
+        timeout,
         ranksPerNode,
         recorderEntries,
         intra,
@@ -151,7 +151,7 @@ public record GroupOptions(
   /** These options with the ranks' clocks in virtual or real time, for a local group. */
   public GroupOptions withVirtualTime(boolean virtualTime) {
     return new GroupOptions(
-        deadline,
+        timeout,
         ranksPerNode,
         recorderEntries,
         intra,
@@ -171,7 +171,7 @@ public record GroupOptions(
    */
   public GroupOptions withSecret(String secret) {
     return new GroupOptions(
-        deadline,
+        timeout,
         ranksPerNode,
         recorderEntries,
         intra,
@@ -185,7 +185,7 @@ public record GroupOptions(
   /** These options with checksums or without. */
   public GroupOptions withChecksums(boolean checksums) {
     return new GroupOptions(
-        deadline,
+        timeout,
         ranksPerNode,
         recorderEntries,
         intra,
@@ -226,8 +226,8 @@ public record GroupOptions(
   /** Without the secret. */
   @Override
   public String toString() {
-    return "GroupOptions[deadline="
-        + deadline
+    return "GroupOptions[timeout="
+        + timeout
         + ", ranksPerNode="
         + ranksPerNode
         + ", recorderEntries="
@@ -263,12 +263,12 @@ public record GroupOptions(
         secret.indexOf('\0') < 0, name + " has a zero in it; a text without was expected");
   }
 
-  static void requireDeadline(Duration deadline) {
-    Arguments.present(deadline, "deadline");
-    if (deadline.isNegative() || deadline.isZero() || deadline.compareTo(LONGEST_DEADLINE) > 0) {
+  static void requireTimeout(Duration timeout) {
+    Arguments.present(timeout, "timeout");
+    if (timeout.isNegative() || timeout.isZero() || timeout.compareTo(LONGEST_TIMEOUT) > 0) {
       throw new IllegalArgumentException(
-          "deadline is "
-              + deadline
+          "timeout is "
+              + timeout
               + "; a duration longer than zero and of at most 10^9 seconds was expected");
     }
   }
@@ -280,7 +280,7 @@ public record GroupOptions(
   MemorySegment toNative(Arena arena) {
     MemorySegment struct = lvx_group_options.allocate(arena);
     lvx_group_options.struct_size(struct, lvx_group_options.sizeof());
-    lvx_group_options.deadline_seconds(struct, seconds(deadline));
+    lvx_group_options.timeout_seconds(struct, seconds(timeout));
     lvx_group_options.ranks_per_node(struct, ranksPerNode);
     lvx_group_options.recorder_entries(struct, recorderEntries);
     lvx_group_options.intra_bytes_per_second(struct, bandwidth(intra));

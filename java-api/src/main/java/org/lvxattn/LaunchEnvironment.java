@@ -18,8 +18,8 @@ record LaunchEnvironment(Kind kind, int rank, int size, String masterHost, int m
   /** Names the network interface to use, as in PyTorch. */
   private static final String INTERFACE = "GLOO_SOCKET_IFNAME";
 
-  /** Names the engine. */
-  private static final String ENGINE = "LVX_GROUP";
+  /** Names the backend. */
+  private static final String BACKEND = "LVX_GROUP";
 
   /** For rank 0 to find out what its own name is. */
   private static final Duration OWN_NAME_PATIENCE = Duration.ofSeconds(2);
@@ -37,7 +37,7 @@ record LaunchEnvironment(Kind kind, int rank, int size, String masterHost, int m
    * Reads it.
    *
    * @param device what this process computes with
-   * @param told the engine, or null for what the environment says
+   * @param told the backend, or null for what the environment says
    * @throws IllegalStateException naming a variable that is missing or makes no sense
    */
   static LaunchEnvironment read(
@@ -53,10 +53,10 @@ record LaunchEnvironment(Kind kind, int rank, int size, String masterHost, int m
               + String.join(", ", MPI_SIZES)
               + ") for one process alone");
     }
-    Group.Kind engine = told != null ? told : engine(variables);
-    if (engine == null) {
+    Group.Kind backend = told != null ? told : backend(variables);
+    if (backend == null) {
       mpi &= size == 0;
-      engine =
+      backend =
           device != Device.Kind.CPU
               ? Group.Kind.NCCL
               : ranks || !mpi ? Group.Kind.GLOO : Group.Kind.MPI;
@@ -64,13 +64,13 @@ record LaunchEnvironment(Kind kind, int rank, int size, String masterHost, int m
     if (!ranks && !mpi) {
       return of(Kind.SELF);
     }
-    return switch (engine) {
+    return switch (backend) {
       case GLOO -> ofRanks(Kind.GLOO, size, variables);
       case NCCL -> ranks ? ofRanks(Kind.NCCL, size, variables) : of(Kind.NCCL_BY_MPI);
       case MPI -> {
         if (!mpi) {
           throw new IllegalStateException(
-              "no launcher of MPI has started this process, as the engine mpi needs; one of the"
+              "no launcher of MPI has started this process, as the backend mpi needs; one of the"
                   + " environment variables "
                   + String.join(", ", MPI_SIZES)
                   + " was expected");
@@ -79,7 +79,7 @@ record LaunchEnvironment(Kind kind, int rank, int size, String masterHost, int m
       }
       case SELF, LOCAL ->
           throw new IllegalArgumentException(
-              "engine is " + engine + "; GLOO, MPI or NCCL was expected");
+              "backend is " + backend + "; GLOO, MPI or NCCL was expected");
     };
   }
 
@@ -96,8 +96,8 @@ record LaunchEnvironment(Kind kind, int rank, int size, String masterHost, int m
         : number(variables, "SLURM_STEP_NUM_TASKS", 1, Integer.MAX_VALUE, 1);
   }
 
-  private static Group.@Nullable Kind engine(UnaryOperator<@Nullable String> variables) {
-    String name = variables.apply(ENGINE);
+  private static Group.@Nullable Kind backend(UnaryOperator<@Nullable String> variables) {
+    String name = variables.apply(BACKEND);
     return switch (name) {
       case null -> null;
       case "gloo" -> Group.Kind.GLOO;
@@ -106,7 +106,7 @@ record LaunchEnvironment(Kind kind, int rank, int size, String masterHost, int m
       default ->
           throw new IllegalStateException(
               "environment variable "
-                  + ENGINE
+                  + BACKEND
                   + " is '"
                   + name
                   + "'; gloo, mpi or nccl was expected");
@@ -193,7 +193,7 @@ record LaunchEnvironment(Kind kind, int rank, int size, String masterHost, int m
    *
    * @param expiry how long to wait for rank 0's name to be known, by {@link System#nanoTime}
    * @param timeout what that was as a duration, for messages
-   * @throws DeadlineExceededException if it is not known then
+   * @throws PeerTimeoutException if it is not known then
    * @throws IllegalStateException naming the variable that this machine cannot use
    */
   String ownHost(
@@ -237,7 +237,7 @@ record LaunchEnvironment(Kind kind, int rank, int size, String masterHost, int m
       if (rank == 0) {
         return null;
       }
-      throw new DeadlineExceededException(
+      throw new PeerTimeoutException(
           "environment variable MASTER_ADDR is '"
               + masterHost
               + "', a name that was not known within "

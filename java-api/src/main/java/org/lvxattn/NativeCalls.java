@@ -90,7 +90,7 @@ final class NativeCalls {
         case UNSUPPORTED -> new UnsupportedRequestException(message);
         case INVALID_HANDLE, INVALID_STATE -> new IllegalStateException(message);
         case OUT_OF_MEMORY -> new OutOfDeviceMemoryException(message);
-        case DEADLINE_EXCEEDED -> new DeadlineExceededException(message, rank, sequence, operation);
+        case TIMEOUT -> new PeerTimeoutException(message, rank, sequence, operation);
         case PEER_LOST -> new PeerLostException(message, rank, sequence, operation);
         case PEER_MISMATCH -> new PeerMismatchException(message, rank, sequence, operation);
         case DEVICE_ERROR -> new DeviceFailedException(message);

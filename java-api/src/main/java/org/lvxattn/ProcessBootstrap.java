@@ -28,7 +28,7 @@ final class ProcessBootstrap implements AutoCloseable {
     }
   }
 
-  /** How an engine makes a rank reachable. */
+  /** How an backend makes a rank reachable. */
   private interface Begin {
     int call(int rank, int size, MemorySegment host, MemorySegment options, MemorySegment result);
   }
@@ -46,8 +46,8 @@ final class ProcessBootstrap implements AutoCloseable {
     byte[] mine = address();
     List<byte[]> all =
         rendezvous instanceof TcpRendezvous tcp
-            ? tcp.allGatherAddresses(rank, size, mine, options.deadline(), options.secret())
-            : rendezvous.allGather(rank, size, mine, options.deadline());
+            ? tcp.allGatherAddresses(rank, size, mine, options.timeout(), options.secret())
+            : rendezvous.allGather(rank, size, mine, options.timeout());
     requireAddresses(all, mine.length);
     return connect(device, all);
   }
@@ -83,7 +83,7 @@ final class ProcessBootstrap implements AutoCloseable {
                 + (address == null ? "null" : address.length + " bytes")
                 + ", and this rank's has "
                 + length
-                + "; do they run different versions of lvxattn, or join by different engines?",
+                + "; do they run different versions of lvxattn, or join by different backends?",
             rank);
       }
     }

@@ -19,7 +19,7 @@ public interface Rendezvous {
    * @param mine what this rank says: opaque, at most a few hundred bytes for each rank of the group
    * @param timeout how long to wait for the others
    * @return what the ranks have said, in rank order
-   * @throws DeadlineExceededException naming a rank that did not come
+   * @throws PeerTimeoutException naming a rank that did not come
    * @throws GroupJoinException if the ranks do not fit together, which waiting would not mend
    * @throws IllegalStateException if the thread was interrupted; it stays so
    */

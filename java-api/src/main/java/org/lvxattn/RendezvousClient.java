@@ -117,7 +117,7 @@ final class RendezvousClient {
     }
   }
 
-  private DeadlineExceededException late(IOException failure) {
+  private PeerTimeoutException late(IOException failure) {
     String within = " within " + RendezvousProtocol.seconds(timeout);
     String message =
         failure instanceof OthersMissingException
@@ -131,7 +131,7 @@ final class RendezvousClient {
                 + " ("
                 + RendezvousProtocol.harmless(String.valueOf(failure.getMessage()))
                 + ")";
-    return new DeadlineExceededException(message, 0, 0, "rendezvous");
+    return new PeerTimeoutException(message, 0, 0, "rendezvous");
   }
 
   private List<byte[]> attempt() throws IOException, InterruptedException {
@@ -274,8 +274,7 @@ final class RendezvousClient {
       throw new IOException("a refusal was damaged or changed on its way");
     }
     if (reason == TIMED_OUT) {
-      throw new DeadlineExceededException(
-          RendezvousProtocol.harmless(text), culprit, 0, "rendezvous");
+      throw new PeerTimeoutException(RendezvousProtocol.harmless(text), culprit, 0, "rendezvous");
     }
     throw new GroupJoinException(
         "rank 0 at " + place.where() + " refused: " + RendezvousProtocol.harmless(text), culprit);

@@ -247,7 +247,7 @@ final class RendezvousServer {
             + bytes
             + " bytes, rank 0 one of "
             + mine.length
-            + ": they run different versions of lvxattn, or join by different engines"
+            + ": they run different versions of lvxattn, or join by different backends"
         : "this process says "
             + Integer.toUnsignedString(bytes)
             + " bytes; at most "
@@ -314,7 +314,7 @@ final class RendezvousServer {
       String reason = reason(missing);
       answerAll(
           guest -> guest.answerRefusal(RendezvousProtocol.TIMED_OUT, missing.getFirst(), reason));
-      throw new DeadlineExceededException(reason, missing.getFirst(), 0, "rendezvous");
+      throw new PeerTimeoutException(reason, missing.getFirst(), 0, "rendezvous");
     }
     List<byte[]> said = new ArrayList<>(List.of(mine));
     guests.values().forEach(guest -> said.add(guest.said));

@@ -27,7 +27,7 @@ public final class Statistics {
   private double computeSeconds;
   private double exposedWaitSeconds;
   private Strategy strategy = Strategy.QUERY_RING;
-  private int engines;
+  private int attentionBackends;
 
   private Statistics() {}
 
@@ -97,11 +97,12 @@ public final class Statistics {
   }
 
   /**
-   * The engines that computed attention: more than one where {@link Engine#AUTO} chose differently
-   * for blocks of different sizes. {@link Engine#LVX} for a CPU.
+   * The attention backends that computed attention: more than one where {@link
+   * AttentionBackend#AUTO} chose differently for blocks of different sizes. {@link
+   * AttentionBackend#LVX} for a CPU.
    */
-  public Set<Engine> engines() {
-    return Engine.ofBits(engines);
+  public Set<AttentionBackend> attentionBackends() {
+    return AttentionBackend.ofBits(attentionBackends);
   }
 
   void read(MemorySegment struct) {
@@ -117,7 +118,7 @@ public final class Statistics {
     computeSeconds = lvx_statistics.compute_seconds(struct);
     exposedWaitSeconds = lvx_statistics.exposed_wait_seconds(struct);
     strategy = Strategy.of(lvx_statistics.strategy(struct));
-    engines = lvx_statistics.engines(struct);
+    attentionBackends = lvx_statistics.attention_backends(struct);
   }
 
   @Override

@@ -19,7 +19,7 @@ public enum Status {
   /** The device's memory or its budget does not suffice; everything stays usable. */
   OUT_OF_MEMORY,
   /** A peer did not answer in time. */
-  DEADLINE_EXCEEDED,
+  TIMEOUT,
   /** A peer left, failed or died. */
   PEER_LOST,
   /** A peer called something else; found before data moved, the group stays usable. */

@@ -151,7 +151,7 @@ class CrossAttentionTest {
 
   @Test
   void anArenaCannotBeClosedWhileItsMemoryIsComputedWith() throws InterruptedException {
-    GroupOptions options = GroupOptions.defaults().withDeadline(Duration.ofSeconds(1));
+    GroupOptions options = GroupOptions.defaults().withTimeout(Duration.ofSeconds(1));
     AtomicReference<Throwable> refusal = new AtomicReference<>();
     try (Arena arena = Arena.ofShared();
         LocalWorld world = LocalWorld.of(2, options);
@@ -174,7 +174,7 @@ class CrossAttentionTest {
               });
       closer.start();
       assertThatThrownBy(() -> problem.attention.forward(waiting, q, problem.k, problem.v))
-          .isInstanceOf(DeadlineExceededException.class);
+          .isInstanceOf(PeerTimeoutException.class);
       closer.join();
       assertThat(refusal.get()).isInstanceOf(IllegalStateException.class);
       assertThat(arena.scope().isAlive()).isTrue();

@@ -36,9 +36,9 @@ class GroupTest {
       assertThat(group.rank()).isZero();
       assertThat(group.size()).isEqualTo(1);
       assertThat(group.device()).isSameAs(device);
-      assertThat(group.deadline()).isEqualTo(Duration.ofSeconds(60));
-      group.deadline(Duration.ofMillis(1500));
-      assertThat(group.deadline()).isEqualTo(Duration.ofMillis(1500));
+      assertThat(group.timeout()).isEqualTo(Duration.ofSeconds(60));
+      group.setTimeout(Duration.ofMillis(1500));
+      assertThat(group.timeout()).isEqualTo(Duration.ofMillis(1500));
       group.barrier();
       assertThat(group.failed()).isFalse();
       List<FlightRecord> records = group.flightRecords();
@@ -57,7 +57,7 @@ class GroupTest {
     assertThatIllegalStateException().isThrownBy(group::close).withMessageContaining("group");
     assertThatIllegalStateException().isThrownBy(group::barrier);
     assertThatIllegalStateException().isThrownBy(group::failed);
-    assertThatIllegalStateException().isThrownBy(group::deadline);
+    assertThatIllegalStateException().isThrownBy(group::timeout);
     assertThatIllegalStateException().isThrownBy(group::flightRecords);
   }
 
@@ -129,11 +129,11 @@ class GroupTest {
     assertThatIllegalStateException().isThrownBy(() -> closed.join(0, device));
     assertThatIllegalArgumentException().isThrownBy(() -> LocalWorld.of(0));
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> GroupOptions.defaults().withDeadline(Duration.ZERO))
-        .withMessageContaining("deadline");
+        .isThrownBy(() -> GroupOptions.defaults().withTimeout(Duration.ZERO))
+        .withMessageContaining("timeout");
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> GroupOptions.defaults().withDeadline(Duration.ofDays(20_000)))
-        .withMessageContaining("deadline");
+        .isThrownBy(() -> GroupOptions.defaults().withTimeout(Duration.ofDays(20_000)))
+        .withMessageContaining("timeout");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> GroupOptions.defaults().withRecorderEntries(1 << 21))
         .withMessageContaining("recorderEntries");
@@ -180,12 +180,12 @@ class GroupTest {
   }
 
   @Test
-  void aRankThatDoesNotComeIsNamedWhenTheDeadlineHasPassed() {
-    GroupOptions options = GroupOptions.defaults().withDeadline(Duration.ofMillis(200));
+  void aRankThatDoesNotComeIsNamedWhenTheTimeoutHasPassed() {
+    GroupOptions options = GroupOptions.defaults().withTimeout(Duration.ofMillis(200));
     try (LocalWorld world = LocalWorld.of(2, options);
         Group group = world.join(0, device)) {
       assertThatThrownBy(group::barrier)
-          .isInstanceOf(DeadlineExceededException.class)
+          .isInstanceOf(PeerTimeoutException.class)
           .satisfies(e -> assertThat(((GroupException) e).rank()).isEqualTo(1));
       assertThat(group.failed()).isTrue();
       assertThat(group.flightRecords().getLast().state()).isEqualTo(FlightRecord.State.FAILED);

@@ -159,7 +159,7 @@ class HostLookupTest {
   @Test
   void aNameThatIsNeverKnownEndsAtTheTimeout() {
     Duration brief = Duration.ofMillis(600);
-    assertThatExceptionOfType(DeadlineExceededException.class)
+    assertThatExceptionOfType(PeerTimeoutException.class)
         .isThrownBy(
             () ->
                 new LaunchEnvironment(LaunchEnvironment.Kind.GLOO, 1, 2, "nobody", 29500)

@@ -281,8 +281,8 @@ class MisuseTest {
       absent("device", nil -> Group.self(cast(nil)));
       absent("options", nil -> Group.self(device, cast(nil)));
       absent("device", nil -> Group.fromEnvironment(Absent.<Device>absent()));
-      absent("engine", nil -> Group.fromEnvironment(device, cast(nil), GroupOptions.defaults()));
-      absent("deadline", nil -> group.deadline(cast(nil)));
+      absent("backend", nil -> Group.fromEnvironment(device, cast(nil), GroupOptions.defaults()));
+      absent("timeout", nil -> group.setTimeout(cast(nil)));
       absent("options", nil -> LocalWorld.of(2, cast(nil)));
       absent("task", nil -> LocalWorld.run(2, cast(nil)));
       absent("ranges", nil -> Mask.visible(cast(nil)));

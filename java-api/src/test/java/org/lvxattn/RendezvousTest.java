@@ -65,7 +65,7 @@ class RendezvousTest {
     Gathering gathering = new Gathering(freePort(), 4, null, Duration.ofMillis(1500));
     for (FutureTask<List<String>> rank : List.of(gathering.come(0), gathering.come(2))) {
       assertThat(failureOf(rank))
-          .isInstanceOf(DeadlineExceededException.class)
+          .isInstanceOf(PeerTimeoutException.class)
           .hasMessageContaining("ranks 1, 3 did not come")
           .hasMessageContaining("within 1.5 s")
           .satisfies(e -> assertThat(((GroupException) e).rank()).isEqualTo(1));
@@ -76,7 +76,7 @@ class RendezvousTest {
   void aMissingServerIsRankZero() throws Exception {
     Gathering gathering = new Gathering(freePort(), 2, null, Duration.ofMillis(300));
     assertThat(failureOf(gathering.come(1)))
-        .isInstanceOf(DeadlineExceededException.class)
+        .isInstanceOf(PeerTimeoutException.class)
         .hasMessageContaining("rank 0 did not hold the rendezvous");
   }
 
@@ -130,7 +130,7 @@ class RendezvousTest {
         .isInstanceOf(GroupJoinException.class)
         .hasMessageContaining("this process says it is rank 1 of 3; rank 0 expected rank 1 of 2");
     assertThat(failureOf(server))
-        .isInstanceOf(DeadlineExceededException.class)
+        .isInstanceOf(PeerTimeoutException.class)
         .hasMessageContaining("rank 1 did not come")
         .hasMessageContaining("within 3 s")
         .hasMessageContaining("a process at 127.0.0.1 that said it was rank 1 of 3");
@@ -254,7 +254,7 @@ class RendezvousTest {
       Gathering gathering =
           new Gathering(listener.getLocalPort(), 2, null, whole ? LONG : Duration.ofSeconds(1));
       assertThat(failureOf(gathering.come(1)))
-          .isInstanceOf(whole ? GroupJoinException.class : DeadlineExceededException.class)
+          .isInstanceOf(whole ? GroupJoinException.class : PeerTimeoutException.class)
           .hasMessageContaining("it accepted the connection and said nothing");
     }
   }
@@ -403,7 +403,7 @@ class RendezvousTest {
   }
 
   @Test
-  void theEngineIsTheEnvironmentsOrTheCallers() {
+  void theBackendIsTheEnvironmentsOrTheCallers() {
     Map<String, String> ranks =
         Map.of("RANK", "0", "WORLD_SIZE", "2", "MASTER_ADDR", "127.0.0.1", "MASTER_PORT", "29500");
     Map<String, String> mpi = Map.of("OMPI_COMM_WORLD_SIZE", "2");
@@ -427,16 +427,16 @@ class RendezvousTest {
         .withMessageContaining("LVX_GROUP is 'tcp'");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> LaunchEnvironment.read(ranks::get, Device.Kind.CPU, Group.Kind.LOCAL))
-        .withMessageContaining("engine is LOCAL");
+        .withMessageContaining("backend is LOCAL");
   }
 
   private static LaunchEnvironment read(Map<String, String> variables) {
     return LaunchEnvironment.read(variables::get, Device.Kind.CPU, null);
   }
 
-  private static Map<String, String> with(Map<String, String> variables, String engine) {
+  private static Map<String, String> with(Map<String, String> variables, String backend) {
     Map<String, String> more = new HashMap<>(variables);
-    more.put("LVX_GROUP", engine);
+    more.put("LVX_GROUP", backend);
     return more;
   }
 }

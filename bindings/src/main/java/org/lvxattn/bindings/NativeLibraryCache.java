@@ -113,13 +113,13 @@ final class NativeLibraryCache {
 
   /** Polls, because a blocked lock call could neither time out nor wait within one JVM. */
   private FileLock lock(FileChannel channel, Path lockFile) throws IOException {
-    long deadline = System.nanoTime() + patience.toNanos();
+    long expiry = System.nanoTime() + patience.toNanos();
     while (true) {
       FileLock lock = tryLock(channel);
       if (lock != null) {
         return lock;
       }
-      if (System.nanoTime() - deadline > 0) {
+      if (System.nanoTime() - expiry > 0) {
         throw new IOException(
             "waited "
                 + patience.toMillis()

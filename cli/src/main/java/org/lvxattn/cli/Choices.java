@@ -2,8 +2,8 @@
 package org.lvxattn.cli;
 
 import java.util.List;
+import org.lvxattn.AttentionBackend;
 import org.lvxattn.DType;
-import org.lvxattn.Engine;
 import org.lvxattn.cli.workload.AttentionShape;
 import org.lvxattn.cli.workload.DeviceChoice;
 import org.lvxattn.cli.workload.Model;
@@ -58,7 +58,7 @@ final class Choices {
     }
   }
 
-  /** The engine between ranks. */
+  /** The backend between ranks. */
   static final class GroupWord implements ITypeConverter<String> {
     @Override
     public String convert(String word) {
@@ -71,16 +71,16 @@ final class Choices {
   }
 
   /** What computes attention on a GPU. */
-  static final class EngineWord implements ITypeConverter<Engine> {
+  static final class AttentionBackendWord implements ITypeConverter<AttentionBackend> {
     @Override
-    public Engine convert(String word) {
+    public AttentionBackend convert(String word) {
       return switch (word) {
-        case "lvx" -> Engine.LVX;
-        case "cudnn" -> Engine.CUDNN;
-        case "auto" -> Engine.AUTO;
+        case "lvx" -> AttentionBackend.LVX;
+        case "cudnn" -> AttentionBackend.CUDNN;
+        case "auto" -> AttentionBackend.AUTO;
         default ->
             throw new TypeConversionException(
-                "unknown engine '" + word + "', expected lvx, cudnn or auto");
+                "unknown backend '" + word + "', expected lvx, cudnn or auto");
       };
     }
   }

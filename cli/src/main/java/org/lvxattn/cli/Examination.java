@@ -7,13 +7,13 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.AttentionBackend;
+import org.lvxattn.AttentionBackendChoice;
 import org.lvxattn.AttentionForward;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.CudaOptions;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Engine;
-import org.lvxattn.EngineChoice;
 import org.lvxattn.GpuProperties;
 import org.lvxattn.Group;
 import org.lvxattn.LvxException;
@@ -74,8 +74,8 @@ final class Examination {
       items.add(cuda());
       items.add(cudnn());
       items.add(Item.ok("gloo", "TCP, built in; Gloo itself is not needed"));
-      items.add(engine("mpi", Group.Kind.MPI));
-      items.add(engine("nccl", Group.Kind.NCCL));
+      items.add(backend("mpi", Group.Kind.MPI));
+      items.add(backend("nccl", Group.Kind.NCCL));
     } catch (LinkageError e) {
       items.add(
           new Item(
@@ -138,19 +138,21 @@ final class Examination {
 
   private static Item cudnn() {
     try {
-      return Item.ok("cudnn", Device.loadCudnn() + ", for --engine cudnn and auto" + choices());
+      return Item.ok(
+          "cudnn", Device.loadCudnn() + ", for --attention-backend cudnn and auto" + choices());
     } catch (LvxException e) {
       return new Item(
           "cudnn",
           Status.ABSENT,
           String.valueOf(e.getMessage()),
-          "needed only for --engine cudnn and auto: cuDNN 9.17 or later");
+          "needed only for --attention-backend cudnn and auto: cuDNN 9.17 or later");
     }
   }
 
   /** What AUTO chooses here for a block of usual size; nothing without a GPU. */
   private static String choices() {
-    try (Device device = Device.cuda(CudaOptions.of(0).withEngine(Engine.AUTO));
+    try (Device device =
+            Device.cuda(CudaOptions.of(0).withAttentionBackend(AttentionBackend.AUTO));
         Group group = Group.self(device);
         Tensor q = Tensor.allocate(device, DType.BFLOAT16, 1, 512, 32, 128);
         Tensor k = Tensor.allocate(device, DType.BFLOAT16, 1, 8192, 8, 128);
@@ -161,8 +163,9 @@ final class Examination {
         attention.backward(group, forward, forward.output()).close();
       }
       StringBuilder text = new StringBuilder();
-      for (EngineChoice choice : device.engineChoices()) {
-        text.append(choice.backward() ? "; backward: " : "; forward: ").append(choice.engine());
+      for (AttentionBackendChoice choice : device.attentionBackendChoices()) {
+        text.append(choice.backward() ? "; backward: " : "; forward: ")
+            .append(choice.attentionBackend());
         text.append(" (").append(choice.reason());
         if (choice.lvxSeconds() > 0) {
           text.append(", LVX ").append(Units.seconds(choice.lvxSeconds()));
@@ -188,10 +191,10 @@ final class Examination {
     return "see the message";
   }
 
-  /** An engine that is not there is no fault: local ranks need none. */
-  private static Item engine(String name, Group.Kind kind) {
+  /** An backend that is not there is no fault: local ranks need none. */
+  private static Item backend(String name, Group.Kind kind) {
     try {
-      Group.loadEngine(kind);
+      Group.loadBackend(kind);
       return Item.ok(
           name, kind == Group.Kind.NCCL ? "ranks can be CUDA devices" : "ranks can be processes");
     } catch (LvxException e) {

@@ -25,12 +25,12 @@ record ProcessGroup(Device device, Group group) implements AutoCloseable {
    *
    * @throws org.lvxattn.LvxException if they cannot be joined
    */
-  static boolean isToBeStarted(String engine, DeviceChoice device) {
-    if (!device.isCpu() && !engine.equals("nccl")) {
+  static boolean isToBeStarted(String backend, DeviceChoice device) {
+    if (!device.isCpu() && !backend.equals("nccl")) {
       throw new UsageException(
-          "--group " + engine + " joins CPUs; --device " + device + " goes with local or nccl");
+          "--group " + backend + " joins CPUs; --device " + device + " goes with local or nccl");
     }
-    if (engine.equals("mpi") || System.getenv("RANK") != null) {
+    if (backend.equals("mpi") || System.getenv("RANK") != null) {
       return false;
     }
     for (String name : MPI_SIZES) {
@@ -38,7 +38,7 @@ record ProcessGroup(Device device, Group group) implements AutoCloseable {
       if (size != null && !size.equals("1")) {
         throw new UsageException(
             "--group "
-                + engine
+                + backend
                 + " would start ranks of its own in each of the processes that a launcher of MPI"
                 + " has started ("
                 + name
@@ -48,7 +48,7 @@ record ProcessGroup(Device device, Group group) implements AutoCloseable {
                 + " MASTER_ADDR and MASTER_PORT for each process");
       }
     }
-    Group.loadEngine(kind(engine)); // what is missing is said once, not by each
+    Group.loadBackend(kind(backend)); // what is missing is said once, not by each
     return true;
   }
 
@@ -57,8 +57,8 @@ record ProcessGroup(Device device, Group group) implements AutoCloseable {
     return command.commandLine().getParseResult().hasMatchedOption(option);
   }
 
-  private static Group.Kind kind(String engine) {
-    return Group.Kind.valueOf(engine.toUpperCase(Locale.ROOT));
+  private static Group.Kind kind(String backend) {
+    return Group.Kind.valueOf(backend.toUpperCase(Locale.ROOT));
   }
 
   /**
@@ -68,9 +68,9 @@ record ProcessGroup(Device device, Group group) implements AutoCloseable {
    * @throws UsageException if there are others, or nothing can be joined
    */
   static ProcessGroup join(
-      String engine, DeviceChoice choice, GroupOptions options, @Nullable Integer asked) {
+      String backend, DeviceChoice choice, GroupOptions options, @Nullable Integer asked) {
     LocalProcesses.endWithParent();
-    if (engine.equals("mpi") && asked == null && !isStartedByMpi()) {
+    if (backend.equals("mpi") && asked == null && !isStartedByMpi()) {
       throw new UsageException(
           "--group mpi joins the processes that mpirun has started, and none has started this one ("
               + String.join(", ", MPI_SIZES)
@@ -81,9 +81,9 @@ record ProcessGroup(Device device, Group group) implements AutoCloseable {
     Device device = choice.ofProcess(LocalProcesses.localRank()).open(LocalProcesses.share());
     try {
       Group group =
-          engine.equals("mpi")
+          backend.equals("mpi")
               ? Group.mpi(device, options)
-              : Group.fromEnvironment(device, kind(engine), options);
+              : Group.fromEnvironment(device, kind(backend), options);
       ProcessGroup joined = new ProcessGroup(device, group);
       if (asked != null && asked != group.size()) {
         group.close();
@@ -91,11 +91,11 @@ record ProcessGroup(Device device, Group group) implements AutoCloseable {
             "--ranks "
                 + asked
                 + ", but --group "
-                + engine
+                + backend
                 + " has joined "
                 + group.size()
                 + (group.size() == 1 ? " rank: " : " ranks: ")
-                + whoStartedThem(engine));
+                + whoStartedThem(backend));
       }
       return joined;
     } catch (IllegalStateException e) { // what the environment says cannot be
@@ -112,8 +112,8 @@ record ProcessGroup(Device device, Group group) implements AutoCloseable {
         || MPI_SIZES.stream().anyMatch(name -> System.getenv(name) != null);
   }
 
-  private static String whoStartedThem(String engine) {
-    if (!engine.equals("mpi")) {
+  private static String whoStartedThem(String backend) {
+    if (!backend.equals("mpi")) {
       return "the environment variable WORLD_SIZE is " + System.getenv("WORLD_SIZE");
     }
     return isStartedByMpi()

@@ -87,6 +87,13 @@ final class VerifyCommand implements Callable<Integer> {
       description = "float64, float32 (default), bfloat16 or float16.")
   private DType dtype = DType.FLOAT32;
 
+  @Option(
+      names = "--digest",
+      description =
+          "Also print the SHA-256 of each result tensor, as float64: two builds that print the same"
+              + " compute the same bits on this processor.")
+  private boolean digest;
+
   @Option(names = "--json", description = "Print one JSON object.")
   private boolean json;
 
@@ -138,7 +145,7 @@ final class VerifyCommand implements Callable<Integer> {
         progress.doing(check.name());
         for (Strategy each : strategies) {
           for (Ranks size : sizes) {
-            results.add(check.run(each, size));
+            results.add(check.run(each, size, digest));
             progress.step();
           }
         }

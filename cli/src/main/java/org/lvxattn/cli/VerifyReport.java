@@ -59,6 +59,7 @@ record VerifyReport(String group, String device, List<CaseResult> results) {
     }
     return table
         + "\n"
+        + digests()
         + (reasons.isEmpty() ? "" : reasons + "\n")
         + String.format(
             Locale.ROOT,
@@ -66,6 +67,19 @@ record VerifyReport(String group, String device, List<CaseResult> results) {
             count(CaseResult.Status.PASSED),
             failed(),
             count(CaseResult.Status.SKIPPED));
+  }
+
+  /** A line for each digest, in the manner of sha256sum. */
+  private String digests() {
+    StringBuilder lines = new StringBuilder();
+    for (CaseResult result : results) {
+      String prefix =
+          result.name() + " " + result.strategy() + " " + result.ranks() + " " + result.dtype();
+      result
+          .digests()
+          .forEach((tensor, digest) -> lines.append(digest + "  " + prefix + " " + tensor + "\n"));
+    }
+    return lines.isEmpty() ? "" : lines + "\n";
   }
 
   private Collection<List<CaseResult>> group(Function<CaseResult, String> key) {

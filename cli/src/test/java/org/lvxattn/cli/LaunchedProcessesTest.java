@@ -83,21 +83,21 @@ class LaunchedProcessesTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"gloo", "nccl"})
-  void anotherWorldSizeIsRefused(String engine) throws Exception {
+  void anotherWorldSizeIsRefused(String backend) throws Exception {
     try {
-      Group.loadEngine(Group.Kind.valueOf(engine.toUpperCase(Locale.ROOT)));
+      Group.loadBackend(Group.Kind.valueOf(backend.toUpperCase(Locale.ROOT)));
     } catch (LvxException e) {
       assumeTrue(false, e.getMessage());
     }
     Map<String, String> one =
         Map.of("RANK", "0", "WORLD_SIZE", "1", "MASTER_ADDR", "127.0.0.1", "MASTER_PORT", "29500");
     expectRefusal(
-        run(List.of(), one, "--group", engine, "--ranks", "4"),
+        run(List.of(), one, "--group", backend, "--ranks", "4"),
         "--ranks 4",
         "has joined 1 rank",
         "WORLD_SIZE is 1");
     expectRefusal(
-        run(List.of(), Map.of("RANK", "0"), "--group", engine, "--ranks", "4"),
+        run(List.of(), Map.of("RANK", "0"), "--group", backend, "--ranks", "4"),
         "WORLD_SIZE is missing");
   }
 

@@ -48,8 +48,9 @@ class UsageTest {
         "run --device gpu                   | unknown device 'gpu', expected cpu, cuda or cuda:i",
         "run --device cuda --group gloo     | joins CPUs",
         "run --device cuda --intra 1        | emulate links between CPUs",
-        "run --engine cudnn                 | goes with --device cuda",
-        "kernel --engine fast               | unknown engine 'fast', expected lvx, cudnn or auto",
+        "run --attention-backend cudnn                 | goes with --device cuda",
+        "kernel --attention-backend fast               | unknown backend 'fast', expected lvx,"
+            + " cudnn or auto",
         "kernel --device cuda --threads 2   | --threads are a CPU",
         "run --model gpt                    | unknown model 'gpt', expected one of llama3v-11b",
         "run --shape 1,2,3                  | has 3 numbers, expected B,Sq,Skv,Hq,Hkv,D",

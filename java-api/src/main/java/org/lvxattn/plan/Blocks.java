@@ -62,7 +62,7 @@ abstract class Blocks {
   /** Seconds for a worker to compute home's block. */
   abstract double visitorSeconds(int home, int worker);
 
-  /** Seconds for home to merge one result, or for a door to. */
+  /** Seconds for home to merge one result, or for a leader to. */
   abstract double mergeSeconds(int home, int worker);
 
   /** Seconds for a rank's own queries and keys: the first part of two, or all in one. */

@@ -5,7 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A block enters each other node once, at its door, which hands it to the node's other workers,
+ * A block enters each other node once, at its leader, which hands it to the node's other workers,
  * merges their results and sends one sum home. In round t a node computes the blocks of the node t
  * before it, while those of the next two rounds arrive and the results of the last two leave.
  */
@@ -14,13 +14,13 @@ final class TwoLevelSchedule implements Schedule {
   private static final int ROUNDS_AT_ONCE = 5;
 
   /** Another rank's block here. */
-  private record Visitor(int home, int door) {}
+  private record Visitor(int home, int leader) {}
 
-  /** A worker's result that comes to this rank, the door of home's block. */
+  /** A worker's result that comes to this rank, the leader of home's block. */
   private record Arrival(int home, int worker) {}
 
-  /** What a rank has to do in one round; door is where its own block enters the node in turn. */
-  private record Round(List<Visitor> visitors, List<Arrival> arrivals, int door) {}
+  /** What a rank has to do in one round; leader is where its own block enters the node in turn. */
+  private record Round(List<Visitor> visitors, List<Arrival> arrivals, int leader) {}
 
   private final Blocks blocks;
   private final int size;
@@ -38,7 +38,7 @@ final class TwoLevelSchedule implements Schedule {
     return Math.min(size, (node + 1) * perNode);
   }
 
-  private int doorOf(int home, int node) {
+  private int leaderOf(int home, int node) {
     int first = node * perNode;
     int count = end(node) - first;
     for (int i = 0; i < count; i++) {
@@ -58,24 +58,24 @@ final class TwoLevelSchedule implements Schedule {
       List<Visitor> visitors = new ArrayList<>();
       List<Arrival> arrivals = new ArrayList<>();
       for (int home = homeNode * perNode; home < end(homeNode); home++) {
-        int door = number == 0 ? home : doorOf(home, node);
+        int leader = number == 0 ? home : leaderOf(home, node);
         if (blocks.visits(home, rank)) {
-          visitors.add(new Visitor(home, door));
+          visitors.add(new Visitor(home, leader));
         }
-        if (door == rank) {
+        if (leader == rank) {
           addArrivals(arrivals, home, rank);
         }
       }
-      int own = number == 0 ? NONE : doorOf(rank, (node + number) % nodes);
+      int own = number == 0 ? NONE : leaderOf(rank, (node + number) % nodes);
       rounds.add(new Round(visitors, arrivals, own));
     }
     return rounds;
   }
 
-  private void addArrivals(List<Arrival> arrivals, int home, int door) {
-    int node = door / perNode;
+  private void addArrivals(List<Arrival> arrivals, int home, int leader) {
+    int node = leader / perNode;
     for (int worker = node * perNode; worker < end(node); worker++) {
-      if (worker != door && blocks.visits(home, worker)) {
+      if (worker != leader && blocks.visits(home, worker)) {
         arrivals.add(new Arrival(home, worker));
       }
     }
@@ -108,11 +108,11 @@ final class TwoLevelSchedule implements Schedule {
       return;
     }
     Round round = rounds.get(number);
-    if (round.door() != NONE) {
-      program.send(round.door(), blocks.block(rank));
+    if (round.leader() != NONE) {
+      program.send(round.leader(), blocks.block(rank));
     }
     for (Visitor visitor : round.visitors()) {
-      if (visitor.door() == rank) {
+      if (visitor.leader() == rank) {
         program.receive(visitor.home(), blocks.block(visitor.home()));
       }
     }
@@ -126,8 +126,8 @@ final class TwoLevelSchedule implements Schedule {
       program.send(arrival.worker(), blocks.block(arrival.home()));
     }
     for (Visitor visitor : rounds.get(number).visitors()) {
-      if (visitor.door() != rank) {
-        program.receive(visitor.door(), blocks.block(visitor.home()));
+      if (visitor.leader() != rank) {
+        program.receive(visitor.leader(), blocks.block(visitor.home()));
       }
     }
   }
@@ -137,8 +137,8 @@ final class TwoLevelSchedule implements Schedule {
       return;
     }
     for (Visitor visitor : rounds.get(number).visitors()) {
-      if (visitor.door() != rank) {
-        program.send(visitor.door(), blocks.result(visitor.home(), rank));
+      if (visitor.leader() != rank) {
+        program.send(visitor.leader(), blocks.result(visitor.home(), rank));
       }
     }
     for (Arrival arrival : rounds.get(number).arrivals()) {
@@ -152,12 +152,12 @@ final class TwoLevelSchedule implements Schedule {
     }
     Round round = rounds.get(number);
     for (Visitor visitor : round.visitors()) {
-      if (visitor.door() == rank) {
+      if (visitor.leader() == rank) {
         program.send(visitor.home(), blocks.result(visitor.home(), rank));
       }
     }
-    if (round.door() != NONE) {
-      program.receive(round.door(), blocks.result(rank, round.door()));
+    if (round.leader() != NONE) {
+      program.receive(round.leader(), blocks.result(rank, round.leader()));
     }
   }
 
@@ -179,8 +179,8 @@ final class TwoLevelSchedule implements Schedule {
         program.compute(blocks.mergeSeconds(arrival.home(), arrival.worker()));
       }
     }
-    if (has(number - 2) && rounds.get(number - 2).door() != NONE) {
-      program.compute(blocks.mergeSeconds(rank, rounds.get(number - 2).door()));
+    if (has(number - 2) && rounds.get(number - 2).leader() != NONE) {
+      program.compute(blocks.mergeSeconds(rank, rounds.get(number - 2).leader()));
     }
   }
 
@@ -203,15 +203,15 @@ final class TwoLevelSchedule implements Schedule {
     for (Visitor visitor : round.visitors()) {
       workspace.reserve(blocks.block(visitor.home()));
       workspace.reserve(blocks.result(visitor.home(), rank));
-      if (visitor.door() == rank) {
+      if (visitor.leader() == rank) {
         workspace.reserve(blocks.sum(visitor.home()));
       }
     }
     for (Arrival arrival : round.arrivals()) {
       workspace.reserve(blocks.result(arrival.home(), arrival.worker()));
     }
-    if (round.door() != NONE) {
-      workspace.reserve(blocks.result(rank, round.door()));
+    if (round.leader() != NONE) {
+      workspace.reserve(blocks.result(rank, round.leader()));
     }
     return workspace.bytes();
   }

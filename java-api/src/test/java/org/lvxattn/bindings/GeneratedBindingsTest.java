@@ -16,13 +16,13 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.lvxattn.bindings.generated.Lvx;
 import org.lvxattn.bindings.generated.lvx_abi_field;
+import org.lvxattn.bindings.generated.lvx_attention_backend_choice;
 import org.lvxattn.bindings.generated.lvx_attention_options;
 import org.lvxattn.bindings.generated.lvx_cpu_options;
 import org.lvxattn.bindings.generated.lvx_cuda_options;
 import org.lvxattn.bindings.generated.lvx_device_info;
 import org.lvxattn.bindings.generated.lvx_dl_device;
 import org.lvxattn.bindings.generated.lvx_dl_dtype;
-import org.lvxattn.bindings.generated.lvx_engine_choice;
 import org.lvxattn.bindings.generated.lvx_error;
 import org.lvxattn.bindings.generated.lvx_group_info;
 import org.lvxattn.bindings.generated.lvx_group_options;
@@ -44,7 +44,7 @@ class GeneratedBindingsTest {
           lvx_device_info.class,
           lvx_dl_device.class,
           lvx_dl_dtype.class,
-          lvx_engine_choice.class,
+          lvx_attention_backend_choice.class,
           lvx_error.class,
           lvx_group_info.class,
           lvx_group_options.class,

@@ -36,14 +36,14 @@ import org.lvxattn.VisualCheckpoint.Policy;
 
 /**
  * One rank of three fails in a layer before a collective call. Its peers are told at once: a peer
- * that is not would wait until a deadline that no test reaches.
+ * that is not would wait until a timeout that no test reaches.
  */
 @Timeout(300)
 class LayerMistakesTest {
   private static final int RANKS = 3;
   private static final int OFFENDER = 1;
   private static final GroupOptions PATIENT =
-      GroupOptions.defaults().withDeadline(Duration.ofMinutes(10));
+      GroupOptions.defaults().withTimeout(Duration.ofMinutes(10));
   private static final int[] TEXT = {0, 3, 5, TinyLayer.TEXT_ROWS};
   private static final int[] VISUAL = {0, 5, 9, TinyLayer.VISUAL_ROWS};
 

@@ -135,11 +135,11 @@ class BuildScriptTest {
 
   @Test
   void whatIsLeftOutIsSaid() throws Exception {
-    String left = "CMake Warning: LEFT OUT: the MPI engine, its headers are not here\\n\\n";
+    String left = "CMake Warning: LEFT OUT: the MPI backend, its headers are not here\\n\\n";
     bash(BUILD.replace("echo built >>log", "printf '" + left + "'"));
     assertThat(checkout.resolve("errors"))
         .content()
-        .contains("LEFT OUT: the MPI engine, its headers are not here");
+        .contains("LEFT OUT: the MPI backend, its headers are not here");
   }
 
   // ---- CMake

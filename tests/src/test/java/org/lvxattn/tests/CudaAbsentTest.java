@@ -52,9 +52,9 @@ class CudaAbsentTest {
     Files.copy(NATIVES.resolve("liblvx.so"), folder.resolve("liblvx.so"));
     assertThat(opening(folder, Map.of()))
         .startsWith("LvxException MISSING_LIBRARY")
-        .contains("this build has no CUDA engine", PLUGIN, "./lvx build --cuda");
+        .contains("this build has no CUDA backend", PLUGIN, "./lvx build --cuda");
     assertThat(doctor(folder, Map.of()))
-        .contains("this build has no CUDA engine", "./lvx build --cuda, where NVIDIA's nvcc");
+        .contains("this build has no CUDA backend", "./lvx build --cuda, where NVIDIA's nvcc");
   }
 
   @Test

@@ -21,7 +21,6 @@ import org.junit.jupiter.api.Timeout;
 import org.lvxattn.AttentionForward;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.DType;
-import org.lvxattn.DeadlineExceededException;
 import org.lvxattn.Device;
 import org.lvxattn.Group;
 import org.lvxattn.GroupOptions;
@@ -29,6 +28,7 @@ import org.lvxattn.LocalWorld;
 import org.lvxattn.Mask;
 import org.lvxattn.PeerLostException;
 import org.lvxattn.PeerMismatchException;
+import org.lvxattn.PeerTimeoutException;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.tests.Offence.Deed;
@@ -126,17 +126,17 @@ class RankFaultsTest {
   }
 
   @Test
-  void aRankThatStallsIsNamedWithinTheDeadlineAndANewGroupWorks() {
+  void aRankThatStallsIsNamedWithinTheTimeoutAndANewGroupWorks() {
     CountDownLatch allGaveUp = new CountDownLatch(RANKS - 1);
     List<Device> devices = new ArrayList<>();
     for (int rank = 0; rank < RANKS; rank++) {
       devices.add(Device.cpu(CpuOptions.defaults().withThreads(1)));
     }
-    Duration deadline = Duration.ofSeconds(1);
+    Duration timeout = Duration.ofSeconds(1);
     AtomicLong first = new AtomicLong(Long.MAX_VALUE); // when a rank began to wait
     onDevices(
         devices,
-        GroupOptions.defaults().withDeadline(deadline),
+        GroupOptions.defaults().withTimeout(timeout),
         group -> {
           if (group.rank() == OFFENDER) {
             await(allGaveUp);
@@ -147,10 +147,10 @@ class RankFaultsTest {
             first.accumulateAndGet(System.nanoTime(), Math::min);
             Throwable failure = catchThrowable(() -> own.forward(group));
             Duration waited = Duration.ofNanos(System.nanoTime() - first.get());
-            assertThat(failure).isInstanceOf(DeadlineExceededException.class);
+            assertThat(failure).isInstanceOf(PeerTimeoutException.class);
             assertThat(named(failure)).isEqualTo(OFFENDER);
             // No sooner, nor by the default, which is 60 s.
-            assertThat(waited).isBetween(deadline, deadline.plusSeconds(30));
+            assertThat(waited).isBetween(timeout, timeout.plusSeconds(30));
             assertThat(group.failed()).isTrue();
           } finally {
             allGaveUp.countDown();

@@ -37,11 +37,11 @@ public final class CompareBuilds implements Callable<Integer> {
   @Parameters(index = "1", paramLabel = "B", description = "Likewise, the newer.")
   private String second = "";
 
-  @Option(names = "--modules-a", required = true, hidden = true, description = "Module path of A.")
-  private String firstModules = "";
+  @Option(names = "--worker-a", required = true, hidden = true, description = "A's command.")
+  private String firstWorker = "";
 
-  @Option(names = "--modules-b", required = true, hidden = true, description = "Module path of B.")
-  private String secondModules = "";
+  @Option(names = "--worker-b", required = true, hidden = true, description = "B's command.")
+  private String secondWorker = "";
 
   @Mixin private final DuelOptions options = new DuelOptions();
 
@@ -63,8 +63,8 @@ public final class CompareBuilds implements Callable<Integer> {
   public Integer call() throws IOException, InterruptedException {
     List<Case> cases = options.cases();
     Map<Case, Duel> duels = new LinkedHashMap<>();
-    try (Worker a = JavaWorker.of("A (" + first + ")", firstModules, options.threads);
-        Worker b = JavaWorker.of("B (" + second + ")", secondModules, options.threads);
+    try (Worker a = JavaWorker.of("A (" + first + ")", firstWorker, options.threads);
+        Worker b = JavaWorker.of("B (" + second + ")", secondWorker, options.threads);
         Progress progress = Progress.of("compare-builds", cases.size())) {
       for (Case what : cases) {
         progress.doing(what.toString());

@@ -37,7 +37,7 @@ import picocli.CommandLine.Option;
     })
 public final class Emulated implements Callable<Integer> {
   /** Ranks wait while others have the processors, in real time. */
-  private static final Duration DEADLINE = Duration.ofHours(1);
+  private static final Duration TIMEOUT = Duration.ofHours(1);
 
   private static final double LATENCY_SECONDS = 5e-6;
 
@@ -153,7 +153,7 @@ public final class Emulated implements Callable<Integer> {
   private static RankCrew crew(int ranks, Link link) {
     GroupOptions group =
         GroupOptions.defaults()
-            .withDeadline(DEADLINE)
+            .withTimeout(TIMEOUT)
             .withLinks(link, link, false)
             .withVirtualTime(true);
     return new RankCrew(ranks, 1, group);

@@ -26,7 +26,7 @@ import picocli.CommandLine.Option;
  */
 @Command(name = "process-rank", mixinStandardHelpOptions = true, sortOptions = false)
 public final class ProcessRank implements Callable<Integer> {
-  private static final Duration DEADLINE = Duration.ofMinutes(5);
+  private static final Duration TIMEOUT = Duration.ofMinutes(5);
   private static final List<Long> KEYS = List.of(512L, 2048L, 8192L);
   private static final long QUERIES = 64;
 
@@ -47,7 +47,7 @@ public final class ProcessRank implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    GroupOptions group = GroupOptions.defaults().withDeadline(DEADLINE).withRanksPerNode(1);
+    GroupOptions group = GroupOptions.defaults().withTimeout(TIMEOUT).withRanksPerNode(1);
     try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
         Group all = Group.fromEnvironment(device, group)) {
       Topology topology = Calibration.topology(all, 1, false);

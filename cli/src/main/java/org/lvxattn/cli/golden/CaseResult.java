@@ -9,7 +9,8 @@ import org.lvxattn.Strategy;
 import org.lvxattn.cli.workload.RelativeError;
 
 /**
- * How one case came out for one strategy and number of ranks; errors by tensor, NaN for failure.
+ * How one case came out for one strategy and number of ranks; errors by tensor, NaN for failure;
+ * digests by way and tensor, where they were asked for.
  */
 public record CaseResult(
     String name,
@@ -18,6 +19,7 @@ public record CaseResult(
     DType dtype,
     Status status,
     Map<String, Double> errors,
+    Map<String, String> digests,
     String reason) {
 
   /** The outcome; a skipped case is neither right nor wrong. */
@@ -40,6 +42,9 @@ public record CaseResult(
     json.put("dtype", dtype.toString());
     json.put("status", status.name().toLowerCase(Locale.ROOT));
     json.put("errors", errors);
+    if (!digests.isEmpty()) {
+      json.put("digests", digests);
+    }
     json.put("reason", reason);
     return json;
   }

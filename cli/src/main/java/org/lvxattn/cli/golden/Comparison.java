@@ -9,6 +9,9 @@ interface Comparison {
   /** How far results are off, by tensor; asked for by the one rank that judges. */
   interface Judgement {
     Map<String, Double> errors();
+
+    /** SHA-256 of every tensor that was computed, by the way it was computed and its name. */
+    Map<String, String> digests();
   }
 
   /**

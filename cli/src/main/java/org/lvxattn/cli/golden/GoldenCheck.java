@@ -66,28 +66,35 @@ public final class GoldenCheck {
     return name;
   }
 
-  /** Runs the case in every way there is to compute it, and judges the worst. */
-  public CaseResult run(Strategy strategy, Ranks ranks) {
+  /**
+   * Runs the case in every way there is to compute it, and judges the worst.
+   *
+   * @param digest whether the result holds digests of every tensor
+   */
+  public CaseResult run(Strategy strategy, Ranks ranks, boolean digest) {
     int size = ranks.size();
     try {
       agree(strategy, ranks);
       if (comparison == null) {
-        return new CaseResult(name, strategy, size, dtype, unusable, Map.of(), reason);
+        return without(unusable, strategy, size, reason);
       }
-      Map<String, Double> errors = comparison.compute(strategy, ranks).errors();
+      Comparison.Judgement judgement = comparison.compute(strategy, ranks);
+      Map<String, Double> errors = judgement.errors();
+      Map<String, String> digests = digest ? judgement.digests() : Map.of();
       String failure = judge(comparison, errors);
       CaseResult.Status status =
           failure.isEmpty() ? CaseResult.Status.PASSED : CaseResult.Status.FAILED;
-      return new CaseResult(name, strategy, size, dtype, status, errors, failure);
+      return new CaseResult(name, strategy, size, dtype, status, errors, digests, failure);
     } catch (UnsupportedRequestException e) {
-      CaseResult.Status status = CaseResult.Status.SKIPPED;
-      return new CaseResult(
-          name, strategy, size, dtype, status, Map.of(), String.valueOf(e.getMessage()));
+      return without(CaseResult.Status.SKIPPED, strategy, size, String.valueOf(e.getMessage()));
     } catch (RuntimeException e) {
       String failure = e.getClass().getSimpleName() + ": " + e.getMessage();
-      CaseResult.Status status = CaseResult.Status.FAILED;
-      return new CaseResult(name, strategy, size, dtype, status, Map.of(), failure);
+      return without(CaseResult.Status.FAILED, strategy, size, failure);
     }
+  }
+
+  private CaseResult without(CaseResult.Status status, Strategy strategy, int size, String why) {
+    return new CaseResult(name, strategy, size, dtype, status, Map.of(), Map.of(), why);
   }
 
   /** Another rank's part in {@link #run}, which one process calls and judges for all. */

@@ -3,7 +3,7 @@ package org.lvxattn.cli.golden;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -63,12 +63,27 @@ final class LayerComparison implements Comparison {
             Split.uneven(rows.text(), ranks.size(), random),
             Split.uneven(rows.visual(), ranks.size(), random),
             Split.uneven(rows.past(), ranks.size(), random));
-    List<Results> all = new ArrayList<>();
+    Map<String, Results> all = new LinkedHashMap<>();
     for (VisualCheckpoint.Policy policy : VisualCheckpoint.Policy.values()) {
       Way way = new Way(dtype, strategy, policy);
-      all.add(problem.named(join(ranks.run(group -> problem.run(group, cut, way)), cut)));
+      Results joined = join(ranks.run(group -> problem.run(group, cut, way)), cut);
+      all.put(policy.name(), problem.named(joined));
     }
-    return () -> errors(all);
+    return new Judgement() {
+      @Override
+      public Map<String, Double> errors() {
+        return LayerComparison.this.errors(all.values());
+      }
+
+      @Override
+      public Map<String, String> digests() {
+        Digests digests = new Digests();
+        all.forEach(
+            (policy, results) ->
+                results.names().forEach(name -> digests.put(policy, name, results.get(name))));
+        return digests.all();
+      }
+    };
   }
 
   /** What every rank has of itself is joined; of what all have alike, the first rank's is taken. */
@@ -90,7 +105,7 @@ final class LayerComparison implements Comparison {
     return whole;
   }
 
-  private Map<String, Double> errors(List<Results> all) {
+  private Map<String, Double> errors(Collection<Results> all) {
     Map<String, Double> errors = new LinkedHashMap<>();
     Results expected = file.expected();
     for (Results results : all) {

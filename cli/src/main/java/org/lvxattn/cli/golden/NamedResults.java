@@ -3,9 +3,10 @@ package org.lvxattn.cli.golden;
 
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.lvxattn.cli.workload.AttentionShape;
 import org.lvxattn.cli.workload.Results;
 
@@ -14,7 +15,7 @@ final class NamedResults {
   private final GoldenCase golden;
   private final Results whole;
   private final List<Results> windows = new ArrayList<>();
-  private final Map<String, double[]> named = new HashMap<>();
+  private final Map<String, double[]> named = new LinkedHashMap<>();
 
   NamedResults(GoldenCase golden, MaskWay way, Solver solver) {
     this.golden = golden;
@@ -39,6 +40,11 @@ final class NamedResults {
   /** Results of each of the case's key shards. */
   List<Results> windows() {
     return windows;
+  }
+
+  /** The names, in a fixed order. */
+  Set<String> names() {
+    return named.keySet();
   }
 
   double[] get(String name) {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.cli.golden;
 
-import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -30,14 +29,29 @@ final class PlainComparison implements Comparison {
 
   @Override
   public Judgement compute(Strategy strategy, Ranks ranks) {
-    List<NamedResults> ways = new ArrayList<>();
+    Map<String, NamedResults> ways = new LinkedHashMap<>();
     for (MaskWay way : golden.ways()) {
-      ways.add(new NamedResults(golden, way, new ShardedSolver(golden, dtype, strategy, ranks)));
+      Solver solver = new ShardedSolver(golden, dtype, strategy, ranks);
+      ways.put(way.name(), new NamedResults(golden, way, solver));
     }
-    return () -> errors(ways);
+    return new Judgement() {
+      @Override
+      public Map<String, Double> errors() {
+        return PlainComparison.this.errors(ways.values());
+      }
+
+      @Override
+      public Map<String, String> digests() {
+        Digests digests = new Digests();
+        ways.forEach(
+            (way, results) ->
+                results.names().forEach(name -> digests.put(way, name, results.get(name))));
+        return digests.all();
+      }
+    };
   }
 
-  private Map<String, Double> errors(List<NamedResults> ways) {
+  private Map<String, Double> errors(Collection<NamedResults> ways) {
     Map<String, Double> errors = new LinkedHashMap<>();
     Results references = reference();
     for (NamedResults results : ways) {

@@ -4,10 +4,10 @@ package org.lvxattn.cli.workload;
 import java.util.function.IntFunction;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.lvxattn.AttentionBackend;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.CudaOptions;
 import org.lvxattn.Device;
-import org.lvxattn.Engine;
 
 /**
  * What computes, as the option {@code --device} says it.
@@ -15,10 +15,12 @@ import org.lvxattn.Engine;
  * @param word {@code cpu}, {@code cuda} or {@code cuda:i}
  * @param kind of the device
  * @param ordinal of the GPU
- * @param engine of the GPU's attention
+ * @param attentionBackend of the GPU's attention
  */
-public record DeviceChoice(String word, Device.Kind kind, int ordinal, Engine engine) {
-  public static final DeviceChoice CPU = new DeviceChoice("cpu", Device.Kind.CPU, 0, Engine.LVX);
+public record DeviceChoice(
+    String word, Device.Kind kind, int ordinal, AttentionBackend attentionBackend) {
+  public static final DeviceChoice CPU =
+      new DeviceChoice("cpu", Device.Kind.CPU, 0, AttentionBackend.LVX);
 
   private static final Pattern CUDA = Pattern.compile("cuda(?::(\\d{1,4}))?");
 
@@ -38,12 +40,15 @@ public record DeviceChoice(String word, Device.Kind kind, int ordinal, Engine en
     }
     String ordinal = cuda.group(1);
     return new DeviceChoice(
-        word, Device.Kind.CUDA, ordinal == null ? 0 : Integer.parseInt(ordinal), Engine.LVX);
+        word,
+        Device.Kind.CUDA,
+        ordinal == null ? 0 : Integer.parseInt(ordinal),
+        AttentionBackend.LVX);
   }
 
-  /** The same device with another engine. */
-  public DeviceChoice withEngine(Engine engine) {
-    return new DeviceChoice(word, kind, ordinal, engine);
+  /** The same device with another attention backend. */
+  public DeviceChoice withAttentionBackend(AttentionBackend attentionBackend) {
+    return new DeviceChoice(word, kind, ordinal, attentionBackend);
   }
 
   public boolean isCpu() {
@@ -58,7 +63,7 @@ public record DeviceChoice(String word, Device.Kind kind, int ordinal, Engine en
   public Device open(int threads) {
     return isCpu()
         ? Device.cpu(CpuOptions.defaults().withThreads(threads))
-        : Device.cuda(CudaOptions.of(ordinal).withEngine(engine));
+        : Device.cuda(CudaOptions.of(ordinal).withAttentionBackend(attentionBackend));
   }
 
   /** For local ranks, which share the processors or the GPU. */
@@ -72,7 +77,7 @@ public record DeviceChoice(String word, Device.Kind kind, int ordinal, Engine en
    * the GPU of that number.
    */
   public DeviceChoice ofProcess(int localRank) {
-    return word.equals("cuda") ? new DeviceChoice(word, kind, localRank, engine) : this;
+    return word.equals("cuda") ? new DeviceChoice(word, kind, localRank, attentionBackend) : this;
   }
 
   @Override

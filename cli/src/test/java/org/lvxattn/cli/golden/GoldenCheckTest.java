@@ -69,7 +69,7 @@ class GoldenCheckTest {
     Path original = Goldens.file(name);
     CaseResult right =
         GoldenCheck.of(original, DType.FLOAT32)
-            .run(Strategy.QUERY_RING, Ranks.local(3, DeviceChoice.CPU));
+            .run(Strategy.QUERY_RING, Ranks.local(3, DeviceChoice.CPU), false);
     assertThat(right.status()).as(right.reason()).isEqualTo(Status.PASSED);
     byte[] content = Files.readAllBytes(original);
     ByteBuffer numbers = numbers(original, tensor, content);
@@ -181,7 +181,7 @@ class GoldenCheckTest {
   void layersAreSkippedInHalfPrecision() {
     CaseResult result =
         GoldenCheck.of(Goldens.file("owl3_gated_decode"), DType.BFLOAT16)
-            .run(Strategy.QUERY_RING, Ranks.local(2, DeviceChoice.CPU));
+            .run(Strategy.QUERY_RING, Ranks.local(2, DeviceChoice.CPU), false);
     assertThat(result.status()).isEqualTo(Status.SKIPPED);
     assertThat(result.reason()).contains("bfloat16");
   }
@@ -191,7 +191,7 @@ class GoldenCheckTest {
   void halfPrecisionIsJudgedOnRoundedInputs(DType dtype, double rounding) {
     CaseResult result =
         GoldenCheck.of(Goldens.file("plain_gqa4_d128"), dtype)
-            .run(Strategy.QUERY_RING, Ranks.local(1, DeviceChoice.CPU));
+            .run(Strategy.QUERY_RING, Ranks.local(1, DeviceChoice.CPU), false);
     assertThat(result.status()).as(result.reason()).isEqualTo(Status.PASSED);
     assertThat(result.errors().get("o")).isLessThan(rounding);
     assertThat(result.errors().get("lse")).isLessThan(2e-6); // exact but for float32
@@ -200,7 +200,7 @@ class GoldenCheckTest {
   private CaseResult check(byte[] content) throws IOException {
     Path file = Files.write(folder.resolve("damaged.safetensors"), content);
     return GoldenCheck.of(file, DType.FLOAT32)
-        .run(Strategy.QUERY_RING, Ranks.local(3, DeviceChoice.CPU));
+        .run(Strategy.QUERY_RING, Ranks.local(3, DeviceChoice.CPU), false);
   }
 
   /** A tensor's place in the content of a file. */

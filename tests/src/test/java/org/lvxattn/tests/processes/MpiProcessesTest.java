@@ -72,9 +72,9 @@ class MpiProcessesTest {
   }
 
   private static void strike(String signal, int victim, int delay) throws Exception {
-    Duration deadline = Duration.ofSeconds(3);
+    Duration timeout = Duration.ofSeconds(3);
     try (RankProcess job =
-        mpirun(3, List.of("--enable-recovery"), RankProcess.java(deadline, "endure"))) {
+        mpirun(3, List.of("--enable-recovery"), RankProcess.java(timeout, "endure"))) {
       for (int rank = 0; rank < 3; rank++) {
         job.await("READY", LONG);
       }
@@ -83,8 +83,7 @@ class MpiProcessesTest {
       long begin = System.nanoTime();
       for (int survivor = 0; survivor < 2; survivor++) {
         assertThat(job.await("LOST", LONG)).startsWith("LOST " + victim + " ");
-        assertThat(Duration.ofNanos(System.nanoTime() - begin))
-            .isLessThan(deadline.plusSeconds(30));
+        assertThat(Duration.ofNanos(System.nanoTime() - begin)).isLessThan(timeout.plusSeconds(30));
       }
       // Whoever wrote into freed memory would not get there.
       job.await("END", 2, LONG);

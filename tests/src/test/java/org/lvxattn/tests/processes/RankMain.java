@@ -18,7 +18,7 @@ final class RankMain {
 
   public static void main(String[] arguments) {
     GroupOptions options =
-        GroupOptions.defaults().withDeadline(Duration.ofMillis(Long.getLong("deadline", 60_000)));
+        GroupOptions.defaults().withTimeout(Duration.ofMillis(Long.getLong("timeout", 60_000)));
     try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1))) {
       switch (arguments[0]) {
         case "exact" -> exact(device, Group.fromEnvironment(device, options));
@@ -43,7 +43,7 @@ final class RankMain {
         Rendezvous.tcp(
             System.getenv("MASTER_ADDR"), Integer.parseInt(System.getenv("MASTER_PORT")));
     byte[] mine = rank == 0 ? Group.newNcclId() : new byte[0];
-    byte[] id = scheduler.allGather(rank, size, mine, options.deadline()).getFirst();
+    byte[] id = scheduler.allGather(rank, size, mine, options.timeout()).getFirst();
     return Group.nccl(device, rank, size, id, "127.0.0.1", options);
   }
 
@@ -94,7 +94,7 @@ final class RankMain {
               size - 1,
               rendezvous,
               "127.0.0.1",
-              options.withDeadline(Duration.ofSeconds(30)))) {
+              options.withTimeout(Duration.ofSeconds(30)))) {
         say("ERROR rest " + problem.errorOf(rest, Strategy.QUERY_RING));
       }
     }

@@ -32,13 +32,13 @@ final class RankProcess implements AutoCloseable {
   }
 
   /** The command of a JVM that runs {@link RankMain}. */
-  static List<String> java(Duration deadline, String... arguments) {
+  static List<String> java(Duration timeout, String... arguments) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.add("-Xmx256m");
     command.add("-XX:TieredStopAtLevel=1");
     command.add("--enable-native-access=ALL-UNNAMED");
-    command.add("-Ddeadline=" + deadline.toMillis());
+    command.add("-Dtimeout=" + timeout.toMillis());
     command.add("-cp");
     command.add(
         System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")));
@@ -94,9 +94,9 @@ final class RankProcess implements AutoCloseable {
 
   /** The next line that begins with a word. */
   String await(String word, Duration timeout) throws InterruptedException {
-    long deadline = System.nanoTime() + timeout.toNanos();
+    long expiry = System.nanoTime() + timeout.toNanos();
     while (true) {
-      String line = lines.poll(Math.max(0, deadline - System.nanoTime()), TimeUnit.NANOSECONDS);
+      String line = lines.poll(Math.max(0, expiry - System.nanoTime()), TimeUnit.NANOSECONDS);
       if (line == null) {
         throw new AssertionError(
             "no line '" + word + "' within " + timeout + ", but:\n" + String.join("\n", seen));

@@ -29,16 +29,16 @@ import scala.runtime.AbstractFunction1;
  */
 public final class BarrierAttention {
   private final Sizes sizes;
-  private final Duration deadline;
+  private final Duration timeout;
 
   /**
    * Attention of these sizes.
    *
-   * @param deadline the longest wait of a task for another
+   * @param timeout the longest wait of a task for another
    */
-  public BarrierAttention(Sizes sizes, Duration deadline) {
+  public BarrierAttention(Sizes sizes, Duration timeout) {
     this.sizes = sizes;
-    this.deadline = deadline;
+    this.timeout = timeout;
   }
 
   /**
@@ -48,7 +48,7 @@ public final class BarrierAttention {
    * @param tokens in the order of their partitions; Spark needs a free slot for each partition
    */
   public float[] forward(float[] queries, JavaRDD<VisualTokens> tokens) {
-    Task task = new Task(sizes, deadline, queries);
+    Task task = new Task(sizes, timeout, queries);
     ClassTag<float[]> rows = ClassTag$.MODULE$.apply(float[].class);
     float[][] parts = (float[][]) tokens.rdd().barrier().mapPartitions(task, true, rows).collect();
     float[] output = new float[queries.length];
@@ -66,12 +66,12 @@ public final class BarrierAttention {
     private static final long serialVersionUID = 1;
 
     private final Sizes sizes;
-    private final Duration deadline;
+    private final Duration timeout;
     private final float[] queries;
 
-    Task(Sizes sizes, Duration deadline, float[] queries) {
+    Task(Sizes sizes, Duration timeout, float[] queries) {
       this.sizes = sizes;
-      this.deadline = deadline;
+      this.timeout = timeout;
       this.queries = queries;
     }
 
@@ -92,7 +92,7 @@ public final class BarrierAttention {
                   ranks,
                   rendezvous,
                   rendezvous.ownHost(),
-                  GroupOptions.defaults().withDeadline(deadline))) {
+                  GroupOptions.defaults().withTimeout(timeout))) {
         float[] rows = forward(group, queriesOf(rank, ranks), tokens);
         return JavaConverters.asScala(List.of(rows).iterator());
       }

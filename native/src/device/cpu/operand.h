@@ -17,22 +17,22 @@ struct BFloat16Pair {
   BFloat16 first, second;
 };
 
-template <typename Factor>
-constexpr bool kIsPair = std::is_same_v<std::remove_const_t<Factor>, BFloat16Pair>;
+template <typename Operand>
+constexpr bool kIsPair = std::is_same_v<std::remove_const_t<Operand>, BFloat16Pair>;
 
 // Terms of a sum in one factor.
-template <typename Factor>
-constexpr int kTerms = kIsPair<Factor> ? 2 : 1;
+template <typename Operand>
+constexpr int kTerms = kIsPair<Operand> ? 2 : 1;
 
-template <typename Factor>
-using SumOf = std::conditional_t<kIsPair<Factor>, float, Factor>;
+template <typename Operand>
+using Accumulator = std::conditional_t<kIsPair<Operand>, float, Operand>;
 
 // Whether this processor multiplies pairs, as far as the instruction set that was chosen allows it.
 bool multiplies_pairs();
 
-// Calls visit(Factor()) for what tensors of that dtype are multiplied as.
+// Calls visit(Operand()) for what tensors of that dtype are multiplied as.
 template <typename Visit>
-auto visit_factor(DType dtype, const Visit& visit) {
+auto visit_operand(DType dtype, const Visit& visit) {
   if (dtype == DType::kFloat64) return visit(double{});
   if (dtype == DType::kBFloat16 && multiplies_pairs()) return visit(BFloat16Pair{});
   return visit(float{});

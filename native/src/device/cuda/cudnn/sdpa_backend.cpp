@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "device/cuda/cudnn/engine.h"
+#include "device/cuda/cudnn/sdpa_backend.h"
 
 #include "attention/alignment.h"
 #include "device/cuda/collective/row_blocks.h"
@@ -72,13 +72,13 @@ class Statistics {
 
 }  // namespace
 
-Engine::~Engine() {
+SdpaBackend::~SdpaBackend() {
   found_.clear();
   plans_.clear();
   if (handle_ != nullptr) api_.destroy(handle_);
 }
 
-const Plan& Engine::plan_for(const Operation& operation) {
+const Plan& SdpaBackend::plan_for(const Operation& operation) {
   if (const auto known = found_.find(operation); known != found_.end()) {
     plans_.splice(plans_.begin(), plans_, known->second);
     return plans_.front().second;
@@ -92,7 +92,7 @@ const Plan& Engine::plan_for(const Operation& operation) {
   return plans_.front().second;
 }
 
-void Engine::execute(const cuda::Queue& queue, const Operation& operation, const Pointers& pointers) {
+void SdpaBackend::execute(const cuda::Queue& queue, const Operation& operation, const Pointers& pointers) {
   if (handle_ == nullptr) api_.check(api_.create(&handle_), "start");
   api_.check(api_.set_stream(handle_, queue.stream), "stream");
   const Plan& plan = plan_for(operation);
@@ -100,7 +100,7 @@ void Engine::execute(const cuda::Queue& queue, const Operation& operation, const
   plan.execute(handle_, pointers, workspace.data());
 }
 
-void Engine::forward(const cuda::Queue& queue, const ForwardArguments& a) {
+void SdpaBackend::forward(const cuda::Queue& queue, const ForwardArguments& a) {
   const Problem& p = a.problem;
   // A partial result of its own where it is merged into another.
   const Output o(device_, p, a.out.o, p.queries, p.query_heads, a.q.dtype, a.merge);
@@ -127,7 +127,7 @@ void Engine::forward(const cuda::Queue& queue, const ForwardArguments& a) {
   }
 }
 
-void Engine::backward(const cuda::Queue& queue, const BackwardArguments& a) {
+void SdpaBackend::backward(const cuda::Queue& queue, const BackwardArguments& a) {
   const Problem& p = a.problem;
   const DType dtype = a.q.dtype;
   const Output dq(device_, p, a.dq, p.queries, p.query_heads, dtype, a.add_dq);

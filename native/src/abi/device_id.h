@@ -6,6 +6,6 @@
 
 namespace lvx {
 
-inline Place place_of(const Device& device) { return {device.kind(), device.ordinal()}; }
+inline DeviceId device_id_of(const Device& device) { return {device.kind(), device.ordinal()}; }
 
 }  // namespace lvx

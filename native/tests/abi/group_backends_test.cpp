@@ -167,8 +167,8 @@ TEST(NcclAbi, WrongArgumentsAreNamed) {
                "rank");
   expect_named(lvx_group_create_nccl(device + 1, 0, 1, id.data(), nullptr, nullptr, &group),
                LVX_INVALID_HANDLE, "device");
-  expect_named(lvx_group_load_engine(LVX_GROUP_NCCL + 1), LVX_INVALID_ARGUMENT, "kind");
-  EXPECT_EQ(lvx_group_load_engine(LVX_GROUP_NCCL), LVX_OK) << last_message();
+  expect_named(lvx_group_load_backend(LVX_GROUP_NCCL + 1), LVX_INVALID_ARGUMENT, "kind");
+  EXPECT_EQ(lvx_group_load_backend(LVX_GROUP_NCCL), LVX_OK) << last_message();
   EXPECT_EQ(group, 0u);
   EXPECT_EQ(bootstrap, 0u);
   EXPECT_EQ(lvx_device_close(device), LVX_OK);

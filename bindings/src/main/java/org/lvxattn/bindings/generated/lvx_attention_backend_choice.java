@@ -14,8 +14,8 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
 
 /**
  * {@snippet lang=c :
- * struct lvx_engine_choice {
- *     int32_t engine;
+ * struct lvx_attention_backend_choice {
+ *     int32_t attention_backend;
  *     int32_t backward;
  *     int32_t dtype_code;
  *     int32_t dtype_bits;
@@ -32,14 +32,14 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  * }
  * }
  */
-public class lvx_engine_choice {
+public class lvx_attention_backend_choice {
 
-    lvx_engine_choice() {
+    lvx_attention_backend_choice() {
         // Should not be called directly
     }
 
     private static final GroupLayout $LAYOUT = MemoryLayout.structLayout(
-        Lvx.C_INT.withName("engine"),
+        Lvx.C_INT.withName("attention_backend"),
         Lvx.C_INT.withName("backward"),
         Lvx.C_INT.withName("dtype_code"),
         Lvx.C_INT.withName("dtype_bits"),
@@ -53,7 +53,7 @@ public class lvx_engine_choice {
         Lvx.C_DOUBLE.withName("lvx_seconds"),
         Lvx.C_DOUBLE.withName("cudnn_seconds"),
         MemoryLayout.sequenceLayout(256, Lvx.C_CHAR).withName("reason")
-    ).withName("lvx_engine_choice");
+    ).withName("lvx_attention_backend_choice");
 
     /**
      * The layout of this struct
@@ -62,48 +62,48 @@ public class lvx_engine_choice {
         return $LAYOUT;
     }
 
-    private static final OfInt engine$LAYOUT = (OfInt)$LAYOUT.select(groupElement("engine"));
+    private static final OfInt attention_backend$LAYOUT = (OfInt)$LAYOUT.select(groupElement("attention_backend"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t engine
+     * int32_t attention_backend
      * }
      */
-    public static final OfInt engine$layout() {
-        return engine$LAYOUT;
+    public static final OfInt attention_backend$layout() {
+        return attention_backend$LAYOUT;
     }
 
-    private static final long engine$OFFSET = $LAYOUT.byteOffset(groupElement("engine"));
+    private static final long attention_backend$OFFSET = $LAYOUT.byteOffset(groupElement("attention_backend"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t engine
+     * int32_t attention_backend
      * }
      */
-    public static final long engine$offset() {
-        return engine$OFFSET;
+    public static final long attention_backend$offset() {
+        return attention_backend$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t engine
+     * int32_t attention_backend
      * }
      */
-    public static int engine(MemorySegment struct) {
-        return struct.get(engine$LAYOUT, engine$OFFSET);
+    public static int attention_backend(MemorySegment struct) {
+        return struct.get(attention_backend$LAYOUT, attention_backend$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t engine
+     * int32_t attention_backend
      * }
      */
-    public static void engine(MemorySegment struct, int fieldValue) {
-        struct.set(engine$LAYOUT, engine$OFFSET, fieldValue);
+    public static void attention_backend(MemorySegment struct, int fieldValue) {
+        struct.set(attention_backend$LAYOUT, attention_backend$OFFSET, fieldValue);
     }
 
     private static final OfInt backward$LAYOUT = (OfInt)$LAYOUT.select(groupElement("backward"));

@@ -14,13 +14,13 @@
 
 namespace lvx::cudnn {
 
-class Engine {
+class SdpaBackend {
  public:
   // Memory comes from the device, by its pool. Throws Error(LVX_MISSING_LIBRARY).
-  explicit Engine(Device& device) : api_(loaded_api()), device_(device) {}
-  ~Engine();
-  Engine(const Engine&) = delete;
-  Engine& operator=(const Engine&) = delete;
+  explicit SdpaBackend(Device& device) : api_(loaded_api()), device_(device) {}
+  ~SdpaBackend();
+  SdpaBackend(const SdpaBackend&) = delete;
+  SdpaBackend& operator=(const SdpaBackend&) = delete;
 
   std::string version() const { return api_.version_text(); }
 

@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "device/cpu/factor.h"
+#include "device/cpu/operand.h"
 
 // Whether the instruction set that is being compiled for may come with products of pairs.
 #define LVX_MULTIPLIES_PAIRS (HWY_TARGET <= HWY_AVX3)
@@ -24,11 +24,11 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // As many factors as D has sums.
 template <class D>
-HWY_INLINE hn::Vec<D> load_factors(D d, const hn::TFromD<D>* at) {
+HWY_INLINE hn::Vec<D> load_operands(D d, const hn::TFromD<D>* at) {
   return hn::LoadU(d, at);
 }
 template <class D>
-HWY_INLINE hn::Vec<D> broadcast_factor(D d, const hn::TFromD<D>* at) {
+HWY_INLINE hn::Vec<D> broadcast_operand(D d, const hn::TFromD<D>* at) {
   return hn::Set(d, *at);
 }
 template <class V>
@@ -52,11 +52,11 @@ using Pairs = hn::Vec<hn::ScalableTag<std::uint32_t>>;
 using PairSums = hn::Vec<hn::ScalableTag<float>>;
 
 template <class D>
-HWY_INLINE Pairs load_factors(D /*d*/, const BFloat16Pair* at) {
+HWY_INLINE Pairs load_operands(D /*d*/, const BFloat16Pair* at) {
   return hn::LoadU(hn::ScalableTag<std::uint32_t>(), reinterpret_cast<const std::uint32_t*>(at));
 }
 template <class D>
-HWY_INLINE Pairs broadcast_factor(D /*d*/, const BFloat16Pair* at) {
+HWY_INLINE Pairs broadcast_operand(D /*d*/, const BFloat16Pair* at) {
   std::uint32_t bits;
   std::memcpy(&bits, at, sizeof(bits));
   return hn::Set(hn::ScalableTag<std::uint32_t>(), bits);

@@ -19,7 +19,7 @@ namespace lvx {
 // As many threads as this process may use: taskset and containers count.
 int usable_threads();
 
-class Helpers {
+class ThreadPool {
  public:
   // Work that is handed out index by index.
   struct Job {
@@ -34,12 +34,12 @@ class Helpers {
   };
 
   // The process's helpers; they end with the last device.
-  static std::shared_ptr<Helpers> shared();
+  static std::shared_ptr<ThreadPool> shared();
 
-  explicit Helpers(int threads);
-  ~Helpers();
-  Helpers(const Helpers&) = delete;
-  Helpers& operator=(const Helpers&) = delete;
+  explicit ThreadPool(int threads);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
 
   // Returns when every index is done; throws what the first failed one threw.
   void run(Job& job);
@@ -58,9 +58,9 @@ class Helpers {
   std::vector<std::thread> threads_;
 };
 
-class Workers {
+class ThreadTeam {
  public:
-  explicit Workers(int threads) : threads_(threads), helpers_(Helpers::shared()) {}
+  explicit ThreadTeam(int threads) : threads_(threads), pool_(ThreadPool::shared()) {}
 
   int threads() const { return threads_; }
 
@@ -72,17 +72,17 @@ class Workers {
       for (std::int64_t i = 0; i < count; ++i) work(i, 0);
       return;
     }
-    Helpers::Job job{.call = [](const void* w, std::int64_t index,
-                                int slot) { (*static_cast<const Work*>(w))(index, slot); },
-                     .work = &work,
-                     .count = count,
-                     .slots = threads_};
-    helpers_->run(job);
+    ThreadPool::Job job{.call = [](const void* w, std::int64_t index,
+                                   int slot) { (*static_cast<const Work*>(w))(index, slot); },
+                        .work = &work,
+                        .count = count,
+                        .slots = threads_};
+    pool_->run(job);
   }
 
  private:
   int threads_;
-  std::shared_ptr<Helpers> helpers_;
+  std::shared_ptr<ThreadPool> pool_;
 };
 
 }  // namespace lvx

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #define HWY_DISABLED_TARGETS HWY_SSSE3  // as the kernels
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "device/cpu/factor.cpp"
+#define HWY_TARGET_INCLUDE "device/cpu/operand.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "device/cpu/factor-inl.h"
 #include "device/cpu/instruction_set.h"
+#include "device/cpu/operand-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lvx {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The choice of engines as users make it: options, refusals before anything moves, and what is said of it afterwards.
+// The choice of attention_backends as users make it: options, refusals before anything moves, and what is said of it afterwards.
 #include <gmock/gmock.h>
 #include <lvx/lvx.h>
 
@@ -13,11 +13,11 @@ namespace {
 
 using testing::HasSubstr;
 
-lvx_status open_gpu(int engine, lvx_device& device) {
+lvx_status open_gpu(int attention_backend, lvx_device& device) {
   setenv("LVX_CUDNN_LIBRARY", LVX_CUDNN_STANDIN, 1);  // NOLINT(concurrency-mt-unsafe): before cuDNN is loaded
   lvx_cuda_options options{};
   options.struct_size = sizeof(options);
-  options.engine = engine;
+  options.attention_backend = attention_backend;
   return lvx_device_open_cuda(&options, &device);
 }
 
@@ -28,10 +28,10 @@ struct Call {
 };
 
 // A group of one rank computes forward in float32, which cuDNN does not take.
-Call forward_by(int engine) {
+Call forward_by(int attention_backend) {
   Call call;
   lvx_device device = 0;
-  EXPECT_EQ(open_gpu(engine, device), LVX_OK) << error_now().message;
+  EXPECT_EQ(open_gpu(attention_backend, device), LVX_OK) << error_now().message;
   lvx_group group = 0;
   EXPECT_EQ(lvx_group_create_self(device, nullptr, &group), LVX_OK) << error_now().message;
   {
@@ -52,35 +52,35 @@ Call forward_by(int engine) {
   return call;
 }
 
-TEST(GpuEngines, WhatIsChosenButRefusedSaysWhy) {
-  const Call call = forward_by(LVX_ENGINE_CUDNN);
+TEST(GpuAttentionBackends, WhatIsChosenButRefusedSaysWhy) {
+  const Call call = forward_by(LVX_ATTENTION_BACKEND_CUDNN);
   EXPECT_EQ(call.status, LVX_UNSUPPORTED);
   EXPECT_THAT(call.message, HasSubstr("got float32"));
-  EXPECT_THAT(call.message, HasSubstr("LVX_ENGINE_AUTO"));
+  EXPECT_THAT(call.message, HasSubstr("LVX_ATTENTION_BACKEND_AUTO"));
 }
 
-TEST(GpuEngines, AutoTakesOurKernelsAndTellsWhy) {
-  const Call call = forward_by(LVX_ENGINE_AUTO);
+TEST(GpuAttentionBackends, AutoTakesOurKernelsAndTellsWhy) {
+  const Call call = forward_by(LVX_ATTENTION_BACKEND_AUTO);
   EXPECT_EQ(call.status, LVX_OK) << call.message;
-  EXPECT_EQ(call.statistics.engines, 1 << LVX_ENGINE_LVX);
+  EXPECT_EQ(call.statistics.attention_backends, 1 << LVX_ATTENTION_BACKEND_LVX);
   lvx_device device = 0;
-  ASSERT_EQ(open_gpu(LVX_ENGINE_AUTO, device), LVX_OK);
-  lvx_engine_choice choice{};
+  ASSERT_EQ(open_gpu(LVX_ATTENTION_BACKEND_AUTO, device), LVX_OK);
+  lvx_attention_backend_choice choice{};
   std::uint64_t count = 0;
-  ASSERT_EQ(lvx_device_engine_choices(device, &choice, 1, &count), LVX_OK);
+  ASSERT_EQ(lvx_device_attention_backend_choices(device, &choice, 1, &count), LVX_OK);
   EXPECT_EQ(count, 1U);
-  EXPECT_EQ(choice.engine, LVX_ENGINE_LVX);
+  EXPECT_EQ(choice.attention_backend, LVX_ATTENTION_BACKEND_LVX);
   EXPECT_EQ(choice.dtype_code, LVX_FLOAT);
   EXPECT_EQ(choice.dtype_bits, 32);
   EXPECT_THAT(choice.reason, HasSubstr("float32"));
   EXPECT_EQ(lvx_device_close(device), LVX_OK);
 }
 
-TEST(GpuEngines, OptionsAreChecked) {
+TEST(GpuAttentionBackends, OptionsAreChecked) {
   lvx_device device = 0;
-  for (const int engine : {-1, 3}) {
-    EXPECT_EQ(open_gpu(engine, device), LVX_INVALID_ARGUMENT);
-    EXPECT_THAT(error_now().message, HasSubstr("options.engine"));
+  for (const int attention_backend : {-1, 3}) {
+    EXPECT_EQ(open_gpu(attention_backend, device), LVX_INVALID_ARGUMENT);
+    EXPECT_THAT(error_now().message, HasSubstr("options.attention_backend"));
   }
   std::uint64_t version = 0;
   EXPECT_EQ(lvx_device_load_cudnn(nullptr), LVX_INVALID_ARGUMENT);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "device/cpu/workers.h"
+#include "device/cpu/thread_pool.h"
 
 #if defined(__linux__)
 #include <sched.h>
@@ -29,24 +29,24 @@ int usable_threads() {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
-std::shared_ptr<Helpers> Helpers::shared() {
+std::shared_ptr<ThreadPool> ThreadPool::shared() {
   static std::mutex mutex;
-  static std::weak_ptr<Helpers> current;
+  static std::weak_ptr<ThreadPool> current;
   const std::lock_guard lock(mutex);
-  std::shared_ptr<Helpers> helpers = current.lock();
+  std::shared_ptr<ThreadPool> helpers = current.lock();
   if (helpers == nullptr) {
-    helpers = std::make_shared<Helpers>(usable_threads() - 1);
+    helpers = std::make_shared<ThreadPool>(usable_threads() - 1);
     current = helpers;
   }
   return helpers;
 }
 
-Helpers::Helpers(int threads) {
+ThreadPool::ThreadPool(int threads) {
   threads_.reserve(static_cast<std::size_t>(threads));
   for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { help(); });
 }
 
-Helpers::~Helpers() {
+ThreadPool::~ThreadPool() {
   {
     const std::lock_guard lock(mutex_);
     closing_ = true;
@@ -55,7 +55,7 @@ Helpers::~Helpers() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void Helpers::run(Job& job) {
+void ThreadPool::run(Job& job) {
   {
     const std::lock_guard lock(mutex_);
     jobs_.push_back(&job);
@@ -77,7 +77,7 @@ void Helpers::run(Job& job) {
   if (job.failure != nullptr) std::rethrow_exception(job.failure);
 }
 
-void Helpers::take_part(Job& job, int slot) {
+void ThreadPool::take_part(Job& job, int slot) {
   try {
     for (std::int64_t i = job.next++; i < job.count; i = job.next++) job.call(job.work, i, slot);
   } catch (...) {
@@ -87,14 +87,14 @@ void Helpers::take_part(Job& job, int slot) {
   }
 }
 
-Helpers::Job* Helpers::open_job() {
+ThreadPool::Job* ThreadPool::open_job() {
   for (Job* job : jobs_) {
     if (job->taken < job->slots && job->next < job->count) return job;
   }
   return nullptr;
 }
 
-void Helpers::help() {
+void ThreadPool::help() {
   std::unique_lock lock(mutex_);
   while (!closing_) {
     Job* job = open_job();

@@ -19,27 +19,27 @@
 
 namespace lvx {
 
-// One transfer. Shared by who waits for it and by the engine.
+// One transfer. Shared by who waits for it and by the backend.
 struct MpiTransfer {
   Transfer::Direction direction;
   int peer;  // or MPI_ANY_SOURCE
   int tag;
   std::byte* data;
   std::size_t bytes;
-  std::function<void(int source)> on_done = nullptr;  // called by the engine's thread
+  std::function<void(int source)> on_done = nullptr;  // called by the backend's thread
 
-  // The engine's own.
+  // The backend's own.
   std::vector<MPI_Request> requests = {};
   int source = MPI_ANY_SOURCE;
-  // Read and written under the engine's lock.
+  // Read and written under the backend's lock.
   bool done = false;
   std::string failure = {};
 };
 
-class MpiEngine {
+class MpiBackend {
  public:
   // Starts MPI the first time. Throws Error.
-  static MpiEngine& started(double deadline_seconds);
+  static MpiBackend& started(double timeout_seconds);
 
   int rank() const { return rank_; }
   int size() const { return size_; }
@@ -59,9 +59,9 @@ class MpiEngine {
   bool abandon(const std::vector<std::shared_ptr<MpiTransfer>>& transfers);
 
  private:
-  MpiEngine() = default;
-  static MpiEngine& instance();
-  void start(double deadline_seconds);
+  MpiBackend() = default;
+  static MpiBackend& instance();
+  void start(double timeout_seconds);
   void run();
   void initialize();
   void serve();
@@ -73,10 +73,10 @@ class MpiEngine {
   void end_with_process();
 
   std::mutex mutex_;
-  std::condition_variable wake_;     // the engine's thread
+  std::condition_variable wake_;     // the backend's thread
   std::condition_variable changed_;  // those who wait for it
   std::thread thread_;
-  double deadline_seconds_ = 0;
+  double timeout_seconds_ = 0;
   bool ready_ = false;
   bool ended_ = false;
   bool owns_mpi_ = false;

@@ -11,7 +11,7 @@
 
 namespace lvx {
 
-// What an engine may refuse, of a call or of one block of it.
+// What a backend may refuse, of a call or of one block of it.
 struct AttentionRequest {
   bool backward = false;
   DType dtype = DType::kFloat32;
@@ -41,12 +41,12 @@ AttentionRequest backward_request(const Arguments& a) {
   return request;
 }
 
-// What LVX_ENGINE_AUTO has chosen for one problem, and why.
-struct EngineChoice {
+// What LVX_ATTENTION_BACKEND_AUTO has chosen for one problem, and why.
+struct AttentionBackendChoice {
   bool backward = false;
   DType dtype = DType::kFloat32;
   Problem problem;
-  lvx_engine engine = LVX_ENGINE_LVX;
+  lvx_attention_backend attention_backend = LVX_ATTENTION_BACKEND_LVX;
   double lvx_seconds = 0;  // 0: not measured
   double cudnn_seconds = 0;
   std::string reason;

@@ -9,26 +9,26 @@ import org.lvxattn.bindings.generated.Lvx;
 /**
  * What computes attention on a GPU. It is a matter of each device: the ranks of a group may differ.
  */
-public enum Engine {
+public enum AttentionBackend {
   /** The kernels of this library: every problem, and the same bits on every run. */
-  LVX(Lvx.LVX_ENGINE_LVX()),
+  LVX(Lvx.LVX_ATTENTION_BACKEND_LVX()),
   /**
    * The attention of NVIDIA's cuDNN, 9.17 or later: bfloat16 and float16, without masks; backward
    * on GPUs of compute capability 10.x, for a headDim up to 128. Whatever else is asked ends in an
    * {@link UnsupportedRequestException} that says why. cuDNN does not promise gradients of the same
    * bits on every run.
    */
-  CUDNN(Lvx.LVX_ENGINE_CUDNN()),
+  CUDNN(Lvx.LVX_ATTENTION_BACKEND_CUDNN()),
   /**
    * The faster of the two, problem by problem: measured when a problem is first met, and kept for
    * as long as the process lives. {@link #LVX} for what cuDNN does not take. {@link
-   * Device#engineChoices} tells what was chosen, and why.
+   * Device#attentionBackendChoices} tells what was chosen, and why.
    */
-  AUTO(Lvx.LVX_ENGINE_AUTO());
+  AUTO(Lvx.LVX_ATTENTION_BACKEND_AUTO());
 
   private final int code;
 
-  Engine(int code) {
+  AttentionBackend(int code) {
     this.code = code;
   }
 
@@ -36,23 +36,24 @@ public enum Engine {
     return code;
   }
 
-  static Engine of(int code) {
-    for (Engine engine : values()) {
-      if (engine.code == code) {
-        return engine;
+  static AttentionBackend of(int code) {
+    for (AttentionBackend attentionBackend : values()) {
+      if (attentionBackend.code == code) {
+        return attentionBackend;
       }
     }
-    throw new LvxException(Status.INTERNAL, "the native library ran unknown engine " + code);
+    throw new LvxException(
+        Status.INTERNAL, "the native library ran unknown attention backend " + code);
   }
 
   /** Those whose bits are set. */
-  static Set<Engine> ofBits(int bits) {
-    Set<Engine> engines = EnumSet.noneOf(Engine.class);
-    for (Engine engine : values()) {
-      if ((bits >> engine.code & 1) != 0) {
-        engines.add(engine);
+  static Set<AttentionBackend> ofBits(int bits) {
+    Set<AttentionBackend> attentionBackends = EnumSet.noneOf(AttentionBackend.class);
+    for (AttentionBackend attentionBackend : values()) {
+      if ((bits >> attentionBackend.code & 1) != 0) {
+        attentionBackends.add(attentionBackend);
       }
     }
-    return Collections.unmodifiableSet(engines);
+    return Collections.unmodifiableSet(attentionBackends);
   }
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cuDNN as an engine of the CUDA device: results against PyTorch in float64, every refusal with its reason; then what AUTO
+"""cuDNN as an attention_backend of the CUDA device: results against PyTorch in float64, every refusal with its reason; then what AUTO
 chooses for a few shapes. Without cuDNN it says SKIPPED."""
 
 import contextlib
@@ -8,13 +8,13 @@ import sys
 
 import torch
 
-from library import ENGINE_AUTO, ENGINE_CUDNN, LIBRARY, MISSING_LIBRARY, UNSUPPORTED, LvxError, Rank, check
+from library import ATTENTION_BACKEND_AUTO, ATTENTION_BACKEND_CUDNN, LIBRARY, MISSING_LIBRARY, UNSUPPORTED, LvxError, Rank, check
 from problem import BOUNDS, Problem, within_contract
 
 
-class EngineChoice(ctypes.Structure):
+class AttentionBackendChoice(ctypes.Structure):
     _fields_ = [
-        ("engine", ctypes.c_int32),
+        ("attention_backend", ctypes.c_int32),
         ("backward", ctypes.c_int32),
         ("dtype_code", ctypes.c_int32),
         ("dtype_bits", ctypes.c_int32),
@@ -43,7 +43,7 @@ def cudnn_version():
 
 def cudnn_rank(stream=None):
     """A rank that computes by cuDNN; None in its place where it is not installed."""
-    return Rank(stream=stream, engine=ENGINE_CUDNN) if cudnn_version() else contextlib.nullcontext()
+    return Rank(stream=stream, attention_backend=ATTENTION_BACKEND_CUDNN) if cudnn_version() else contextlib.nullcontext()
 
 
 def refusal(call):
@@ -104,13 +104,13 @@ def choices(rank):
         rank.backward(problem)
     rank.synchronize()
     count = ctypes.c_uint64()
-    check(LIBRARY.lvx_device_engine_choices(rank.device, None, ctypes.c_uint64(0), ctypes.byref(count)))
-    made = (EngineChoice * count.value)()
-    check(LIBRARY.lvx_device_engine_choices(rank.device, made, count, ctypes.byref(count)))
+    check(LIBRARY.lvx_device_attention_backend_choices(rank.device, None, ctypes.c_uint64(0), ctypes.byref(count)))
+    made = (AttentionBackendChoice * count.value)()
+    check(LIBRARY.lvx_device_attention_backend_choices(rank.device, made, count, ctypes.byref(count)))
     for choice in made:
         print(f"AUTO {'backward' if choice.backward else 'forward':8} "
               f"{choice.queries}x{choice.keys} {choice.query_heads}/{choice.key_heads} heads of {choice.head_dim}: "
-              f"{('LVX', 'cuDNN')[choice.engine]} ({choice.reason.decode()}; LVX {choice.lvx_seconds * 1e3:.3f} ms, "
+              f"{('LVX', 'cuDNN')[choice.attention_backend]} ({choice.reason.decode()}; LVX {choice.lvx_seconds * 1e3:.3f} ms, "
               f"cuDNN {choice.cudnn_seconds * 1e3:.3f} ms)")
 
 
@@ -121,7 +121,7 @@ def main():
         return
     with cudnn_rank() as rank:
         good = verify(rank)
-    with Rank(engine=ENGINE_AUTO) as rank:
+    with Rank(attention_backend=ATTENTION_BACKEND_AUTO) as rank:
         choices(rank)
     sys.exit(0 if good else 1)
 
