@@ -51,13 +51,13 @@ LVX_API const char* lvx_version(void);
 
 typedef enum lvx_status {
   LVX_OK = 0,
-  LVX_INVALID_ARGUMENT = 1,  /**< null, dtype, rank, shape, strides, device, aliasing, overflow */
-  LVX_INVALID_HANDLE = 2,    /**< closed, stale, forged, or a handle of another type */
-  LVX_INVALID_STATE = 3,     /**< the object cannot do this now: a failed group, a device still in use */
-  LVX_UNSUPPORTED = 4,       /**< a valid request that this device or strategy does not serve */
-  LVX_OUT_OF_MEMORY = 5,     /**< everything stays usable; the message says what was asked and what is held */
-  LVX_DEADLINE_EXCEEDED = 6, /**< a peer did not answer in time; lvx_error.rank names it */
-  LVX_PEER_LOST = 7,         /**< a peer left, failed or died; lvx_error.rank names it */
+  LVX_INVALID_ARGUMENT = 1, /**< null, dtype, rank, shape, strides, device, aliasing, overflow */
+  LVX_INVALID_HANDLE = 2,   /**< closed, stale, forged, or a handle of another type */
+  LVX_INVALID_STATE = 3,    /**< the object cannot do this now: a failed group, a device still in use */
+  LVX_UNSUPPORTED = 4,      /**< a valid request that this device or strategy does not serve */
+  LVX_OUT_OF_MEMORY = 5,    /**< everything stays usable; the message says what was asked and what is held */
+  LVX_TIMEOUT = 6,          /**< a peer did not answer in time; lvx_error.rank names it */
+  LVX_PEER_LOST = 7,        /**< a peer left, failed or died; lvx_error.rank names it */
   LVX_PEER_MISMATCH = 8, /**< a peer called something else; found before data moved, the group stays usable */
   LVX_MISSING_LIBRARY = 9, /**< an optional library could not be loaded; the message names it */
   LVX_DEVICE_ERROR =
@@ -129,21 +129,22 @@ typedef struct lvx_cpu_options {
 } lvx_cpu_options;
 
 /** What computes attention on a GPU. Local to each rank: the ranks of a group may differ. */
-typedef enum lvx_engine {
-  LVX_ENGINE_LVX = 0, /**< the kernels of this library: every problem, the same bits on every run */
-  LVX_ENGINE_CUDNN =
+typedef enum lvx_attention_backend {
+  LVX_ATTENTION_BACKEND_LVX =
+      0, /**< the kernels of this library: every problem, the same bits on every run */
+  LVX_ATTENTION_BACKEND_CUDNN =
       1, /**< cuDNN 9.17 or later; LVX_UNSUPPORTED, with the reason, for what it does not take. cuDNN does
                          *   not promise gradients of the same bits on every run */
-  LVX_ENGINE_AUTO =
+  LVX_ATTENTION_BACKEND_AUTO =
       2 /**< whichever is the faster for a problem: measured when that problem is first met, and kept for
                          *   as long as the process lives; the kernels of this library for what cuDNN does not take */
-} lvx_engine;
+} lvx_attention_backend;
 
 typedef struct lvx_cuda_options {
   uint64_t struct_size;
-  int32_t ordinal;        /**< as the CUDA runtime counts the GPUs, from 0 */
-  int32_t engine;         /**< lvx_engine */
-  uint64_t memory_budget; /**< bytes this device may hold, 0: no limit */
+  int32_t ordinal;           /**< as the CUDA runtime counts the GPUs, from 0 */
+  int32_t attention_backend; /**< lvx_attention_backend */
+  uint64_t memory_budget;    /**< bytes this device may hold, 0: no limit */
   void* stream; /**< a cudaStream_t of that GPU, on which all work is ordered; it stays the caller's and must
                            *   outlive the device. Null: a stream of the device's own */
 } lvx_cuda_options;
@@ -173,7 +174,7 @@ LVX_API lvx_status lvx_device_open_cpu(const lvx_cpu_options* options, lvx_devic
  * Opens an NVIDIA GPU of compute capability 8.0 or later. Its work is ordered on a stream, its own or the caller's: calls
  * return before it is done, and lvx_device_synchronize waits. Its buffers are GPU memory, which the host cannot read:
  * lvx_device_copy. Visibility is not checked there: inverted ranges are empty, else unordered ones give wrong results.
- * LVX_MISSING_LIBRARY without liblvx_cuda.so, NVIDIA's driver, a GPU, or cuDNN where LVX_ENGINE_CUDNN is wanted. options may be
+ * LVX_MISSING_LIBRARY without liblvx_cuda.so, NVIDIA's driver, a GPU, or cuDNN where LVX_ATTENTION_BACKEND_CUDNN is wanted. options may be
  * null.
  */
 LVX_API lvx_status lvx_device_open_cuda(const lvx_cuda_options* options, lvx_device* device);
@@ -196,11 +197,11 @@ LVX_API lvx_status lvx_device_close(lvx_device device);
 
 LVX_API lvx_status lvx_device_query(lvx_device device, lvx_device_info* info);
 
-/** One decision of LVX_ENGINE_AUTO. */
-typedef struct lvx_engine_choice {
-  int32_t engine;     /**< lvx_engine, the one chosen */
-  int32_t backward;   /**< 1: of backward, 0: of forward */
-  int32_t dtype_code; /**< those of lvx_dl_dtype */
+/** One decision of LVX_ATTENTION_BACKEND_AUTO. */
+typedef struct lvx_attention_backend_choice {
+  int32_t attention_backend; /**< lvx_attention_backend, the one chosen */
+  int32_t backward;          /**< 1: of backward, 0: of forward */
+  int32_t dtype_code;        /**< those of lvx_dl_dtype */
   int32_t dtype_bits;
   int64_t batch; /**< sizes of the block of queries and keys; all 0: of any sizes, for the reason given */
   int64_t queries;
@@ -212,13 +213,14 @@ typedef struct lvx_engine_choice {
   double lvx_seconds;   /**< measured; 0: not measured */
   double cudnn_seconds; /**< likewise */
   char reason[256];     /**< for people */
-} lvx_engine_choice;
+} lvx_attention_backend_choice;
 
-/** Copies what LVX_ENGINE_AUTO has chosen on this device's GPU so far, as many as fit; count gets how many there are. */
-LVX_API lvx_status lvx_device_engine_choices(lvx_device device, lvx_engine_choice* choices, uint64_t capacity,
-                                             uint64_t* count);
+/** Copies what LVX_ATTENTION_BACKEND_AUTO has chosen on this device's GPU so far, as many as fit; count gets how many there are. */
+LVX_API lvx_status lvx_device_attention_backend_choices(lvx_device device,
+                                                        lvx_attention_backend_choice* choices,
+                                                        uint64_t capacity, uint64_t* count);
 
-/** Loads cuDNN as LVX_ENGINE_CUDNN does, without a GPU; version gets its version, 92400 for 9.24.0. LVX_MISSING_LIBRARY: the
+/** Loads cuDNN as LVX_ATTENTION_BACKEND_CUDNN does, without a GPU; version gets its version, 92400 for 9.24.0. LVX_MISSING_LIBRARY: the
  *  message names what is missing and what would bring it. */
 LVX_API lvx_status lvx_device_load_cudnn(uint64_t* version);
 
@@ -259,7 +261,7 @@ typedef struct lvx_group_options {
   /** The longest wait for a peer at any one point; 0: 60 seconds. Over TCP (LVX_GROUP_GLOO) it counts from the last
    *  byte that moved: a slow link on which bytes flow is waited for. MPI and NCCL do not tell of bytes: there a
    *  transfer must end within it. */
-  double deadline_seconds;
+  double timeout_seconds;
   int32_t ranks_per_node;   /**< ranks are placed on nodes in this order; 0: one node */
   int32_t recorder_entries; /**< operations the flight recorder keeps; 0: 4096 */
   /* A local group can emulate the links between its ranks, so that strategies can be compared on any machine: a
@@ -290,7 +292,7 @@ typedef struct lvx_group_info {
   int32_t size;
   int32_t failed;    /**< 1 once an operation broke off; close the group and make a new one */
   uint64_t sequence; /**< operations begun so far */
-  double deadline_seconds;
+  double timeout_seconds;
 } lvx_group_info;
 
 #define LVX_STRANGERS_TOLD 10
@@ -332,7 +334,7 @@ LVX_API lvx_status lvx_local_world_join(lvx_world world, int32_t rank, lvx_devic
 LVX_API lvx_status lvx_local_world_close(lvx_world world);
 
 /** Loads what groups of a kind need. LVX_MISSING_LIBRARY: the message names what is missing and where it comes from. */
-LVX_API lvx_status lvx_group_load_engine(int32_t kind);
+LVX_API lvx_status lvx_group_load_backend(int32_t kind);
 
 /**
  * The first of two steps by which processes form a group over TCP: this rank becomes reachable, on a port that the
@@ -348,7 +350,7 @@ LVX_API lvx_status lvx_group_load_engine(int32_t kind);
  * @param host    the name or address by which the others reach this machine, and which is one of its own, not
  *                link-local IPv6; null for what its own name resolves to or, where that is none that others can use, the
  *                address of a network interface, IPv4 first, or else the loopback device's
- * @param options of the group; may be null. The deadline also bounds the wait for each peer to connect.
+ * @param options of the group; may be null. The timeout also bounds the wait for each peer to connect.
  */
 LVX_API lvx_status lvx_gloo_begin(int32_t rank, int32_t size, const char* host,
                                   const lvx_group_options* options, lvx_bootstrap* bootstrap);
@@ -370,7 +372,7 @@ LVX_API lvx_status lvx_bootstrap_address(lvx_bootstrap bootstrap, uint8_t* addre
  *
  * LVX_PEER_MISMATCH: a rank could not prove that it knows the secret that this one was given, or the other way round.
  *
- * @param device    what the rank computes with; LVX_UNSUPPORTED if the engine does not move its memory
+ * @param device    what the rank computes with; LVX_UNSUPPORTED if the backend does not move its memory
  * @param addresses the addresses of all ranks in rank order, one after the other;  bytes: of all together
  */
 LVX_API lvx_status lvx_bootstrap_connect(lvx_bootstrap bootstrap, lvx_device device, const uint8_t* addresses,
@@ -414,7 +416,7 @@ LVX_API lvx_status lvx_group_close(lvx_group group);
 
 LVX_API lvx_status lvx_group_query(lvx_group group, lvx_group_info* info);
 
-LVX_API lvx_status lvx_group_set_deadline(lvx_group group, double seconds);
+LVX_API lvx_status lvx_group_set_timeout(lvx_group group, double seconds);
 
 /** Returns when every rank of the group has called it. */
 LVX_API lvx_status lvx_group_barrier(lvx_group group);
@@ -490,7 +492,7 @@ typedef struct lvx_statistics {
   double compute_seconds;
   double exposed_wait_seconds; /**< spent waiting for transfers, not hidden behind compute */
   int32_t strategy;            /**< the lvx_strategy that ran */
-  int32_t engines;             /**< bits 1 << lvx_engine of those that computed attention */
+  int32_t attention_backends;  /**< bits 1 << lvx_attention_backend of those that computed attention */
 } lvx_statistics;
 
 /**

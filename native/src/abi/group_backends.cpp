@@ -49,7 +49,7 @@ class StrangersNoted {
 
 using Begin = std::unique_ptr<Bootstrap>(int rank, int size, const JoinOptions& options);
 
-lvx_status begin(Begin& begin_engine, std::int32_t rank, std::int32_t size, const char* host,
+lvx_status begin(Begin& begin_backend, std::int32_t rank, std::int32_t size, const char* host,
                  const lvx_group_options* options, lvx_bootstrap* bootstrap) {
   return guard([&] {
     require_not_null(bootstrap, "bootstrap");
@@ -59,20 +59,20 @@ lvx_status begin(Begin& begin_engine, std::int32_t rank, std::int32_t size, cons
     require_no_links(wanted);
     const JoinOptions joining = read_join_options(options, host);
     *bootstrap = add_handle(
-        std::make_shared<BootstrapObject>(begin_engine(rank, size, joining), wanted, joining.strangers));
+        std::make_shared<BootstrapObject>(begin_backend(rank, size, joining), wanted, joining.strangers));
   });
 }
 
 }  // namespace
 
-lvx_status lvx_group_load_engine(int32_t kind) {
+lvx_status lvx_group_load_backend(int32_t kind) {
   return guard([&] {
     if (kind < LVX_GROUP_SELF || kind > LVX_GROUP_NCCL) {
       throw Error(LVX_INVALID_ARGUMENT, "kind: expected an lvx_group_kind, " +
                                             std::to_string(LVX_GROUP_SELF) + " to " +
                                             std::to_string(LVX_GROUP_NCCL) + ", got " + std::to_string(kind));
     }
-    require_engine(static_cast<lvx_group_kind>(kind));
+    require_backend(static_cast<lvx_group_kind>(kind));
   });
 }
 
@@ -138,8 +138,8 @@ lvx_status lvx_group_create_mpi(lvx_device device, const lvx_group_options* opti
     require_no_links(wanted);
     auto owner = find_handle<DeviceObject>(device);
     require_host_memory(*owner->device);
-    *group = add_handle(
-        std::make_shared<GroupObject>(std::move(owner), join_mpi(wanted.deadline_seconds), wanted));
+    *group =
+        add_handle(std::make_shared<GroupObject>(std::move(owner), join_mpi(wanted.timeout_seconds), wanted));
   });
 }
 

@@ -92,7 +92,7 @@ TEST(GlooAbi, StrangersAreToldOfAfterAFailure) {
   ASSERT_EQ(lvx_device_open_cpu(nullptr, &device), LVX_OK);
   lvx_group_options options{};
   options.struct_size = sizeof(options);
-  options.deadline_seconds = 0.5;
+  options.timeout_seconds = 0.5;
   for (const bool called_on : {true, false}) {
     std::array<lvx_bootstrap, 2> bootstraps{};
     std::vector<std::uint8_t> addresses;
@@ -116,7 +116,7 @@ TEST(GlooAbi, StrangersAreToldOfAfterAFailure) {
     }
     lvx_group group = 0;
     EXPECT_EQ(lvx_bootstrap_connect(bootstraps[0], device, addresses.data(), addresses.size(), &group),
-              LVX_DEADLINE_EXCEEDED);
+              LVX_TIMEOUT);
     const lvx_strangers seen = last_strangers();
     EXPECT_EQ(seen.count, callers.size());
     for (const auto& line : seen.told) {

@@ -55,7 +55,7 @@ TEST(FailingMpiRank, DISABLED_EndsAsItShould) {
   std::exception_ptr thrown;
   {
     GroupOptions options;
-    options.deadline_seconds = kTimeoutSeconds;
+    options.timeout_seconds = kTimeoutSeconds;
     options.ranks_per_node = 2;
     Group group(std::make_unique<FailingTransport>(std::move(transport), fuse), device, options);
     watch.is("in its group", &group.recorder());

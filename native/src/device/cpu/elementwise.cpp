@@ -60,8 +60,8 @@ T count_alike(const BshdIndex& at, const Partial& part, T lse, const Partial& in
 }
 
 template <typename T>
-void merge_as(Workers& workers, const Problem& p, const Partial& part, const Partial& into) {
-  for_each(workers, p.rows(), p.head_dim, [&](std::int64_t i) {
+void merge_as(ThreadTeam& team, const Problem& p, const Partial& part, const Partial& into) {
+  for_each(team, p.rows(), p.head_dim, [&](std::int64_t i) {
     const BshdIndex at(i, p.queries, p.query_heads);
     T o[kMaxHeadDim];
     T room[kMaxHeadDim];
@@ -75,8 +75,8 @@ void merge_as(Workers& workers, const Problem& p, const Partial& part, const Par
 }
 
 template <typename T>
-void delta_as(Workers& workers, const Problem& p, const Bshd& o, const Bshd& d_o, const Bhs& delta) {
-  for_each(workers, p.rows(), 2 * p.head_dim, [&](std::int64_t i) {
+void delta_as(ThreadTeam& team, const Problem& p, const Bshd& o, const Bshd& d_o, const Bhs& delta) {
+  for_each(team, p.rows(), 2 * p.head_dim, [&](std::int64_t i) {
     const BshdIndex at(i, p.queries, p.query_heads);
     T x[kMaxHeadDim];
     T y[kMaxHeadDim];
@@ -93,9 +93,9 @@ void delta_as(Workers& workers, const Problem& p, const Bshd& o, const Bshd& d_o
 }
 
 template <typename T>
-void add_as(Workers& workers, std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim,
+void add_as(ThreadTeam& team, std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim,
             const Bshd& from, const Bshd& to) {
-  for_each(workers, batch * rows * heads, dim, [&](std::int64_t i) {
+  for_each(team, batch * rows * heads, dim, [&](std::int64_t i) {
     const BshdIndex at(i, rows, heads);
     // dim is not always headDim: a bias's gradient has keys there, lse queries.
     constexpr std::int64_t kRun = 256;
@@ -115,49 +115,49 @@ void add_as(Workers& workers, std::int64_t batch, std::int64_t rows, std::int64_
 
 }  // namespace
 
-void merge(Workers& workers, const Problem& problem, const Partial& part, const Partial& into) {
+void merge(ThreadTeam& team, const Problem& problem, const Partial& part, const Partial& into) {
   if (part.o.dtype == DType::kFloat64 || into.o.dtype == DType::kFloat64) {
-    merge_as<double>(workers, problem, part, into);
+    merge_as<double>(team, problem, part, into);
   } else {
-    merge_as<float>(workers, problem, part, into);
+    merge_as<float>(team, problem, part, into);
   }
 }
 
-void delta(Workers& workers, const Problem& problem, const Bshd& o, const Bshd& d_o, const Bhs& delta) {
+void delta(ThreadTeam& team, const Problem& problem, const Bshd& o, const Bshd& d_o, const Bhs& delta) {
   if (delta.dtype == DType::kFloat64) {
-    delta_as<double>(workers, problem, o, d_o, delta);
+    delta_as<double>(team, problem, o, d_o, delta);
   } else {
-    delta_as<float>(workers, problem, o, d_o, delta);
+    delta_as<float>(team, problem, o, d_o, delta);
   }
 }
 
-void copy(Workers& workers, std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim,
+void copy(ThreadTeam& team, std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim,
           const Bshd& from, const Bshd& to) {
-  for_each(workers, batch * rows * heads, dim, [&](std::int64_t i) {
+  for_each(team, batch * rows * heads, dim, [&](std::int64_t i) {
     const BshdIndex at(i, rows, heads);
     convert_run(dim, from.at(at.batch, at.row, at.head), from.dtype, to.at(at.batch, at.row, at.head),
                 to.dtype);
   });
 }
 
-void copy(Workers& workers, std::int64_t batch, std::int64_t heads, std::int64_t rows, const Bhs& from,
+void copy(ThreadTeam& team, std::int64_t batch, std::int64_t heads, std::int64_t rows, const Bhs& from,
           const Bhs& to) {
-  for_each(workers, batch * heads, rows, [&](std::int64_t i) {
+  for_each(team, batch * heads, rows, [&](std::int64_t i) {
     convert_run(rows, from.at(i / heads, i % heads, 0), from.dtype, to.at(i / heads, i % heads, 0), to.dtype);
   });
 }
 
-void add(Workers& workers, std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim,
+void add(ThreadTeam& team, std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim,
          const Bshd& from, const Bshd& to) {
   if (to.dtype == DType::kFloat64) {
-    add_as<double>(workers, batch, rows, heads, dim, from, to);
+    add_as<double>(team, batch, rows, heads, dim, from, to);
   } else {
-    add_as<float>(workers, batch, rows, heads, dim, from, to);
+    add_as<float>(team, batch, rows, heads, dim, from, to);
   }
 }
 
-void copy(Workers& workers, std::int64_t batch, std::int64_t rows, const Visibility& from, std::int32_t* to) {
-  for_each(workers, batch * rows, 2 * from.ranges, [&](std::int64_t i) {
+void copy(ThreadTeam& team, std::int64_t batch, std::int64_t rows, const Visibility& from, std::int32_t* to) {
+  for_each(team, batch * rows, 2 * from.ranges, [&](std::int64_t i) {
     const std::int32_t* source = from.at(i / rows, i % rows);
     std::int32_t* target = to + i * from.ranges * 2;
     for (std::int64_t r = 0; r < from.ranges; ++r) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "group/mpi/mpi_engine.h"
+#include "group/mpi/mpi_backend.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -63,57 +63,56 @@ void require_announced_size(int size) {
 
 }  // namespace
 
-MpiEngine& MpiEngine::instance() {
+MpiBackend& MpiBackend::instance() {
   // Never destroyed: its thread runs until the process ends.
-  static MpiEngine& engine = *new MpiEngine;
-  return engine;
+  static MpiBackend& backend = *new MpiBackend;
+  return backend;
 }
 
-MpiEngine& MpiEngine::started(double deadline_seconds) {
-  instance().start(deadline_seconds);
+MpiBackend& MpiBackend::started(double timeout_seconds) {
+  instance().start(timeout_seconds);
   return instance();
 }
 
-void MpiEngine::start(double deadline_seconds) {
+void MpiBackend::start(double timeout_seconds) {
   std::unique_lock lock(mutex_);
-  deadline_seconds_ = deadline_seconds;
+  timeout_seconds_ = timeout_seconds;
   if (!thread_.joinable()) {
     thread_ = std::thread([this] { run(); });
     std::atexit([] { instance().end_with_process(); });
   }
   const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                                        std::chrono::duration<double>(deadline_seconds));
+                                        std::chrono::duration<double>(timeout_seconds));
   if (!changed_.wait_until(lock, until, [&] { return ready_ || !refusal_.empty(); })) {
-    throw Error(LVX_DEADLINE_EXCEEDED,
-                "MPI did not start within the deadline: some process has not started it");
+    throw Error(LVX_TIMEOUT, "MPI did not start within the timeout: some process has not started it");
   }
   if (!refusal_.empty()) throw Error(LVX_INVALID_STATE, refusal_);
 }
 
-int MpiEngine::next_group() {
+int MpiBackend::next_group() {
   const std::lock_guard lock(mutex_);
   peers_may_not_end_ = false;
   return groups_++;
 }
 
-void MpiEngine::group_broke_off() {
+void MpiBackend::group_broke_off() {
   const std::lock_guard lock(mutex_);
   peers_may_not_end_ = true;
 }
 
-Clock::time_point MpiEngine::expiry() {
+Clock::time_point MpiBackend::expiry() {
   const std::lock_guard lock(mutex_);
   return Clock::now() +
-         std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(deadline_seconds_));
+         std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(timeout_seconds_));
 }
 
-void MpiEngine::submit(std::shared_ptr<MpiTransfer> transfer) {
+void MpiBackend::submit(std::shared_ptr<MpiTransfer> transfer) {
   const std::lock_guard lock(mutex_);
   submitted_.push_back(std::move(transfer));
   wake_.notify_one();
 }
 
-bool MpiEngine::wait(const MpiTransfer& transfer, Clock::time_point until) {
+bool MpiBackend::wait(const MpiTransfer& transfer, Clock::time_point until) {
   std::unique_lock lock(mutex_);
   ++waiting_;
   wake_.notify_one();
@@ -124,7 +123,7 @@ bool MpiEngine::wait(const MpiTransfer& transfer, Clock::time_point until) {
   return transfer.done;
 }
 
-bool MpiEngine::abandon(const std::vector<std::shared_ptr<MpiTransfer>>& transfers) {
+bool MpiBackend::abandon(const std::vector<std::shared_ptr<MpiTransfer>>& transfers) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return abandoned_ == nullptr || ended_; });  // those of another group
   if (!ended_) {
@@ -135,12 +134,12 @@ bool MpiEngine::abandon(const std::vector<std::shared_ptr<MpiTransfer>>& transfe
   return !broken_;
 }
 
-bool MpiEngine::done(const MpiTransfer& transfer) {
+bool MpiBackend::done(const MpiTransfer& transfer) {
   const std::lock_guard lock(mutex_);
   return transfer.done;
 }
 
-void MpiEngine::run() {
+void MpiBackend::run() {
   try {
     initialize();
   } catch (const std::exception& error) {
@@ -153,7 +152,7 @@ void MpiEngine::run() {
   serve();
 }
 
-void MpiEngine::initialize() {
+void MpiBackend::initialize() {
   int running = 0;
   require_success(MPI_Initialized(&running), "MPI_Initialized");
   int level = MPI_THREAD_SINGLE;
@@ -181,7 +180,7 @@ void MpiEngine::initialize() {
   changed_.notify_all();
 }
 
-void MpiEngine::serve() {
+void MpiBackend::serve() {
   std::unique_lock lock(mutex_);
   for (;;) {
     if (abandoned_ != nullptr) stop(lock);
@@ -221,7 +220,7 @@ void MpiEngine::serve() {
   changed_.notify_all();
 }
 
-void MpiEngine::begin(MpiTransfer& transfer) {
+void MpiBackend::begin(MpiTransfer& transfer) {
   std::size_t offset = 0;
   do {
     const std::size_t part = std::min(transfer.bytes - offset, kMostBytesAtOnce);
@@ -241,7 +240,7 @@ void MpiEngine::begin(MpiTransfer& transfer) {
 }
 
 // Whether the transfer has ended, well or badly.
-bool MpiEngine::progress(MpiTransfer& transfer) {
+bool MpiBackend::progress(MpiTransfer& transfer) {
   for (MPI_Request& request : transfer.requests) {
     if (request == MPI_REQUEST_NULL) continue;
     int complete = 0;
@@ -258,7 +257,7 @@ bool MpiEngine::progress(MpiTransfer& transfer) {
   return true;
 }
 
-void MpiEngine::finish(MpiTransfer& transfer, const std::string& failure) {
+void MpiBackend::finish(MpiTransfer& transfer, const std::string& failure) {
   {
     const std::lock_guard lock(mutex_);
     if (transfer.done || !transfer.failure.empty()) return;
@@ -270,7 +269,7 @@ void MpiEngine::finish(MpiTransfer& transfer, const std::string& failure) {
 }
 
 // Ends what was abandoned.
-void MpiEngine::stop(std::unique_lock<std::mutex>& lock) {
+void MpiBackend::stop(std::unique_lock<std::mutex>& lock) {
   const std::vector<std::shared_ptr<MpiTransfer>>& abandoned = *abandoned_;
   const auto is_abandoned = [&](const std::shared_ptr<MpiTransfer>& transfer) {
     return std::find(abandoned.begin(), abandoned.end(), transfer) != abandoned.end();
@@ -298,7 +297,7 @@ void MpiEngine::stop(std::unique_lock<std::mutex>& lock) {
   changed_.notify_all();
 }
 
-bool MpiEngine::cancel(MpiTransfer& transfer) {
+bool MpiBackend::cancel(MpiTransfer& transfer) {
   const auto until = Clock::now() + kPatienceWithCancel;
   bool ended = true;
   for (MPI_Request& request : transfer.requests) {
@@ -316,12 +315,12 @@ bool MpiEngine::cancel(MpiTransfer& transfer) {
 
 // MPI wants to be ended, and waits for all peers then: in vain for one that cannot end it, because it could not take back
 // a transfer, or has died.
-void MpiEngine::end_with_process() {
+void MpiBackend::end_with_process() {
   std::unique_lock lock(mutex_);
   end_wanted_ = true;
   wake_.notify_one();
   const double patience_seconds =
-      peers_may_not_end_ ? std::min(kSecondsForBrokenEnd, deadline_seconds_) : deadline_seconds_;
+      peers_may_not_end_ ? std::min(kSecondsForBrokenEnd, timeout_seconds_) : timeout_seconds_;
   const auto patience = std::chrono::duration<double>(std::max(patience_seconds, 1.0));
   changed_.wait_for(lock, patience, [&] { return ended_; });
   // A thread that is still in MPI ends with the process.

@@ -29,7 +29,7 @@ class MpiFabric::Exchange final : public Fabric::Operation {
 
   bool finished() override {
     try {
-      return fabric_.engine_.wait(*transfer_, Clock::now() + kSlice);
+      return fabric_.backend_.wait(*transfer_, Clock::now() + kSlice);
     } catch (const Error& error) {
       fabric_.mailbox_->connection_lost(transfer_->peer, error.what());
       return false;
@@ -61,7 +61,7 @@ std::shared_ptr<MpiTransfer> MpiFabric::submit(MpiTransfer transfer) {
     std::erase_if(transfers_, [&](const auto& other) { return other.use_count() == 1; });
     transfers_.push_back(shared);
   }
-  engine_.submit(shared);
+  backend_.submit(shared);
   return shared;
 }
 
@@ -109,7 +109,7 @@ void MpiFabric::flush(const std::vector<std::shared_ptr<MpiTransfer>>& transfers
   for (const auto& transfer : transfers) {
     if (transfer->tag != tag_of_frames() || transfer->direction != Transfer::Direction::kSend) continue;
     try {
-      engine_.wait(*transfer, until);
+      backend_.wait(*transfer, until);
     } catch (const Error&) {
       // whoever cannot be told is gone
     }
@@ -119,11 +119,11 @@ void MpiFabric::flush(const std::vector<std::shared_ptr<MpiTransfer>>& transfers
 // A peer that takes a large message reads it where it lies, and MPI cannot take such a send back. So its memory stays as
 // it is until the peer has it or has left: by its farewell, as soon as it hears of this rank's.
 void MpiFabric::await_readers(const std::vector<std::shared_ptr<MpiTransfer>>& transfers, int culprit) {
-  const auto until = engine_.expiry();
+  const auto until = backend_.expiry();
   for (const auto& transfer : transfers) {
     if (transfer->tag != tag_of_data() || transfer->direction != Transfer::Direction::kSend) continue;
     if (transfer->peer == culprit) continue;
-    while (!engine_.done(*transfer) && !mailbox_->gone(transfer->peer) && Clock::now() < until) {
+    while (!backend_.done(*transfer) && !mailbox_->gone(transfer->peer) && Clock::now() < until) {
       mailbox_->await_end_of(transfer->peer, Clock::now() + kSlice);
     }
   }
@@ -146,10 +146,10 @@ void MpiFabric::close(int culprit) noexcept {
   const bool broke_off =
       culprit != rank() || mailbox_->anyone_broke_off() ||
       std::any_of(transfers.begin(), transfers.end(), [&](const std::shared_ptr<MpiTransfer>& transfer) {
-        return transfer->tag == tag_of_data() && !engine_.done(*transfer);
+        return transfer->tag == tag_of_data() && !backend_.done(*transfer);
       });
-  stuck_ = !engine_.abandon(transfers);
-  if (broke_off) engine_.group_broke_off();
+  stuck_ = !backend_.abandon(transfers);
+  if (broke_off) backend_.group_broke_off();
 }
 
 }  // namespace lvx
@@ -158,8 +158,8 @@ extern "C" {
 
 __attribute__((visibility("default"))) const char* lvx_plugin_version() { return LVX_VERSION; }
 
-__attribute__((visibility("default"))) lvx::Transport* lvx_plugin_join_mpi(double deadline_seconds) {
+__attribute__((visibility("default"))) lvx::Transport* lvx_plugin_join_mpi(double timeout_seconds) {
   return new lvx::RemoteTransport(
-      std::make_unique<lvx::MpiFabric>(lvx::MpiEngine::started(deadline_seconds)));
+      std::make_unique<lvx::MpiFabric>(lvx::MpiBackend::started(timeout_seconds)));
 }
 }

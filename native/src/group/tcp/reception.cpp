@@ -39,8 +39,8 @@ void Reception::await(std::vector<pollfd>& entries) const {
 void Reception::serve(const pollfd* entries) {
   const bool called = entries->revents != 0;
   const auto now = Clock::now();
-  for (Place next = visitors_.begin(); next != visitors_.end();) {
-    const Place visitor = next++;
+  for (Position next = visitors_.begin(); next != visitors_.end();) {
+    const Position visitor = next++;
     const bool ready = (++entries)->revents != 0;
     if (now >= visitor->expiry) {
       drop(visitor, "did not prove in time to be of this group");
@@ -80,7 +80,7 @@ void Reception::make_room() {
   drop(silent == visitors_.end() ? visitors_.begin() : silent, "gave way to others, as too many had come");
 }
 
-void Reception::advance(Place visitor) {
+void Reception::advance(Position visitor) {
   Greeting& greeting = visitor->greeting;
   if (!greeting.advance()) {
     drop(visitor, "left before it had proved to be of this group");
@@ -102,7 +102,7 @@ void Reception::advance(Place visitor) {
   }
 }
 
-void Reception::drop(Place visitor, const std::string& reason) {
+void Reception::drop(Position visitor, const std::string& reason) {
   strangers_.add(visitor->from.text() + " " + reason);
   visitors_.erase(visitor);
 }

@@ -44,11 +44,11 @@ class Reception {
     TcpAddress from;
     Clock::time_point expiry;
   };
-  using Place = std::list<Visitor>::iterator;
+  using Position = std::list<Visitor>::iterator;
 
   void accept_all();
-  void advance(Place visitor);
-  void drop(Place visitor, const std::string& reason);
+  void advance(Position visitor);
+  void drop(Position visitor, const std::string& reason);
   void make_room();
 
   Socket listener_;

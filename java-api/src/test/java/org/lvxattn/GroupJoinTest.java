@@ -46,7 +46,7 @@ class GroupJoinTest {
   private static final int IP = 44;
 
   private static final GroupOptions OPTIONS =
-      GroupOptions.defaults().withDeadline(Duration.ofSeconds(20));
+      GroupOptions.defaults().withTimeout(Duration.ofSeconds(20));
 
   /** All that the library logs. */
   private static final class Lines extends Handler {
@@ -166,7 +166,7 @@ class GroupJoinTest {
 
   @Test
   void anotherSecretIsNoTimeout() throws Exception {
-    GroupOptions soon = OPTIONS.withDeadline(Duration.ofSeconds(2));
+    GroupOptions soon = OPTIONS.withTimeout(Duration.ofSeconds(2));
     assertMisfit(
         failureOfRankZero(soon.withSecret("one"), soon.withSecret("other"), all -> all),
         1,
@@ -185,12 +185,12 @@ class GroupJoinTest {
   @Test
   void aRankThatDoesNotConnectIsATimeoutThatNamesIt() {
     try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1))) {
-      GroupOptions soon = OPTIONS.withDeadline(Duration.ofMillis(500));
+      GroupOptions soon = OPTIONS.withTimeout(Duration.ofMillis(500));
       Rendezvous alone = (rank, size, mine, timeout) -> List.of(mine, another(mine, 1, PORT, 1));
       assertThatThrownBy(() -> Group.gloo(device, 0, 2, alone, "127.0.0.1", soon))
           .isInstanceOfSatisfying(
-              DeadlineExceededException.class, e -> assertThat(e.rank()).isEqualTo(1))
-          .hasMessageContaining("rank 1 did not connect within the deadline");
+              PeerTimeoutException.class, e -> assertThat(e.rank()).isEqualTo(1))
+          .hasMessageContaining("rank 1 did not connect within the timeout");
     }
   }
 
@@ -200,13 +200,12 @@ class GroupJoinTest {
     try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
         ServerSocket foreign = new ServerSocket(0, 8, InetAddress.getLoopbackAddress())) {
       Thread.ofVirtual().start(() -> answerAll(foreign));
-      GroupOptions soon = OPTIONS.withDeadline(Duration.ofSeconds(1));
+      GroupOptions soon = OPTIONS.withTimeout(Duration.ofSeconds(1));
       Rendezvous meeting =
           (rank, size, mine, timeout) ->
               List.of(another(mine, 0, PORT, foreign.getLocalPort()), mine);
       assertThatThrownBy(() -> Group.gloo(device, 1, 2, meeting, "127.0.0.1", soon))
-          .isInstanceOfSatisfying(
-              DeadlineExceededException.class, e -> assertThat(e.rank()).isZero())
+          .isInstanceOfSatisfying(PeerTimeoutException.class, e -> assertThat(e.rank()).isZero())
           .hasMessageContaining("whoever answers at 127.0.0.1 could not prove to be that rank");
     }
   }

@@ -17,8 +17,7 @@ final class Campaign {
   /** Prints what repeats the test. */
   static Random random(String test) {
     long seed = Long.getLong("lvxattn.seed", System.nanoTime());
-    System.out.println(
-        "to repeat it: -Dtest=" + test + " -Dlvxattn.seed=" + seed + whole());
+    System.out.println("to repeat it: -Dtest=" + test + " -Dlvxattn.seed=" + seed + whole());
     return new Random(seed);
   }
 
