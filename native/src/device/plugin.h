@@ -12,7 +12,7 @@ namespace lvx {
 
 struct CudaOptions {
   int ordinal = 0;  // as the CUDA runtime counts the GPUs
-  lvx_attention_backend backend = LVX_ATTENTION_BACKEND_LVX;
+  lvx_attention_backend attention_backend = LVX_ATTENTION_BACKEND_LVX;
   std::size_t memory_budget = 0;  // 0: no limit
   void* stream = nullptr;         // a cudaStream_t of the caller's; null: the device makes one
 };
