@@ -201,7 +201,7 @@ struct RangeIndex {
                                const std::int32_t* bounds, std::int32_t before) {
   const std::string got = "got [" + std::to_string(bounds[0]) + ", " + std::to_string(bounds[1]) + ")";
   const std::string where = " in batch " + std::to_string(at.batch) + ", query " + std::to_string(at.query) +
-                            ", range " + std::to_string(device_id.range);
+                            ", range " + std::to_string(at.range);
   reject(visibility.name, bounds[0] > bounds[1]
                               ? "expected ranges that end where they begin or later, " + got + where
                               : "expected ranges from 0 up, ascending and disjoint, " + got + " after " +
