@@ -25,7 +25,7 @@ inline std::uint64_t campaign_seed() {
     const char* given = std::getenv("LVX_SEED");  // NOLINT(concurrency-mt-unsafe): nobody sets it
     return given != nullptr ? std::stoull(given) : std::uint64_t{std::random_device()()};
   }();
-  const testing::TestInfo& test = *testing::UnitTest::GetInstance()->current_test_info();
+  const ::testing::TestInfo& test = *::testing::UnitTest::GetInstance()->current_test_info();
   std::cout << (whole_campaigns() ? "The whole campaign"
                                   : "A twentieth of the campaign (all with LVX_LONG=1)")
             << "; to repeat it: " << (whole_campaigns() ? "LVX_LONG=1 " : "") << "LVX_SEED=" << seed
