@@ -3,19 +3,28 @@
 // printed, so that a failure can be had again (./lvx test PATTERN --seed N).
 #pragma once
 
+#include <charconv>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <iostream>
 #include <optional>
 #include <random>
+#include <stdexcept>
 #include <string>
+#include <system_error>
 
 namespace lvx::test {
 
 inline std::optional<std::uint64_t> given_seed() {
   const char* given = std::getenv("LVX_SEED");  // NOLINT(concurrency-mt-unsafe): nobody sets it
   if (given == nullptr) return std::nullopt;
-  return std::stoull(given);
+  std::uint64_t seed = 0;
+  const auto [end, error] = std::from_chars(given, given + std::strlen(given), seed);
+  if (error != std::errc() || *end != '\0') {
+    throw std::invalid_argument("LVX_SEED is '" + std::string(given) + "', expected a whole number");
+  }
+  return seed;
 }
 
 inline std::uint64_t say_seed(std::uint64_t seed) {

@@ -24,7 +24,17 @@ public final class Seeds {
 
   /** The first seed of a campaign: the given one, or another one in each run. */
   public static long campaign() {
-    return say(Long.getLong(PROPERTY, System.nanoTime() & Integer.MAX_VALUE));
+    return say(given(System.nanoTime() & Integer.MAX_VALUE));
+  }
+
+  private static long given(long otherwise) {
+    String given = System.getProperty(PROPERTY, String.valueOf(otherwise));
+    try {
+      return Long.parseLong(given);
+    } catch (NumberFormatException e) {
+      throw new IllegalArgumentException(
+          "-D" + PROPERTY + "=" + given + ": expected a whole number", e);
+    }
   }
 
   private static long say(long seed) {
@@ -34,7 +44,7 @@ public final class Seeds {
 
   /** Said once, by the first test that takes one. */
   private static final class Moved {
-    static final long BY = say(Long.getLong(PROPERTY, 0));
+    static final long BY = say(given(0));
 
     private Moved() {}
   }
