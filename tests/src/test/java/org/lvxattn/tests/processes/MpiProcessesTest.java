@@ -18,6 +18,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.lvxattn.Strategy;
+import org.lvxattn.testing.Seeds;
 
 /** Real processes on this machine, started and joined by Open MPI. */
 @Timeout(600)
@@ -65,7 +66,7 @@ class MpiProcessesTest {
   @ParameterizedTest
   @ValueSource(strings = {"KILL", "STOP"})
   void survivorsNameTheVictim(String signal) throws Exception {
-    Random random = Campaign.random("MpiProcessesTest");
+    Random random = new Random(Seeds.campaign());
     for (int i = Campaign.size(20); i > 0; i--) {
       strike(signal, random.nextInt(3), random.nextInt(200));
     }

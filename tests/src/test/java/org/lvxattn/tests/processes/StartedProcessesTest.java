@@ -13,6 +13,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.lvxattn.Strategy;
+import org.lvxattn.testing.Seeds;
 
 /** Real processes on this machine, started as torchrun does, whatever backend joins them. */
 @Timeout(600)
@@ -60,7 +61,7 @@ abstract class StartedProcessesTest {
   @ParameterizedTest
   @ValueSource(strings = {"KILL", "STOP"})
   void survivorsNameTheVictimAndComputeAgain(String signal) throws Exception {
-    Random random = Campaign.random("StartedProcessesTest");
+    Random random = new Random(Seeds.campaign());
     for (int i = Campaign.size(40); i > 0; i--) {
       strike(signal, random.nextInt(4), random.nextInt(200));
     }
