@@ -71,6 +71,7 @@ class TilePass {
     problem.queries = shards_.queries(home);
     problem.keys = tile.end - tile.begin;
     problem.first_key = shards_.key_begin(call_.rank()) + tile.begin;
+    problem.first_query = shards_.query_begin(home);
     return problem;
   }
   // Calls visit(problem) for every size of problem that this rank may compute.
