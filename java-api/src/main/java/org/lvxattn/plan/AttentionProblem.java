@@ -11,8 +11,8 @@ import org.jspecify.annotations.Nullable;
  * @param shards what each of them keeps
  * @param reach whose queries see whose keys
  * @param bias what is added to the logits, or null
- * @param stridedQueries whether q's rows lie apart, as those of a part of a wider tensor do: where q
- *     is sent, it has to be packed then
+ * @param stridedQueries whether q's rows lie apart, as those of a part of a wider tensor do: where
+ *     q is sent, it has to be packed then
  */
 public record AttentionProblem(
     AttentionSizes sizes,

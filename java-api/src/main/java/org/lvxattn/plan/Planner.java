@@ -31,8 +31,9 @@ public final class Planner {
   }
 
   /**
-   * This planner, but what the kernels of a device need counts as memory too: planned peaks are then
-   * those of calls on that device. It plans while the device is open, on the thread that owns it.
+   * This planner, but what the kernels of a device need counts as memory too: planned peaks are
+   * then those of calls on that device. It plans while the device is open, on the thread that owns
+   * it.
    *
    * @throws NullPointerException if scratch is null
    */
@@ -89,8 +90,8 @@ public final class Planner {
    * What a strategy costs one rank, in time and memory that do not grow with the other ranks' work.
    *
    * @param rank 0 to the number of ranks
-   * @throws IllegalArgumentException if rank is none of the problem's, the strategy cannot serve the
-   *     problem, or as {@link #plan(AttentionProblem, Pass, Strategy)}
+   * @throws IllegalArgumentException if rank is none of the problem's, the strategy cannot serve
+   *     the problem, or as {@link #plan(AttentionProblem, Pass, Strategy)}
    */
   public RankPlan plan(AttentionProblem problem, Pass pass, Strategy strategy, int rank) {
     if (pass == Pass.BOTH) {
@@ -99,7 +100,8 @@ public final class Planner {
     }
     try (Recording recording = record(problem, pass, strategy)) {
       String obstacle = recording.recordSteps(rank);
-      Checks.require(obstacle == null, "strategy", strategy, "one that can serve (" + obstacle + ")");
+      Checks.require(
+          obstacle == null, "strategy", strategy, "one that can serve (" + obstacle + ")");
       RankProgram program = recording.program(new StepCosts(problem, pass, machine));
       return recording.costs(program.computeSeconds());
     }

@@ -81,8 +81,7 @@ class TrafficTest {
 
   /** This rank's calls by every strategy. */
   private static List<Call> calls(Group group, RandomProblem random, boolean strided) {
-    AttentionProblem problem =
-        strided ? random.problem.withStridedQueries() : random.problem;
+    AttentionProblem problem = strided ? random.problem.withStridedQueries() : random.problem;
     Topology topology = new Topology(random.ranksPerNode, Link.INSTANT, Link.INSTANT, false);
     Planner planner =
         new Planner(Machine.ofRate(1e9), topology).withScratch(group.device().kernelScratch());
