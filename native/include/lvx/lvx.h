@@ -751,6 +751,92 @@ LVX_API lvx_status lvx_projection_scratch(lvx_device device, int32_t dtype_code,
                                           int64_t rows, int64_t width, int32_t key_heads, int32_t head_dim,
                                           uint64_t* forward, uint64_t* backward);
 
+/** How q and lse lie in a planned call where they do not lie as usual; bits of lvx_plan_options.layout. */
+typedef enum lvx_plan_layout {
+  LVX_PLAN_STRIDED_Q = 1,     /**< q's rows lie apart, as in a part of a wider tensor: sent, q is packed */
+  LVX_PLAN_STRIDED_DBIAS = 2, /**< dbias does not lie compact */
+  LVX_PLAN_PLAIN_LSE = 4      /**< lse is [B, Hq, Sq] although there is a bias */
+} lvx_plan_layout;
+
+/**
+ * A call of lvx_attention_forward, lvx_attention_backward, lvx_visual_forward or lvx_visual_backward as all its ranks
+ * know it. Counts are 0 to 2^40; no tensor of the whole group may have more than 2^55 elements.
+ */
+typedef struct lvx_plan_options {
+  uint64_t struct_size;
+  int32_t operation;      /**< lvx_operation, one of the four */
+  int32_t strategy;       /**< lvx_strategy; LVX_QUERY_GATHER for the visual operations */
+  int32_t ranks;          /**< of the group, 1 to 2^20 */
+  int32_t ranks_per_node; /**< as in lvx_group_options; 0: all on one node */
+  int32_t dtype_code;     /**< those of lvx_dl_dtype, of q */
+  int32_t dtype_bits;
+  int32_t query_heads;
+  int32_t key_heads;
+  int32_t head_dim;
+  int32_t layout; /**< bits of lvx_plan_layout, of the rank that is asked for */
+  int64_t batch;
+  const int64_t* queries; /**< [ranks] */
+  const int64_t* keys;    /**< [ranks] */
+  const int64_t* ranges;  /**< [ranks]: the R of each rank's visibility; null: no visibility */
+  const uint8_t* sees;    /**< [ranks, ranks], with ranges: whether a query of one sees a key of another */
+  int32_t bias_dtype_code;
+  int32_t bias_dtype_bits;  /**< 0: no bias */
+  int64_t bias_batch;       /**< extents of the bias: 1 or batch */
+  int64_t bias_heads;       /**< 1 or query_heads */
+  int64_t bias_rows;        /**< 1 or the group's queries */
+  int32_t bias_gradient;    /**< 1: dbias is wanted */
+  int32_t key_value_layout; /**< this and the rest of the visual operations alone: lvx_key_value_layout */
+  int32_t input_norm;       /**< lvx_norm of the features */
+  int32_t key_norm;         /**< lvx_norm of the keys */
+  int32_t rotary;           /**< 1: keys are rotated */
+  int32_t reserved;         /**< 0 */
+  int64_t width;            /**< of the features, 1 or more */
+  int64_t tile_rows;        /**< as in lvx_visual_options */
+} lvx_plan_options;
+
+typedef enum lvx_plan_step_kind {
+  LVX_PLAN_SEND = 1,      /**< a message is started; those of one ticket complete together */
+  LVX_PLAN_RECEIVE = 2,   /**< likewise */
+  LVX_PLAN_WAIT = 3,      /**< until all messages of the ticket are complete */
+  LVX_PLAN_ATTENTION = 4, /**< the kernel of the operation, over some queries and keys */
+  LVX_PLAN_PRODUCT = 5,   /**< a matrix product of a projection, or the two of its gradients */
+  LVX_PLAN_MEMORY = 6     /**< copies, merges, sums, norms: work that memory holds up */
+} lvx_plan_step_kind;
+
+/** One step of a rank. Fields that do not belong to its kind are 0. */
+typedef struct lvx_plan_step {
+  int32_t kind;       /**< lvx_plan_step_kind */
+  int32_t peer;       /**< the other rank of a message */
+  uint64_t ticket;    /**< of a message or a wait; from 1 on */
+  uint64_t bytes;     /**< of a message */
+  int32_t query_rank; /**< of ATTENTION: whose queries, and how many of each batch item */
+  int32_t key_rank;   /**< whose keys; maybe some of them only */
+  int64_t queries;
+  int64_t keys;
+  int32_t query_heads;
+  int32_t key_heads;
+  double flops;        /**< of PRODUCT; a multiplication and an addition are two */
+  uint64_t bytes_read; /**< of MEMORY */
+  uint64_t bytes_written;
+} lvx_plan_step;
+
+/**
+ * What one rank does in a call, in order: the schedule itself runs, over a device and a transport that write down what
+ * they are asked for and do nothing. Where there is visibility, who sees whom is taken from sees, and every tile of a rank
+ * that is seen counts as seen. Takes time and memory in proportion to the rank's steps. Not a collective call.
+ *
+ * @param device     whose kernels' scratch counts in statistics.peak_bytes; 0: none does
+ * @param rank       0 to options.ranks - 1
+ * @param steps      out: the first steps, as many as fit; null with capacity 0
+ * @param count      out: how many there are
+ * @param statistics out, or null: what the call would count; seconds are 0
+ *
+ * LVX_UNSUPPORTED where the call would give it: heads that do not divide, visibility of more keys than int32 counts.
+ */
+LVX_API lvx_status lvx_plan_rank(lvx_device device, const lvx_plan_options* options, int32_t rank,
+                                 lvx_plan_step* steps, uint64_t capacity, uint64_t* count,
+                                 lvx_statistics* statistics);
+
 /* ---- What this machine can do: yardsticks for the kernels ------------------------------------------------------- */
 
 /** Times one n x n x n float32 matrix product by the BLAS on all threads of the device; n 1 to 16384. */

@@ -102,7 +102,8 @@ struct Problem {
   std::int64_t key_heads = 0;
   std::int64_t head_dim = 0;
   double scale = 1;
-  std::int64_t first_key = 0;  // where the keys lie among the group's keys, which visibility counts in
+  std::int64_t first_key = 0;    // where the keys lie among the group's keys, which visibility counts in
+  std::int64_t first_query = 0;  // where the queries lie among the group's queries
 
   std::int64_t query_elements() const { return batch * queries * query_heads * head_dim; }
   std::int64_t key_elements() const { return batch * keys * key_heads * head_dim; }

@@ -75,6 +75,7 @@ class TilePass {
     problem.queries = shards_.queries(home);
     problem.keys = tile.end - tile.begin;
     problem.first_key = shards_.key_begin(call_.rank()) + tile.begin;
+    problem.first_query = shards_.query_begin(home);
     return problem;
   }
   // Whether there are so many tiles that what they add up to for a home needs a total beside it.

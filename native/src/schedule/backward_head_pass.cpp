@@ -24,6 +24,7 @@ Problem BackwardHeadPass::problem_of(int queries_home, int keys_home, int worker
   problem.query_heads = split_.query_heads(worker).count;
   problem.key_heads = split_.key_heads(worker).count;
   problem.first_key = shards_.key_begin(keys_home);
+  problem.first_query = shards_.query_begin(queries_home);
   return problem;
 }
 

@@ -23,6 +23,7 @@ Problem BackwardKeyPass::problem_of(int home) const {
   Problem problem = arguments_.problem;
   problem.keys = shards_.keys(home);
   problem.first_key = shards_.key_begin(home);
+  problem.first_query = shards_.query_begin(call_.rank());
   return problem;
 }
 

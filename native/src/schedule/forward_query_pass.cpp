@@ -23,6 +23,7 @@ Problem ForwardQueryPass::problem_of(int home) const {
   Problem problem = arguments_.problem;
   problem.queries = shards_.queries(home);
   problem.first_key = shards_.key_begin(call_.rank());
+  problem.first_query = shards_.query_begin(home);
   return problem;
 }
 

@@ -27,6 +27,7 @@ Shards::Shards(Call& call, const Visibility& visibility) : query_begin_{0}, key_
     key_begin_.push_back(key_begin_.back() + call.announced(rank).keys);
   }
   const Announcement& mine = call.announced(call.rank());
+  any_batch_ = mine.batch > 0;
   check_bias_rows(call, all_queries());
   if (mine.has_visibility != 0 && all_keys() > std::numeric_limits<std::int32_t>::max()) {
     call.refuse(LVX_UNSUPPORTED,
@@ -34,21 +35,13 @@ Shards::Shards(Call& call, const Visibility& visibility) : query_begin_{0}, key_
                 -1);
   }
 
+  if (mine.has_visibility == 0 || size == 1) return;
   sees_.resize(size * size);
-  if (mine.has_visibility != 0 && size > 1) {
-    std::vector<std::uint8_t> seen(size, 0);
-    if (!visibility.everything()) {
-      call.device().shards_seen(mine.batch, mine.queries, visibility, key_begin_, seen);
-    }
-    call.gather_control(std::as_bytes(std::span(seen)), std::as_writable_bytes(std::span(sees_)));
-    return;
+  std::vector<std::uint8_t> seen(size, 0);
+  if (!visibility.everything()) {
+    call.device().shards_seen(mine.batch, mine.queries, visibility, key_begin_, seen);
   }
-  for (int home = 0; home < call.size(); ++home) {
-    for (int rank = 0; rank < call.size(); ++rank) {
-      sees_[static_cast<std::size_t>(home) * size + static_cast<std::size_t>(rank)] =
-          mine.batch > 0 && queries(home) > 0 && keys(rank) > 0 ? 1 : 0;
-    }
-  }
+  call.gather_control(std::as_bytes(std::span(seen)), std::as_writable_bytes(std::span(sees_)));
 }
 
 bool Shards::queries_see_others(int rank) const {

@@ -24,6 +24,7 @@ class Shards {
 
   // Whether any query of home sees a key of rank.
   bool sees(int home, int rank) const {
+    if (sees_.empty()) return any_batch_ && queries(home) > 0 && keys(rank) > 0;
     return sees_[static_cast<std::size_t>(home) * (query_begin_.size() - 1) +
                  static_cast<std::size_t>(rank)] != 0;
   }
@@ -41,7 +42,8 @@ class Shards {
 
   std::vector<std::int64_t> query_begin_;
   std::vector<std::int64_t> key_begin_;
-  std::vector<std::uint8_t> sees_;
+  bool any_batch_;
+  std::vector<std::uint8_t> sees_;  // [home, rank]; empty: everything is visible
 };
 
 }  // namespace lvx

@@ -5,7 +5,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.lvxattn.bindings.generated.Lvx;
-import org.lvxattn.plan.AttentionSizes;
 import org.lvxattn.plan.KernelScratch;
 import org.lvxattn.plan.Pass;
 import org.lvxattn.plan.VisualSizes;
@@ -13,22 +12,9 @@ import org.lvxattn.plan.VisualSizes;
 /** Asks the native side what the kernels of a device need. */
 record DeviceScratch(Device device) implements KernelScratch {
   @Override
-  public long attention(AttentionSizes sizes, long queries, long keys, Pass pass) {
-    return ask(
-        pass,
-        (forward, backward) ->
-            Lvx.lvx_attention_scratch(
-                device.handle(),
-                sizes.dtype().code(),
-                sizes.dtype().bytes() * Byte.SIZE,
-                sizes.batch(),
-                queries,
-                keys,
-                sizes.heads(),
-                sizes.keyValueHeads(),
-                sizes.headDim(),
-                forward,
-                backward));
+  public long handle() {
+    device.requireUsable("device");
+    return device.handle();
   }
 
   @Override

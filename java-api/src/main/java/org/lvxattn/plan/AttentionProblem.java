@@ -11,9 +11,15 @@ import org.jspecify.annotations.Nullable;
  * @param shards what each of them keeps
  * @param reach whose queries see whose keys
  * @param bias what is added to the logits, or null
+ * @param stridedQueries whether q's rows lie apart, as those of a part of a wider tensor do: where
+ *     q is sent, it has to be packed then
  */
 public record AttentionProblem(
-    AttentionSizes sizes, Shards shards, Reach reach, @Nullable BiasShape bias) {
+    AttentionSizes sizes,
+    Shards shards,
+    Reach reach,
+    @Nullable BiasShape bias,
+    boolean stridedQueries) {
   /**
    * Checks the components.
    *
@@ -28,19 +34,25 @@ public record AttentionProblem(
         reach.ranks() == shards.ranks(), "ranks of reach", reach.ranks(), "as of shards");
   }
 
-  /** Every query sees every key, without a bias. */
+  /** Every query sees every key, without a bias; q lies compact. */
   public static AttentionProblem of(AttentionSizes sizes, Shards shards) {
-    return new AttentionProblem(sizes, shards, Reach.everything(sizes.batch(), shards), null);
+    return new AttentionProblem(
+        sizes, shards, Reach.everything(sizes.batch(), shards), null, false);
   }
 
   /** This problem with that reach. */
   public AttentionProblem withReach(Reach reach) {
-    return new AttentionProblem(sizes, shards, reach, bias);
+    return new AttentionProblem(sizes, shards, reach, bias, stridedQueries);
   }
 
   /** This problem with a bias. */
   public AttentionProblem withBias(BiasShape bias) {
-    return new AttentionProblem(sizes, shards, reach, bias);
+    return new AttentionProblem(sizes, shards, reach, bias, stridedQueries);
+  }
+
+  /** This problem with a q whose rows lie apart. */
+  public AttentionProblem withStridedQueries() {
+    return new AttentionProblem(sizes, shards, reach, bias, true);
   }
 
   /** Number of ranks. */
@@ -62,24 +74,5 @@ public record AttentionProblem(
   /** In how many terms lse is kept and travels. */
   int lseTerms() {
     return bias == null ? 1 : 2;
-  }
-
-  /** Bytes of home's visibility. */
-  long rangeBytes(int home) {
-    return (long) sizes.batch() * shards.queries(home) * reach.ranges(home) * 2 * Integer.BYTES;
-  }
-
-  /** Bytes of the part of the bias of home's keys for some queries and heads, in its own dtype. */
-  long biasBytes(int home, int heads, long queries) {
-    return bias == null
-        ? 0
-        : bias.elements(sizes, heads, queries, shards.keys(home)) * bias.dtype().bytes();
-  }
-
-  /** As {@link #biasBytes}, of the gradient on its way: 0 unless wanted. */
-  long biasGradientBytes(int home, int heads, long queries) {
-    return bias == null || !bias.gradient()
-        ? 0
-        : bias.elements(sizes, heads, queries, shards.keys(home)) * sizes.accumulatorBytes();
   }
 }

@@ -76,9 +76,4 @@ public record AttentionSizes(int batch, int heads, int keyValueHeads, int headDi
   int accumulatorBytes() {
     return dtype.accumulator().bytes();
   }
-
-  /** Whether results need another tensor to be summed in. */
-  boolean isNarrow() {
-    return dtype != dtype.accumulator();
-  }
 }

@@ -25,12 +25,4 @@ public record BiasShape(
     Objects.requireNonNull(dtype, "dtype is null");
     Checks.require(dtype.isFloating(), "dtype", dtype, "a floating-point dtype");
   }
-
-  /** Elements of its part for some queries and heads and one rank's keys. */
-  long elements(AttentionSizes sizes, int heads, long queries, long keys) {
-    return (perBatchItem ? sizes.batch() : 1L)
-        * (perHead ? heads : 1)
-        * (perQuery ? queries : 1)
-        * keys;
-  }
 }

@@ -10,7 +10,7 @@ public interface KernelScratch {
   KernelScratch NONE =
       new KernelScratch() {
         @Override
-        public long attention(AttentionSizes sizes, long queries, long keys, Pass pass) {
+        public long handle() {
           return 0;
         }
 
@@ -20,8 +20,13 @@ public interface KernelScratch {
         }
       };
 
-  /** For a block of queries against a run of keys; the larger of the two for both passes. */
-  long attention(AttentionSizes sizes, long queries, long keys, Pass pass);
+  /**
+   * The native handle of the device, by which plans of calls ask for what its kernels need; 0 for
+   * none.
+   *
+   * @throws IllegalStateException if the device was closed
+   */
+  long handle();
 
   /** For projecting rows of each batch item; the larger of the two for both passes. */
   long projection(VisualSizes sizes, long rows, Pass pass);

@@ -8,7 +8,8 @@ package org.lvxattn.plan;
  * @param bytes sent to other ranks
  * @param messages sent to other ranks
  * @param interNodeBytes the part of bytes that goes to other nodes
- * @param peakBytes memory beside the caller's tensors and the kernels' own scratch
+ * @param peakBytes memory beside the caller's tensors; the kernels' own scratch counts where the
+ *     planner knows the device, see {@link Planner#withScratch}
  * @param computeSeconds spent computing
  */
 public record RankPlan(

@@ -166,30 +166,4 @@ public final class Reach {
   int ranges(int rank) {
     return ranges.get(rank);
   }
-
-  boolean queriesSeeOthers(int rank) {
-    for (int peer = 0; peer < ranks(); peer++) {
-      if (peer != rank && sees(rank, peer)) {
-        return true;
-      }
-    }
-    return false;
-  }
-
-  boolean keysSeenByOthers(int rank) {
-    for (int peer = 0; peer < ranks(); peer++) {
-      if (peer != rank && sees(peer, rank)) {
-        return true;
-      }
-    }
-    return false;
-  }
-
-  boolean queriesSee(int rank) {
-    return queriesSeeOthers(rank) || sees(rank, rank);
-  }
-
-  boolean keysSeen(int rank) {
-    return keysSeenByOthers(rank) || sees(rank, rank);
-  }
 }

@@ -58,7 +58,7 @@ public record StrategyPlan(
     return ranks.stream().mapToLong(RankPlan::messages).max().orElse(0);
   }
 
-  /** The most memory that a rank needs beside the caller's tensors and the kernels' scratch. */
+  /** The most memory that a rank needs, as {@link RankPlan#peakBytes} counts it. */
   public long peakBytes() {
     return ranks.stream().mapToLong(RankPlan::peakBytes).max().orElse(0);
   }

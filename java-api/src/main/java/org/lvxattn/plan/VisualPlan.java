@@ -2,7 +2,6 @@
 package org.lvxattn.plan;
 
 import java.util.Objects;
-import org.lvxattn.Link;
 import org.lvxattn.Strategy;
 import org.lvxattn.VisualCheckpoint.Policy;
 
@@ -106,7 +105,7 @@ public record VisualPlan(
           workspaceBytes(policy, Pass.FORWARD, rank), workspaceBytes(policy, Pass.BACKWARD, rank));
     }
     return policy == Policy.RECOMPUTE_TILED
-        ? new TiledSchedule(this, pass).workspaceBytes(rank)
+        ? tiled(pass, rank, scratch).peakBytes()
         : shardWorkspaceBytes(policy, pass, rank);
   }
 
@@ -130,21 +129,23 @@ public record VisualPlan(
 
   /** Workspace of the attention of whole shards. */
   private long attentionBytes(Pass pass, int rank) {
-    long messages =
-        new Planner(Machine.ofRate(1), Topology.oneNode(Link.INSTANT))
-            .plan(attention, pass, strategy)
-            .ranks()
-            .get(rank)
-            .peakBytes();
-    Shards shards = attention.shards();
-    boolean movesKeys = strategy == Strategy.KV_RING || strategy == Strategy.KV_GATHER;
-    long kernels = 0;
-    for (int peer = 0; peer < attention.ranks(); peer++) {
-      long queries = shards.queries(movesKeys ? rank : peer);
-      long keys = shards.keys(movesKeys ? peer : rank);
-      kernels = Math.max(kernels, scratch.attention(attention.sizes(), queries, keys, pass));
+    int oneNode = attention.ranks();
+    try (Recording recording = Recording.of(attention, pass, strategy, oneNode, scratch)) {
+      return recorded(recording, rank).peakBytes();
     }
-    return messages + kernels;
+  }
+
+  /** What the attention of tiles sends and holds. */
+  private RankPlan tiled(Pass pass, int rank, KernelScratch of) {
+    try (Recording recording = Recording.ofTiles(attention, features, tileRows, pass, of)) {
+      return recorded(recording, rank);
+    }
+  }
+
+  private RankPlan recorded(Recording recording, int rank) {
+    String obstacle = recording.record(rank);
+    Checks.require(obstacle == null, "strategy", strategy, "one that can serve (" + obstacle + ")");
+    return recording.costs(0);
   }
 
   /** Workspace of projecting a whole shard, tile by tile. */
@@ -159,7 +160,7 @@ public record VisualPlan(
   public long tiledBytesSent(Pass pass, int rank) {
     return pass == Pass.BOTH
         ? tiledBytesSent(Pass.FORWARD, rank) + tiledBytesSent(Pass.BACKWARD, rank)
-        : new TiledSchedule(this, pass).bytesSent(rank);
+        : tiled(pass, rank, KernelScratch.NONE).bytes();
   }
 
   /**

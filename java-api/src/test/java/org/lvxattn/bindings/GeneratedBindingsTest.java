@@ -26,6 +26,8 @@ import org.lvxattn.bindings.generated.lvx_dl_dtype;
 import org.lvxattn.bindings.generated.lvx_error;
 import org.lvxattn.bindings.generated.lvx_group_info;
 import org.lvxattn.bindings.generated.lvx_group_options;
+import org.lvxattn.bindings.generated.lvx_plan_options;
+import org.lvxattn.bindings.generated.lvx_plan_step;
 import org.lvxattn.bindings.generated.lvx_projection;
 import org.lvxattn.bindings.generated.lvx_projection_gradients;
 import org.lvxattn.bindings.generated.lvx_record;
@@ -48,6 +50,8 @@ class GeneratedBindingsTest {
           lvx_error.class,
           lvx_group_info.class,
           lvx_group_options.class,
+          lvx_plan_options.class,
+          lvx_plan_step.class,
           lvx_projection.class,
           lvx_projection_gradients.class,
           lvx_record.class,

@@ -35,7 +35,13 @@ class VisualPlanTest {
 
   /** What one rank measured. */
   private record Counts(
-      long peak, Statistics forward, Statistics backward, long plannedPeak, VisualPlan plan) {}
+      long peak,
+      Statistics forward,
+      Statistics backward,
+      long plannedPeak,
+      long plannedForward,
+      long plannedBackward,
+      VisualPlan plan) {}
 
   @Test
   void peaksAndBytesAreAsPlannedForEveryPolicy() {
@@ -77,6 +83,8 @@ class VisualPlanTest {
             .as(where)
             .isEqualTo(plan.workspaceBytes(policy, Pass.BACKWARD, rank));
         assertThat(counted.forward().strategy()).isEqualTo(Strategy.QUERY_GATHER);
+        assertThat(counted.forward().peakBytes()).as(where).isEqualTo(counted.plannedForward());
+        assertThat(counted.backward().peakBytes()).as(where).isEqualTo(counted.plannedBackward());
       }
     }
   }
@@ -138,6 +146,8 @@ class VisualPlanTest {
             layers.get(0).statistics(),
             backward,
             plan.peakBytes(policy, Pass.BOTH, group.rank()),
+            plan.workspaceBytes(policy, Pass.FORWARD, group.rank()),
+            plan.workspaceBytes(policy, Pass.BACKWARD, group.rank()),
             plan);
     layers.forEach(VisualForward::close);
     gradients.close();

@@ -4757,6 +4757,153 @@ public class Lvx extends Lvx$shared {
            throw new AssertionError("should not reach here", ex$);
         }
     }
+    private static final int LVX_PLAN_STRIDED_Q = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_plan_layout.LVX_PLAN_STRIDED_Q = 1
+     * }
+     */
+    public static int LVX_PLAN_STRIDED_Q() {
+        return LVX_PLAN_STRIDED_Q;
+    }
+    private static final int LVX_PLAN_STRIDED_DBIAS = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_plan_layout.LVX_PLAN_STRIDED_DBIAS = 2
+     * }
+     */
+    public static int LVX_PLAN_STRIDED_DBIAS() {
+        return LVX_PLAN_STRIDED_DBIAS;
+    }
+    private static final int LVX_PLAN_PLAIN_LSE = (int)4L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_plan_layout.LVX_PLAN_PLAIN_LSE = 4
+     * }
+     */
+    public static int LVX_PLAN_PLAIN_LSE() {
+        return LVX_PLAN_PLAIN_LSE;
+    }
+    private static final int LVX_PLAN_SEND = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_plan_step_kind.LVX_PLAN_SEND = 1
+     * }
+     */
+    public static int LVX_PLAN_SEND() {
+        return LVX_PLAN_SEND;
+    }
+    private static final int LVX_PLAN_RECEIVE = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_plan_step_kind.LVX_PLAN_RECEIVE = 2
+     * }
+     */
+    public static int LVX_PLAN_RECEIVE() {
+        return LVX_PLAN_RECEIVE;
+    }
+    private static final int LVX_PLAN_WAIT = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_plan_step_kind.LVX_PLAN_WAIT = 3
+     * }
+     */
+    public static int LVX_PLAN_WAIT() {
+        return LVX_PLAN_WAIT;
+    }
+    private static final int LVX_PLAN_ATTENTION = (int)4L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_plan_step_kind.LVX_PLAN_ATTENTION = 4
+     * }
+     */
+    public static int LVX_PLAN_ATTENTION() {
+        return LVX_PLAN_ATTENTION;
+    }
+    private static final int LVX_PLAN_PRODUCT = (int)5L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_plan_step_kind.LVX_PLAN_PRODUCT = 5
+     * }
+     */
+    public static int LVX_PLAN_PRODUCT() {
+        return LVX_PLAN_PRODUCT;
+    }
+    private static final int LVX_PLAN_MEMORY = (int)6L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_plan_step_kind.LVX_PLAN_MEMORY = 6
+     * }
+     */
+    public static int LVX_PLAN_MEMORY() {
+        return LVX_PLAN_MEMORY;
+    }
+
+    private static class lvx_plan_rank {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_INT,
+            Lvx.C_POINTER,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_plan_rank");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_plan_rank(lvx_device device, const lvx_plan_options *options, int32_t rank, lvx_plan_step *steps, uint64_t capacity, uint64_t *count, lvx_statistics *statistics)
+     * }
+     */
+    public static FunctionDescriptor lvx_plan_rank$descriptor() {
+        return lvx_plan_rank.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_plan_rank(lvx_device device, const lvx_plan_options *options, int32_t rank, lvx_plan_step *steps, uint64_t capacity, uint64_t *count, lvx_statistics *statistics)
+     * }
+     */
+    public static MethodHandle lvx_plan_rank$handle() {
+        return lvx_plan_rank.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_plan_rank(lvx_device device, const lvx_plan_options *options, int32_t rank, lvx_plan_step *steps, uint64_t capacity, uint64_t *count, lvx_statistics *statistics)
+     * }
+     */
+    public static MemorySegment lvx_plan_rank$address() {
+        return lvx_plan_rank.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_plan_rank(lvx_device device, const lvx_plan_options *options, int32_t rank, lvx_plan_step *steps, uint64_t capacity, uint64_t *count, lvx_statistics *statistics)
+     * }
+     */
+    public static int lvx_plan_rank(long device, MemorySegment options, int rank, MemorySegment steps, long capacity, MemorySegment count, MemorySegment statistics) {
+        var mh$ = lvx_plan_rank.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_plan_rank", device, options, rank, steps, capacity, count, statistics);
+            }
+            return (int)mh$.invokeExact(device, options, rank, steps, capacity, count, statistics);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
 
     private static class lvx_probe_gemm {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(

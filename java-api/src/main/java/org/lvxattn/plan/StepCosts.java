@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.plan;
+
+/**
+ * How long a machine takes for what a rank computes.
+ *
+ * @param problem whose queries see whose keys
+ * @param pass FORWARD or BACKWARD
+ * @param machine what computes
+ */
+record StepCosts(AttentionProblem problem, Pass pass, Machine machine) {
+  /**
+   * The kernel, for queries of one rank and keys of another, or a part of them: held up by its
+   * operations, or by reading its inputs and writing its outputs.
+   */
+  double attentionSeconds(
+      int queryRank, int keyRank, long queries, long keys, int heads, int keyHeads) {
+    AttentionSizes all = problem.sizes();
+    Shards shards = problem.shards();
+    double part =
+        ((double) queries / shards.queries(queryRank)) * ((double) keys / shards.keys(keyRank));
+    double pairs = problem.reach().pairs(queryRank, keyRank) * part;
+    if (pairs == 0) {
+      return 0;
+    }
+    double flops = all.flops(pairs, pass) * ((double) heads / all.heads());
+    long rows = queries * heads + keys * keyHeads;
+    long elements = 2L * all.batch() * rows * all.headDim();
+    long passes = pass == Pass.FORWARD ? 1 : 2; // backward has as many outputs as inputs
+    return machine.seconds(flops, passes * elements * all.elementBytes(), pass);
+  }
+
+  /** Matrix products, at the rate of attention's. */
+  double productSeconds(double flops) {
+    return machine.seconds(flops, 0, pass);
+  }
+
+  /** Work that reads and writes so many bytes. */
+  double memorySeconds(long bytes) {
+    return machine.seconds(0, bytes, pass);
+  }
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plan/planned_call.h"
+
+#include <memory>
+
+#include "group/group.h"
+#include "plan/recording_device.h"
+#include "plan/recording_transport.h"
+#include "recompute/visual_call.h"
+
+namespace lvx {
+namespace {
+
+// One rank's tensors: extents and strides of a caller's, at addresses where nothing lies.
+class Tensors {
+ public:
+  Tensors(const PlannedCall& planned, int rank, RecordingDevice& device)
+      : planned_(planned), problem_(planned.sizes), device_(device) {
+    const auto at = static_cast<std::size_t>(rank);
+    problem_.queries = planned.queries[at];
+    problem_.keys = planned.keys[at];
+    if (planned.has_visibility()) ranges_ = planned.ranges[at];
+  }
+
+  AttentionForward forward() {
+    AttentionForward arguments;
+    set_shared(arguments);
+    return arguments;
+  }
+  AttentionBackward backward() {
+    AttentionBackward arguments;
+    set_shared(arguments);
+    arguments.d_o = queries();
+    arguments.dq = queries();
+    if (!planned_.is_visual()) arguments.dk = keys();
+    if (!planned_.is_visual()) arguments.dv = keys();
+    if (planned_.has_bias && planned_.bias.wants_gradient) arguments.d_bias = d_bias();
+    return arguments;
+  }
+  VisualForward visual_forward() {
+    return {forward(), projection(), features(), planned_.projection.tile_rows};
+  }
+  VisualBackward visual_backward() {
+    VisualBackward arguments{backward(), projection(), features(), planned_.projection.tile_rows, {}, {}};
+    arguments.d_features = features();
+    arguments.d_features.dtype = accumulator_of(planned_.dtype);
+    const Projection& parameters = arguments.projection;
+    arguments.gradients = {parameters.weight,
+                           {},
+                           parameters.value_weight,
+                           {},
+                           parameters.input_norm.weight,
+                           parameters.input_norm.bias,
+                           parameters.key_norm.weight};
+    return arguments;
+  }
+
+ private:
+  std::byte* place(std::int64_t elements, DType dtype) { return device_.place(elements * size_of(dtype)); }
+
+  Bshd queries() {
+    return compact_bshd(place(problem_.query_elements(), planned_.dtype), planned_.dtype, problem_.queries,
+                        problem_.query_heads, problem_.head_dim);
+  }
+  Bshd keys() {
+    return compact_bshd(place(problem_.key_elements(), planned_.dtype), planned_.dtype, problem_.keys,
+                        problem_.key_heads, problem_.head_dim);
+  }
+  // Every second row of a tensor.
+  Bshd strided_queries() {
+    Bshd q = queries();
+    q.batch_stride *= 2;
+    q.row_stride *= 2;
+    return q;
+  }
+  Bhs row_values() {
+    const DType accumulator = accumulator_of(planned_.dtype);
+    return compact_bhs(place(problem_.rows(), accumulator), accumulator, problem_.query_heads,
+                       problem_.queries);
+  }
+  Bias bias() {
+    const BiasExtents& extents = planned_.bias.extents;
+    const DType dtype = planned_.bias.dtype;
+    return compact_bias(place(extents.batch * extents.heads * extents.rows * problem_.keys, dtype), dtype,
+                        extents.batch, extents.heads, extents.rows, problem_.keys);
+  }
+  Bias d_bias() {
+    Bias gradient = bias();
+    if (!planned_.strided_d_bias) return gradient;
+    gradient.batch_stride *= 2;
+    gradient.head_stride *= 2;
+    gradient.row_stride *= 2;
+    return gradient;
+  }
+
+  template <typename Arguments>
+  void set_shared(Arguments& arguments) {
+    arguments.problem = problem_;
+    arguments.q = planned_.strided_q ? strided_queries() : queries();
+    if (!planned_.is_visual()) arguments.k = keys();
+    if (!planned_.is_visual()) arguments.v = keys();
+    arguments.o = queries();
+    arguments.lse = row_values();
+    if (planned_.has_bias && !planned_.plain_lse) arguments.lse_terms = {row_values(), row_values()};
+    if (planned_.has_visibility()) {
+      arguments.visibility = compact_visibility(
+          place(problem_.batch * problem_.queries * ranges_ * 2, DType::kInt32), problem_.queries, ranges_);
+    }
+    if (planned_.has_bias) arguments.bias = bias();
+    arguments.bias_extents = planned_.bias.extents;
+    arguments.strategy = planned_.strategy;
+  }
+
+  Rows features() {
+    const std::int64_t width = planned_.projection.width;
+    return {place(problem_.batch * problem_.keys * width, planned_.dtype),
+            planned_.dtype,
+            problem_.batch,
+            problem_.keys,
+            width,
+            problem_.keys * width,
+            width};
+  }
+  Parameter parameter(std::int64_t rows, std::int64_t width) {
+    return {place(rows * width, planned_.dtype), planned_.dtype, rows, width, width};
+  }
+  Projection projection() {
+    const PlannedProjection& planned = planned_.projection;
+    Projection made;
+    made.width = planned.width;
+    made.key_heads = problem_.key_heads;
+    made.head_dim = problem_.head_dim;
+    made.layout = planned.layout;
+    const bool separate = planned.layout == LVX_KEY_VALUE_SEPARATE;
+    made.weight = parameter((separate ? 1 : 2) * made.key_width(), planned.width);
+    if (separate) made.value_weight = parameter(made.key_width(), planned.width);
+    made.input_norm.kind = planned.input_norm;
+    if (planned.input_norm != LVX_NORM_NONE) made.input_norm.weight = parameter(1, planned.width);
+    if (planned.input_norm == LVX_NORM_LAYER) made.input_norm.bias = parameter(1, planned.width);
+    made.key_norm.kind = planned.key_norm;
+    if (planned.key_norm != LVX_NORM_NONE) made.key_norm.weight = parameter(1, problem_.head_dim);
+    made.rotary = planned.rotary;
+    if (planned.rotary) {
+      made.positions = {
+          reinterpret_cast<const std::int32_t*>(place(problem_.batch * problem_.keys, DType::kInt32)),
+          problem_.keys, 1};
+    }
+    return made;
+  }
+
+  const PlannedCall& planned_;
+  Problem problem_;
+  RecordingDevice& device_;
+  std::int64_t ranges_ = 0;
+};
+
+}  // namespace
+
+void plan_rank(const PlannedCall& planned, int rank, Device* scratch, Steps& steps,
+               lvx_statistics* statistics) {
+  const auto device = std::make_shared<RecordingDevice>(planned, scratch, steps);
+  GroupOptions options;
+  options.ranks_per_node = planned.ranks_per_node;
+  options.recorder_entries = 1;
+  Group group(std::make_unique<RecordingTransport>(planned, rank, steps), device, options);
+  Tensors tensors(planned, rank, *device);
+  switch (planned.operation) {
+    case Operation::kForward:
+      return attention_forward(group, tensors.forward(), statistics);
+    case Operation::kBackward:
+      return attention_backward(group, tensors.backward(), statistics);
+    case Operation::kVisualForward:
+      return visual_forward(group, tensors.visual_forward(), statistics);
+    case Operation::kVisualBackward:
+      return visual_backward(group, tensors.visual_backward(), statistics);
+    case Operation::kBarrier:
+    case Operation::kAllGather:
+    case Operation::kAllReduce:
+      break;
+  }
+  throw Error(LVX_INTERNAL, "only attention is planned");
+}
+
+}  // namespace lvx
