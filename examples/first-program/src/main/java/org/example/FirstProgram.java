@@ -47,9 +47,9 @@ public final class FirstProgram {
                 "language_model.model.layers.3.",
                 LAYER.parameterShapes());
         var text = shard(group, checkpoint.tensor("text"));
-        var features = shard(group, checkpoint.tensor("features"));
         var expected = shard(group, checkpoint.tensor("output"));
-        var visual = VisualCheckpoint.builder(group, features).build();
+        var visual =
+            VisualCheckpoint.builder(group, shard(group, checkpoint.tensor("features"))).build();
         var result = LAYER.forward(weights, text, visual, VisualMask.none())) {
       return largestDifference(result.output().toFloats(), expected.toFloats());
     } catch (IOException e) {
