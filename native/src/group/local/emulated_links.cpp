@@ -82,7 +82,7 @@ Clock::time_point EmulatedLinks::Lane::carry(Clock::time_point ready, Clock::dur
     if (duration == Clock::duration::zero()) return end;
   }
   if (ready > free_) {
-    constexpr std::size_t kRemembered = 64;  // clocks of ranks never differ by more
+    constexpr std::size_t kRemembered = 64;  // ranks are never further apart
     if (idle_.size() == kRemembered) idle_.pop_front();
     idle_.push_back({free_, ready});
     free_ = ready;
