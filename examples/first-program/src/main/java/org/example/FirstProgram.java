@@ -16,7 +16,9 @@ import org.lvxattn.model.LlamaCrossAttentionLayer;
 import org.lvxattn.model.Parameters;
 import org.lvxattn.model.VisualMask;
 
-/** Computes a layer of a checkpoint over four ranks and compares it with the output stored there. */
+/**
+ * Computes a layer of a checkpoint over four ranks and compares it with the output stored there.
+ */
 public final class FirstProgram {
   private static final LlamaCrossAttentionLayer LAYER =
       LlamaCrossAttentionLayer.builder()
@@ -63,7 +65,8 @@ public final class FirstProgram {
     long begin = rows * group.rank() / group.size();
     long end = rows * (group.rank() + 1) / group.size();
     try (Tensor whole = stored.load(group.device(), DType.FLOAT32)) {
-      Tensor part = Tensor.allocate(group.device(), DType.FLOAT32, 1, end - begin, whole.dimension(2));
+      Tensor part =
+          Tensor.allocate(group.device(), DType.FLOAT32, 1, end - begin, whole.dimension(2));
       return part.copyFrom(whole.slice(1, begin, end));
     }
   }
