@@ -22,7 +22,7 @@ lvx_attention_options read_attention_options(const lvx_attention_options* option
   return read;
 }
 
-// check(options, device_id) makes the arguments, request(arguments) what the device may refuse,
+// check(options, device_id) returns the checked arguments, request(arguments) what the device must support, and
 // run(group, arguments, statistics) computes.
 template <typename Check, typename Request, typename Run>
 lvx_status attention(lvx_group group, Operation operation, const lvx_attention_options* options,

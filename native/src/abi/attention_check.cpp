@@ -13,7 +13,7 @@ namespace {
 constexpr const char* kBshd = "[batch, sequence, heads, headDim]";
 constexpr const char* kBhs = "[batch, heads, sequence]";
 constexpr const char* kLse = "[batch, heads, sequence] or [3, batch, heads, sequence]";
-// lse in one term is refused beyond: float32 has it no finer than 2^-12 then.
+// lse in one term is rejected beyond this: float32 is coarser than 2^-12 there.
 constexpr double kLargestLse = 4096;
 constexpr const char* kVisibility = "[batch, queries, ranges, 2]";
 constexpr const char* kBias = "[batch or 1, heads or 1, queries or 1, keys]";
@@ -44,7 +44,7 @@ void require_like(const CheckedTensor& tensor, const CheckedTensor& model, const
   require_dtype(tensor, {model.dtype}, why);
 }
 
-// What has the shape of lse: one number for each query and head of rows.
+// A tensor shaped like lse: one number for each head and query.
 CheckedTensor check_row_values(const lvx_tensor* tensor, const char* name, const CheckedTensor& rows,
                                const char* why, const DeviceId& device_id) {
   const CheckedTensor checked = check_tensor(tensor, name, 3, kBhs, device_id);
@@ -81,7 +81,7 @@ Partial partial_of(const CheckedTensor& o, const CheckedTensor& lse) {
   return {bshd_of(o), part_of_lse(lse, 2), part_of_lse(lse, 1)};
 }
 
-// A bias of that size on all keys that a row sees leaves nothing else in lse, and gradients need what else there was.
+// A bias of that size on all keys of a row rounds off the rest of lse, which gradients need.
 void require_exact_lse(const CheckedTensor& lse) {
   const Bhs values = bhs_of(lse);
   for (std::int64_t batch = 0; batch < lse.shape[0]; ++batch) {
@@ -108,7 +108,7 @@ OptionalTensor check_visibility(const lvx_tensor* tensor, const CheckedTensor& q
   return checked;
 }
 
-// The group's queries are known once its ranks have met, so its rows are checked there.
+// Only the announcements tell how many queries the group has, so the bias's rows are checked there.
 OptionalTensor check_bias(const lvx_tensor* tensor, const CheckedTensor& q, std::int64_t keys,
                           const DeviceId& device_id) {
   if (tensor == nullptr) return std::nullopt;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tensors of attention checked against each other, before anything is touched.
+// Checks the tensors of an attention call against each other, before anything is touched.
 #pragma once
 
 #include "abi/tensor_check.h"
@@ -28,7 +28,7 @@ struct MergeArguments {
 MergeArguments check_merge(const lvx_tensor* o_part, const lvx_tensor* lse_part, const lvx_tensor* o,
                            const lvx_tensor* lse, const DeviceId& device_id);
 
-// For calls whose keys are no tensors of their own: the rest of forward and backward, piece by piece.
+// For calls whose keys are not given as tensors: the other checks of forward and backward, one by one.
 struct QueryTensors {
   const lvx_tensor *visibility, *bias, *o, *lse;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How branches join, and what is done to whole rows.
+// Gates that join branches, and operations on whole rows.
 #include "abi/device_id.h"
 #include "abi/error.h"
 #include "abi/layer_check.h"

@@ -9,10 +9,10 @@
 namespace lvx {
 namespace {
 
-// Thirty years: longer than anyone waits, and short enough to be added to a clock.
+// Thirty years: effectively unlimited, and it can be added to a clock without overflow.
 constexpr double kLongestTimeout = 1e9;
 constexpr std::int32_t kMostRanks = 4096;
-// That of the longest name in the domain name system, with room for brackets and a scope.
+// The longest DNS name, plus brackets and a scope.
 constexpr std::size_t kLongestHost = 300;
 
 void require_link_number(double value, const char* name) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the makers of groups are told, checked.
+// Checks the options of groups.
 #pragma once
 
 #include <lvx/lvx.h>

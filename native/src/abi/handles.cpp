@@ -92,7 +92,7 @@ std::shared_ptr<void> HandleTable::remove(HandleType type, std::uint64_t handle)
 }
 
 HandleTable& handles() {
-  // Never destroyed: threads may still call while the process ends.
+  // Never destroyed: other threads may still call while the process exits.
   static HandleTable& table = *new HandleTable;
   return table;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What stands behind the handles.
+// The objects that handles refer to.
 #pragma once
 
 #include <atomic>
@@ -17,7 +17,7 @@
 
 namespace lvx {
 
-// Holds an object for one thread; a second thread is turned away instead of waiting.
+// Holds an object for one thread; a second thread gets an error instead of waiting.
 class InUse {
  public:
   InUse(std::atomic<bool>& flag, const char* what) : flag_(&flag) {
@@ -32,7 +32,7 @@ class InUse {
   InUse(const InUse&) = delete;
   InUse& operator=(const InUse&) = delete;
 
-  // For an object that is being closed: nobody gets it any more.
+  // For an object that is being closed: it cannot be acquired any more.
   void keep() { flag_ = nullptr; }
 
  private:

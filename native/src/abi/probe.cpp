@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Yardsticks: what this machine can do.
+// Rates of this machine, to compare kernels with.
 #include "abi/error.h"
 #include "abi/objects.h"
 #include "abi/structs.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What kernels need beside their arguments, for those who predict memory.
+// Workspace of kernels, for predictions of memory.
 #include <algorithm>
 
 #include "abi/error.h"

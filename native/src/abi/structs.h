@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Option and result structs that begin with their size, so that they can grow: a caller compiled with a later
-// header is served as long as he uses nothing that this library does not know.
+// Option and result structs that begin with their size, so that they can grow: a caller that was compiled with a
+// later header works as long as it uses no field that this library does not know.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 
 namespace lvx {
 
-// No struct of this library will ever be larger; a larger size is memory that nobody initialised.
+// Larger than any struct of this library: such a size is uninitialised memory.
 inline constexpr std::uint64_t kLargestStruct = 4096;
 
 template <typename Pointer>

@@ -10,7 +10,7 @@
 namespace lvx {
 namespace {
 
-// More than a machine addresses; what stays below can be multiplied and added up in 64 bits.
+// More than a machine can address; smaller sizes can be multiplied and added in 64 bits.
 constexpr std::int64_t kLargestSpan = std::int64_t{1} << 48;
 
 [[noreturn]] void reject(const char* name, const std::string& what) {

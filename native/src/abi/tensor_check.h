@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One tensor that came from outside: checked by itself, then turned into the views that the core works with.
+// Checks a caller's tensor by itself, and turns it into the views of the core.
 #pragma once
 
 #include <array>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of any floating dtype read into, and written from, the type one computes in.
+// Reads rows of any floating dtype into the compute type, and writes them back.
 #pragma once
 
 #include <cstddef>

@@ -65,7 +65,7 @@ double bias_max_of(const Arguments& a, std::int64_t b, std::int64_t row, std::in
 }
 
 // The logits of one query, with bias - base for a bias; -inf where it does not see the key, whatever the key holds.
-// Softmax does not change, and a base near the bias keeps it from rounding off what it is added to.
+// Softmax does not change, and with a base near the bias the sum does not round off the logit.
 template <typename Arguments>
 Row logits(const Arguments& a, std::int64_t b, std::int64_t row, std::int64_t head, double base) {
   const Problem& p = a.problem;

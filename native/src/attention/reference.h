@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The oracle: textbook attention in float64, one thread, no blocking, no cleverness.
+// The oracle: textbook attention in float64, one thread, no blocking, no optimisation.
 #pragma once
 
 #include "attention/views.h"

@@ -11,7 +11,7 @@
 namespace lvx {
 namespace {
 
-// Plugins lie beside the library that this code is in.
+// Plugins are in the folder of the library that contains this code.
 std::filesystem::path own_directory() {
   Dl_info info{};
   if (dladdr(reinterpret_cast<const void*>(&own_directory), &info) == 0 || info.dli_fname == nullptr) {

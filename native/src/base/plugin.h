@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shared libraries beside this one, loaded when they are asked for, so that one build serves machines with and without
-// what they need.
+// Plugins: shared libraries in the same folder, loaded on demand, so that one build serves machines with and without
+// their dependencies.
 #pragma once
 
 namespace lvx {
@@ -18,8 +18,8 @@ using PluginVersionFunction = const char*();
 }
 inline constexpr const char* kPluginVersionName = "lvx_plugin_version";
 
-// Loads a plugin, which stays: its threads may run until the process ends. Throws Error(LVX_MISSING_LIBRARY) naming what
-// is missing, or that the files are of different builds.
+// Loads a plugin and never unloads it: its threads may run until the process ends. Throws Error(LVX_MISSING_LIBRARY)
+// if a library is missing or the files are from different builds.
 void* load_plugin(const PluginFile& plugin);
 
 // A function that the plugin exports. Throws Error(LVX_MISSING_LIBRARY).

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Libraries of others that are loaded when they are asked for. In one header, as plugins share no objects.
+// Third-party libraries that are loaded on demand. In one header, because plugins share no object files.
 #pragma once
 
 #include <dlfcn.h>
@@ -19,11 +19,11 @@ struct SharedLibraryFile {
   const char* remedy;    // what would bring it, after a semicolon
 };
 
-// An opened library, which stays: its threads may run until the process ends.
+// An opened library. It is never unloaded: its threads may run until the process ends.
 class SharedLibrary {
  public:
-  // Looks where the variable says; else where the system finds the file, and in the CUDA toolkit. Throws
-  // Error(LVX_MISSING_LIBRARY) naming what is missing and what would bring it.
+  // Opens the file that the variable names, else what the system's loader or the CUDA toolkit has. Throws
+  // Error(LVX_MISSING_LIBRARY) naming what is missing and how to get it.
   explicit SharedLibrary(const SharedLibraryFile& wanted) : wanted_(wanted) {
     std::string reasons;
     for (const std::string& file : candidates()) {
@@ -48,7 +48,7 @@ class SharedLibrary {
     function = reinterpret_cast<Function*>(dlsym(library_, symbol));
     if (function == nullptr) reject(std::string("has no ") + symbol);
   }
-  // Throws Error(LVX_MISSING_LIBRARY): what is wrong with the file, and what would bring another.
+  // Throws Error(LVX_MISSING_LIBRARY): what is wrong with the file, and how to get another.
   [[noreturn]] void reject(const std::string& what) const {
     throw Error(LVX_MISSING_LIBRARY, opened_ + " " + what + wanted_.remedy);
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which kernels compute attention, on devices that have more than their own.
+// Which attention backend computes, on devices that have several.
 #pragma once
 
 #include <lvx/lvx.h>

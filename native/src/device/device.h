@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a schedule asks of a device. Operations are ordered by the device's stream: each sees the results of those
-// before it. On the CPU they are done when they return.
+// What schedules need of a device. Operations are enqueued on the device's stream: each sees the results of earlier
+// ones. On the CPU they are done when they return.
 #pragma once
 
 #include <lvx/lvx.h>
@@ -22,9 +22,9 @@ namespace lvx {
 
 // A partial result (o, lse) of one block of queries; o normalised. The identity is (0, -inf).
 //
-// A large bias would round off the logits it is added to, and lse what distinguishes rows. So where bias_max is there,
-// lse counts from it: it is that of the logits with bias - bias_max in the place of the bias, bias_max being the largest
-// bias of the keys that the row has seen so far, -inf for none. Without it lse is the whole.
+// Adding a large bias would round off logits and lse. With bias_max, lse is relative to it: the lse of the logits
+// with bias - bias_max instead of bias. bias_max is the largest bias of the keys that the row has seen so far, -inf
+// for none. Without it lse is the whole.
 struct Partial {
   Bshd o;
   Bhs lse;
@@ -61,8 +61,7 @@ inline std::string no_host_memory(std::size_t bytes) {
   return "the system has no " + std::to_string(bytes) + " bytes of host memory left";
 }
 
-// A queue of work beside the device's own stream, for a library that brings kernels of its own (NCCL). Used by one
-// thread.
+// A second stream, for a library with kernels of its own (NCCL). Used by one thread.
 class SideStream {
  public:
   virtual ~SideStream() = default;
@@ -70,14 +69,14 @@ class SideStream {
   SideStream(const SideStream&) = delete;
   SideStream& operator=(const SideStream&) = delete;
 
-  // What the library takes for it, for instance a cudaStream_t.
+  // The library's handle of it, for instance a cudaStream_t.
   virtual void* handle() = 0;
-  // What is put on it from now on begins when the device has done all that it was given so far.
+  // Later work on it waits for all work enqueued on the device so far.
   virtual void follow_device() = 0;
-  // Puts a copy on it; either side may be host memory, which stays until the copy is done.
+  // Enqueues a copy; either side may be host memory, which must stay valid until the copy is done.
   virtual void copy(const std::byte* from, std::byte* to, std::size_t bytes) = 0;
 
-  // The end of all that was on it when mark was called. Any thread may ask.
+  // An event: all work that was on it when mark was called. Any thread may query it.
   class Mark {
    public:
     virtual ~Mark() = default;
@@ -88,11 +87,11 @@ class SideStream {
     virtual bool passed() = 0;
   };
   virtual std::unique_ptr<Mark> mark() = 0;
-  // What is put on it from now on begins when the mark, of another device of this kind perhaps, has passed.
+  // Later work on it waits for the mark, which may be another device's of this kind.
   virtual void follow(const Mark& mark) = 0;
 };
 
-// What is known of a GPU beside its name.
+// Properties of a GPU.
 struct GpuProperties {
   int compute_major = 0;
   int compute_minor = 0;
@@ -122,7 +121,7 @@ class Device {
   virtual std::size_t peak_bytes() const = 0;
   // 0: no limit.
   virtual std::size_t memory_budget() const { return 0; }
-  // Zeroed host memory that copies to and from the device are fastest with, aligned to 64 bytes; not counted. Throws
+  // Zeroed host memory for fast copies to and from the device, aligned to 64 bytes; not counted. Throws
   // Error(LVX_OUT_OF_MEMORY).
   virtual std::byte* allocate_host(std::size_t bytes) {
     void* data = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
@@ -140,18 +139,18 @@ class Device {
       }
     }
   }
-  // Either side may be host memory, which must stay until synchronize.
+  // Either side may be host memory, which must stay valid until synchronize.
   virtual void copy_bytes(const std::byte* from, std::byte* to, std::size_t bytes) {
     if (bytes > 0) std::memcpy(to, from, bytes);
   }
-  // Returns when everything given to the device so far is done. Throws Error(LVX_DEVICE_ERROR).
+  // Returns when all enqueued work is done. Throws Error(LVX_DEVICE_ERROR).
   virtual void synchronize() {}
 
-  // Workspace that forward and backward need for a problem; the caller brings it, so that it is counted and reused.
+  // Workspace of forward and backward for a problem; the caller allocates it, so that it is counted and reused.
   virtual std::size_t forward_scratch(const Problem& problem, DType dtype) const = 0;
   virtual std::size_t backward_scratch(const Problem& problem, DType dtype) const = 0;
 
-  // Throws Error(LVX_UNSUPPORTED) if forward or backward would: to be asked before a call begins.
+  // Throws Error(LVX_UNSUPPORTED) if forward or backward would; called before a collective begins.
   virtual void require_attention(const AttentionRequest&) const {}
   virtual void forward(const ForwardArguments& arguments, std::span<std::byte> scratch) = 0;
   virtual void backward(const BackwardArguments& arguments, std::span<std::byte> scratch) = 0;
@@ -184,12 +183,12 @@ class Device {
   virtual void shards_seen(std::int64_t batch, std::int64_t rows, const Visibility& visibility,
                            std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen) = 0;
 
-  // What layers do beside attention.
+  // Non-attention layer operations.
   virtual LayerOperations& layers() = 0;
   // Makes the device the calling thread's current one. Null: the device has no streams, all is done when it returns.
   virtual std::unique_ptr<SideStream> side_stream() { return nullptr; }
 
-  // Yardsticks, in seconds.
+  // Rates to compare kernels with, in seconds.
   virtual double probe_gemm(std::int64_t n) = 0;
   virtual double probe_read(std::size_t bytes) = 0;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What layers ask of a device beside attention. Computed in the accumulator's dtype of x; gradients of parameters are in
-// that dtype and added to. Ordered by the device's stream, as attention is.
+// Non-attention layer operations of a device. They compute in the accumulator's dtype of x; gradients of parameters
+// have that dtype and are added to. Enqueued on the device's stream, as attention is.
 #pragma once
 
 #include <lvx/lvx.h>
@@ -76,8 +76,8 @@ class LayerOperations {
  public:
   virtual ~LayerOperations() = default;
 
-  // y = x w^T + b. Scratch is the caller's, so that it is counted: half precision is converted tile by tile. rows are
-  // those of all batch items.
+  // y = x w^T + b. The caller allocates scratch, so that it is counted: half precision is converted tile by tile.
+  // rows counts all batch items.
   virtual std::size_t linear_scratch(std::int64_t rows, std::int64_t in, std::int64_t out,
                                      DType dtype) const = 0;
   virtual void linear_forward(const Rows& x, const Parameter& w, const Parameter& b, const Rows& y,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Devices that live in shared libraries of their own.
+// Devices in plugins.
 #pragma once
 
 #include <cstddef>
@@ -17,8 +17,8 @@ struct CudaOptions {
   void* stream = nullptr;         // a cudaStream_t of the caller's; null: the device makes one
 };
 
-// Throws Error(LVX_MISSING_LIBRARY) without the plugin, the driver or the backend, Error(LVX_INVALID_ARGUMENT) for an ordinal
-// that there is not.
+// Throws Error(LVX_MISSING_LIBRARY) without the plugin, the driver or the attention backend, and
+// Error(LVX_INVALID_ARGUMENT) for an ordinal without a GPU.
 std::unique_ptr<Device> open_cuda_device(const CudaOptions& options);
 
 // cuDNN's version, 92400 for 9.24.0. Throws Error(LVX_MISSING_LIBRARY) without the plugin or cuDNN.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What each rank tells the others at the start of a collective call, before any data moves.
+// What each rank sends to all others at the start of a collective call, before any data moves.
 #pragma once
 
 #include <lvx/lvx.h>
@@ -21,7 +21,7 @@ enum class Operation : std::int32_t {
 
 const char* name_of(Operation operation);
 
-// How keys and values are made of features; all 0 where they are not.
+// How keys and values are projected from features; all 0 if they are not.
 struct ProjectionKind {
   std::int64_t width = 0;
   std::int32_t layout = 0;
@@ -33,12 +33,11 @@ struct ProjectionKind {
   double theta = 0;
 };
 
-// Plain memory: it crosses process boundaries as it is.
+// Trivially copyable: it crosses process boundaries as bytes.
 struct Announcement {
   std::uint64_t sequence = 0;
   Operation operation = Operation::kBarrier;
-  std::int32_t declined =
-      0;  // 1: this rank's caller made a mistake, reason says which; the call takes place nowhere
+  std::int32_t declined = 0;  // 1: this rank declines the call, reason says why; no rank runs it
 
   // Must be the same on every rank.
   std::int32_t dtype = 0;

@@ -44,12 +44,12 @@ class Group {
   void set_timeout_seconds(double seconds) { options_.timeout_seconds = seconds; }
   const Recorder& recorder() const { return recorder_; }
 
-  // Tells the peers that this rank will not take part in the call they are about to make, and why. The group stays
-  // usable: nothing has moved yet. Never blocks.
+  // Tells the peers that this rank will not make this call, and why. The group stays usable, since no data has
+  // moved. Never blocks.
   void decline(Operation operation, const char* reason) noexcept;
 
   void barrier();
-  // all gets every rank's message in rank order; as many bytes on every rank.
+  // all gets every rank's message in rank order; the same number of bytes on every rank.
   void all_gather(std::span<const std::byte> mine, std::span<std::byte> all);
 
  private:
@@ -71,9 +71,9 @@ class Group {
 
 // A collective call from its announcement to its end; made by collective() below.
 //
-// Peers may write into memory of a transfer until the transfer has ended, also while an exception unwinds what the call's
-// body holds. So transfers take only memory that outlives the body: the call's own, which it releases once nothing moves
-// any more, and its caller's.
+// Peers may write into a transfer's memory until the transfer has ended, also while an exception unwinds the call's
+// body. So transfers accept only memory that outlives the body: the call's own, which it releases when all transfers
+// have ended, and its caller's.
 class Call {
  public:
   // Announces the call and waits for the peers' announcements. Throws Error(LVX_PEER_MISMATCH) if they do not agree;
@@ -96,10 +96,10 @@ class Call {
 
   // Memory of the device until the call's end, counted in its statistics. Throws Error(LVX_OUT_OF_MEMORY).
   std::byte* allocate(std::size_t bytes);
-  // Transfers may take this too: memory of whoever made the call, not of its body. Returns data.
+  // Allows transfers to use this memory of the caller, which outlives the body. Returns data.
   std::byte* lend(std::byte* data, std::int64_t bytes);
 
-  // Moves data; the transfers of one start complete together. An empty start costs nothing. Throws Error(LVX_INTERNAL)
+  // Starts transfers; those of one start complete together. An empty start costs nothing. Throws Error(LVX_INTERNAL)
   // for memory that is neither the call's nor lent.
   Ticket start(std::span<const Transfer> transfers);
   void wait(Ticket ticket);
@@ -112,11 +112,11 @@ class Call {
     statistics_.compute_seconds += seconds_since(begin);
   }
 
-  // A mistake that every rank finds alike from the announcements, before data moves: the group stays usable.
+  // For an error that every rank finds from the announcements, before data moves: the group stays usable.
   [[noreturn]] void refuse(lvx_status status, const std::string& message, int peer);
 
-  // Runs work. Whatever it throws ends the call badly: the group has failed, the peers are told, and none touches this
-  // rank's memory any more.
+  // Runs work. If it throws, the call and the group have failed, the peers are told, and none touches this rank's
+  // memory any more.
   template <typename Work>
   void or_abandon(Work&& work) {
     try {
@@ -132,7 +132,8 @@ class Call {
       throw;
     }
   }
-  // Ends the call well; statistics may be null. Throws Error(LVX_INTERNAL) if a transfer has not been waited for.
+  // Ends the call successfully; statistics may be null. Throws Error(LVX_INTERNAL) if a transfer has not been waited
+  // for.
   void finish(lvx_strategy strategy, lvx_statistics* statistics);
 
  private:

@@ -15,7 +15,7 @@ struct Links {
   Link intra;                 // inside a node
   Link inter;                 // between nodes
   bool shared_inter = false;  // the ranks of a node share one link to the others
-  bool virtual_time = false;  // clocks count processor time and emulated transfers, nobody waits for them
+  bool virtual_time = false;  // clocks count CPU time and emulated transfers; nobody waits for them
 };
 
 }  // namespace lvx

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keys and values of one tile of visual features, some rows of every batch item, and the way back from their gradients
-// to the parameters and the features.
+// Keys and values of one tile of visual features, some rows of every batch item, and the gradients of parameters and
+// features from theirs.
 //
-// K and V of a tile lie in one product, side by side or interleaved as the layer's weights have them, and so do their
-// gradients: one matrix product serves both where the layer fuses them, and nothing is rearranged.
+// K and V of a tile lie in one product, side by side or interleaved as the layer's weights have them, and so do
+// their gradients: one matrix product serves both where the layer fuses them, and nothing is rearranged.
 #pragma once
 
 #include <span>
@@ -28,20 +28,20 @@ class KeyProjection {
   std::size_t scratch_bytes() const;
   void begin(const Workspace& workspace, std::span<std::byte> scratch);
 
-  // Turns to rows [begin, end) of the features, tile_rows at most.
+  // Selects rows [begin, end) of the features, at most tile_rows.
   void open(std::int64_t begin, std::int64_t end);
-  // Makes raw keys and values of them.
+  // Projects raw keys and values from them.
   void project();
   Bshd raw_keys() const { return keys_of(product_); }
   Bshd values() const { return values_of(product_); }
-  // Makes keys of raw keys: elsewhere if backward needs those, in their place otherwise.
+  // Turns raw keys into keys: in place unless backward needs the raw keys.
   void finish_keys();
   Bshd keys() const { return finished_; }
 
   // Where the gradients of this tile's keys and values are to be put, in the accumulator's dtype.
   Bshd key_gradients() const { return keys_of(gradient_); }
   Bshd value_gradients() const { return values_of(gradient_); }
-  // Adds what they mean for the parameters, and for the features if d_features is not none. raw_keys are read where
+  // Adds the gradients of the parameters, and of the features if d_features is not none. raw_keys are read where
   // there is a key norm; they may lie anywhere.
   void push(const Bshd& raw_keys, const Rows& d_features);
   // After the last tile: the parameters' gradients are whole.

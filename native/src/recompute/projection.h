@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a layer makes keys and values of visual features, already checked.
+// How a layer projects keys and values from visual features; already checked.
 #pragma once
 
 #include "device/layers.h"

@@ -8,7 +8,7 @@
 namespace lvx {
 namespace {
 
-// Enough rows for the matrix product's full rate, few enough that memory beside the caller's stays small.
+// Enough rows for the full rate of the matrix product, and few enough for a small workspace.
 constexpr std::int64_t kRowsAtOnce = 1024;
 
 // Calls work(begin, end) for the features' rows, tile by tile, with a projection that has opened the tile.

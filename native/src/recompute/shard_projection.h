@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keys and values of a whole shard of features, into memory of the caller, and the way back.
+// Projects keys and values of a whole shard of features into the caller's memory, forward and backward.
 #pragma once
 
 #include "device/device.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What travels and what is computed, when all queries come to a rank and its keys are made tile by tile. The schedule
-// (tiled.h) is written once against this, for forward and backward.
+// A pass with keys that are projected tile by tile: what is sent and what is computed. The schedule (tiled.h) is
+// written once against this interface, for forward and backward.
 //
 // A block's *home* is the rank whose queries it is; a *worker* is a rank that it visits.
 #pragma once
@@ -47,7 +47,7 @@ class TilePass {
   virtual std::int64_t block_bytes(int home) const = 0;
   virtual std::int64_t result_bytes(int home) const = 0;
 
-  // Asks for the memory it needs; then, once that is allocated, readies accumulators and this rank's own block.
+  // Reserves memory; begin, once it is allocated, prepares accumulators and this rank's own block.
   virtual void reserve(Workspace& workspace) = 0;
   virtual void begin(const Workspace& workspace) = 0;
   // This rank's block as a message; stays valid until finish.
@@ -57,9 +57,9 @@ class TilePass {
   // Of this rank's queries, or of a visitor that is here.
   virtual Visibility visibility(int home) const = 0;
 
-  // Every tile that a visitor sees is done: its result is made whole.
+  // Finishes home's result: no tile is left that it sees.
   virtual void complete(int home) = 0;
-  // Makes a tile's keys and values; computes one home's queries against them; is done with the tile.
+  // Projects a tile's keys and values; computes one home's queries against them; finishes the tile.
   virtual void open(const Tile& tile) = 0;
   virtual void attend(int home) = 0;
   virtual void close() = 0;

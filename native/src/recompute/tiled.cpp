@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Recomputation turns the loops of a schedule inside out: a ring would make every tile of keys once per step, so the
-// queries, being small, are gathered, tiles are the outer loop and blocks of queries the inner one.
+// Recomputation interchanges the loops of a schedule: a ring would project every tile of keys once per step, so the
+// queries, being small, are gathered, tiles are the outer loop, and blocks of queries the inner one.
 //
-// All blocks are in flight from the start. While they come, the first tile that this rank's own queries see is made and
-// computed against them; then against each visitor as it arrives. What the visitors see is known then, and tiles that
-// nobody sees are left out. Results go home one by one during the last tile; in every tile but the first this rank's own
-// queries come last, so that there is something to do meanwhile.
+// All blocks are sent at the start. Meanwhile the first tile that this rank's own queries see is projected and
+// computed against them, then against each visitor as it arrives. Then it is known what the visitors see, and tiles
+// that nobody sees are skipped. Results go home one by one during the last tile; in every tile but the first this
+// rank's own queries come last, to hide those transfers.
 #include "recompute/tiled.h"
 
 #include <vector>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ring all-reduce (Patarasuk and Yuan 2009): the elements are cut into one chunk for each rank. First each chunk goes
-// once round the ring and every rank adds its own on the way; then the finished chunks go round. Each rank sends
-// 2 (size - 1) / size of the elements, the least there is.
+// Ring all-reduce (Patarasuk and Yuan 2009): the elements are cut into one chunk for each rank. Each chunk first
+// travels around the ring while every rank adds its own; then the finished chunks travel around. Each rank sends 2
+// (size - 1) / size of the elements, which is optimal.
 #include "schedule/all_reduce.h"
 
 #include <algorithm>

@@ -15,7 +15,7 @@ struct BiasExtents {
 };
 
 struct AttentionForward {
-  Problem problem;  // this rank's queries and keys; first_key is found out by the schedule
+  Problem problem;  // this rank's queries and keys; the schedule sets first_key
   Bshd q, k, v;
   Visibility visibility;
   Bias bias;  // rows: the group's queries; keys: this rank's
@@ -39,7 +39,7 @@ struct AttentionBackward {
   lvx_strategy strategy = LVX_QUERY_RING;
 };
 
-// What a rank tells the others of its call.
+// The announcement of a call.
 Announcement announce(Operation operation, const AttentionForward& arguments);
 Announcement announce(Operation operation, const AttentionBackward& arguments);
 

@@ -42,7 +42,7 @@ class BackwardKeyPass final : public Pass {
   const DType dtype_;
   const DType accumulator_;
   const bool travels_;  // some peer's queries see this rank's keys
-  const bool splits_;   // there is a transfer to hide behind each part of this rank's own block
+  const bool splits_;   // each part of this rank's own block hides a transfer
   const bool narrow_;   // the gradients' dtype is too narrow to sum in
   DBiasSum d_bias_sum_;
   Workspace::Piece packed_piece_{}, delta_piece_{}, dq_piece_{}, dk_piece_{}, dv_piece_{};

@@ -9,7 +9,7 @@
 
 namespace lvx {
 
-// Out: q, d_o, lse, delta and visibility; o stays at home, where delta = rowsum(d_o * o) is all that is needed of it.
+// Out: q, d_o, lse, delta and visibility; o is not sent: only delta = rowsum(d_o * o) is needed, and computed at home.
 // Home: dq in q's dtype, summed there in the accumulator's. dk, dv and d_bias stay with their keys.
 class BackwardQueryPass final : public QueryPass {
  public:
@@ -52,7 +52,7 @@ class BackwardQueryPass final : public QueryPass {
   const DType accumulator_;
   const bool travels_;  // some peer sees keys for this rank's queries
   const bool visited_;  // this rank's keys are seen by some peer's queries
-  const bool splits_;   // there is a transfer to hide behind each part of this rank's own block
+  const bool splits_;   // each part of this rank's own block hides a transfer
   const bool narrow_;   // the gradients' dtype is too narrow to sum in
   DBiasSum d_bias_sum_;
   Workspace::Piece packed_piece_{}, delta_piece_{}, dq_piece_{}, dk_piece_{}, dv_piece_{};

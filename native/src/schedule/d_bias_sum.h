@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the gradient of a rank's bias is summed: in the caller's tensor if that will do, else in the workspace.
+// Where the gradient of a rank's bias is summed: in the caller's tensor if its dtype is wide enough, else in the
+// workspace.
 #pragma once
 
 #include "schedule/attention_call.h"

@@ -41,7 +41,7 @@ class ForwardKeyPass final : public Pass {
   const DType dtype_;
   const DType accumulator_;
   const bool travels_;      // some peer's queries see this rank's keys
-  const bool splits_;       // there is a transfer to hide behind each part of this rank's own block
+  const bool splits_;       // each part of this rank's own block hides a transfer
   const bool accumulates_;  // o's dtype is too narrow to merge in
   LseSum lse_sum_;
   Workspace::Piece packed_piece_{}, accumulator_piece_{};

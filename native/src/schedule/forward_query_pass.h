@@ -8,8 +8,9 @@
 
 namespace lvx {
 
-// Out: q and its visibility. Home: the partial (o, lse), all of it in the accumulator's dtype: a partial o may be larger than
-// the o it is merged into, so rounding it to a narrower dtype would cost accuracy with every further rank.
+// Out: q and its visibility. Home: the partial (o, lse), all of it in the accumulator's dtype: a partial o may be
+// larger than the o it is merged into, so rounding it to a narrower dtype would cost accuracy with every further
+// rank.
 class ForwardQueryPass final : public QueryPass {
  public:
   ForwardQueryPass(Call& call, const Shards& shards, const AttentionForward& arguments);
@@ -47,7 +48,7 @@ class ForwardQueryPass final : public QueryPass {
   const DType dtype_;
   const DType accumulator_;
   const bool travels_;      // some peer sees keys for this rank's queries
-  const bool splits_;       // there is a transfer to hide behind each part of this rank's own block
+  const bool splits_;       // each part of this rank's own block hides a transfer
   const bool packs_;        // q cannot be sent as it lies
   const bool accumulates_;  // o's dtype is too narrow to merge in
   LseSum lse_sum_;

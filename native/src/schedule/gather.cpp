@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The gather: two communication steps whatever the number of ranks, for the memory of all blocks at once. Moving
+// The gather: two communication steps for any number of ranks, at the cost of memory for all blocks at once. Moving
 // queries, it suits decoding and very short text; moving keys and values, it is the scheme of Megatron's context
 // parallelism.
 //
-// All blocks are in flight from the start. Rank r computes them in the order r - 1, r - 2, ..., each as soon as it is
-// there, and sends each result home while it computes the next. Its own block frames the visitors.
+// All blocks are in flight from the start. Rank r computes them in the order r - 1, r - 2, ..., each once it has
+// arrived, and sends each result home while it computes the next. It computes its own block first and last, around
+// the visitors.
 #include "schedule/gather.h"
 
 #include <vector>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Heads against sequence, after DeepSpeed-Ulysses (arXiv 2309.14509): each rank gets a part of the heads of everybody's
-// queries and keys, computes them whole, and returns the results.
+// Heads against sequence, after DeepSpeed-Ulysses (arXiv 2309.14509): each rank gets some heads of all queries and
+// keys, computes them, and returns the results.
 //
-// All shares are in flight from the start. Rank r takes them in the order r, r - 1, r - 2, ..., and computes each new
-// share against those it has. The last one completes everything: it meets the shares one by one, and each result leaves
-// while the next is computed.
+// All shares are in flight from the start. Rank r takes them in the order r, r - 1, r - 2, ..., and computes each
+// new share against those it has. The last share completes all results: it is computed against the others one by
+// one, and each result is sent while the next is computed.
 #include "schedule/head_all_to_all.h"
 
 #include <vector>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What travels and what is computed where when heads are exchanged for sequence: every rank gets a part of the heads
-// of all queries and all keys. Written once against this for forward and backward.
+// of all queries and all keys. The schedule is written once for forward and backward.
 #pragma once
 
 #include <cstddef>

@@ -16,7 +16,7 @@ struct HeadRange {
 
 class HeadSplit {
  public:
-  // Refuses the call unless every rank gets the same number of query heads, whole groups of them or parts of one.
+  // Throws unless every rank gets the same number of query heads: whole groups, or equal parts of one.
   HeadSplit(Call& call, const Problem& problem)
       : size_(call.size()),
         query_heads_(problem.query_heads),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the lse of a rank's queries is summed: in the caller's tensor; in two terms where there is a bias or they are
-// wanted, the caller's then.
+// Where the lse of a rank's queries is merged: in the caller's tensor; in two terms if there is a bias or the caller
+// wants them, and then in the caller's terms.
 #pragma once
 
 #include "schedule/attention_call.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What travels and what is computed where, when a block of one side visits the ranks that keep the other side. The
-// schedules are written once against this, for queries that visit keys and keys that visit queries, forward and
-// backward alike.
+// A pass: what is sent and what is computed where, when a block of one side visits the ranks that keep the other
+// side. Schedules are written once against this interface, for queries that visit keys and for keys that visit
+// queries, forward and backward.
 //
 // A block's *home* is the rank it belongs to; a *worker* is a rank that it visits.
 #pragma once
@@ -23,22 +23,22 @@ class Pass {
   // Whether home's block has anything to do at worker; false where they are the same rank.
   virtual bool visits(int home, int worker) const = 0;
 
-  // Sizes of messages: the block itself; what only one worker needs of home beside it (0: nothing); and a worker's
-  // result on its way home (0: none).
+  // Sizes of messages: the block itself; what one worker alone needs in addition (0: nothing); and a worker's result
+  // for home (0: none).
   virtual std::int64_t block_bytes(int home) const = 0;
   virtual std::int64_t side_bytes(int home, int worker) const = 0;
   virtual std::int64_t result_bytes(int home, int worker) const = 0;
 
-  // Asks for the memory it needs; then, once that is allocated, readies accumulators and this rank's own block.
+  // Reserves memory; begin, once it is allocated, prepares accumulators and this rank's own block.
   virtual void reserve(Workspace& workspace) = 0;
   virtual void begin(const Workspace& workspace) = 0;
   // This rank's block as a message; stays valid until finish.
   virtual std::byte* block() = 0;
   virtual void pack_side(int worker, std::byte* side) = 0;
 
-  // This rank's own queries against its own keys, in two parts: the first hides the arrival of the first visitor, the
-  // second the way home of the last result. Both must be called, in this order; the first before any visitor. With
-  // nothing to hide, the first does it all.
+  // This rank's own queries against its own keys, in two parts: the first hides the arrival of the first visitor,
+  // the second the transfer of the last result. Both must be called, in this order, and the first before any
+  // visitor. If there is nothing to hide, the first computes all.
   virtual void compute_own_first() = 0;
   virtual void compute_own_second() = 0;
   // A visitor at this rank.
@@ -48,7 +48,7 @@ class Pass {
   virtual void finish() = 0;
 
  protected:
-  // Where to cut this rank's own keys: the parts take as long as what they hide, a block and a result.
+  // Where to split this rank's own keys: each part takes as long as the transfer it hides, of a block and of a result.
   std::int64_t own_cut(int rank, std::int64_t keys) const {
     const auto block = static_cast<double>(block_bytes(rank));
     const auto result = static_cast<double>(result_bytes(rank, rank));

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ring: LV-XAttn (arXiv 2502.02406) where the queries are the blocks, Ring Attention (arXiv 2310.01889) where the
-// keys and values are.
+// The ring: LV-XAttn (arXiv 2502.02406) if the queries are the blocks, Ring Attention (arXiv 2310.01889) if keys and
+// values are.
 //
 // In step t (1 to size - 1) rank r computes the block whose home is r - t. While it computes, three things are in
 // flight: the block of step t + 1 arrives, the result of step t - 1 goes home, and another rank's result for r's own
-// block arrives. r's own block frames the visitors: part of it in step 0, the rest in step size.
+// block arrives. r computes its own block around the visitors: part of it in step 0, the rest in step size.
 //
-// A block takes the way round the ring, but ranks that it has no need to visit are left out. Its next worker then gets
-// it from home instead of from its predecessor, which does not have it.
+// A block skips ranks that it need not visit. The next worker then gets it from home, because its predecessor does
+// not have it.
 #include "schedule/ring.h"
 
 #include <algorithm>
@@ -28,7 +28,7 @@ class Ring {
   // The block that this rank computes in step, and the rank that computes this rank's block then.
   int home_at(int step) const { return wrap(rank_ - step); }
   int worker_at(int step) const { return wrap(rank_ + step); }
-  // Who hands home's block to worker, which it visits.
+  // The rank that sends home's block to worker, which it visits.
   int source(int home, int worker) const {
     const int before = wrap(worker - 1);
     return before == home || pass_.visits(home, before) ? before : home;
@@ -86,7 +86,8 @@ void Ring::start_blocks(int step) {
   if (pass_.visits(next, rank_)) {
     receive(source(next, rank_), block_[(step + 1) % 2], pass_.block_bytes(next));
   }
-  // The successor gets the block that this rank computes now; a worker whose predecessor is left out, this rank's own.
+  // The successor gets the block that this rank computes now; a worker whose predecessor is skipped gets this rank's
+  // own block.
   const int held = home_at(step);
   const int successor = worker_at(1);
   if (pass_.visits(held, successor) && source(held, successor) == rank_) {

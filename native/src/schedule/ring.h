@@ -6,7 +6,7 @@
 
 namespace lvx {
 
-// QUERY_RING and KV_RING: blocks go round the ring, results go straight home.
+// QUERY_RING and KV_RING: blocks travel around the ring; results go directly home.
 void run_ring(Call& call, Pass& pass);
 
 }  // namespace lvx

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where each rank's queries and keys lie among the group's, and whose queries see whose keys.
+// The offsets of each rank's queries and keys in the group's, and whose queries see whose keys.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace lvx {
 
 class Shards {
  public:
-  // Learns the masks' reach from the peers (one round of control messages) where there is visibility.
+  // With visibility, exchanges which shards each rank's queries see, in one round of control messages.
   Shards(Call& call, const Visibility& visibility);
 
   std::int64_t queries(int rank) const { return query_begin(rank + 1) - query_begin(rank); }

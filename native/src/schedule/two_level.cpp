@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two levels: between nodes a block and its result cross the network once per node, not once per rank.
 //
-// A block enters a node at its *leader*, one of the ranks there that it visits; the home is the leader of its own node. The
-// leader hands it to the node's other workers, merges their results with its own and sends one sum home.
+// A block enters a node at its *leader*, one of the ranks there that it visits; the home is the leader of its own
+// node. The leader passes it to the node's other workers, merges their results with its own and sends one sum home.
 //
-// Nodes are visited in rounds: in round t a node computes the blocks whose home lies t nodes before it; round 0 is its
-// own. While it does, the blocks of round t + 2 come to their leaders, those of round t + 1 go from the leaders to the
-// workers, the results of round t - 1 go to the leaders, and the sums of round t - 2 go home. Each rank's own block
-// frames the visitors: part of it before round 0, the rest while the last sums go home.
+// Nodes are visited in rounds: in round t a node computes the blocks whose home lies t nodes before it; round 0 is
+// its own. While it does, the blocks of round t + 2 come to their leaders, those of round t + 1 go from the leaders
+// to the workers, the results of round t - 1 go to the leaders, and the sums of round t - 2 go home. Each rank
+// computes its own block around the visitors: part of it before round 0, the rest while the last sums go home.
 #include "schedule/two_level.h"
 
 #include <algorithm>
@@ -91,8 +91,8 @@ class TwoLevel {
   std::vector<Transfer> transfers_;
 };
 
-// The first rank of the node that home's block visits, counted from the place that home has in its own node: so the
-// blocks of one node spread over the leaders of another. kNone if it visits none.
+// The first rank of the node that home's block visits, counted from home's index in its own node, so that the blocks
+// of one node are spread over the ranks of another. kNone if it visits none.
 int TwoLevel::leader_of(int home, int node) const {
   const int first = first_of(node);
   const int count = end_of(node) - first;
@@ -117,7 +117,7 @@ void TwoLevel::plan(int number) {
   if (number > 0) round.leader = leader_of(rank_, (node_ + number) % nodes_);
 }
 
-// Lays out a round's memory from base on; returns how much that is.
+// Lays out a round's memory from base on; returns its size.
 std::int64_t TwoLevel::place(int number, Workspace::Piece base) {
   Workspace layout;
   Round& round = at(number);
@@ -147,7 +147,7 @@ void TwoLevel::reserve() {
   workspace_.allocate(call_);
 }
 
-// Starts what moves while round is computed. Peers list what passes between two ranks in the same order.
+// Starts the transfers that overlap with round. Both ends list transfers between two ranks in the same order.
 void TwoLevel::move(int round) {
   if (has_round(round + 2)) {
     const Round& coming = at(round + 2);
@@ -203,7 +203,7 @@ void TwoLevel::compute(int round) {
   }
 }
 
-// Takes in what arrived while round was computed.
+// Processes what arrived while round was computed.
 void TwoLevel::merge(int round) {
   if (has_round(round - 1)) {
     Round& last = at(round - 1);

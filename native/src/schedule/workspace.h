@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory that is reserved piece by piece and allocated once: mostly that of one call.
+// Memory that is reserved piece by piece and allocated once, usually for one call.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +21,7 @@ class Workspace {
   }
   // The call owns it, for as long as peers may write into it.
   void allocate(Call& call) { memory_ = call.allocate(bytes_); }
-  // For work that moves nothing between ranks; the memory has at least bytes().
+  // For work without transfers between ranks; the memory has at least bytes().
   void lie_in(const DeviceMemory& memory) { memory_ = memory.data(); }
 
   std::byte* at(Piece piece) const { return memory_ == nullptr ? nullptr : memory_ + piece; }
@@ -34,7 +34,7 @@ class Workspace {
   std::byte* memory_ = nullptr;
 };
 
-// Scratch that a pass's kernels use one after the other: as much as the neediest of them wants.
+// Scratch that a pass's kernels share in turn: the maximum of their needs.
 class KernelScratch {
  public:
   void need(std::size_t bytes) { bytes_ = std::max(bytes_, bytes); }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cuts backward into tasks by keys, so that dk, dv and d_bias have one writer each, then sums the tasks' dq in order,
+// Splits backward into tasks by keys, so that dk, dv and d_bias have one writer each, then sums the tasks' dq in order,
 // in float64.
 #include "device/cpu/backward.h"
 
@@ -55,7 +55,7 @@ struct Plan {
   }
 };
 
-// Sum: what the parts are summed in.
+// Sum: the type that the parts are summed in.
 template <typename Sum, typename Operand, typename T = Accumulator<Operand>>
 void sum_dq(ThreadTeam& team, const BackwardArguments& a, const Plan<Operand>& plan) {
   const Problem& p = a.problem;

@@ -2,7 +2,7 @@
 // Backward on one run of keys, block by block: for each panel of rows and tile of keys, p = exp(K Q^T - lse),
 // ds = p (V dO^T - delta), dV += p^T dO, dK += ds^T Q, dQ += ds K. Tiles lie as in forward: keys along rows.
 // Method: Dao et al. 2022.
-#define HWY_DISABLED_TARGETS HWY_SSSE3  // without SSE4.1 too rare to compile everything once more
+#define HWY_DISABLED_TARGETS HWY_SSSE3  // processors without SSE4.1 are too rare for one more build
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "device/cpu/backward_kernel.cpp"
 #include <hwy/cache_control.h>
@@ -49,7 +49,7 @@ class BackwardRun {
   void run() {
     std::fill_n(task_.dq, Unit::rows(p_) * packed_, T{0});
     if (task_.groups.keys) std::fill_n(work_.dq_panels, panels_.parts(), DqSums{});
-    // Lanes of rows that do not exist are computed with.
+    // Padding lanes are computed too.
     for (T* tile : {work_.s, work_.dp}) std::fill_n(tile, kTileKeys * kPanelRows, T{0});
     if (alone_) pack_panel(0);
     const std::int64_t step = block_step();
@@ -83,7 +83,7 @@ class BackwardRun {
         keys_(a_, unit_, alone_, work_),
         sums_(a_, unit_, alone_, task.groups.rows, work_) {}
 
-  // Keys are used by one panel once only: nothing is gained by a block beyond a tile.
+  // One panel uses each key once, so a block larger than a tile would not help.
   std::int64_t block_step() const {
     return alone_ ? kTileKeys : block_keys(p_, BackwardWorkspace<Operand>::kBytes);
   }
@@ -127,8 +127,9 @@ class BackwardRun {
     ahead_ = a_.add_dkv ? ahead({&a_.k, &a_.v, &a_.dk, &a_.dv}) : ahead({&a_.k, &a_.v});
   }
 
-  // s - lse from which on a row is taken to see no other key, and what others weigh for 0. Half precision has room for a
-  // logit that forward summed in another order. Where lse is large its last place is too coarse to tell.
+  // Threshold of s - lse: from here on the row is taken to see this key only, and the weights of others as 0. Half
+  // precision needs a margin, because forward may sum the logit in another order. If lse is large, its last bit is
+  // too coarse to decide.
   T sees_only(T lse) const {
     constexpr T kLargest = 64;
     if (!(std::abs(lse) <= kLargest)) return kInfinity;
@@ -149,7 +150,7 @@ class BackwardRun {
       const std::int64_t query = unit_.query(begin + i);
       const std::int64_t head = unit_.head(begin + i);
       const T lse = load_element<T>(a_.lse.at(unit_.batch, head, query), a_.lse.dtype, 0);
-      // exp(s - inf) = 0: a row that sees nothing has no weights.
+      // exp(s - inf) = 0: all weights of a row that sees no key are 0.
       work_.lse[i] = lse == -kInfinity ? kInfinity : lse;
       work_.only[i] = sees_only(lse);
       work_.delta[i] = load_element<T>(a_.delta.at(unit_.batch, head, query), a_.delta.dtype, 0);
@@ -178,7 +179,7 @@ class BackwardRun {
 
   void panel(std::int64_t key_begin, std::int64_t key_end) {
     const Panel& panel = panel_;
-    // A query whose heads lie in two panels is walked twice over the same keys.
+    // If a query's heads are in two panels, its ranges are walked twice over the same keys.
     RowVisibility visible = visible_.fork(panel.begin, panel.end, work_.panel_cursors);
     for (std::int64_t key = key_begin; key < key_end; key += kTileKeys) {
       const std::int64_t end = std::min(key + kTileKeys, key_end);
@@ -201,7 +202,7 @@ class BackwardRun {
     }
   }
 
-  // Adds the panel's group of tiles to its sum of those before, and begins another.
+  // Adds the panel's group of tiles to the sum of earlier groups, and begins another.
   void add_groups(std::int64_t index) {
     DqSums& sums = work_.dq_panels[index];
     for (std::int64_t row = panels_.begin(index); row < panels_.end(index); ++row) {
@@ -220,8 +221,7 @@ class BackwardRun {
     }
   }
 
-  // In pairs of rows the last of an odd number has one beside it that does not exist. Its values are 0, and its weights of
-  // keys that nobody sees must not be NaN.
+  // With an odd number of rows, the last pair contains a padding row. Its values are 0, so its weights must not be NaN.
   void hide_from_missing_row(std::int64_t rows, std::int64_t keys) const {
     if (rows % kTerms<Operand> == 0) return;
     for (std::int64_t key = 0; key < keys; ++key) work_.mask[key * kPanelRows + rows] = -kInfinity;
@@ -275,7 +275,7 @@ class BackwardRun {
     }
   }
 
-  // sums[key] += sum over rows of weights[key, row] values[row]; the final scale is due where they lie in place.
+  // sums[key] += sum over rows of weights[key, row] values[row]; with the final scale if sums are the caller's tensor.
   Product<Operand> gather(const Operand* weights, const Operand* values, const Rows<T>& sums,
                           std::int64_t key, T scale, const Panel& panel, std::int64_t keys) const {
     const bool first = sums_.first_product_writes();
@@ -293,7 +293,7 @@ class BackwardRun {
             .non_temporal = first && sums_.in_place() && sums_.non_temporal()};
   }
 
-  // Whether all queries have one bias: its gradient is summed over them in the workspace, block by block.
+  // Whether all queries share one bias: its gradient is then summed over them in the workspace, block by block.
   bool shares_d_bias() const { return !a_.d_bias.none() && a_.d_bias.row_stride == 0; }
 
   // key counts from the start of the block of block_keys.
@@ -315,7 +315,7 @@ class BackwardRun {
     }
   }
 
-  // Broadcast dimensions have stride 0: their rows add to the same elements, one after the other.
+  // Broadcast dimensions have stride 0: their rows add to the same elements in turn.
   void add_d_bias(const Panel& panel, std::int64_t key_begin, std::int64_t key_end) {
     for (std::int64_t row = panel.begin; row < panel.end; ++row) {
       const T* column = work_.dp + (row - panel.begin);

@@ -12,7 +12,7 @@
 
 namespace lvx {
 
-// Which sums have more terms than a group, and are added up in float64.
+// Which sums have more terms than a group, and so are added up in float64.
 struct BackwardGroups {
   bool keys;  // dq's
   bool rows;  // dk's and dv's
@@ -32,13 +32,13 @@ struct BackwardTask {
   const BackwardArguments* arguments;
   std::int64_t unit;
   std::int64_t key_begin, key_end;
-  std::int64_t next_unit, next_key;  // where this thread probably goes on: prefetched at the end
+  std::int64_t next_unit, next_key;  // where this thread will probably continue; prefetched at the end
   BackwardGroups groups;
   Accumulator<Operand>* dq;  // [unit row, packed head_dim], not yet scaled
 };
 
-// Operands of sums over head_dim hold neighbours along it, those of sums over keys or rows neighbouring keys or rows.
-// Extents count what is held: where a factor has several terms, there are fewer factors.
+// Pairs in sums over head_dim hold neighbours along it; in sums over keys or rows they hold neighbouring keys or
+// rows. Extents count operands, of which there are fewer if each holds several terms.
 template <typename Operand>
 struct BackwardWorkspace {
   using T = Accumulator<Operand>;

@@ -14,11 +14,11 @@ namespace {
 template <typename T>
 constexpr T kNone = -std::numeric_limits<T>::infinity();
 
-// The largest of count elements, -inf for none. NaN is left out: it will show in the logits.
+// The largest of count elements, -inf for none. NaN is ignored: it will show in the logits.
 template <typename T>
 T largest(const std::byte* data, DType dtype, std::int64_t count) {
   constexpr std::int64_t kRun = 512;
-  constexpr std::int64_t kSideBySide = 32;  // maxima, so that they fill vectors
+  constexpr std::int64_t kSideBySide = 32;  // independent maxima, to fill vectors
   T line[kRun];
   T max[kSideBySide];
   std::fill_n(max, kSideBySide, kNone<T>);

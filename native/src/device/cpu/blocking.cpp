@@ -8,7 +8,7 @@
 namespace lvx {
 namespace {
 
-// The core's own cache; what most have where the system does not tell.
+// The L2 of a core; a common size if the system does not tell.
 std::int64_t l2_bytes() {
   static const std::int64_t bytes = [] {
     std::int64_t told = 0;
@@ -20,26 +20,26 @@ std::int64_t l2_bytes() {
   return bytes;
 }
 
-// As many rows of head_dim elements as half of L2 holds; the rest is for tiles on their way.
+// As many rows of head_dim elements as half of L2 holds; the other half is for streamed tiles.
 std::int64_t rows_in_cache(const Problem& problem, std::size_t bytes) {
   return l2_bytes() / 2 / (packed_dim(problem.head_dim) * static_cast<std::int64_t>(bytes));
 }
 
-// Enough pieces that the last ones to finish leave the other threads idle for a small part of the time only.
+// Enough pieces that threads are idle only briefly while the last pieces finish.
 std::int64_t pieces_wanted(std::int64_t units, int threads) {
   if (threads == 1 || units % threads == 0) return 1;
   return divide_up(std::int64_t{8} * threads, units);
 }
 
 bool is_decode(const Problem& problem) {
-  constexpr std::int64_t kManyKeys = 512;  // fewer fit the cache with their queries: nothing to win
+  constexpr std::int64_t kManyKeys = 512;  // fewer would fit the cache with their queries: no gain
   return Unit::rows(problem) <= kDecodeRows && problem.keys >= kManyKeys;
 }
 
 Split forward_keys(const Problem& problem, const ForwardBlocking& blocking, int threads) {
   if (blocking.decode) {
-    // Reading is shared evenly only if no thread is left with a large piece at the end; but each piece has a result of
-    // its own to merge, and should have many keys for each row of that.
+    // Small pieces balance the reading between threads, but each piece has a result to merge, and should have many
+    // keys for each row of it.
     constexpr std::int64_t kKeysForARow = 64;
     const std::int64_t most = problem.keys / (kKeysForARow * std::max<std::int64_t>(1, Unit::rows(problem)));
     const std::int64_t pieces = std::clamp<std::int64_t>(most, threads, std::int64_t{8} * threads);

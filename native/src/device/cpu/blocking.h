@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the work is cut: sizes of tiles and blocks, and how many pieces the threads get.
+// How work is split: sizes of tiles and blocks, and the number of pieces.
 #pragma once
 
 #include <algorithm>
@@ -20,8 +20,9 @@ constexpr std::int64_t kDecodeRows = 8;   // rows of a unit up to which forward 
 constexpr std::int64_t kDecodeKeys = 64;  // keys of a tile in that case
 constexpr std::int64_t kMaxHeadDim = 256;
 
-// Terms that are summed in float32 before they are added up in float64. A chain of n equal terms is off by n / 3 parts in
-// 2^24 at most: a product's chain over a tile and that over a group's tiles stay within the bound together.
+// Terms that are summed in float32 before they are added up in float64. A chain of n equal terms has a relative
+// error of at most n / 3 / 2^24; a product's chain over a tile and the chain over a group's tiles together stay
+// within the bound.
 constexpr std::int64_t kGroupTiles = 32;  // tiles of keys
 constexpr std::int64_t kGroupKeys = kGroupTiles * kTileKeys;
 constexpr std::int64_t kGroupPanels = 32;  // panels of query rows
@@ -30,14 +31,13 @@ constexpr std::int64_t kGroupPanels = 32;  // panels of query rows
 // sets of the cache.
 constexpr std::int64_t packed_dim(std::int64_t head_dim) { return round_up(head_dim, kLanes) + kLanes; }
 
-// What stays in the L2 of a core while it is used again and again. bytes: what is held for each element of
-// head_dim, all arrays together.
+// Sizes that stay in a core's L2 while they are reused. bytes: of all arrays together, for each element of head_dim.
 std::int64_t block_rows(const Problem& problem,
                         std::size_t bytes);  // query rows that share packed keys, forward
 std::int64_t block_keys(const Problem& problem,
                         std::size_t bytes);  // keys that share packed queries, backward
 constexpr std::int64_t kMaxBlockKeys = 512;
-// Whether the gradients of all keys are more than a core's own cache holds.
+// Whether the gradients of all keys exceed a core's L2.
 bool key_gradients_exceed_cache(const Problem& problem, std::size_t element);
 
 // n items in parts of whole grains (the last grain may be short) whose sizes differ by at most one grain.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Few rows against many keys. Vectors run along head_dim, so that k and v are used as they are read, converted in
-// registers; the rows of a head share each vector that is loaded.
-#define HWY_DISABLED_TARGETS HWY_SSSE3  // without SSE4.1 too rare to compile everything once more
+// Few rows against many keys. Vectors run along head_dim, so that k and v are used as loaded and converted in
+// registers; the rows of a head share each loaded vector.
+#define HWY_DISABLED_TARGETS HWY_SSSE3  // processors without SSE4.1 are too rare for one more build
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "device/cpu/decode_kernel.cpp"
 #include <hwy/foreach_target.h>
@@ -80,13 +80,14 @@ class DecodeRun {
         ahead_(keys_ahead(p_)),
         visible_(a_.visibility, p_, unit(0), 0, rows_, work_.cursors) {}
 
-  // Sums, the rows that are read and those asked for share L1.
+  // Sums, rows being read and rows being prefetched share L1.
   static constexpr int kWeighKeys = sizeof(Element) > 2 ? 2 : 4;
 
-  // A group is one chain here, key after key. Results in half precision are rounded by far more than a long one is off.
+  // A group is one chain here, key after key. In half precision chains may be long: results are rounded more
+  // coarsely. Sums of tiles beside those of a group took 10 % of the time, as both no longer fit L1.
   static constexpr std::int64_t kTilesOfGroup = sizeof(Element) > 2 ? 2 : kGroupTiles;
 
-  // How far ahead memory is asked for: enough to be under way while a core waits for what it asked before.
+  // Prefetch distance: enough bytes in flight to cover the latency of memory.
   static std::int64_t keys_ahead(const Problem& p) {
     constexpr std::int64_t kBytes = 16 << 10;
     const std::int64_t row = p.key_heads * p.head_dim * static_cast<std::int64_t>(sizeof(Element));
@@ -94,7 +95,7 @@ class DecodeRun {
   }
 
   Unit unit(std::int64_t head) const { return Unit(p_, task_.batch * p_.key_heads + head); }
-  // Packed tightly: what is swept again and again shares L1 with what is read.
+  // Packed tightly: these arrays share L1 with the keys being read.
   T* q(std::int64_t head) const { return work_.q + head * rows_ * packed_; }
   T* o(std::int64_t head) const { return work_.o + head * rows_ * packed_; }
   T* s(std::int64_t head) const { return work_.s + head * rows_ * kDecodeKeys; }
@@ -116,7 +117,7 @@ class DecodeRun {
     return {reinterpret_cast<const Element*>(x.at(task_.batch, key, head)), x.row_stride};
   }
 
-  // All heads of a few keys, then the next keys: memory is read in the order it lies in, whole rows at a time.
+  // All heads of a few keys, then the next keys: memory is read sequentially, whole rows at a time.
   void tile(std::int64_t begin, std::int64_t end) {
     const Seen seen = visible_.advance(0, rows_, begin, end);
     if (seen == Seen::kNothing) return;
@@ -131,14 +132,14 @@ class DecodeRun {
     ++tiles_;
   }
 
-  // What is read some keys after that one of [begin, begin + keys) of x: later keys, or the first ones of what follows.
+  // The rows of x that are read some keys after [begin, begin + keys): later keys, or the first of the next piece.
   std::int64_t key_after(std::int64_t key, std::int64_t keys, std::int64_t begin,
                          std::int64_t following) const {
     const std::int64_t after = key + ahead_;
     return after < keys ? begin + after : std::min(following + after - keys, task_.key_end - 1);
   }
 
-  // It is asked for in the order it lies in: while a head of so many keys is computed, as many heads of one key.
+  // It is prefetched sequentially: while one head of n keys is computed, n heads of one key are prefetched.
   Ahead<Element> ahead(const Bshd& x, std::int64_t key, std::int64_t head, std::int64_t keys) const {
     const bool rows_lie_together = x.head_stride == p_.head_dim;
     return {rows_lie_together ? rows_of(x, 0, key).data + head * keys * p_.head_dim
@@ -218,7 +219,7 @@ class DecodeRun {
     for (std::int64_t i = 0; i < p_.head_dim; ++i) o(head)[row * packed_ + i] *= factor;
   }
 
-  // o += s v. Where something is masked, values that a row does not see may be NaN: those of weight 0 are left out.
+  // o += s v. With a mask, values that a row does not see may be NaN, so those of weight 0 are skipped.
   void weigh(std::int64_t begin, std::int64_t keys, bool masked) {
     for_key_groups<kWeighKeys>(keys, [&](auto count, std::int64_t key) HWY_ATTR {
       constexpr int kKeys = decltype(count)::value;
@@ -259,7 +260,7 @@ class DecodeRun {
     }
   }
 
-  // Adds a group of tiles to the sums of those before, and begins another.
+  // Adds a group of tiles to the sums of earlier groups, and begins another.
   void add_groups() {
     for (std::int64_t head = 0; head < p_.key_heads; ++head) {
       for (std::int64_t row = 0; row < rows_; ++row) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Forward where a key/value head serves a few query rows only: time goes into reading k and v. One piece of it: all
-// heads of a batch item against a run of keys, so that memory is read in the order it lies in.
+// Forward with few query rows per key head, which is bound by reading k and v. One task: all heads of a batch item
+// against a run of keys, so that memory is read sequentially.
 #pragma once
 
 #include "device/cpu/blocking.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dot products of a few query rows with rows of keys, along head_dim: no row of either is padded. What is cheapest
-// where there are too few query rows to fill a vector with.
+// Dot products of a few query rows with rows of keys, along head_dim: no row of either is padded. The cheapest way
+// if there are too few query rows to fill a vector.
 #if defined(LVX_DOT_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LVX_DOT_INL_H
 #undef LVX_DOT_INL_H
@@ -30,7 +30,7 @@ struct KeyRows {
   KeyRows from(std::int64_t key) const { return {at(key), stride}; }
 };
 
-// Memory that will be read later, to be asked for while something else is computed: as many bytes as that reads.
+// Memory to prefetch during a computation: as many bytes as that reads.
 template <typename Element>
 struct Ahead {
   const Element* data;
@@ -42,7 +42,7 @@ struct Ahead {
   }
 };
 
-// In its place where nothing is to be asked for.
+// Used if there is nothing to prefetch.
 struct NothingAhead {
   HWY_INLINE void prefetch(std::int64_t /*at*/, std::int64_t /*count*/) const {}
 };
@@ -78,8 +78,8 @@ HWY_INLINE auto sum_of_blocks([[maybe_unused]] D d, V v) {
 }
 #endif
 
-// scale times the sums of the lanes of four vectors. Reduced together they take a third of the instructions of one
-// after the other.
+// scale times the sums of the lanes of four vectors. Reduced together they take a third of the instructions of
+// separate reductions.
 template <class D, class V = hn::Vec<D>, typename T = hn::TFromD<D>>
 HWY_INLINE void sums_of_lanes(D d, V v0, V v1, V v2, V v3, T scale, T* HWY_RESTRICT sums) {
 #if HWY_TARGET != HWY_SCALAR
@@ -103,7 +103,7 @@ HWY_INLINE void sums_of_lanes(D d, V v0, V v1, V v2, V v3, T scale, T* HWY_RESTR
   sums[3] = scale * hn::GetLane(hn::SumOfLanes(d, v3));
 }
 
-// A vector's first 8 elements, which are all that is left of a row, and zeros.
+// The last 8 elements of a row, padded with zeros.
 template <class D, typename Element>
 HWY_INLINE hn::Vec<D> load_last(D d, const Element* source) {
 #if HWY_TARGET != HWY_SCALAR
@@ -151,8 +151,8 @@ HWY_INLINE void dot_block(const T* HWY_RESTRICT q, std::int64_t packed, KeyRows<
   }
 }
 
-// How many of so many query rows are left over by whole vectors and cheaper by dot products than as one more vector:
-// each takes head_dim / lanes operations and some for the sum of the lanes, the vector head_dim. Pairs stay in vectors.
+// How many query rows remain after whole vectors and are cheaper as dot products than as one more vector: each takes
+// head_dim / lanes operations and a reduction, the vector takes head_dim. Pairs stay in vectors.
 template <typename Operand>
 std::int64_t rows_left_over(std::int64_t rows, std::int64_t dim) {
   if (kIsPair<Operand>) return 0;

@@ -41,7 +41,7 @@ struct BshdIndex {
       : batch(i / heads / rows), row(i / heads % rows), head(i % heads) {}
 };
 
-// Lets a row of both results count from the larger bias_max; returns the part's lse.
+// Makes a row of both results relative to the larger bias_max; returns the part's lse.
 template <typename T>
 T count_alike(const BshdIndex& at, const Partial& part, T lse, const Partial& into) {
   const auto row_of = [&](const Bhs& values) { return values.at(at.batch, at.head, at.row); };
@@ -82,7 +82,7 @@ void delta_as(ThreadTeam& team, const Problem& p, const Bshd& o, const Bshd& d_o
     T y[kMaxHeadDim];
     load_row(o.at(at.batch, at.row, at.head), o.dtype, p.head_dim, x);
     load_row(d_o.at(at.batch, at.row, at.head), d_o.dtype, p.head_dim, y);
-    // Eight sums side by side: head_dim is a multiple of 8, and rounding grows with the eighth of it.
+    // Eight independent sums: head_dim is a multiple of 8, and the error grows with an eighth of it.
     T sums[8] = {};
     for (std::int64_t d = 0; d < p.head_dim; d += 8) {
       for (std::int64_t j = 0; j < 8; ++j) sums[j] += x[d + j] * y[d + j];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What schedules do to whole tensors besides attention.
+// Elementwise operations of schedules.
 #pragma once
 
 #include "device/cpu/thread_pool.h"

@@ -27,7 +27,7 @@ struct ExpConstants<float> {
   static constexpr float kOfWeights = 0x1p-11f;
   static constexpr float kRound = 0x1.8p23f;  // adding it leaves the nearest integer in the low bits
   static constexpr int kMantissaBits = 23;
-  // Minimax fit of exp on [-ln2/2, ln2/2] among those that are exact in 0.
+  // Minimax polynomial of exp on [-ln2/2, ln2/2], constrained to be exact at 0.
   static constexpr float kTerms[] = {
       1.0f, 1.0f, 0.499992311000824f, 0.16667114198207855f, 0.04189011827111244f, 0.008312524296343327f};
 };
@@ -56,9 +56,8 @@ struct ExpConstants<double> {
                                       1.0 / 6227020800};
 };
 
-// exp(x) = 2^n exp(r) with r = x - n ln 2 in [-ln2/2, ln2/2]; n is small, so that one ln 2 in T's precision and a
-// fused subtraction will do. For x in [lowest, some tens]; NaN for NaN.
-// times: a power of two; so many times the result, to the bit.
+// exp(x) = 2^n exp(r) with r = x - n ln 2 in [-ln2/2, ln2/2]; n is small, so one ln 2 in T's precision and a fused
+// subtraction suffice. For x in [lowest, some tens]; NaN for NaN. times: a power of two; scales the result exactly.
 template <class D, class V = hn::Vec<D>, typename T = hn::TFromD<D>>
 HWY_INLINE V exp_in_range(D d, V x, T times) {
   using Constants = ExpConstants<T>;
@@ -80,8 +79,8 @@ HWY_INLINE V exp_nonpositive(D d, V x) {
   return hn::IfThenZeroElse(hn::Lt(x, lowest), exp_in_range(d, x, T{1}));
 }
 
-// A weight of forward: kOfWeights times exp(x), so that a group of values, weighed and summed up, is no larger than the
-// largest of them, and overflows only where that does.
+// A weight of forward: kOfWeights times exp(x), so that a group's weighted sum never exceeds its largest value, and
+// overflows only if that does.
 template <typename T>
 constexpr T kOfWeights = ExpConstants<T>::kOfWeights;
 

@@ -12,14 +12,14 @@
 
 namespace lvx {
 
-// Divides a row's sum of weighted values by that of the weights; without weights it is 0.
+// Divides a row's sum of weighted values by that of the weights; 0 if there are no weights.
 template <typename T>
 void normalise(T sum, std::int64_t dim, T* o) {
   const T inverse = sum == T{0} ? T{0} : T{1} / sum;
   for (std::int64_t d = 0; d < dim; ++d) o[d] *= inverse;
 }
 
-// Puts a row's result, o normalised, where forward wants it.
+// Writes a row's result, o normalised, to forward's output.
 template <typename T>
 void finish_row(const ForwardArguments& a, const Unit& unit, std::int64_t row, T* o, T max, T sum) {
   const std::int64_t dim = a.problem.head_dim;

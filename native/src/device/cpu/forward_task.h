@@ -18,10 +18,10 @@ struct ForwardTask {
   std::int64_t unit;
   std::int64_t row_begin, row_end;
   std::int64_t key_begin, key_end;
-  std::int64_t next_unit, next_key;  // where this thread probably goes on: prefetched at the end
+  std::int64_t next_unit, next_key;  // where this thread will probably continue; prefetched at the end
   bool grouped;                      // whether tasks may have more keys than a group
-  // Where the unit's partial result goes; o null: finished into arguments->out. Maximum and sum stay apart, as
-  // their lse would round off what a part weighs where logits are huge.
+  // Where the unit's partial result goes; o null: finished into arguments->out. Maximum and sum are separate: their
+  // lse would round off a part's weight if logits are huge.
   T* partial_o;    // [row, head_dim], normalised
   T* partial_max;  // [row]
   T* partial_sum;
@@ -41,8 +41,8 @@ struct GroupSums {
   }
 };
 
-// Operands of sums over head_dim hold neighbours along it, those of sums over keys neighbouring keys. Extents count what
-// is held: where a factor has several terms, there are fewer factors.
+// Pairs in sums over head_dim hold neighbours along it; in sums over keys they hold neighbouring keys. Extents count
+// operands, of which there are fewer if each holds several terms.
 template <typename Operand>
 struct ForwardWorkspace {
   using T = Accumulator<Operand>;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Small matrix products on packed tiles: C[m, n] (op)= sum over k of A(m, k) B[k, n]. Registers hold a block of C,
-// vectors run along n, elements of A are broadcast. B and C are padded to whole vectors along n; A is not padded. A and
-// B hold factors, and k counts them.
+// vectors run along n, elements of A are broadcast. B and C are padded to whole vectors along n; A is not padded. A
+// and B hold operands, and k counts them.
 #if defined(LVX_GEMM_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LVX_GEMM_INL_H
 #undef LVX_GEMM_INL_H
@@ -23,10 +23,10 @@ namespace lvx {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// How A lies in memory: A(m, k) = a[m * lda + k], or a[k * lda + m].
+// A's layout: A(m, k) = a[m * lda + k], or a[k * lda + m].
 enum class LayoutOfA { kRows, kColumns };
 
-// What becomes of C: scale * product, C + scale * product, or C * factor[m] + product.
+// How C is updated: scale * product, C + scale * product, or C * factor[m] + product.
 enum class Update { kScale, kAdd, kRescale };
 
 template <typename T>
@@ -49,7 +49,7 @@ HWY_INLINE const T* element_of_a(const T* a, std::int64_t lda, std::int64_t m, s
   return kLayout == LayoutOfA::kRows ? a + m * lda + k : a + k * lda + m;
 }
 
-// Puts a block's sums where they belong: change(vector of sums, vector of C, row) is what becomes of C.
+// Writes a block's sums: C = change(vector of sums, vector of C, row).
 template <int kM, int kVectors, class D, typename T, class Change>
 HWY_INLINE void change_block(D d, const Product<T>& p, std::int64_t m, std::int64_t n,
                              const hn::Vec<D> (&sum)[kM][kVectors], const Change& change) {
@@ -122,7 +122,7 @@ HWY_INLINE void block_product(D d, const Product<T>& p, std::int64_t m, std::int
     const std::int64_t end = std::min(begin + terms, p.k);
     ahead.step(kOperations * (end - begin));
     std::int64_t k = begin;
-    for (; k + 4 <= end; k += 4) {  // so few times that how often is foreseen
+    for (; k + 4 <= end; k += 4) {  // unrolled by 4; the trip count is predictable
       for (int i = 0; i < 4; ++i) add_term(k + i);
     }
     for (; k < end; ++k) add_term(k);
@@ -130,17 +130,17 @@ HWY_INLINE void block_product(D d, const Product<T>& p, std::int64_t m, std::int
   update_block(d, p, m, n, sum);
 }
 
-// Rows of a block: 8 x 3 accumulators need 28 registers; machines with 16 take half. Of a single vector there are more,
-// as fewer sums than eight would wait for their own last addition.
+// Rows of a block: 8 x 3 accumulators need 28 registers; machines with 16 take half. A single vector has more rows:
+// fewer than eight sums would stall on the latency of addition.
 template <int kVectors>
 constexpr int kRegisterRows = HWY_TARGET <= HWY_AVX3 ? 8 : (kVectors == 1 ? 8 : 4);
 
-// How wide a column of blocks is, where so many vectors are left: 2 + 2 beats 3 + 1.
+// Width of a column of blocks for the vectors that remain: 2 + 2 beats 3 + 1.
 constexpr std::int64_t column_vectors(std::int64_t left) {
   return left == 2 || left == 4 ? 2 : left < 3 ? left : 3;
 }
 
-// A block of fewer rows, kM at most.
+// A block of fewer rows, at most kM.
 template <LayoutOfA kLayout, int kM, int kVectors, class D, typename T>
 HWY_NOINLINE void block_of_rows(D d, const Product<T>& p, std::int64_t rows, std::int64_t m, std::int64_t n,
                                 Prefetcher& ahead) {
@@ -150,7 +150,7 @@ HWY_NOINLINE void block_of_rows(D d, const Product<T>& p, std::int64_t rows, std
   block_product<kLayout, kM, kVectors>(d, p, m, n, ahead);
 }
 
-// What is left for the last two blocks is cut evenly: one of a row or two would wait for its own last addition.
+// The last two blocks share the remaining rows evenly: one of a row or two would stall on the latency of addition.
 template <LayoutOfA kLayout, int kM, int kVectors, class D, typename T>
 HWY_INLINE void column_of_blocks(D d, const Product<T>& p, std::int64_t n, Prefetcher& ahead) {
   std::int64_t m = 0;

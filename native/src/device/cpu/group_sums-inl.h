@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sums over many terms in two levels: a group of terms is summed in T, groups are added up in float64. Rounding then
-// grows with the size of a group, whatever their number.
+// Sums over many terms in two levels: a group of terms is summed in T, groups are added up in float64. The error
+// then grows with the size of a group, not with their number.
 #if defined(LVX_GROUP_SUMS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LVX_GROUP_SUMS_INL_H
 #undef LVX_GROUP_SUMS_INL_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which instruction set the kernels use: the best that the processor has, or a lesser one that the environment variable
-// LVX_CPU_TARGET names, so that each can be measured and tested on one machine.
+// Which instruction set the kernels use: the best that the processor has, or the one that LVX_CPU_TARGET names, so
+// that each can be measured and tested on one machine.
 #pragma once
 
 #include <string>

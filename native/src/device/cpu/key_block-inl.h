@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A block's keys and values as the factors of backward's products: where they lie, or packed.
+// A block's keys and values as operands of backward's products: in place, or packed.
 #if defined(LVX_KEY_BLOCK_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LVX_KEY_BLOCK_INL_H
 #undef LVX_KEY_BLOCK_INL_H
@@ -31,7 +31,8 @@ class KeyBlock {
            const BackwardWorkspace<Operand>& room)
       : a_(arguments), p_(arguments.problem), unit_(unit), alone_(alone), room_(room) {}
 
-  // Packing pays where several panels use the keys; it also tells whether zero weights may meet NaN.
+  // Packing pays if several panels use the keys (forward_kernel.cpp has figures); it also tells whether zero weights
+  // may meet NaN.
   void choose(std::int64_t key_begin, std::int64_t keys) {
     const bool masked = !a_.visibility.everything() || !a_.bias.none();
     const std::int64_t ld = packed_ / kTerms<Operand>;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A block's dk and dv while panels add to them: where they lie, or in the workspace.
+// A block's dk and dv while panels add to them: in the caller's tensors, or in the workspace.
 #if defined(LVX_KEY_GRADIENTS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LVX_KEY_GRADIENTS_INL_H
 #undef LVX_KEY_GRADIENTS_INL_H
@@ -40,7 +40,7 @@ class KeyGradients {
         non_temporal_(!a_.add_dkv && fills_lines(a_.dk) && fills_lines(a_.dv) &&
                       key_gradients_exceed_cache(p_, static_cast<std::size_t>(size_of(a_.dk.dtype)))) {}
 
-  // A panel that is alone has the whole of dk and dv at once, and need not add them up in the workspace.
+  // A single panel has complete dk and dv, and need not sum them in the workspace.
   void choose(std::int64_t key) {
     in_place_ = alone_ && lies_as<T>(a_.dk, p_.head_dim) && lies_as<T>(a_.dv, p_.head_dim);
     dk_ = {room_.dk, packed_};
@@ -65,7 +65,7 @@ class KeyGradients {
     if (grouped_ && ++panels_ == kGroupPanels) add_groups(keys);
   }
 
-  // Writes them where they belong.
+  // Writes them to the caller's tensors.
   void finish(std::int64_t key_begin, std::int64_t keys) {
     if (in_place_) return;
     if (begun_) {
@@ -84,7 +84,7 @@ class KeyGradients {
   bool in_place() const { return in_place_; }
   // Whether the first product writes them, rather than adding to what is there.
   bool first_product_writes() const { return alone_ && !(in_place_ && a_.add_dkv); }
-  // They are written once, and no cache could keep them.
+  // They are written once and exceed the cache.
   bool non_temporal() const { return non_temporal_; }
 
  private:
@@ -97,7 +97,7 @@ class KeyGradients {
            whole(x.batch_stride) && whole(x.row_stride) && whole(x.head_stride);
   }
 
-  // Adds a group of panels to the sums of those before, and begins another.
+  // Adds a group of panels to the sums of earlier groups, and begins another.
   void add_groups(std::int64_t keys) {
     for (std::int64_t i = 0; i < keys; ++i) {
       const std::int64_t at = i * packed_;

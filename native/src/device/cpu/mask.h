@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a panel of query rows sees of a tile of keys: visibility and bias as one additive tile, -inf where hidden.
+// The mask of a panel of query rows and a tile of keys: visibility and bias as one additive tile, -inf if hidden.
 #pragma once
 
 #include <algorithm>
@@ -30,7 +30,7 @@ class RowVisibility {
     }
   }
 
-  // The same rows, or some of them, walking on by themselves: what others see stays as it is.
+  // The same rows, or some of them, with cursors of their own.
   RowVisibility fork(std::int64_t row_begin, std::int64_t row_end, RangeCursor* cursors) const {
     RowVisibility fork = *this;
     fork.first_query_ = unit_.query(row_begin);
@@ -42,7 +42,7 @@ class RowVisibility {
     return fork;
   }
 
-  // What the rows see together of the local keys [key_begin, key_end). Keys never fall from call to call.
+  // How the rows together see the local keys [key_begin, key_end). Keys never decrease from call to call.
   Seen advance(std::int64_t row_begin, std::int64_t row_end, std::int64_t key_begin, std::int64_t key_end) {
     if (everything_) return Seen::kEverything;
     bool some = false;
@@ -80,7 +80,7 @@ class RowVisibility {
   bool everything_;
 };
 
-// What a row's biases count from: 0 without bias_max, and where the row sees no key.
+// The base of a row's biases: 0 without bias_max, and if the row sees no key.
 template <typename T>
 T bias_base(const Bhs& bias_max, const Unit& unit, std::int64_t row) {
   if (bias_max.data == nullptr) return T{0};
@@ -105,7 +105,7 @@ void fill_bias(const Bias& bias, const Bhs& bias_max, const Unit& unit, std::int
       mask[key * kPanelRows + (row - row_begin)] = line[key] - base;
     }
   }
-  // The rest of the last vector: rows that do not exist.
+  // Padding rows of the last vector.
   for (std::int64_t row = row_end - row_begin; row < kPanelRows; ++row) {
     for (std::int64_t key = 0; key < keys; ++key) mask[key * kPanelRows + row] = T{0};
   }

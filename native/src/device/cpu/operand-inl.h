@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Vectors of factors: how they are read and multiplied.
+// Vectors of operands: loads and products.
 #if defined(LVX_FACTOR_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LVX_FACTOR_INL_H
 #undef LVX_FACTOR_INL_H
@@ -14,7 +14,7 @@
 
 #include "device/cpu/operand.h"
 
-// Whether the instruction set that is being compiled for may come with products of pairs.
+// Whether the instruction set that is being compiled for can have products of pairs.
 #define LVX_MULTIPLIES_PAIRS (HWY_TARGET <= HWY_AVX3)
 
 HWY_BEFORE_NAMESPACE();
@@ -22,7 +22,7 @@ namespace lvx {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// As many factors as D has sums.
+// A vector of operands with as many elements as D has sums.
 template <class D>
 HWY_INLINE hn::Vec<D> load_operands(D d, const hn::TFromD<D>* at) {
   return hn::LoadU(d, at);
@@ -47,7 +47,7 @@ HWY_INLINE float add_skipping_zeros(BFloat16Pair a, BFloat16Pair b, float sum) {
 }
 
 #if LVX_MULTIPLIES_PAIRS
-// Highway has no names for these instructions yet. They take subnormal numbers for 0.
+// Highway has no names for these instructions yet. They flush subnormal numbers to 0.
 using Pairs = hn::Vec<hn::ScalableTag<std::uint32_t>>;
 using PairSums = hn::Vec<hn::ScalableTag<float>>;
 
@@ -73,7 +73,7 @@ HWY_INLINE hn::Vec<hn::ScalableTag<std::uint16_t>> round_to_bfloat16(PairSums lo
   return rounded;
 }
 
-// Pairs of what round_to_bfloat16 left behind one another.
+// Pairs from the consecutive results of round_to_bfloat16.
 HWY_INLINE Pairs pair_up(hn::Vec<hn::ScalableTag<std::uint16_t>> low_then_high) {
   alignas(64) static constexpr std::uint16_t kOrder[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
                                                            21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tiles of forward and backward hold, factors of products, and what the products are summed in. bfloat16 is
-// multiplied in pairs, two neighbouring terms of a sum at a time, where the processor has instructions for it, and
-// converted to float elsewhere.
+// Operands: the element types of the tiles that products read, and the accumulators that products are summed in. If
+// the processor has bfloat16 dot products (twice the rate of float32 with AVX512-BF16), bfloat16 is multiplied in
+// pairs, two neighbouring terms of a sum at a time; otherwise it is converted to float.
 #pragma once
 
 #include <cstdint>
@@ -20,17 +20,17 @@ struct BFloat16Pair {
 template <typename Operand>
 constexpr bool kIsPair = std::is_same_v<std::remove_const_t<Operand>, BFloat16Pair>;
 
-// Terms of a sum in one factor.
+// Terms of a sum in one operand.
 template <typename Operand>
 constexpr int kTerms = kIsPair<Operand> ? 2 : 1;
 
 template <typename Operand>
 using Accumulator = std::conditional_t<kIsPair<Operand>, float, Operand>;
 
-// Whether this processor multiplies pairs, as far as the instruction set that was chosen allows it.
+// Whether kernels multiply pairs: the processor has the instructions, and LVX_CPU_TARGET allows them.
 bool multiplies_pairs();
 
-// Calls visit(Operand()) for what tensors of that dtype are multiplied as.
+// Calls visit(Operand()) with the operand type of tensors of that dtype.
 template <typename Visit>
 auto visit_operand(DType dtype, const Visit& visit) {
   if (dtype == DType::kFloat64) return visit(double{});
@@ -38,7 +38,7 @@ auto visit_operand(DType dtype, const Visit& visit) {
   return visit(float{});
 }
 
-// What kernels do that cannot.
+// For kernels of instruction sets without pairs.
 [[noreturn]] inline void refuse_pairs() {
   throw Error(LVX_INTERNAL, "pairs of bfloat16 were given to an instruction set that cannot multiply them");
 }

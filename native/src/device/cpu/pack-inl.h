@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of tensors of any dtype and stride, converted into contiguous tiles, and back.
+// Converts rows of any dtype and stride into contiguous tiles, and back.
 #if defined(LVX_PACK_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LVX_PACK_INL_H
 #undef LVX_PACK_INL_H
@@ -57,7 +57,7 @@ template <typename T, typename Element>
 HWY_INLINE bool convert_row(const Element* HWY_RESTRICT source, std::int64_t count, T* HWY_RESTRICT row) {
   const hn::ScalableTag<T> d;
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  auto zeros = hn::Zero(d);  // NaN once something was not finite
+  auto zeros = hn::Zero(d);  // NaN after a non-finite element
   std::int64_t i = 0;
   for (; i + lanes <= count; i += lanes) {
     const auto x = load_converted(d, source + i);
@@ -91,7 +91,7 @@ HWY_INLINE bool convert_row(const std::byte* source, DType dtype, std::int64_t c
   }
 }
 
-// tile[i * ld + d] = x[b, row + i, head, d], in factors along d; true if all are finite.
+// tile[i * ld + d] = x[b, row + i, head, d], as operands along d; true if all are finite.
 template <typename T>
 HWY_INLINE bool pack_rows(const Bshd& x, std::int64_t b, std::int64_t head, std::int64_t row,
                           std::int64_t rows, std::int64_t dim, T* tile, std::int64_t ld) {
@@ -174,7 +174,7 @@ HWY_INLINE hn::Vec<hn::Rebind<std::uint16_t, D>> rounded(D /*d*/, hn::Vec<D> x) 
   return hn::DemoteTo(d16, hn::BitCast(signed32, chosen));
 }
 
-// out[i] = scale * sums[i]; non_temporal: out, aligned to lines of the cache, may be written without being read first.
+// out[i] = scale * sums[i]; non_temporal: out, aligned to cache lines, may be written without being read first.
 template <typename T>
 HWY_INLINE void store_scaled(const T* sums, T scale, std::int64_t count, std::byte* out, DType dtype,
                              [[maybe_unused]] bool non_temporal) {

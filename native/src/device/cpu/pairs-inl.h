@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of bfloat16 as pairs: of neighbours along a row, which lie in memory as they are, or of neighbouring rows.
+// Rows of bfloat16 as pairs: of neighbours along a row, as in memory, or of neighbouring rows.
 #if defined(LVX_PAIRS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LVX_PAIRS_INL_H
 #undef LVX_PAIRS_INL_H
@@ -20,14 +20,14 @@ namespace lvx {
 namespace HWY_NAMESPACE {
 #if LVX_MULTIPLIES_PAIRS
 
-// Remembers whether all pairs that it saw were finite.
+// Whether all pairs so far were finite.
 class FinitePairs {
  public:
   HWY_INLINE FinitePairs() : carries_(hn::Zero(Whole())) {}
 
   template <class D>
   HWY_INLINE void see(D d, hn::Vec<D> pairs) {
-    // Adding 1 to an exponent of ones only carries into the sign's place.
+    // Adding 1 to an all-ones exponent carries into the sign bit; to others it does not.
     const auto exponents = hn::And(pairs, hn::Set(d, 0x7f807f80u));
     const auto carries = hn::And(hn::Add(exponents, hn::Set(d, 0x00800080u)), hn::Set(d, 0x80008000u));
     if constexpr (hn::MaxLanes(D()) == hn::MaxLanes(Whole())) {

@@ -74,7 +74,7 @@ double probe_read(ThreadTeam& team, Memory& memory, std::size_t bytes) {
   const auto total = static_cast<std::int64_t>(bytes);
   const Split parts(total, std::int64_t{4} * team.threads(), 4096);
   std::memset(held.data(), 1, bytes);
-  std::atomic<std::uint64_t> sum{0};  // so that reading cannot be left out
+  std::atomic<std::uint64_t> sum{0};  // so that the compiler keeps the reads
   return seconds([&] {
     team.run(parts.parts(), [&](std::int64_t part, int) {
       const std::int64_t begin = parts.begin(part);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What this machine can do: yardsticks for the kernels.
+// Rates of this machine, to compare kernels with.
 #pragma once
 
 #include "device/cpu/memory.h"

@@ -18,7 +18,7 @@ class RangeCursor {
         left_(visibility.ranges),
         stride_(visibility.range_stride) {}
 
-  // How much of the keys [begin, end) the query sees; begin never falls from call to call.
+  // How much of the keys [begin, end) the query sees; begin never decreases from call to call.
   Seen advance(std::int64_t begin, std::int64_t end) {
     if (ranges_ == nullptr) return Seen::kEverything;
     while (left_ > 0 && (ranges_[0] >= ranges_[1] || ranges_[1] <= begin)) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of queries and keys as factors: used where they lie, or packed.
+// Rows of queries and keys as operands: in place, or packed.
 #if defined(LVX_ROWS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LVX_ROWS_INL_H
 #undef LVX_ROWS_INL_H
@@ -28,20 +28,20 @@ struct Rows {
   Value* at(std::int64_t row) const { return data + row * ld; }
 };
 
-// Whether rows of x lie as numbers that one computes with, in whole vectors.
+// Whether rows of x can be used in place: whole vectors of the compute type.
 template <typename T>
 bool lies_as(const Bshd& x, std::int64_t dim) {
   return sizeof(T) == static_cast<std::size_t>(size_of(x.dtype)) && dim % kLanes == 0;
 }
 
-// Whether rows of x are factors where they lie, read one by one.
+// Whether rows of x are operands in place, read one by one.
 template <typename Operand>
 bool usable_one_by_one(const Bshd& x) {
   return kIsPair<Operand> ? x.row_stride % kTerms<Operand> == 0
                           : sizeof(Accumulator<Operand>) == static_cast<std::size_t>(size_of(x.dtype));
 }
 
-// Likewise, read as whole vectors: numbers only, as pairs would have their terms along the wrong dimension.
+// The same, read as whole vectors: numbers only, because pairs would be along the wrong dimension.
 template <typename Operand>
 bool usable_as_vectors(const Bshd& x, std::int64_t dim) {
   return !kIsPair<Operand> && lies_as<Accumulator<Operand>>(x, dim);
@@ -52,8 +52,8 @@ Rows<Operand> where_it_lies(const Bshd& x, std::int64_t b, std::int64_t row, std
   return {reinterpret_cast<Operand*>(x.at(b, row, head)), x.row_stride / kTerms<Operand>};
 }
 
-// columns[d, row] of a panel, terms along d, and in room [row, packed d] the rows as they are; zeros beyond them and up
-// to whole vectors. row_at(i) is where row i begins. True if all are finite.
+// columns[d, row] of a panel, terms along d, and in room [row, packed d] the rows themselves; padded with zeros to
+// whole vectors. row_at(i) is where row i begins. True if all are finite.
 template <typename Operand, typename RowAt>
 HWY_INLINE bool pack_columns(std::int64_t rows, std::int64_t dim, DType dtype, const RowAt& row_at,
                              Operand* room, Operand* columns) {

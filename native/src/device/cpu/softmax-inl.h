@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Softmax on tiles of logits that hold keys along columns and query rows along vectors: no sums across lanes. Weights
-// are written as the factors they are multiplied as: numbers in the place of the logits, pairs into tiles of their own.
+// Softmax on tiles of logits that hold keys along columns and query rows along vectors: no sums across lanes.
+// Weights are written as operands: numbers in place of the logits, pairs into tiles of their own.
 #if defined(LVX_SOFTMAX_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LVX_SOFTMAX_INL_H
 #undef LVX_SOFTMAX_INL_H
@@ -29,13 +29,13 @@ HWY_INLINE V masked(D d, V s, V mask) {
   return hn::IfThenElse(hn::Eq(mask, hidden), hidden, hn::Add(s, mask));
 }
 
-// The running state of a panel's rows; sums are as many times theirs as weights are.
+// The running state of a panel's rows; sums have the same factor kOfWeights as weights.
 template <typename T>
 struct RunningSoftmax {
   T max[kPanelRows];
   T sum[kPanelRows];
-  T factor[kPanelRows];   // what the last tile scales earlier sums by
-  T rounded[kPanelRows];  // the sum of the weights as they are multiplied, where they are rounded
+  T factor[kPanelRows];   // factor of the last tile for earlier sums
+  T rounded[kPanelRows];  // the sum of the rounded weights, if weights are rounded
 };
 
 template <class D>
@@ -43,8 +43,8 @@ struct Totals {
   hn::Vec<D> exact, rounded;
 };
 
-// s[key] = kOfWeights exp(s[key] - base) for one vector of rows. Four sums side by side: one would be a chain of dependent
-// operations.
+// s[key] = kOfWeights exp(s[key] - base) for one vector of rows. Four independent sums: one would be a chain of
+// dependent operations.
 template <class D, typename T = hn::TFromD<D>>
 HWY_INLINE Totals<D> weigh(D d, std::int64_t keys, hn::Vec<D> base, T* s, T* /*weights*/) {
   hn::Vec<D> sum[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
@@ -97,7 +97,8 @@ HWY_INLINE Totals<D> weigh(D d, std::int64_t keys, hn::Vec<D> base, const float*
 }
 #endif
 
-// s[key, row]: logits in; weights = kOfWeights exp(logit - running maximum) out. Four maxima side by side, as the sums.
+// s[key, row]: logits in; weights = kOfWeights exp(logit - running maximum) out. Four independent maxima, as for the
+// sums.
 template <bool kMasked, typename Operand, typename T = Accumulator<Operand>>
 HWY_INLINE void online_softmax_as(std::int64_t rows, std::int64_t keys, const T* mask, T* s, Operand* weights,
                                   RunningSoftmax<T>& state) {
@@ -147,13 +148,13 @@ HWY_NOINLINE void online_softmax(std::int64_t rows, std::int64_t keys, const T* 
   }
 }
 
-// A tile of backward. Where factors are numbers, weights and gradients lie in the place of s and dp.
+// A tile of backward. If operands are numbers, weights and gradients replace s and dp.
 template <typename Operand>
 struct WeightTile {
   Accumulator<Operand>*s, *dp;  // [key, panel row]: logits and gradients of the weights
   Operand *p, *ds;              // [key, panel row]: weights and gradients of the logits
   Operand* ds_by_keys;          // [key, panel row], terms along keys
-  bool keeps_ds;                // whether dp becomes ds also where that has a place of its own
+  bool keeps_ds;                // whether dp becomes ds also if ds has its own tile
 };
 
 #if LVX_MULTIPLIES_PAIRS
@@ -166,16 +167,16 @@ HWY_INLINE void store_by_rows(hn::Vec<hn::ScalableTag<std::uint16_t>> keys, BFlo
 }
 #endif
 
-// What backward knows of a panel's rows.
+// A panel's rows in backward.
 template <typename T>
 struct RowStatistics {
   const T *lse, *delta;
-  const T* only;  // s - lse from which on the row sees this key only
+  const T* only;  // threshold of s - lse: the row sees this key only
 };
 
 // p = exp(s - lse), ds = p (dp - delta), and 0 where p is 0, whatever dp is; lse is +inf for rows that see nothing.
-// Where a row sees one key only, dp and delta are the same number but for the order they are summed in: ds = 0, unless
-// they are not finite.
+// If a row sees one key only, dp and delta are the same number, summed in different orders: ds = 0, unless they are
+// not finite.
 template <bool kMasked, typename Operand, typename T = Accumulator<Operand>>
 HWY_INLINE void softmax_gradient_as(std::int64_t rows, std::int64_t keys, const T* mask,
                                     const RowStatistics<T>& factors, const WeightTile<Operand>& tile) {

@@ -30,8 +30,8 @@ std::shared_ptr<EmulatedLinks::Message> EmulatedLinks::offer(int from, int to, s
   if (!link.emulated()) return message;
   std::vector<End>& ends = inside ? intra_ : inter_;
   const bool shared = !inside && links_.shared_inter;
-  // Each end works through what it was given on its own: as if messages under way shared links fairly, and a busy
-  // receiver did not keep a sender from serving others.
+  // Each end processes its messages independently, as if concurrent messages shared links fairly: a busy receiver
+  // does not keep a sender from serving others.
   message->out = &ends[static_cast<std::size_t>(shared ? from_node : from)].out;
   message->in = &ends[static_cast<std::size_t>(shared ? to_node : to)].in;
   message->duration = duration_of(static_cast<double>(bytes) / link.bytes_per_second);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// When messages would arrive over links slower than memory. Links are full duplex; each end carries messages in the order
-// in which both their sides were ready.
+// When messages would arrive over links slower than memory. Links are full duplex; each end carries messages in the
+// order in which both sides were ready.
 #pragma once
 
 #include <cstddef>
@@ -20,14 +20,15 @@ class EmulatedLinks {
 
   // A message that both ranks are ready for at that time. Not thread-safe, like all of this.
   std::shared_ptr<Message> offer(int from, int to, std::size_t bytes, Clock::time_point ready);
-  // When it arrives. From then on that is settled, whatever is offered; ranks whose time is virtual offer messages in any
+  // When it arrives. The answer is final, whatever is offered later. In virtual time ranks offer messages in any
   // order, so ask late.
   Clock::time_point arrival(Message& message);
   // Both at once.
   Clock::time_point carry(int from, int to, std::size_t bytes, Clock::time_point ready);
 
  private:
-  // One direction of an end. What is ready before others that are settled already fills the idle time between them.
+  // One direction of an end. A message that is ready before others whose times are final uses the idle time between
+  // them.
   class Lane {
    public:
     void offer(std::shared_ptr<Message> message);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ranks are threads; a message is one copy, made by whichever side finds that both are ready. Between GPUs the copy is put
-// on that side's stream, behind what both ranks gave their devices before, and nobody waits until it is waited for.
+// Ranks are threads; a message is one copy, made by the side that is ready last. Between GPUs that side enqueues the
+// copy on its stream, after the earlier work of both ranks; nothing blocks until wait.
 #include "group/local/local_world.h"
 
 #include <algorithm>
@@ -26,7 +26,7 @@ using MarkPointer = std::shared_ptr<SideStream::Mark>;
 struct Post {
   Transfer transfer;
   Ticket ticket;
-  Clock::time_point ready;  // by the clock of the rank that posted it
+  Clock::time_point ready;  // in the time of the rank that posted it
   MarkPointer begun;        // what the rank's device does before; null: it is done
   bool copying = false;
   bool done = false;
@@ -175,7 +175,7 @@ std::unique_ptr<Transport> World::join(int rank, std::shared_ptr<Device> device)
 void World::close() {
   const Lock lock(mutex_);
   closed_ = true;
-  // Whoever waits for a rank that nobody took would wait in vain.
+  // A rank that nobody joined as would never answer.
   for (RankState& rank : ranks_) {
     if (rank.joined) {
       rank.wake.notify_all();
@@ -269,7 +269,7 @@ Ticket World::start(int me, std::span<const Transfer> transfers, Clock::time_poi
   return ticket;
 }
 
-// Waits for what is on a stream, where nobody will find a mark to wait for.
+// Waits for work on a stream, when no mark for it will be recorded.
 void drain(SideStream& stream) noexcept {
   try {
     const auto mark = stream.mark();
@@ -308,7 +308,7 @@ void World::match(Lock& lock, int from, int to, SideStream* stream) {
                                     std::to_string(to) + " expects " +
                                     std::to_string(receive.transfer.bytes));
     }
-    // First what may fail: nobody would wait for a copy that does not begin.
+    // First what may fail: a copy that does not begin must not be waited for.
     send.message = links_.offer(from, to, send.transfer.bytes, std::max(send.ready, receive.ready));
     receive.message = send.message;
     line.sends.pop_front();
@@ -368,9 +368,9 @@ bool World::all_wait() const {
   });
 }
 
-// Virtual time only. What others have yet to start may be due before what this rank is about to settle: it goes on when
-// all wait, or soon, as some may be in no call. At the beginning of a call, when most is started; later it would cost
-// more in caches that the ranks share than it is worth.
+// Virtual time only. Other ranks may still start transfers that are due before those of this rank. So it waits until
+// all wait, or for a moment, since some may be in no call. This happens at the beginning of a call, when most
+// transfers start; later, evicting the shared caches would cost more than it gains.
 void World::let_others_start(Lock& lock, int me) {
   const std::uint64_t times = times_all_waited_;
   const Clock::time_point soon = Clock::now() + kPatienceWithOthers;
@@ -402,8 +402,8 @@ void World::await_copies(Lock& lock, const std::list<Post>& posts, Ticket ticket
   lock.lock();
 }
 
-// Waits for all copies of a rank's posts, which others do not match any more. A device that has failed, or has not ended
-// them for so long, copies nothing any more.
+// Waits for all copies of a rank's posts, which others no longer match. A device that has failed, or has not
+// finished them within that time, copies nothing any more.
 void World::end_copies(Lock& lock, const std::list<Post>& posts) noexcept {
   lock.unlock();
   const Clock::time_point until = Clock::now() + kPatienceWithCopies;
@@ -418,8 +418,8 @@ void World::end_copies(Lock& lock, const std::list<Post>& posts) noexcept {
   lock.lock();
 }
 
-// Sleeps until something changed or the time has come; throws once the timeout has passed. waiting_for stays set while the caller looks
-// whether he got what he waits for, and after a throw until leave, so that others see the whole chain of waits.
+// Sleeps until something changed or the expiry; throws after the timeout. waiting_for stays set while the caller
+// checks its condition, and after a throw until leave, so that others see the whole chain of waits.
 void World::sleep(Lock& lock, int me, int peer, Clock::time_point until, Clock::time_point expiry) {
   state(me).waiting_for = peer;
   if (Clock::now() < expiry) {
@@ -434,7 +434,7 @@ void World::sleep(Lock& lock, int me, int peer, Clock::time_point until, Clock::
               culprit);
 }
 
-// The rank at the end of a chain of waits: the one that holds up the others.
+// The rank at the end of a chain of waits: the one that all others wait for.
 int World::root_of_wait(int rank) {
   int root = rank;
   for (int steps = 0; steps < size() && !state(root).left && state(root).waiting_for != kNobody; ++steps) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A rank's clock. In virtual time it counts the processor time of the rank's thread and what the rank would have waited
-// for emulated links, so that ranks that share processors are timed as if each had its own.
+// A rank's clock. In virtual time it counts the CPU time of the rank's thread and its waits for emulated links, so
+// that ranks that share processors are timed as if each had its own.
 #pragma once
 
 #include <ctime>
@@ -23,7 +23,7 @@ class RankClock {
     const Clock::time_point here = now();
     if (arrival > here) waited_ += arrival - here;
   }
-  // Virtual time only: what the thread did since then was not the rank's own work.
+  // Virtual time only: the thread's work since then does not count as the rank's.
   void take_back(Clock::time_point since) { waited_ -= now() - since; }
 
  private:

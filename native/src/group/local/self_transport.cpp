@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A group of one rank: nothing to move, only its own announcements to read back.
+// A group of one rank: no transfers, only its own announcements to read back.
 #include <algorithm>
 #include <vector>
 

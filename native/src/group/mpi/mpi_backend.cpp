@@ -42,14 +42,14 @@ Announced announced_size() {
   for (const char* variable : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
     if (const char* size = std::getenv(variable)) return {variable, size};
   }
-  // Slurm with PMIx says it only so; without, its tasks need have nothing to do with MPI.
+  // Slurm with PMIx sets only this variable; without PMIx its tasks need not be MPI processes.
   const char* variable = "SLURM_STEP_NUM_TASKS";
   const bool by_slurm = std::getenv("PMIX_RANK") != nullptr;
   return {variable, by_slurm ? std::getenv(variable) : nullptr};
   // NOLINTEND(concurrency-mt-unsafe)
 }
 
-// An MPI that does not understand its launcher takes each process for the only one.
+// An MPI that does not support its launcher gives each process a world of its own.
 void require_announced_size(int size) {
   const Announced announced = announced_size();
   if (announced.size == nullptr || announced.size == std::to_string(size)) return;
@@ -168,7 +168,7 @@ void MpiBackend::initialize() {
     }
   }
   require_success(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
-  // Of our own, so that the application's messages are not taken for ours.
+  // A communicator of our own, so that the application's messages do not match ours.
   require_success(MPI_Comm_dup(MPI_COMM_WORLD, &comm_), "MPI_Comm_dup");
   require_success(MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
   const std::lock_guard lock(mutex_);
@@ -239,7 +239,7 @@ void MpiBackend::begin(MpiTransfer& transfer) {
   } while (offset < transfer.bytes);
 }
 
-// Whether the transfer has ended, well or badly.
+// Whether the transfer has ended, successfully or not.
 bool MpiBackend::progress(MpiTransfer& transfer) {
   for (MPI_Request& request : transfer.requests) {
     if (request == MPI_REQUEST_NULL) continue;
@@ -313,8 +313,7 @@ bool MpiBackend::cancel(MpiTransfer& transfer) {
   return ended;
 }
 
-// MPI wants to be ended, and waits for all peers then: in vain for one that cannot end it, because it could not take back
-// a transfer, or has died.
+// MPI_Finalize waits for all peers: in vain for one that died, or that cannot call it as it could not take back a send.
 void MpiBackend::end_with_process() {
   std::unique_lock lock(mutex_);
   end_wanted_ = true;
@@ -323,7 +322,7 @@ void MpiBackend::end_with_process() {
       peers_may_not_end_ ? std::min(kSecondsForBrokenEnd, timeout_seconds_) : timeout_seconds_;
   const auto patience = std::chrono::duration<double>(std::max(patience_seconds, 1.0));
   changed_.wait_for(lock, patience, [&] { return ended_; });
-  // A thread that is still in MPI ends with the process.
+  // A thread that is still inside MPI ends with the process.
   thread_.detach();
 }
 

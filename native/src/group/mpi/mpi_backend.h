@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// MPI in this process: started once, and used by one thread alone, which also makes transfers progress while the
+// MPI in this process: started once, and used by one thread only, which also drives progress of transfers while
 // ranks compute.
 #pragma once
 
@@ -43,7 +43,7 @@ class MpiBackend {
 
   int rank() const { return rank_; }
   int size() const { return size_; }
-  // Numbers groups alike in all processes, which make them in the same order.
+  // Numbers groups the same way in all processes, which make them in the same order.
   int next_group();
   // Some rank of the last group may be unable to end MPI.
   void group_broke_off();
@@ -54,8 +54,8 @@ class MpiBackend {
   // Waits until the transfer is done or has failed, or the time has come. Throws Error(LVX_PEER_LOST) for a failure.
   bool wait(const MpiTransfer& transfer, Clock::time_point until);
   bool done(const MpiTransfer& transfer);
-  // Makes sure that MPI touches none of these any more; calls none of their on_done. If some cannot be stopped, MPI is
-  // never called again by this process, and the answer is false: a peer that was told their address may still use it.
+  // Ensures that MPI touches none of these any more; calls none of their on_done. If some cannot be stopped, this
+  // process never calls MPI again, and the result is false: a peer that knows their address may still use it.
   bool abandon(const std::vector<std::shared_ptr<MpiTransfer>>& transfers);
 
  private:

@@ -111,13 +111,13 @@ void MpiFabric::flush(const std::vector<std::shared_ptr<MpiTransfer>>& transfers
     try {
       backend_.wait(*transfer, until);
     } catch (const Error&) {
-      // whoever cannot be told is gone
+      // a peer that cannot be told has gone
     }
   }
 }
 
-// A peer that takes a large message reads it where it lies, and MPI cannot take such a send back. So its memory stays as
-// it is until the peer has it or has left: by its farewell, as soon as it hears of this rank's.
+// A peer reads a large message directly from this rank's memory, and MPI cannot cancel such a send. So that memory
+// stays unchanged until the peer has the message or has left, as its farewell says, which follows this rank's.
 void MpiFabric::await_readers(const std::vector<std::shared_ptr<MpiTransfer>>& transfers, int culprit) {
   const auto until = backend_.expiry();
   for (const auto& transfer : transfers) {

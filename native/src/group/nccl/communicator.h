@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One rank's communicator of NCCL. Non-blocking: whatever takes long is begun, and asked for.
+// One rank's NCCL communicator. Non-blocking: long operations are begun, then polled.
 #pragma once
 
 #include <span>
@@ -13,21 +13,21 @@ class Communicator {
  public:
   // Begins to join the ranks that have the same id; the calling thread's current device is the rank's.
   Communicator(const nccl::Api& api, const nccl::UniqueId& id, int rank, int size);
-  // Whatever is under way is broken off.
+  // Aborts what is in progress.
   ~Communicator();
   Communicator(const Communicator&) = delete;
   Communicator& operator=(const Communicator&) = delete;
 
-  // Whether what was begun last is done; NCCL takes nothing new before. Throws Error.
+  // Whether the last operation is done; NCCL accepts nothing new before. Throws Error.
   bool ready();
-  // Waits for that; false when the time has come.
+  // Waits for that; false at the expiry.
   bool await_ready(Clock::time_point until);
 
-  // The transfers are carried out together, when all that is on the stream has been done.
+  // Enqueues the transfers together, after all work that is on the stream.
   void exchange(std::span<const Transfer> transfers, nccl::Stream stream);
   void all_gather(const std::byte* mine, std::byte* all, std::size_t bytes, nccl::Stream stream);
 
-  // Ends it once nothing is under way, as long as all ranks do so in time.
+  // Ends it when nothing is in progress, if all ranks do so in time.
   void finalize(Clock::time_point until) noexcept;
 
  private:

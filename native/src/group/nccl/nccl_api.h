@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of NCCL's interface that is used here: 2.18 and later. Declared anew, so that neither its headers nor the
-// library are needed to build; tests compare this with the real header.
+// The part of NCCL's API (2.18 and later) that is used here. Redeclared, so that the build needs neither headers nor
+// library; tests compare it with the real header.
 #pragma once
 
 #include <array>
@@ -67,12 +67,12 @@ struct Api {
   // lvx_nccl_moves_host_memory.
   bool moves_host_memory = false;
 
-  // What NCCL says of a failed call; comm may be null.
+  // NCCL's message about a failed call; comm may be null.
   std::string text_of(Result result, Comm comm) const;
 };
 
-// Loads NCCL once: the file that LVX_NCCL_LIBRARY names, else libnccl.so.2 where the system finds it or in the CUDA
-// toolkit. Throws Error(LVX_MISSING_LIBRARY) naming what is missing and what would bring it.
+// Loads NCCL once: the file that LVX_NCCL_LIBRARY names, else libnccl.so.2 from the system or the CUDA toolkit.
+// Throws Error(LVX_MISSING_LIBRARY) naming what is missing and how to get it.
 const Api& loaded_api();
 
 }  // namespace lvx::nccl

@@ -39,13 +39,13 @@ std::unique_ptr<Transport> transport_of(NcclRank rank, Connections connections) 
       std::make_unique<NcclFabric>(std::move(rank), std::move(connections)));
 }
 
-// Addresses travel by the caller's way, rank 0's with the group's id.
+// The caller exchanges addresses; rank 0's contains the group's id.
 class NcclBootstrap final : public Bootstrap {
  public:
   NcclBootstrap(int rank, int size, const JoinOptions& options)
       : meeting_(rank, size, kLanes, options, bytes_of(rank == 0 ? new_id() : nccl::UniqueId{})),
         timeout_seconds_(options.timeout_seconds) {
-    nccl::loaded_api();  // missing on this rank: now is the time to say so
+    nccl::loaded_api();  // fail now if NCCL is missing on this rank
   }
 
   int rank() const override { return meeting_.rank(); }
@@ -81,7 +81,7 @@ void require_in_time(bool ready) {
               "NCCL did not connect the ranks within the timeout: some did not come, or cannot be reached");
 }
 
-// What NCCL and the stream may touch until they are told to stop.
+// Memory that NCCL and the stream may use until they are stopped.
 struct AddressBuffers {
   AddressBuffers(Device& device, int size, std::size_t bytes_each)
       : bytes(bytes_each), all(bytes * static_cast<std::size_t>(size)), memory(device, all.size() + bytes) {}
@@ -115,18 +115,19 @@ void exchange_addresses(const NcclRank& self, std::span<const std::byte> address
   self.stream->copy(buffers.gathered(), buffers.all.data(), buffers.all.size());
   const auto mark = self.stream->mark();
   while (!mark->passed()) {
-    self.communicator->ready();  // throws if it broke off
+    self.communicator->ready();  // throws if it failed
     require_in_time(Clock::now() < expiry);
   }
 }
 
-// The caller brings an id of NCCL's, which is all that the ranks have in common.
+// The caller has an NCCL id, which is all that the ranks have in common.
 std::unique_ptr<Transport> join(const nccl::UniqueId& id, int rank, int size, const JoinOptions& options,
                                 const std::shared_ptr<Device>& device) {
   const nccl::Api& api = nccl::loaded_api();
   Meeting meeting(rank, size, kLanes, options);
   AddressBuffers buffers(*device, size, meeting.address().size());
-  NcclRank self{api, id, rank, size, options.timeout_seconds, device};  // ends before what it may touch
+  NcclRank self{api,   id, rank, size, options.timeout_seconds,
+                device};  // destroyed before the memory that it may use
   self.take_stream();
   const Clock::time_point expiry = self.expiry();
   self.begin();

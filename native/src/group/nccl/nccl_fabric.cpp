@@ -16,7 +16,7 @@ using std::chrono::milliseconds;
 constexpr microseconds kPause{20};
 constexpr milliseconds kSlice{5};
 constexpr milliseconds kAskEvery{200};
-// What a peer says of its end may come after NCCL's notice of it, and NCCL's of a transfer after the peer has left.
+// A peer's farewell may arrive after NCCL reports its end, and NCCL may report a transfer after the peer has left.
 constexpr milliseconds kFarewellPatience{300};
 constexpr milliseconds kPatienceWithAnswers{1500};
 constexpr milliseconds kPatienceWithEnd{1000};
@@ -52,7 +52,7 @@ class NcclFabric::Exchange final : public Fabric::Operation {
       ask_at_ = begin + kAskEvery;
     }
     Clock::time_point until = begin + kSlice;
-    // The last transfers of a peer that has left may be done, only not known to be.
+    // The last transfers of a peer that has left may be done without NCCL having reported it.
     if (fabric_.gone_peer(*launch_) >= 0) until = begin + kFarewellPatience;
     for (;;) {
       fabric_.progress();
@@ -86,7 +86,7 @@ void NcclFabric::open(Mailbox& mailbox) {
   if (self_.communicator == nullptr) connect();
 }
 
-// Every rank is in the side channel by now: whoever fails, says so or is silent.
+// Every rank is in the side channel by now: a rank that fails says so there, or is silent.
 void NcclFabric::connect() {
   const Clock::time_point expiry = self_.expiry();
   self_.begin();
@@ -106,7 +106,7 @@ void NcclFabric::connect() {
   }
 }
 
-// As the communicator's. Where it fails, what a peer says of its own end tells more.
+// As the communicator's. If it fails, a peer's own farewell tells more.
 bool NcclFabric::ready() {
   try {
     return self_.communicator->ready();
@@ -130,7 +130,7 @@ void NcclFabric::start(std::span<const Transfer> transfers, Operations& started)
   progress();
 }
 
-// Moves on what can move: NCCL takes one launch at a time, and may carry out several.
+// Makes progress: NCCL accepts one launch at a time, and may execute several.
 void NcclFabric::progress() {
   for (const auto& launch : launches_) {
     if (!advance(*launch)) break;
@@ -168,7 +168,7 @@ int NcclFabric::gone_peer(const Launch& launch) {
   return -1;
 }
 
-// One that has not begun its side of a transfer, as far as is known.
+// A peer that is not known to have begun its side of a transfer.
 int NcclFabric::awaited_peer(const Launch& launch) {
   for (std::size_t i = 0; i < launch.transfers.size(); ++i) {
     const int peer = launch.transfers[i].peer;

@@ -14,7 +14,7 @@
 
 namespace lvx {
 
-// How a rank joins a communicator: now, or when its fabric is opened and hears of peers that leave meanwhile.
+// When a rank joins a communicator: now, or when its fabric is opened and can learn of peers that leave meanwhile.
 struct NcclRank {
   const nccl::Api& api;
   nccl::UniqueId id;
@@ -34,7 +34,7 @@ struct NcclRank {
 
 class NcclFabric final : public Fabric {
  public:
-  // Has its stream; NCCL connects the ranks when the fabric is opened, unless it has already.
+  // Owns its stream; NCCL connects the ranks when the fabric is opened, unless it has already.
   NcclFabric(NcclRank rank, Connections connections);
   ~NcclFabric() override;
 
@@ -48,7 +48,7 @@ class NcclFabric final : public Fabric {
   bool has_stuck_transfers() const noexcept override { return stuck_; }
 
  private:
-  // The transfers of one start: NCCL carries them out together, and tells no more than that all are done.
+  // The transfers of one start: NCCL executes them together, and only reports that all are done.
   struct Launch {
     enum class State { kQueued, kLaunching, kRunning, kDone };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The small messages that processes exchange beside the data: rounds of the control plane, farewells, and the
-// question whom a rank waits for.
+// The control messages between processes: rounds of the control plane, farewells, and probes (whom does a rank wait
+// for?).
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@ struct Frame {
   enum class Type : std::uint32_t {
     kControl = 1,   // a part of a rank's message of one round
     kFarewell = 2,  // the sender has left; rank names the culprit, payload says why
-    kProbe = 3,     // whom do you wait for?
+    kProbe = 3,     // probe: which rank do you wait for?
     // rank: the one that the sender waits for, or -1; round: its transfers with the receiver; total: for how many
     // milliseconds no byte has moved on what it waits for
     kState = 4,

@@ -9,8 +9,8 @@
 namespace lvx {
 namespace {
 
-// How long a rank whose timeout has passed asks the others whom they wait for. Answers take far less; a process that
-// is stopped gives none.
+// How long a rank waits for answers to its probes after its timeout. Answers take far less; a stopped process gives
+// none.
 constexpr std::chrono::milliseconds kPatienceWithAnswers{1500};
 
 }  // namespace
@@ -81,7 +81,7 @@ void RemoteTransport::wait(Ticket ticket, Clock::time_point expiry) {
     for (;;) {
       const int peer = operation->peer();
       mailbox_.waiting_for(peer, operation->moved());
-      // Asked first: what a peer sent before it left counts.
+      // Checked first: what a peer sent before it left counts.
       const bool gone = mailbox_.gone(peer);
       if (operation->finished()) break;
       if (gone) mailbox_.throw_lost(peer);
@@ -94,7 +94,7 @@ void RemoteTransport::wait(Ticket ticket, Clock::time_point expiry) {
   started_.erase(found);
 }
 
-// When a byte last moved on what holds up that peer; throws for one that is late.
+// When a byte last moved on the transfer that holds up that peer; throws for a peer that is late.
 Clock::time_point RemoteTransport::find_late(int peer, Clock::duration patience) {
   mailbox_.forget_answers();
   Frame probe;
@@ -113,8 +113,8 @@ void RemoteTransport::leave(int culprit, std::string_view reason) noexcept {
   farewell.bytes = static_cast<std::uint32_t>(std::min(reason.size(), Frame::kPayloadBytes));
   std::copy_n(reinterpret_cast<const std::byte*>(reason.data()), farewell.bytes, farewell.payload.begin());
   for_each_peer([&](int peer) { fabric_->post(peer, farewell); });
-  // Ranks mostly leave together. A connection that is closed before its last messages were read loses them, so each
-  // gives the others a moment to say farewell too.
+  // Ranks usually leave together. A connection that is closed before its last messages were read loses them, so each
+  // rank waits a moment for the others' farewells.
   const Clock::time_point until = Clock::now() + std::chrono::milliseconds(250);
   for_each_peer([&](int peer) {
     if (peer != culprit) mailbox_.await_end_of(peer, until);

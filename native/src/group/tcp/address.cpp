@@ -74,7 +74,7 @@ std::vector<TcpAddress> ask_system(const std::string& name, std::string& error) 
   return addresses;
 }
 
-// The system's word against a listener there, or nothing.
+// The system's error for a listener there, or nothing.
 std::optional<std::string> objection_to(const TcpAddress& address) {
   try {
     Socket::listening(address, 1);
@@ -115,7 +115,7 @@ TcpAddress resolve_unnamed(const NameLookup& look_up) {
   for (const auto more = addresses_of_interfaces(); const TcpAddress& address : more) {
     candidates.push_back(address);
   }
-  // A machine whose loopback device is not up has no addresses at all, which the error then tells.
+  // If the loopback device is down, there are no addresses at all, and the error says so.
   for (const bool loopback : {false, true}) {
     for (const TcpAddress& address : candidates) {
       if (address.is_loopback() == loopback && !address.is_link_local() && address.is_of_one_machine() &&

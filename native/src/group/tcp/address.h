@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a rank can be reached, and how one is found for it.
+// A rank's address, and how one is found for it.
 #pragma once
 
 #include <sys/socket.h>
@@ -12,7 +12,7 @@
 
 namespace lvx {
 
-// An IP address and a port. Plain memory, alike on all machines: it travels as it is.
+// An IP address and a port. Trivially copyable, the same on all machines: it is sent as bytes.
 struct TcpAddress {
   enum class Family : std::uint8_t { kNone = 0, kV4 = 4, kV6 = 6 };
 
@@ -21,7 +21,7 @@ struct TcpAddress {
   std::uint16_t port = 0;  // in the byte order of the host
   std::array<std::byte, 16> ip{};
 
-  // None if it is neither of IPv4 nor of IPv6.
+  // None if it is neither IPv4 nor IPv6.
   static TcpAddress of(const sockaddr* address);
   bool none() const { return family == Family::kNone; }
   bool is_loopback() const;

@@ -45,7 +45,7 @@ void ControlChannel::open(Mailbox& mailbox) {
   thread_ = std::thread([this] { serve(); });
 }
 
-// The thread: takes what comes, and sends what did not go out at once.
+// The thread: receives frames, and sends what did not go out at once.
 void ControlChannel::serve() {
   std::vector<pollfd> entries(peers_.size() + 1);
   std::vector<bool> ended(peers_.size(), false);
@@ -72,7 +72,7 @@ void ControlChannel::serve() {
   }
 }
 
-// Whether the connection goes on.
+// Whether the connection is still usable.
 bool ControlChannel::receive(int peer) {
   Peer& from = at(peer);
   try {
@@ -147,7 +147,7 @@ bool ControlChannel::send_unsent(Peer& peer) {
 
 void ControlChannel::wake() noexcept {
   const std::uint64_t one = 1;
-  // It cannot fail: the counter never comes near its end.
+  // Cannot fail: the counter never overflows.
   [[maybe_unused]] const auto written = write(wake_.descriptor(), &one, sizeof(one));
 }
 

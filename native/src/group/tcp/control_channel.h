@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The frames of the control plane, over one TCP connection with each peer that carries nothing else: a farewell comes
-// when nobody expects it, and must not wait behind data. Serves ranks that are joined over TCP or by NCCL.
+// The frames of the control plane, over a separate TCP connection with each peer: a farewell may come at any time,
+// and must not wait behind data. Serves TCP and NCCL groups.
 #pragma once
 
 #include <atomic>

@@ -18,9 +18,9 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kSlice{10};
-// A broken data connection comes with a farewell, or the end of the control connection, which say more.
+// When a data connection breaks, a farewell or the end of the control connection says more.
 constexpr milliseconds kFarewellPatience{200};
-// What the rank's own thread moves when it starts a message: small ones whole, at once.
+// What the rank's own thread sends when it starts a message: small messages completely.
 constexpr std::size_t kAtStart = kChunkBytes;
 constexpr std::size_t kAtOnce = 4 * kChunkBytes;
 
@@ -61,7 +61,7 @@ bool DataChannel::Exchange::finished() {
   return false;
 }
 
-// The rank's thread has nothing else to do, so it moves this message itself, as far as the connection lets it.
+// The rank's thread has nothing else to do, so it moves this message itself as far as possible.
 void DataChannel::Exchange::await_done() {
   while (!message_->done && channel_.pump(work(), kAtOnce) == Stream::Pumped::kMore) {
   }
@@ -93,7 +93,7 @@ DataChannel::DataChannel(int rank, std::vector<Socket> connections, bool checksu
   for (int peer = 0; peer < static_cast<int>(connections.size()); ++peer) {
     peers_.push_back(
         std::make_unique<Peer>(peer, std::move(connections[static_cast<std::size_t>(peer)]), checksums));
-    // Told of changes only: what nobody has memory for stays where it is, and wakes nobody.
+    // Edge-triggered: data without a receive buffer stays in the socket and wakes nobody.
     if (peer != rank) watch(at(peer).connection, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, peer);
   }
   watch(wake_, EPOLLIN, -1);
@@ -127,7 +127,7 @@ void DataChannel::hand_over(const Work& work) {
   wake();
 }
 
-// The thread: moves whatever the connections let it, some of each in turn.
+// The thread: moves data on all connections, some of each in turn.
 void DataChannel::serve() {
   std::vector<Work> busy;
   while (!closing_) {
@@ -149,7 +149,7 @@ void DataChannel::take_events(std::vector<Work>& busy) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];
     if (event.data.fd < 0) {
       std::uint64_t times = 0;
-      // It may have been read already; what was handed over is asked for below in any case.
+      // It may have been read already; new work is checked below in any case.
       [[maybe_unused]] const auto read_bytes = read(wake_.descriptor(), &times, sizeof(times));
       continue;
     }
@@ -165,7 +165,7 @@ void DataChannel::take_events(std::vector<Work>& busy) {
 
 void DataChannel::wake() noexcept {
   const std::uint64_t one = 1;
-  // It cannot fail: the counter never comes near its end.
+  // Cannot fail: the counter never overflows.
   [[maybe_unused]] const auto written = write(wake_.descriptor(), &one, sizeof(one));
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The data plane: messages of the ranks' own memory, over one TCP connection with each peer, which both directions
-// share. Frames have connections of their own: a message waits on its connection until its receiver has memory for it,
-// and what ranks have to say to one another must not wait behind it. A message is sent when its receiver says that it has
-// it: so a rank ends no call well whose peers did not.
+// The data plane: messages directly from and to the ranks' memory, over one TCP connection with each peer for both
+// directions. Frames have connections of their own: a message waits on its connection until its receiver has memory
+// for it, and control messages must not wait behind it. A send is complete when its receiver confirms it, so no rank
+// completes a call that its peers did not.
 #pragma once
 
 #include <atomic>

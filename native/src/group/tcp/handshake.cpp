@@ -29,7 +29,7 @@ std::span<const std::byte> bytes_of_plain(const Plain& plain) {
 
 }  // namespace
 
-// Hello uses all of it, the others no ends.
+// Hello uses all of it, the others only the beginning.
 struct Handshake::Message {
   Tag tag{};
   std::array<std::byte, 32> body{};

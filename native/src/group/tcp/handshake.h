@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What both sides of a new connection prove to each other before anything else is read from it: that they know the
-// group's key. The dialer says who it is, the listener sends a random number, the dialer proves first, and the proof of
-// the listener says that it was accepted. Proofs are HMAC-SHA-256 by the key of the side, the two ranks, the size of the
-// group, the lane, and the random numbers of both; neither key nor secret travel. Here are bytes only, no sockets.
+// Mutual authentication of a new connection, before anything else is read from it: both sides prove that they know
+// the group's key. The dialer says who it is, the listener sends a random number, the dialer proves first, and the
+// listener's proof is the acceptance. Proofs are HMAC-SHA-256 over side, both ranks, group size, lane and both
+// random numbers; neither key nor secret is sent. This file handles bytes, not sockets.
 #pragma once
 
 #include <array>
@@ -21,7 +21,7 @@ namespace lvx {
 using GroupKey = Sha256::Digest;
 GroupKey group_key(const std::string& secret, const std::vector<std::span<const std::byte>>& addresses);
 
-// A connection, as its two sides must agree about it. Plain memory: it travels as it is.
+// The properties of a connection on which both sides must agree. Trivially copyable: it is sent as bytes.
 struct Ends {
   std::int32_t from = -1;  // the dialer's rank
   std::int32_t to = -1;    // the listener's
@@ -38,7 +38,7 @@ class Handshake {
     kProved,    // the other side knows the key, and knows that this one does
     kRefused,   // the other side says that this one's proof is wrong
     kImpostor,  // the other side's proof is wrong
-    kStranger   // the other side speaks another language, or means another group or rank
+    kStranger   // the other side speaks another protocol, or means another group or rank
   };
 
   static Handshake dialer(const GroupKey& key, const Ends& ends);
@@ -46,12 +46,12 @@ class Handshake {
   static Handshake listener(const GroupKey& key, int rank, int size, int lanes);
 
   State state() const { return state_; }
-  // Of the dialer from the start, of the listener once it has been told: nothing is proved before state says so.
+  // Known to the dialer from the start, to the listener once it has been told; not authenticated until state says so.
   const Ends& ends() const { return ends_; }
-  // How many bytes are to be given to take next; 0 once nothing more is expected.
+  // How many bytes take expects next; 0 once nothing more is expected.
   std::size_t expected() const { return expected_; }
   void take(std::span<const std::byte> bytes);
-  // What is to be sent now. Also after the end: the last word is for the other side.
+  // What is to be sent now. Also after the end: the last message is for the other side.
   std::vector<std::byte> outgoing() { return std::exchange(outgoing_, {}); }
 
   // No message is longer.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages as they travel on a data connection: a header, the payload straight from and to the memory of the two
+// The format of messages on a data connection: a header, the payload directly from and to the memory of the two
 // ranks, and its checksum, if there are checksums.
 #pragma once
 
@@ -19,7 +19,7 @@ struct Message {
   std::atomic<bool> done{false};
 };
 
-// Plain memory: it travels as it is.
+// Trivially copyable: it is sent as bytes.
 struct MessageHeader {
   std::uint64_t number = 0;
   std::uint64_t bytes = 0;
@@ -31,8 +31,8 @@ static_assert(sizeof(MessageHeader) == 24 && offsetof(MessageHeader, checksum) =
 
 using MessageTrailer = std::uint32_t;
 
-// What is moved at once: so much that a call of the system costs nothing beside it, so little that it is still in the
-// processor's cache when its checksum is computed.
+// Bytes moved at once: enough to amortise a system call, few enough to be still in the cache when their checksum is
+// computed.
 inline constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
 
 }  // namespace lvx

@@ -8,7 +8,7 @@
 
 namespace lvx {
 
-// What a rank tells the others, by whatever way the caller has; what an backend adds follows. Plain memory: it travels as
+// A rank's address, which the caller exchanges; a backend's own data follow. Trivially copyable: it travels as
 // it is.
 struct RankAddress {
   static constexpr std::array<char, 8> kMagic = {'l', 'v', 'x', 't', 'c', 'p', ' ', '1'};
@@ -21,7 +21,7 @@ struct RankAddress {
   std::int32_t checksums = 0;
   TcpAddress socket;
   std::uint32_t reserved = 0;
-  std::array<std::byte, 32> random{};  // whoever connects must have seen it
+  std::array<std::byte, 32> random{};  // part of the key: a peer must have seen it
 };
 
 static_assert(sizeof(RankAddress) == 96);

@@ -9,11 +9,11 @@
 namespace lvx {
 namespace {
 
-// Ranks answer at once. One that could not comes again.
+// Ranks answer at once, and reconnect if they could not.
 constexpr std::chrono::seconds kPatience{5};
 constexpr std::chrono::milliseconds kPauseWithoutSockets{50};
 constexpr std::size_t kMostVisitors = 128;
-// Of one round, so that those who are there get their turn.
+// Per round, so that existing connections make progress.
 constexpr int kMostAtOnce = 64;
 
 }  // namespace
@@ -64,7 +64,7 @@ void Reception::accept_all() {
       advance(std::prev(visitors_.end()));
     }
   } catch (const std::system_error&) {
-    // No socket is left: a visitor gives up its own, or whoever waits is let in later.
+    // Out of sockets: an unauthenticated connection gives up its own, or new ones wait.
     if (visitors_.empty()) {
       closed_until_ = Clock::now() + kPauseWithoutSockets;
     } else {
@@ -73,7 +73,7 @@ void Reception::accept_all() {
   }
 }
 
-// Ranks speak at once, so the first to go is who has come before all others and said nothing.
+// Ranks speak at once, so the oldest silent connection is dropped first.
 void Reception::make_room() {
   const auto silent = std::find_if(visitors_.begin(), visitors_.end(),
                                    [](const Visitor& visitor) { return !visitor.greeting.spoken(); });
@@ -110,7 +110,7 @@ void Reception::drop(Position visitor, const std::string& reason) {
 Clock::time_point Reception::next_expiry() const {
   Clock::time_point next = Clock::time_point::max();
   if (closed_until_ > Clock::now()) next = closed_until_;
-  // All have the same patience, so the first to come is the first to go.
+  // All have the same time limit, so the oldest expires first.
   return visitors_.empty() ? next : std::min(next, visitors_.front().expiry);
 }
 

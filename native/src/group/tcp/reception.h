@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whoever connects to this rank's listener, until it has proved to be a rank of the group or is dropped. Strangers cost
-// a bounded number of sockets, a few bytes each, and no thread.
+// Connections to this rank's listener until they have authenticated or are dropped. Strangers cost a bounded number
+// of sockets, a few bytes each, and no thread.
 #pragma once
 
 #include <poll.h>
@@ -20,22 +20,22 @@ class Reception {
   // Adds whom it drops to strangers.
   Reception(Socket listener, int rank, int size, int lanes, const GroupKey& key, Strangers& strangers);
 
-  // Adds what is to be waited for, and takes it back, as many entries, with what came of it.
+  // Appends the descriptors to poll; takes the same number of entries back with their results.
   void await(std::vector<pollfd>& entries) const;
   void serve(const pollfd* entries);
-  // When something is to be done that no socket tells of.
+  // The next time at which something must be done without a socket event.
   Clock::time_point next_expiry() const;
 
   struct Proved {
     Ends ends;
     Socket socket;
   };
-  // The connections that have been proved since the last call, in their order.
+  // The connections that have authenticated since the last call, in order.
   std::vector<Proved> take_proved() { return std::exchange(proved_, {}); }
 
-  // Whether somebody said to be that rank and could not prove it.
+  // Whether a connection claimed to be that rank and could not prove it.
   bool saw_impostor_of(int rank) const { return impostors_[static_cast<std::size_t>(rank)]; }
-  // Nobody can come any more; whoever is still there is dropped.
+  // Stops listening and drops unauthenticated connections.
   void close();
 
  private:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One direction of a data connection: the messages that are to go there, in their order. Any thread may move them on;
-// nobody reads a message from the connection before there is memory for it.
+// One direction of a data connection: a queue of messages. Any thread may make progress on it; a message is read
+// from the connection only when there is memory for it.
 #pragma once
 
 #include <sys/uio.h>
@@ -27,22 +27,22 @@ class Stream {
 
   enum class Pumped {
     kIdle,     // there is nothing to move
-    kBlocked,  // the connection takes or gives nothing now
-    kMore,     // there may be more to move: so much was to be moved at once
+    kBlocked,  // the connection would block
+    kMore,     // the budget is used up; there may be more
     kBroken    // the connection, or what came of it
   };
 
   std::shared_ptr<Message> add(std::byte* data, std::size_t bytes);
-  // Moves messages on, some more than budget bytes at most. Sets completed if one is done, or all are lost.
+  // Moves data, little more than budget bytes. Sets completed if a message is done, or all are lost.
   Pumped pump(std::size_t budget, bool& completed);
-  // No memory is touched any more.
+  // Stops: no memory is touched any more.
   void forget_all();
 
-  // Why nothing moves any more; empty while it does.
+  // Why the stream has stopped; empty while it works.
   std::string trouble() const;
-  // Whether bytes came that should not: then that is the whole reason, while a connection breaks for others.
+  // Whether invalid bytes arrived: then that is the reason, while broken connections have others.
   bool trouble_is_damage() const { return damaged_; }
-  // When a byte last moved; nobody's time before one has.
+  // When a byte last moved; the epoch before the first.
   Clock::time_point moved() const { return Clock::time_point(Clock::duration(moved_.load())); }
   // Messages done so far.
   std::uint64_t done() const { return done_; }
@@ -52,9 +52,9 @@ class Stream {
  protected:
   // As Socket::send_some and receive_some.
   virtual std::ptrdiff_t move(std::span<iovec> pieces) = 0;
-  // Before bytes of a message are moved, up to this one of its payload.
+  // Called before bytes of a message are moved, up to this offset of its payload.
   virtual void prepare(const Message& message, std::size_t payload_end) = 0;
-  // After, where the bytes are counted from the header's begin. Throws Error where they are not what they should be.
+  // Called afterwards, with offsets from the header's begin. Throws Error if they are invalid.
   virtual void accept(const Message& message, std::size_t from, std::size_t to) = 0;
 
   std::size_t wire_bytes(const Message& message) const {
@@ -89,7 +89,7 @@ class Outgoing final : public Stream {
   using Stream::Stream;
 
   bool receives() const override { return false; }
-  // As moved(), but a byte that has arrived counts, too: the system takes many at once and sends them slowly.
+  // As moved(), but acknowledged bytes count too: the system buffers many bytes and sends them slowly.
   Clock::time_point arrived();
 
  private:

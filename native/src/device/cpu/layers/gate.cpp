@@ -9,7 +9,7 @@
 namespace lvx::cpu {
 namespace {
 
-// dgate is a sum over all rows: so many sums side by side, added up in order, whatever the threads.
+// dgate is a sum over all rows: a fixed number of partial sums, added up in order, for any number of threads.
 constexpr std::int64_t kParts = 64;
 
 double factor_of(const Parameter& gate) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a branch joins the stream it branched off, and what is done to whole rows.
+// Gates that join a branch with the residual stream, and operations on whole rows.
 #pragma once
 
 #include "device/cpu/thread_pool.h"

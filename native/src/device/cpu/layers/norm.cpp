@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // RMS norm (arXiv 1910.07467) and layer norm (arXiv 1607.06450). Statistics of a row are summed in double; rows are
-// read piece by piece, in the cache from the second time on.
+// read piece by piece, from the cache from the second time on.
 #include "device/cpu/layers/norm.h"
 
 #include <algorithm>
@@ -17,7 +17,8 @@ namespace {
 
 constexpr std::int64_t kPiece = 256;  // elements of a row that are converted at a time
 
-// Gradients of parameters are sums over all rows: so many sums side by side, added up in order, whatever the threads.
+// Gradients of parameters are sums over all rows: a fixed number of partial sums, added up in order, for any number
+// of threads.
 constexpr std::int64_t kParts = 16;
 
 std::byte* row_at(const NormShape& shape, const Bshd& x, std::int64_t index) {
@@ -79,7 +80,7 @@ Statistics statistics_of(const Norm& norm, const std::byte* row, DType dtype, st
   return result;
 }
 
-// A parameter's piece, or what stands for it where there is none.
+// A parameter's piece, or its default if there is none.
 template <typename T>
 void load_parameter(const Parameter& parameter, T absent, std::int64_t begin, std::int64_t count, T* piece) {
   if (parameter.none()) {
@@ -115,8 +116,8 @@ struct BackwardTensors {
   bool add_dx;
 };
 
-// The gradient at one row, and its share of the parameters' gradients, which are null where they are not wanted. With
-// n = (x - mean) * scale and g = dy * weight: dx = scale * (g - mean(g) - n * mean(g * n)), mean(g) for layer norm only.
+// The gradient at one row, and its share of the parameters' gradients, which are null if not wanted. With n = (x -
+// mean) * scale and g = dy * weight: dx = scale * (g - mean(g) - n * mean(g * n)), mean(g) for layer norm only.
 template <typename T>
 void backward_row(const BackwardTensors& a, std::int64_t index, double* dweight, double* dbias) {
   const std::int64_t width = a.shape.width;

@@ -21,8 +21,9 @@ struct Tile {
 constexpr Tile kConverted{128, 256, 512};  // in single precision: what stays in the L2 of a core
 constexpr std::int64_t kLongest = std::int64_t{1} << 30;  // the BLAS counts in 32 bits
 constexpr std::int64_t kLeast = 32;                       // a narrower tile is not worth a task
-constexpr std::int64_t kFewRows = 4;                      // up to here B is read for nothing but itself
-constexpr std::int64_t kRowsOfSum = 256;  // of a gradient that the BLAS may add up one by one in float32
+constexpr std::int64_t kFewRows = 4;                      // up to here reading B dominates
+constexpr std::int64_t kRowsOfSum =
+    256;  // terms of a gradient that the BLAS may add up in float32 without a break
 
 template <typename T>
 bool is_native(DType dtype) {
@@ -40,7 +41,7 @@ std::int64_t tiles_in(const Product& p, const Tile& tile) {
   return divide_up(p.m, tile.m) * divide_up(p.n, tile.n);
 }
 
-// Halves the longer side until there is work for all threads, several pieces each: they are seldom equally fast.
+// Halves the longer side until there are several pieces for each thread: threads are seldom equally fast.
 Tile tile_of(const Product& p, bool converted, int threads) {
   Tile tile{std::min(p.m, kLongest), std::min(p.n, kLongest), std::min(p.k, kLongest)};
   if (converted) {

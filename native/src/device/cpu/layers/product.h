@@ -11,7 +11,7 @@
 
 namespace lvx::cpu {
 
-// Room for the converted pieces of any product whose operands are half precision.
+// Scratch for the converted pieces of any product with half-precision operands.
 std::size_t conversion_scratch(int threads);
 
 // Computes in T: float, or double where all operands are float64.

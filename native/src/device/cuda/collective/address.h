@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the elements of the tensors lie, and elements of any floating dtype read and written one by one.
+// Addresses of tensor elements, and loads and stores of single elements of any floating dtype.
 #pragma once
 
 #include "attention/views.h"
@@ -67,7 +67,7 @@ LVX_GPU void put_as(T value, bool add, std::byte* data, DType dtype, std::int64_
   store_as<T>(add ? load_as<T>(data, dtype, at) + value : value, data, dtype, at);
 }
 
-// What tensor-core kernels read and write beside tiles is of T, the dtype of q, or float32.
+// Outside tiles, tensor-core kernels read and write T, the dtype of q, or float32.
 template <typename T>
 LVX_GPU float load_half(const std::byte* data, DType dtype, std::int64_t at) {
   if (dtype == DType::kFloat32) return load_global(elements<float>(data) + at);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows that some do not see may hold anything, and a tensor core would make NaN of zero times infinity. So before a
-// product p b in which zeros of p stand for hidden pairs, what is not finite is taken out of b, and what it does to the
-// rows that do see it is added to the result by hand. The way of masked tiles with such elements alone.
+// Hidden rows may hold anything, and a tensor core computes NaN for zero times infinity. So before a product p b in
+// which zeros of p mean hidden pairs, non-finite elements of b are set to zero, and their effect on the rows that
+// see them is added separately. Only for masked tiles with such elements.
 #pragma once
 
 #include "device/cuda/collective/mask.h"
@@ -29,7 +29,7 @@ class Infinities {
 
   LVX_GPU Infinities(const SharedTile<kDim>& tile, SharedAddress masks) : tile_(tile), masks_(masks) {}
 
-  // Each warp looks at the whole tile, so that all find the same.
+  // Each warp checks the whole tile, so that all agree.
   LVX_GPU bool any() const {
     constexpr std::uint32_t kExponent = HalfBits<T>::kExponent;
     bool found = false;
@@ -43,10 +43,10 @@ class Infinities {
     return ballot(found) != 0;
   }
 
-  // Makes zeros of them, and notes for each column which rows held +infinity or NaN, and which -infinity or NaN.
+  // Sets them to zero, and records for each column which rows held +infinity or NaN, and which -infinity or NaN.
   template <int kThreads>
   LVX_GPU void take_out() const {
-    sync_block();  // all warps have looked
+    sync_block();  // all warps have checked
     for (int column = thread_index(); column < kDim; column += kThreads) {
       std::uint64_t positive = 0;
       std::uint64_t negative = 0;
@@ -74,7 +74,7 @@ class Infinities {
     for (int i = 0; i < kTiles; ++i) {
       LVX_UNROLL
       for (int half = 0; half < 2; ++half) {
-        sync_warp();  // or else the compiler holds the masks of all columns in registers
+        sync_warp();  // otherwise the compiler keeps the masks of all columns in registers
         // Where factors are above and below zero; NaN is both.
         std::uint64_t above = 0;
         std::uint64_t below = 0;

@@ -24,7 +24,7 @@ template <typename T>
 LVX_GPU void store_as(T value, const Rows& x, std::int64_t item, std::int64_t row, std::int64_t column) {
   store_as<T>(value, x.data, x.dtype, item * x.batch_stride + row * x.row_stride + column);
 }
-// A parameter of each column, or what stands for it where there is none.
+// A parameter of each column, or its default if there is none.
 template <typename T>
 LVX_GPU T load_as(const Parameter& x, std::int64_t column, T absent) {
   return x.data == nullptr ? absent : load_as<T>(x.data, x.dtype, column);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a query sees of a tile of keys: visibility as bits, bias as an added number.
+// The mask of a query and a tile of keys: visibility as bits, bias as a number to add.
 #pragma once
 
 #include <limits>
@@ -43,7 +43,7 @@ LVX_GPU std::uint64_t visible_bits(const Visibility& visibility, std::int64_t ba
   return bits;
 }
 
-// What the biases of a row count from, which is kept apart from them: zero where there is nothing of the kind.
+// The base of a row's biases, which is kept separate; zero if there is none.
 template <typename T>
 LVX_GPU T bias_base(const Bhs& bias_max, std::int64_t batch, int head, int query) {
   if (bias_max.data == nullptr) return 0;

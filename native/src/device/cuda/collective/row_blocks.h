@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many blocks the kernels need that give each row a warp, or each element a thread.
+// Grid sizes of kernels with a warp for each row, or a thread for each element.
 #pragma once
 
 #include <algorithm>
@@ -21,8 +21,8 @@ constexpr std::int64_t piece_blocks(std::int64_t rows, std::int64_t width) {
   return row_blocks(rows * pieces_of(width));
 }
 
-// A block for 32 columns of one of several parts of the rows. How many parts depends on nothing but the sizes, so that
-// sums have the same bits on every GPU.
+// A block for 32 columns of one part of the rows. The number of parts depends on the sizes alone, so that sums have
+// the same bits on every GPU.
 constexpr int kSumColumns = 32;
 constexpr std::int64_t sum_tiles(std::int64_t width) { return (width + kSumColumns - 1) / kSumColumns; }
 constexpr std::int64_t kMostSums = 512, kFewestSums = 16;  // of one column
@@ -30,7 +30,7 @@ constexpr std::int64_t sum_parts(std::int64_t rows, std::int64_t width) {
   const std::int64_t wanted = 65536 / std::max<std::int64_t>(1, width);
   return std::clamp<std::int64_t>(rows, 1, std::clamp(wanted, kFewestSums, kMostSums));
 }
-// Of all columns and whatever the rows; grows with the width.
+// For all columns and any number of rows; grows with the width.
 constexpr std::int64_t sums_of(std::int64_t width) {
   return std::max(kFewestSums * width, std::min<std::int64_t>(kMostSums * width, 65536));
 }

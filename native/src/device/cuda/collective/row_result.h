@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The end of one row of a partial result: merged into what is there, or put aside for the combination of splits.
+// Writes one row of a partial result: merges it into the output, or stores it for CombineSplits.
 #pragma once
 
 #include "device/cuda/collective/mask.h"
@@ -65,7 +65,7 @@ class RowResult {
 
  private:
   LVX_GPU T merged(int column, T value) const {
-    // What stands beside an empty result is not read: it may be anything.
+    // The o of an empty result is not read: it may be anything.
     if (weights_.theirs == 0) return weights_.mine * value;
     return weights_.mine * value + weights_.theirs * load_as<T>(o_.data, o_.dtype, o_at_ + column);
   }

@@ -21,7 +21,7 @@ LVX_GPU T dot(const Bshd& x, std::int64_t x_at, const Bshd& y, std::int64_t y_at
   return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
-// scale q k^T + bias, which counts from the row's base; -infinity where the bias hides the key, whatever q and k hold.
+// scale q k^T + bias, relative to the row's base; -infinity if the bias hides the key, whatever q and k hold.
 template <typename T>
 LVX_GPU T logit(const Problem& problem, const Bshd& q, const Bshd& k, const Bias& bias, const Bhs& bias_max,
                 std::int64_t batch, int query, int head, int key, int key_head) {

@@ -19,7 +19,7 @@ struct SharedTile {
   LVX_GPU SharedAddress at(int row, int column) const { return base + (row * kRowBytes + 2 * column); }
 };
 
-// Eight elements that may lie at any multiple of their size.
+// Eight elements at any multiple of their size.
 LVX_GPU Chunk load_unaligned(const std::uint16_t* from) {
   Chunk chunk;
   LVX_UNROLL
@@ -29,8 +29,8 @@ LVX_GPU Chunk load_unaligned(const std::uint16_t* from) {
   return chunk;
 }
 
-// Starts copying rows [first, first + kRows) of one unit; zeros beyond the last row and beyond head_dim. aligned: all
-// rows lie at multiples of 16 bytes.
+// Starts copying rows [first, first + kRows) of one unit; zeros beyond the last row and beyond head_dim. aligned:
+// all rows begin at multiples of 16 bytes.
 template <int kDim, int kRows, int kThreads, typename Rows>
 LVX_GPU void load_tile(const SharedTile<kDim>& tile, const Bshd& x, const Rows& rows, int first, int head_dim,
                        bool aligned) {

@@ -33,7 +33,7 @@ struct Softmax {
     }
   }
 
-  // s becomes 2^(s - max), and what o has summed so far is put on the same scale.
+  // s becomes 2^(s - max), and o so far is rescaled to the same maximum.
   template <int kKeys, int kColumns>
   LVX_GPU void step(float (&s)[kTiles][kKeys / 8][4], float (&o)[kTiles][kColumns / 8][4]) {
     LVX_UNROLL
@@ -44,7 +44,7 @@ struct Softmax {
         LVX_UNROLL
         for (int n = 0; n < kKeys / 8; ++n) top = fmaxf(top, fmaxf(s[i][n][2 * half], s[i][n][2 * half + 1]));
         top = row_max(top);
-        // A row that has seen nothing yet: any base does.
+        // A row that has seen no key yet: any base works.
         const float base = top == -kInfinity ? 0.0f : top;
         const float shrink = exp2_fast(max[i][half] - base);
         max[i][half] = top;

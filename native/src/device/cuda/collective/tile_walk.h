@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tiles that a block goes through: all of them, or a list of those that are seen, or one of several parts of it, or
-// one of the pieces of a part, each of at most so many tiles.
+// The tiles that a block iterates over: all, or a list of the seen ones, or one split of it, or one piece of a
+// split, of a limited number of tiles.
 #pragma once
 
 #include "device/cuda/kernel/params.h"

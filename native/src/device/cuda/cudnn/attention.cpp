@@ -11,7 +11,7 @@
 namespace lvx::cudnn {
 namespace {
 
-// Nothing to compute: the identity, which cuDNN would not give.
+// Nothing to compute: the result is the identity, which cuDNN would not return.
 bool is_empty(const Problem& p) { return p.rows() == 0 || p.keys == 0; }
 
 // As in decoding.
@@ -55,7 +55,7 @@ bool Attention::loaded(std::string& reason) {
   }
 }
 
-// Notes that no operation of this kind is cuDNN's. Only what the reason is about is told apart.
+// Records that cuDNN supports no operation of this kind, distinguished only by what the reason depends on.
 lvx_attention_backend Attention::ours(bool backward, DType dtype, const std::string& reason) {
   Operation kind;
   kind.backward = backward;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention of a CUDA device by the backend that its user chose: our kernels, cuDNN, or the faster of the two.
+// Attention of a CUDA device by its attention backend: our kernels, cuDNN, or the faster of the two.
 #pragma once
 
 #include <memory>
@@ -15,11 +15,11 @@ struct Gpu {
 
 class Attention {
  public:
-  // Throws Error(LVX_MISSING_LIBRARY) if cuDNN is wanted and not there. All must outlive this.
+  // Throws Error(LVX_MISSING_LIBRARY) if cuDNN is required and missing. All arguments must outlive this.
   Attention(Device& device, const Gpu& gpu, lvx_attention_backend wanted, Stopwatch& watch,
             std::shared_ptr<Choices> choices);
 
-  // Throws Error(LVX_UNSUPPORTED) where cuDNN is wanted and cannot.
+  // Throws Error(LVX_UNSUPPORTED) if cuDNN is required and does not support the problem.
   void require(const AttentionRequest& request) const;
 
   std::size_t forward_scratch(const Problem& problem, DType dtype) const;

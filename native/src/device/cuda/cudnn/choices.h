@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What was measured, and hence chosen: alike for all devices of a GPU for as long as the process lives, so that the same
-// calls give the same bits.
+// Measured choices of AUTO: shared by all devices of a GPU until the process ends, so that the same calls give the
+// same bits.
 #pragma once
 
 #include <functional>
@@ -23,12 +23,12 @@ class Choices {
   static std::shared_ptr<Choices> of_gpu(int ordinal);
 
   std::optional<lvx_attention_backend> find(const Operation& operation) const;
-  // Keeps the choice unless there is one already; returns what is kept. Measuring happens without the lock, since what is
-  // measured may wait for other ranks, which may want to measure.
+  // Keeps the choice unless there is one already; returns what is kept. Measuring happens without the lock, because
+  // a measurement may wait for other ranks, which may measure too.
   lvx_attention_backend keep(const Operation& operation, const AttentionBackendChoice& choice);
-  // That these operations are not cuDNN's, whatever their other sizes, and why.
+  // Records that cuDNN does not support these operations for any sizes, and why.
   void note(const Operation& operation, const AttentionBackendChoice& choice);
-  // No more are measured then: a program whose sizes never come back gains nothing by it.
+  // The maximum number of measurements: a program whose sizes never recur gains nothing from more.
   bool full() const;
   std::vector<AttentionBackendChoice> all() const;
 
@@ -38,7 +38,7 @@ class Choices {
   std::map<std::pair<Operation, std::string>, AttentionBackendChoice> noted_;
 };
 
-// Times work on a device, which has nothing else to do meanwhile.
+// Times work on an otherwise idle device.
 class Stopwatch {
  public:
   virtual ~Stopwatch() = default;
@@ -48,7 +48,7 @@ class Stopwatch {
   virtual double seconds(const std::function<void()>& work) = 0;
 };
 
-// Runs both in turn, after each has run once, and tells the shortest time of each.
+// Runs both in alternation, after each has warmed up, and returns the shortest time of each.
 struct Race {
   double lvx_seconds;
   double cudnn_seconds;

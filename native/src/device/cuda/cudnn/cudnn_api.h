@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of cuDNN's backend graph API that is used here: 9.17 and later. Declared anew, so that neither its headers nor
-// the library are needed to build; tests compare this with the real header.
+// The part of cuDNN's backend graph API (9.17 and later) that is used here. Redeclared, so that the build needs
+// neither headers nor library; tests compare it with the real header.
 #pragma once
 
 #include <cstddef>
@@ -127,13 +127,13 @@ struct Api {
 
   // "9.24.0"
   std::string version_text() const;
-  // Throws Error for what is not success: what the attempt was, and what cuDNN says. Its class of errors becomes a
+  // Throws Error unless the status is success, with the attempt and cuDNN's message. Its class of errors becomes a
   // status: LVX_UNSUPPORTED, LVX_OUT_OF_MEMORY, LVX_MISSING_LIBRARY, LVX_DEVICE_ERROR or LVX_INTERNAL.
   void check(Status status, const char* what) const;
 };
 
-// Loads cuDNN once: the file that LVX_CUDNN_LIBRARY names, else libcudnn.so.9 where the system finds it or in the CUDA
-// toolkit. Throws Error(LVX_MISSING_LIBRARY) naming what is missing and what would bring it.
+// Loads cuDNN once: the file that LVX_CUDNN_LIBRARY names, else libcudnn.so.9 from the system or the CUDA toolkit.
+// Throws Error(LVX_MISSING_LIBRARY) naming what is missing and how to get it.
 const Api& loaded_api();
 
 }  // namespace lvx::cudnn

@@ -11,7 +11,7 @@
 
 namespace lvx::cudnn {
 
-// In elements; what cuDNN is told of a tensor beside its extents.
+// Strides in elements, as cuDNN needs them in addition to extents.
 struct Strides {
   std::int64_t batch = 0;
   std::int64_t row = 0;
@@ -23,7 +23,7 @@ struct Strides {
 Strides strides_of(const Bshd& x, const Problem& p, std::int64_t rows, std::int64_t heads);
 Strides strides_of(const Bhs& x, const Problem& p);
 
-// All that distinguishes one plan from another.
+// The key of a plan.
 struct Operation {
   bool backward = false;
   DType dtype = DType::kBFloat16;
@@ -39,10 +39,10 @@ struct Operation {
   auto operator<=>(const Operation&) const = default;
 };
 
-// The operation on these inputs; its other tensors are left to the caller.
+// The operation on these inputs; the caller adds its other tensors.
 Operation operation_of(const Problem& p, const Bshd& q, const Bshd& k, const Bshd& v, bool backward);
 
-// Numbers of the tensors in a graph.
+// Ids of the tensors in a graph.
 enum TensorId : std::int64_t { kQ = 1, kK, kV, kO, kLse, kScale, kDo, kDq, kDk, kDv };
 
 // The operation and the tensors it is about; the first is the operation.

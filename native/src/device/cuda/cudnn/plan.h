@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// An operation, planned: cuDNN has chosen and compiled a kernel for it.
+// A planned operation: cuDNN has chosen and compiled a kernel for it.
 #pragma once
 
 #include "device/cuda/cudnn/operation.h"
 
 namespace lvx::cudnn {
 
-// For which GPU: that of a handle; or, to plan without one, that which a descriptor of device properties describes.
+// The target GPU: a handle's, or, to plan without one, that of a descriptor of device properties.
 struct Target {
   Handle handle = nullptr;
   const BackendDescriptor* device = nullptr;
@@ -21,7 +21,7 @@ struct Pointers {
 
 class Plan {
  public:
-  // Takes up to a second: kernels are compiled. Throws Error(LVX_UNSUPPORTED) with what cuDNN says where it has none.
+  // Takes up to a second: kernels are compiled. Throws Error(LVX_UNSUPPORTED) with cuDNN's message if it has none.
   Plan(const Api& api, const Target& target, const Operation& operation);
 
   std::size_t workspace_bytes() const { return workspace_bytes_; }

@@ -12,7 +12,8 @@ constexpr std::size_t kMostPlans = 128;
 
 constexpr std::int64_t kAlignment = 16;
 
-// A tensor that cuDNN writes: the caller's own where that will do, else memory of this call, which finish puts in place.
+// A tensor that cuDNN writes: the caller's if its layout is suitable, else memory of this call, which finish copies
+// to the caller's.
 class Output {
  public:
   Output(Device& device, const Problem& p, const Bshd& wanted, std::int64_t rows, std::int64_t heads,
@@ -46,7 +47,7 @@ class Output {
 
 bool is_aligned(const Bhs& x) { return reinterpret_cast<std::uintptr_t>(x.data) % kAlignment == 0; }
 
-// Where lse can lie for cuDNN: where it is, or in memory of this call.
+// lse for cuDNN: in place, or in memory of this call.
 class Statistics {
  public:
   Statistics(Device& device, const Problem& p, const Bhs& wanted, bool use_wanted)
@@ -135,7 +136,7 @@ void SdpaBackend::backward(const cuda::Queue& queue, const BackwardArguments& a)
   const Output dv(device_, p, a.dv, p.keys, p.key_heads, dtype, a.add_dkv);
   const Statistics lse(device_, p, a.lse, true);
   lse.fill(queue, p);
-  // cuDNN computes delta from o, which is not here.
+  // cuDNN computes delta from o, which this rank does not have.
   const DeviceMemory output(device_, static_cast<std::size_t>(p.query_elements() * size_of(dtype)));
   const Bshd o = compact_bshd(output.data(), dtype, p.queries, p.query_heads, p.head_dim);
   cuda::launch<cuda::OutputOfDelta>(queue, cuda::row_blocks(p.rows()),

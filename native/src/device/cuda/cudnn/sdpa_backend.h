@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention by cuDNN behind what a device does: partial results merged into others, and gradients from the final
-// statistics of all keys for a part of them.
+// Attention by cuDNN with the semantics of Device: merges partial results, and computes gradients for some keys from
+// the final statistics of all.
 #pragma once
 
 #include <cstddef>
@@ -24,12 +24,12 @@ class SdpaBackend {
 
   std::string version() const { return api_.version_text(); }
 
-  // For problems that have rows and keys and that why_not has no word against. The GPU is the thread's current one. The
-  // first call with new sizes or strides plans. Throws Error(LVX_UNSUPPORTED) where cuDNN has no plan.
+  // For problems with rows and keys for which why_not is empty. The GPU is the thread's current one. The first call
+  // with new sizes or strides builds a plan. Throws Error(LVX_UNSUPPORTED) if cuDNN has none.
   void forward(const cuda::Queue& queue, const ForwardArguments& arguments);
   void backward(const cuda::Queue& queue, const BackwardArguments& arguments);
 
-  // Plans now kept.
+  // Plans in the cache.
   std::size_t plans() const { return plans_.size(); }
 
  private:
@@ -39,7 +39,7 @@ class SdpaBackend {
   const Api& api_;
   Device& device_;
   Handle handle_ = nullptr;
-  // The plan last used is the first; the last goes when there are too many.
+  // Most recently used first; the last one is evicted.
   std::list<std::pair<Operation, Plan>> plans_;
   std::map<Operation, decltype(plans_)::iterator> found_;
 };

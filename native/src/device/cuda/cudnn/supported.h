@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which problems cuDNN's attention takes, as far as that can be known before it is asked for a plan.
+// Which problems cuDNN's attention supports, as far as is known before planning.
 #pragma once
 
 #include "device/attention_backend.h"

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The GPU behind the device interface: one stream, the device's own or the caller's, on which everything is ordered, and a
-// pool.
+// The CUDA device: one stream, its own or the caller's, on which all work is enqueued, and a memory pool.
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
@@ -78,7 +77,7 @@ class CudaDevice final : public Device {
         attention_(*this, {properties_.major}, options.attention_backend, watch_,
                    cudnn::Choices::of_gpu(ordinal_)) {}
   ~CudaDevice() override {
-    // Memory must not go while kernels use it.
+    // Memory must not be freed while kernels use it.
     cudaSetDevice(ordinal_);
     cudaStreamSynchronize(stream_);
   }
@@ -121,7 +120,7 @@ class CudaDevice final : public Device {
   }
   void release_host(std::byte* data) noexcept override {
     cudaSetDevice(ordinal_);
-    cudaStreamSynchronize(stream_);  // copies from and to it may be under way
+    cudaStreamSynchronize(stream_);  // copies from and to it may be in progress
     if (cudaFreeHost(data) != cudaSuccess) cudaGetLastError();
   }
   void check_address(const void* data) const override {
@@ -210,7 +209,7 @@ class CudaDevice final : public Device {
     const DeviceMemory b(*this, bytes);
     const DeviceMemory c(*this, bytes);
     const DeviceMemory workspace(*this, layers_.products().workspace());
-    // Numbers from -3 to 3: zeros would take less power than work does.
+    // Numbers from -3 to 3: zeros would draw less power than real data.
     std::vector<std::uint16_t> numbers(static_cast<std::size_t>(n * n));
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       numbers[i] = to_bfloat16(static_cast<float>(i * i % 7) - 3.0f).bits;

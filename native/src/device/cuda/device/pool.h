@@ -16,7 +16,7 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  // To be used by what follows on the stream. Throws Error(LVX_OUT_OF_MEMORY): what was asked, and what is held.
+  // Usable by later work on the stream. Throws Error(LVX_OUT_OF_MEMORY) with the bytes requested and in use.
   std::byte* allocate(std::size_t bytes, cudaStream_t stream);
   void release(std::byte* data, std::size_t bytes, cudaStream_t stream) noexcept;
 

@@ -52,7 +52,7 @@ class CudaSideStream final : public SideStream {
   int ordinal_;
   cudaStream_t device_stream_;
   Event
-      given_;  // what the device had been given; a wait keeps to what was recorded when it was put on the stream
+      given_;  // all work enqueued on the device so far; a wait refers to the record at the time it was enqueued
   Stream stream_;
 };
 

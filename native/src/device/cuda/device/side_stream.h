@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Communication beside computation: a second stream, ordered against the device's by events.
+// A second stream for communication, synchronised with the device's by events.
 #pragma once
 
 #include <cuda_runtime_api.h>

@@ -13,7 +13,7 @@
 #error "fibers are written for x86-64, as the project's natives are"
 #endif
 
-// Saves what a called function must keep, swaps stacks, restores and returns there.
+// Saves callee-saved registers, swaps stacks, restores and returns there.
 asm(R"(
 .text
 .globl lvx_switch_stack
@@ -54,9 +54,9 @@ void Fiber::prepare(void (*entry)()) {
   bytes_ = kStackBytes;
   shadow_ = nullptr;
 #if defined(__SANITIZE_ADDRESS__)
-  __asan_unpoison_memory_region(stack_.get(), kStackBytes);  // frames that were left for good
+  __asan_unpoison_memory_region(stack_.get(), kStackBytes);  // frames that will never resume
 #endif
-  // Six registers below the address that ret jumps to; there the stack is as if a call had just been made.
+  // Six registers below the return address: the stack looks as if a call had just been made.
   const auto top = (reinterpret_cast<std::uintptr_t>(stack_.get()) + kStackBytes) / 16 * 16;
   void* frame[8] = {nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, reinterpret_cast<void*>(&begin),
                     nullptr};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A stack of its own, switched to and from without the kernel: swapcontext would ask it to save signals each time.
+// A fiber: a stack that is switched in user space. swapcontext would make a system call for signal masks each time.
 #pragma once
 
 #include <cstddef>
@@ -17,11 +17,11 @@ class Fiber {
   // Makes the next switch to this fiber begin entry, which must never return.
   void prepare(void (*entry)());
 
-  // Leaves this fiber, which is running, for another; returns when somebody switches back.
+  // Switches from this running fiber to another; returns when somebody switches back.
   void switch_to(Fiber& other);
 
  private:
-  static constexpr std::size_t kStackBytes = std::size_t{256} << 10;  // touched only as far as it is used
+  static constexpr std::size_t kStackBytes = std::size_t{256} << 10;  // only used pages are touched
 
   static void begin();
 

@@ -8,7 +8,7 @@
 
 namespace lvx::cuda::host {
 
-// Who accesses, and when: intervals between barriers of the block, and between those of the thread's warp.
+// Which thread accesses, and when: intervals between barriers of the block, and of the thread's warp.
 struct Access {
   int thread;
   std::uint32_t block_interval;
@@ -17,13 +17,13 @@ struct Access {
 
 class SharedMemory {
  public:
-  // What earlier blocks wrote counts as never written: first_interval is where the new block begins.
+  // Writes of earlier blocks count as uninitialised: first_interval is where the new block begins.
   void begin_block(std::size_t bytes, std::uint32_t first_interval);
 
   void load(const Access& access, std::uint32_t offset, void* to, std::size_t bytes);
   void store(const Access& access, std::uint32_t offset, const void* from, std::size_t bytes);
 
-  // An asynchronous store: nobody may touch the bytes until it is finished.
+  // An asynchronous store: no thread may touch the bytes until it has finished.
   void begin_store(const Access& access, std::uint32_t offset, std::size_t bytes);
   void finish_store(const Access& access, std::uint32_t offset, const void* from, std::size_t bytes);
 

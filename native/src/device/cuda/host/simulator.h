@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Executes blocks of GPU threads on the host, one fiber a thread, lane by lane, and throws Fault where a GPU would
-// compute garbage in silence:
+// silently compute garbage:
 //   - an access outside shared memory, outside the registered global memory, or misaligned
-//   - a read of shared memory that nobody wrote in this block, or that an asynchronous copy has yet to fill
+//   - a read of shared memory that is uninitialised in this block, or that an unfinished asynchronous copy will fill
 //   - two threads on the same shared bytes, one of them writing, with no sync_block (or, within a warp, sync_warp)
 //     between them
-//   - lanes of a warp at different primitives, and threads that end while others wait for them
+//   - warp divergence at a warp-synchronous primitive, and threads that end while others wait for them
 // Asynchronous copies read and write as late as they may: when they are waited for.
 #pragma once
 
@@ -25,7 +25,7 @@ class Fault : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Blocks one after the other; body is what each thread does. Calls of one process must not overlap in time on one
+// Executes blocks in order; body is the code of each thread. Calls of one process must not overlap in time on one
 // thread.
 void simulate(std::int64_t blocks, int threads, std::size_t shared_bytes, const std::function<void()>& body);
 
@@ -41,24 +41,24 @@ class Registered {
   std::span<const std::byte> range_;
 };
 
-// Stands for the CUDA runtime, where a test brings one: memory whose addresses are not the host's, and streams.
+// Interface of a CUDA runtime stand-in, if a test has one: device memory with its own addresses, and streams.
 class Runtime {
  public:
   virtual ~Runtime() = default;
-  // Where these bytes lie on the host; null: they are none of its.
+  // These bytes' address on the host; null: not device memory.
   virtual std::byte* find(const void* data, std::size_t bytes) = 0;
   virtual void enqueue(void* stream, std::function<void()> kernel) = 0;
 };
-// For all threads, from now on; null: kernels run at once, on registered memory.
+// For all threads from now on; null: kernels run immediately, on registered memory.
 void set_runtime(Runtime* runtime);
 
-// Puts a kernel on a stream.
+// Enqueues a kernel on a stream.
 void enqueue(void* stream, std::function<void()> kernel);
 
-// Where bytes of global memory lie on the host, for what stands for a library. Throws Fault if kernels may not touch them.
+// The host address of bytes of global memory, for stand-ins of libraries. Throws Fault if kernels may not access them.
 std::byte* global_memory(const void* data, std::size_t bytes);
 
-// What the primitives call; only within simulate.
+// Called by the primitives, only within simulate.
 using Site = std::source_location;
 
 int thread_index();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// dk and dv with tensor cores: a block holds a tile of keys and goes through the tiles of query rows, of all heads of the
-// group, that see them. Logits are computed transposed, so that they are at once the left side of both products.
+// dk and dv with tensor cores: a block holds a tile of keys and iterates over the tiles of query rows, of all heads
+// of the group, that see them. Logits are computed transposed, so that they are the left operand of both products.
 #pragma once
 
 #include "device/cuda/collective/gradient.h"
@@ -93,13 +93,13 @@ class BackwardKeys {
         }
       }
       add_product(masked, dv, s, do_tile, masks, first_column);
-      sync_block();  // nobody reads dO any more
+      sync_block();  // dO may be overwritten
       load_rows(do_tile, p.d_o, walk, i + 1);
       add_product(masked, dk, ds, q_tile, masks, first_column);
-      sync_block();  // nobody reads Q any more
+      sync_block();  // Q may be overwritten
       load_rows(q_tile, p.q, walk, i + 1);
     }
-    wait_for_copies<0>();  // where no row sees a key nobody has waited for K and V
+    wait_for_copies<0>();  // K and V may not have arrived if no row sees a key
     const int first_own = first_key + warp_key + lane() / 4;
     write(p, keys, first_own, first_column, static_cast<float>(p.problem.scale), dk, p.dk);
     write(p, keys, first_own, first_column, 1, dv, p.dv);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// dq with tensor cores: a block holds a tile of query rows and goes through the tiles of keys that they see, as forward
-// does, so that each row has one writer and the order of its sum is fixed.
+// dq with tensor cores: a block holds a tile of query rows and iterates over the tiles of keys that they see, as
+// forward does, so that each row has one writer and a fixed order of summation.
 #pragma once
 
 #include "device/cuda/collective/gradient.h"
@@ -26,7 +26,7 @@ class BackwardQueries {
 
   static LVX_GPU void run(const Params& p) {
     for (int piece = 0; piece < p.pieces; ++piece) {
-      if (piece > 0) sync_block();  // nobody reads tiles any more
+      if (piece > 0) sync_block();  // tiles may be overwritten
       sum_up(p, piece);
     }
   }
@@ -77,7 +77,7 @@ class BackwardQueries {
       sync_block();  // V is there
       multiply_transposed<T, 1, kKeys>(dp, do_tile, warp_row, v_tile, 0);
       wait_for_copies<0>();
-      sync_block();  // K is there, and nobody reads V any more
+      sync_block();  // K has arrived, and V may be overwritten
       load_keys(v_tile, p.v, walk, i + 1);
       multiply_transposed<T, 1, kKeys>(s, q_tile, warp_row, k_tile, 0);
       LVX_UNROLL
@@ -99,10 +99,10 @@ class BackwardQueries {
         infinities.template add<1, kKeys, kDim>(dq, dp, 0, 0);
       }
       multiply<T, 1, kKeys, kDim>(dq, dp, k_tile, 0, 0);
-      sync_block();  // nobody reads K any more
+      sync_block();  // K may be overwritten
       load_keys(k_tile, p.k, walk, i + 1);
     }
-    wait_for_copies<0>();  // where no key is seen nobody has waited for Q and dO
+    wait_for_copies<0>();  // Q and dO may not have arrived if no key is seen
     if (p.split_dq != nullptr) {
       put_aside(p, rows, split, unit, first_row + warp_row, piece == 0, dq);
     } else {
@@ -138,7 +138,7 @@ class BackwardQueries {
             const float bias =
                 bias_at<T>(p.bias, rows.batch, rows.head(row), query, first_key + 8 * n + column + e);
             sees = bias != -kInfinity;
-            // Read here rather than once for the row, which takes a register too many.
+            // Read here and not once for the row, which would exceed the register budget.
             x += (bias - bias_base<float>(p.bias_max, rows.batch, rows.head(row), query)) * kLog2e;
           }
           to_gradient(states[half], x, dx);
@@ -148,7 +148,7 @@ class BackwardQueries {
     }
   }
 
-  // Adds what the warp has summed to what lies there, nothing if fresh: Forward::put_aside says why.
+  // Adds the warp's float32 sums to the float64 sums; overwrites them if fresh. Forward::put_aside says why.
   static LVX_GPU void put_aside(const Params& p, const UnitRows& rows, int split, std::int64_t unit,
                                 int first_row, bool fresh, const Sums& dq) {
     const int dim = static_cast<int>(p.problem.head_dim);

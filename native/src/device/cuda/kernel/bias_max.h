@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the biases of each row count from: a block for each row.
+// The base of each row's biases: a block for each row.
 #pragma once
 
 #include "device/cuda/collective/mask.h"

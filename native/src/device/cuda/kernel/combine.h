@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is left to do with the partial results of splits, a warp for each row, always in the order of the splits and in
-// double, so that it does not matter how many there are.
+// Combines the partial results of splits: a warp for each row, in the order of the splits and in float64, so that
+// their number does not affect accuracy.
 #pragma once
 
 #include "device/cuda/collective/row_result.h"

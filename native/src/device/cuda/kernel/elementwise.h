@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What schedules do to whole tensors besides attention: a warp for each row, in T, float or double.
+// Elementwise operations of schedules: a warp for each row, in T, float or double.
 #pragma once
 
 #include "device/cuda/collective/row_result.h"
@@ -8,7 +8,7 @@
 
 namespace lvx::cuda {
 
-// In double: a result may be merged of very many parts.
+// In float64: a result may be merged from very many parts.
 class Merge {
  public:
   using Params = MergeParams;
@@ -22,7 +22,7 @@ class Merge {
     double shift = 0;
     double base = 0;
     if (p.bias_max.data != nullptr) {
-      // Both count from the larger base from now on, but what is empty has none.
+      // Makes both relative to the larger base; empty results have none.
       const double mine = load_as<double>(p.part_bias_max, row);
       const double theirs = load_as<double>(p.bias_max, row);
       const bool first = load_as<double>(p.lse, row) == kNothing;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Forward with tensor cores (Dao 2023, FlashAttention-2): a block holds a tile of query rows and goes through the tiles
-// of keys that they see. While logits are computed V is on its way, and while values are summed the next K.
+// Forward with tensor cores (Dao 2023, FlashAttention-2): a block holds a tile of query rows and iterates over the
+// tiles of keys that they see. V is loaded while logits are computed, the next K while values are summed.
 #pragma once
 
 #include "device/cuda/collective/infinities.h"
@@ -65,13 +65,13 @@ class Forward {
       const int first_key = walk.tile(i) * kKeys;
       const bool masked = walk.partial(i) || p.bias.data != nullptr || first_key + kKeys > keys.count;
       wait_for_copies<0>();
-      sync_block();  // K is there, and nobody reads the last V any more
+      sync_block();  // K has arrived, and the last V may be overwritten
       load_tile<kDim, kKeys, kThreads>(v_tile, p.v, keys, first_key, dim, p.aligned);
       commit_copies();
       Logits s = {};
       multiply_transposed<T, kTiles, kWarpKeys>(s, q_tile, warp_row, k_tile, warp_key);
       wait_for_copies<0>();
-      sync_block();  // V is there, and nobody reads K any more
+      sync_block();  // V has arrived, and K may be overwritten
       if (i + 1 < walk.end()) {
         load_tile<kDim, kKeys, kThreads>(k_tile, p.k, keys, walk.tile(i + 1) * kKeys, dim, p.aligned);
       }
@@ -129,7 +129,7 @@ class Forward {
     }
   }
 
-  // Adds the bias, which counts from the row's base; -infinity where a row does not see a key, whatever the logit is.
+  // Adds the bias relative to the row's base; -infinity if a row does not see a key, whatever the logit is.
   static LVX_GPU void hide(const Params& p, const UnitRows& rows, int first_row, int first_key, int key_count,
                            Logits& s) {
     const int keys =
@@ -154,7 +154,7 @@ class Forward {
               const float bias =
                   bias_at<T>(p.bias, rows.batch, rows.head(row), query, first_key + 8 * n + column + e);
               sees = bias != -kInfinity;
-              // Read here rather than once for the row, which takes a register too many.
+              // Read here and not once for the row, which would exceed the register budget.
               x += (bias - bias_base<float>(p.bias_max, rows.batch, rows.head(row), query)) * kLog2e;
             }
             if (!sees) x = -kInfinity;
@@ -164,15 +164,15 @@ class Forward {
     }
   }
 
-  // Where the partial result of a row lies.
+  // The address of a row's partial result.
   static LVX_GPU std::int64_t aside(const Params& p, const UnitRows& rows, int split, std::int64_t unit,
                                     int row) {
     return (split * p.problem.batch * p.problem.key_heads + unit) * rows.count + row;
   }
 
-  // Adds what the warp has summed to what lies there, nothing if fresh. A tensor core cuts off what it adds to
-  // a sum, and float32 rounds, so that sums over very many keys would be off by as much as their number: those of so many
-  // keys are added in double.
+  // Adds the warp's float32 sums to the float64 sums; overwrites them if fresh. Tensor cores truncate and float32
+  // rounds, so the error of a float32 sum grows with the number of keys: sums of a limited number of keys are added
+  // in float64.
   static LVX_GPU void put_aside(const Params& p, const UnitRows& rows, int split, std::int64_t unit,
                                 int first_row, bool fresh, const Softmax<kTiles>& softmax, const Sums& o) {
     const int dim = static_cast<int>(p.problem.head_dim);
@@ -219,7 +219,7 @@ class Forward {
     const int dim = static_cast<int>(p.problem.head_dim);
     const bool live = row < rows.count;
     const int known = live ? row : 0;
-    // Of a row that is none nothing is read: another block may be writing row 0.
+    // Nothing is read for padding rows: another block may be writing row 0.
     const RowResult<float> result(p.o, p.lse, rows.batch, rows.query(known), rows.head(known), lse,
                                   p.merge && live);
     sync_warp();  // all lanes have read the old lse
@@ -294,7 +294,7 @@ class Forward {
     }
   }
 
-  // A split of decode is put aside at once.
+  // A split of decode is stored at once.
   template <int kParts, typename Value>
   static LVX_GPU void store_split(const Params& p, const UnitRows& rows, int split, std::int64_t unit,
                                   int row, float max, float sum, int part, const Value& value) {

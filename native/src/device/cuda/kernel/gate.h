@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How layers join what they computed with what they were given, element by element, computed in T. Rows that are not
-// live take nothing from the second tensor, which may hold anything there.
+// Gates that join a branch with the residual stream, elementwise, computed in T. Rows that are not live ignore the
+// second tensor, which may hold anything there.
 #pragma once
 
 #include "device/cuda/collective/layer_rows.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernels of layers are given.
+// Parameters of layer kernels.
 #pragma once
 
 #include <cstdint>

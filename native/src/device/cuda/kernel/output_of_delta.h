@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// An output o with rowsum(d_o * o) = delta, for a library that asks for o only to compute delta again: where queries
-// visit, o has stayed at home. o is taken along d_o, o = d_o * delta / |d_o|^2, so that all terms of the sum have one sign
-// and rounding o to half precision changes delta by no more than its own rounding would.
+// An output o with rowsum(d_o * o) = delta, for a library that needs o only to compute delta again: ranks do not
+// send o. o is taken along d_o, o = d_o * delta / |d_o|^2, so that all terms of the sum have one sign and rounding o
+// to half precision changes delta by no more than its own rounding would.
 #pragma once
 
 #include "device/cuda/collective/warp_row.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What kernels are given. Plain data: kernels take it by value.
+// Parameters of kernels. Trivially copyable: kernels take them by value.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,8 @@ struct TileListParams {
   bool by_keys;  // outer tiles are of keys, inner ones of rows
 };
 
-// Partial results of forward, [split, unit, row, head_dim] and [split, unit, row]: sums of 2^(s - max) v and of 2^(s - max).
-// float of decode, whose splits are short; else double, in which the parts of a split add up.
+// Partial results of forward, [split, unit, row, head_dim] and [split, unit, row]: sums of 2^(s - max) v and of 2^(s
+// - max). float of decode, whose splits are short; else double, in which the parts of a split add up.
 struct SplitSums {
   void* o = nullptr;
   void* sum = nullptr;
@@ -39,7 +39,7 @@ struct ForwardParams {
   Bshd q, k, v;
   Visibility visibility;
   Bias bias;
-  Bhs bias_max;  // what the biases, and lse, count from; none: zero
+  Bhs bias_max;  // the base of biases and lse; none: zero
   Bshd o;
   Bhs lse;
   bool merge;
@@ -49,7 +49,7 @@ struct ForwardParams {
   int splits;       // of each list
   int pieces;       // of each split, none of more tiles than longest: what float32 sums
   int longest;
-  SplitSums sums;  // none: one split, whose sum is not put aside on the way
+  SplitSums sums;  // none: one split whose sum needs no float64 part
 };
 
 // Gradients are added where add is set, and overwritten where not.
@@ -69,7 +69,7 @@ struct BackwardParams {
   int splits;       // of each list, for dq
   int pieces;       // of each split, none of more tiles than longest: what float32 sums, for dq
   int longest;
-  double* split_dq;  // [split, unit, row, head_dim], not scaled; none: one split, which is not put aside
+  double* split_dq;  // [split, unit, row, head_dim], not scaled; none: one split that needs no float64 part
 };
 
 struct BiasGradientParams {
@@ -82,8 +82,8 @@ struct BiasGradientParams {
   Bias d_bias;
 };
 
-// bias_max = the largest bias that each row sees, or what is there if that is larger and merge is set; lse, which counts
-// from it, then goes with it.
+// bias_max = the largest bias that each row sees, or the old one if that is larger and merge is set; lse, which is
+// relative to it, is adjusted.
 struct BiasMaxParams {
   Problem problem;
   Visibility visibility;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gradients in float32 or float64 without tensor cores: a warp for each row of a gradient, a lane for each of 32 rows of
-// the other side at a time. What 32 rows give is summed in T, and these sums in double: they may be very many.
+// Gradients in float32 or float64 without tensor cores: a warp for each row of a gradient, a lane for each of 32
+// rows of the other side at a time. 32 rows are summed in T, and those sums in float64, since there may be very
+// many.
 #pragma once
 
 #include "device/cuda/collective/scalar_logit.h"

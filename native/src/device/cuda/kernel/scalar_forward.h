@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Forward in float32 or float64 without tensor cores: a warp for each row, a lane for each of 32 keys at a time. What 32
-// keys give is summed in T, and these sums in double: they may be very many.
+// Forward in float32 or float64 without tensor cores: a warp for each row, a lane for each of 32 keys at a time. 32
+// keys are summed in T, and those sums in float64, since there may be very many.
 #pragma once
 
 #include "device/cuda/collective/row_result.h"

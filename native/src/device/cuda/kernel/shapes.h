@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// How large the tiles of tensor-core kernels are, for each head_dim they are built for; other ones run in the next
-// larger. Chosen so that accumulators stay in registers and a block needs less than 99 KiB of shared memory, which all
-// GPUs from sm_80 on have.
+// Tile sizes of tensor-core kernels for each head_dim that they are built for; others use the next larger. Chosen so
+// that accumulators stay in registers and a block needs less than 99 KiB of shared memory, which all GPUs from sm_80
+// on have.
 #pragma once
 
 namespace lvx::cuda {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lists the tiles that are seen at all, so that kernels skip the others: a block for each list.
+// Lists the tiles that any query sees, so that kernels skip the others: a block for each list.
 #pragma once
 
 #include "device/cuda/collective/mask.h"

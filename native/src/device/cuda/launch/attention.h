@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention as a sequence of kernels: which ones, in how many blocks, and what scratch lies between them.
+// Attention as a sequence of kernels: which ones, their grids, and the scratch between them.
 #pragma once
 
 #include <cstddef>

@@ -69,7 +69,7 @@ void launch_halves(const Queue& queue, DType dtype, int dim, std::int64_t blocks
   }
 }
 
-// Of queries [first, first + count) alone.
+// For queries [first, first + count) only.
 BackwardParams part_of(const BackwardParams& whole, std::int64_t first, std::int64_t count) {
   BackwardParams part = whole;
   part.problem.queries = count;
@@ -83,7 +83,7 @@ BackwardParams part_of(const BackwardParams& whole, std::int64_t first, std::int
   return part;
 }
 
-// dk and dv, one part of the queries after the other: what they add to halves is put together in float32.
+// dk and dv, one part of the queries at a time; half-precision gradients are accumulated in float32.
 void sum_parts(const Queue& queue, const Plan& plan, const BackwardArguments& a, BackwardParams whole) {
   const Problem& p = a.problem;
   const bool apart = plan.dk != nullptr && (a.dk.dtype != DType::kFloat32 || a.dv.dtype != DType::kFloat32);

@@ -92,7 +92,7 @@ ForwardParams params_of(const ForwardArguments& a) {
   return params;
 }
 
-// Before anything is added to what lse counts from.
+// Must run before anything is added: it sets the base of lse.
 void find_bias_max(const Queue& queue, const ForwardArguments& a) {
   const BiasMaxParams params{a.problem, a.visibility, a.bias, a.merge, a.out.bias_max, a.out.lse};
   if (a.out.bias_max.dtype == DType::kFloat64) {

@@ -70,7 +70,7 @@ class ColumnSums;
 class AddColumnSums;
 class AddTotal;
 
-// Where launches go, in order.
+// The stream of launches.
 struct Queue {
   void* stream = nullptr;  // a cudaStream_t
 };

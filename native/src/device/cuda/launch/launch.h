@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Starts a kernel: on the GPU where nvcc compiles this, on the simulator elsewhere. For the files that instantiate
+// Starts a kernel: on the GPU if nvcc compiles this, otherwise on the simulator. For the files that instantiate
 // kernels.
 #pragma once
 

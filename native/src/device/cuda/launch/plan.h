@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a problem is cut into tiles and splits.
+// How a problem is split into tiles and splits.
 #pragma once
 
 #include <algorithm>
@@ -32,16 +32,17 @@ inline void require_countable(const Problem& p) {
   }
 }
 
-// What decides where sums begin and end. The same for all GPUs, so that they give the same bits. Tests take smaller numbers.
+// Limits that decide where sums begin and end. The same for all GPUs, so that they give the same bits. Tests use
+// smaller numbers.
 struct Cutting {
-  // That row tiles and splits together should be: two waves of blocks and more on the largest GPUs.
+  // Target number of blocks, row tiles times splits: two or more waves on the largest GPUs.
   std::int64_t blocks = 512;
-  // What float32 may sum. Tensor cores cut off what they add, 16 keys at a time, to the last bit of the sum.
+  // Longest float32 sum. Tensor cores truncate each addition of 16 keys to the last bit of the sum.
   std::int64_t longest_sum_of_keys = 1 << 15;
   std::int64_t longest_sum_of_rows = 1 << 17;
 };
 
-// Blocks that share the keys of one row tile, where row tiles alone would leave a GPU idle. Each has a few tiles.
+// Blocks that share the keys of one row tile, if row tiles alone would leave a GPU idle. Each has a few tiles.
 inline std::int64_t splits_of(std::int64_t blocks, std::int64_t key_tiles, const Cutting& cutting) {
   constexpr std::int64_t kFewestTiles = 4;
   if (blocks == 0) return 1;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What schedules do to whole tensors besides attention: one kernel each.
+// Elementwise operations of schedules: one kernel each.
 #pragma once
 
 #include "device/cuda/launch/kernels.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A product of row-major matrices as BLAS libraries want it: by columns, where C^T = B^T A^T lies the same way.
+// A product of row-major matrices for column-major BLAS libraries: C^T = B^T A^T has the same layout.
 #pragma once
 
 #include "device/product.h"

@@ -14,8 +14,8 @@ namespace lvx::cuda {
 
 class CudaLayers final : public LayerOperations {
  public:
-  // queue: of the device, whose GPU it makes the calling thread's. products: asked once, when the first product is
-  // needed; what it throws, that product throws.
+  // queue: of the device; makes its GPU the calling thread's. products: called once, at the first product; its
+  // exceptions are that product's.
   CudaLayers(Device& device, std::function<Queue()> queue,
              std::function<std::unique_ptr<Products>()> products)
       : device_(device), queue_(std::move(queue)), make_products_(std::move(products)) {}

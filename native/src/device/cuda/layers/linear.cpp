@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Linear maps: a library's product where it takes the operands as they are; tile by tile in float32 where half precision
-// meets float32, which no library multiplies.
+// Linear maps: the library's product if it supports the operands; tile by tile in float32 if half precision meets
+// float32, which no library multiplies.
 #include <algorithm>
 
 #include "base/error.h"
@@ -59,7 +59,7 @@ void convert(const Queue& queue, std::int64_t lines, std::int64_t length, const 
        Bshd{to.data, to.dtype, 0, to.ld, 0}, false);
 }
 
-// Puts what C starts from into c. Returns whether products are added to it.
+// Writes the initial C into c. Returns whether products are added to it.
 bool begin(const Queue& queue, std::int64_t m, std::int64_t n, const Parameter& bias, bool add,
            const Matrix& c) {
   if (add || bias.none()) return add;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The matrix products of the GPU's layers, by whatever library computes them.
+// The matrix products of the GPU's layers, independent of the library that computes them.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +22,7 @@ class Products {
 
   // Workspace of any product.
   virtual std::size_t workspace() const = 0;
-  // Puts it on the queue. Sizes are not 0; there is no bias. Accumulated in the accumulator's dtype, and rounded once.
+  // Enqueues it. Sizes are not 0; there is no bias. Accumulated in the accumulator's dtype, and rounded once.
   virtual void multiply(const Queue& queue, const Product& product, std::span<std::byte> workspace) = 0;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prints what no compiler reports of the tensor-core kernels: "KERNEL HEAD_DIM THREADS SHARED_BYTES", a line each.
+// Prints what compilers do not report of the tensor-core kernels: "KERNEL HEAD_DIM THREADS SHARED_BYTES", a line each.
 #include <cstdio>
 
 #include "device/cuda/kernel/backward_keys.h"

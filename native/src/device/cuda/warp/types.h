@@ -21,7 +21,7 @@ namespace lvx::cuda {
 
 constexpr int kWarp = 32;
 
-// Where something lies in the block's shared memory, in bytes.
+// An offset in the block's shared memory, in bytes.
 struct SharedAddress {
   std::uint32_t offset;
 };
@@ -29,7 +29,7 @@ LVX_GPU SharedAddress operator+(SharedAddress address, int bytes) {
   return {address.offset + static_cast<std::uint32_t>(bytes)};
 }
 
-// What one thread moves at once.
+// Units that one thread loads or stores at once.
 struct alignas(16) Chunk {
   std::uint32_t words[4];
 };

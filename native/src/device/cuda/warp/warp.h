@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The primitives that kernels are written in, and the only place where they touch the machine. Two implementations:
-// gpu.h for nvcc, and host.h, which executes blocks lane by lane and checks every access. Kernels are the same text for
+// The warp-level primitives of kernels, and the only place with machine-specific code. Two implementations: gpu.h
+// for nvcc, and host.h, which executes blocks lane by lane and checks every access. Kernels are the same text for
 // both.
 //
 //   thread_index, warp_index, lane, block_index                where one is; blocks and threads have one dimension

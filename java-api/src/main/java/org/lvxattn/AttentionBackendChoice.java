@@ -7,7 +7,7 @@ import org.lvxattn.bindings.generated.lvx_attention_backend_choice;
 
 /**
  * One decision of {@link AttentionBackend#AUTO}. Sizes are those of one block of queries and keys;
- * where they are all 0, it is for any sizes, for the reason given.
+ * all 0 means any sizes, for the reason given.
  *
  * @param attentionBackend the one chosen
  * @param backward whether it is for backward; forward otherwise

@@ -2,8 +2,8 @@
 package org.lvxattn;
 
 /**
- * The result of {@link CrossAttention#forward}: it owns output and log-sum-exp, and remembers what
- * they were computed from, which stays the caller's and must be unchanged and open in backward.
+ * The result of {@link CrossAttention#forward}: it owns output and log-sum-exp, and refers to their
+ * inputs, which the caller owns and must keep open and unchanged until backward.
  */
 public final class AttentionForward implements AutoCloseable {
   private final CrossAttention attention;

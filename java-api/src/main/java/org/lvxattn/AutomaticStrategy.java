@@ -20,8 +20,8 @@ import org.lvxattn.plan.Shards;
 import org.lvxattn.plan.Topology;
 
 /**
- * What {@link Strategy#AUTO} stands for in one group: the ranks tell each other their shapes, and
- * every rank asks the same planner the same question.
+ * {@link Strategy#AUTO} in one group: the ranks exchange their shapes, and each asks the same
+ * planner, which gives all of them the same answer.
  */
 final class AutomaticStrategy {
   private static final int REMEMBERED = 256;
@@ -60,7 +60,7 @@ final class AutomaticStrategy {
   /**
    * The cheapest strategy for a call whose arguments have been checked. Collective.
    *
-   * @throws GroupException if a peer left, did not answer in time, or called something else
+   * @throws GroupException if a peer left, did not answer in time, or called a different collective
    */
   Strategy choose(
       CrossAttention attention, Tensor q, Tensor k, Mask mask, Pass pass, boolean biasGradient) {

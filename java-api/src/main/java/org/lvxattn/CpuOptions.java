@@ -2,11 +2,11 @@
 package org.lvxattn;
 
 /**
- * How a CPU device is made.
+ * Options of a CPU device.
  *
- * <p>Large blocks that were released stay with the process, up to an eighth of the machine's
- * memory, for whoever next allocates as much; the system may take their pages at any time (on Linux
- * {@code MADV_FREE}). They count as nobody's memory, and end with the last device.
+ * <p>The process caches released large blocks, up to an eighth of the machine's memory, for the
+ * next allocation of the same size. The system may reclaim their pages at any time (on Linux {@code
+ * MADV_FREE}). They count against no device, and are freed with the last device.
  *
  * @param threads threads that compute, the calling one among them: 1 to 1024, or 0 for as many as
  *     the process may use

@@ -10,13 +10,13 @@ import org.lvxattn.plan.Pass;
  * softmax(scale q k^T + bias) v}, over the keys that each query sees.
  *
  * <p>Every rank passes its own shard of the queries and of the keys and values; shards may be
- * uneven or empty, and make up the whole in rank order. Shapes are {@code [batch, sequence, heads,
+ * uneven or empty; in rank order they are the whole. Shapes are {@code [batch, sequence, heads,
  * headDim]}; query head {@code h} reads key head {@code h / (heads / keyValueHeads)}. Inputs are
  * float64, float32, bfloat16 or float16, all of one dtype; sums are kept in float32 (float64 for
  * float64), long ones in groups that are added up in float64, also across ranks. Values may be as
  * large as 3.39e38 (on a GPU 1e34). Any strides with a contiguous last dimension are accepted.
- * Results are the same bits on every run; with {@link Strategy#AUTO} where it chooses by what it
- * was told ({@link Group#planner}), as a choice by measurement may come out differently.
+ * Results have the same bits on every run. With {@link Strategy#AUTO} this holds if the group has a
+ * {@linkplain Group#planner planner}; a choice by measurement may differ between runs.
  *
  * <p>All calls are collective: every rank of the group makes them, with the same batch, heads,
  * headDim, dtype, scale and strategy. A wrong argument leaves all outputs as they were.
@@ -99,7 +99,7 @@ public final class CrossAttention {
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape, stride or device
    * @throws IllegalStateException if a tensor or the group was closed, or the group has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws GroupException if a peer left, did not answer in time, or called something else
+   * @throws GroupException if a peer left, did not answer in time, or called a different collective
    * @throws OutOfDeviceMemoryException if memory or the device's budget does not suffice
    */
   public AttentionForward forward(Group group, Tensor q, Tensor k, Tensor v, Mask mask) {
@@ -153,15 +153,15 @@ public final class CrossAttention {
    * @param o output: shape and dtype of q; 0 where a query sees nothing
    * @param lse output: {@code [batch, heads, queries]}, float32 (float64 for float64), natural
    *     logarithm; -infinity where a query sees nothing. Or {@code [3, batch, heads, queries]}:
-   *     with the two terms that it is the sum of, the largest bias of the keys that the query sees
-   *     (0 without a bias) and the rest, which backward and merges need where there is a bias
+   *     followed by its two terms, the largest bias of the keys that the query sees (0 without a
+   *     bias) and the rest, which backward and merges need if there is a bias
    * @param statistics output
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape, stride or device, or an
    *     output overlaps another tensor or is read-only
    * @throws IllegalStateException if a tensor or the group was closed, or the group has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws GroupException if a peer left, did not answer in time, or called something else
+   * @throws GroupException if a peer left, did not answer in time, or called a different collective
    * @throws OutOfDeviceMemoryException if memory or the device's budget does not suffice
    */
   public void forwardInto(
@@ -224,7 +224,7 @@ public final class CrossAttention {
    *     forward was computed by attention with another configuration
    * @throws IllegalStateException if a tensor or the group was closed, or the group has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws GroupException if a peer left, did not answer in time, or called something else
+   * @throws GroupException if a peer left, did not answer in time, or called a different collective
    * @throws OutOfDeviceMemoryException if memory or the device's budget does not suffice
    */
   public AttentionGradients backward(Group group, AttentionForward forward, Tensor dO) {
@@ -315,10 +315,10 @@ public final class CrossAttention {
    * @param v as k
    * @param mask as in forward
    * @param o output of forward
-   * @param lse log-sum-exp of forward; where it is that of a larger problem, the result is the
-   *     share of these keys in dq. With a bias {@code [3, batch, heads, queries]}, with its terms;
-   *     {@code [batch, heads, queries]} will do while no bias is large: an entry beyond 4096 in
-   *     magnitude is refused (on a GPU it is not looked at)
+   * @param lse log-sum-exp of forward; if it covers more keys than k, the result is the share of
+   *     these keys in dq. With a bias {@code [3, batch, heads, queries]}, with its terms; {@code
+   *     [batch, heads, queries]} suffices if no bias is large: an entry beyond 4096 in magnitude is
+   *     rejected (not checked on a GPU)
    * @param dO gradient of o: its shape and dtype
    * @param dq output: shape and dtype of q
    * @param dk output: shape and dtype of k
@@ -331,7 +331,7 @@ public final class CrossAttention {
    *     output overlaps another tensor or is read-only, or dBias is given without a bias
    * @throws IllegalStateException if a tensor or the group was closed, or the group has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws GroupException if a peer left, did not answer in time, or called something else
+   * @throws GroupException if a peer left, did not answer in time, or called a different collective
    * @throws OutOfDeviceMemoryException if memory or the device's budget does not suffice
    */
   public void backwardInto(

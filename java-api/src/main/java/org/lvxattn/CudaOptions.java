@@ -4,15 +4,15 @@ package org.lvxattn;
 import java.lang.foreign.MemorySegment;
 
 /**
- * How a CUDA device is made.
+ * Options of a CUDA device.
  *
  * @param ordinal the GPU, as the CUDA runtime counts them, from 0
  * @param attentionBackend what computes attention
  * @param memoryBudget bytes that tensors and workspaces of the device may hold together, or 0 for
  *     no limit
- * @param stream the caller's {@code cudaStream_t} of that GPU, on which all work is ordered, for
- *     instance that of the framework whose tensors are computed with; it must outlive the device.
- *     {@link MemorySegment#NULL}: the device makes one of its own
+ * @param stream the caller's {@code cudaStream_t} of that GPU, on which all work is enqueued, for
+ *     instance another framework's; it must outlive the device. {@link MemorySegment#NULL}: the
+ *     device makes one of its own
  */
 public record CudaOptions(
     int ordinal, AttentionBackend attentionBackend, long memoryBudget, MemorySegment stream) {

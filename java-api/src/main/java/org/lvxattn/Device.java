@@ -15,18 +15,18 @@ import org.lvxattn.bindings.generated.lvx_device_info;
 import org.lvxattn.plan.KernelScratch;
 
 /**
- * What computes, and the memory it computes in: {@link #cpu()}, or {@link #cuda(int)} for a GPU.
- * Programs are the same for both.
+ * A processor and its memory: {@link #cpu()}, or {@link #cuda(int)} for a GPU. Programs are the
+ * same for both.
  *
- * <p>A GPU works behind the program: calls return when their work is ordered, each sees the results
- * of those before it, and {@link #synchronize} waits for all of them. What brings numbers to the
- * host ({@link Tensor#toFloats} and its like) waits by itself. A failure of the work itself is
- * reported by whatever call waits next.
+ * <p>CUDA calls are asynchronous: they return once work is enqueued, each sees the results of
+ * earlier ones, and {@link #synchronize} waits for all of them. Copies to the host ({@link
+ * Tensor#toFloats} and others) block. A failure of enqueued work is reported by the next call that
+ * waits.
  *
  * <p>A device and everything made on it, tensors and groups, is confined to one thread: the one
- * that made it, until {@link #handOver} names another. Every use is checked and ends in a {@link
- * WrongThreadException} elsewhere. Several threads compute at once by a device each, as the ranks
- * of a {@link LocalWorld} do; how many cores a device uses is its own matter.
+ * that made it, until {@link #handOver} names another. Use from any other thread throws a {@link
+ * WrongThreadException}. For concurrency each thread has a device of its own, as the ranks of a
+ * {@link LocalWorld} do; a device itself may use several cores.
  */
 public final class Device implements AutoCloseable {
   private final DeviceResource resource;
@@ -153,7 +153,7 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * What is known of the GPU; empty for a CPU.
+   * Properties of the GPU; empty for a CPU.
    *
    * @throws IllegalStateException if the device was closed
    * @throws WrongThreadException if another thread owns the device
@@ -176,8 +176,8 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * Returns when all that the device was given is done; at once on a CPU, which is done when a call
-   * returns.
+   * Returns when all enqueued work is done; at once on a CPU, where calls return when their work is
+   * done.
    *
    * @throws IllegalStateException if the device was closed
    * @throws WrongThreadException if another thread owns the device
@@ -194,7 +194,7 @@ public final class Device implements AutoCloseable {
     return threads;
   }
 
-  /** For people: for instance the instruction set in use, or what the GPU is called. */
+  /** A name for people: the instruction set in use, or the GPU's name. */
   public String name() {
     return name;
   }
@@ -226,8 +226,8 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * What this device's kernels need beside their arguments, for predicting memory. Its answers can
-   * be had while the device is open, from the thread that owns it.
+   * The workspace of this device's kernels, to predict memory. Usable while the device is open, by
+   * the thread that owns it.
    *
    * @throws IllegalStateException if the device was closed
    * @throws WrongThreadException if another thread owns the device
@@ -273,7 +273,7 @@ public final class Device implements AutoCloseable {
       NativeCalls.check(
           Lvx.lvx_device_attention_backend_choices(resource.handle, choices, capacity, count));
       Reachability.keep(this);
-      // Other devices of the GPU may have met new problems in between.
+      // Other devices of the GPU may have added choices in between.
       long copied = Math.min(capacity, count.get(ValueLayout.JAVA_LONG, 0));
       List<AttentionBackendChoice> result = new ArrayList<>();
       for (long i = 0; i < copied; i++) {
@@ -304,7 +304,7 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * Stops the threads and gives everything back.
+   * Stops the threads and frees everything.
    *
    * @throws IllegalStateException if tensors or groups of this device are open (the message says
    *     how many, and the suppressed exceptions where they were made if {@link

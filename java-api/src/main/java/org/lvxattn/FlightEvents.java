@@ -4,8 +4,8 @@ package org.lvxattn;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The way to JDK Flight Recorder, which a run-time image may lack. Costs a look at a flag, and
- * allocates nothing, where nothing is recorded.
+ * Access to JDK Flight Recorder, which a run-time image may lack. If nothing is recorded, it costs
+ * a check of a flag and allocates nothing.
  */
 final class FlightEvents {
   private static final boolean AVAILABLE = ModuleLayer.boot().findModule("jdk.jfr").isPresent();

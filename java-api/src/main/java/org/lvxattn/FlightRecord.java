@@ -9,7 +9,7 @@ import org.lvxattn.bindings.generated.lvx_record;
 /**
  * One operation of a group, as its flight recorder keeps it.
  *
- * @param sequence number of the operation, counted from 1 alike on all ranks
+ * @param sequence number of the operation, counted from 1, the same on all ranks
  * @param operation for instance {@code forward}
  * @param state how far it came
  * @param status what it failed with, {@link Status#OK} if it did not

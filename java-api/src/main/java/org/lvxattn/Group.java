@@ -20,16 +20,15 @@ import org.lvxattn.plan.Planner;
 /**
  * One rank's part in a group of ranks that compute together.
  *
- * <p>Operations of a group are collective: every rank makes the same ones in the same order. A rank
- * that fails, leaves, stalls or calls something else makes the operation of every other rank end
- * with a {@link GroupException} that names it, at the latest when the timeout has passed; nothing
- * waits for ever. After {@link PeerLostException} or {@link PeerTimeoutException} the group has
- * {@link #failed}: close it and make a new one. After {@link PeerMismatchException} it can be used
- * on.
+ * <p>Operations of a group are collective: every rank makes the same ones in the same order. If a
+ * rank dies, hangs or calls a different collective, the others' calls fail within the timeout, with
+ * a {@link GroupException} that names it. After {@link PeerLostException} or {@link
+ * PeerTimeoutException} the group has {@link #failed}: close it and make a new one. After {@link
+ * PeerMismatchException} it stays usable.
  *
- * <p>Where a call is refused on one rank, whatever was wrong with its arguments, the other ranks'
- * calls end with {@link PeerMismatchException} at once. What no rank can be told of is a group that
- * is null, closed or of another thread: the others wait for that rank until the timeout.
+ * <p>If a call's arguments are invalid on one rank, the other ranks' calls fail with {@link
+ * PeerMismatchException} at once. Peers cannot be notified if the group is null, closed or owned by
+ * another thread; they time out.
  */
 public final class Group implements AutoCloseable {
   private final Device device;
@@ -90,14 +89,14 @@ public final class Group implements AutoCloseable {
 
   /**
    * One rank of a group whose ranks are processes, joined over TCP. All ranks call it at the same
-   * time; it returns when they are connected. After a failure the survivors can make a new group of
-   * the rest by it.
+   * time; it returns when they are connected. After a failure the survivors can form a new group
+   * with it.
    *
-   * <p>Named for Gloo, which carried the data once: its listeners trust whoever connects, so that
-   * this library now connects the ranks by itself. Both sides of each connection prove that they
-   * know the addresses of all ranks and the secret of the options, if any. Connections that do not
-   * are dropped, each with a warning of the {@link System.Logger} named {@code org.lvxattn} once
-   * the ranks have met or failed to; of many the first ten, and the number of the others. Nothing
+   * <p>It is named after Gloo, which once moved the data. Gloo's listeners trust whoever connects,
+   * so this library has its own transport. Both sides of each connection prove that they know the
+   * addresses of all ranks and the secret of the options, if any. Other connections are dropped,
+   * each with a warning of the {@link System.Logger} named {@code org.lvxattn} (of many the first
+   * ten, then their number) once the ranks have met or failed to. Nothing
    * is encrypted.
    *
    * @param rank of this process, 0 to size - 1
@@ -131,13 +130,13 @@ public final class Group implements AutoCloseable {
   }
 
   /**
-   * One rank of a group whose ranks are CUDA devices, joined by NCCL 2.18 or later. As {@link
-   * #gloo} otherwise, and as exact about a rank that fails or does not come: data moves by NCCL,
-   * what ranks agree on over TCP. A process may have several ranks, each with a device and a thread
-   * of its own.
+   * One rank of a group whose ranks are CUDA devices, joined by NCCL 2.18 or later. Otherwise as
+   * {@link #gloo}, including errors that name a failed or missing rank: NCCL moves the data,
+   * announcements go over TCP. A process may have several ranks, each with a device and a thread of
+   * its own.
    *
-   * <p>NCCL is looked for where the system finds libraries and in the CUDA toolkit; the environment
-   * variable {@code LVX_NCCL_LIBRARY} names the file where it is elsewhere, as in pip's wheels.
+   * <p>NCCL is loaded from the system or the CUDA toolkit; if it is elsewhere, as in pip's wheels,
+   * the environment variable {@code LVX_NCCL_LIBRARY} names the file.
    *
    * @param rank of this device, 0 to size - 1
    * @param size number of ranks, 1 to 4096
@@ -148,7 +147,7 @@ public final class Group implements AutoCloseable {
    * @throws NullPointerException if device, rendezvous or options is null
    * @throws IllegalArgumentException if rank or size is out of range, or host is not this machine
    * @throws IllegalStateException if the device was closed
-   * @throws UnsupportedRequestException if the device is no CUDA device
+   * @throws UnsupportedRequestException if the device is not a CUDA device
    * @throws GroupJoinException if the ranks do not fit together, which waiting would not mend
    * @throws GroupException naming a rank that did not come or cannot be reached
    * @throws LvxException with {@link Status#MISSING_LIBRARY} if NCCL is not installed
@@ -172,7 +171,7 @@ public final class Group implements AutoCloseable {
 
   /**
    * One rank of a group of all ranks that pass the same id at the same time: for schedulers that
-   * can spread a few bytes, and no more. A rank that does not come cannot be named then.
+   * can only broadcast bytes. Errors cannot name a missing rank.
    *
    * @param id what {@link #newNcclId} gave one of the ranks, or NCCL's own {@code ncclGetUniqueId};
    *     128 bytes
@@ -208,8 +207,8 @@ public final class Group implements AutoCloseable {
   }
 
   /**
-   * What NCCL calls a unique id: one rank makes it, all pass it to {@link #nccl(Device, int, int,
-   * byte[], String, GroupOptions)}. It serves one group.
+   * An NCCL unique id: one rank makes it, all pass it to {@link #nccl(Device, int, int, byte[],
+   * String, GroupOptions)}. It serves one group.
    *
    * @return 128 bytes
    * @throws LvxException with {@link Status#MISSING_LIBRARY} if NCCL is not installed
@@ -224,7 +223,7 @@ public final class Group implements AutoCloseable {
     }
   }
 
-  /** The processes that MPI has started, joined by NCCL: MPI only tells their addresses. */
+  /** The processes that MPI has started, joined by NCCL: MPI only exchanges their addresses. */
   private static Group ncclByMpi(Device device, @Nullable String host, GroupOptions options) {
     try (Device cpu = Device.cpu(CpuOptions.defaults().withThreads(1));
         Group processes = mpi(cpu, options)) {
@@ -235,8 +234,8 @@ public final class Group implements AutoCloseable {
 
   /**
    * This process's rank among all processes that {@code mpirun}, or another launcher of MPI, has
-   * started. MPI is started if it is not running; it ends with the process, and waits for the peers
-   * then.
+   * started. Initialises MPI if necessary; it is finalised when the process ends, which waits for
+   * the peers.
    *
    * @throws NullPointerException if an argument is null
    * @throws IllegalStateException if the device was closed, MPI cannot be used any more because an
@@ -270,17 +269,17 @@ public final class Group implements AutoCloseable {
    * <ul>
    *   <li>{@code WORLD_SIZE} above 1, with {@code RANK}, {@code MASTER_ADDR} and {@code
    *       MASTER_PORT}, as torchrun sets them: Gloo. Rank 0 serves the rendezvous at that address;
-   *       a name that is not known yet is asked for until the timeout. The others reach this
-   *       machine by the address it has towards rank 0's, or that of the interface which {@code
-   *       GLOO_SOCKET_IFNAME} names, of rank 0's family if it has one and never a link-local one.
+   *       a name that does not resolve yet is retried until the timeout. The others reach this
+   *       machine by its address on the route to rank 0's, or by that of the interface that {@code
+   *       GLOO_SOCKET_IFNAME} names: one of rank 0's family if it has one, never a link-local one.
    *   <li>{@code OMPI_COMM_WORLD_SIZE} or {@code PMI_SIZE} above 1, as mpirun sets it, or {@code
    *       SLURM_STEP_NUM_TASKS} with {@code PMIX_RANK}, as srun does: MPI.
    *   <li>Otherwise a group of one rank.
    * </ul>
    *
    * <p>{@code LVX_GROUP} says which backend joins the processes: {@code gloo}, {@code mpi} or
-   * {@code nccl}, which meets by {@code MASTER_ADDR} or by MPI. Where it is not set, devices other
-   * than CPUs are joined by NCCL.
+   * {@code nccl}, whose ranks find each other by {@code MASTER_ADDR} or MPI. If it is not set, CUDA
+   * devices are joined by NCCL.
    *
    * @throws NullPointerException if an argument is null
    * @throws IllegalStateException if the device was closed or the environment makes no sense; the
@@ -295,7 +294,7 @@ public final class Group implements AutoCloseable {
   }
 
   /**
-   * As {@link #fromEnvironment(Device, GroupOptions)}, with an backend of the caller's choice.
+   * As {@link #fromEnvironment(Device, GroupOptions)}, with a backend of the caller's choice.
    *
    * @param backend {@link Kind#GLOO}, {@link Kind#MPI} or {@link Kind#NCCL}
    * @throws IllegalArgumentException if backend is another
@@ -364,11 +363,11 @@ public final class Group implements AutoCloseable {
   }
 
   /**
-   * Loads what groups of a kind need, without making one: for diagnosis.
+   * Loads the libraries of a kind of groups without making one, for diagnosis.
    *
    * @throws NullPointerException if kind is null
-   * @throws LvxException with {@link Status#MISSING_LIBRARY}, naming what is missing and where it
-   *     comes from
+   * @throws LvxException with {@link Status#MISSING_LIBRARY}, naming the missing library and where
+   *     to get it
    * @throws LinkageError if the native library cannot be loaded
    */
   public static void loadBackend(Kind kind) {
@@ -425,7 +424,7 @@ public final class Group implements AutoCloseable {
    * Returns when every rank of the group has called it.
    *
    * @throws IllegalStateException if the group was closed or has failed
-   * @throws GroupException if a peer left, did not answer in time, or called something else
+   * @throws GroupException if a peer left, did not answer in time, or called a different collective
    * @throws WrongThreadException if another thread owns the device
    */
   public void barrier() {
@@ -438,8 +437,8 @@ public final class Group implements AutoCloseable {
   }
 
   /**
-   * Lets {@link Strategy#AUTO} decide by a planner that knows this group's machine and links,
-   * instead of measuring them. Every rank must be told the same.
+   * Makes {@link Strategy#AUTO} use a planner that knows this group's machine and links, instead of
+   * measuring them. Every rank must pass the same one.
    *
    * @throws NullPointerException if planner is null
    * @throws IllegalStateException if the group was closed
@@ -451,14 +450,13 @@ public final class Group implements AutoCloseable {
   }
 
   /**
-   * Gives every rank what all ranks said, in rank order. For agreeing on small things, not for
-   * data.
+   * All-gathers small messages in rank order. For control messages, not for data.
    *
-   * @param mine 1 to 65536 bytes, as many on every rank
+   * @param mine 1 to 65536 bytes, the same number on every rank
    * @throws NullPointerException if mine is null
    * @throws IllegalArgumentException if mine is empty or too long
    * @throws IllegalStateException if the group was closed or has failed
-   * @throws GroupException if a peer left, did not answer in time, or called something else
+   * @throws GroupException if a peer left, did not answer in time, or called a different collective
    * @throws WrongThreadException if another thread owns the device
    */
   public List<byte[]> allGather(byte[] mine) {
@@ -495,7 +493,7 @@ public final class Group implements AutoCloseable {
    *     wrong, or it is read-only
    * @throws IllegalStateException if the tensor or the group was closed, or the group has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws GroupException if a peer left, did not answer in time, or called something else
+   * @throws GroupException if a peer left, did not answer in time, or called a different collective
    * @throws OutOfDeviceMemoryException if memory or the device's budget does not suffice
    */
   public void allReduce(Tensor tensor) {
@@ -516,7 +514,7 @@ public final class Group implements AutoCloseable {
   }
 
   /**
-   * Whether an operation broke off, so that the group can only be closed.
+   * Whether an operation has failed midway, so that the group can only be closed.
    *
    * @throws IllegalStateException if the group was closed
    * @throws WrongThreadException if another thread owns the device
@@ -529,8 +527,8 @@ public final class Group implements AutoCloseable {
   }
 
   /**
-   * The newest operations of this rank, oldest first. Any thread may ask, also while an operation
-   * runs. The same are events of JDK Flight Recorder, {@code org.lvxattn.Operation}.
+   * The newest operations of this rank, oldest first. Any thread may call this, also while an
+   * operation runs. They are also events of JDK Flight Recorder, {@code org.lvxattn.Operation}.
    *
    * @throws IllegalStateException if the group was closed
    */
@@ -580,15 +578,15 @@ public final class Group implements AutoCloseable {
   }
 
   /**
-   * Tells the peers that this rank does not make a collective call that they make, or are about to
-   * make, because of a mistake: their calls end with {@link PeerMismatchException}, which names
-   * this rank and the mistake, and the group can be used on. For code that fails before a
-   * collective call; a collective call with wrong arguments declines by itself. Does not wait.
+   * Tells the peers that this rank will not make a collective call because of an error. Their calls
+   * fail with {@link PeerMismatchException}, which names this rank and the error, and the group
+   * stays usable. For code that fails before a collective call; a call with wrong arguments
+   * declines by itself. Does not block.
    *
    * @param operation what the peers call
-   * @param mistake why this rank does not; nothing is told if it is a {@link GroupException}, as
-   *     the peers know of those
-   * @return the mistake, to be thrown; with what kept it from being told, suppressed
+   * @param mistake why this rank does not; a {@link GroupException} is not reported, as the peers
+   *     know it already
+   * @return the mistake, to be thrown; a failure to report it is added as suppressed
    */
   public RuntimeException decline(Operation operation, RuntimeException mistake) {
     if (mistake instanceof GroupException) {

@@ -22,7 +22,7 @@ public abstract sealed class GroupException extends LvxException
     return rank;
   }
 
-  /** The number of the group's operation, counted from 1 alike on all ranks. */
+  /** The number of the group's operation, counted from 1, the same on all ranks. */
   public final long sequence() {
     return sequence;
   }

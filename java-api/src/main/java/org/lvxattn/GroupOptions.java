@@ -11,31 +11,30 @@ import org.lvxattn.bindings.generated.Lvx;
 import org.lvxattn.bindings.generated.lvx_group_options;
 
 /**
- * How a group is made.
+ * Options of a group.
  *
  * @param timeout the longest wait for a peer at any one point; more than zero, at most 10^9
  *     seconds. Over TCP ({@link Group#gloo}) it counts from the last byte that moved: a slow link
- *     on which bytes flow is waited for. MPI and NCCL do not tell of bytes: there a transfer must
- *     end within it
- * @param ranksPerNode ranks are placed on nodes in this order, which matters for what is counted as
- *     traffic between nodes; 0 for one node
+ *     is waited for while bytes flow. MPI and NCCL do not report bytes, so there it bounds each
+ *     whole transfer
+ * @param ranksPerNode ranks are placed on nodes in order, which decides what counts as traffic
+ *     between nodes; 0 for one node
  * @param recorderEntries how many operations the flight recorder keeps; 1 to 2^20
  * @param intra the link that a local group emulates between ranks of a node; {@link Link#INSTANT}
  *     for none, and in every other group, whose links are real
  * @param inter likewise between nodes
  * @param sharedInter whether the ranks of a node share one emulated link to the other nodes
- * @param virtualTime whether the clock of each rank of a local group counts the processor time of
- *     its thread and the emulated transfers instead of real time: so more ranks than processors can
- *     be compared, without waiting. All times in {@link Statistics} are then of this clock; the
+ * @param virtualTime whether the clock of each rank of a local group counts the CPU time of its
+ *     thread and the emulated transfers instead of real time, so that more ranks than processors
+ *     can be compared without waiting. All times in {@link Statistics} are then of this clock; the
  *     ranks' devices must have one thread
- * @param secret what the ranks of a group over Gloo or NCCL prove to one another to know, before
- *     anything else, and alike on all: a text of at most 1024 bytes in UTF-8. It is never sent,
- *     written or shown. Null for what the environment variable {@code LVX_SECRET} says when the
- *     group is made; without either, whoever sees the ranks' addresses on their way can take the
- *     place of a rank
- * @param checksums whether every message of a group over Gloo, and all that the ranks of one over
- *     NCCL agree on, carries a checksum (CRC-32C), alike on all ranks. {@code LVX_CHECKSUM=0} in
- *     the environment turns them off, too
+ * @param secret the shared secret by which the ranks of a Gloo or NCCL group authenticate each
+ *     other, the same on all: a text of at most 1024 bytes in UTF-8. It is never sent, written or
+ *     shown. Null for the environment variable {@code LVX_SECRET} when the group is made; without
+ *     either, whoever sees the ranks' addresses in transit can join in a rank's place
+ * @param checksums whether every message of a group over Gloo, and every announcement of an NCCL
+ *     group, carries a checksum (CRC-32C); the same on all ranks. {@code LVX_CHECKSUM=0} in the
+ *     environment turns them off, too
  */
 public record GroupOptions(
     Duration timeout,

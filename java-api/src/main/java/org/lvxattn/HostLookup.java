@@ -15,8 +15,8 @@ import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Finds the addresses of names, also of those that are not known yet: a scheduler may make a name
- * known seconds after it has started the processes.
+ * Resolves names, also names that do not resolve yet: a scheduler may publish a name seconds after
+ * it has started the processes.
  */
 final class HostLookup {
   static final HostLookup SYSTEM = new HostLookup(InetAddress::getAllByName);

@@ -6,9 +6,9 @@ import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The elements of a tensor where Java can read and write them: the tensor's own memory where that
- * is the host's, otherwise a copy of it, which {@link #commit} brings back. Made and used by the
- * thread that owns the tensor's device.
+ * A host view of a tensor, which Java can read and write: the tensor's own memory if it is host
+ * memory, otherwise a copy, which {@link #commit} writes back. Made and used by the thread that
+ * owns the tensor's device.
  *
  * <pre>{@code
  * try (HostView view = HostView.updating(tensor)) {
@@ -81,7 +81,7 @@ public final class HostView implements AutoCloseable {
    */
   public static HostView writing(Tensor tensor) {
     Arguments.present(tensor, "tensor").requireWritable();
-    // What lies between the elements is not the tensor's, and must stay as it is.
+    // Memory between the elements belongs to others and must not change.
     return new HostView(tensor, true, tensor.hasGaps());
   }
 
@@ -91,9 +91,9 @@ public final class HostView implements AutoCloseable {
   }
 
   /**
-   * What was written becomes the tensor's; on a CPU it is already.
+   * Writes the elements back to the tensor; on a CPU they are there already.
    *
-   * @throws UnsupportedOperationException if this is for reading alone
+   * @throws UnsupportedOperationException if this view is read-only
    * @throws IllegalStateException if the tensor was closed
    */
   public void commit() {

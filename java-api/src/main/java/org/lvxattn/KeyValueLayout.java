@@ -3,7 +3,7 @@ package org.lvxattn;
 
 import org.lvxattn.bindings.generated.Lvx;
 
-/** How the weights of a {@link KeyValueProjection} lie. */
+/** The layout of the weights of a {@link KeyValueProjection}. */
 public enum KeyValueLayout {
   /** One weight for keys and one for values, each head after head. */
   SEPARATE(Lvx.LVX_KEY_VALUE_SEPARATE()),

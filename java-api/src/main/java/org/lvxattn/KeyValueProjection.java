@@ -6,7 +6,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How a layer makes keys and values of visual features {@code [batch, rows, width]}:
+ * How a layer projects keys and values from visual features {@code [batch, rows, width]}:
  *
  * <pre>{@code
  * f = inputNorm(features)      K = f Wk^T + bk      V = f Wv^T + bv
@@ -15,10 +15,10 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Norms and rotary embedding are optional. Parameters are tensors of the caller, which must be
  * open and unchanged whenever the projection is used; they have the dtype of the features or that
- * of its accumulator. Where they wrap segments of several arenas, none of those may be closed by
- * another thread during a call. Shapes are checked by the calls that use the projection.
+ * of its accumulator. If they wrap segments of several arenas, no other thread may close one of
+ * those during a call. Shapes are checked by the calls that use the projection.
  *
- * <p>Immutable. Making one costs nothing to speak of: it owns no memory.
+ * <p>Immutable. It owns no memory and is cheap to make.
  */
 public final class KeyValueProjection {
   private final int keyValueHeads;
@@ -483,7 +483,7 @@ public final class KeyValueProjection {
     }
 
     /**
-     * The projection that was described.
+     * Builds the projection.
      *
      * @throws IllegalStateException if keyValueHeads, headDim or weight was not set
      * @throws IllegalArgumentException if valueWeight or valueBias does not go with the layout

@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
-/** What the launcher of this process has written into its environment. */
+/** The environment variables of this process's launcher. */
 record LaunchEnvironment(Kind kind, int rank, int size, String masterHost, int masterPort) {
   private static final List<String> MPI_SIZES = List.of("OMPI_COMM_WORLD_SIZE", "PMI_SIZE");
   private static final List<String> RANKS =

@@ -6,17 +6,17 @@ import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.generated.Lvx;
 
 /**
- * What layers do beside attention, on the device of their tensors. Calls return when they are done
- * and allocate nothing on the heap.
+ * Non-attention layer operations, on the device of their tensors. Calls allocate nothing on the
+ * heap.
  *
  * <p>Rows are {@code [batch, rows, width]} of one floating-point dtype, with any strides and a
  * contiguous last dimension; they are computed in float32 (float64 for float64). Parameters have
  * their dtype or its {@linkplain DType#accumulator() accumulator}; gradients of parameters have the
  * accumulator and are <em>added to</em>. Every other output is overwritten unless a flag says that
- * it is added to. An output may be the very tensor that it is computed from where this is said, and
- * must not share memory with another tensor otherwise. {@code live} is int32 {@code [batch, rows]}:
- * rows with 0 are left out as described, and what they hold, NaN included, does not matter; null
- * stands for all rows. Sums have a fixed order: the same call gives the same bits.
+ * it is added to. An output may be the same tensor as an input where stated, and must not share
+ * memory with another tensor otherwise. {@code live} is int32 {@code [batch, rows]}: rows with 0
+ * are skipped as described, and may hold anything, NaN included; null means all rows. Sums have a
+ * fixed order: the same call gives the same bits.
  *
  * <p>All methods throw {@link NullPointerException} for a missing tensor, {@link
  * IllegalArgumentException} for one of a wrong dtype, shape, stride or device, for an output that
@@ -167,7 +167,7 @@ public final class LayerOperations {
   }
 
   /**
-   * Rotary embedding (<a href="https://arxiv.org/abs/2104.09864">arXiv 2104.09864</a>): turns the
+   * Rotary embedding (<a href="https://arxiv.org/abs/2104.09864">arXiv 2104.09864</a>): rotates the
    * pairs {@code (i, i + headDim / 2)} of each head by {@code position * theta^(-2 i / headDim)}.
    *
    * @param theta base of the frequencies, above 0

@@ -9,10 +9,11 @@ import org.jspecify.annotations.Nullable;
 /**
  * Finds devices, tensors, groups and worlds that were forgotten rather than closed.
  *
- * <p>What becomes unreachable unclosed is always given back, some time after a garbage collection.
- * The {@link Mode} decides how loudly; it comes from the system property {@value #PROPERTY} ({@code
- * off}, {@code count} or {@code trace}; {@code count} if it is not set) or from {@link
- * #mode(Mode)}. Reports go to the {@link System.Logger} named {@code org.lvxattn.LeakDetector}.
+ * <p>Objects that become unreachable without being closed are always freed, some time after a
+ * garbage collection. The {@link Mode} decides what is reported; it comes from the system property
+ * {@value #PROPERTY} ({@code off}, {@code count} or {@code trace}; {@code count} if it is not set)
+ * or from {@link #mode(Mode)}. Reports go to the {@link System.Logger} named {@code
+ * org.lvxattn.LeakDetector}.
  */
 public final class LeakDetector {
   /** System property: the mode at start, in any case of letters. */

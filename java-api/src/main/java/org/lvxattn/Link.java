@@ -2,8 +2,8 @@
 package org.lvxattn;
 
 /**
- * A way for messages between ranks: one takes {@code latencySeconds + bytes / bytesPerSecond}, and
- * the link carries one at a time each way.
+ * A link between ranks: a message takes {@code latencySeconds + bytes / bytesPerSecond}, and the
+ * link carries one at a time each way.
  *
  * @param bytesPerSecond in one direction; positive and at most 10^18, or infinite for a link that
  *     costs nothing

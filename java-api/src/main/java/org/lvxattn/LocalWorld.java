@@ -10,8 +10,7 @@ import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.generated.Lvx;
 
 /**
- * A meeting place for threads of this process that are the ranks of one group. Any thread may use
- * it.
+ * Where threads of this process meet as the ranks of one group. Any thread may use it.
  *
  * <pre>{@code
  * List<float[]> outputs = LocalWorld.run(4, group -> {
@@ -77,7 +76,7 @@ public final class LocalWorld implements AutoCloseable {
   }
 
   /**
-   * Makes one rank of the group. Each rank is taken once and has a device of its own. Does not wait
+   * Joins as one rank of the group. Each rank joins once and has a device of its own. Does not wait
    * for the other ranks: the first collective operation does.
    *
    * @param rank 0 to size - 1
@@ -103,7 +102,7 @@ public final class LocalWorld implements AutoCloseable {
   }
 
   /**
-   * No rank can join any more; groups already made go on.
+   * No rank can join any more. Existing groups stay usable.
    *
    * @throws IllegalStateException if the world was closed already
    */

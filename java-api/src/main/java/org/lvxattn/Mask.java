@@ -5,19 +5,19 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Which keys a query sees, and what is added to its logits. Immutable; it refers to tensors that
- * stay the caller's.
+ * the caller owns.
  *
  * <p><i>Visibility</i> is int32 {@code [batch, queries, R, 2]}, of this rank's queries: for each
  * one, R half-open ranges of the group's keys (all ranks' shards in rank order), from 0 up,
  * ascending and disjoint. They may end beyond the keys, and empty ones (begin equals end) may stand
  * anywhere. Any other range, an inverted one too, is an {@link IllegalArgumentException} of the
- * call on a CPU device; a CUDA device does not look: it takes inverted ranges for empty ones, and
- * others that are not ascending and disjoint give wrong results. Keys outside may hold anything,
- * NaN included. Visibility travels with the queries.
+ * call on a CPU device. A CUDA device does not check: inverted ranges count as empty, and unordered
+ * or overlapping ones give wrong results. Keys outside may hold anything, NaN included. Visibility
+ * is sent with the queries.
  *
  * <p><i>Bias</i> is {@code [batch or 1, heads or 1, the group's queries or 1, keys]} in the dtype
  * of the queries or float32 (float64 for float64): each rank holds the columns of its own keys.
- * Entries are finite, or -infinity to hide a key. Bias travels only where the keys do.
+ * Entries are finite, or -infinity to hide a key. Bias is sent only if keys are.
  *
  * <p>Either is given on all ranks of a group or on none.
  */

@@ -5,7 +5,7 @@ import java.lang.foreign.MemorySegment;
 import org.lvxattn.bindings.generated.Lvx;
 
 /**
- * The pieces that distributed attention is made of, for those who move data themselves. A partial
+ * The building blocks of distributed attention, for callers that move data themselves. A partial
  * result is (o, lse) of all queries over some of the keys, o normalised; the identity is (0,
  * -infinity).
  */
@@ -18,8 +18,8 @@ public final class PartialAttention {
    * o2) / (w1 + w2). Computed in float32 (float64 where both are float64).
    *
    * <p>Where there is a bias, both lse should have their terms, as {@link
-   * CrossAttention#forwardInto} describes: a large bias rounds off what weighs the parts in lse
-   * alone.
+   * CrossAttention#forwardInto} describes: a large bias rounds off the weights of the parts if lse
+   * is given alone.
    *
    * @param device where all tensors are
    * @param oPart {@code [batch, queries, heads, headDim]}, any floating-point dtype

@@ -9,8 +9,8 @@ import org.lvxattn.bindings.Pointers;
 import org.lvxattn.bindings.generated.Lvx;
 
 /**
- * Host memory that a GPU copies from and to by itself, while the program goes on: page-locked, so a
- * scarce good. On a CPU it is ordinary memory. It does not count against the device's budget.
+ * Page-locked host memory for asynchronous copies from and to a GPU. It is a scarce resource. On a
+ * CPU it is ordinary memory. It does not count against the device's budget.
  *
  * <p>{@link Tensor#copyFrom(PinnedMemory, long)} and {@link Tensor#copyTo} use it; {@link
  * Device#synchronize} says when they are done.
@@ -95,7 +95,7 @@ public final class PinnedMemory implements AutoCloseable {
   }
 
   /**
-   * Gives it back, once copies that were begun are done; the segment becomes inaccessible.
+   * Frees it after pending copies are done; the segment becomes inaccessible.
    *
    * @throws IllegalStateException if this was closed already, or another thread is using the
    *     segment in a native call

@@ -6,7 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.lvxattn.bindings.generated.Lvx;
 
-/** What this machine can do: yardsticks for the kernels. */
+/** Rates of this machine, to compare kernels with. */
 public final class Probe {
   private static final long MAX_SIZE = 16384;
 

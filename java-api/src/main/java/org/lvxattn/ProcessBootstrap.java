@@ -28,7 +28,7 @@ final class ProcessBootstrap implements AutoCloseable {
     }
   }
 
-  /** How an backend makes a rank reachable. */
+  /** How a backend makes a rank reachable. */
   private interface Begin {
     int call(int rank, int size, MemorySegment host, MemorySegment options, MemorySegment result);
   }

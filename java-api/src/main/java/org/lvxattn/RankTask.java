@@ -4,7 +4,7 @@ package org.lvxattn;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What each rank of {@link LocalWorld#run} does.
+ * The task of each rank of {@link LocalWorld#run}.
  *
  * @param <R> type of the result
  */

@@ -5,8 +5,8 @@ import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.generated.Lvx;
 
 /**
- * The oracle that everything else is judged by: textbook attention in float64 on one thread,
- * without blocks or ranks. Slow on purpose. All tensors are float64 (visibility: int32) on one CPU
+ * The oracle that all results are compared with: textbook attention in float64 on one thread,
+ * without blocks or ranks. Slow by design. All tensors are float64 (visibility: int32) on one CPU
  * device, unsharded.
  */
 public final class ReferenceAttention {

@@ -5,9 +5,9 @@ import java.time.Duration;
 import java.util.List;
 
 /**
- * How processes that are to form a group find each other: every rank says something small, and
- * every rank gets what all have said. What a cluster manager offers for that fits as well as {@link
- * #tcp}: the {@code allGather} of Spark's {@code BarrierTaskContext}, for instance.
+ * How processes that are to form a group find each other: one all-gather of small messages. {@link
+ * #tcp} is one; the all-gather of a cluster manager is another, for instance {@code allGather} of
+ * Spark's {@code BarrierTaskContext}.
  */
 @FunctionalInterface
 public interface Rendezvous {
@@ -16,10 +16,10 @@ public interface Rendezvous {
    *
    * @param rank of the caller, 0 to size - 1
    * @param size number of ranks, the same for all
-   * @param mine what this rank says: opaque, at most a few hundred bytes for each rank of the group
+   * @param mine this rank's message: opaque, at most a few hundred bytes for each rank of the group
    * @param timeout how long to wait for the others
-   * @return what the ranks have said, in rank order
-   * @throws PeerTimeoutException naming a rank that did not come
+   * @return the messages of all ranks, in rank order
+   * @throws PeerTimeoutException naming a missing rank
    * @throws GroupJoinException if the ranks do not fit together, which waiting would not mend
    * @throws IllegalStateException if the thread was interrupted; it stays so
    */
@@ -28,13 +28,13 @@ public interface Rendezvous {
   /**
    * A rendezvous that rank 0 serves on a TCP port while it takes place; the others connect to it.
    *
-   * <p>Its ranks prove to one another that they know a secret, if there is one: that of the group's
-   * {@link GroupOptions}, else what the environment variable {@code LVX_SECRET} says. Without one,
-   * <em>anybody who reaches the port while it is open can join as any rank</em> that has not come
-   * yet, and is told the addresses of all. Nothing is encrypted.
+   * <p>Its ranks authenticate each other by a secret, if there is one: that of the group's {@link
+   * GroupOptions}, else the environment variable {@code LVX_SECRET}. Without one, <em>anybody who
+   * reaches the port while it is open can join as any rank</em> that has not joined yet, and learns
+   * the addresses of all. Nothing is encrypted.
    *
-   * @param host the name or address by which all ranks reach rank 0's machine; a name that is not
-   *     known yet is asked for until the timeout. If it is the loopback device, other machines
+   * @param host the name or address by which all ranks reach rank 0's machine; a name that does not
+   *     resolve yet is retried until the timeout. If it is the loopback device, other machines
    *     cannot reach the port
    * @param port a free port of that machine, 1 to 65535
    * @throws NullPointerException if host is null
@@ -48,10 +48,10 @@ public interface Rendezvous {
    * As {@link #tcp(String, int)}, with a secret of the caller's.
    *
    * <p>Each side proves to the other that it knows the secret by HMAC-SHA-256 over random numbers
-   * of both; it is never sent. Whoever does not know it is dropped, and told so. Who sees the
-   * proofs go by can try out guesses: take a long and random secret.
+   * of both; it is never sent. Others are rejected with a reason. Whoever records the proofs can
+   * guess secrets offline: use a long and random one.
    *
-   * @param secret any text of 1 to 1024 bytes in UTF-8, alike on all ranks
+   * @param secret any text of 1 to 1024 bytes in UTF-8, the same on all ranks
    * @throws NullPointerException if host or secret is null
    * @throws IllegalArgumentException if host is blank, port is out of range, or secret is empty or
    *     too long

@@ -5,8 +5,8 @@ import java.lang.ref.Cleaner;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a handle (device, tensor, group, world) owns natively. It lies apart from the handle and
- * never refers to it, so that it can be given back when the handle is forgotten.
+ * What a handle (device, tensor, group, world) owns natively. It is separate from the handle and
+ * never refers to it, so that it can be freed when the handle becomes unreachable.
  */
 abstract class Resource {
   private static final Cleaner CLEANER = Cleaner.create();

@@ -6,8 +6,8 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 
 /**
- * Small pieces of native memory of one size for the structs that cross the ABI. They are made in
- * chunks and reused, because an arena for each tensor would cost microseconds to close.
+ * Small pieces of native memory of one size, for the structs that cross the ABI. They are allocated
+ * in chunks and reused, because closing an arena for each tensor would cost microseconds.
  */
 final class Slots {
   /** A tensor's struct with 8 extents and strides, or a group's options and statistics. */

@@ -6,13 +6,13 @@ import java.util.Set;
 import org.lvxattn.bindings.generated.lvx_statistics;
 
 /**
- * What one call cost this rank. The caller owns it and may give it to any number of calls; each
- * overwrites what the last one left. Not thread-safe.
+ * The cost of one call on this rank. The caller owns it and may pass it to any number of calls;
+ * each overwrites it. Not thread-safe.
  *
  * <p>Bytes and messages are payload; headers and handshakes are the control counts.
  *
- * <p>Seconds are those of the calling thread. A GPU computes behind it: what the thread counts as
- * computing there is the ordering of work, and what it waits for may be computation.
+ * <p>Seconds are those of the calling thread. CUDA calls are asynchronous: there compute time is
+ * the time to enqueue work, and waiting may include computation.
  */
 public final class Statistics {
   private long bytesSent;
@@ -71,7 +71,7 @@ public final class Statistics {
     return controlMessagesSent;
   }
 
-  /** The largest workspace beside the caller's tensors, in bytes. */
+  /** The largest workspace in addition to the caller's tensors, in bytes. */
   public long peakBytes() {
     return peakBytes;
   }

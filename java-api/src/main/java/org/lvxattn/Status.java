@@ -22,15 +22,15 @@ public enum Status {
   TIMEOUT,
   /** A peer left, failed or died. */
   PEER_LOST,
-  /** A peer called something else; found before data moved, the group stays usable. */
+  /** A peer called a different collective; no data moved, the group stays usable. */
   PEER_MISMATCH,
   /** An optional native library could not be loaded. */
   MISSING_LIBRARY,
-  /** The device failed; close it. A GPU is lost to the whole process. */
+  /** The device failed; close it. The process cannot use a GPU any more. */
   DEVICE_ERROR,
   /** A fault of this library. */
   INTERNAL,
-  /** Ranks that were to form a group do not fit together; waiting would not help. */
+  /** Ranks cannot form a group; waiting would not help. */
   JOIN_FAILED;
 
   private static final Status[] VALUES = values();

@@ -12,16 +12,16 @@ import org.lvxattn.bindings.generated.Lvx;
 /**
  * Memory of a device with a dtype, a shape and strides.
  *
- * <p>A tensor owns its memory ({@link #allocate}), describes memory of the caller ({@link #wrap}),
- * or is a view of another tensor ({@link #slice}, {@link #permute}, {@link #reshape}). It is used
- * by the thread that owns its device. Sizes and strides are in elements; dimension 0 comes first in
+ * <p>A tensor owns its memory ({@link #allocate}), wraps caller-owned memory ({@link #wrap}), or is
+ * a view of another tensor ({@link #slice}, {@link #permute}, {@link #reshape}). It is used by the
+ * thread that owns its device. Sizes and strides are in elements; dimension 0 comes first in
  * row-major order.
  *
  * <p>The struct that native calls read is made once, with the tensor, so calls marshal nothing.
  *
- * <p>Memory of a GPU ({@link Device#cuda}) is no memory of the host: {@link #segment} is a mere
- * address there. Arrays go to and from it by {@link #copyFrom(float[])} and {@link #toFloats} and
- * their like, which wait; {@link HostView} shows it as the host's.
+ * <p>The host cannot access the memory of a GPU ({@link Device#cuda}): {@link #segment} has
+ * byteSize 0 there. {@link #copyFrom(float[])}, {@link #toFloats} and others copy arrays and block;
+ * {@link HostView} is a host view.
  */
 public final class Tensor implements AutoCloseable {
   private final Device device;
@@ -106,14 +106,14 @@ public final class Tensor implements AutoCloseable {
   }
 
   /**
-   * Describes memory of the caller, which stays his: closing the tensor does not free it. The
-   * segment's arena cannot be closed while a call of this library uses the memory; once it was
-   * closed, the tensor can only be closed.
+   * Wraps caller-owned memory; close does not free it. The segment's arena cannot be closed while a
+   * call of this library uses the memory; after the arena was closed, the tensor can only be
+   * closed.
    *
    * @param device a device that can use the memory
    * @param segment native memory that begins with the first element, aligned to the dtype; if it is
    *     read-only, so is the tensor. On a GPU: a zero-length segment whose address is memory of
-   *     that GPU, for instance of a tensor of another framework, which stays as large as the shape
+   *     that GPU, for instance of another framework's tensor, which must stay as large as the shape
    *     says
    * @param dtype type of the elements
    * @param shape extents, each 0 or more; at most 8
@@ -157,7 +157,7 @@ public final class Tensor implements AutoCloseable {
     if (external && bytes > 0) {
       requireMemoryOf(device, segment);
     }
-    // The size of foreign memory is its owner's word.
+    // The size of foreign memory is trusted.
     if (segment.byteSize() < bytes && !(external && segment.byteSize() == 0)) {
       throw new IllegalArgumentException(
           "segment has "
@@ -246,8 +246,9 @@ public final class Tensor implements AutoCloseable {
    * the tensor is closed. For one that wraps a segment: that segment. For a view: the same from the
    * view's first element on. Reads and writes through it are not ordered against other threads.
    *
-   * <p>On a GPU its length is zero: an address for native code, which Java cannot read or write;
-   * every attempt is an {@link IndexOutOfBoundsException}. {@link HostView} has the numbers.
+   * <p>A GPU tensor's segment has byteSize 0, so reading it from Java throws {@link
+   * IndexOutOfBoundsException}; it is an address for native code. {@link HostView} gives access
+   * from Java.
    *
    * @throws IllegalStateException if the tensor was closed
    * @throws WrongThreadException if another thread owns the device
@@ -290,7 +291,7 @@ public final class Tensor implements AutoCloseable {
     }
     long[] extents = shape.clone();
     extents[dimension] = to - from;
-    // Where nothing is left, the first element may lie beyond the end.
+    // If the view is empty, its first element may be beyond the end.
     long offset = Shapes.elements(extents) == 0 ? 0 : from * strides[dimension] * dtype.bytes();
     return view(extents, strides.clone(), offset);
   }
@@ -474,8 +475,8 @@ public final class Tensor implements AutoCloseable {
   }
 
   /**
-   * Copies bytes of pinned memory into this tensor, ordered as the device's other work. On a GPU it
-   * returns before that is done: leave the memory alone until {@link Device#synchronize}.
+   * Enqueues a copy from pinned memory into this tensor. On a GPU it is asynchronous: do not touch
+   * the memory until {@link Device#synchronize}.
    *
    * @param source of the same device
    * @param offset of the first element's bytes in it
@@ -494,8 +495,8 @@ public final class Tensor implements AutoCloseable {
   }
 
   /**
-   * Copies this tensor's bytes into pinned memory, ordered as the device's other work. On a GPU it
-   * returns before that is done: they are there after {@link Device#synchronize}.
+   * Enqueues a copy of this tensor into pinned memory. On a GPU it is asynchronous: the bytes are
+   * there after {@link Device#synchronize}.
    *
    * @param target of the same device
    * @param offset where the first element's bytes go
@@ -689,7 +690,7 @@ public final class Tensor implements AutoCloseable {
     return Shapes.extentBytes(shape, strides, dtype) != elements * dtype.bytes();
   }
 
-  /** Moves bytes to or from the device's memory, after what it was given, and waits. */
+  /** Copies bytes to or from the device's memory, after all enqueued work, and waits. */
   void copyBytes(MemorySegment from, MemorySegment to, long bytes) {
     if (bytes > 0) {
       NativeCalls.check(Lvx.lvx_device_copy(device.handle(), from, to, bytes));

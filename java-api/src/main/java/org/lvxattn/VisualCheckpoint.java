@@ -6,13 +6,13 @@ import org.lvxattn.plan.VisualSizes;
 
 /**
  * One copy of this rank's shard of the visual features, {@code [batch, rows, width]}, from which
- * every cross-attention layer makes its keys and values: what a layer keeps of them for backward is
- * the {@link Policy}'s choice. The features' gradient is summed here over all layers.
+ * every cross-attention layer projects its keys and values. The {@link Policy} decides what a layer
+ * keeps of them for backward. The features' gradient is summed here over all layers.
  *
  * <p>The shards of all ranks make up the whole in rank order; they may be uneven or empty. {@link
  * #forward} and {@link #backward} are collective: every rank of the group makes them, with the same
  * policy, attention and kind of projection. A wrong argument leaves all outputs as they were.
- * Features must be finite wherever they lie beside what some query sees.
+ * Features must be finite in every tile of which some query sees a row.
  *
  * <p>Method: activation recomputation of LV-XAttn (arXiv 2502.02406), tile by tile, with true
  * gradients for features and all parameters.
@@ -50,7 +50,7 @@ public final class VisualCheckpoint implements AutoCloseable {
     resource.watch(this);
   }
 
-  /** What of keys and values lives from forward to backward. */
+  /** What is kept of keys and values from forward to backward. */
   public enum Policy {
     /** All of them, in each layer. */
     KEEP,
@@ -153,7 +153,7 @@ public final class VisualCheckpoint implements AutoCloseable {
    * @throws IllegalStateException if the checkpoint, a tensor or the group was closed, or the group
    *     has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws GroupException if a peer left, did not answer in time, or called something else
+   * @throws GroupException if a peer left, did not answer in time, or called a different collective
    * @throws OutOfDeviceMemoryException if memory or the device's budget does not suffice
    */
   public VisualForward forward(
@@ -226,14 +226,14 @@ public final class VisualCheckpoint implements AutoCloseable {
    * @param dq output: shape and dtype of the queries
    * @param gradients of the projection's parameters, added to: this rank's share, whose sum over
    *     the ranks ({@link Group#allReduce}) is the whole
-   * @return what the attention of the call cost this rank
+   * @return the cost of the call's attention on this rank
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape, stride or device, or an
    *     output overlaps another tensor or is read-only
    * @throws IllegalStateException if the checkpoint, a tensor or the group was closed, or the group
    *     has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws GroupException if a peer left, did not answer in time, or called something else
+   * @throws GroupException if a peer left, did not answer in time, or called a different collective
    * @throws OutOfDeviceMemoryException if memory or the device's budget does not suffice
    */
   public Statistics backward(
@@ -242,8 +242,8 @@ public final class VisualCheckpoint implements AutoCloseable {
   }
 
   /**
-   * As {@link #backward(VisualForward, Tensor, Tensor, KeyValueProjection.Gradients)}, where the
-   * features are only a part of what the queries attend to, or the mask has a bias.
+   * As {@link #backward(VisualForward, Tensor, Tensor, KeyValueProjection.Gradients)}, if the
+   * queries attend to more than these features, or the mask has a bias.
    *
    * @param o output of the whole softmax, into which the forward result was merged; null: the
    *     forward result's own
@@ -392,14 +392,14 @@ public final class VisualCheckpoint implements AutoCloseable {
       return this;
     }
 
-    /** Leaves the features without a gradient, which saves its memory and a matrix product. */
+    /** Computes no gradient of the features, which saves its memory and a matrix product. */
     public Builder frozen() {
       this.frozen = true;
       return this;
     }
 
     /**
-     * The checkpoint that was described; it owns the features from now on.
+     * Builds the checkpoint; it owns the features from now on.
      *
      * @throws IllegalArgumentException if the features are not {@code [batch, rows, width]} of a
      *     floating-point dtype on the group's device

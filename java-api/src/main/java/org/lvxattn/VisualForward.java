@@ -5,8 +5,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The result of {@link VisualCheckpoint#forward}: it owns output, log-sum-exp and what the policy
- * keeps, and remembers what they were computed from, which stays the caller's and must be unchanged
- * and open in backward.
+ * keeps, and refers to their inputs, which the caller owns and must keep open and unchanged until
+ * backward.
  */
 public final class VisualForward implements AutoCloseable {
   private final VisualCheckpoint checkpoint;
@@ -61,7 +61,7 @@ public final class VisualForward implements AutoCloseable {
     return logSumExpWithTerms;
   }
 
-  /** What the attention of the call cost this rank; projections of whole shards come on top. */
+  /** The cost of the call's attention on this rank, without projections of whole shards. */
   public Statistics statistics() {
     return statistics;
   }

@@ -10,10 +10,10 @@
  * device and everything made on it is used by the thread that made the device, until {@link
  * org.lvxattn.Device#handOver} names another one.
  *
- * <p>Mistakes end in exceptions that name the argument and what was expected of it: {@link
+ * <p>Wrong arguments throw exceptions that name the argument and what was expected: {@link
  * java.lang.NullPointerException}, {@link java.lang.IllegalArgumentException}, {@link
  * java.lang.IllegalStateException} (closed, still in use, failed) and {@link
- * java.lang.WrongThreadException}. What goes wrong without the caller's doing is an {@link
+ * java.lang.WrongThreadException}. Failures that the caller did not cause are an {@link
  * org.lvxattn.LvxException}.
  */
 @NullMarked

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The functions of cuBLASLt that are used here, found when the first product is asked for.
+// The functions of cuBLASLt that are used here, loaded at the first product.
 #pragma once
 
 #include <cublasLt.h>
@@ -27,8 +27,8 @@ struct CublasLt {
   // Throws Error: LVX_OUT_OF_MEMORY, LVX_UNSUPPORTED or LVX_DEVICE_ERROR. what: the attempt, for people.
   void check(cublasStatus_t status, const std::string& what) const;
 
-  // Of the file that LVX_CUBLASLT_LIBRARY names, else of libcublasLt.so.13 or .12 where the system finds it or in the
-  // CUDA toolkit; loaded once. Throws Error(LVX_MISSING_LIBRARY) naming what is missing and what would bring it.
+  // From the file that LVX_CUBLASLT_LIBRARY names, else from libcublasLt.so.13 or .12 of the system or the CUDA
+  // toolkit; loaded once. Throws Error(LVX_MISSING_LIBRARY) naming what is missing and how to get it.
   static const CublasLt& loaded();
 };
 

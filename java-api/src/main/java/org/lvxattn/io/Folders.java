@@ -8,7 +8,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** What is said where a folder is given as a file. */
+/** The error for a folder that is given as a file. */
 final class Folders {
   private static final int MOST = 5;
 

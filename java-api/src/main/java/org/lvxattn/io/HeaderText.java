@@ -17,7 +17,7 @@ import java.util.SortedMap;
 
 /**
  * The header of a file that is to be written: byte for byte what the format's own implementation
- * makes of the same tensors and metadata. Larger elements come first, so that all tensors are
+ * writes for the same tensors and metadata. Larger elements come first, so that all tensors are
  * aligned, then names in the order of their UTF-8 bytes; spaces fill it to a multiple of 8.
  */
 final class HeaderText {

@@ -9,8 +9,8 @@ import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a file is that is not what it was taken for, by its first bytes. Only asked about files that
- * could not be read: a header's length may look like anything.
+ * Recognises other file formats by their first bytes. Only for files that could not be read: a
+ * header's length may look like anything.
  */
 final class Lookalike {
   private static final int LOOKED_AT = 512;

@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
 
-/** What a message says of a name that is not there: the most similar ones that are. */
+/** For messages about a missing name: the most similar names that exist. */
 final class NearestNames {
   private static final int MOST = 5;
   private static final int LONGEST = 200;

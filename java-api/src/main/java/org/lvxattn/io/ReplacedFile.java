@@ -20,9 +20,9 @@ import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A file that is written beside its place, and takes it in one step. Links are followed: what they
- * lead to is replaced. A file that is replaced keeps its permissions; a new one has those that the
- * process gives to new files.
+ * An atomic write: a temporary file in the same folder that is renamed over the target. Symbolic
+ * links are followed: their target is replaced. A file that is replaced keeps its permissions; a
+ * new one has those that the process gives to new files.
  */
 final class ReplacedFile implements AutoCloseable {
   private static final int MOST_LINKS = 40;
@@ -94,7 +94,7 @@ final class ReplacedFile implements AutoCloseable {
         unfinished, place, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
   }
 
-  /** Gives up what was not committed. */
+  /** Discards what was not committed. */
   @Override
   public void close() throws IOException {
     channel.close();

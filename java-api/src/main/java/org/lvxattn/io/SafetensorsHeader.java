@@ -14,9 +14,9 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The header of a safetensors file. It is read by its own grammar, not as JSON in general: what the
- * format does not know has no way in, so a hostile file can neither nest deeply nor make large
- * things.
+ * The header of a safetensors file. It is read by its own grammar, not as JSON in general: only the
+ * format's own constructs are accepted, so a hostile file can neither nest deeply nor cause large
+ * allocations.
  */
 final class SafetensorsHeader {
   static final String METADATA = "__metadata__";
@@ -162,7 +162,7 @@ final class SafetensorsHeader {
     return checked(name, type, shape, offsets, position);
   }
 
-  /** A type that is not known costs its tensor, not the file. */
+  /** An unknown type affects its tensor only. */
   private static StoredType typeOf(String text) {
     for (StoredType type : StoredType.values()) {
       if (type.name().equals(text)) {

@@ -93,7 +93,7 @@ final class SafetensorsIndex {
     return map;
   }
 
-  /** An index from elsewhere does not get to name files outside its folder. */
+  /** An untrusted index must not name files outside its folder. */
   private void requirePlainName(String file, long position) throws SafetensorsException {
     boolean plain =
         !file.isEmpty()

@@ -16,16 +16,16 @@ import org.lvxattn.Tensor;
  * Writes a safetensors file, one tensor after the other, so that not all of them need be in memory
  * at once.
  *
- * <p>All tensors are announced first, then written in any order, from where they lie. The file
- * appears under its name when {@link #commit} has stored it completely, and replaces one that was
- * there; until then, or if it is only closed, nothing is seen of it. The same tensors and metadata
- * give the same bytes, which are those of the format's own implementation: larger elements first,
- * then by name, so that every tensor is aligned. Used by one thread at a time.
+ * <p>All tensors are declared first, then written in any order, without copies. Writes are atomic:
+ * {@link #commit} puts the complete file in place, replacing an existing one; until then, or if the
+ * writer is only closed, nothing changes. The same tensors and metadata give the same bytes, which
+ * are those of the format's own implementation: larger elements first, then by name, so that every
+ * tensor is aligned. Used by one thread at a time.
  *
- * <p>A symbolic link is followed: the file that it leads to is replaced, and the link stays. The
- * file that is replaced keeps its permissions; owner, group, access control lists and hard links
- * are those of a new file. Until it is committed the file lies beside its place under a hidden
- * name, {@code .safetensors-} and a random one, which a process that is killed leaves behind.
+ * <p>Symbolic links are followed: the target is replaced, the link stays. The file that is replaced
+ * keeps its permissions; owner, group, access control lists and hard links are those of a new file.
+ * Until the commit, data are in a hidden file of the same folder, {@code .safetensors-} and a
+ * random suffix; a killed process leaves it behind.
  *
  * <p>Format: <a
  * href="https://github.com/huggingface/safetensors#format">huggingface/safetensors</a>.
@@ -187,7 +187,7 @@ public final class SafetensorsWriter implements AutoCloseable {
     }
   }
 
-  /** Gives up what was not committed. Closing twice does nothing. */
+  /** Discards what was not committed. Closing twice does nothing. */
   @Override
   public void close() throws IOException {
     replaced.close();

@@ -82,7 +82,7 @@ public final class FlamingoBlock {
     return shapes;
   }
 
-  /** How keys and values are made of the media. */
+  /** How keys and values are projected from the media. */
   public KeyValueProjection projection(Parameters weights) {
     return KeyValueProjection.builder()
         .layout(KeyValueLayout.CONCATENATED)
@@ -104,8 +104,8 @@ public final class FlamingoBlock {
    * @throws IllegalArgumentException if a tensor or parameter has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public Activations forward(
       Parameters weights, Tensor x, VisualCheckpoint visual, VisualMask mask) {
@@ -144,8 +144,8 @@ public final class FlamingoBlock {
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public Tensor backward(Activations activations, Tensor dOut, Gradients gradients) {
     Group group = Checks.present(activations, "activations").visual.group();
@@ -213,8 +213,8 @@ public final class FlamingoBlock {
    * @return the output, shape and dtype of x, for the caller to close
    * @throws IllegalArgumentException if a tensor or parameter has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public Tensor decode(
       Group group, Parameters weights, Tensor x, KeyValueCache cache, VisualMask mask) {
@@ -274,8 +274,8 @@ public final class FlamingoBlock {
       Tensor x, Tensor q, VisualForward attention, Tensor branch, FeedForward.Saved feedForward) {}
 
   /**
-   * The result of {@link #forward}: it owns the output and what backward needs, and remembers what
-   * it was computed from, which stays the caller's.
+   * The result of {@link #forward}: it owns the output and what backward needs, and refers to its
+   * inputs, which the caller owns.
    */
   public static final class Activations implements AutoCloseable {
     private final Saved saved;

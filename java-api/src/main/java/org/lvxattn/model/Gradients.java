@@ -96,8 +96,8 @@ public final class Gradients implements AutoCloseable {
    * get the same bits. A collective call.
    *
    * @throws IllegalStateException if these are a part of others, the group or these were closed
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public void allReduce(Group group) {
     try {

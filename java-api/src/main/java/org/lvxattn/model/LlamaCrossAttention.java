@@ -74,7 +74,7 @@ public final class LlamaCrossAttention {
     shapes.put(prefix + "k_norm.weight", new long[] {attention.headDim()});
   }
 
-  /** How keys and values are made of the visual features. */
+  /** How keys and values are projected from the visual features. */
   public KeyValueProjection projection(Parameters weights) {
     return KeyValueProjection.builder()
         .layout(KeyValueLayout.SEPARATE)
@@ -97,8 +97,8 @@ public final class LlamaCrossAttention {
    * @throws IllegalArgumentException if a tensor or parameter has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public Activations forward(
       Parameters weights, Tensor h, VisualCheckpoint visual, VisualMask mask) {
@@ -128,8 +128,8 @@ public final class LlamaCrossAttention {
    * @return gradient of h, for the caller to close
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public Tensor backward(Activations activations, Tensor dOut, Gradients gradients) {
     VisualCheckpoint visual = Checks.present(activations, "activations").visual;
@@ -247,8 +247,8 @@ public final class LlamaCrossAttention {
   }
 
   /**
-   * The result of {@link #forward}: it owns the output and what backward needs, and remembers what
-   * it was computed from, which stays the caller's.
+   * The result of {@link #forward}: it owns the output and what backward needs, and refers to its
+   * inputs, which the caller owns.
    */
   public static final class Activations implements AutoCloseable {
     private final Parameters weights;

@@ -63,7 +63,7 @@ public final class LlamaCrossAttentionLayer {
     return shapes;
   }
 
-  /** How keys and values are made of the visual features. */
+  /** How keys and values are projected from the visual features. */
   public KeyValueProjection projection(Parameters weights) {
     return attention.projection(weights.under(ATTENTION));
   }
@@ -79,8 +79,8 @@ public final class LlamaCrossAttentionLayer {
    * @throws IllegalArgumentException if a tensor or parameter has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public Activations forward(
       Parameters weights, Tensor x, VisualCheckpoint visual, VisualMask mask) {
@@ -118,8 +118,8 @@ public final class LlamaCrossAttentionLayer {
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public Tensor backward(Activations activations, Tensor dOut, Gradients gradients) {
     Group group = Checks.present(activations, "activations").visual.group();
@@ -163,8 +163,8 @@ public final class LlamaCrossAttentionLayer {
    * @return the output, shape and dtype of x, for the caller to close
    * @throws IllegalArgumentException if a tensor or parameter has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public Tensor decode(
       Group group, Parameters weights, Tensor x, KeyValueCache cache, VisualMask mask) {
@@ -201,8 +201,8 @@ public final class LlamaCrossAttentionLayer {
       Tensor x, Tensor branch, LlamaCrossAttention.Saved attention, GatedMlp.Saved mlp) {}
 
   /**
-   * The result of {@link #forward}: it owns the output and what backward needs, and remembers what
-   * it was computed from, which stays the caller's.
+   * The result of {@link #forward}: it owns the output and what backward needs, and refers to its
+   * inputs, which the caller owns.
    */
   public static final class Activations implements AutoCloseable {
     private final Saved saved;

@@ -10,8 +10,8 @@ import org.lvxattn.Operation;
 import org.lvxattn.Tensor;
 
 /**
- * What every mPLUG-Owl3 layer needs to know of a batch: where its rows stand, which text and which
- * images each sees. Made once, used by all layers.
+ * A batch of mPLUG-Owl3: positions of its rows, and which text and images each row sees. Made once,
+ * used by all layers.
  *
  * <p>Text rows continue those that are cached: a text may come in pieces of any length, down to one
  * row. The index of a row counts the cached rows of all ranks and the new rows before it. Each new
@@ -60,8 +60,8 @@ public final class Owl3Batch implements AutoCloseable {
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if a number is negative, or the ranks' visual rows are not
    *     those of the images
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public static Owl3Batch of(
       Group group,
@@ -91,8 +91,8 @@ public final class Owl3Batch implements AutoCloseable {
    * @throws IllegalArgumentException if a number is negative, padding has not a number for each
    *     item or exceeds the rows, the ranks' shares leave a padded row behind one that is not, or
    *     the ranks' visual rows are not those of the images
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public static Owl3Batch of(
       Group group,

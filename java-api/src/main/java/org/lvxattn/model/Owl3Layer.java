@@ -63,7 +63,7 @@ public final class Owl3Layer {
     return shapes;
   }
 
-  /** How keys and values are made of the image embeddings. */
+  /** How keys and values are projected from the image embeddings. */
   public KeyValueProjection projection(Parameters weights, Owl3Batch batch) {
     return attention.projection(weights, batch);
   }
@@ -81,8 +81,8 @@ public final class Owl3Layer {
    *     or batch does not describe these rows
    * @throws IllegalStateException if something was closed, or the group has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public Activations forward(
       Parameters weights,
@@ -120,8 +120,8 @@ public final class Owl3Layer {
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public InputGradients backward(Activations activations, Tensor dOut, Gradients gradients) {
     Group group = Checks.present(activations, "activations").visual.group();
@@ -166,8 +166,8 @@ public final class Owl3Layer {
    * @throws IllegalArgumentException if a tensor or parameter has a wrong dtype, shape or device,
    *     batch does not describe these rows, or past has no room for them
    * @throws IllegalStateException if something was closed, or the group has failed
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public Tensor decode(
       Group group,
@@ -212,8 +212,8 @@ public final class Owl3Layer {
   }
 
   /**
-   * The result of {@link #forward}: it owns the output and what backward needs, and remembers what
-   * it was computed from, which stays the caller's.
+   * The result of {@link #forward}: it owns the output and what backward needs, and refers to its
+   * inputs, which the caller owns.
    */
   public static final class Activations implements AutoCloseable {
     private final Owl3Attention attention;

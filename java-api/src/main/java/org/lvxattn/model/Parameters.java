@@ -29,7 +29,7 @@ public final class Parameters implements AutoCloseable {
   }
 
   /**
-   * Tensors of the caller, which stay his.
+   * Wraps the caller's tensors; close does not close them.
    *
    * @throws NullPointerException if a name or tensor is null
    */
@@ -45,7 +45,7 @@ public final class Parameters implements AutoCloseable {
    *
    * @param device where
    * @param dtype of all
-   * @param shapes by name, as layers tell them
+   * @param shapes by name, of layers
    * @throws org.lvxattn.OutOfDeviceMemoryException if memory or the device's budget does not
    *     suffice
    */
@@ -69,7 +69,7 @@ public final class Parameters implements AutoCloseable {
    * @param checkpoint safetensors, in one file or several
    * @param prefix of the names in the checkpoint, for instance {@code
    *     "language_model.model.layers.3."}
-   * @param shapes by name without the prefix, as layers tell them
+   * @param shapes by name without the prefix, of layers
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if the checkpoint lacks one or has it in another shape
    * @throws IllegalStateException if the checkpoint or the device was closed
@@ -92,7 +92,7 @@ public final class Parameters implements AutoCloseable {
    * @param device a device that computes with host memory
    * @param checkpoint safetensors, in one file or several
    * @param prefix of the names in the checkpoint
-   * @param shapes by name without the prefix, as layers tell them
+   * @param shapes by name without the prefix, of layers
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if the checkpoint lacks one, has it in another shape, or has
    *     not aligned it

@@ -104,8 +104,8 @@ public final class PerceiverResampler {
    *     or shard is not one of all latents
    * @throws IllegalStateException if something was closed, or the group has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public Activations forward(Parameters weights, VisualCheckpoint visual, RowShard shard) {
     Group group = Checks.present(visual, "visual").group();
@@ -157,8 +157,8 @@ public final class PerceiverResampler {
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public void backward(Activations activations, Tensor dOut, Gradients gradients) {
     Group group = Checks.present(activations, "activations").visual.group();
@@ -204,8 +204,8 @@ public final class PerceiverResampler {
   private record Saved(PerceiverAttention.Saved attention, FeedForward.Saved feedForward) {}
 
   /**
-   * The result of {@link #forward}: it owns the output and what backward needs, and remembers what
-   * it was computed from, which stays the caller's.
+   * The result of {@link #forward}: it owns the output and what backward needs, and refers to its
+   * inputs, which the caller owns.
    */
   public static final class Activations implements AutoCloseable {
     private final Parameters weights;

@@ -7,7 +7,7 @@ import org.lvxattn.DType;
 import org.lvxattn.Device;
 import org.lvxattn.Tensor;
 
-/** What is made for one computation and ends together, the newest first. */
+/** Resources of one computation, closed together in reverse order. */
 final class Scope implements AutoCloseable {
   private final Device device;
   private final Deque<Runnable> endings = new ArrayDeque<>();

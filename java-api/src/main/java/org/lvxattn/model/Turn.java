@@ -6,8 +6,8 @@ import org.lvxattn.Group;
 import org.lvxattn.Operation;
 
 /**
- * One rank's way through the collective calls of one method. Where it fails before one of them, the
- * peers, who wait in it, are told at once.
+ * Tracks the collective calls of one method on this rank. If the method fails before one of them,
+ * it declines that call, so that peers fail at once.
  */
 final class Turn {
   private final Group group;

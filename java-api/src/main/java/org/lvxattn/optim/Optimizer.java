@@ -11,13 +11,12 @@ import org.lvxattn.Tensor;
 
 /**
  * Updates named parameters in place by their gradients, on the host, in plain Java: those of a GPU
- * travel there and back.
+ * are copied there and back.
  *
  * <p>Over several ranks each rank has its own optimiser of its own copy of the parameters. Sum the
  * gradients over the ranks first, so that all ranks have the same: the copies then stay equal to
- * the bit. The optimiser owns what it remembers between steps, as float64 for float64 parameters
- * and as float32 for others, and not the parameters; it is used by the thread that owns their
- * device, and closed before it.
+ * the bit. The optimiser owns its state, float64 for float64 parameters and float32 for others, but
+ * not the parameters; it is used by the thread that owns their device, and closed before it.
  */
 public final class Optimizer implements AutoCloseable {
   private static final String MOMENTUM = "momentum";
@@ -174,9 +173,9 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * What is remembered between steps, to be saved, or filled by {@link Tensor#copyFrom} before
-   * {@link #resume}: for each parameter {@code NAME.momentum}, or {@code NAME.exp_avg} and {@code
-   * NAME.exp_avg_sq}. The tensors stay the optimiser's.
+   * The state, to be saved, or filled by {@link Tensor#copyFrom} before {@link #resume}: for each
+   * parameter {@code NAME.momentum}, or {@code NAME.exp_avg} and {@code NAME.exp_avg_sq}. The
+   * tensors stay the optimiser's.
    *
    * @throws IllegalStateException if this was closed
    */
@@ -186,7 +185,7 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Goes on after that many steps, which the state is of.
+   * Continues from a restored state after that many steps.
    *
    * @throws IllegalArgumentException if steps is negative
    */
@@ -204,7 +203,7 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Frees what is remembered. Closing twice does nothing.
+   * Frees the state. Closing twice does nothing.
    *
    * @throws WrongThreadException if another thread owns a parameter's device
    */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Optimisers: what turns gradients into better parameters. */
+/** Optimisers. */
 @NullMarked
 package org.lvxattn.optim;
 
