@@ -225,7 +225,7 @@ TEST_P(Cudnn, AutoSaysWhatIsNotCudnns) {
 
 TEST_P(Cudnn, AutoTakesOursWhereCudnnHasNoPlan) {
   CudnnDevice device(LVX_ATTENTION_BACKEND_AUTO, 0.1);
-  const CudnnFault fault("no attention_backend:0:0:0");
+  const CudnnFault fault("no engine:0:0:0");
   Case c(problem_of(1, 40, 9, 2, 1, 16), GetParam(), 3);
   expect_matches(device, c, bounds_of(GetParam()), "ours");
   EXPECT_EQ(device.take_attention_backends_used(), 1U << LVX_ATTENTION_BACKEND_LVX);
@@ -245,7 +245,7 @@ TEST_P(Cudnn, ChosenButRefusedIsAnErrorWithTheReason) {
     EXPECT_EQ(error.status(), LVX_UNSUPPORTED);
     EXPECT_THAT(error.what(), HasSubstr(reason));
   }
-  const CudnnFault fault("no attention_backend:0:0:0");
+  const CudnnFault fault("no engine:0:0:0");
   Case c(problem_of(1, 3, 9, 2, 1, 16), GetParam(), 2);
   EXPECT_EQ(error_of_call([&] { device_forward(device, c); }).status(), LVX_UNSUPPORTED);
   EXPECT_EQ(device.take_attention_backends_used(), 0U);

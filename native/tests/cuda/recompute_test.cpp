@@ -50,10 +50,9 @@ TEST(SimulatedGpus, AddUpManyTilesExactly) {
     }
     LongResults expected = long_reference(tiles);
     LongResults results = compute_long_tiles(tiles, 2, 2, parts);
-    const testing::Bounds bounds = testing::bounds_of(dtype);
-    const double factor = dtype == DType::kFloat32 ? 1 : 2;  // features' keys and values are rounded, too
-    expect_within(errors_of(results, expected, false),
-                  {factor * bounds.o, factor * bounds.gradients, bounds.lse});
+    // Values that lie far from 0 let dS cancel, in one tile as well.
+    LongResults once = compute_long_tiles(tiles, tiles.problem.keys, 1, parts);
+    expect_no_worse(errors_of(results, expected, false), errors_of(once, expected, false));
   }
 }
 

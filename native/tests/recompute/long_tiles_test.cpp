@@ -31,15 +31,7 @@ void expect_no_worse_than_one_tile(LongTiles& tiles, std::int64_t tile_rows, int
   LongResults expected = long_reference(tiles);
   LongResults once = compute_long_tiles(tiles, tiles.problem.keys, 1);
   LongResults results = compute_long_tiles(tiles, tile_rows, ranks);
-  const ErrorsOfTiles of_one = errors_of(once, expected, true);
-  const ErrorsOfTiles of_many = errors_of(results, expected, true);
-  EXPECT_LE(of_many.o, 5e-6 + of_one.o);
-  EXPECT_LE(of_many.lse, 5e-6 + of_one.lse);
-  EXPECT_LE(of_many.dq, 5e-6 + of_one.dq);
-  EXPECT_LE(of_many.d_features, 5e-6 + of_one.d_features);
-  for (std::size_t i = 0; i < of_many.sums.size(); ++i) {
-    EXPECT_LE(of_many.sums[i], 5e-6 + of_one.sums[i]) << "sum " << i;
-  }
+  expect_no_worse(errors_of(results, expected, true), errors_of(once, expected, true));
 }
 
 TEST(LongTiles, EqualKeys) {

@@ -263,4 +263,15 @@ inline void expect_within(const ErrorsOfTiles& errors, const testing::Bounds& bo
   }
 }
 
+// Many tiles add no more than 5e-6 to the errors of one.
+inline void expect_no_worse(const ErrorsOfTiles& of_many, const ErrorsOfTiles& of_one) {
+  EXPECT_LE(of_many.o, 5e-6 + of_one.o);
+  EXPECT_LE(of_many.lse, 5e-6 + of_one.lse);
+  EXPECT_LE(of_many.dq, 5e-6 + of_one.dq);
+  EXPECT_LE(of_many.d_features, 5e-6 + of_one.d_features);
+  for (std::size_t i = 0; i < of_many.sums.size(); ++i) {
+    EXPECT_LE(of_many.sums[i], 5e-6 + of_one.sums[i]) << "sum " << i;
+  }
+}
+
 }  // namespace lvx::test
