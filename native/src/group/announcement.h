@@ -37,8 +37,7 @@ struct ProjectionKind {
 struct Announcement {
   std::uint64_t sequence = 0;
   Operation operation = Operation::kBarrier;
-  std::int32_t declined =
-      0;  // 1: this rank declines the call, reason says why; no rank runs it
+  std::int32_t declined = 0;  // 1: this rank declines the call, reason says why; no rank runs it
 
   // Must be the same on every rank.
   std::int32_t dtype = 0;

@@ -88,8 +88,7 @@ Call::Call(Group& group, Announcement mine) : group_(group), begin_(now()) {
 Call::~Call() {
   if (!ended_) abandon(LVX_INTERNAL, -1, "a call that was left");
   if (!group_.transport_->has_stuck_transfers()) return;
-  for (auto& memory : memory_)
-    static_cast<void>(memory.release());  // leaked: a peer may still write into it
+  for (auto& memory : memory_) static_cast<void>(memory.release());  // leaked: a peer may still write into it
 }
 
 std::byte* Call::allocate(std::size_t bytes) {

@@ -86,7 +86,7 @@ void ForwardTilePass::attend(int home) {
   at(home).started = true;
 }
 
-// A partial result as it lies in a message.
+// A partial result in a message.
 Partial ForwardTilePass::result_of(int home, std::byte* result) const {
   return MessageCursor(result).partial(problem_of(home, {}), accumulator_, call_.announced(home));
 }

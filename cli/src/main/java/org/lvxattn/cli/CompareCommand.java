@@ -32,7 +32,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code lvx compare}: every strategy on the same job, beside what the planner says of it. */
+/** {@code lvx compare}: every strategy on the same job, compared with the planner's prediction. */
 @Command(
     name = "compare",
     description = {

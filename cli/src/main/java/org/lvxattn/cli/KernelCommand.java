@@ -15,7 +15,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code lvx kernel}: how fast one rank computes, beside what its machine can do. */
+/** {@code lvx kernel}: the speed of one rank's kernels, compared with the machine's own rates. */
 @Command(
     name = "kernel",
     description = {
