@@ -33,7 +33,7 @@ std::span<const std::int64_t> counts(const std::int64_t* values, std::size_t ran
   const std::span<const std::int64_t> all(values, ranks);
   for (std::size_t rank = 0; rank < ranks; ++rank) {
     if (all[rank] < 0 || all[rank] > kLargestCount) {
-      refuse(name + ("[" + std::to_string(rank) + "]"), "0 to 2^40", all[rank]);
+      refuse(std::string(name).append("[").append(std::to_string(rank)).append("]"), "0 to 2^40", all[rank]);
     }
   }
   return all;

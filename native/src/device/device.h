@@ -36,8 +36,8 @@ struct ForwardArguments {
   Bshd q, k, v;
   Visibility visibility;
   Bias bias;
-  Partial
-      out;  // o in q's dtype or its accumulator's, lse in the accumulator's; bias_max where there is a bias
+  // o in q's dtype or its accumulator's, lse in the accumulator's; bias_max where there is a bias.
+  Partial out;
   bool merge = false;  // merge into what out holds (by lse and bias_max) rather than overwrite it
 };
 

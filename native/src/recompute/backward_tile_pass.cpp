@@ -117,7 +117,7 @@ void BackwardTilePass::attend(int home) {
 
 void BackwardTilePass::close() { keys_.push(keys_.raw_keys(), visual_.d_features); }
 
-// A share of dq as it lies in a message.
+// A share of dq in a message.
 Bshd BackwardTilePass::result_of(int home, std::byte* result) const {
   return MessageCursor(result).queries(problem_of(home, {}), accumulator_);
 }

@@ -111,7 +111,7 @@ void ForwardTilePass::attend(int home) {
   at(home).sum.count(call_.device());
 }
 
-// A partial result as it lies in a message.
+// A partial result in a message.
 Partial ForwardTilePass::result_of(int home, std::byte* result) const {
   return MessageCursor(result).partial(problem_of(home, {}), accumulator_, call_.announced(home));
 }

@@ -10,7 +10,8 @@
 
 namespace lvx {
 
-// Out: q and its visibility. Home: the partial (o, lse), all of it in the accumulator's dtype, summed over the worker's tiles.
+// Out: q and its visibility. Home: the partial (o, lse), all of it in the accumulator's dtype, summed over the
+// worker's tiles.
 class ForwardTilePass final : public TilePass {
  public:
   ForwardTilePass(Call& call, const Shards& shards, const VisualForward& arguments);
@@ -46,7 +47,7 @@ class ForwardTilePass final : public TilePass {
 
   const AttentionForward& arguments_;
   const bool travels_;      // some peer sees keys for this rank's queries
-  const bool packs_;        // q cannot be sent as it lies
+  const bool packs_;        // q must be packed before it is sent
   const bool accumulates_;  // o's dtype is too narrow to merge in
   LseSum lse_sum_;
   Workspace::Piece packed_piece_{}, accumulator_piece_{};

@@ -8,7 +8,7 @@
 
 namespace lvx {
 
-// Out: k and v, and beside them to each worker its slice of the bias. Home: dk and dv in k's dtype and the slice's
+// Out: k and v, and in addition to each worker its slice of the bias. Home: dk and dv in k's dtype and the slice's
 // gradient in the accumulator's, summed there in the accumulator's. dq stays with its queries.
 class BackwardKeyPass final : public Pass {
  public:

@@ -70,7 +70,7 @@ BackwardBlock BackwardQueryPass::parts_of(int home, std::byte* block) const {
   return {problem_of(home), dtype_, call_.announced(home), block};
 }
 
-// A share of dq as it lies in a message or a sum.
+// A share of dq in a message or a sum.
 Bshd BackwardQueryPass::result_of(int home, DType dtype, std::byte* result) const {
   return MessageCursor(result).queries(problem_of(home), dtype);
 }

@@ -8,7 +8,7 @@
 
 namespace lvx {
 
-// Out: k and v, and beside them to each worker the slice of the bias for its queries. Nothing goes home: each worker
+// Out: k and v, and in addition to each worker the slice of the bias for its queries. Nothing goes home: each worker
 // merges into its own o and lse.
 class ForwardKeyPass final : public Pass {
  public:

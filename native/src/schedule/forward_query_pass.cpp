@@ -102,7 +102,7 @@ void ForwardQueryPass::compute_own_second() {
   if (first_part() < arguments_.problem.keys) compute_own(first_part(), arguments_.problem.keys, true);
 }
 
-// A partial result as it lies in a message or a sum.
+// A partial result in a message or a sum.
 Partial ForwardQueryPass::result_of(int home, std::byte* result) const {
   return MessageCursor(result).partial(problem_of(home), accumulator_, call_.announced(home));
 }

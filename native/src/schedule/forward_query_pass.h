@@ -49,7 +49,7 @@ class ForwardQueryPass final : public QueryPass {
   const DType accumulator_;
   const bool travels_;      // some peer sees keys for this rank's queries
   const bool splits_;       // each part of this rank's own block hides a transfer
-  const bool packs_;        // q cannot be sent as it lies
+  const bool packs_;        // q must be packed before it is sent
   const bool accumulates_;  // o's dtype is too narrow to merge in
   LseSum lse_sum_;
   Workspace::Piece packed_piece_{}, accumulator_piece_{};

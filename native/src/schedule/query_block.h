@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A rank's queries as they lie in a message.
+// A rank's queries in a message.
 #pragma once
 
 #include "device/device.h"

@@ -32,10 +32,9 @@ constexpr std::int64_t kGroupPanels = 32;  // panels of query rows
 constexpr std::int64_t packed_dim(std::int64_t head_dim) { return round_up(head_dim, kLanes) + kLanes; }
 
 // Sizes that stay in a core's L2 while they are reused. bytes: of all arrays together, for each element of head_dim.
-std::int64_t block_rows(const Problem& problem,
-                        std::size_t bytes);  // query rows that share packed keys, forward
-std::int64_t block_keys(const Problem& problem,
-                        std::size_t bytes);  // keys that share packed queries, backward
+// Query rows that share packed keys (forward), and keys that share packed queries (backward).
+std::int64_t block_rows(const Problem& problem, std::size_t bytes);
+std::int64_t block_keys(const Problem& problem, std::size_t bytes);
 constexpr std::int64_t kMaxBlockKeys = 512;
 // Whether the gradients of all keys exceed a core's L2.
 bool key_gradients_exceed_cache(const Problem& problem, std::size_t element);

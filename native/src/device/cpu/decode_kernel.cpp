@@ -84,7 +84,7 @@ class DecodeRun {
   static constexpr int kWeighKeys = sizeof(Element) > 2 ? 2 : 4;
 
   // A group is one chain here, key after key. In half precision chains may be long: results are rounded more
-  // coarsely. Sums of tiles beside those of a group took 10 % of the time, as both no longer fit L1.
+  // coarsely. Separate sums for each tile took 10 % of the time, because they and those of a group do not both fit L1.
   static constexpr std::int64_t kTilesOfGroup = sizeof(Element) > 2 ? 2 : kGroupTiles;
 
   // Prefetch distance: enough bytes in flight to cover the latency of memory.

@@ -64,7 +64,7 @@ HWY_INLINE Totals<D> weigh(D d, std::int64_t keys, hn::Vec<D> base, T* s, T* /*w
 }
 
 #if LVX_MULTIPLIES_PAIRS
-// weights[pair of keys] = kOfWeights exp(s[key] - base), rounded; the last of an odd number has 0 beside it.
+// weights[pair of keys] = kOfWeights exp(s[key] - base), rounded; with an odd number the last pair contains a 0.
 template <class D>
 HWY_INLINE Totals<D> weigh(D d, std::int64_t keys, hn::Vec<D> base, const float* s, BFloat16Pair* weights) {
   using V = hn::Vec<D>;

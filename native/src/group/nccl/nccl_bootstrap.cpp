@@ -126,8 +126,8 @@ std::unique_ptr<Transport> join(const nccl::UniqueId& id, int rank, int size, co
   const nccl::Api& api = nccl::loaded_api();
   Meeting meeting(rank, size, kLanes, options);
   AddressBuffers buffers(*device, size, meeting.address().size());
-  NcclRank self{api,   id, rank, size, options.timeout_seconds,
-                device};  // destroyed before the memory that it may use
+  // Destroyed before the memory that it may use.
+  NcclRank self{api, id, rank, size, options.timeout_seconds, device};
   self.take_stream();
   const Clock::time_point expiry = self.expiry();
   self.begin();

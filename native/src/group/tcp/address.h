@@ -35,10 +35,10 @@ struct TcpAddress {
 
 static_assert(sizeof(TcpAddress) == 20);
 
-// An address of this machine by the name or number host, which a listener can be bound to; IPv4 first where there are
-// several. A number of IPv6 may have brackets. An empty host stands for the machine's own name or, if that stands for
-// nothing that others can use, for an interface; the loopback device comes last. The port is 0. Throws
-// Error(LVX_INVALID_ARGUMENT) that names host and what was expected.
+// An address of this machine by the name or number host, which a listener can be bound to; IPv4 first where there
+// are several. A number of IPv6 may have brackets. An empty host means the machine's own name or, if others cannot
+// use its addresses, an interface; the loopback device comes last. The port is 0. Throws Error(LVX_INVALID_ARGUMENT)
+// that names host and what was expected.
 TcpAddress resolve_own(const std::string& host);
 
 // Finds all that a name stands for; error tells why there is nothing.

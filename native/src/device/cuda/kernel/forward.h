@@ -30,7 +30,7 @@ class Forward {
       sum_up(p, 0);
     } else {
       for (int piece = 0; piece < p.pieces; ++piece) {
-        if (piece > 0) sync_block();  // nobody reads tiles any more
+        if (piece > 0) sync_block();  // tiles may be overwritten
         sum_up(p, piece);
       }
     }
@@ -244,7 +244,7 @@ class Forward {
     static_assert(kSumsBytes + kWarps * kRows * 8 <= kSharedBytes);
     const SharedAddress sums = shared_memory();
     const SharedAddress stats = sums + kSumsBytes;
-    sync_block();  // nobody reads tiles any more
+    sync_block();  // tiles may be overwritten
     LVX_UNROLL
     for (int half = 0; half < 2; ++half) {
       const int at = warp_index() * kRows + lane() / 4 + 8 * half;

@@ -10,7 +10,7 @@ struct ColumnMajor {
   struct Stored {
     std::byte* data;
     DType dtype;
-    std::int64_t rows, columns;  // as it lies
+    std::int64_t rows, columns;  // as stored
     std::int64_t ld;             // from column to column
     bool transposed;             // the product takes its transpose
   };

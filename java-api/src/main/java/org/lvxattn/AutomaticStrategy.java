@@ -75,7 +75,7 @@ final class AutomaticStrategy {
             attention.headDim(),
             q.dtype());
     List<List<Long>> facts = gather(Facts.of(q, k, mask, biasGradient));
-    // Ranks that differ in what must be alike are told so by the call itself.
+    // If ranks differ in what must be the same, the call itself reports it.
     if (facts.stream().map(Facts::alike).distinct().count() > 1) {
       return Strategy.QUERY_RING;
     }

@@ -3,8 +3,8 @@ package org.lvxattn;
 
 /**
  * Keys and values of this rank's shard of visual features, as {@link CrossAttention} takes them:
- * for decoding, where they serve for every new token. Made by {@link VisualCheckpoint#project}; it
- * owns its tensors and does not need the checkpoint any more.
+ * for decoding, where every new token reads them. Made by {@link VisualCheckpoint#project}; it owns
+ * its tensors and does not need the checkpoint any more.
  */
 public final class KeyValueCache implements AutoCloseable {
   private final Tensor key;

@@ -259,9 +259,9 @@ record LaunchEnvironment(Kind kind, int rank, int size, String masterHost, int m
   }
 
   /**
-   * An address of this machine where nobody's else is known: that of the interface that {@code
-   * GLOO_SOCKET_IFNAME} names, else what its name stands for, unless only itself can use that, or
-   * nobody knows it: that of its way out then.
+   * An address of this machine when no other rank's is known: that of the interface that {@code
+   * GLOO_SOCKET_IFNAME} names, else its name's; if that does not resolve or only this machine can
+   * use it, the address of its default route.
    */
   static String anyHost(UnaryOperator<@Nullable String> variables, Machine machine) {
     String name = variables.apply(INTERFACE);

@@ -35,7 +35,7 @@ final class NativeCalls {
     return Pointers.text(Lvx.lvx_version());
   }
 
-  /** Throws what a status other than LVX_OK stands for; allocates nothing otherwise. */
+  /** Throws the exception of a status other than LVX_OK; allocates nothing otherwise. */
   static void check(int status) {
     if (status != Lvx.LVX_OK()) {
       throw failure();
@@ -56,7 +56,7 @@ final class NativeCalls {
     return error;
   }
 
-  /** Arguments as Java's callers know them, where C has another name. */
+  /** Replaces C's argument names by Java's. */
   private static String namesInJava(String message) {
     return message
         .replaceAll("\\bd_o\\b", "dO")

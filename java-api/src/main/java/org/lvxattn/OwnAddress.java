@@ -18,7 +18,10 @@ import org.jspecify.annotations.Nullable;
 
 /** Which of a machine's addresses others should reach it by. */
 final class OwnAddress {
-  /** Of a network for documentation: nobody is there, but the way to it is the way out. */
+  /**
+   * An address reserved for documentation: nothing answers there, but its route is the default
+   * route.
+   */
   private static final List<String> FAR_AWAY = List.of("192.0.2.1", "2001:db8::1");
 
   private static final int ANY_PORT = 9;

@@ -143,7 +143,7 @@ public final class VisualCheckpoint implements AutoCloseable {
    * Attention of this rank's queries over keys and values of all ranks' features.
    *
    * @param attention heads, scale and, but for RECOMPUTE_TILED, strategy
-   * @param projection how the layer makes keys and values; alike on all ranks
+   * @param projection how the layer projects keys and values; the same on all ranks
    * @param q {@code [batch, queries, heads, headDim]}, dtype of the features
    * @param mask what the queries see
    * @return output and what backward needs, for the caller to close

@@ -104,7 +104,7 @@ public final class RankTensors implements AutoCloseable {
     return tensor;
   }
 
-  /** The rank's device, for what is measured beside attention. */
+  /** The rank's device, for measurements other than attention. */
   public Device device() {
     return group.device();
   }

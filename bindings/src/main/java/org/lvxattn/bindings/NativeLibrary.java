@@ -56,7 +56,7 @@ public final class NativeLibrary {
   }
 
   /**
-   * The file that was loaded; plug-ins lie beside it.
+   * The file that was loaded; plugins are in the same folder.
    *
    * @throws NativeLibraryError as {@link #load}
    */

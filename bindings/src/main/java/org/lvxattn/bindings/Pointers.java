@@ -42,7 +42,7 @@ public final class Pointers {
     return address.reinterpret(Long.MAX_VALUE).getString(0);
   }
 
-  /** Stands for a lifetime that somebody else ends. */
+  /** An unmanaged lifetime. */
   private record BorrowedArena(MemorySegment.Scope scope) implements Arena {
     @Override
     public MemorySegment allocate(long byteSize, long byteAlignment) {

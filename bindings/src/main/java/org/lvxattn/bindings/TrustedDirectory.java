@@ -17,8 +17,8 @@ import java.util.Objects;
 import java.util.Set;
 
 /**
- * Directories whose names nobody but this user and root can turn to something else. What lies in
- * one can be looked at by its path, and stays what it is.
+ * Directories that only this user and root can replace. What lies in one can be looked at by its
+ * path, and stays what it is.
  */
 final class TrustedDirectory {
   private static final int BY_OTHERS = 0002;

@@ -13,8 +13,7 @@ import picocli.CommandLine.TypeConversionException;
 /** The words that options take. */
 final class Choices {
   /** What {@code --device} says, wherever it is an option. */
-  static final String DEVICE =
-      "What computes: cpu (default), cuda, or cuda:i for another GPU than the first.";
+  static final String DEVICE = "Device: cpu (default), cuda, or cuda:i for GPU number i.";
 
   private static final List<String> GROUPS = List.of("local", "gloo", "mpi", "nccl");
 

@@ -32,13 +32,13 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code lvx compare}: every strategy on the same job, beside what the planner says of it. */
+/** {@code lvx compare}: every strategy on the same job, compared with the planner's prediction. */
 @Command(
     name = "compare",
     description = {
-      "Computes the same cross-attention with every strategy, side by side.",
-      "The plan in the same table is made with the kernels' rates on this machine, measured first,"
-          + " and the links that are emulated."
+      "Runs the same cross-attention with every strategy, side by side.",
+      "The plan in the same table uses the kernels' rates on this machine, which are measured"
+          + " first, and the emulated links."
     },
     sortOptions = false)
 final class CompareCommand implements Callable<Integer> {
@@ -47,7 +47,7 @@ final class CompareCommand implements Callable<Integer> {
   @Option(
       names = "--chart",
       paramLabel = "FILE",
-      description = "Draw the times, measured and planned: an .svg or .png file.")
+      description = "Draw a chart of measured and planned times: an .svg or .png file.")
   private @Nullable Path chart;
 
   @Option(names = "--json", description = "Print one JSON object.")

@@ -20,7 +20,7 @@ final class DeviceOptions {
       paramLabel = "E",
       converter = Choices.AttentionBackendWord.class,
       description =
-          "What computes attention on a GPU: lvx (default), cudnn, or auto, the faster of them.")
+          "Attention backend on a GPU: lvx (default), cudnn, or auto, the faster of the two.")
   private @Nullable AttentionBackend attentionBackend;
 
   DeviceChoice choice() {

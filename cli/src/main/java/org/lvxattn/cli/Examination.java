@@ -84,7 +84,7 @@ final class Examination {
               String.valueOf(e.getMessage()),
               "build it with ./lvx build, or set the system property "
                   + NATIVE_DIRECTORY
-                  + " to the directory it lies in"));
+                  + " to its directory"));
     }
   }
 
@@ -185,13 +185,13 @@ final class Examination {
     }
     if (message.contains("driver")) {
       return message.contains("finds no GPU")
-          ? "look for GPUs with nvidia-smi, and at CUDA_VISIBLE_DEVICES"
+          ? "check nvidia-smi and CUDA_VISIBLE_DEVICES"
           : "install NVIDIA's driver, or in a container start it with its GPUs";
     }
     return "see the message";
   }
 
-  /** An backend that is not there is no fault: local ranks need none. */
+  /** A missing backend is not a fault: local ranks need none. */
   private static Item backend(String name, Group.Kind kind) {
     try {
       Group.loadBackend(kind);

@@ -45,7 +45,7 @@ final class JobOptions {
       paramLabel = "G",
       converter = Choices.GroupWord.class,
       description =
-          "What joins the ranks: local (default; threads), gloo (processes, started here unless"
+          "Backend of the group: local (default; threads), gloo (processes, started here unless"
               + " RANK is set), mpi (processes, started by mpirun) or nccl (CUDA devices, otherwise"
               + " as gloo).")
   String group = "local";
@@ -62,20 +62,20 @@ final class JobOptions {
   @Option(
       names = "--backward",
       negatable = true,
-      description = "Compute gradients too (default: in the main job).")
+      description = "Compute gradients too (default without sizes).")
   private @Nullable Boolean backward;
 
   @Option(
       names = "--check",
       negatable = true,
-      description = "Compare with the float64 oracle (default: in the main job).")
+      description = "Compare with the float64 oracle (default without sizes).")
   private @Nullable Boolean check;
 
   @Option(
       names = "--repeat",
       paramLabel = "N",
       converter = Positive.class,
-      description = "Timed calls after one that warms up (default: ${DEFAULT-VALUE}).")
+      description = "Timed calls after a warm-up call (default: ${DEFAULT-VALUE}).")
   int repeat = 1;
 
   @Option(
@@ -104,7 +104,7 @@ final class JobOptions {
     }
     if (sizes.frames != null || sizes.shape != null) {
       throw new UsageException(
-          "--video says how many keys there are; not with --frames or --shape");
+          "--video sets the number of keys; it cannot be combined with --frames or --shape");
     }
     return inputs.withVideo(VideoClip.read(video), seed);
   }

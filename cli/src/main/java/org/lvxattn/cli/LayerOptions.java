@@ -16,7 +16,7 @@ final class LayerOptions {
       names = "--layers",
       paramLabel = "N|all",
       converter = Count.class,
-      description = "Compute so many whole layers of the model, or all that it has.")
+      description = "Number of whole layers of the model to compute, or all.")
   private @Nullable Integer layers;
 
   @Option(
@@ -24,8 +24,8 @@ final class LayerOptions {
       paramLabel = "P",
       converter = Policies.class,
       description =
-          "With --layers: what is kept of keys and values, KEEP, RECOMPUTE, RECOMPUTE_TILED or all"
-              + " (default), one after the other.")
+          "With --layers: recomputation policy, KEEP, RECOMPUTE, RECOMPUTE_TILED or all (default)"
+              + " in turn.")
   private @Nullable List<Policy> policies;
 
   @Option(
@@ -40,8 +40,8 @@ final class LayerOptions {
       names = "--scale-width",
       paramLabel = "X",
       description =
-          "With --layers: width and heads, as a part of the model's own (default: the largest of 1,"
-              + " 1/2, 1/4, ... whose memory is there).")
+          "With --layers: width and heads as a fraction of the model's own (default: the largest of"
+              + " 1, 1/2, 1/4, ... that fits into memory).")
   private @Nullable Double scaleWidth;
 
   boolean areAsked() {

@@ -171,8 +171,9 @@ record LayersReport(
           planned(result));
     }
     return table
-        + "\n  Of the slowest, busiest or fullest rank; weights, which local ranks share, are"
-        + " not counted.\n";
+        + "\n"
+        + "  Of the slowest, busiest or largest rank; weights, which local ranks share, are not"
+        + " counted.\n";
   }
 
   private static String planned(PolicyResult result) {

@@ -23,11 +23,11 @@ import picocli.CommandLine.Option;
 @Command(
     name = "memory",
     description = {
-      "Says how much memory a rank needs to train a model's cross-attention layers by each policy"
-          + " of recomputation, and how many frames fit.",
-      "Nothing is computed: these are the formulas that lvx run --layers compares with what it"
-          + " measures, without the scratch memory of kernels. The default is 20 minutes of video"
-          + " at a frame a second."
+      "Predicts the memory of a rank that trains a model's cross-attention layers with each"
+          + " recomputation policy, and how many frames fit.",
+      "Nothing is run: lvx run --layers compares these formulas with measurements. Scratch memory"
+          + " of kernels is not included. The default is 20 minutes of video at one frame per"
+          + " second."
     },
     sortOptions = false)
 final class MemoryCommand implements Callable<Integer> {
@@ -80,8 +80,8 @@ final class MemoryCommand implements Callable<Integer> {
       names = "--fit",
       paramLabel = "GiB",
       description =
-          "Memory of a rank, beside weights and their gradients, to say how many frames fit"
-              + " (default: ${DEFAULT-VALUE}).")
+          "Memory of a rank in addition to weights and their gradients, for the number of frames"
+              + " that fit (default: ${DEFAULT-VALUE}).")
   private double fit = 40;
 
   @Option(names = "--json", description = "Print one JSON object.")

@@ -81,10 +81,11 @@ record MemoryReport(
             dtype)
         + peaks()
         + "\n"
-        + "  Of the fullest rank: features, their gradient, keys and values, text rows; the layers'"
+        + "  Rank with the most memory: features, their gradient, keys and values, text rows;"
         + " weights and\n"
-        + "  their gradients come on top.\n\n"
-        + String.format(Locale.ROOT, "Frames that fit into %s GiB a rank beside them%n%n", fit)
+        + "  their gradients are not included.\n\n"
+        + String.format(
+            Locale.ROOT, "Frames that fit into %s GiB per rank in addition to these%n%n", fit)
         + fitting();
   }
 

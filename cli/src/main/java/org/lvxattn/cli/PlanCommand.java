@@ -32,8 +32,8 @@ import picocli.CommandLine.TypeConversionException;
 @Command(
     name = "plan",
     description = {
-      "Says what each strategy would cost: bytes, time and memory of the busiest rank.",
-      "Nothing is computed. What is not said of the machines is as the preset has it."
+      "Predicts the cost of each strategy: bytes, time and memory of the busiest rank.",
+      "Nothing is run. Parameters that are not given come from the preset."
     },
     sortOptions = false)
 final class PlanCommand implements Callable<Integer> {
@@ -57,7 +57,7 @@ final class PlanCommand implements Callable<Integer> {
       names = "--ranks-per-node",
       paramLabel = "N",
       converter = Positive.class,
-      description = "Ranks of a node (default: the preset's).")
+      description = "Ranks per node (default: the preset's).")
   private @Nullable Integer ranksPerNode;
 
   @Option(
@@ -82,13 +82,13 @@ final class PlanCommand implements Callable<Integer> {
   @Option(
       names = "--tflops",
       paramLabel = "X",
-      description = "A rank's rate in 10^12 operations a second, memory aside.")
+      description = "A rank's compute rate in TFLOP/s, without memory limits.")
   private @Nullable Double teraflops;
 
   @Option(
       names = "--density",
       paramLabel = "X",
-      description = "Estimate for a mask that leaves this part of all pairs (default: 1).")
+      description = "Fraction of query-key pairs that the mask keeps (default: 1).")
   private @Nullable Double density;
 
   @Option(
@@ -104,7 +104,7 @@ final class PlanCommand implements Callable<Integer> {
   @Option(
       names = "--chart",
       paramLabel = "FILE",
-      description = "Draw the times: an .svg or .png file.")
+      description = "Draw a chart of the times: an .svg or .png file.")
   private @Nullable Path chart;
 
   @Option(names = "--json", description = "Print one JSON object.")

@@ -74,7 +74,7 @@ record PlanReport(
         new StringBuilder(
             String.format(
                 Locale.ROOT,
-                "Planned cross-attention, %s: %,d queries, %,d keys, %d ranks, %d to a node%n%n",
+                "Planned cross-attention, %s: %,d queries, %,d keys, %d ranks, %d per node%n%n",
                 passName(),
                 shape.queries(),
                 shape.keys(),

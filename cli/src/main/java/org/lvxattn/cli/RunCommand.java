@@ -25,10 +25,10 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "run",
     description = {
-      "Computes cross-attention over several ranks and says what it cost.",
-      "Without sizes it does the main job: forward and backward of a Llama 3-V layer's"
-          + " cross-attention, checked against the float64 oracle.",
-      "With --layers it computes whole layers, and says what each policy of recomputation takes."
+      "Runs cross-attention over several ranks and reports time, memory and traffic.",
+      "Without sizes: forward and backward of a Llama 3-V layer's cross-attention, checked"
+          + " against the float64 oracle.",
+      "With --layers it runs whole layers and reports the cost of each recomputation policy."
     },
     sortOptions = false)
 final class RunCommand implements Callable<Integer> {

@@ -19,7 +19,8 @@ final class ShapeOptions {
       names = "--shape",
       paramLabel = "B,Sq,Skv,Hq,Hkv,D",
       converter = Choices.Shape.class,
-      description = "Sizes instead of a model: batch, queries, keys, query heads, key heads, head.")
+      description =
+          "Sizes instead of a model: batch, queries, keys, query heads, key heads, head dimension.")
   @Nullable AttentionShape shape;
 
   @Option(
@@ -46,7 +47,7 @@ final class ShapeOptions {
     if (shape != null) {
       if (model != null || frames != null || text != null) {
         throw new UsageException(
-            "--shape says all sizes; --model, --frames, --text do not go with it");
+            "--shape sets all sizes; it cannot be combined with --model, --frames or --text");
       }
       return shape;
     }

@@ -26,8 +26,8 @@ import picocli.CommandLine.TypeConversionException;
 @Command(
     name = "train-demo",
     description = {
-      "Trains a small stack of a model family's layers to say in which frame of a synthetic video a"
-          + " pattern is shown: on one rank, and on several that share text and video.",
+      "Trains a small stack of a model family's layers to find the frame of a synthetic video that"
+          + " shows a pattern: on one rank, and on several that share text and video.",
       "Fails if the loss curves differ or the loss does not fall."
     },
     sortOptions = false)

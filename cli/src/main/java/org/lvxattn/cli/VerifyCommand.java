@@ -29,9 +29,9 @@ import picocli.CommandLine.Spec;
     name = "verify",
     description = {
       "Recomputes golden cases over several ranks and compares every tensor they hold.",
-      "Sequences are split unevenly, some shards empty; a mask that can be given as ranges and as"
-          + " bias is given both ways. Whole layers are computed by every policy of keeping keys"
-          + " and values, and over cached ones."
+      "Sequences are split unevenly, with some empty shards; masks that can be ranges and biases"
+          + " are tested as both. Whole layers run with every recomputation policy, and with cached"
+          + " keys and values."
     },
     sortOptions = false)
 final class VerifyCommand implements Callable<Integer> {
@@ -68,7 +68,7 @@ final class VerifyCommand implements Callable<Integer> {
       paramLabel = "G",
       converter = Choices.GroupWord.class,
       description =
-          "What joins the ranks: local (default; threads), gloo (processes, started here unless"
+          "Backend of the group: local (default; threads), gloo (processes, started here unless"
               + " RANK is set), mpi (processes, started by mpirun) or nccl (CUDA devices, otherwise"
               + " as gloo).")
   private String group = "local";

@@ -77,6 +77,6 @@ class MemoryCommandTest {
         .contains("1,200 frames, 2,048 text tokens, 16 ranks, bfloat16")
         .contains("KEEP : TILED")
         .contains("mplug-owl3-7b")
-        .contains("Frames that fit into 40.0 GiB a rank");
+        .contains("Frames that fit into 40.0 GiB per rank");
   }
 }

@@ -58,7 +58,7 @@ class UsageTest {
         "run --shape 1,2,3,4,3,64           | a multiple of the 3 key heads",
         "run --shape 1,2,3,4,2,12           | a multiple of 8 up to 256",
         "run --shape 1,2,3,4,2,264          | a multiple of 8 up to 256",
-        "run --shape 1,2,3,4,2,64 --text 3  | --shape says all sizes",
+        "run --shape 1,2,3,4,2,64 --text 3  | --shape sets all sizes",
         "run --frames -1                    | expected numbers from 0 on",
         "run --video no/such/folder         | is not a folder",
         "verify                             | Missing required parameter",

@@ -44,7 +44,7 @@ final class ReplacedFile implements AutoCloseable {
     unfinished = place.resolveSibling(".safetensors-" + UUID.randomUUID());
     Set<StandardOpenOption> options =
         EnumSet.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
-    // Nobody reads an unfinished copy of a file that they may not read.
+    // An unfinished copy must not be readable by users who may not read the file.
     replaced = permissions();
     channel =
         replaced == null

@@ -187,7 +187,7 @@ public final class FlamingoBlock {
       clearAveraging(activations.mask, dq);
       Tensor h = scratch.like(d);
       norm(w, saved.x, h);
-      Tensor dh = da; // which nobody reads any more
+      Tensor dh = da; // not read any more
       LayerOperations.linearBackward(h, w.get(TO_Q), Heads.join(dq), dh, false, g.get(TO_Q), null);
       LayerOperations.normBackward(
           Norm.LAYER,

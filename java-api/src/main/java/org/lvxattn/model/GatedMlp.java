@@ -76,7 +76,7 @@ final class GatedMlp {
       LayerOperations.swiglu(saved.gate, saved.up, act);
       Tensor dAct = inner(scratch, d);
       LayerOperations.linearBackward(act, w.get(DOWN), dm, dAct, false, g.get(DOWN), null);
-      Tensor dUp = act; // which nobody reads any more
+      Tensor dUp = act; // not read any more
       Tensor dGate = inner(scratch, d);
       LayerOperations.swigluBackward(saved.gate, saved.up, dAct, dGate, dUp);
       Tensor z = scratch.like(d);

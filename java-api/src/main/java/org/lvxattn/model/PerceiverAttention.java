@@ -81,7 +81,7 @@ final class PerceiverAttention {
         PartialAttention.merge(
             device, own.output(), own.logSumExp(), seen.output(), seen.logSumExp());
       }
-      Tensor a = h; // which nobody reads any more
+      Tensor a = h; // not read any more
       LayerOperations.linear(Heads.join(seen.output()), w.get(prefix + "to_out.weight"), null, a);
       LayerOperations.gatedAdd(latents, a, null, null, out);
       return new Saved(latents, q, keyValues, seen);

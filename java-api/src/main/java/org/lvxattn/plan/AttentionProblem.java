@@ -5,7 +5,7 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One call as all its ranks know it.
+ * One call over all its ranks.
  *
  * @param sizes what the ranks have in common
  * @param shards what each of them keeps

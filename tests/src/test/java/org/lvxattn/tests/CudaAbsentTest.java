@@ -87,6 +87,6 @@ class CudaAbsentTest {
         .startsWith("LvxException MISSING_LIBRARY")
         .containsAnyOf("libcuda.so.1", "finds no GPU");
     assertThat(doctor(NATIVES, Map.of()))
-        .containsAnyOf("install NVIDIA's driver", "look for GPUs with nvidia-smi");
+        .containsAnyOf("install NVIDIA's driver", "check nvidia-smi");
   }
 }

@@ -38,7 +38,7 @@ public interface Ranks {
     return new ProcessRanks(group);
   }
 
-  /** Threads are told what to do by one caller, who agrees with himself. */
+  /** Threads have one caller, so there is nothing to agree on. */
   record Threads(int size, DeviceChoice device) implements Ranks {
     @Override
     public void agree(String next) {}

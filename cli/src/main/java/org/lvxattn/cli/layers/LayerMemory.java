@@ -93,7 +93,7 @@ public record LayerMemory(
     return held + text + lse + running;
   }
 
-  /** Of the fullest rank. */
+  /** Of the rank with the most memory. */
   public long peakBytes(Policy policy, boolean backward) {
     long peak = 0;
     for (int rank = 0; rank < ranks; rank++) {

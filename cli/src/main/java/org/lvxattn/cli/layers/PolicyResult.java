@@ -82,7 +82,7 @@ public record PolicyResult(
     return outcome().ranks().stream().mapToLong(LayerCost::peakBytes).max().orElse(0);
   }
 
-  /** What the formula says of the fullest rank; null where it cannot. */
+  /** The formula's value for the rank with the most memory; null if there is none. */
   public @Nullable Long plannedBytes() {
     Long planned = null;
     for (LayerCost cost : outcome().ranks()) {

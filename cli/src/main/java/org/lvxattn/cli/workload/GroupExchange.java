@@ -8,7 +8,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.lvxattn.Group;
 
-/** What processes tell each other beside the computation: messages of any length, in parts. */
+/** Exchanges messages of any length between processes, in parts, apart from the computation. */
 public final class GroupExchange {
   private static final int PART = 1 << 16;
 

@@ -217,7 +217,7 @@ public final class LocalRun {
     }
   }
 
-  /** What backward needs beside forward. */
+  /** What backward needs in addition to forward. */
   private final class Gradients {
     private final Tensor dO;
     private final Tensor dq;
