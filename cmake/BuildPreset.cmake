@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DPRESET=release -DSTEPS=configure,build,pack,test [-DTESTS=ON|OFF] [-DCUDA=ON|OFF] [-DPACK_DIR=DIR]
-#   [-DLICENSE_DIR=DIR] -P BuildPreset.cmake
+# cmake -DPRESET=release -DSTEPS=configure,build,pack,test [-DTARGETS=a,b] [-DTESTS=ON|OFF] [-DCUDA=ON|OFF]
+#   [-DPACK_DIR=DIR] [-DLICENSE_DIR=DIR] -P BuildPreset.cmake
 #
 # The one way in which Maven and ./lvx drive the native build.
 
@@ -76,7 +76,8 @@ foreach(step IN LISTS steps)
       set(ENV{CMAKE_GENERATOR} Ninja)
     endif()
     forget_removed(options)
-    if(DEFINED TESTS)
+    # A build folder that has tests keeps them, and what is compiled of them: only who asks for them builds them.
+    if(DEFINED TESTS AND (TESTS OR NOT EXISTS "${build}/CMakeCache.txt"))
       list(APPEND options -DLVX_BUILD_TESTS=${TESTS})
     endif()
     # A build folder remembers this one.
@@ -91,9 +92,14 @@ foreach(step IN LISTS steps)
     endif()
     run("${CMAKE_COMMAND}" --preset "${PRESET}" ${options})
   elseif(step STREQUAL "build")
-    run("${CMAKE_COMMAND}" --build "${build}" --parallel ${cores})
+    set(targets)
+    if(TARGETS)
+      string(REPLACE "," ";" targets "${TARGETS}")
+      list(PREPEND targets --target)
+    endif()
+    run("${CMAKE_COMMAND}" --build "${build}" --parallel ${cores} ${targets})
   elseif(step STREQUAL "pack")
-    run("${CMAKE_COMMAND}" --build "${build}" --target pack)
+    run("${CMAKE_COMMAND}" --build "${build}" --parallel ${cores} --target pack)
   elseif(step STREQUAL "test")
     run("${CMAKE_CTEST_COMMAND}" --test-dir "${build}" --output-on-failure --no-tests=error --parallel ${cores})
   else()

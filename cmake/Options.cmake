@@ -17,14 +17,52 @@ if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
 endif()
 
+# What was compiled before comes from ccache, where it is installed and no other launcher was chosen.
+find_program(CCACHE_PROGRAM ccache)
+mark_as_advanced(CCACHE_PROGRAM)
+if(CCACHE_PROGRAM AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
+  if(LVX_SANITIZE AND NOT DEFINED ENV{CCACHE_SLOPPINESS})
+    # Without this ccache compiles anew whatever uses a precompiled header.
+    set(CMAKE_CXX_COMPILER_LAUNCHER
+      "${CMAKE_COMMAND}" -E env CCACHE_SLOPPINESS=pch_defines,time_macros "${CCACHE_PROGRAM}")
+  endif()
+  set(CMAKE_C_COMPILER_LAUNCHER "${CMAKE_CXX_COMPILER_LAUNCHER}")
+  set(CMAKE_CUDA_COMPILER_LAUNCHER "${CMAKE_CXX_COMPILER_LAUNCHER}")
+endif()
+
+# lvx_precompile(TARGET HEADERS...): parses system headers once for all sources of a target. In sanitizer builds alone:
+# the others compile each source with its own includes, and so notice one that is missing.
+function(lvx_precompile target)
+  if(NOT LVX_SANITIZE)
+    return()
+  endif()
+  set(headers)
+  foreach(header IN LISTS ARGN)
+    list(APPEND headers "$<$<COMPILE_LANGUAGE:CXX>:<${header}$<ANGLE-R>>")
+  endforeach()
+  target_precompile_headers(${target} PRIVATE ${headers})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>) # for ccache
+  endif()
+endfunction()
+
+# Highway counts AES and carry-less products in.
+set(lvx_avx512 -march=x86-64-v4 -maes -mpclmul)
 if(LVX_SANITIZE)
   add_compile_options(-fsanitize=${LVX_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
   add_link_options(-fsanitize=${LVX_SANITIZE})
-  # The kernels are the same source for every instruction set: sanitizers watch one, this machine's own. Release builds
-  # test all that the machine has.
+  # The kernels are the same source for every instruction set: sanitizers watch one, the best of this machine. Release
+  # builds test all that the machine has.
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64")
-    add_compile_options(-march=native)
-    add_compile_definitions(HWY_COMPILE_ONLY_STATIC)
+    execute_process(COMMAND "${CMAKE_CXX_COMPILER}" -march=native -dM -E -x c++ /dev/null OUTPUT_VARIABLE lvx_native)
+    if(lvx_native MATCHES "__AVX512BW__" AND lvx_native MATCHES "__AVX512DQ__" AND lvx_native MATCHES "__AVX512VL__")
+      add_compile_options(${lvx_avx512})
+      add_compile_definitions(HWY_COMPILE_ONLY_STATIC)
+    elseif(lvx_native MATCHES "__AVX2__" AND lvx_native MATCHES "__FMA__")
+      add_compile_options(-march=x86-64-v3 -maes -mpclmul)
+      add_compile_definitions(HWY_COMPILE_ONLY_STATIC)
+    endif()
   endif()
 endif()
 

@@ -38,6 +38,10 @@ void expect_answer(const std::string& target, const std::string& answer) {
 // The sets of this machine, as the refusal of an unknown one lists them.
 std::vector<std::string> sets_here() {
   const std::string best = instruction_set();
+#ifdef HWY_COMPILE_ONLY_STATIC  // as sanitizers have it
+  if (best == "avx512-bf16") return {best, "avx512"};
+  return {best};
+#endif
   std::vector<std::string> sets;
   for (const char* name : {"avx512-bf16", "avx512", "avx2", "sse4", "sve2", "sve", "neon", "portable"}) {
     if (name == best || !sets.empty()) sets.emplace_back(name);
@@ -56,7 +60,9 @@ class InstructionSetTest : public ::testing::Test {
 
 TEST_F(InstructionSetTest, IsTheOneThatTheEnvironmentNames) {
   const std::vector<std::string> sets = sets_here();
+#ifndef HWY_COMPILE_ONLY_STATIC
   EXPECT_GE(sets.size(), 2u);
+#endif
   for (const std::string& set : sets) expect_answer(set, "<CPU " + set + ">");
 }
 
@@ -67,7 +73,7 @@ TEST_F(InstructionSetTest, IsTheBestWhereNothingIsNamed) {
 TEST_F(InstructionSetTest, IsRefusedByNameWhereItIsUnknown) {
   expect_answer("avx1024",
                 "<.*LVX_CPU_TARGET is 'avx1024', which is no instruction set known here; expected one of .*" +
-                    instruction_set() + ".*portable>");
+                    instruction_set() + ".*" + sets_here().back() + ">");
 }
 
 }  // namespace
