@@ -13,12 +13,13 @@
 #include <vector>
 
 #include "owned_tensor.h"
+#include "support/seed.h"
 
 namespace lvx::test {
 
 class Dice {
  public:
-  explicit Dice(std::uint64_t seed) : random_(seed) {}
+  explicit Dice(std::uint64_t seed) : random_(seeded(seed)) {}
 
   std::int64_t between(std::int64_t low, std::int64_t high) {
     return std::uniform_int_distribution<std::int64_t>(low, high)(random_);

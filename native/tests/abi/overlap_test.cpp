@@ -7,6 +7,8 @@
 #include <set>
 #include <vector>
 
+#include "support/seed.h"
+
 namespace lvx {
 namespace {
 
@@ -117,7 +119,7 @@ std::set<std::uintptr_t> addresses_of(const CheckedTensor& tensor, std::size_t* 
 
 // Against counting: "apart" is never said of tensors that meet.
 TEST(Overlap, NeverMissesAnOverlap) {
-  std::mt19937_64 random(11);
+  std::mt19937_64 random(test::seeded(11));
   const auto pick = [&](std::int64_t low, std::int64_t high) {
     return std::uniform_int_distribution<std::int64_t>(low, high)(random);
   };

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "owned_tensor.h"
+#include "support/seed.h"
 
 namespace lvx::test {
 namespace {
@@ -41,7 +42,7 @@ lvx_attention_options attention_options() {
 }
 
 void fill(OwnedTensor& tensor, std::uint64_t seed) {
-  std::mt19937_64 random(seed);
+  std::mt19937_64 random(seeded(seed));
   std::normal_distribution<double> normal;
   for (double& value : tensor.memory) value = normal(random);
 }

@@ -7,13 +7,15 @@
 
 #include "cuda/simulated_device.h"
 #include "group/local/local_world.h"
+#include "support/campaign.h"
+#include "support/seed.h"
 #include "support/visual_shares.h"
 
 namespace lvx::test {
 namespace {
 
 TEST(SimulatedGpus, RecomputeKeysAndValuesAsTheReferenceDoes) {
-  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+  for (std::uint64_t seed = seeded(1); seed < seeded(1) + sample_size(40); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     const VisualProblem visual(seed);
     VisualResults results(visual);

@@ -17,6 +17,7 @@
 #include "attention/elements.h"
 #include "attention/reference.h"
 #include "device/device.h"
+#include "support/seed.h"
 
 namespace lvx::testing {
 
@@ -126,7 +127,7 @@ struct Case {
         k({p.batch, p.keys, p.key_heads, p.head_dim}, type, pad),
         v({p.batch, p.keys, p.key_heads, p.head_dim}, type, pad),
         d_o({p.batch, p.queries, p.query_heads, p.head_dim}, type, pad) {
-    std::mt19937 random(seed);
+    std::mt19937 random(test::seeded(seed));
     for (Array* x : {&q, &k, &v, &d_o}) randomize(*x, random);
   }
 

@@ -6,6 +6,7 @@
 
 #include "device/attention_case.h"
 #include "device/problems.h"
+#include "support/seed.h"
 
 namespace lvx::testing {
 
@@ -194,7 +195,7 @@ inline void expect_bias_broadcast_every_way(Device& device, DType dtype, const P
     c.bias.emplace(std::vector<std::int64_t>{way & 1 ? p.batch : 1, way & 2 ? p.query_heads : 1,
                                              way & 4 ? p.queries : 1, p.keys},
                    way % 3 == 0 ? accumulator_of(dtype) : dtype);
-    std::mt19937 random(way);
+    std::mt19937 random(test::seeded(way));
     Case::randomize(*c.bias, random);
     for (std::int64_t i = 0; i < c.bias->count(); i += 7) c.bias->set(i, -kInfinity);
     if (way % 2 == 1) c.visibility = random_ranges(c.problem, 2, way);
@@ -207,7 +208,7 @@ inline void expect_bias_broadcast_every_way(Device& device, DType dtype, const P
 inline void expect_huge_logits_to_be_safe(Device& device, DType dtype) {
   for (const double sigma : {6.0, 20.0}) {
     Case c(problem_of(1, 17, 83, 4, 2, 64), dtype, 11);
-    std::mt19937 random(12);
+    std::mt19937 random(test::seeded(12));
     for (Array* x : {&c.q, &c.k}) Case::randomize(*x, random, sigma);
     Bounds bounds = bounds_of(dtype);
     if (dtype == DType::kFloat32) bounds = {1e-4, 1e-4, 1e-4};

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "device/attention_contract.h"
+#include "support/seed.h"
 
 namespace lvx::testing {
 namespace {
@@ -129,7 +130,7 @@ TEST_P(EveryDType, Decode) {
         if (masks & 1) c.visibility = random_ranges(c.problem, 3, seed);
         if (masks & 2) {
           c.bias.emplace(std::vector<std::int64_t>{1, 2 * group, queries, 613}, GetParam());
-          std::mt19937 random(seed);
+          std::mt19937 random(test::seeded(seed));
           Case::randomize(*c.bias, random);
           for (std::int64_t i = 0; i < c.bias->count(); i += 5) c.bias->set(i, -kInfinity);
         }
@@ -180,7 +181,7 @@ TEST_P(EveryDType, PartsMergeToTheWhole) {
 TEST_P(EveryDType, SameBitsOnEveryRun) {
   Case c(problem_of(1, 60, 3000, 2, 1, 64), GetParam(), 31);
   c.bias.emplace(std::vector<std::int64_t>{1, 1, 1, 3000}, GetParam());
-  std::mt19937 random(32);
+  std::mt19937 random(test::seeded(32));
   Case::randomize(*c.bias, random);
   for (const int threads : {1, 2, 3}) {
     const auto device = device_with(threads);

@@ -9,6 +9,8 @@
 #include <thread>
 #include <vector>
 
+#include "support/seed.h"
+
 namespace lvx {
 namespace {
 
@@ -46,7 +48,7 @@ TEST(Blas, ThreadsMultiplyAtOnceWithoutDisturbingEachOther) {
   std::vector<std::thread> threads;
   for (int thread = 0; thread < kThreads; ++thread) {
     threads.emplace_back([&wrong, thread] {
-      std::mt19937 random(static_cast<unsigned>(thread));
+      std::mt19937 random(test::seeded(static_cast<unsigned>(thread)));
       for (int i = 0; i < kProducts; ++i) wrong += multiplies_well(random) ? 0 : 1;
     });
   }

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "device/attention_case.h"
+#include "support/seed.h"
 
 namespace lvx::testing {
 namespace {
@@ -65,7 +66,7 @@ TEST(CpuDevice, HasTheThreadsItWasGiven) {
 
 TEST(CpuDevice, CopiesConvertAndRestride) {
   const auto device = make_cpu_device({2, 0});
-  std::mt19937 random(1);
+  std::mt19937 random(test::seeded(1));
   for (const DType to_dtype : {DType::kFloat64, DType::kFloat32, DType::kBFloat16, DType::kFloat16}) {
     Array from({2, 5, 3, 24}, DType::kFloat32, {3, 5});
     Array to({2, 5, 3, 24}, to_dtype, {1, 2});
@@ -82,7 +83,7 @@ TEST(CpuDevice, CopiesConvertAndRestride) {
 
 TEST(CpuDevice, AddsInTheTargetsDType) {
   const auto device = make_cpu_device({2, 0});
-  std::mt19937 random(2);
+  std::mt19937 random(test::seeded(2));
   Array from({2, 700, 3, 8}, DType::kBFloat16, {1, 8});
   Array to({2, 700, 3, 8}, DType::kFloat32, {0, 3});
   Case::randomize(from, random);
@@ -98,7 +99,7 @@ TEST(CpuDevice, AddsInTheTargetsDType) {
 // The gradient of a bias has as many elements in a row as there are keys.
 TEST(CpuDevice, AddsRowsOfAnyLength) {
   const auto device = make_cpu_device({2, 0});
-  std::mt19937 random(4);
+  std::mt19937 random(test::seeded(4));
   for (const std::int64_t dim : {1, 256, 257, 5000}) {
     Array from({2, 3, 2, dim}, DType::kFloat64, {1, 8});
     Array to({2, 3, 2, dim}, DType::kFloat64, {0, 3});
@@ -113,7 +114,7 @@ TEST(CpuDevice, AddsRowsOfAnyLength) {
 
 TEST(CpuDevice, CopiesRowsBiasAndVisibility) {
   const auto device = make_cpu_device({2, 0});
-  std::mt19937 random(3);
+  std::mt19937 random(test::seeded(3));
   Array lse({2, 3, 70}, DType::kFloat32, {2, 4});
   Array lse_copy({2, 3, 70}, DType::kFloat64);
   Case::randomize(lse, random);

@@ -9,6 +9,7 @@
 
 #include "device/attention_case.h"
 #include "device/problems.h"
+#include "support/seed.h"
 
 namespace lvx::testing {
 
@@ -34,7 +35,7 @@ enum class BiasKind { kConstant, kConstantRows, kSome, kMixed, kSpread };
 // A bias that its dtype holds; extents of 1 are broadcast.
 inline Array huge_bias(const Case& c, BiasKind kind, unsigned seed, DType dtype) {
   const Problem& p = c.problem;
-  std::mt19937 random(seed);
+  std::mt19937 random(test::seeded(seed));
   Array bias({random() % 2 == 0 ? p.batch : 1, random() % 2 == 0 ? p.query_heads : 1,
               random() % 3 != 0 ? p.queries : 1, p.keys},
              dtype);
@@ -122,7 +123,7 @@ inline void expect_a_shared_bias_to_change_lse_alone(Device& device, DType dtype
 inline void expect_parts_with_huge_biases_to_merge(Device& device, DType dtype, std::int64_t queries,
                                                    unsigned seed) {
   Case c(problem_of(2, queries, 300, 4, 2, 40), dtype, seed);
-  std::mt19937 random(seed);
+  std::mt19937 random(test::seeded(seed));
   c.bias.emplace(std::vector<std::int64_t>{2, 4, queries, 300}, accumulator_of(dtype));
   const std::int64_t bounds[] = {0, 0, 7, 130, 300};
   for (std::int64_t row = 0; row < c.bias->count() / 300; ++row) {

@@ -30,7 +30,7 @@ void expect_exact_forward(Device& device, ManyKeys& c, const std::string& what) 
 
 // A few queries take the way of decode, many that of blocks; with two threads keys are cut into parts.
 TEST_P(LongSums, ForwardOverManyKeys) {
-  const std::int64_t keys = test::whole_campaigns() ? std::int64_t{1} << 22 : std::int64_t{1} << 17;
+  const std::int64_t keys = test::sum_length(std::int64_t{1} << 22, std::int64_t{1} << 17);
   unsigned seed = 0;
   for (const int threads : {1, 2}) {
     const auto device = device_with(threads);
@@ -47,7 +47,7 @@ TEST_P(LongSums, ForwardOverManyKeys) {
 }
 
 TEST_P(LongSums, BackwardOverManyKeys) {
-  const std::int64_t keys = test::whole_campaigns() ? std::int64_t{1} << 21 : std::int64_t{1} << 16;
+  const std::int64_t keys = test::sum_length(std::int64_t{1} << 21, std::int64_t{1} << 16);
   const Bounds bounds = bounds_of(GetParam());
   unsigned seed = 50;
   for (const int threads : {1, 2}) {
@@ -68,7 +68,7 @@ TEST_P(LongSums, BackwardOverManyKeys) {
 
 // The keys are one row that is read again and again, so that it takes no memory.
 TEST(LongSums, TwoToThe24EqualKeys) {
-  constexpr std::int64_t kKeys = std::int64_t{1} << 24;
+  constexpr std::int64_t kKeys = std::int64_t{1} << (test::kSanitized ? 20 : 24);
   const auto device = device_with(2);
   for (const DType dtype : {DType::kFloat64, DType::kFloat32, DType::kBFloat16}) {
     for (const std::int64_t queries : {1, 9}) {
@@ -98,7 +98,7 @@ TEST(LongSums, TwoToThe24EqualKeys) {
 // dk, dv and the gradient of a bias that all queries share are sums over queries and the heads of a group. Gradients are
 // linear in d_o: in the oracle each of the few queries has its d_o as often as it comes.
 TEST_P(LongSums, BackwardOverManyQueries) {
-  const std::int64_t queries = test::whole_campaigns() ? std::int64_t{1} << 19 : std::int64_t{1} << 15;
+  const std::int64_t queries = test::sum_length(std::int64_t{1} << 19, std::int64_t{1} << 15);
   const auto device = device_with(2);
   const DType dtype = GetParam();
   Problem p = problem_of(1, 0, 9, 4, 1, 16);

@@ -7,6 +7,7 @@
 #include <hwy/targets.h>
 
 #include "device/attention_contract.h"
+#include "support/seed.h"
 
 namespace lvx::testing {
 namespace {
@@ -62,7 +63,7 @@ TEST_F(OneKey, IsAllThereIs) {
             Case c(problem_of(1, queries, 1, 2 * group, 2, dim), dtype, ++seed);
             if (seed % 3 == 0) {
               c.bias.emplace(std::vector<std::int64_t>{1, 1, queries, 1}, accumulator_of(dtype));
-              std::mt19937 random(seed);
+              std::mt19937 random(test::seeded(seed));
               Case::randomize(*c.bias, random);
             }
             expect_no_gradients(device, c, Order::kTheSame,
@@ -83,7 +84,7 @@ TEST_F(OneKey, IsAllThatIsSeenOfMany) {
       for (const auto& [queries, keys] : {std::pair{1, 700}, {3, 5000}, {63, 130}, {120, 70}}) {
         for (const bool by_bias : {false, true}) {
           Case c(problem_of(1, queries, keys, 4, 2, 64), dtype, ++seed);
-          std::mt19937 random(seed);
+          std::mt19937 random(test::seeded(seed));
           Ranges ranges{1, {}};
           Array bias({1, 1, queries, keys}, dtype);
           bias.fill(-kInfinity);

@@ -8,6 +8,7 @@
 
 #include "device/attention_case.h"
 #include "device/cpu/cpu_device.h"
+#include "support/seed.h"
 
 namespace lvx::testing {
 
@@ -37,7 +38,7 @@ inline Problem problem_of(std::int64_t batch, std::int64_t queries, std::int64_t
 
 // R ascending, disjoint ranges per query over keys [first, first + keys) and a little beyond; some empty.
 inline Ranges random_ranges(const Problem& p, std::int64_t ranges, unsigned seed) {
-  std::mt19937 random(seed);
+  std::mt19937 random(test::seeded(seed));
   Ranges result{ranges, {}};
   for (std::int64_t row = 0; row < p.batch * p.queries; ++row) {
     std::vector<std::int32_t> bounds;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "abi/owned_tensor.h"
+#include "support/seed.h"
 
 namespace lvx::test {
 
@@ -32,7 +33,7 @@ class GpuTensor {
 
   // Normal numbers, on the host and on the GPU.
   GpuTensor& fill(std::uint64_t seed) {
-    std::mt19937_64 random(seed);
+    std::mt19937_64 random(seeded(seed));
     std::normal_distribution<double> normal;
     for (double& value : host.memory) value = normal(random);
     EXPECT_EQ(copy(host.memory.data(), tensor.data), LVX_OK) << error_now().message;

@@ -201,7 +201,7 @@ class Hostile {
 
  private:
   void knock() {
-    std::mt19937 random(1);
+    std::mt19937 random(seeded(1));
     std::vector<Socket> idle(50);
     while (!stop_) {
       for (const TcpAddress& port : ports_) {

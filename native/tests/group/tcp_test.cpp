@@ -7,6 +7,7 @@
 #include <numeric>
 #include <random>
 
+#include "support/seed.h"
 #include "support/tcp_pairs.h"
 
 namespace lvx::test {
@@ -21,14 +22,14 @@ RankBody sending(std::size_t bytes, int times = 1) {
     for (int i = 0; i < times; ++i) {
       collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
         if (call.rank() == 0) {
-          std::mt19937_64 random(static_cast<std::uint64_t>(i));
+          std::mt19937_64 random(seeded(static_cast<std::uint64_t>(i)));
           for (std::byte& byte : data) byte = static_cast<std::byte>(random());
           const std::array out = {send_to(1, lend(call, data), data.size())};
           call.wait(call.start(out));
         } else if (call.rank() == 1) {
           const std::array in = {receive_from(0, lend(call, data), data.size())};
           call.wait(call.start(in));
-          std::mt19937_64 random(static_cast<std::uint64_t>(i));
+          std::mt19937_64 random(seeded(static_cast<std::uint64_t>(i)));
           for (const std::byte byte : data) ASSERT_EQ(byte, static_cast<std::byte>(random()));
         }
       });
@@ -185,7 +186,7 @@ TEST(TcpLinks, BothDirectionsCarryMessagesOfAllSizesInOrder) {
   expect_all_well(run_carried_ranks(3, within(60), true, {}, [](Group& group) {
     std::list<std::vector<std::vector<int>>> messages;
     collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
-      std::mt19937 random(5);
+      std::mt19937 random(seeded(5));
       for (int round = 0; round < 40; ++round) {
         const std::size_t count = round % 5 == 0 ? random() % 2 : random() % (round % 7 == 0 ? 400000 : 3000);
         std::vector<std::vector<int>>& out = messages.emplace_back();

@@ -5,10 +5,12 @@
 
 #include <string>
 
+#include "support/campaign.h"
 #include "support/counting_device.h"
 #include "support/expected_traffic.h"
 #include "support/gloo_ranks.h"
 #include "support/local_ranks.h"
+#include "support/seed.h"
 #include "support/visual_shares.h"
 
 namespace lvx::test {
@@ -37,7 +39,7 @@ std::int64_t rows_seen(const VisualProblem& visual, int rank) {
 }
 
 TEST(Tiled, EverySplitEqualsTheReferenceProjectsOnceAndSendsWhatTheFormulaSays) {
-  for (std::uint64_t seed = 1; seed <= 500; ++seed) {
+  for (std::uint64_t seed = seeded(1); seed < seeded(1) + sample_size(500); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     const VisualProblem visual(seed);
     const RandomProblem& random = visual.random;
@@ -77,7 +79,7 @@ TEST(Tiled, EverySplitEqualsTheReferenceProjectsOnceAndSendsWhatTheFormulaSays) 
 }
 
 TEST(Tiled, TwoRunsGiveTheSameBits) {
-  for (std::uint64_t seed = 1000; seed < 1020; ++seed) {
+  for (std::uint64_t seed = seeded(1000); seed < seeded(1000) + sample_size(20); ++seed) {
     const VisualProblem visual(seed);
     VisualResults first(visual), second(visual);
     // The ranks' shares of a sum come in any order here, so only one rank's are compared.
@@ -101,7 +103,7 @@ TEST(Tiled, TwoRunsGiveTheSameBits) {
 }
 
 TEST(Tiled, RanksMayBeJoinedByConnections) {
-  for (std::uint64_t seed = 2000; seed < 2010; ++seed) {
+  for (std::uint64_t seed = seeded(2000); seed < seeded(2010); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     const VisualProblem visual(seed);
     VisualResults results(visual);

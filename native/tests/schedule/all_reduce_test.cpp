@@ -7,6 +7,7 @@
 
 #include "support/gloo_ranks.h"
 #include "support/local_ranks.h"
+#include "support/seed.h"
 
 namespace lvx::test {
 namespace {
@@ -32,7 +33,7 @@ constexpr DType kTypeOf = sizeof(T) == sizeof(double) ? DType::kFloat64 : DType:
 
 template <typename T>
 std::vector<T> numbers_of(int rank, std::size_t count) {
-  std::mt19937 random(static_cast<unsigned>(rank) + 1);
+  std::mt19937 random(seeded(static_cast<unsigned>(rank) + 1));
   std::normal_distribution<double> normal;
   std::vector<T> numbers(count);
   for (T& number : numbers) number = static_cast<T>(normal(random));

@@ -5,6 +5,7 @@
 #include "support/attention_shares.h"
 #include "support/expected_traffic.h"
 #include "support/nccl_ranks.h"
+#include "support/seed.h"
 #include "support/visual_shares.h"
 
 namespace lvx::test {
@@ -19,10 +20,10 @@ std::vector<RandomProblem> problems(lvx_strategy strategy, int ranks) {
   for (std::uint64_t seed = 1; chosen.size() < kProblems; ++seed) {
     if (strategy == LVX_HEAD_ALL_TO_ALL && ranks == 5) {
       const auto some = static_cast<std::int64_t>(seed);
-      chosen.emplace_back(seed, Problem{1, 16 + some, 40 + some, 10, 5, 16, 0.25, 0}, ranks);
+      chosen.emplace_back(seeded(seed), Problem{1, 16 + some, 40 + some, 10, 5, 16, 0.25, 0}, ranks);
       continue;
     }
-    RandomProblem random(seed);
+    RandomProblem random(seeded(seed));
     const bool computes = strategy != LVX_HEAD_ALL_TO_ALL || heads_divide(random);
     if (random.ranks == ranks && computes) chosen.push_back(std::move(random));
   }
@@ -59,7 +60,7 @@ TEST_P(NcclSchedules, EverySplitEqualsTheReference) {
 }
 
 TEST(NcclRecomputation, TilesEqualTheReference) {
-  for (std::uint64_t seed = 3000; seed < 3012; ++seed) {
+  for (std::uint64_t seed = seeded(3000); seed < seeded(3012); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     const VisualProblem visual(seed);
     const VisualResults expected = visual_reference(visual);

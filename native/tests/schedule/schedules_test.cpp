@@ -6,8 +6,10 @@
 #include <string>
 
 #include "support/attention_shares.h"
+#include "support/campaign.h"
 #include "support/expected_traffic.h"
 #include "support/local_ranks.h"
+#include "support/seed.h"
 
 namespace lvx::test {
 namespace {
@@ -36,8 +38,8 @@ class Schedules : public testing::TestWithParam<Strategy> {
 };
 
 TEST_P(Schedules, EverySplitEqualsTheReferenceAndSendsWhatTheFormulaSays) {
-  int computed = 0;
-  for (std::uint64_t seed = 1; computed < 500; ++seed) {
+  std::uint64_t computed = 0;
+  for (std::uint64_t seed = seeded(1); computed < sample_size(500); ++seed) {
     const RandomProblem random(seed);
     if (!supported(random)) continue;
     ++computed;
@@ -79,7 +81,7 @@ TEST_P(Schedules, PartsOfABlockMayNeedMoreScratchThanTheWhole) {
 }
 
 TEST_P(Schedules, TwoRunsGiveTheSameBits) {
-  for (std::uint64_t seed = 1000; seed < 1040; ++seed) {
+  for (std::uint64_t seed = seeded(1000); seed < seeded(1000) + sample_size(40); ++seed) {
     const RandomProblem random(seed);
     if (!supported(random)) continue;
     Results first(random), second(random);
@@ -104,7 +106,7 @@ INSTANTIATE_TEST_SUITE_P(Strategies, Schedules,
                          [](const auto& parameter) { return parameter.param.name; });
 
 TEST(HeadAllToAll, RefusesHeadsThatDoNotDivideBeforeAnyByteMovesAndStaysUsable) {
-  std::uint64_t seed = 1;
+  std::uint64_t seed = seeded(1);
   while (heads_divide(RandomProblem(seed)) || RandomProblem(seed).ranks == 1) ++seed;
   const RandomProblem random(seed);
   run_ranks_well(random.ranks, [&](Group& group) {

@@ -9,6 +9,7 @@
 
 #include "device/attention_case.h"
 #include "device/layers.h"
+#include "support/seed.h"
 
 namespace lvx::testing {
 
@@ -42,7 +43,7 @@ inline Parameter parameter_of(Array& x) {
 
 inline Array random_array(std::vector<std::int64_t> shape, DType dtype, unsigned seed, Padding padding = {}) {
   Array x(std::move(shape), dtype, padding);
-  std::mt19937 random(seed);
+  std::mt19937 random(test::seeded(seed));
   Case::randomize(x, random);
   return x;
 }
@@ -85,7 +86,7 @@ inline void expect_gradient(Array& x, const Array& gradient, const std::function
 
 // The numbers of [batch, rows], some of them 0.
 inline std::vector<std::int32_t> some_live(std::int64_t count, unsigned seed) {
-  std::mt19937 random(seed);
+  std::mt19937 random(test::seeded(seed));
   std::vector<std::int32_t> live;
   for (std::int64_t i = 0; i < count; ++i) live.push_back(random() % 3 == 0 ? 0 : 1);
   return live;
