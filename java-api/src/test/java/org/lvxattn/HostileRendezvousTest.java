@@ -21,12 +21,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.NullSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.lvxattn.testing.Seeds;
 
 /** Whatever strangers do at the port, the ranks find each other, and nobody else finds out. */
 @Timeout(120)
 class HostileRendezvousTest {
   private static final boolean LONG = Boolean.getBoolean("lvxattn.long");
-  private static final long SEED = Long.getLong("lvxattn.seed", 1407);
+  private static final long SEED = Seeds.moved(1407);
 
   private static void assertGathers(Gathering gathering, FutureTask<List<String>> server)
       throws Exception {
@@ -78,7 +79,7 @@ class HostileRendezvousTest {
       try {
         assertGathers(gathering, server);
       } catch (Throwable e) {
-        throw new AssertionError("round " + round + " of -Dlvxattn.seed=" + SEED, e);
+        throw new AssertionError("round " + round, e);
       }
       for (Thread thread : threads) {
         thread.interrupt();

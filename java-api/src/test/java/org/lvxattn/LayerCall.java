@@ -11,6 +11,7 @@ import java.util.Random;
 import java.util.Set;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.testing.Seeds;
 
 /** A call of a layer operation whose tensors can be exchanged by name. */
 final class LayerCall implements AutoCloseable {
@@ -33,7 +34,7 @@ final class LayerCall implements AutoCloseable {
   private final Map<String, Tensor> tensors = new LinkedHashMap<>();
   private final Set<String> outputs = new HashSet<>();
   private final Set<String> optional = new HashSet<>();
-  private final Random random = new Random(5);
+  private final Random random = Seeds.random(5);
 
   private LayerCall(Device device, DType dtype, String name, Operation operation) {
     this.device = device;

@@ -18,6 +18,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.lvxattn.testing.Seeds;
 
 /**
  * Every way to get a call wrong that a machine can enumerate: an exception each, of the right kind,
@@ -225,7 +226,7 @@ class MisuseTest {
 
   @Test
   void hundredsOfWrongCallsOnTensors() {
-    Random random = new Random(7);
+    Random random = Seeds.random(7);
     try (Arena arena = Arena.ofConfined();
         Tensor tensor = Tensor.allocate(device, DType.FLOAT32, 3, 4, 5)) {
       MemorySegment memory = arena.allocate(3 * 4 * 5 * 4, 64);

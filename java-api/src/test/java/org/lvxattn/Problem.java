@@ -4,6 +4,7 @@ package org.lvxattn;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import org.lvxattn.testing.Seeds;
 
 /** The tensors of one small attention call, forward and backward, on one device. */
 final class Problem implements AutoCloseable {
@@ -40,7 +41,7 @@ final class Problem implements AutoCloseable {
   Problem(
       Device device, DType dtype, int queries, int keys, int allQueries, int allKeys, long seed) {
     this.device = device;
-    this.random = new Random(seed);
+    this.random = Seeds.random(seed);
     int batch = 2;
     DType accumulator = dtype.accumulator();
     q = filled(dtype, batch, queries, HEADS, HEAD_DIM);

@@ -9,12 +9,12 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Random;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.lvxattn.testing.Seeds;
 
 /** Rank 0 in a JVM of its own, with little memory: claims cost it nothing, bytes a little. */
 @Timeout(120)
@@ -56,7 +56,7 @@ class RendezvousHeapTest {
         HostileVisitor visitor = new HostileVisitor(gathering.port());
         visitors.add(visitor);
         try {
-          visitor.act(kind, null, 3, new Random(i));
+          visitor.act(kind, null, 3, Seeds.random(i));
         } catch (IOException e) {
           // It was dropped.
         }

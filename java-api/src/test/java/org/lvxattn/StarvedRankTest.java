@@ -10,6 +10,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.lvxattn.VisualCheckpoint.Policy;
+import org.lvxattn.testing.Seeds;
 
 /**
  * One rank has too little memory, somewhere in its work: the JVM lives, the other ranks name it,
@@ -23,8 +24,7 @@ class StarvedRankTest {
 
   @Test
   void worldsThatFailTakeNobodyWithThem() {
-    long seed = Long.getLong("lvxattn.seed", System.nanoTime());
-    System.out.println("StarvedRankTest: -Dlvxattn.seed=" + seed);
+    long seed = Seeds.campaign();
     Random random = new Random(seed);
     for (int world = 0; world < WORLDS; ) {
       VisualProblem problem = new VisualProblem(random.nextInt(1_000_000));

@@ -12,6 +12,7 @@ import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.lvxattn.VisualCheckpoint.Policy;
+import org.lvxattn.testing.Seeds;
 
 /** Every policy gives what a textbook gives, whatever the split, the projection and the mask. */
 @Timeout(300)
@@ -21,7 +22,7 @@ class VisualCheckpointTest {
   @Test
   void everyPolicyEqualsTheTextbookOnRandomSplits() {
     for (int seed = 0; seed < 150; seed++) {
-      VisualProblem problem = new VisualProblem(seed);
+      VisualProblem problem = new VisualProblem(Seeds.moved(seed));
       VisualResults expected = VisualTextbook.solve(problem);
       Strategy strategy = Strategy.schedules().get(seed % 4);
       for (Policy policy : Policy.values()) {
@@ -41,7 +42,7 @@ class VisualCheckpointTest {
     limits.put(DType.FLOAT16, new double[] {1.6e-3, 4e-3});
     for (int seed = 0; seed < 60; seed++) {
       for (Map.Entry<DType, double[]> limit : limits.entrySet()) {
-        VisualProblem problem = new VisualProblem(seed);
+        VisualProblem problem = new VisualProblem(Seeds.moved(seed));
         if (problem.width < 8) {
           continue; // a norm of few numbers has hardly a gradient, only a difference of large ones
         }
@@ -62,7 +63,7 @@ class VisualCheckpointTest {
   void hugeBiasesOnAllKeysStayExactUnderEveryPolicy() {
     int computed = 0;
     for (int seed = 0; computed < 12; seed++) {
-      VisualProblem problem = new VisualProblem(seed);
+      VisualProblem problem = new VisualProblem(Seeds.moved(seed));
       if (problem.bias == null) {
         continue;
       }

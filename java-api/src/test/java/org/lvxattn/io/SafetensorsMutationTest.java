@@ -16,6 +16,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.lvxattn.testing.Seeds;
 
 /**
  * Damaged files: each is refused by a clear exception, or still says exactly what its header says.
@@ -42,7 +43,7 @@ class SafetensorsMutationTest {
     byte[] original = SafetensorsFiles.file(HEADER, 58);
     int refused = 0;
     for (int seed = 0; seed < MUTATIONS; seed++) {
-      byte[] damaged = mutate(original, new Random(seed));
+      byte[] damaged = mutate(original, Seeds.random(seed));
       refused += check(damaged, seed) ? 0 : 1;
     }
     // Most damage hits the header's structure; the rest changes a name, padding or the data itself.

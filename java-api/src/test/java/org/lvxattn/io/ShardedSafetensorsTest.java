@@ -18,6 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.lvxattn.testing.Seeds;
 
 class ShardedSafetensorsTest {
   private static final String INDEX =
@@ -133,7 +134,7 @@ class ShardedSafetensorsTest {
     int refused = 0;
     int mutations = 2_000;
     for (int seed = 0; seed < mutations; seed++) {
-      Random random = new Random(seed);
+      Random random = Seeds.random(seed);
       byte[] damaged = original.clone();
       int at = random.nextInt(damaged.length);
       damaged[at] =

@@ -14,6 +14,7 @@ import org.lvxattn.Device;
 import org.lvxattn.Group;
 import org.lvxattn.Strategy;
 import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.testing.Seeds;
 
 /** Gradients of every input and parameter against central differences, in float64. */
 class LayerGradientTest {
@@ -31,7 +32,7 @@ class LayerGradientTest {
     if (layer.takesText()) {
       inputs.put("dx", problem.x);
     }
-    Random random = new Random(4);
+    Random random = Seeds.random(4);
     try (Device device = Device.cpu();
         Group alone = Group.self(device)) {
       inputs.forEach(

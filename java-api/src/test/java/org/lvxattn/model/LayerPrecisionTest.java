@@ -4,12 +4,12 @@ package org.lvxattn.model;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.Map;
-import java.util.Random;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.lvxattn.DType;
 import org.lvxattn.Strategy;
 import org.lvxattn.VisualCheckpoint.Policy;
+import org.lvxattn.testing.Seeds;
 
 /** Layers in narrower dtypes, over ranks, against float64 on the same numbers. */
 class LayerPrecisionTest {
@@ -24,7 +24,7 @@ class LayerPrecisionTest {
     bounds.forEach(
         (dtype, bound) -> {
           for (Policy policy : Policy.values()) {
-            TinyProblem.Cut cut = TinyProblem.Cut.random(2, new Random(9));
+            TinyProblem.Cut cut = TinyProblem.Cut.random(2, Seeds.random(9));
             Map<String, double[]> rounded = problem.solve(cut, Strategy.QUERY_RING, policy, dtype);
             exact.forEach(
                 (name, values) ->

@@ -9,6 +9,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.lvxattn.Strategy;
 import org.lvxattn.VisualCheckpoint.Policy;
+import org.lvxattn.testing.Seeds;
 
 /** Any number of ranks gives what one gives, gradients of all weights included, in float64. */
 class LayerSplitTest {
@@ -23,7 +24,7 @@ class LayerSplitTest {
     Strategy[] strategies = {
       Strategy.QUERY_RING, Strategy.QUERY_GATHER, Strategy.KV_RING, Strategy.TWO_LEVEL
     };
-    Random random = new Random(layer.name().hashCode());
+    Random random = Seeds.random(layer.name().hashCode());
     for (int ranks = 1; ranks <= 5; ranks++) {
       for (Policy policy : Policy.values()) {
         TinyProblem.Cut cut = TinyProblem.Cut.random(ranks, random);

@@ -14,6 +14,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.lvxattn.Group;
 import org.lvxattn.LocalWorld;
 import org.lvxattn.model.Owl3Prompts.Piece;
+import org.lvxattn.testing.Seeds;
 
 /**
  * Prompts in pieces of any size, down to one row, each shared anyhow among the ranks, come out as
@@ -22,7 +23,7 @@ import org.lvxattn.model.Owl3Prompts.Piece;
 class Owl3PiecesTest {
   private static final boolean LONG =
       Boolean.getBoolean("lvxattn.long") || "1".equals(System.getenv("LVX_LONG"));
-  private static final long SEED = Long.getLong("lvxattn.seed", 20261130);
+  private static final long SEED = Seeds.moved(20261130);
   private static final int ROUNDS = LONG ? 600 : 30;
 
   @ParameterizedTest
@@ -59,7 +60,7 @@ class Owl3PiecesTest {
       requireSame(
           prompts.inPieces(ranks, pieces),
           prompts.whole(),
-          "-Dlvxattn.seed=" + seed + " " + prompts + " over " + ranks + " ranks in " + pieces);
+          "round " + round + ": " + prompts + " over " + ranks + " ranks in " + pieces);
     }
   }
 
@@ -82,7 +83,7 @@ class Owl3PiecesTest {
       requireSame(
           prompts.inPieces(ranks, pieces),
           prompts.eachAlone(),
-          "-Dlvxattn.seed=" + seed + " " + prompts + " over " + ranks + " ranks in " + pieces);
+          "round " + round + ": " + prompts + " over " + ranks + " ranks in " + pieces);
     }
   }
 

@@ -12,6 +12,7 @@ import org.lvxattn.KeyValueCache;
 import org.lvxattn.LocalWorld;
 import org.lvxattn.Tensor;
 import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.testing.Seeds;
 
 /** A batch of float64 prompts for a small layer of mPLUG-Owl3, to be computed in several ways. */
 final class Owl3Prompts {
@@ -270,7 +271,7 @@ final class Owl3Prompts {
   }
 
   private static Parameters weights(Device device, Owl3Layer layer) {
-    Random random = new Random(6);
+    Random random = Seeds.random(6);
     Parameters weights = Parameters.allocate(device, DType.FLOAT64, layer.parameterShapes());
     weights
         .tensors()

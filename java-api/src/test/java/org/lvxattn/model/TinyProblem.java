@@ -16,6 +16,7 @@ import org.lvxattn.LocalWorld;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.testing.Seeds;
 
 /**
  * Random inputs and parameters of a {@link TinyLayer}, exact in every dtype, computed over any
@@ -29,7 +30,7 @@ final class TinyProblem {
   final double[] dOut;
 
   TinyProblem(TinyLayer layer, long seed) {
-    Random random = new Random(seed);
+    Random random = Seeds.random(seed);
     this.layer = layer;
     layer
         .shapes()
@@ -63,7 +64,7 @@ final class TinyProblem {
     }
 
     static Cut none() {
-      return random(1, new Random(0));
+      return random(1, Seeds.random(0));
     }
 
     static Cut random(int ranks, Random random) {

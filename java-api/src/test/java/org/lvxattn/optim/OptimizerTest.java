@@ -18,6 +18,7 @@ import org.lvxattn.CpuOptions;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
 import org.lvxattn.Tensor;
+import org.lvxattn.testing.Seeds;
 
 class OptimizerTest {
   private static final int STEPS = 20;
@@ -42,7 +43,7 @@ class OptimizerTest {
   /** Gradients do not depend on the parameters, so that errors do not heal. */
   private void compare(UpdateRule rule, DType dtype, Reference[] references, double tolerance) {
     int count = references.length;
-    Random random = new Random(7);
+    Random random = Seeds.random(7);
     double[] expected = random.doubles(count, -1, 1).toArray();
     try (Tensor parameter = Tensor.allocate(device, dtype, count).copyFrom(expected);
         Tensor gradient = Tensor.allocate(device, dtype, count);

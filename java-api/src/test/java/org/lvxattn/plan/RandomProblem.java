@@ -7,6 +7,7 @@ import java.util.Random;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
+import org.lvxattn.testing.Seeds;
 
 /** A small call over several ranks, as the seed will have it. */
 final class RandomProblem {
@@ -24,7 +25,7 @@ final class RandomProblem {
   final int rangesPerQuery;
 
   RandomProblem(long seed) {
-    Random random = new Random(seed);
+    Random random = Seeds.random(seed);
     int ranks = 1 + random.nextInt(8);
     ranksPerNode = 1 + random.nextInt(4);
     int keyHeads = KEY_HEADS[random.nextInt(KEY_HEADS.length)];

@@ -25,6 +25,7 @@ import org.lvxattn.Mask;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.cli.workload.RelativeError;
+import org.lvxattn.testing.Seeds;
 
 /** A program that says on what it computes in one word, and nowhere else. */
 @Tag("cuda")
@@ -91,7 +92,7 @@ class CudaProgramTest {
   private static Tensor noise(Device device, DType dtype, long... shape) {
     Tensor tensor = Tensor.allocate(device, dtype, shape);
     double[] values = new double[(int) tensor.elements()];
-    Random random = new Random(Arrays.hashCode(shape));
+    Random random = Seeds.random(Arrays.hashCode(shape));
     Arrays.setAll(values, i -> random.nextGaussian());
     return tensor.copyFrom(values);
   }

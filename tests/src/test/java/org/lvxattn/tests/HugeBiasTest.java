@@ -27,6 +27,7 @@ import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.cli.workload.Bounds;
 import org.lvxattn.cli.workload.RelativeError;
+import org.lvxattn.testing.Seeds;
 
 /** Biases of any finite size: results are as exact as with small ones, over any ranks. */
 @Timeout(300)
@@ -79,7 +80,7 @@ class HugeBiasTest {
     Workload work =
         new Workload(
             dtype, 2, HEADS, KEY_HEADS, HEAD_DIM, QUERIES, KEYS, seed + kind.name().hashCode());
-    Random random = new Random(seed);
+    Random random = Seeds.random(seed);
     work.wideBias = true;
     work.biasBatch = random.nextBoolean() ? 1 : 2;
     work.biasHeads = random.nextBoolean() ? 1 : HEADS;
@@ -131,7 +132,7 @@ class HugeBiasTest {
 
     private Tensor random(long seed, long... shape) {
       Tensor tensor = Tensor.allocate(device, DType.FLOAT32, shape);
-      return tensor.copyFrom(new Random(seed).doubles(tensor.elements(), -1, 1).toArray());
+      return tensor.copyFrom(Seeds.random(seed).doubles(tensor.elements(), -1, 1).toArray());
     }
 
     Tensor bias(double value, long keys) {

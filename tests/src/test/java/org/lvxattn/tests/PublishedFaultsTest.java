@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.within;
 
 import java.util.Arrays;
 import java.util.Objects;
-import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -15,6 +14,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.lvxattn.DType;
 import org.lvxattn.Strategy;
 import org.lvxattn.cli.workload.Bounds;
+import org.lvxattn.testing.Seeds;
 
 /** Each fault of the published LV-XAttn code (arXiv 2502.02406), and that it is not one of ours. */
 @Timeout(120)
@@ -164,7 +164,7 @@ class PublishedFaultsTest {
   /** The change of sum(dO * o) along a random direction is the gradient's share in it. */
   private static void derivative(Workload work, double[] input, Results results, String name) {
     double[] before = input.clone();
-    double[] direction = new Random(10).doubles(input.length, -1, 1).toArray();
+    double[] direction = Seeds.random(10).doubles(input.length, -1, 1).toArray();
     double step = 1e-5;
     double change =
         loss(work, input, before, direction, step) - loss(work, input, before, direction, -step);

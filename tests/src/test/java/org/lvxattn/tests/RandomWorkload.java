@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Random;
 import org.lvxattn.DType;
 import org.lvxattn.Strategy;
+import org.lvxattn.testing.Seeds;
 
 /** Problems of all kinds, each made from its seed alone. */
 final class RandomWorkload {
@@ -13,7 +14,7 @@ final class RandomWorkload {
   private RandomWorkload() {}
 
   static Workload of(long seed, DType dtype) {
-    Random random = new Random(seed);
+    Random random = Seeds.random(seed);
     int ranks = 1 + random.nextInt(7);
     int keyHeads = 1 + random.nextInt(2);
     int heads = keyHeads * (1 + random.nextInt(4));

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.lvxattn.DType;
+import org.lvxattn.testing.Seeds;
 
 class RoundingTest {
   private static float bfloat16(float value) {
@@ -26,7 +27,7 @@ class RoundingTest {
 
   @Test
   void bfloat16IsTheNearerNeighbour() {
-    Random random = new Random(1);
+    Random random = Seeds.random(1);
     for (int i = 0; i < 10_000; i++) {
       float value = (float) random.nextGaussian();
       float rounded = bfloat16(value);

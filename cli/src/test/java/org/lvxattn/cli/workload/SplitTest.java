@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.lvxattn.testing.Seeds;
 
 class SplitTest {
   @Test
@@ -18,7 +19,7 @@ class SplitTest {
   @Test
   void unevenShardsCoverEverythingInOrder() {
     for (int seed = 0; seed < 500; seed++) {
-      Random random = new Random(seed);
+      Random random = Seeds.random(seed);
       int rows = random.nextInt(40);
       int ranks = 1 + random.nextInt(9);
       Split split = Split.uneven(rows, ranks, random);

@@ -18,6 +18,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.lvxattn.Strategy;
+import org.lvxattn.testing.Seeds;
 
 /** Real processes on this machine, started and joined by Open MPI. */
 @Timeout(600)
@@ -66,7 +67,7 @@ class MpiProcessesTest {
   @ValueSource(strings = {"KILL", "STOP"})
   void survivorsNameTheVictim(String signal) throws Exception {
     int tries = Boolean.getBoolean("lvxattn.long") ? 20 : 1;
-    Random random = new Random(Long.getLong("lvxattn.seed", signal.hashCode()));
+    Random random = Seeds.random(signal.hashCode());
     for (int i = 0; i < tries; i++) {
       strike(signal, random.nextInt(3), random.nextInt(200));
     }

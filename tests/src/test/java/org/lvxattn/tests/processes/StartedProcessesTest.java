@@ -13,6 +13,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.lvxattn.Strategy;
+import org.lvxattn.testing.Seeds;
 
 /** Real processes on this machine, started as torchrun does, whatever backend joins them. */
 @Timeout(600)
@@ -61,7 +62,7 @@ abstract class StartedProcessesTest {
   @ValueSource(strings = {"KILL", "STOP"})
   void survivorsNameTheVictimAndComputeAgain(String signal) throws Exception {
     int tries = Boolean.getBoolean("lvxattn.long") ? 40 : 2;
-    Random random = new Random(Long.getLong("lvxattn.seed", signal.hashCode()));
+    Random random = Seeds.random(signal.hashCode());
     for (int i = 0; i < tries; i++) {
       strike(signal, random.nextInt(4), random.nextInt(200));
     }

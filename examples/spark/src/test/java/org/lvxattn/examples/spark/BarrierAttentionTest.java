@@ -15,6 +15,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.lvxattn.testing.Seeds;
 
 /** Spark's local mode: the tasks are threads, and talk over real connections. */
 @Timeout(300)
@@ -26,7 +27,7 @@ class BarrierAttentionTest {
   @SuppressWarnings("NullAway.Init") // before all tests
   private static JavaSparkContext spark;
 
-  private final Random random = new Random(4);
+  private final Random random = Seeds.random(4);
 
   @BeforeAll
   static void start() {
