@@ -135,7 +135,7 @@ java_test() {
   local log=$state/java-tests.log status=0
   watched "Java tests" "$log" maven -pl "$1" -am -Dnative.steps=configure,pack test-compile "${@:3}" "-Dtest=$2" \
     -Dsurefire.failIfNoSpecifiedTests=false || status=1
-  awk '/ T E S T S$/ { on = 1 } /^\[INFO\] (---|Reactor Summary)/ { on = 0 } on' "$log" |
+  awk '/ T E S T S$/ { on = 1 } /^\[INFO\] (--- |Reactor Summary|BUILD )/ { on = 0 } on' "$log" |
     grep -v -e '^\[INFO\] *$' -e '^\[INFO\] -*$' -e ' T E S T S$' -e 'No tests to run' | tee -a "$state/tests.log" || true
   if ((status)); then
     grep -v '^[[:space:]]*at ' "$log" | grep '^\[ERROR\]' | tail -n 30 >&2 || true

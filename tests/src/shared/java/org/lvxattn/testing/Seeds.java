@@ -5,7 +5,8 @@ import java.util.Random;
 
 /**
  * Where tests take the seeds of their random numbers from: {@code -Dlvxattn.seed}, a whole number.
- * What is taken is printed, so that a failure can be had again ({@code ./lvx test PATTERN --seed N}).
+ * What is taken is printed, so that a failure can be had again ({@code ./lvx test PATTERN --seed
+ * N}).
  */
 public final class Seeds {
   private static final String PROPERTY = "lvxattn.seed";

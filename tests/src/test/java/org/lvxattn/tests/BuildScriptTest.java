@@ -173,7 +173,8 @@ class BuildScriptTest {
 
   @Test
   void whatIsNotUnderstoodIsNamed() throws Exception {
-    assertThat(bash(2, "./lvx build --fast")).contains("build takes --cuda or nothing, got '--fast'");
+    assertThat(bash(2, "./lvx build --fast"))
+        .contains("build takes --cuda or nothing, got '--fast'");
     assertThat(bash(2, "./lvx check all")).contains("check takes nothing, got 'all'");
     assertThat(bash(2, "./lvx format x y")).contains("format takes nothing, got 'x y'");
     assertThat(bash(2, "./lvx test Ring --sed 1")).contains("got '--sed'");
@@ -228,9 +229,13 @@ class BuildScriptTest {
         source tests/scripts/test.sh
         set_up() { :; }
         run_native() { echo "NATIVE ${programs[*]} $(gtest_filter "$pattern") seed ${seed:-none}"; }
-        maven() { echo "MAVEN $*" >>maven.log; echo '[INFO] T E S T S'; echo 'Tests run: 1'; echo lvxattn.seed=7; }
+        maven() {
+          echo "MAVEN $*" >>maven.log
+          printf '[INFO] %s\\n' ' T E S T S' ------- 'Tests run: 1' 'lvxattn.seed=7' '--- next' other
+        }
         find_java
-        command_test\s"""
+        command_test\s\
+        """
             + arguments);
   }
 
@@ -252,15 +257,16 @@ class BuildScriptTest {
   void aJavaTestSaysHowToRepeatItsSeed() throws Exception {
     makeTests();
     assertThat(tests(0, "'RingTest#turns'"))
-        .contains("lvx: to repeat: ./lvx test 'RingTest#turns' --seed 7")
-        .doesNotContain("NATIVE");
+        .contains("Tests run: 1\n", "lvx: to repeat: ./lvx test 'RingTest#turns' --seed 7")
+        .doesNotContain("NATIVE", "other");
     assertThat(checkout.resolve("maven.log")).content().contains("-Dtest=RingTest#turns");
   }
 
   @Test
   void aNameThatNobodyHasGetsTheNearest() throws Exception {
     makeTests();
-    assertThat(tests(2, "Ring.Turn")).contains("no test is called 'Ring.Turn'", "     Ring.Turns\n");
+    assertThat(tests(2, "Ring.Turn"))
+        .contains("no test is called 'Ring.Turn'", "     Ring.Turns\n");
     assertThat(tests(2, "'RingTest#turn'")).contains("     RingTest#turns\n");
     assertThat(tests(2, "RingTests")).contains("     RingTest\n");
   }
