@@ -167,7 +167,7 @@ TEST(PlannedCall, NeedsNoMoreRoomThanItIsGiven) {
   const PlannedShare whole = shares.plan(1, nullptr);
   ASSERT_GT(whole.steps.size(), 3u);
   std::vector<lvx_plan_step> some(3, lvx_plan_step{});
-  Steps steps(std::span(some).first(2));
+  Steps steps(std::span<lvx_plan_step>(some).first(2));
   PlannedShares again(random, Operation::kForward, LVX_QUERY_GATHER, 0);
   plan_rank(again.call(), 1, nullptr, steps, nullptr);
   EXPECT_EQ(steps.count(), whole.steps.size());
