@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn;
 
+import org.lvxattn.internal.Closing;
+
 /**
  * The result of {@link CrossAttention#forward}: it owns output and log-sum-exp, and remembers what
  * they were computed from, which stays the caller's and must be unchanged and open in backward.
@@ -32,7 +34,7 @@ public final class AttentionForward implements AutoCloseable {
     this.mask = mask;
     this.output = output;
     this.logSumExpWithTerms = logSumExpWithTerms;
-    this.logSumExp = LogSumExp.alone(logSumExpWithTerms);
+    this.logSumExp = PartialAttention.logSumExp(logSumExpWithTerms);
     this.statistics = statistics;
   }
 
@@ -90,6 +92,6 @@ public final class AttentionForward implements AutoCloseable {
    */
   @Override
   public void close() {
-    Tensors.closeAll(output, logSumExpWithTerms);
+    Closing.closeAll(output, logSumExpWithTerms);
   }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn;
 
+import org.lvxattn.internal.Closing;
+
 import org.jspecify.annotations.Nullable;
 
 /** The result of {@link CrossAttention#backward}: it owns the gradients. */
@@ -56,6 +58,6 @@ public final class AttentionGradients implements AutoCloseable {
    */
   @Override
   public void close() {
-    Tensors.closeAll(query, key, value, bias);
+    Closing.closeAll(query, key, value, bias);
   }
 }

@@ -2,6 +2,7 @@
 package org.lvxattn;
 
 import java.lang.foreign.MemorySegment;
+import org.lvxattn.internal.Preconditions;
 
 /**
  * How a CUDA device is made.
@@ -26,14 +27,14 @@ public record CudaOptions(
     if (ordinal < 0) {
       throw new IllegalArgumentException("ordinal is " + ordinal + "; 0 or more was expected");
     }
-    Arguments.present(attentionBackend, "attentionBackend");
+    Preconditions.present(attentionBackend, "attentionBackend");
     if (memoryBudget < 0) {
       throw new IllegalArgumentException(
           "memoryBudget is "
               + memoryBudget
               + "; a number of bytes, or 0 for no limit, was expected");
     }
-    if (!Arguments.present(stream, "stream").isNative()) {
+    if (!Preconditions.present(stream, "stream").isNative()) {
       throw new IllegalArgumentException(
           "stream lies on the Java heap; the address that a cudaStream_t is was expected");
     }

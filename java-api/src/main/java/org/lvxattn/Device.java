@@ -12,7 +12,10 @@ import org.lvxattn.bindings.generated.lvx_attention_backend_choice;
 import org.lvxattn.bindings.generated.lvx_cpu_options;
 import org.lvxattn.bindings.generated.lvx_cuda_options;
 import org.lvxattn.bindings.generated.lvx_device_info;
-import org.lvxattn.plan.KernelScratch;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.internal.ffi.NativeCalls;
+import org.lvxattn.internal.memory.DeviceResource;
+import org.lvxattn.internal.memory.Reachability;
 
 /**
  * What computes, and the memory it computes in: {@link #cpu()}, or {@link #cuda(int)} for a GPU.
@@ -26,7 +29,7 @@ import org.lvxattn.plan.KernelScratch;
  * <p>A device and everything made on it, tensors and groups, is confined to one thread: the one
  * that made it, until {@link #handOver} names another. Every use is checked and ends in a {@link
  * WrongThreadException} elsewhere. Several threads compute at once by a device each, as the ranks
- * of a {@link LocalWorld} do; how many cores a device uses is its own matter.
+ * of a {@link org.lvxattn.group.LocalWorld} do; how many cores a device uses is its own matter.
  */
 public final class Device implements AutoCloseable {
   private final DeviceResource resource;
@@ -87,7 +90,7 @@ public final class Device implements AutoCloseable {
    * @throws LvxException if its threads cannot be started
    */
   public static Device cpu(CpuOptions options) {
-    Arguments.present(options, "options");
+    Preconditions.present(options, "options");
     NativeCalls.load();
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment struct = lvx_cpu_options.allocate(arena);
@@ -127,7 +130,7 @@ public final class Device implements AutoCloseable {
    * @throws UnsupportedRequestException if the GPU is older than compute capability 8.0
    */
   public static Device cuda(CudaOptions options) {
-    Arguments.present(options, "options");
+    Preconditions.present(options, "options");
     NativeCalls.load();
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment struct = lvx_cuda_options.allocate(arena);
@@ -226,18 +229,6 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * What this device's kernels need beside their arguments, for predicting memory. Its answers can
-   * be had while the device is open, from the thread that owns it.
-   *
-   * @throws IllegalStateException if the device was closed
-   * @throws WrongThreadException if another thread owns the device
-   */
-  public KernelScratch kernelScratch() {
-    requireUsable("device");
-    return new DeviceScratch(this);
-  }
-
-  /**
    * Loads cuDNN as {@link AttentionBackend#CUDNN} does, without a GPU.
    *
    * @return its version, for instance {@code 9.24.0}
@@ -298,7 +289,7 @@ public final class Device implements AutoCloseable {
    * @throws WrongThreadException if the caller does not own the device
    */
   public void handOver(Thread next) {
-    Arguments.present(next, "next");
+    Preconditions.present(next, "next");
     requireUsable("device");
     owner = next;
   }

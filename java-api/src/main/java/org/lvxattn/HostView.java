@@ -4,6 +4,8 @@ package org.lvxattn;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.internal.memory.Shapes;
 
 /**
  * The elements of a tensor where Java can read and write them: the tensor's own memory where that
@@ -32,7 +34,7 @@ public final class HostView implements AutoCloseable {
       segment = writable ? own : own.asReadOnly();
       return;
     }
-    long bytes = Shapes.extentBytes(tensor.shape(), tensor.strides(), tensor.dtype());
+    long bytes = Shapes.extentBytes(tensor.shape(), tensor.strides(), tensor.dtype().element());
     copy = Arena.ofConfined();
     try {
       MemorySegment memory = copy.allocate(bytes, 64);
@@ -54,7 +56,7 @@ public final class HostView implements AutoCloseable {
    * @throws WrongThreadException if another thread owns the device
    */
   public static HostView reading(Tensor tensor) {
-    Arguments.present(tensor, "tensor").requireUsable("tensor");
+    Preconditions.present(tensor, "tensor").requireUsable("tensor");
     return new HostView(tensor, false, true);
   }
 
@@ -67,7 +69,7 @@ public final class HostView implements AutoCloseable {
    * @throws WrongThreadException if another thread owns the device
    */
   public static HostView updating(Tensor tensor) {
-    Arguments.present(tensor, "tensor").requireWritable();
+    Preconditions.present(tensor, "tensor").requireWritable();
     return new HostView(tensor, true, true);
   }
 
@@ -80,7 +82,7 @@ public final class HostView implements AutoCloseable {
    * @throws WrongThreadException if another thread owns the device
    */
   public static HostView writing(Tensor tensor) {
-    Arguments.present(tensor, "tensor").requireWritable();
+    Preconditions.present(tensor, "tensor").requireWritable();
     // What lies between the elements is not the tensor's, and must stay as it is.
     return new HostView(tensor, true, tensor.hasGaps());
   }

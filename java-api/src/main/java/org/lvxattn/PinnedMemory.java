@@ -7,6 +7,10 @@ import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.Pointers;
 import org.lvxattn.bindings.generated.Lvx;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.internal.ffi.NativeCalls;
+import org.lvxattn.internal.memory.DeviceResource;
+import org.lvxattn.internal.memory.Resource;
 
 /**
  * Host memory that a GPU copies from and to by itself, while the program goes on: page-locked, so a
@@ -42,7 +46,7 @@ public final class PinnedMemory implements AutoCloseable {
     }
 
     @Override
-    synchronized void release() {
+    public synchronized void release() {
       if (arena.scope().isAlive()) {
         // Refuses while some native call was given the segment; everything stays as it is then.
         arena.close();
@@ -64,7 +68,7 @@ public final class PinnedMemory implements AutoCloseable {
    * @throws OutOfDeviceMemoryException if the host has no such memory left
    */
   public static PinnedMemory allocate(Device device, long bytes) {
-    Arguments.present(device, "device").requireUsable("device");
+    Preconditions.present(device, "device").requireUsable("device");
     if (bytes < 1) {
       throw new IllegalArgumentException("bytes is " + bytes + "; 1 or more was expected");
     }

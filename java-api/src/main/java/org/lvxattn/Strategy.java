@@ -9,7 +9,7 @@ public enum Strategy {
   /**
    * The cheapest of the others for the sizes, masks and links at hand, the same on every rank. Each
    * call begins with the ranks telling each other their shapes; the first of a kind measures the
-   * kernels and links of the group, unless {@link Group#planner} was told of them.
+   * kernels and links of the group, unless {@link org.lvxattn.group.Group#planner} was told of them.
    */
   AUTO(0),
   /**
@@ -35,7 +35,7 @@ public enum Strategy {
   HEAD_ALL_TO_ALL(Lvx.LVX_HEAD_ALL_TO_ALL()),
   /**
    * Query blocks enter each node once and one result leaves it, so that the least travels between
-   * nodes; see {@link GroupOptions#ranksPerNode}.
+   * nodes; see {@link org.lvxattn.group.GroupOptions#ranksPerNode}.
    */
   TWO_LEVEL(Lvx.LVX_TWO_LEVEL());
 

@@ -8,6 +8,13 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.Pointers;
 import org.lvxattn.bindings.generated.Lvx;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.internal.ffi.NativeCalls;
+import org.lvxattn.internal.memory.Descriptors;
+import org.lvxattn.internal.memory.Elements;
+import org.lvxattn.internal.memory.Reachability;
+import org.lvxattn.internal.memory.Shapes;
+import org.lvxattn.internal.memory.TensorResource;
 
 /**
  * Memory of a device with a dtype, a shape and strides.
@@ -61,7 +68,14 @@ public final class Tensor implements AutoCloseable {
     this.parent = parent;
     this.wrapped = parent != null ? parent.wrapped : origin == TensorResource.Origin.WRAPPED;
     this.resource = new TensorResource(device.resource(), origin, buffer);
-    MemorySegment struct = Descriptors.fill(resource.slot(), device, data, dtype, shape, strides);
+    MemorySegment struct = Descriptors.fill(
+            resource.slot(),
+            device.kind().code(),
+            device.ordinal(),
+            data,
+            dtype.element(),
+            shape,
+            strides);
     // A native call then keeps the caller's arena open until it returns.
     this.descriptor = wrapped ? Pointers.livingWith(struct, data) : struct;
     resource.watch(this);
@@ -81,11 +95,11 @@ public final class Tensor implements AutoCloseable {
    * @throws OutOfDeviceMemoryException if memory or the device's budget does not suffice
    */
   public static Tensor allocate(Device device, DType dtype, long... shape) {
-    Arguments.present(device, "device").requireUsable("device");
-    Arguments.present(dtype, "dtype");
-    long[] extents = Shapes.checked(shape, dtype);
+    Preconditions.present(device, "device").requireUsable("device");
+    Preconditions.present(dtype, "dtype");
+    long[] extents = Shapes.checked(shape, dtype.element());
     long[] strides = Shapes.rowMajorStrides(extents);
-    long bytes = Shapes.extentBytes(extents, strides, dtype);
+    long bytes = Shapes.extentBytes(extents, strides, dtype.element());
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment buffer = arena.allocate(ValueLayout.JAVA_LONG);
       MemorySegment address = arena.allocate(ValueLayout.ADDRESS);
@@ -103,6 +117,19 @@ public final class Tensor implements AutoCloseable {
           null,
           buffer.get(ValueLayout.JAVA_LONG, 0));
     }
+  }
+
+  /**
+   * Allocates memory for a tensor of the same device, dtype and shape as another, filled with zeros.
+   *
+   * @throws NullPointerException if tensor is null
+   * @throws IllegalStateException if the device was closed
+   * @throws WrongThreadException if another thread owns the device
+   * @throws OutOfDeviceMemoryException if memory or the device's budget does not suffice
+   */
+  public static Tensor allocateLike(Tensor tensor) {
+    Preconditions.present(tensor, "tensor");
+    return allocate(tensor.device, tensor.dtype, tensor.shape);
   }
 
   /**
@@ -128,10 +155,10 @@ public final class Tensor implements AutoCloseable {
    */
   public static Tensor wrap(
       Device device, MemorySegment segment, DType dtype, long[] shape, long @Nullable [] strides) {
-    Arguments.present(device, "device").requireUsable("device");
-    Arguments.present(segment, "segment");
-    Arguments.present(dtype, "dtype");
-    long[] extents = Shapes.checked(shape, dtype);
+    Preconditions.present(device, "device").requireUsable("device");
+    Preconditions.present(segment, "segment");
+    Preconditions.present(dtype, "dtype");
+    long[] extents = Shapes.checked(shape, dtype.element());
     if (!segment.isNative()) {
       throw new IllegalArgumentException(
           "segment lies on the Java heap; native memory was expected, for instance of an Arena");
@@ -152,7 +179,7 @@ public final class Tensor implements AutoCloseable {
             "strides[" + i + "] is " + distances[i] + "; 0 or more was expected");
       }
     }
-    long bytes = Shapes.extentBytes(extents, distances, dtype);
+    long bytes = Shapes.extentBytes(extents, distances, dtype.element());
     boolean external = !device.hasHostMemory();
     if (external && bytes > 0) {
       requireMemoryOf(device, segment);
@@ -307,7 +334,7 @@ public final class Tensor implements AutoCloseable {
    */
   public Tensor permute(int... order) {
     requireUsable("tensor");
-    Arguments.present(order, "order");
+    Preconditions.present(order, "order");
     boolean[] seen = new boolean[shape.length];
     boolean valid = order.length == shape.length;
     for (int i = 0; valid && i < order.length; i++) {
@@ -348,7 +375,7 @@ public final class Tensor implements AutoCloseable {
    */
   public Tensor reshape(long... shape) {
     requireUsable("tensor");
-    long[] extents = Shapes.checked(shape, dtype);
+    long[] extents = Shapes.checked(shape, dtype.element());
     if (Shapes.elements(extents) != elements) {
       throw new IllegalArgumentException(
           "shape "
@@ -388,8 +415,8 @@ public final class Tensor implements AutoCloseable {
    * @throws WrongThreadException if another thread owns the device
    */
   public Tensor copyFrom(float[] source) {
-    requireTarget(Arguments.present(source, "source").length, true);
-    return write(memory -> Elements.store(memory, dtype, shape, strides, source));
+    requireTarget(Preconditions.present(source, "source").length, true);
+    return write(memory -> Elements.store(memory, dtype.element(), shape, strides, source));
   }
 
   /**
@@ -405,8 +432,8 @@ public final class Tensor implements AutoCloseable {
    * @throws WrongThreadException if another thread owns the device
    */
   public Tensor copyFrom(double[] source) {
-    requireTarget(Arguments.present(source, "source").length, true);
-    return write(memory -> Elements.store(memory, dtype, shape, strides, source));
+    requireTarget(Preconditions.present(source, "source").length, true);
+    return write(memory -> Elements.store(memory, dtype.element(), shape, strides, source));
   }
 
   /**
@@ -421,8 +448,8 @@ public final class Tensor implements AutoCloseable {
    * @throws WrongThreadException if another thread owns the device
    */
   public Tensor copyFrom(int[] source) {
-    requireTarget(Arguments.present(source, "source").length, false);
-    return write(memory -> Elements.store(memory, dtype, shape, strides, source));
+    requireTarget(Preconditions.present(source, "source").length, false);
+    return write(memory -> Elements.store(memory, dtype.element(), shape, strides, source));
   }
 
   /**
@@ -441,8 +468,8 @@ public final class Tensor implements AutoCloseable {
    *     another thread
    */
   public Tensor copyFrom(MemorySegment source, DType sourceType) {
-    Arguments.present(source, "source");
-    Arguments.present(sourceType, "sourceType");
+    Preconditions.present(source, "source");
+    Preconditions.present(sourceType, "sourceType");
     requireWritable();
     requireAccessible(source, "source");
     requireConvertible(sourceType);
@@ -470,7 +497,8 @@ public final class Tensor implements AutoCloseable {
     }
     long[] compact = Shapes.rowMajorStrides(shape);
     return write(
-        memory -> Elements.copy(source, sourceType, compact, memory, dtype, strides, shape));
+        memory -> Elements.copy(
+                source, sourceType.element(), compact, memory, dtype.element(), strides, shape));
   }
 
   /**
@@ -511,7 +539,7 @@ public final class Tensor implements AutoCloseable {
   }
 
   private MemorySegment pinned(PinnedMemory memory, long offset, String name) {
-    Arguments.present(memory, name).requireUsable(device, name);
+    Preconditions.present(memory, name).requireUsable(device, name);
     if (!isCompact()) {
       throw new IllegalArgumentException(
           "tensor: it has strides "
@@ -580,7 +608,7 @@ public final class Tensor implements AutoCloseable {
    * @throws WrongThreadException if another thread owns one of the devices
    */
   public Tensor copyFrom(Tensor source) {
-    Arguments.present(source, "source").requireUsable("source");
+    Preconditions.present(source, "source").requireUsable("source");
     requireWritable();
     if (!Arrays.equals(source.shape, shape)) {
       throw new IllegalArgumentException(
@@ -598,7 +626,13 @@ public final class Tensor implements AutoCloseable {
               write(
                   memory ->
                       Elements.copy(
-                          from, source.dtype, source.strides, memory, dtype, strides, shape)));
+                          from,
+                          source.dtype.element(),
+                          source.strides,
+                          memory,
+                          dtype.element(),
+                          strides,
+                          shape)));
     }
     Reachability.keep(source);
     Reachability.keep(this);
@@ -621,7 +655,7 @@ public final class Tensor implements AutoCloseable {
    */
   public float[] toFloats() {
     float[] values = new float[requireSource(true)];
-    read(memory -> Elements.load(memory, dtype, shape, strides, values));
+    read(memory -> Elements.load(memory, dtype.element(), shape, strides, values));
     return values;
   }
 
@@ -634,7 +668,7 @@ public final class Tensor implements AutoCloseable {
    */
   public double[] toDoubles() {
     double[] values = new double[requireSource(true)];
-    read(memory -> Elements.load(memory, dtype, shape, strides, values));
+    read(memory -> Elements.load(memory, dtype.element(), shape, strides, values));
     return values;
   }
 
@@ -647,7 +681,7 @@ public final class Tensor implements AutoCloseable {
    */
   public int[] toInts() {
     int[] values = new int[requireSource(false)];
-    read(memory -> Elements.load(memory, dtype, shape, strides, values));
+    read(memory -> Elements.load(memory, dtype.element(), shape, strides, values));
     return values;
   }
 
@@ -686,7 +720,7 @@ public final class Tensor implements AutoCloseable {
 
   /** Whether memory between the first and the last element is not this tensor's. */
   boolean hasGaps() {
-    return Shapes.extentBytes(shape, strides, dtype) != elements * dtype.bytes();
+    return Shapes.extentBytes(shape, strides, dtype.element()) != elements * dtype.bytes();
   }
 
   /** Moves bytes to or from the device's memory, after what it was given, and waits. */

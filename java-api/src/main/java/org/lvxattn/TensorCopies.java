@@ -2,6 +2,9 @@
 package org.lvxattn;
 
 import org.lvxattn.bindings.generated.Lvx;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.internal.ffi.NativeCalls;
+import org.lvxattn.internal.memory.Shapes;
 
 /** Copies between tensors that the host need not see. */
 final class TensorCopies {
@@ -29,8 +32,8 @@ final class TensorCopies {
     NativeCalls.check(
         Lvx.lvx_tensor_copy(
             device.handle(),
-            Arguments.input(from, device, "source"),
-            Arguments.output(to, device, "tensor")));
+            Internals.input(from, device, "source"),
+            Internals.output(to, device, "tensor")));
     return true;
   }
 
@@ -45,6 +48,6 @@ final class TensorCopies {
 
   private static long end(Tensor tensor) {
     return tensor.data().address()
-        + Shapes.extentBytes(tensor.shape(), tensor.strides(), tensor.dtype());
+        + Shapes.extentBytes(tensor.shape(), tensor.strides(), tensor.dtype().element());
   }
 }

@@ -9,6 +9,7 @@ import static org.assertj.core.api.Assertions.assertThatNullPointerException;
 
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
+import org.lvxattn.group.Group;
 
 class DeviceTest {
   @Test
@@ -67,7 +68,7 @@ class DeviceTest {
   @Test
   void tracingShowsWhereOpenTensorsWereMade() {
     LeakDetector.Mode before = LeakDetector.mode();
-    LeakDetector.mode(LeakDetector.Mode.TRACE);
+    LeakDetector.setMode(LeakDetector.Mode.TRACE);
     try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
         Tensor tensor = Tensor.allocate(device, DType.FLOAT32, 1)) {
       assertThat(tensor.elements()).isEqualTo(1);
@@ -78,7 +79,7 @@ class DeviceTest {
                   assertThat(e.getSuppressed()[0].getStackTrace())
                       .anyMatch(frame -> frame.getClassName().equals(DeviceTest.class.getName())));
     } finally {
-      LeakDetector.mode(before);
+      LeakDetector.setMode(before);
     }
   }
 

@@ -4,6 +4,7 @@ package org.lvxattn;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.lvxattn.group.Group;
 
 /** Makes and closes everything many times; prints by how many bytes the process has grown. */
 final class FootprintMain {

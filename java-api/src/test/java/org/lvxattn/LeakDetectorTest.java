@@ -14,6 +14,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.LocalWorld;
 
 @Timeout(300)
 class LeakDetectorTest {
@@ -45,12 +47,12 @@ class LeakDetectorTest {
   void stop() {
     logger.removeHandler(handler);
     logger.setUseParentHandlers(true);
-    LeakDetector.mode(before);
+    LeakDetector.setMode(before);
   }
 
   @Test
   void aForgottenTensorIsFreedAndReportedWithItsOrigin() throws InterruptedException {
-    LeakDetector.mode(LeakDetector.Mode.TRACE);
+    LeakDetector.setMode(LeakDetector.Mode.TRACE);
     long leaks = LeakDetector.leaks();
     try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1))) {
       forgetTensor(device);
@@ -66,7 +68,7 @@ class LeakDetectorTest {
 
   @Test
   void aForgottenDeviceGoesAfterEverythingOnIt() throws InterruptedException {
-    LeakDetector.mode(LeakDetector.Mode.COUNT);
+    LeakDetector.setMode(LeakDetector.Mode.COUNT);
     long leaks = LeakDetector.leaks();
     forgetEverything();
     await(() -> LeakDetector.leaks() - leaks >= 4);
@@ -82,7 +84,7 @@ class LeakDetectorTest {
 
   @Test
   void viewsMayBeForgotten() throws InterruptedException {
-    LeakDetector.mode(LeakDetector.Mode.COUNT);
+    LeakDetector.setMode(LeakDetector.Mode.COUNT);
     long leaks = LeakDetector.leaks();
     try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
         Tensor tensor = Tensor.allocate(device, DType.FLOAT32, 2, 3)) {
@@ -97,7 +99,7 @@ class LeakDetectorTest {
 
   @Test
   void offIsQuiet() throws InterruptedException {
-    LeakDetector.mode(LeakDetector.Mode.OFF);
+    LeakDetector.setMode(LeakDetector.Mode.OFF);
     long leaks = LeakDetector.leaks();
     Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
     forgetTensor(device);

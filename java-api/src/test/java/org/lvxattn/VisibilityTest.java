@@ -12,6 +12,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.LocalWorld;
 
 /** Ranges that are none are refused, on one rank and over several, and everything stays usable. */
 @Timeout(120)

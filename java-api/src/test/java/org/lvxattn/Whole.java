@@ -2,25 +2,25 @@
 package org.lvxattn;
 
 /** A tensor of all ranks, {@code [items, rows, width]}, as one array that ranks take rows of. */
-final class Whole {
-  final double[] values;
+public final class Whole {
+  public final double[] values;
 
   private final int items;
   private final int rows;
   private final int width;
 
-  Whole(int items, int rows, int width, double[] values) {
+  public Whole(int items, int rows, int width, double[] values) {
     this.items = items;
     this.rows = rows;
     this.width = width;
     this.values = values;
   }
 
-  Whole(int items, int rows, int width) {
+  public Whole(int items, int rows, int width) {
     this(items, rows, width, new double[items * rows * width]);
   }
 
-  double[] part(int from, int to) {
+  public double[] part(int from, int to) {
     double[] part = new double[items * (to - from) * width];
     for (int item = 0; item < items; item++) {
       System.arraycopy(
@@ -33,7 +33,7 @@ final class Whole {
     return part;
   }
 
-  void put(int from, int to, double[] part) {
+  public void put(int from, int to, double[] part) {
     for (int item = 0; item < items; item++) {
       System.arraycopy(
           part,
@@ -45,7 +45,7 @@ final class Whole {
   }
 
   /** The error of the numeric contract: absolute where the reference is small. */
-  static double error(double[] x, double[] reference) {
+  public static double error(double[] x, double[] reference) {
     double difference = 0;
     double magnitude = 0;
     for (int i = 0; i < reference.length; i++) {

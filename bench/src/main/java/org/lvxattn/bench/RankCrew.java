@@ -11,9 +11,9 @@ import java.util.function.Function;
 import java.util.function.IntFunction;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.LocalWorld;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LocalWorld;
 
 /** The ranks of a local group, each on a thread that stays, so that calls can be repeated. */
 public final class RankCrew implements AutoCloseable {

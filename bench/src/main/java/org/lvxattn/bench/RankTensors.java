@@ -9,11 +9,11 @@ import org.jspecify.annotations.Nullable;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
 import org.lvxattn.Mask;
 import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
+import org.lvxattn.group.Group;
 
 /** What one rank computes attention from and into: made once, used for any number of calls. */
 public final class RankTensors implements AutoCloseable {

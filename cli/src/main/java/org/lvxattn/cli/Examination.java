@@ -15,13 +15,14 @@ import org.lvxattn.CudaOptions;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
 import org.lvxattn.GpuProperties;
-import org.lvxattn.Group;
 import org.lvxattn.LvxException;
 import org.lvxattn.NativeInfo;
 import org.lvxattn.Tensor;
 import org.lvxattn.cli.DoctorReport.Item;
 import org.lvxattn.cli.DoctorReport.Status;
 import org.lvxattn.cli.output.Units;
+import org.lvxattn.group.Group;
+import org.lvxattn.launch.GroupBackend;
 
 /** Looks at the machine. */
 final class Examination {
@@ -74,8 +75,8 @@ final class Examination {
       items.add(cuda());
       items.add(cudnn());
       items.add(Item.ok("gloo", "TCP, built in; Gloo itself is not needed"));
-      items.add(backend("mpi", Group.Kind.MPI));
-      items.add(backend("nccl", Group.Kind.NCCL));
+      items.add(backend("mpi", GroupBackend.MPI));
+      items.add(backend("nccl", GroupBackend.NCCL));
     } catch (LinkageError e) {
       items.add(
           new Item(
@@ -192,11 +193,11 @@ final class Examination {
   }
 
   /** An backend that is not there is no fault: local ranks need none. */
-  private static Item backend(String name, Group.Kind kind) {
+  private static Item backend(String name, GroupBackend kind) {
     try {
       Group.loadBackend(kind);
       return Item.ok(
-          name, kind == Group.Kind.NCCL ? "ranks can be CUDA devices" : "ranks can be processes");
+          name, kind == GroupBackend.NCCL ? "ranks can be CUDA devices" : "ranks can be processes");
     } catch (LvxException e) {
       return new Item(
           name, Status.ABSENT, String.valueOf(e.getMessage()), "needed only for --group " + name);

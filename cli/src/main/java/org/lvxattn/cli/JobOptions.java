@@ -5,13 +5,13 @@ import java.io.IOException;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
-import org.lvxattn.GroupOptions;
 import org.lvxattn.Strategy;
 import org.lvxattn.cli.workload.AttentionShape;
 import org.lvxattn.cli.workload.DeviceChoice;
 import org.lvxattn.cli.workload.Inputs;
 import org.lvxattn.cli.workload.LocalRun;
 import org.lvxattn.cli.workload.VideoClip;
+import org.lvxattn.group.GroupOptions;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 

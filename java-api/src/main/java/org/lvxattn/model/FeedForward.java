@@ -4,9 +4,9 @@ package org.lvxattn.model;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.Device;
-import org.lvxattn.LayerOperations;
-import org.lvxattn.Norm;
 import org.lvxattn.Tensor;
+import org.lvxattn.layer.LayerOperations;
+import org.lvxattn.layer.Norm;
 
 /**
  * OpenFlamingo's feed-forward: {@code out = y + tanh(g) * W3 gelu(W1 LN(y))}; without a gate g, the

@@ -5,9 +5,9 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.LayerOperations;
-import org.lvxattn.Norm;
 import org.lvxattn.Tensor;
+import org.lvxattn.layer.LayerOperations;
+import org.lvxattn.layer.Norm;
 
 /**
  * The second half of a Llama or Qwen2 layer: {@code out = y + tanh(g) * live * down(silu(gate z) *

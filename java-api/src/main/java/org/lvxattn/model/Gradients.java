@@ -8,10 +8,11 @@ import java.util.Map;
 import java.util.SequencedMap;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.LayerOperations;
-import org.lvxattn.Operation;
 import org.lvxattn.Tensor;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.Operation;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.layer.LayerOperations;
 
 /**
  * Gradients of parameters, by the same names: in float32, float64 for float64. Layers add to them.
@@ -138,7 +139,7 @@ public final class Gradients implements AutoCloseable {
     shapes.forEach(
         (name, shape) -> {
           Tensor gradient = get(name);
-          Checks.require(
+          Preconditions.require(
               Arrays.equals(gradient.shape(), shape),
               "gradient \""
                   + name

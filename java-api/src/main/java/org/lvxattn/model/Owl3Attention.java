@@ -5,16 +5,16 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.AttentionForward;
 import org.lvxattn.CrossAttention;
-import org.lvxattn.Group;
-import org.lvxattn.KeyValueCache;
-import org.lvxattn.KeyValueLayout;
-import org.lvxattn.KeyValueProjection;
-import org.lvxattn.LayerOperations;
-import org.lvxattn.Norm;
 import org.lvxattn.PartialAttention;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
-import org.lvxattn.VisualForward;
+import org.lvxattn.group.Group;
+import org.lvxattn.layer.KeyValueLayout;
+import org.lvxattn.layer.KeyValueProjection;
+import org.lvxattn.layer.LayerOperations;
+import org.lvxattn.layer.Norm;
+import org.lvxattn.visual.KeyValueCache;
+import org.lvxattn.visual.VisualCheckpoint;
+import org.lvxattn.visual.VisualForward;
 
 /** The first half of an mPLUG-Owl3 layer: {@code y = x + context Wo^T}. */
 final class Owl3Attention {
@@ -90,7 +90,7 @@ final class Owl3Attention {
       Owl3Text.@Nullable Attended text) {}
 
   Saved forward(
-      Turn turn,
+      CollectiveSequence calls,
       Scope kept,
       Parameters w,
       Tensor x,
@@ -108,13 +108,13 @@ final class Owl3Attention {
     }
     KeyValueProjection projection = projection(w, batch);
     VisualForward seen =
-        turn.call(() -> visual.forward(attention, projection, folded(q), batch.images().mask()));
+        calls.call(() -> visual.forward(attention, projection, folded(q), batch.images().mask()));
     kept.atEnd(seen::close);
     Owl3Text.Attended images = unfolded(seen.output(), seen.logSumExp(), q);
     try (Scope scratch = new Scope(x.device())) {
       boolean gated = variant == Owl3Variant.GATED;
       Owl3Text.Attended own =
-          text.attend(turn, gated ? kept : scratch, visual.group(), q, k, v, batch.text());
+          text.attend(calls, gated ? kept : scratch, visual.group(), q, k, v, batch.text());
       residual(w, x, context(scratch, w, own, images, batch), y);
       return new Saved(x, q, k, v, seen, images, gated ? own : null);
     }
@@ -122,7 +122,7 @@ final class Owl3Attention {
 
   /** As forward, over cached keys and values; writes those of the new rows behind the past's. */
   void decode(
-      Turn turn,
+      CollectiveSequence calls,
       Group group,
       Parameters w,
       Tensor x,
@@ -138,9 +138,9 @@ final class Owl3Attention {
       Tensor k = past.keysAnd(rows);
       Tensor v = past.valuesAnd(rows);
       text.keyValues(w, h, batch.positions(), fresh(k, x), fresh(v, x));
-      Owl3Text.Attended own = text.attend(turn, scratch, group, q, k, v, batch.text());
+      Owl3Text.Attended own = text.attend(calls, scratch, group, q, k, v, batch.text());
       try (AttentionForward seen =
-          turn.call(
+          calls.call(
               () ->
                   attention.forward(
                       group, folded(q), visual.key(), visual.value(), batch.images().mask()))) {
@@ -152,7 +152,7 @@ final class Owl3Attention {
 
   /** Turns d, the gradient of y, into that of x; overwrites dk and dv. */
   void backward(
-      Turn turn,
+      CollectiveSequence calls,
       Saved saved,
       Parameters w,
       VisualCheckpoint visual,
@@ -167,7 +167,7 @@ final class Owl3Attention {
       contextBackward(saved, w, batch, g, d, Heads.join(dText), Heads.join(dImages));
       Tensor dq = scratch.like(saved.q);
       text.attendBackward(
-          turn,
+          calls,
           visual.group(),
           saved.q,
           saved.k,
@@ -185,7 +185,7 @@ final class Owl3Attention {
               .weight(g.get(VISUAL_WEIGHT))
               .bias(g.get(VISUAL_BIAS))
               .build();
-      turn.call(() -> visual.backward(saved.visual, folded(dImages), folded(dqImages), parts));
+      calls.call(() -> visual.backward(saved.visual, folded(dImages), folded(dqImages), parts));
       LayerOperations.add(Heads.join(dqImages), Heads.join(dq));
 
       Tensor h = normed(scratch, w, saved.x);

@@ -3,11 +3,12 @@ package org.lvxattn.model;
 
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.LayerOperations;
 import org.lvxattn.Mask;
-import org.lvxattn.Operation;
 import org.lvxattn.Tensor;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.Operation;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.layer.LayerOperations;
 
 /**
  * What every mPLUG-Owl3 layer needs to know of a batch: where its rows stand, which text and which
@@ -104,15 +105,15 @@ public final class Owl3Batch implements AutoCloseable {
       long visualRows) {
     long[] said;
     try {
-      Checks.present(variant, "variant");
-      Checks.present(images, "images");
+      Preconditions.present(variant, "variant");
+      Preconditions.present(images, "images");
       said = Owl3Rows.said(images.batch(), padding, textRows, cachedRows, visualRows);
     } catch (RuntimeException e) {
-      throw Checks.present(group, "group").decline(Operation.ALL_GATHER, e);
+      throw Preconditions.present(group, "group").decline(Operation.ALL_GATHER, e);
     }
     Owl3Rows rows = Owl3Rows.gather(group, images.batch(), said);
     RowShard visual = rows.visual();
-    Checks.require(
+    Preconditions.require(
         visual.total() == images.rows(),
         "the ranks have "
             + visual.total()

@@ -5,11 +5,11 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
-import org.lvxattn.Group;
-import org.lvxattn.LayerOperations;
 import org.lvxattn.Mask;
 import org.lvxattn.Statistics;
 import org.lvxattn.Tensor;
+import org.lvxattn.group.Group;
+import org.lvxattn.layer.LayerOperations;
 
 /** Queries, keys and values of text rows, and their causal attention to each other. */
 final class Owl3Text {
@@ -56,11 +56,11 @@ final class Owl3Text {
   }
 
   /** Attention of the rows to each other; k and v as keyValues wrote them. */
-  Attended attend(Turn turn, Scope scope, Group group, Tensor q, Tensor k, Tensor v, Mask mask) {
+  Attended attend(CollectiveSequence calls, Scope scope, Group group, Tensor q, Tensor k, Tensor v, Mask mask) {
     Tensor o = scope.like(q);
     DType wide = q.dtype().accumulator();
     Tensor lse = scope.allocate(wide, q.dimension(0), attention.heads(), q.dimension(1));
-    turn.call(
+    calls.call(
         () -> attention.forwardInto(group, q, keys(k), keys(v), mask, o, lse, Statistics.create()));
     return new Attended(o, lse);
   }
@@ -70,7 +70,7 @@ final class Owl3Text {
 
   /** Overwrites dq, dk and dv; o and lse may be those of a larger softmax. */
   void attendBackward(
-      Turn turn,
+      CollectiveSequence calls,
       Group group,
       Tensor q,
       Tensor k,
@@ -81,7 +81,7 @@ final class Owl3Text {
       Tensor dq,
       Tensor dk,
       Tensor dv) {
-    turn.call(
+    calls.call(
         () ->
             attention.backwardInto(
                 group,

@@ -12,6 +12,7 @@ import java.util.function.Function;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
 import org.lvxattn.Tensor;
+import org.lvxattn.internal.Preconditions;
 import org.lvxattn.io.StoredTensor;
 import org.lvxattn.io.StoredTensors;
 
@@ -36,7 +37,7 @@ public final class Parameters implements AutoCloseable {
   public static Parameters of(Map<String, Tensor> tensors) {
     SequencedMap<String, Tensor> copy = new LinkedHashMap<>();
     tensors.forEach(
-        (name, tensor) -> copy.put(Checks.present(name, "name"), Checks.present(tensor, name)));
+        (name, tensor) -> copy.put(Preconditions.present(name, "name"), Preconditions.present(tensor, name)));
     return new Parameters(copy, List.of());
   }
 
@@ -113,7 +114,7 @@ public final class Parameters implements AutoCloseable {
       shapes.forEach(
           (name, shape) -> {
             StoredTensor stored = checkpoint.tensor(prefix + name);
-            Checks.require(
+            Preconditions.require(
                 Arrays.equals(stored.shape(), shape),
                 "the checkpoint has " + stored + "; " + Arrays.toString(shape) + " was expected");
             tensors.put(name, reader.apply(stored));
@@ -178,7 +179,7 @@ public final class Parameters implements AutoCloseable {
     shapes.forEach(
         (name, shape) -> {
           Tensor tensor = get(name);
-          Checks.require(
+          Preconditions.require(
               Arrays.equals(tensor.shape(), shape) && tensor.dtype().isFloating(),
               "parameter \""
                   + name

@@ -5,16 +5,16 @@ import java.util.Map;
 import org.lvxattn.AttentionForward;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.Device;
-import org.lvxattn.KeyValueLayout;
-import org.lvxattn.KeyValueProjection;
-import org.lvxattn.LayerOperations;
 import org.lvxattn.Mask;
-import org.lvxattn.Norm;
 import org.lvxattn.PartialAttention;
 import org.lvxattn.Statistics;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
-import org.lvxattn.VisualForward;
+import org.lvxattn.layer.KeyValueLayout;
+import org.lvxattn.layer.KeyValueProjection;
+import org.lvxattn.layer.LayerOperations;
+import org.lvxattn.layer.Norm;
+import org.lvxattn.visual.VisualCheckpoint;
+import org.lvxattn.visual.VisualForward;
 
 /**
  * The attention of one resampler layer, with its residual: latents attend to the features and to
@@ -62,7 +62,7 @@ final class PerceiverAttention {
   record Saved(Tensor latents, Tensor q, Tensor keyValues, VisualForward visual) {}
 
   Saved forward(
-      Turn turn, Scope kept, Parameters w, Tensor latents, VisualCheckpoint visual, Tensor out) {
+      CollectiveSequence calls, Scope kept, Parameters w, Tensor latents, VisualCheckpoint visual, Tensor out) {
     Device device = kept.device();
     Tensor rows = rows(kept, latents, inner());
     Tensor keyValues = rows(kept, latents, 2 * inner());
@@ -73,10 +73,10 @@ final class PerceiverAttention {
       LayerOperations.linear(h, w.get(prefix + "to_q.weight"), null, rows);
       LayerOperations.linear(h, w.get(prefix + "to_kv.weight"), null, keyValues);
       KeyValueProjection projection = projection(w);
-      VisualForward seen = turn.call(() -> visual.forward(attention, projection, q, Mask.none()));
+      VisualForward seen = calls.call(() -> visual.forward(attention, projection, q, Mask.none()));
       kept.atEnd(seen::close);
       try (AttentionForward own =
-          turn.call(
+          calls.call(
               () -> attention.forward(visual.group(), q, keys(keyValues), values(keyValues)))) {
         PartialAttention.merge(
             device, own.output(), own.logSumExp(), seen.output(), seen.logSumExp());
@@ -90,7 +90,7 @@ final class PerceiverAttention {
 
   /** Turns d, the gradient of out, into that of the latents. */
   void backward(
-      Turn turn, Saved saved, Parameters w, VisualCheckpoint visual, Gradients g, Tensor d) {
+      CollectiveSequence calls, Saved saved, Parameters w, VisualCheckpoint visual, Gradients g, Tensor d) {
     Device device = d.device();
     try (Scope scratch = new Scope(device)) {
       VisualForward whole = saved.visual;
@@ -110,10 +110,10 @@ final class PerceiverAttention {
               .inputWeight(g.get(prefix + "norm_media.weight"))
               .inputBias(g.get(prefix + "norm_media.bias"))
               .build();
-      turn.call(() -> visual.backward(whole, dO, dq, parts));
+      calls.call(() -> visual.backward(whole, dO, dq, parts));
       Tensor dqOwn = scratch.like(saved.q);
       Tensor dKeyValues = scratch.like(saved.keyValues);
-      turn.call(
+      calls.call(
           () ->
               attention.backwardInto(
                   visual.group(),

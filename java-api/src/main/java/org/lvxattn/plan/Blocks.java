@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.plan;
 
+import org.lvxattn.Pass;
+
 /**
  * What travels and what is computed where, when a block of one side visits the ranks that keep the
  * other. A block's home is the rank it belongs to, a worker a rank that it visits.

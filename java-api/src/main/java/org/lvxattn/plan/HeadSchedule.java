@@ -2,6 +2,7 @@
 package org.lvxattn.plan;
 
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.Pass;
 
 /**
  * Heads against sequence: each rank gets its part of the heads of all queries and keys. Shares are

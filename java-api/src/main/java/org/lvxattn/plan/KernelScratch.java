@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.plan;
 
+import org.lvxattn.Device;
+import org.lvxattn.internal.handle.Handles;
+
+import org.lvxattn.Pass;
+
 /**
  * Memory that a device's kernels need beside their arguments, in bytes. {@link
- * org.lvxattn.Device#kernelScratch} knows a device's.
+ * #of} knows a device's.
  */
 public interface KernelScratch {
   /** Kernels that need none: leaves their part out of a plan. */
@@ -19,6 +24,18 @@ public interface KernelScratch {
           return 0;
         }
       };
+
+  /**
+   * What a device's kernels need. Answers can be had while the device is open, from the thread that
+   * owns it.
+   *
+   * @throws NullPointerException if device is null
+   * @throws IllegalStateException if the device was closed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  static KernelScratch of(Device device) {
+    return new DeviceScratch(Handles.requireUsable(device, "device"));
+  }
 
   /** For a block of queries against a run of keys; the larger of the two for both passes. */
   long attention(AttentionSizes sizes, long queries, long keys, Pass pass);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.plan;
 
+import org.lvxattn.Pass;
+
 /** Keys and values visit queries; in backward their gradients go home. */
 final class KeyBlocks extends Blocks {
   KeyBlocks(AttentionProblem problem, Pass pass, Machine machine) {

@@ -3,9 +3,10 @@ package org.lvxattn.plan;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.Pass;
 import org.lvxattn.Strategy;
+import org.lvxattn.internal.Preconditions;
 
 /**
  * Says what each strategy costs on given machines and links. Immutable; its answers depend on its
@@ -21,8 +22,8 @@ public final class Planner {
    * @throws NullPointerException if an argument is null
    */
   public Planner(Machine machine, Topology topology) {
-    this.machine = Objects.requireNonNull(machine, "machine is null");
-    this.topology = Objects.requireNonNull(topology, "topology is null");
+    this.machine = Preconditions.present(machine, "machine");
+    this.topology = Preconditions.present(topology, "topology");
   }
 
   /** What every strategy costs. */

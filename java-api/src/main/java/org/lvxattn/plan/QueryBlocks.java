@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.plan;
 
+import org.lvxattn.Pass;
+
 /** Queries visit keys; partial results go home and are merged there. */
 final class QueryBlocks extends Blocks {
   QueryBlocks(AttentionProblem problem, Pass pass, Machine machine) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.plan;
 
+import org.lvxattn.Pass;
+
 /** All queries come to a rank, whose keys are made tile by tile; one result goes home from each. */
 final class TiledSchedule {
   private final VisualPlan plan;

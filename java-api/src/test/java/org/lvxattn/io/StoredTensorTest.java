@@ -18,8 +18,8 @@ import org.lvxattn.CpuOptions;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
 import org.lvxattn.Tensor;
+import org.lvxattn.group.Group;
 
 class StoredTensorTest {
   private static final String ALIGNED =

@@ -23,16 +23,16 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
 import org.lvxattn.GroupException;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.LocalWorld;
 import org.lvxattn.OutOfDeviceMemoryException;
 import org.lvxattn.PeerMismatchException;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
-import org.lvxattn.VisualCheckpoint.Policy;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LocalWorld;
+import org.lvxattn.plan.RecomputePolicy;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /**
  * One rank of three fails in a layer before a collective call. Its peers are told at once: a peer
@@ -60,7 +60,7 @@ class LayerMistakesTest {
   @ParameterizedTest
   @EnumSource
   void wrongArguments(TinyLayer layer) {
-    for (Policy policy : Policy.values()) {
+    for (RecomputePolicy policy : RecomputePolicy.values()) {
       for (Mistake mistake : Mistake.values()) {
         List<@Nullable Throwable> outcomes =
             LocalWorld.run(
@@ -98,7 +98,7 @@ class LayerMistakesTest {
     return message.substring(0, Math.min(60, message.length()));
   }
 
-  private static void compute(TinyLayer layer, Group group, Policy policy, Mistake mistake) {
+  private static void compute(TinyLayer layer, Group group, RecomputePolicy policy, Mistake mistake) {
     Device device = group.device();
     RowShard text = shard(TEXT, group.rank());
     Map<String, long[]> weightShapes = new LinkedHashMap<>(layer.shapes());
@@ -131,7 +131,7 @@ class LayerMistakesTest {
     return new RowShard(bounds[rank], bounds[rank + 1], bounds[RANKS]);
   }
 
-  private static VisualCheckpoint visual(TinyLayer layer, Group group, Policy policy) {
+  private static VisualCheckpoint visual(TinyLayer layer, Group group, RecomputePolicy policy) {
     Tensor features =
         Tensor.allocate(
             group.device(),
@@ -147,7 +147,7 @@ class LayerMistakesTest {
   @EnumSource
   void memoryThatRunsOut(TinyLayer layer) throws Exception {
     int told = 0;
-    for (Policy policy : Policy.values()) {
+    for (RecomputePolicy policy : RecomputePolicy.values()) {
       Forward whole = forward(layer, policy, 0);
       assertThat(whole.outcomes()).containsOnlyNulls();
       for (int step = 0; step < 12; step++) {
@@ -177,7 +177,7 @@ class LayerMistakesTest {
    */
   private record Forward(List<@Nullable Throwable> outcomes, long heldBytes, long peakBytes) {}
 
-  private static Forward forward(TinyLayer layer, Policy policy, long budget) throws Exception {
+  private static Forward forward(TinyLayer layer, RecomputePolicy policy, long budget) throws Exception {
     CountDownLatch peersAreDone = new CountDownLatch(RANKS - 1);
     try (LocalWorld world = LocalWorld.of(RANKS, PATIENT);
         ExecutorService threads = Executors.newFixedThreadPool(RANKS)) {
@@ -201,7 +201,7 @@ class LayerMistakesTest {
 
   private static Forward forward(
       TinyLayer layer,
-      Policy policy,
+      RecomputePolicy policy,
       LocalWorld world,
       int rank,
       long budget,

@@ -8,7 +8,7 @@ import java.util.Random;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.lvxattn.Strategy;
-import org.lvxattn.VisualCheckpoint.Policy;
+import org.lvxattn.plan.RecomputePolicy;
 
 /** Any number of ranks gives what one gives, gradients of all weights included, in float64. */
 class LayerSplitTest {
@@ -19,13 +19,13 @@ class LayerSplitTest {
   void ranksDoNotMatter(TinyLayer layer) {
     TinyProblem problem = new TinyProblem(layer, 1);
     Map<String, double[]> one =
-        problem.solve(TinyProblem.Cut.none(), Strategy.QUERY_RING, Policy.KEEP);
+        problem.solve(TinyProblem.Cut.none(), Strategy.QUERY_RING, RecomputePolicy.KEEP);
     Strategy[] strategies = {
       Strategy.QUERY_RING, Strategy.QUERY_GATHER, Strategy.KV_RING, Strategy.TWO_LEVEL
     };
     Random random = new Random(layer.name().hashCode());
     for (int ranks = 1; ranks <= 5; ranks++) {
-      for (Policy policy : Policy.values()) {
+      for (RecomputePolicy policy : RecomputePolicy.values()) {
         TinyProblem.Cut cut = TinyProblem.Cut.random(ranks, random);
         Strategy strategy = strategies[random.nextInt(strategies.length)];
         Map<String, double[]> many = problem.solve(cut, strategy, policy);

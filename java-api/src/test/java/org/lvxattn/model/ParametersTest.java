@@ -12,11 +12,11 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.group.Group;
 import org.lvxattn.io.SafetensorsWriter;
 import org.lvxattn.io.StoredTensors;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /** Parameters of checkpoints, by the names they have there. */
 class ParametersTest {

@@ -11,11 +11,12 @@ import java.util.Random;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.LocalWorld;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.LocalWorld;
+import org.lvxattn.plan.RecomputePolicy;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /**
  * Random inputs and parameters of a {@link TinyLayer}, exact in every dtype, computed over any
@@ -83,13 +84,13 @@ final class TinyProblem {
   }
 
   /** Output, and gradients by name: x, features and those of the parameters. */
-  Map<String, double[]> solve(Cut cut, Strategy strategy, VisualCheckpoint.Policy policy) {
+  Map<String, double[]> solve(Cut cut, Strategy strategy, RecomputePolicy policy) {
     return solve(cut, strategy, policy, DType.FLOAT64);
   }
 
   /** As above, all tensors in that dtype. */
   Map<String, double[]> solve(
-      Cut cut, Strategy strategy, VisualCheckpoint.Policy policy, DType dtype) {
+      Cut cut, Strategy strategy, RecomputePolicy policy, DType dtype) {
     List<Map<String, double[]>> shards =
         LocalWorld.run(
             cut.text.length - 1, group -> gradients(group, cut, strategy, policy, dtype));
@@ -103,7 +104,7 @@ final class TinyProblem {
   }
 
   private Map<String, double[]> gradients(
-      Group group, Cut cut, Strategy strategy, VisualCheckpoint.Policy policy, DType dtype) {
+      Group group, Cut cut, Strategy strategy, RecomputePolicy policy, DType dtype) {
     try (Gradients gradients = Gradients.zeros(group.device(), dtype, layer.shapes())) {
       Map<String, double[]> results =
           new LinkedHashMap<>(run(group, cut, strategy, policy, dtype, gradients));
@@ -121,7 +122,7 @@ final class TinyProblem {
                 alone,
                 Cut.none(),
                 Strategy.QUERY_RING,
-                VisualCheckpoint.Policy.KEEP,
+                RecomputePolicy.KEEP,
                 DType.FLOAT64,
                 null),
             "out");
@@ -140,7 +141,7 @@ final class TinyProblem {
       Group group,
       Cut cut,
       Strategy strategy,
-      VisualCheckpoint.Policy policy,
+      RecomputePolicy policy,
       DType dtype,
       @Nullable Gradients gradients) {
     Device device = group.device();

@@ -14,15 +14,15 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.Link;
-import org.lvxattn.LocalWorld;
 import org.lvxattn.Mask;
+import org.lvxattn.Pass;
 import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.UnsupportedRequestException;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LocalWorld;
 
 /** What calls send and hold is what was planned, to the byte. */
 @Timeout(300)

@@ -19,7 +19,6 @@ import org.lvxattn.AttentionGradients;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
 import org.lvxattn.Mask;
 import org.lvxattn.PartialAttention;
 import org.lvxattn.Statistics;
@@ -27,6 +26,7 @@ import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.cli.workload.Bounds;
 import org.lvxattn.cli.workload.RelativeError;
+import org.lvxattn.group.Group;
 
 /** Biases of any finite size: results are as exact as with small ones, over any ranks. */
 @Timeout(300)

@@ -22,15 +22,15 @@ import org.lvxattn.AttentionForward;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.LocalWorld;
 import org.lvxattn.Mask;
 import org.lvxattn.PeerLostException;
 import org.lvxattn.PeerMismatchException;
 import org.lvxattn.PeerTimeoutException;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LocalWorld;
 import org.lvxattn.tests.Offence.Deed;
 
 /** One rank goes wrong: every other rank's call ends with an exception that names it. */

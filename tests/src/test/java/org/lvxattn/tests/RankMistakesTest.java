@@ -19,9 +19,9 @@ import org.lvxattn.CpuOptions;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
 import org.lvxattn.PeerMismatchException;
 import org.lvxattn.Tensor;
+import org.lvxattn.group.Group;
 import org.lvxattn.tests.Offence.Deed;
 
 /**

@@ -7,10 +7,10 @@ import org.jspecify.annotations.Nullable;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
 import org.lvxattn.Mask;
 import org.lvxattn.Statistics;
 import org.lvxattn.Tensor;
+import org.lvxattn.group.Group;
 
 /** One rank's tensors of a problem, filled with its shards. */
 final class RankTensors implements AutoCloseable {

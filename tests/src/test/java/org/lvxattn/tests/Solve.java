@@ -4,9 +4,9 @@ package org.lvxattn.tests;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.Link;
 import org.lvxattn.ReferenceAttention;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.plan.Link;
 import org.lvxattn.plan.Machine;
 import org.lvxattn.plan.Planner;
 import org.lvxattn.plan.Topology;
@@ -26,7 +26,7 @@ final class Solve {
         work.ranks(),
         GroupOptions.defaults().withRanksPerNode(2),
         group -> {
-          group.planner(PLANNER);
+          group.setPlanner(PLANNER);
           try (RankTensors own = new RankTensors(work, work.dtype, group.device(), group.rank())) {
             own.compute(group);
             synchronized (results) {

@@ -9,17 +9,17 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.Link;
 import org.lvxattn.Strategy;
 import org.lvxattn.bench.RankCrew;
 import org.lvxattn.cli.output.Progress;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.plan.Link;
 import org.lvxattn.plan.Machine;
 import org.lvxattn.plan.Topology;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import picocli.CommandLine;
 
 /** Every strategy over a local group whose links are emulated and whose time is virtual. */
 @Command(

@@ -10,15 +10,15 @@ import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
 import org.lvxattn.Strategy;
-import org.lvxattn.plan.Calibration;
+import org.lvxattn.group.Calibration;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
 import org.lvxattn.plan.Topology;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import picocli.CommandLine;
 
 /**
  * One process of a sweep over real links: a rank of the group that its environment describes. The

@@ -4,17 +4,17 @@ package org.lvxattn.cli.golden;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
-import org.lvxattn.Group;
-import org.lvxattn.KeyValueCache;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
 import org.lvxattn.cli.workload.Results;
+import org.lvxattn.group.Group;
 import org.lvxattn.model.FlamingoBlock;
 import org.lvxattn.model.FlamingoMasks;
 import org.lvxattn.model.Gradients;
 import org.lvxattn.model.Parameters;
 import org.lvxattn.model.VisualMask;
+import org.lvxattn.visual.KeyValueCache;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /** OpenFlamingo's gated cross-attention block. */
 final class FlamingoProblem implements LayerProblem {

@@ -11,7 +11,6 @@ import java.util.Random;
 import java.util.Set;
 import org.lvxattn.DType;
 import org.lvxattn.Strategy;
-import org.lvxattn.VisualCheckpoint;
 import org.lvxattn.cli.golden.LayerProblem.Cut;
 import org.lvxattn.cli.golden.LayerProblem.Way;
 import org.lvxattn.cli.workload.Bounds;
@@ -19,6 +18,7 @@ import org.lvxattn.cli.workload.RelativeError;
 import org.lvxattn.cli.workload.Results;
 import org.lvxattn.cli.workload.Sequences;
 import org.lvxattn.cli.workload.Split;
+import org.lvxattn.plan.RecomputePolicy;
 
 /** A whole layer, by every policy of keeping keys and values. */
 final class LayerComparison implements Comparison {
@@ -64,7 +64,7 @@ final class LayerComparison implements Comparison {
             Split.uneven(rows.visual(), ranks.size(), random),
             Split.uneven(rows.past(), ranks.size(), random));
     Map<String, Results> all = new LinkedHashMap<>();
-    for (VisualCheckpoint.Policy policy : VisualCheckpoint.Policy.values()) {
+    for (RecomputePolicy policy : RecomputePolicy.values()) {
       Way way = new Way(dtype, strategy, policy);
       Results joined = join(ranks.run(group -> problem.run(group, cut, way)), cut);
       all.put(policy.name(), problem.named(joined));

@@ -3,11 +3,11 @@ package org.lvxattn.cli.golden;
 
 import java.util.Map;
 import org.lvxattn.DType;
-import org.lvxattn.Group;
 import org.lvxattn.Strategy;
-import org.lvxattn.VisualCheckpoint;
 import org.lvxattn.cli.workload.Results;
 import org.lvxattn.cli.workload.Split;
+import org.lvxattn.group.Group;
+import org.lvxattn.plan.RecomputePolicy;
 
 /** A layer of one family with the inputs of a golden case. */
 interface LayerProblem {
@@ -21,7 +21,7 @@ interface LayerProblem {
   record Cut(Split text, Split visual, Split past) {}
 
   /** One way to compute a case. */
-  record Way(DType dtype, Strategy strategy, VisualCheckpoint.Policy policy) {}
+  record Way(DType dtype, Strategy strategy, RecomputePolicy policy) {}
 
   Rows rows();
 

@@ -3,16 +3,16 @@ package org.lvxattn.cli.golden;
 
 import java.util.ArrayDeque;
 import java.util.Deque;
-import org.lvxattn.Group;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
 import org.lvxattn.cli.golden.LayerProblem.Cut;
 import org.lvxattn.cli.golden.LayerProblem.Way;
 import org.lvxattn.cli.workload.Results;
 import org.lvxattn.cli.workload.Split;
+import org.lvxattn.group.Group;
 import org.lvxattn.model.Gradients;
 import org.lvxattn.model.Parameters;
 import org.lvxattn.model.RowShard;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /** One rank's part of a layer's case: its shards of the inputs, and what it has computed. */
 final class LayerRank implements AutoCloseable {

@@ -4,14 +4,11 @@ package org.lvxattn.cli.golden;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
-import org.lvxattn.Group;
-import org.lvxattn.KeyValueCache;
-import org.lvxattn.KeyValueProjection;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
-import org.lvxattn.VisualForward;
 import org.lvxattn.cli.workload.Results;
+import org.lvxattn.group.Group;
+import org.lvxattn.layer.KeyValueProjection;
 import org.lvxattn.model.EmptyRows;
 import org.lvxattn.model.Gradients;
 import org.lvxattn.model.LlamaCrossAttention;
@@ -19,6 +16,9 @@ import org.lvxattn.model.LlamaCrossAttentionLayer;
 import org.lvxattn.model.LlamaMasks;
 import org.lvxattn.model.Parameters;
 import org.lvxattn.model.VisualMask;
+import org.lvxattn.visual.KeyValueCache;
+import org.lvxattn.visual.VisualCheckpoint;
+import org.lvxattn.visual.VisualForward;
 
 /** Llama 3-V: a whole layer, or its attention alone. */
 final class LlamaProblem implements LayerProblem {

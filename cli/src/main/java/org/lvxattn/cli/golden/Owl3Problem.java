@@ -5,12 +5,10 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
-import org.lvxattn.Group;
-import org.lvxattn.KeyValueCache;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
 import org.lvxattn.cli.workload.Results;
+import org.lvxattn.group.Group;
 import org.lvxattn.model.Gradients;
 import org.lvxattn.model.Owl3Batch;
 import org.lvxattn.model.Owl3Images;
@@ -18,6 +16,8 @@ import org.lvxattn.model.Owl3Layer;
 import org.lvxattn.model.Owl3Variant;
 import org.lvxattn.model.Parameters;
 import org.lvxattn.model.TextCache;
+import org.lvxattn.visual.KeyValueCache;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /** A layer of mPLUG-Owl3 with hyper attention. */
 final class Owl3Problem implements LayerProblem {

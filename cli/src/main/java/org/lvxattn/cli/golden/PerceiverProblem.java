@@ -4,13 +4,13 @@ package org.lvxattn.cli.golden;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
-import org.lvxattn.Group;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
 import org.lvxattn.cli.workload.Results;
+import org.lvxattn.group.Group;
 import org.lvxattn.model.Gradients;
 import org.lvxattn.model.PerceiverResampler;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /** OpenFlamingo's resampler: the ranks share the latents as text, and the features, of images. */
 final class PerceiverProblem implements LayerProblem {

@@ -10,10 +10,10 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
-import org.lvxattn.Group;
-import org.lvxattn.RankTask;
 import org.lvxattn.cli.workload.GroupExchange;
 import org.lvxattn.cli.workload.Results;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.RankTask;
 
 /**
  * One process among those of a group. Ranks tell each other how a task ended, failures too, so that

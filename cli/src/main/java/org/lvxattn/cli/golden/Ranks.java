@@ -2,12 +2,12 @@
 package org.lvxattn.cli.golden;
 
 import java.util.List;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.LocalWorld;
-import org.lvxattn.RankTask;
 import org.lvxattn.cli.workload.DeviceChoice;
 import org.lvxattn.cli.workload.Results;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LocalWorld;
+import org.lvxattn.group.RankTask;
 
 /** The ranks that compute a case together. */
 public interface Ranks {

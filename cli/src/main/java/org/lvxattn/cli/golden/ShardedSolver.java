@@ -7,7 +7,6 @@ import java.util.Random;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
-import org.lvxattn.Group;
 import org.lvxattn.Mask;
 import org.lvxattn.PartialAttention;
 import org.lvxattn.Statistics;
@@ -18,6 +17,7 @@ import org.lvxattn.cli.workload.OpenTensors;
 import org.lvxattn.cli.workload.Results;
 import org.lvxattn.cli.workload.Sequences;
 import org.lvxattn.cli.workload.Split;
+import org.lvxattn.group.Group;
 
 /**
  * Runs the attention of a case, or of a window of its keys, over several ranks. Processes share it

@@ -8,21 +8,22 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.FlightRecord;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.LocalWorld;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
-import org.lvxattn.VisualCheckpoint.Policy;
 import org.lvxattn.cli.workload.DeviceChoice;
 import org.lvxattn.cli.workload.OpenTensors;
 import org.lvxattn.cli.workload.Results;
 import org.lvxattn.cli.workload.Rows;
+import org.lvxattn.group.FlightRecord;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LocalWorld;
 import org.lvxattn.model.Gradients;
 import org.lvxattn.model.Parameters;
 import org.lvxattn.model.RowShard;
+import org.lvxattn.plan.KernelScratch;
+import org.lvxattn.plan.RecomputePolicy;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /** Whole layers over local ranks, timed; random weights, text rows and visual features. */
 public final class LayersRun {
@@ -37,7 +38,7 @@ public final class LayersRun {
       int textRows,
       DType dtype,
       Strategy strategy,
-      Policy policy,
+      RecomputePolicy policy,
       int tileRows,
       boolean backward,
       boolean timed,
@@ -48,7 +49,7 @@ public final class LayersRun {
     }
 
     /** The same with another policy. */
-    public Settings with(Policy other) {
+    public Settings with(RecomputePolicy other) {
       return new Settings(
           sizes,
           frames,
@@ -73,7 +74,7 @@ public final class LayersRun {
           textRows,
           DType.FLOAT64,
           strategy,
-          Policy.KEEP,
+          RecomputePolicy.KEEP,
           tileRows,
           backward,
           false,
@@ -226,7 +227,7 @@ public final class LayersRun {
     }
 
     private @Nullable Long plannedBytes() {
-      boolean tiled = settings.policy() == Policy.RECOMPUTE_TILED;
+      boolean tiled = settings.policy() == RecomputePolicy.RECOMPUTE_TILED;
       if (settings.strategy() == Strategy.AUTO && !tiled) {
         return null;
       }
@@ -240,7 +241,7 @@ public final class LayersRun {
               // Which does not matter to tiles.
               tiled ? Strategy.QUERY_RING : settings.strategy(),
               settings.tileRows(),
-              device.kernelScratch());
+              KernelScratch.of(device));
       long gradients = settings.backward() ? memory.gradientBytes() : 0;
       return gradients + memory.peakBytes(settings.policy(), settings.backward(), rank);
     }

@@ -7,13 +7,8 @@ import java.util.List;
 import java.util.SequencedMap;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.LayerOperations;
-import org.lvxattn.LocalWorld;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
 import org.lvxattn.cli.layers.BatchPlan;
 import org.lvxattn.cli.layers.Initial;
 import org.lvxattn.cli.layers.LayerSizes;
@@ -22,11 +17,17 @@ import org.lvxattn.cli.layers.RankLayers;
 import org.lvxattn.cli.layers.VisualShard;
 import org.lvxattn.cli.workload.DeviceChoice;
 import org.lvxattn.cli.workload.OpenTensors;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LocalWorld;
+import org.lvxattn.layer.LayerOperations;
 import org.lvxattn.model.Gradients;
 import org.lvxattn.model.Parameters;
 import org.lvxattn.model.RowShard;
 import org.lvxattn.optim.Optimizer;
 import org.lvxattn.optim.UpdateRule;
+import org.lvxattn.plan.RecomputePolicy;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /**
  * Trains a stack of layers and a linear head on the questions, over local ranks. Every rank has a
@@ -44,7 +45,7 @@ public final class TrainingRun {
       int tokensPerFrame,
       int questions,
       DType dtype,
-      VisualCheckpoint.Policy policy,
+      RecomputePolicy policy,
       int tileRows,
       UpdateRule rule,
       int steps,

@@ -6,7 +6,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import org.lvxattn.Group;
+import org.lvxattn.group.Group;
 
 /** What processes tell each other beside the computation: messages of any length, in parts. */
 public final class GroupExchange {

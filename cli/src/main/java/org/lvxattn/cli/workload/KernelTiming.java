@@ -5,12 +5,12 @@ import java.util.Arrays;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
 import org.lvxattn.Mask;
 import org.lvxattn.Probe;
 import org.lvxattn.Statistics;
 import org.lvxattn.Tensor;
 import org.lvxattn.UnsupportedRequestException;
+import org.lvxattn.group.Group;
 
 /**
  * Medians of one rank's attention and of its machine's own rates, measured in turns. A pass shorter

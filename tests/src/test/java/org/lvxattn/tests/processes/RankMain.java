@@ -5,12 +5,12 @@ import java.time.Duration;
 import java.util.List;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
 import org.lvxattn.GroupException;
-import org.lvxattn.GroupOptions;
 import org.lvxattn.PeerMismatchException;
-import org.lvxattn.Rendezvous;
 import org.lvxattn.Strategy;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.launch.Rendezvous;
 
 /** A plain main, as users write it: one rank, made from the environment. Talks by lines. */
 final class RankMain {

@@ -9,12 +9,12 @@ import java.util.Random;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
 import org.lvxattn.Mask;
 import org.lvxattn.ReferenceAttention;
 import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
+import org.lvxattn.group.Group;
 
 /**
  * One float64 attention that every process makes by itself from the same seed: it computes its

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.group;
+
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.lvxattn.CrossAttention;
+import org.lvxattn.DType;
+import org.lvxattn.Mask;
+import org.lvxattn.Pass;
+import org.lvxattn.Strategy;
+import org.lvxattn.Tensor;
+import org.lvxattn.plan.AttentionProblem;
+import org.lvxattn.plan.AttentionSizes;
+import org.lvxattn.plan.BiasShape;
+import org.lvxattn.plan.Link;
+import org.lvxattn.plan.Machine;
+import org.lvxattn.plan.Planner;
+import org.lvxattn.plan.Reach;
+import org.lvxattn.plan.Shards;
+import org.lvxattn.plan.Topology;
+
+/**
+ * What {@link Strategy#AUTO} stands for in one group: the ranks tell each other their shapes, and
+ * every rank asks the same planner the same question.
+ */
+final class AutomaticStrategy {
+  private static final int REMEMBERED = 256;
+
+  /** Blocks large enough for the kernels' full rate, small enough to be measured at once. */
+  private static final long MOST_MEASURED_QUERIES = 128;
+
+  private static final long MOST_MEASURED_KEYS = 2048;
+
+  private final Group group;
+  private final GroupOptions options;
+  private final Map<AttentionSizes, Planner> measured = new HashMap<>();
+  private final Map<Question, Strategy> answers =
+      new LinkedHashMap<>() {
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<Question, Strategy> eldest) {
+          return size() > REMEMBERED;
+        }
+      };
+  private @Nullable Topology topology;
+  private @Nullable Planner given;
+
+  AutomaticStrategy(Group group, GroupOptions options) {
+    this.group = group;
+    this.options = options;
+  }
+
+  private record Question(AttentionSizes sizes, Pass pass, List<CallFacts> facts, List<List<Long>> visiblePairs) {}
+
+  /** Decides by this planner from now on. */
+  void use(Planner planner) {
+    given = planner;
+    answers.clear();
+  }
+
+  /**
+   * The cheapest strategy for a call whose arguments have been checked. Collective.
+   *
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something else
+   */
+  Strategy choose(
+      Pass pass,
+      CrossAttention attention,
+      Tensor q,
+      Tensor k,
+      Mask mask,
+      @Nullable Tensor dBias) {
+    if (group.size() == 1) {
+      return Strategy.QUERY_RING;
+    }
+    AttentionSizes sizes =
+        new AttentionSizes(
+            Math.toIntExact(q.dimension(0)),
+            attention.heads(),
+            attention.keyValueHeads(),
+            attention.headDim(),
+            q.dtype());
+    List<CallFacts> facts =
+        group.allGather(CallFacts.of(q, k, mask, dBias).encode()).stream()
+            .map(CallFacts::decode)
+            .toList();
+    // Ranks that differ in what must be alike are told so by the call itself.
+    if (facts.stream().map(CallFacts::common).distinct().count() > 1) {
+      return Strategy.QUERY_RING;
+    }
+    Shards shards =
+        new Shards(
+            facts.stream().map(CallFacts::queries).toList(),
+            facts.stream().map(CallFacts::keys).toList());
+    Tensor visibility = mask.visibility();
+    List<List<Long>> pairs =
+        visibility == null
+            ? List.of()
+            : gather(Reach.visiblePairs(visibility.toInts(), shards.keys()));
+    Question question = new Question(sizes, pass, facts, pairs);
+    Strategy answer = answers.get(question);
+    if (answer == null) {
+      answer = planner(sizes, shards).plan(problem(question, shards), pass).choice();
+      answers.put(question, answer);
+    }
+    return answer;
+  }
+
+  private static AttentionProblem problem(Question question, Shards shards) {
+    List<CallFacts> facts = question.facts();
+    AttentionProblem problem = AttentionProblem.of(question.sizes(), shards);
+    if (!question.visiblePairs().isEmpty()) {
+      List<long[]> rows =
+          question.visiblePairs().stream()
+              .map(row -> row.stream().mapToLong(Long::longValue).toArray())
+              .toList();
+      List<Integer> ranges =
+          facts.stream().map(each -> Math.toIntExact(each.ranges())).toList();
+      problem = problem.withReach(Reach.of(rows, ranges));
+    }
+    CallFacts first = facts.getFirst();
+    return first.common().hasBias()
+        ? problem.withBias(first.bias().shape(question.sizes().dtype()))
+        : problem;
+  }
+
+  private Planner planner(AttentionSizes sizes, Shards shards) {
+    if (given != null) {
+      return given;
+    }
+    Planner planner = measured.get(sizes);
+    if (planner == null) {
+      Machine machine =
+          Calibration.machine(
+              group,
+              sizes,
+              Math.clamp(shards.allQueries() / group.size(), 1, MOST_MEASURED_QUERIES),
+              Math.clamp(shards.allKeys() / group.size(), 1, MOST_MEASURED_KEYS));
+      planner = new Planner(machine, topology());
+      measured.put(sizes, planner);
+    }
+    return planner;
+  }
+
+  private Topology topology() {
+    Topology known = topology;
+    if (known == null) {
+      int ranksPerNode = options.ranksPerNode() == 0 ? group.size() : options.ranksPerNode();
+      boolean emulated =
+          !options.intra().equals(Link.INSTANT) || !options.inter().equals(Link.INSTANT);
+      known =
+          emulated
+              ? new Topology(ranksPerNode, options.intra(), options.inter(), options.sharedInter())
+              : Calibration.topology(group, ranksPerNode, options.sharedInter());
+      topology = known;
+    }
+    return known;
+  }
+
+  private List<List<Long>> gather(long[] mine) {
+    ByteBuffer bytes = ByteBuffer.allocate(mine.length * Long.BYTES);
+    bytes.asLongBuffer().put(mine);
+    List<List<Long>> all = new ArrayList<>();
+    for (byte[] theirs : group.allGather(bytes.array())) {
+      List<Long> numbers = new ArrayList<>();
+      for (int i = 0; i < mine.length; i++) {
+        numbers.add(ByteBuffer.wrap(theirs).getLong(i * Long.BYTES));
+      }
+      all.add(numbers);
+    }
+    return all;
+  }
+}
