@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn;
 
-import org.lvxattn.internal.Closing;
-
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.internal.Closing;
 
 /** The result of {@link CrossAttention#backward}: it owns the gradients. */
 public final class AttentionGradients implements AutoCloseable {

@@ -57,12 +57,7 @@ public abstract class Communicator {
    * @param dBias the gradient of the bias that is wanted, or null
    */
   protected abstract Strategy chooseStrategy(
-      Pass pass,
-      CrossAttention attention,
-      Tensor q,
-      Tensor k,
-      Mask mask,
-      @Nullable Tensor dBias);
+      Pass pass, CrossAttention attention, Tensor q, Tensor k, Mask mask, @Nullable Tensor dBias);
 
   Collective collective() {
     return collective;

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn;
 
-import org.lvxattn.internal.Closing;
-
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.generated.Lvx;
+import org.lvxattn.internal.Closing;
 import org.lvxattn.internal.Preconditions;
 import org.lvxattn.internal.collective.Collective;
 import org.lvxattn.internal.memory.Reachability;
@@ -20,7 +19,8 @@ import org.lvxattn.internal.memory.Reachability;
  * float64), long ones in groups that are added up in float64, also across ranks. Values may be as
  * large as 3.39e38 (on a GPU 1e34). Any strides with a contiguous last dimension are accepted.
  * Results are the same bits on every run; with {@link Strategy#AUTO} where it chooses by what it
- * was told ({@link org.lvxattn.group.Group#setPlanner}), as a choice by measurement may come out differently.
+ * was told ({@link org.lvxattn.group.Group#setPlanner}), as a choice by measurement may come out
+ * differently.
  *
  * <p>All calls are collective: every rank of the group makes them, with the same batch, heads,
  * headDim, dtype, scale and strategy. A wrong argument leaves all outputs as they were.
@@ -229,14 +229,16 @@ public final class CrossAttention {
   }
 
   /**
-   * As {@link #backward(Communicator, AttentionForward, Tensor)}, and the gradient of the bias as well.
+   * As {@link #backward(Communicator, AttentionForward, Tensor)}, and the gradient of the bias as
+   * well.
    *
    * @param group the group that forward was computed in, or a like one
    * @param forward the result of forward with a mask that has a bias
    * @param dO gradient of the output: its shape and dtype
    * @throws IllegalArgumentException also if forward was computed without a bias
    */
-  public AttentionGradients backwardWithBias(Communicator group, AttentionForward forward, Tensor dO) {
+  public AttentionGradients backwardWithBias(
+      Communicator group, AttentionForward forward, Tensor dO) {
     return backward(group, forward, dO, true);
   }
 

@@ -114,7 +114,7 @@ public final class Device implements AutoCloseable {
    * @throws UnsupportedRequestException if the GPU is older than compute capability 8.0
    */
   public static Device cuda(int ordinal) {
-    return cuda(CudaOptions.of(ordinal));
+    return cuda(CudaOptions.builder().ordinal(ordinal).build());
   }
 
   /**

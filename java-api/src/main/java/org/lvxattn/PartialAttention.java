@@ -20,8 +20,8 @@ public final class PartialAttention {
 
   /**
    * Room for the log-sum-exp of a call: {@code [batch, heads, queries]} in the accumulator's dtype;
-   * {@code [3, batch, heads, queries]}, with the two terms that it is the sum of, where the mask has
-   * a bias.
+   * {@code [3, batch, heads, queries]}, with the two terms that it is the sum of, where the mask
+   * has a bias.
    *
    * @param device where
    * @param q {@code [batch, queries, heads, headDim]}

@@ -68,7 +68,8 @@ public final class Tensor implements AutoCloseable {
     this.parent = parent;
     this.wrapped = parent != null ? parent.wrapped : origin == TensorResource.Origin.WRAPPED;
     this.resource = new TensorResource(device.resource(), origin, buffer);
-    MemorySegment struct = Descriptors.fill(
+    MemorySegment struct =
+        Descriptors.fill(
             resource.slot(),
             device.kind().code(),
             device.ordinal(),
@@ -120,7 +121,8 @@ public final class Tensor implements AutoCloseable {
   }
 
   /**
-   * Allocates memory for a tensor of the same device, dtype and shape as another, filled with zeros.
+   * Allocates memory for a tensor of the same device, dtype and shape as another, filled with
+   * zeros.
    *
    * @throws NullPointerException if tensor is null
    * @throws IllegalStateException if the device was closed
@@ -497,7 +499,8 @@ public final class Tensor implements AutoCloseable {
     }
     long[] compact = Shapes.rowMajorStrides(shape);
     return write(
-        memory -> Elements.copy(
+        memory ->
+            Elements.copy(
                 source, sourceType.element(), compact, memory, dtype.element(), strides, shape));
   }
 

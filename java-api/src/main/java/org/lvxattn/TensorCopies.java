@@ -2,7 +2,6 @@
 package org.lvxattn;
 
 import org.lvxattn.bindings.generated.Lvx;
-import org.lvxattn.internal.Preconditions;
 import org.lvxattn.internal.ffi.NativeCalls;
 import org.lvxattn.internal.memory.Shapes;
 

@@ -30,7 +30,7 @@ class CrossAttentionTest {
 
   @BeforeEach
   void open() {
-    device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    device = Device.cpu(CpuOptions.builder().threads(1).build());
     group = Group.self(device);
   }
 
@@ -154,7 +154,7 @@ class CrossAttentionTest {
 
   @Test
   void anArenaCannotBeClosedWhileItsMemoryIsComputedWith() throws InterruptedException {
-    GroupOptions options = GroupOptions.defaults().withTimeout(Duration.ofSeconds(1));
+    GroupOptions options = GroupOptions.builder().timeout(Duration.ofSeconds(1)).build();
     AtomicReference<Throwable> refusal = new AtomicReference<>();
     try (Arena arena = Arena.ofShared();
         LocalWorld world = LocalWorld.of(2, options);

@@ -14,7 +14,7 @@ import org.lvxattn.group.Group;
 class DeviceTest {
   @Test
   void saysWhatItIs() {
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(2))) {
+    try (Device device = Device.cpu(CpuOptions.builder().threads(2).build())) {
       assertThat(device.kind()).isEqualTo(Device.Kind.CPU);
       assertThat(device.threads()).isEqualTo(2);
       assertThat(device.name()).isNotBlank();
@@ -30,13 +30,13 @@ class DeviceTest {
   @Test
   void optionsAreChecked() {
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> new CpuOptions(-1, 0))
+        .isThrownBy(() -> CpuOptions.builder().threads(-1))
         .withMessageContaining("threads is -1");
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> new CpuOptions(1025, 0))
+        .isThrownBy(() -> CpuOptions.builder().threads(1025))
         .withMessageContaining("threads");
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> new CpuOptions(1, -5))
+        .isThrownBy(() -> CpuOptions.builder().memoryBudget(-5))
         .withMessageContaining("memoryBudget is -5");
     assertThatNullPointerException()
         .isThrownBy(() -> Device.cpu(Absent.<CpuOptions>absent()))
@@ -45,7 +45,7 @@ class DeviceTest {
 
   @Test
   void whatIsOpenKeepsItOpen() {
-    Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    Device device = Device.cpu(CpuOptions.builder().threads(1).build());
     Tensor first = Tensor.allocate(device, DType.FLOAT32, 1);
     Tensor second = Tensor.allocate(device, DType.FLOAT32, 1);
     Group group = Group.self(device);
@@ -69,7 +69,7 @@ class DeviceTest {
   void tracingShowsWhereOpenTensorsWereMade() {
     LeakDetector.Mode before = LeakDetector.mode();
     LeakDetector.setMode(LeakDetector.Mode.TRACE);
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         Tensor tensor = Tensor.allocate(device, DType.FLOAT32, 1)) {
       assertThat(tensor.elements()).isEqualTo(1);
       assertThatIllegalStateException()
@@ -85,7 +85,7 @@ class DeviceTest {
 
   @Test
   void itsThreadOwnsIt() throws InterruptedException {
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         Tensor tensor = Tensor.allocate(device, DType.FLOAT32, 2);
         Group group = Group.self(device)) {
       assertThatExceptionOfType(WrongThreadException.class)
@@ -114,7 +114,7 @@ class DeviceTest {
 
   @Test
   void canBeHandedOver() throws InterruptedException {
-    Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    Device device = Device.cpu(CpuOptions.builder().threads(1).build());
     Tensor tensor = Tensor.allocate(device, DType.FLOAT32, 2).copyFrom(new float[] {1, 2});
     AtomicReference<float[]> seen = new AtomicReference<>();
     Thread next =

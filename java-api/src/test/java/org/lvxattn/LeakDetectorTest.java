@@ -54,7 +54,7 @@ class LeakDetectorTest {
   void aForgottenTensorIsFreedAndReportedWithItsOrigin() throws InterruptedException {
     LeakDetector.setMode(LeakDetector.Mode.TRACE);
     long leaks = LeakDetector.leaks();
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1))) {
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build())) {
       forgetTensor(device);
       await(() -> LeakDetector.leaks() > leaks);
       assertThat(device.bytesInUse()).isZero();
@@ -86,7 +86,7 @@ class LeakDetectorTest {
   void viewsMayBeForgotten() throws InterruptedException {
     LeakDetector.setMode(LeakDetector.Mode.COUNT);
     long leaks = LeakDetector.leaks();
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         Tensor tensor = Tensor.allocate(device, DType.FLOAT32, 2, 3)) {
       for (int i = 0; i < 100; i++) {
         assertThat(tensor.permute(1, 0).slice(0, 1, 3).elements()).isEqualTo(4);
@@ -101,7 +101,7 @@ class LeakDetectorTest {
   void offIsQuiet() throws InterruptedException {
     LeakDetector.setMode(LeakDetector.Mode.OFF);
     long leaks = LeakDetector.leaks();
-    Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    Device device = Device.cpu(CpuOptions.builder().threads(1).build());
     forgetTensor(device);
     await(() -> closes(device));
     assertThat(LeakDetector.leaks()).isEqualTo(leaks);
@@ -132,7 +132,7 @@ class LeakDetectorTest {
   }
 
   private static void forgetEverything() {
-    Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    Device device = Device.cpu(CpuOptions.builder().threads(1).build());
     Tensor tensor = Tensor.allocate(device, DType.FLOAT32, 1000);
     Group group = LocalWorld.of(2).join(0, device);
     assertThat(group.size()).isEqualTo(2);

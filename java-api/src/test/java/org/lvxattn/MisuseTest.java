@@ -40,8 +40,8 @@ class MisuseTest {
 
   @BeforeEach
   void open() {
-    device = Device.cpu(CpuOptions.defaults().withThreads(1));
-    other = Device.cpu(CpuOptions.defaults().withThreads(1));
+    device = Device.cpu(CpuOptions.builder().threads(1).build());
+    other = Device.cpu(CpuOptions.builder().threads(1).build());
     group = Group.self(device);
   }
 

@@ -20,7 +20,7 @@ class TensorTest {
 
   @BeforeEach
   void open() {
-    device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    device = Device.cpu(CpuOptions.builder().threads(1).build());
   }
 
   @AfterEach
@@ -302,7 +302,7 @@ class TensorTest {
 
   @Test
   void aBudgetIsKept() {
-    try (Device small = Device.cpu(new CpuOptions(1, 1 << 20))) {
+    try (Device small = Device.cpu(CpuOptions.builder().threads(1).memoryBudget(1 << 20).build())) {
       assertThatThrownBy(() -> Tensor.allocate(small, DType.FLOAT32, 1 << 20))
           .isInstanceOf(OutOfDeviceMemoryException.class)
           .satisfies(e -> assertThat(((LvxException) e).status()).isEqualTo(Status.OUT_OF_MEMORY));

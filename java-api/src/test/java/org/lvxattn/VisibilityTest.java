@@ -48,7 +48,7 @@ class VisibilityTest {
   @ParameterizedTest
   @CsvSource({"4, 2", "1, 0", "0, -1", "1000, 999", "-1, 3", "2147483647, -2147483648"})
   void wrongRangesAreRefusedByName(int begin, int end) {
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         Group group = Group.self(device)) {
       withRange(
           device,
@@ -67,7 +67,7 @@ class VisibilityTest {
 
   @Test
   void theOracleRefusesThemToo() {
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         Tensor q = Tensor.allocate(device, DType.FLOAT64, 2, QUERIES, 2, 8);
         Tensor k = Tensor.allocate(device, DType.FLOAT64, 2, 4, 2, 8);
         Tensor o = Tensor.allocate(device, DType.FLOAT64, 2, QUERIES, 2, 8);

@@ -85,6 +85,7 @@ final class CompareCommand implements Callable<Integer> {
         LocalWorld.run(
                 job.ranks,
                 job.groupOptions(),
+                job.linkEmulation(),
                 job.device().forRanks(job.ranks),
                 group -> Calibration.machine(group, sizes, queries, keys))
             .getFirst();

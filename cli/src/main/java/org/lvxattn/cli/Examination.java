@@ -153,7 +153,8 @@ final class Examination {
   /** What AUTO chooses here for a block of usual size; nothing without a GPU. */
   private static String choices() {
     try (Device device =
-            Device.cuda(CudaOptions.of(0).withAttentionBackend(AttentionBackend.AUTO));
+            Device.cuda(
+                CudaOptions.builder().ordinal(0).attentionBackend(AttentionBackend.AUTO).build());
         Group group = Group.self(device);
         Tensor q = Tensor.allocate(device, DType.BFLOAT16, 1, 512, 32, 128);
         Tensor k = Tensor.allocate(device, DType.BFLOAT16, 1, 8192, 8, 128);

@@ -12,6 +12,7 @@ import org.lvxattn.cli.workload.Inputs;
 import org.lvxattn.cli.workload.LocalRun;
 import org.lvxattn.cli.workload.VideoClip;
 import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LinkEmulation;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
@@ -117,12 +118,9 @@ final class JobOptions {
     return group.equals("local");
   }
 
-  /**
-   * How the ranks are joined. Where links are emulated, each rank's clock counts its own processor
-   * time: ranks that share processors are timed as if each had one.
-   */
+  /** How the ranks are joined. */
   GroupOptions groupOptions() {
-    boolean emulated = links.intra != null || links.inter != null;
+    boolean emulated = links.isEmulated();
     if (emulated && !isLocal()) {
       throw new UsageException(
           "--intra and --inter emulate links between local ranks; not with --group " + group);
@@ -131,16 +129,34 @@ final class JobOptions {
       throw new UsageException(
           "--intra and --inter emulate links between CPUs; not with --device " + device());
     }
-    return GroupOptions.defaults()
-        .withVirtualTime(emulated && ranks >= Runtime.getRuntime().availableProcessors())
-        .withRanksPerNode(links.ranksPerNode())
-        .withLinks(links.intra(), links.inter(), links.sharedInter);
+    return GroupOptions.builder().ranksPerNode(links.ranksPerNode()).build();
+  }
+
+  /**
+   * What messages between local ranks take. Where links are emulated, each rank's clock counts its
+   * own processor time: ranks that share processors are timed as if each had one.
+   */
+  LinkEmulation linkEmulation() {
+    return LinkEmulation.builder()
+        .intra(links.intra())
+        .inter(links.inter())
+        .sharedInter(links.sharedInter)
+        .virtualTime(links.isEmulated() && ranks >= Runtime.getRuntime().availableProcessors())
+        .build();
   }
 
   LocalRun localRun(Inputs inputs, Strategy strategy, int size) {
     return new LocalRun(
         inputs,
         new LocalRun.Settings(
-            dtype, strategy, size, groupOptions(), device(), backward(), repeat, check()));
+            dtype,
+            strategy,
+            size,
+            groupOptions(),
+            linkEmulation(),
+            device(),
+            backward(),
+            repeat,
+            check()));
   }
 }

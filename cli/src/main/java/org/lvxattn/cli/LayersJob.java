@@ -17,6 +17,7 @@ import org.lvxattn.cli.layers.RankLayers;
 import org.lvxattn.cli.output.Progress;
 import org.lvxattn.cli.workload.Results;
 import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LinkEmulation;
 import org.lvxattn.plan.RecomputePolicy;
 
 /** {@code lvx run --layers}: whole layers over local ranks, the policies in turns. */
@@ -40,6 +41,7 @@ final class LayersJob {
     double scale = scale(wanted);
     LayersRun.Settings settings = settings(wanted.scaled(scale));
     GroupOptions group = job.groupOptions();
+    LinkEmulation emulation = job.linkEmulation();
     List<RecomputePolicy> policies = options.policies();
     List<List<LayersRun.Outcome>> outcomes = new ArrayList<>();
     policies.forEach(policy -> outcomes.add(new ArrayList<>()));
@@ -53,7 +55,7 @@ final class LayersJob {
           progress.doing(policy + ", " + job.ranks + " ranks");
           boolean checked = job.check() && round == 0;
           LayersRun run = new LayersRun(settings.with(policy), job.ranks, checked);
-          outcomes.get(i).add(run.run(group, progress::step));
+          outcomes.get(i).add(run.run(group, emulation, progress::step));
         }
       }
       List<PolicyResult> results = new ArrayList<>();
@@ -109,7 +111,8 @@ final class LayersJob {
   private static Results reference(LayersRun.Settings settings, Progress progress) {
     progress.doing("float64 on one rank");
     LayersRun run = new LayersRun(settings.reference(), 1, true);
-    Results results = run.run(GroupOptions.defaults(), progress::step).results();
+    Results results =
+        run.run(GroupOptions.defaults(), LinkEmulation.none(), progress::step).results();
     if (results == null) {
       throw new IllegalStateException("the reference kept no results");
     }

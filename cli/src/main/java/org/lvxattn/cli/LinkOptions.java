@@ -49,4 +49,8 @@ final class LinkOptions {
   Link inter() {
     return inter == null ? Link.INSTANT : inter;
   }
+
+  boolean isEmulated() {
+    return intra != null || inter != null;
+  }
 }

@@ -6,10 +6,10 @@ import java.io.PrintWriter;
 import java.nio.file.NoSuchFileException;
 import org.lvxattn.LvxException;
 import org.lvxattn.Status;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine;
 
 /** {@code lvx}: the command on top of the library. */
 @Command(

@@ -9,15 +9,12 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.CrossAttention;
-import org.lvxattn.DType;
 import org.lvxattn.Mask;
 import org.lvxattn.Pass;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.plan.AttentionProblem;
 import org.lvxattn.plan.AttentionSizes;
-import org.lvxattn.plan.BiasShape;
-import org.lvxattn.plan.Link;
 import org.lvxattn.plan.Machine;
 import org.lvxattn.plan.Planner;
 import org.lvxattn.plan.Reach;
@@ -38,6 +35,7 @@ final class AutomaticStrategy {
 
   private final Group group;
   private final GroupOptions options;
+  private final LinkEmulation emulation;
   private final Map<AttentionSizes, Planner> measured = new HashMap<>();
   private final Map<Question, Strategy> answers =
       new LinkedHashMap<>() {
@@ -49,12 +47,14 @@ final class AutomaticStrategy {
   private @Nullable Topology topology;
   private @Nullable Planner given;
 
-  AutomaticStrategy(Group group, GroupOptions options) {
+  AutomaticStrategy(Group group, GroupOptions options, LinkEmulation emulation) {
     this.group = group;
     this.options = options;
+    this.emulation = emulation;
   }
 
-  private record Question(AttentionSizes sizes, Pass pass, List<CallFacts> facts, List<List<Long>> visiblePairs) {}
+  private record Question(
+      AttentionSizes sizes, Pass pass, List<CallFacts> facts, List<List<Long>> visiblePairs) {}
 
   /** Decides by this planner from now on. */
   void use(Planner planner) {
@@ -65,15 +65,11 @@ final class AutomaticStrategy {
   /**
    * The cheapest strategy for a call whose arguments have been checked. Collective.
    *
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
+   *     else
    */
   Strategy choose(
-      Pass pass,
-      CrossAttention attention,
-      Tensor q,
-      Tensor k,
-      Mask mask,
-      @Nullable Tensor dBias) {
+      Pass pass, CrossAttention attention, Tensor q, Tensor k, Mask mask, @Nullable Tensor dBias) {
     if (group.size() == 1) {
       return Strategy.QUERY_RING;
     }
@@ -118,8 +114,7 @@ final class AutomaticStrategy {
           question.visiblePairs().stream()
               .map(row -> row.stream().mapToLong(Long::longValue).toArray())
               .toList();
-      List<Integer> ranges =
-          facts.stream().map(each -> Math.toIntExact(each.ranges())).toList();
+      List<Integer> ranges = facts.stream().map(each -> Math.toIntExact(each.ranges())).toList();
       problem = problem.withReach(Reach.of(rows, ranges));
     }
     CallFacts first = facts.getFirst();
@@ -150,12 +145,11 @@ final class AutomaticStrategy {
     Topology known = topology;
     if (known == null) {
       int ranksPerNode = options.ranksPerNode() == 0 ? group.size() : options.ranksPerNode();
-      boolean emulated =
-          !options.intra().equals(Link.INSTANT) || !options.inter().equals(Link.INSTANT);
       known =
-          emulated
-              ? new Topology(ranksPerNode, options.intra(), options.inter(), options.sharedInter())
-              : Calibration.topology(group, ranksPerNode, options.sharedInter());
+          emulation.hasLinks()
+              ? new Topology(
+                  ranksPerNode, emulation.intra(), emulation.inter(), emulation.isSharedInter())
+              : Calibration.topology(group, ranksPerNode, emulation.isSharedInter());
       topology = known;
     }
     return known;

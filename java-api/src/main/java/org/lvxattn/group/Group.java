@@ -9,8 +9,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.CpuOptions;
 import org.lvxattn.Communicator;
+import org.lvxattn.CpuOptions;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.Device;
 import org.lvxattn.GroupException;
@@ -36,26 +36,31 @@ import org.lvxattn.plan.Planner;
  * <p>Operations of a group are collective: every rank makes the same ones in the same order. A rank
  * that fails, leaves, stalls or calls something else makes the operation of every other rank end
  * with a {@link GroupException} that names it, at the latest when the timeout has passed; nothing
- * waits for ever. After {@link org.lvxattn.PeerLostException} or {@link org.lvxattn.PeerTimeoutException} the group has
- * {@link #failed}: close it and make a new one. After {@link org.lvxattn.PeerMismatchException} it can be used
- * on.
+ * waits for ever. After {@link org.lvxattn.PeerLostException} or {@link
+ * org.lvxattn.PeerTimeoutException} the group has {@link #failed}: close it and make a new one.
+ * After {@link org.lvxattn.PeerMismatchException} it can be used on.
  *
  * <p>Where a call is refused on one rank, whatever was wrong with its arguments, the other ranks'
- * calls end with {@link org.lvxattn.PeerMismatchException} at once. What no rank can be told of is a group that
- * is null, closed or of another thread: the others wait for that rank until the timeout.
+ * calls end with {@link org.lvxattn.PeerMismatchException} at once. What no rank can be told of is
+ * a group that is null, closed or of another thread: the others wait for that rank until the
+ * timeout.
  */
 public final class Group extends Communicator implements AutoCloseable {
   private final NativeGroup calls;
   private final AutomaticStrategy automatic;
 
   Group(Device device, long handle, GroupOptions options) {
-    this(device, new NativeGroup(device, handle), options);
+    this(device, handle, options, LinkEmulation.none());
   }
 
-  private Group(Device device, NativeGroup calls, GroupOptions options) {
+  Group(Device device, long handle, GroupOptions options, LinkEmulation emulation) {
+    this(device, new NativeGroup(device, handle), options, emulation);
+  }
+
+  private Group(Device device, NativeGroup calls, GroupOptions options, LinkEmulation emulation) {
     super(device, calls, calls.rank(), calls.size());
     this.calls = calls;
-    this.automatic = new AutomaticStrategy(this, options);
+    this.automatic = new AutomaticStrategy(this, options, emulation);
   }
 
   /**
@@ -107,8 +112,8 @@ public final class Group extends Communicator implements AutoCloseable {
    * @throws NullPointerException if device, rendezvous or options is null
    * @throws IllegalArgumentException if rank or size is out of range, or host is not this machine
    * @throws IllegalStateException if the device was closed
-   * @throws org.lvxattn.GroupJoinException if the ranks do not fit together, which waiting would not mend: they
-   *     were given different secrets, for instance
+   * @throws org.lvxattn.GroupJoinException if the ranks do not fit together, which waiting would
+   *     not mend: they were given different secrets, for instance
    * @throws GroupException naming a rank that did not come or cannot be reached
    * @throws WrongThreadException if another thread owns the device
    */
@@ -147,9 +152,11 @@ public final class Group extends Communicator implements AutoCloseable {
    * @throws IllegalArgumentException if rank or size is out of range, or host is not this machine
    * @throws IllegalStateException if the device was closed
    * @throws org.lvxattn.UnsupportedRequestException if the device is no CUDA device
-   * @throws org.lvxattn.GroupJoinException if the ranks do not fit together, which waiting would not mend
+   * @throws org.lvxattn.GroupJoinException if the ranks do not fit together, which waiting would
+   *     not mend
    * @throws GroupException naming a rank that did not come or cannot be reached
-   * @throws org.lvxattn.LvxException with {@link org.lvxattn.Status#MISSING_LIBRARY} if NCCL is not installed
+   * @throws org.lvxattn.LvxException with {@link org.lvxattn.Status#MISSING_LIBRARY} if NCCL is not
+   *     installed
    * @throws WrongThreadException if another thread owns the device
    */
   public static Group nccl(
@@ -208,7 +215,8 @@ public final class Group extends Communicator implements AutoCloseable {
    * byte[], String, GroupOptions)}. It serves one group.
    *
    * @return 128 bytes
-   * @throws org.lvxattn.LvxException with {@link org.lvxattn.Status#MISSING_LIBRARY} if NCCL is not installed
+   * @throws org.lvxattn.LvxException with {@link org.lvxattn.Status#MISSING_LIBRARY} if NCCL is not
+   *     installed
    * @throws LinkageError if the native library cannot be loaded
    */
   public static byte[] newNcclId() {
@@ -222,7 +230,7 @@ public final class Group extends Communicator implements AutoCloseable {
 
   /** The processes that MPI has started, joined by NCCL: MPI only tells their addresses. */
   private static Group ncclByMpi(Device device, @Nullable String host, GroupOptions options) {
-    try (Device cpu = Device.cpu(CpuOptions.defaults().withThreads(1));
+    try (Device cpu = Device.cpu(CpuOptions.builder().threads(1).build());
         Group processes = mpi(cpu, options)) {
       Rendezvous rendezvous = (rank, size, mine, timeout) -> processes.allGather(mine);
       return nccl(device, processes.rank(), processes.size(), rendezvous, host, options);
@@ -238,7 +246,8 @@ public final class Group extends Communicator implements AutoCloseable {
    * @throws IllegalStateException if the device was closed, MPI cannot be used any more because an
    *     earlier group of it broke off, or MPI knows of another number of processes than the
    *     launcher says that it has started, as where they belong to different MPIs
-   * @throws org.lvxattn.LvxException with {@link org.lvxattn.Status#MISSING_LIBRARY} if MPI is not installed
+   * @throws org.lvxattn.LvxException with {@link org.lvxattn.Status#MISSING_LIBRARY} if MPI is not
+   *     installed
    * @throws WrongThreadException if another thread owns the device
    */
   public static Group mpi(Device device, GroupOptions options) {
@@ -246,7 +255,8 @@ public final class Group extends Communicator implements AutoCloseable {
     Preconditions.present(options, "options");
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment handle = arena.allocate(ValueLayout.JAVA_LONG);
-      NativeCalls.check(Lvx.lvx_group_create_mpi(Handles.handle(device), options.toNative(arena), handle));
+      NativeCalls.check(
+          Lvx.lvx_group_create_mpi(Handles.handle(device), options.toNative(arena), handle));
       return new Group(device, handle.get(ValueLayout.JAVA_LONG, 0), options);
     }
   }
@@ -281,9 +291,11 @@ public final class Group extends Communicator implements AutoCloseable {
    * @throws NullPointerException if an argument is null
    * @throws IllegalStateException if the device was closed or the environment makes no sense; the
    *     message names the variable
-   * @throws org.lvxattn.GroupJoinException if the ranks do not fit together, which waiting would not mend
+   * @throws org.lvxattn.GroupJoinException if the ranks do not fit together, which waiting would
+   *     not mend
    * @throws GroupException naming a rank that did not come or cannot be reached
-   * @throws org.lvxattn.LvxException with {@link org.lvxattn.Status#MISSING_LIBRARY} if the backend is not installed
+   * @throws org.lvxattn.LvxException with {@link org.lvxattn.Status#MISSING_LIBRARY} if the backend
+   *     is not installed
    * @throws WrongThreadException if another thread owns the device
    */
   public static Group fromEnvironment(Device device, GroupOptions options) {
@@ -299,7 +311,8 @@ public final class Group extends Communicator implements AutoCloseable {
    *     nothing that the backend can use
    */
   public static Group fromEnvironment(Device device, GroupBackend backend, GroupOptions options) {
-    return fromEnvironment(device, Preconditions.present(backend, "backend"), options, System::getenv);
+    return fromEnvironment(
+        device, Preconditions.present(backend, "backend"), options, System::getenv);
   }
 
   static Group fromEnvironment(
@@ -334,8 +347,7 @@ public final class Group extends Communicator implements AutoCloseable {
               launch.rendezvous(expiry),
               launch.ownHost(variables, expiry, timeout),
               told);
-      case NCCL_BY_MPI ->
-          ncclByMpi(device, LaunchEnvironment.anyHost(variables), told);
+      case NCCL_BY_MPI -> ncclByMpi(device, LaunchEnvironment.anyHost(variables), told);
     };
   }
 
@@ -343,8 +355,8 @@ public final class Group extends Communicator implements AutoCloseable {
    * Loads what groups of a kind need, without making one: for diagnosis.
    *
    * @throws NullPointerException if kind is null
-   * @throws org.lvxattn.LvxException with {@link org.lvxattn.Status#MISSING_LIBRARY}, naming what is missing and where it
-   *     comes from
+   * @throws org.lvxattn.LvxException with {@link org.lvxattn.Status#MISSING_LIBRARY}, naming what
+   *     is missing and where it comes from
    * @throws LinkageError if the native library cannot be loaded
    */
   public static void loadBackend(GroupBackend backend) {
@@ -458,14 +470,14 @@ public final class Group extends Communicator implements AutoCloseable {
    * @throws IllegalStateException if the tensor or the group was closed, or the group has failed
    * @throws WrongThreadException if another thread owns the device
    * @throws GroupException if a peer left, did not answer in time, or called something else
-   * @throws org.lvxattn.OutOfDeviceMemoryException if memory or the device's budget does not suffice
+   * @throws org.lvxattn.OutOfDeviceMemoryException if memory or the device's budget does not
+   *     suffice
    */
   public void allReduce(Tensor tensor) {
     calls.requireUsable();
     calls.call(
         Operation.ALL_REDUCE.code(),
-        () ->
-            Lvx.lvx_group_all_reduce(calls.handle(), Handles.output(tensor, device(), "tensor")));
+        () -> Lvx.lvx_group_all_reduce(calls.handle(), Handles.output(tensor, device(), "tensor")));
     Reachability.keep(tensor);
   }
 
@@ -494,7 +506,8 @@ public final class Group extends Communicator implements AutoCloseable {
   }
 
   /**
-   * Leaves the group. Peers that wait for this rank, now or later, get a {@link org.lvxattn.PeerLostException}.
+   * Leaves the group. Peers that wait for this rank, now or later, get a {@link
+   * org.lvxattn.PeerLostException}.
    *
    * @throws IllegalStateException if the group was closed already
    * @throws WrongThreadException if another thread owns the device
@@ -507,9 +520,9 @@ public final class Group extends Communicator implements AutoCloseable {
 
   /**
    * Tells the peers that this rank does not make a collective call that they make, or are about to
-   * make, because of a mistake: their calls end with {@link org.lvxattn.PeerMismatchException}, which names
-   * this rank and the mistake, and the group can be used on. For code that fails before a
-   * collective call; a collective call with wrong arguments declines by itself. Does not wait.
+   * make, because of a mistake: their calls end with {@link org.lvxattn.PeerMismatchException},
+   * which names this rank and the mistake, and the group can be used on. For code that fails before
+   * a collective call; a collective call with wrong arguments declines by itself. Does not wait.
    *
    * @param operation what the peers call
    * @param mistake why this rank does not; nothing is told if it is a {@link GroupException}, as
@@ -526,12 +539,7 @@ public final class Group extends Communicator implements AutoCloseable {
 
   @Override
   protected Strategy chooseStrategy(
-      Pass pass,
-      CrossAttention attention,
-      Tensor q,
-      Tensor k,
-      Mask mask,
-      @Nullable Tensor dBias) {
+      Pass pass, CrossAttention attention, Tensor q, Tensor k, Mask mask, @Nullable Tensor dBias) {
     return automatic.choose(pass, attention, q, k, mask, dBias);
   }
 

@@ -3,11 +3,9 @@ package org.lvxattn.group;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.bindings.generated.Lvx;
 import org.lvxattn.bindings.generated.lvx_group_options;
 import org.lvxattn.internal.Preconditions;
 import org.lvxattn.internal.ffi.Texts;
@@ -17,208 +15,140 @@ import org.lvxattn.plan.Link;
 /**
  * How a group is made.
  *
- * @param timeout the longest wait for a peer at any one point; more than zero, at most 10^9
- *     seconds. Over TCP ({@link Group#gloo}) it counts from the last byte that moved: a slow link
- *     on which bytes flow is waited for. MPI and NCCL do not tell of bytes: there a transfer must
- *     end within it
- * @param ranksPerNode ranks are placed on nodes in this order, which matters for what is counted as
- *     traffic between nodes; 0 for one node
- * @param recorderEntries how many operations the flight recorder keeps; 1 to 2^20
- * @param intra the link that a local group emulates between ranks of a node; {@link Link#INSTANT}
- *     for none, and in every other group, whose links are real
- * @param inter likewise between nodes
- * @param sharedInter whether the ranks of a node share one emulated link to the other nodes
- * @param virtualTime whether the clock of each rank of a local group counts the processor time of
- *     its thread and the emulated transfers instead of real time: so more ranks than processors can
- *     be compared, without waiting. All times in {@link org.lvxattn.Statistics} are then of this clock; the
- *     ranks' devices must have one thread
- * @param secret what the ranks of a group over Gloo or NCCL prove to one another to know, before
- *     anything else, and alike on all: a text of at most 1024 bytes in UTF-8. It is never sent,
- *     written or shown. Null for what the environment variable {@code LVX_SECRET} says when the
- *     group is made; without either, whoever sees the ranks' addresses on their way can take the
- *     place of a rank
- * @param checksums whether every message of a group over Gloo, and all that the ranks of one over
- *     NCCL agree on, carries a checksum (CRC-32C), alike on all ranks. {@code LVX_CHECKSUM=0} in
- *     the environment turns them off, too
+ * <p>Immutable; starts from {@link #builder} or {@link #defaults}.
  */
-public record GroupOptions(
-    Duration timeout,
-    int ranksPerNode,
-    int recorderEntries,
-    Link intra,
-    Link inter,
-    boolean sharedInter,
-    boolean virtualTime,
-    @Nullable String secret,
-    boolean checksums) {
+public final class GroupOptions {
   /** Some thirty years. */
   private static final Duration LONGEST_TIMEOUT = Duration.ofSeconds(1_000_000_000);
-
 
   private static final String CHECKSUM = "LVX_CHECKSUM";
 
   private static final int MOST_RECORDER_ENTRIES = 1 << 20;
 
-  private static final GroupOptions DEFAULTS =
-      new GroupOptions(
-          Duration.ofSeconds(60), 0, 4096, Link.INSTANT, Link.INSTANT, false, false, null, true);
+  private static final GroupOptions DEFAULTS = builder().build();
 
-  /**
-   * Checks the components.
-   *
-   * @throws NullPointerException if timeout or a link is null
-   * @throws IllegalArgumentException if a component is out of range
-   */
-  public GroupOptions {
-    requireTimeout(timeout);
-    if (ranksPerNode < 0) {
-      throw new IllegalArgumentException(
-          "ranksPerNode is " + ranksPerNode + "; 0 for one node, or more, was expected");
-    }
-    if (recorderEntries < 1 || recorderEntries > MOST_RECORDER_ENTRIES) {
-      throw new IllegalArgumentException(
-          "recorderEntries is "
-              + recorderEntries
-              + "; 1 to "
-              + MOST_RECORDER_ENTRIES
-              + " was expected");
-    }
-    Preconditions.present(intra, "intra");
-    Preconditions.present(inter, "inter");
-    if (secret != null) {
-      Secret.require(secret, "secret");
-    }
+  private final Duration timeout;
+  private final int ranksPerNode;
+  private final int recorderEntries;
+  private final @Nullable String secret;
+  private final boolean checksums;
+
+  private GroupOptions(Builder builder) {
+    this.timeout = builder.timeout;
+    this.ranksPerNode = builder.ranksPerNode;
+    this.recorderEntries = builder.recorderEntries;
+    this.secret = builder.secret;
+    this.checksums = builder.checksums;
   }
 
-  /** A timeout of 60 seconds, one node, 4096 operations, no emulated links. */
+  /** A timeout of 60 seconds, one node, 4096 operations, checksums. */
   public static GroupOptions defaults() {
     return DEFAULTS;
   }
 
-  /** These options with another timeout. */
-  public GroupOptions withTimeout(Duration timeout) {
-    return new GroupOptions(
-        timeout,
-        ranksPerNode,
-        recorderEntries,
-        intra,
-        inter,
-        sharedInter,
-        virtualTime,
-        secret,
-        checksums);
+  /** Starts with {@link #defaults}. */
+  public static Builder builder() {
+    return new Builder();
   }
 
-  /** These options with another number of ranks on a node. */
-  public GroupOptions withRanksPerNode(int ranksPerNode) {
-    return new GroupOptions(
-        timeout,
-        ranksPerNode,
-        recorderEntries,
-        intra,
-        inter,
-        sharedInter,
-        virtualTime,
-        secret,
-        checksums);
+  /** Starts with these settings. */
+  public Builder toBuilder() {
+    Builder builder = new Builder();
+    builder.timeout = timeout;
+    builder.ranksPerNode = ranksPerNode;
+    builder.recorderEntries = recorderEntries;
+    builder.secret = secret;
+    builder.checksums = checksums;
+    return builder;
   }
 
-  /** These options with another length of the flight recorder. */
-  public GroupOptions withRecorderEntries(int recorderEntries) {
-    return new GroupOptions(
-        timeout,
-        ranksPerNode,
-        recorderEntries,
-        intra,
-        inter,
-        sharedInter,
-        virtualTime,
-        secret,
-        checksums);
+  /** The longest wait for a peer at any one point; see {@link Builder#timeout}. */
+  public Duration timeout() {
+    return timeout;
   }
 
-  /** These options with emulated links, for a local group. */
-  public GroupOptions withLinks(Link intra, Link inter, boolean sharedInter) {
-    return new GroupOptions(
-        timeout,
-        ranksPerNode,
-        recorderEntries,
-        intra,
-        inter,
-        sharedInter,
-        virtualTime,
-        secret,
-        checksums);
+  /** How many ranks are on a node; 0 for one node. */
+  public int ranksPerNode() {
+    return ranksPerNode;
   }
 
-  /** These options with the ranks' clocks in virtual or real time, for a local group. */
-  public GroupOptions withVirtualTime(boolean virtualTime) {
-    return new GroupOptions(
-        timeout,
-        ranksPerNode,
-        recorderEntries,
-        intra,
-        inter,
-        sharedInter,
-        virtualTime,
-        secret,
-        checksums);
+  /** How many operations the flight recorder keeps. */
+  public int recorderEntries() {
+    return recorderEntries;
+  }
+
+  /** What the ranks prove to know; null for what {@code LVX_SECRET} says. */
+  public @Nullable String secret() {
+    return secret;
+  }
+
+  /** Whether messages carry checksums; see {@link Builder#checksums}. */
+  public boolean checksums() {
+    return checksums;
   }
 
   /**
-   * These options with a secret, in place of what {@code LVX_SECRET} says.
+   * These options, with the secret of the environment where there is none, and checksums as it says
+   * where it turns them off.
    *
-   * @throws NullPointerException if secret is null
-   * @throws IllegalArgumentException if it is empty, longer than 1024 bytes in UTF-8, or has a zero
-   *     in it
-   */
-  public GroupOptions withSecret(String secret) {
-    return new GroupOptions(
-        timeout,
-        ranksPerNode,
-        recorderEntries,
-        intra,
-        inter,
-        sharedInter,
-        virtualTime,
-        Preconditions.present(secret, "secret"),
-        checksums);
-  }
-
-  /** These options with checksums or without. */
-  public GroupOptions withChecksums(boolean checksums) {
-    return new GroupOptions(
-        timeout,
-        ranksPerNode,
-        recorderEntries,
-        intra,
-        inter,
-        sharedInter,
-        virtualTime,
-        secret,
-        checksums);
-  }
-
-  /**
-   * These options with what the environment says of how ranks are joined.
-   *
-   * @throws IllegalStateException naming a variable that makes no sense
+   * @throws IllegalStateException naming the variable that makes no sense
    */
   GroupOptions withEnvironment(UnaryOperator<@Nullable String> variables) {
-    GroupOptions options = this;
+    Builder told = toBuilder();
     if (secret == null) {
-      String known = Secret.ofEnvironment(variables);
-      options = known == null ? this : withSecret(known);
+      told.secret = Secret.ofEnvironment(variables);
     }
     String checksum = variables.apply(CHECKSUM);
-    return switch (checksum) {
-      case null -> options;
-      case "1" -> options;
-      case "0" -> options.withChecksums(false);
+    switch (checksum) {
+      case null -> {}
+      case "1" -> {}
+      case "0" -> told.checksums = false;
       default ->
           throw new IllegalStateException(
               "environment variable " + CHECKSUM + " is '" + checksum + "'; 0 or 1 was expected");
-    };
+    }
+    return told.build();
+  }
+
+  static void requireTimeout(Duration timeout) {
+    Preconditions.present(timeout, "timeout");
+    Preconditions.require(
+        !timeout.isNegative() && !timeout.isZero() && timeout.compareTo(LONGEST_TIMEOUT) <= 0,
+        "timeout",
+        timeout,
+        "a duration longer than zero and of at most 10^9 seconds");
+  }
+
+  static double seconds(Duration duration) {
+    return duration.getSeconds() + duration.getNano() * 1e-9;
+  }
+
+  /** The struct lvx_group_options. */
+  MemorySegment toNative(Arena arena) {
+    return toNative(arena, LinkEmulation.none());
+  }
+
+  /** As above, for a local world. */
+  MemorySegment toNative(Arena arena, LinkEmulation emulation) {
+    MemorySegment struct = lvx_group_options.allocate(arena);
+    lvx_group_options.struct_size(struct, lvx_group_options.sizeof());
+    lvx_group_options.timeout_seconds(struct, seconds(timeout));
+    lvx_group_options.ranks_per_node(struct, ranksPerNode);
+    lvx_group_options.recorder_entries(struct, recorderEntries);
+    lvx_group_options.intra_bytes_per_second(struct, bandwidth(emulation.intra()));
+    lvx_group_options.intra_latency_seconds(struct, emulation.intra().latencySeconds());
+    lvx_group_options.inter_bytes_per_second(struct, bandwidth(emulation.inter()));
+    lvx_group_options.inter_latency_seconds(struct, emulation.inter().latencySeconds());
+    lvx_group_options.shared_inter(struct, emulation.isSharedInter() ? 1 : 0);
+    lvx_group_options.virtual_time(struct, emulation.isVirtualTime() ? 1 : 0);
+    lvx_group_options.secret(struct, Texts.optional(secret, arena, "secret"));
+    lvx_group_options.without_checksums(struct, checksums ? 0 : 1);
+    return struct;
+  }
+
+  // The native side says 0 for as fast as memory.
+  private static double bandwidth(Link link) {
+    return Double.isInfinite(link.bytesPerSecond()) ? 0 : link.bytesPerSecond();
   }
 
   /** Without the secret. */
@@ -230,14 +160,6 @@ public record GroupOptions(
         + ranksPerNode
         + ", recorderEntries="
         + recorderEntries
-        + ", intra="
-        + intra
-        + ", inter="
-        + inter
-        + ", sharedInter="
-        + sharedInter
-        + ", virtualTime="
-        + virtualTime
         + ", secret="
         + (secret == null ? "none" : "given")
         + ", checksums="
@@ -245,39 +167,89 @@ public record GroupOptions(
         + "]";
   }
 
-  static void requireTimeout(Duration timeout) {
-    Preconditions.present(timeout, "timeout");
-    if (timeout.isNegative() || timeout.isZero() || timeout.compareTo(LONGEST_TIMEOUT) > 0) {
-      throw new IllegalArgumentException(
-          "timeout is "
-              + timeout
-              + "; a duration longer than zero and of at most 10^9 seconds was expected");
+  /** Sets up {@link GroupOptions}. */
+  public static final class Builder {
+    private Duration timeout = Duration.ofSeconds(60);
+    private int ranksPerNode;
+    private int recorderEntries = 4096;
+    private @Nullable String secret;
+    private boolean checksums = true;
+
+    private Builder() {}
+
+    /**
+     * The longest wait for a peer at any one point; 60 seconds if not set. Over TCP ({@link
+     * Group#gloo}) it counts from the last byte that moved: a slow link on which bytes flow is
+     * waited for. MPI and NCCL do not tell of bytes: there a transfer must end within it.
+     *
+     * @param timeout more than zero, at most 10^9 seconds
+     * @throws NullPointerException if timeout is null
+     * @throws IllegalArgumentException if it is out of range
+     */
+    public Builder timeout(Duration timeout) {
+      requireTimeout(timeout);
+      this.timeout = timeout;
+      return this;
     }
-  }
 
-  static double seconds(Duration duration) {
-    return duration.getSeconds() + duration.getNano() * 1e-9;
-  }
+    /**
+     * How many ranks are on a node. They are placed on nodes in the order of their numbers, which
+     * matters for what is counted as traffic between nodes.
+     *
+     * @param ranksPerNode 0, as if not set, for one node
+     * @throws IllegalArgumentException if it is negative
+     */
+    public Builder ranksPerNode(int ranksPerNode) {
+      Preconditions.require(
+          ranksPerNode >= 0, "ranksPerNode", ranksPerNode, "0 for one node, or more,");
+      this.ranksPerNode = ranksPerNode;
+      return this;
+    }
 
-  MemorySegment toNative(Arena arena) {
-    MemorySegment struct = lvx_group_options.allocate(arena);
-    lvx_group_options.struct_size(struct, lvx_group_options.sizeof());
-    lvx_group_options.timeout_seconds(struct, seconds(timeout));
-    lvx_group_options.ranks_per_node(struct, ranksPerNode);
-    lvx_group_options.recorder_entries(struct, recorderEntries);
-    lvx_group_options.intra_bytes_per_second(struct, bandwidth(intra));
-    lvx_group_options.intra_latency_seconds(struct, intra.latencySeconds());
-    lvx_group_options.inter_bytes_per_second(struct, bandwidth(inter));
-    lvx_group_options.inter_latency_seconds(struct, inter.latencySeconds());
-    lvx_group_options.shared_inter(struct, sharedInter ? 1 : 0);
-    lvx_group_options.virtual_time(struct, virtualTime ? 1 : 0);
-    lvx_group_options.secret(struct, Texts.optional(secret, arena, "secret"));
-    lvx_group_options.without_checksums(struct, checksums ? 0 : 1);
-    return struct;
-  }
+    /**
+     * How many operations the flight recorder keeps; 4096 if not set.
+     *
+     * @param recorderEntries 1 to 2^20
+     * @throws IllegalArgumentException if it is out of range
+     */
+    public Builder recorderEntries(int recorderEntries) {
+      Preconditions.require(
+          recorderEntries >= 1 && recorderEntries <= MOST_RECORDER_ENTRIES,
+          "recorderEntries",
+          recorderEntries,
+          "1 to " + MOST_RECORDER_ENTRIES);
+      this.recorderEntries = recorderEntries;
+      return this;
+    }
 
-  // The native side says 0 for as fast as memory.
-  private static double bandwidth(Link link) {
-    return Double.isInfinite(link.bytesPerSecond()) ? 0 : link.bytesPerSecond();
+    /**
+     * What the ranks of a group over Gloo or NCCL prove to one another to know, before anything
+     * else. It is never sent, written or shown. If it is not set, that is what the environment
+     * variable {@code LVX_SECRET} says when the group is made; without either, whoever sees the
+     * ranks' addresses on their way can take the place of a rank.
+     *
+     * @param secret a text of 1 to 1024 bytes in UTF-8, alike on all ranks
+     * @throws NullPointerException if secret is null
+     * @throws IllegalArgumentException if it is empty, too long or has a zero in it
+     */
+    public Builder secret(String secret) {
+      this.secret = Secret.require(secret, "secret");
+      return this;
+    }
+
+    /**
+     * Whether every message of a group over Gloo, and all that the ranks of one over NCCL agree on,
+     * carries a checksum (CRC-32C), alike on all ranks; they do if this is not set. {@code
+     * LVX_CHECKSUM=0} in the environment turns them off, too.
+     */
+    public Builder checksums(boolean checksums) {
+      this.checksums = checksums;
+      return this;
+    }
+
+    /** The options that were described. */
+    public GroupOptions build() {
+      return new GroupOptions(this);
+    }
   }
 }

@@ -34,12 +34,15 @@ public final class LocalWorld implements AutoCloseable {
   private final WorldResource resource;
   private final int size;
   private final GroupOptions options;
+  private final LinkEmulation emulation;
   private boolean closed;
 
-  private LocalWorld(WorldResource resource, int size, GroupOptions options) {
+  private LocalWorld(
+      WorldResource resource, int size, GroupOptions options, LinkEmulation emulation) {
     this.resource = resource;
     this.size = size;
     this.options = options;
+    this.emulation = emulation;
     resource.watch(this);
   }
 
@@ -64,16 +67,29 @@ public final class LocalWorld implements AutoCloseable {
    * @throws LinkageError if the native library cannot be loaded; the message says what to do
    */
   public static LocalWorld of(int size, GroupOptions options) {
+    return of(size, options, LinkEmulation.none());
+  }
+
+  /**
+   * As {@link #of(int, GroupOptions)}, with links of other machines.
+   *
+   * @param emulation what messages between the ranks take
+   * @throws NullPointerException if options or emulation is null
+   */
+  public static LocalWorld of(int size, GroupOptions options, LinkEmulation emulation) {
     if (size < 1 || size > MAX_SIZE) {
       throw new IllegalArgumentException(
           "size is " + size + "; 1 to " + MAX_SIZE + " ranks were expected");
     }
     Preconditions.present(options, "options");
+    Preconditions.present(emulation, "emulation");
     NativeCalls.load();
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment handle = arena.allocate(ValueLayout.JAVA_LONG);
-      NativeCalls.check(Lvx.lvx_local_world_create(size, options.toNative(arena), handle));
-      return new LocalWorld(new WorldResource(handle.get(ValueLayout.JAVA_LONG, 0)), size, options);
+      NativeCalls.check(
+          Lvx.lvx_local_world_create(size, options.toNative(arena, emulation), handle));
+      return new LocalWorld(
+          new WorldResource(handle.get(ValueLayout.JAVA_LONG, 0)), size, options, emulation);
     }
   }
 
@@ -102,9 +118,10 @@ public final class LocalWorld implements AutoCloseable {
     requireOpen();
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment handle = arena.allocate(ValueLayout.JAVA_LONG);
-      NativeCalls.check(Lvx.lvx_local_world_join(resource.handle, rank, Handles.handle(device), handle));
+      NativeCalls.check(
+          Lvx.lvx_local_world_join(resource.handle, rank, Handles.handle(device), handle));
       Reachability.keep(this);
-      return new Group(device, handle.get(ValueLayout.JAVA_LONG, 0), options);
+      return new Group(device, handle.get(ValueLayout.JAVA_LONG, 0), options, emulation);
     }
   }
 
@@ -130,7 +147,8 @@ public final class LocalWorld implements AutoCloseable {
    * @throws NullPointerException if task is null
    * @throws IllegalArgumentException if size is out of range
    * @throws RuntimeException whatever a rank's task threw: the first failure that was not caused by
-   *     another rank's, with those of the other ranks suppressed
+   *     another rank's, with those of the other ranks suppressed. A checked exception is the cause
+   *     of an {@link IllegalStateException}
    */
   public static <R extends @Nullable Object> List<R> run(int size, RankTask<R> task) {
     return run(size, GroupOptions.defaults(), task);
@@ -148,9 +166,25 @@ public final class LocalWorld implements AutoCloseable {
    */
   public static <R extends @Nullable Object> List<R> run(
       int size, GroupOptions options, RankTask<R> task) {
-    Preconditions.present(task, "task");
+    return run(size, options, LinkEmulation.none(), task);
+  }
+
+  /**
+   * As {@link #run(int, GroupOptions, RankTask)}, with links of other machines.
+   *
+   * @param size number of ranks, 1 to 4096
+   * @param options of the group
+   * @param emulation what messages between the ranks take
+   * @param task what each rank does
+   * @return the results in rank order
+   * @throws NullPointerException if an argument is null
+   * @throws IllegalArgumentException if size is out of range
+   */
+  public static <R extends @Nullable Object> List<R> run(
+      int size, GroupOptions options, LinkEmulation emulation, RankTask<R> task) {
     int share = Math.max(1, Runtime.getRuntime().availableProcessors() / Math.max(1, size));
-    return run(size, options, rank -> Device.cpu(CpuOptions.defaults().withThreads(share)), task);
+    CpuOptions cores = CpuOptions.builder().threads(share).build();
+    return run(size, options, emulation, rank -> Device.cpu(cores), task);
   }
 
   /**
@@ -168,9 +202,30 @@ public final class LocalWorld implements AutoCloseable {
    */
   public static <R extends @Nullable Object> List<R> run(
       int size, GroupOptions options, IntFunction<Device> devices, RankTask<R> task) {
+    return run(size, options, LinkEmulation.none(), devices, task);
+  }
+
+  /**
+   * As {@link #run(int, GroupOptions, IntFunction, RankTask)}, with links of other machines.
+   *
+   * @param size number of ranks, 1 to 4096
+   * @param options of the group
+   * @param emulation what messages between the ranks take
+   * @param devices opens the device of a rank
+   * @param task what each rank does
+   * @return the results in rank order
+   * @throws NullPointerException if an argument is null
+   * @throws IllegalArgumentException if size is out of range
+   */
+  public static <R extends @Nullable Object> List<R> run(
+      int size,
+      GroupOptions options,
+      LinkEmulation emulation,
+      IntFunction<Device> devices,
+      RankTask<R> task) {
     Preconditions.present(devices, "devices");
     Preconditions.present(task, "task");
-    try (LocalWorld world = of(size, options)) {
+    try (LocalWorld world = of(size, options, emulation)) {
       return new RankThreads<>(world, devices, task).run();
     }
   }

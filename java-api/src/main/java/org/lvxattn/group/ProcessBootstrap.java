@@ -51,8 +51,7 @@ final class ProcessBootstrap implements AutoCloseable {
   Group meet(Device device, int rank, Rendezvous rendezvous) {
     byte[] mine = address();
     List<byte[]> all =
-        rendezvous.allGatherAddresses(
-            rank, size, mine, options.timeout(), options.secret());
+        rendezvous.allGatherAddresses(rank, size, mine, options.timeout(), options.secret());
     requireAddresses(all, mine.length);
     return connect(device, all);
   }
@@ -115,8 +114,7 @@ final class ProcessBootstrap implements AutoCloseable {
         misfit.initCause(e);
         throw misfit;
       } catch (PeerMismatchException e) {
-        RuntimeException misfit =
-            Failures.join(String.valueOf(e.getMessage()), e.rank());
+        RuntimeException misfit = Failures.join(String.valueOf(e.getMessage()), e.rank());
         misfit.initCause(e);
         throw misfit;
       }

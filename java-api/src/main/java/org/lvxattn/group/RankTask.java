@@ -15,5 +15,5 @@ public interface RankTask<R extends @Nullable Object> {
    *
    * @param group this rank's part in the group; it and its device are closed when this returns
    */
-  R run(Group group);
+  R run(Group group) throws Exception;
 }

@@ -216,8 +216,7 @@ public record LaunchEnvironment(Kind kind, int rank, int size, String masterHost
    * @throws org.lvxattn.PeerTimeoutException if it is not known then
    * @throws IllegalStateException naming the variable that this machine cannot use
    */
-  public String ownHost(
-      UnaryOperator<@Nullable String> variables, long expiry, Duration timeout) {
+  public String ownHost(UnaryOperator<@Nullable String> variables, long expiry, Duration timeout) {
     return ownHost(variables, Machine.own(), expiry, timeout);
   }
 

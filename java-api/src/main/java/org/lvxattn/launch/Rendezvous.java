@@ -23,7 +23,8 @@ public interface Rendezvous {
    * @param timeout how long to wait for the others
    * @return what the ranks have said, in rank order
    * @throws org.lvxattn.PeerTimeoutException naming a rank that did not come
-   * @throws org.lvxattn.GroupJoinException if the ranks do not fit together, which waiting would not mend
+   * @throws org.lvxattn.GroupJoinException if the ranks do not fit together, which waiting would
+   *     not mend
    * @throws IllegalStateException if the thread was interrupted; it stays so
    */
   List<byte[]> allGather(int rank, int size, byte[] mine, Duration timeout);
@@ -32,8 +33,8 @@ public interface Rendezvous {
    * As {@link #allGather}, of addresses by which the ranks of a group will connect: they are
    * equally long on all ranks, and may be longer than what ranks say otherwise.
    *
-   * @param groupSecret the secret of the group's options, for a rendezvous that has none of its
-   *     own and lets ranks prove one; or null
+   * @param groupSecret the secret of the group's options, for a rendezvous that has none of its own
+   *     and lets ranks prove one; or null
    */
   default List<byte[]> allGatherAddresses(
       int rank, int size, byte[] mine, Duration timeout, @Nullable String groupSecret) {
@@ -44,9 +45,9 @@ public interface Rendezvous {
    * A rendezvous that rank 0 serves on a TCP port while it takes place; the others connect to it.
    *
    * <p>Its ranks prove to one another that they know a secret, if there is one: that of the group's
-   * {@link org.lvxattn.group.GroupOptions}, else what the environment variable {@code LVX_SECRET} says. Without one,
-   * <em>anybody who reaches the port while it is open can join as any rank</em> that has not come
-   * yet, and is told the addresses of all. Nothing is encrypted.
+   * {@link org.lvxattn.group.GroupOptions}, else what the environment variable {@code LVX_SECRET}
+   * says. Without one, <em>anybody who reaches the port while it is open can join as any rank</em>
+   * that has not come yet, and is told the addresses of all. Nothing is encrypted.
    *
    * @param host the name or address by which all ranks reach rank 0's machine; a name that is not
    *     known yet is asked for until the timeout. If it is the loopback device, other machines

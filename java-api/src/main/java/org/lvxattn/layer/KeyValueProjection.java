@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.layer;
 
-import org.lvxattn.internal.Closing;
-
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.CrossAttention;
 import org.lvxattn.Tensor;
+import org.lvxattn.internal.Closing;
 import org.lvxattn.internal.Preconditions;
 
 /**
@@ -159,7 +157,8 @@ public final class KeyValueProjection {
    *
    * @throws IllegalStateException if a parameter was closed
    * @throws WrongThreadException if another thread owns the device
-   * @throws org.lvxattn.OutOfDeviceMemoryException if memory or the device's budget does not suffice
+   * @throws org.lvxattn.OutOfDeviceMemoryException if memory or the device's budget does not
+   *     suffice
    */
   public Gradients newGradients() {
     List<Tensor> made = new ArrayList<>();
@@ -445,7 +444,8 @@ public final class KeyValueProjection {
      */
     public Builder inputNorm(Norm norm, double epsilon, Tensor weight, @Nullable Tensor bias) {
       Preconditions.require(
-          Preconditions.present(norm, "norm") != Norm.NONE, "norm is NONE; RMS or LAYER was expected");
+          Preconditions.present(norm, "norm") != Norm.NONE,
+          "norm is NONE; RMS or LAYER was expected");
       Preconditions.present(weight, "weight");
       Preconditions.finitePositive(epsilon, "epsilon");
       Preconditions.require(

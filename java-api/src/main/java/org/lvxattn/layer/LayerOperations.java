@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.layer;
 
-import org.lvxattn.internal.handle.Handles;
-
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.Device;
@@ -10,6 +8,7 @@ import org.lvxattn.Tensor;
 import org.lvxattn.bindings.generated.Lvx;
 import org.lvxattn.internal.Preconditions;
 import org.lvxattn.internal.ffi.NativeCalls;
+import org.lvxattn.internal.handle.Handles;
 import org.lvxattn.internal.memory.Reachability;
 
 /**
@@ -18,19 +17,20 @@ import org.lvxattn.internal.memory.Reachability;
  *
  * <p>Rows are {@code [batch, rows, width]} of one floating-point dtype, with any strides and a
  * contiguous last dimension; they are computed in float32 (float64 for float64). Parameters have
- * their dtype or its {@linkplain org.lvxattn.DType#accumulator() accumulator}; gradients of parameters have the
- * accumulator and are <em>added to</em>. Every other output is overwritten unless a flag says that
- * it is added to. An output may be the very tensor that it is computed from where this is said, and
- * must not share memory with another tensor otherwise. {@code live} is int32 {@code [batch, rows]}:
- * rows with 0 are left out as described, and what they hold, NaN included, does not matter; null
- * stands for all rows. Sums have a fixed order: the same call gives the same bits.
+ * their dtype or its {@linkplain org.lvxattn.DType#accumulator() accumulator}; gradients of
+ * parameters have the accumulator and are <em>added to</em>. Every other output is overwritten
+ * unless a flag says that it is added to. An output may be the very tensor that it is computed from
+ * where this is said, and must not share memory with another tensor otherwise. {@code live} is
+ * int32 {@code [batch, rows]}: rows with 0 are left out as described, and what they hold, NaN
+ * included, does not matter; null stands for all rows. Sums have a fixed order: the same call gives
+ * the same bits.
  *
  * <p>All methods throw {@link NullPointerException} for a missing tensor, {@link
  * IllegalArgumentException} for one of a wrong dtype, shape, stride or device, for an output that
  * is read-only or shares memory with another tensor, and for a number out of range, {@link
  * IllegalStateException} if something was closed, {@link WrongThreadException} if another thread
- * owns the device, and {@link org.lvxattn.OutOfDeviceMemoryException} if half precision cannot be converted for
- * lack of memory. Wrong arguments leave all outputs untouched.
+ * owns the device, and {@link org.lvxattn.OutOfDeviceMemoryException} if half precision cannot be
+ * converted for lack of memory. Wrong arguments leave all outputs untouched.
  */
 public final class LayerOperations {
   private LayerOperations() {}
@@ -115,7 +115,8 @@ public final class LayerOperations {
     MemorySegment biases = Handles.optionalInput(bias, device, "bias");
     MemorySegment ys = Handles.output(y, device, "y");
     NativeCalls.check(
-        Lvx.lvx_norm_forward(Handles.handle(device), norm.code(), epsilon, xs, weights, biases, ys));
+        Lvx.lvx_norm_forward(
+            Handles.handle(device), norm.code(), epsilon, xs, weights, biases, ys));
     Reachability.keep(x);
     Reachability.keep(weight);
     Reachability.keep(bias);
@@ -229,7 +230,8 @@ public final class LayerOperations {
     MemorySegment dys = Handles.input(dy, device, "dy");
     MemorySegment dGates = Handles.output(dGate, device, "dGate");
     MemorySegment dUps = Handles.output(dUp, device, "dUp");
-    NativeCalls.check(Lvx.lvx_swiglu_backward(Handles.handle(device), gates, ups, dys, dGates, dUps));
+    NativeCalls.check(
+        Lvx.lvx_swiglu_backward(Handles.handle(device), gates, ups, dys, dGates, dUps));
     Reachability.keep(gate);
     Reachability.keep(up);
     Reachability.keep(dy);
@@ -288,7 +290,8 @@ public final class LayerOperations {
     MemorySegment gates = Handles.optionalInput(gate, device, "gate");
     MemorySegment lives = Handles.optionalInput(live, device, "live");
     MemorySegment ys = Handles.output(y, device, "y");
-    NativeCalls.check(Lvx.lvx_gated_add_forward(Handles.handle(device), xs, branches, gates, lives, ys));
+    NativeCalls.check(
+        Lvx.lvx_gated_add_forward(Handles.handle(device), xs, branches, gates, lives, ys));
     Reachability.keep(x);
     Reachability.keep(branch);
     Reachability.keep(gate);
@@ -391,7 +394,8 @@ public final class LayerOperations {
     MemorySegment dbs = Handles.output(db, device, "db");
     MemorySegment dGates = Handles.optionalOutput(dGate, device, "dGate");
     NativeCalls.check(
-        Lvx.lvx_blend_backward(Handles.handle(device), as, bs, gates, lives, dys, das, dbs, dGates));
+        Lvx.lvx_blend_backward(
+            Handles.handle(device), as, bs, gates, lives, dys, das, dbs, dGates));
     Reachability.keep(a);
     Reachability.keep(b);
     Reachability.keep(gate);

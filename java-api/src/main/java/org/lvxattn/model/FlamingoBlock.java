@@ -166,7 +166,8 @@ public final class FlamingoBlock {
   }
 
   /** Turns d, the gradient of y, into that of x. */
-  private void attentionBackward(CollectiveSequence calls, Activations activations, Gradients g, Tensor d) {
+  private void attentionBackward(
+      CollectiveSequence calls, Activations activations, Gradients g, Tensor d) {
     Parameters w = activations.weights;
     Saved saved = activations.saved;
     try (Scope scratch = new Scope(d.device())) {
@@ -219,7 +220,8 @@ public final class FlamingoBlock {
    */
   public Tensor decode(
       Group group, Parameters weights, Tensor x, KeyValueCache cache, VisualMask mask) {
-    CollectiveSequence calls = new CollectiveSequence(Preconditions.present(group, "group"), Operation.FORWARD, 1);
+    CollectiveSequence calls =
+        new CollectiveSequence(Preconditions.present(group, "group"), Operation.FORWARD, 1);
     Scope made = new Scope(group.device());
     try (Scope scratch = new Scope(group.device())) {
       requireFitting(weights, x, mask);

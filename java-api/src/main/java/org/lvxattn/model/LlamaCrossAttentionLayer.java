@@ -169,7 +169,8 @@ public final class LlamaCrossAttentionLayer {
    */
   public Tensor decode(
       Group group, Parameters weights, Tensor x, KeyValueCache cache, VisualMask mask) {
-    CollectiveSequence calls = new CollectiveSequence(Preconditions.present(group, "group"), Operation.FORWARD, 1);
+    CollectiveSequence calls =
+        new CollectiveSequence(Preconditions.present(group, "group"), Operation.FORWARD, 1);
     Scope made = new Scope(group.device());
     try (Scope scratch = new Scope(group.device())) {
       requireFitting(weights, x, mask);

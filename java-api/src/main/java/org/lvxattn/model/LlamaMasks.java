@@ -116,7 +116,8 @@ public final class LlamaMasks {
     boolean[] flat = new boolean[first.length * tiles];
     Preconditions.require(images.length == first.length, "tiles is ragged: rows differ in images");
     for (int image = 0; image < images.length; image++) {
-      Preconditions.require(images[image].length == tiles, "tiles is ragged: images differ in tiles");
+      Preconditions.require(
+          images[image].length == tiles, "tiles is ragged: images differ in tiles");
       System.arraycopy(images[image], 0, flat, image * tiles, tiles);
     }
     return flat;

@@ -177,7 +177,8 @@ public final class Owl3Layer {
       KeyValueCache visual,
       TextCache past,
       Owl3Batch batch) {
-    CollectiveSequence calls = new CollectiveSequence(Preconditions.present(group, "group"), Operation.FORWARD, 2);
+    CollectiveSequence calls =
+        new CollectiveSequence(Preconditions.present(group, "group"), Operation.FORWARD, 2);
     Scope made = new Scope(group.device());
     try (Scope scratch = new Scope(group.device())) {
       requireFitting(weights, x, batch, Preconditions.present(past, "past"));

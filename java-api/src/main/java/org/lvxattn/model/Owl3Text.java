@@ -56,7 +56,8 @@ final class Owl3Text {
   }
 
   /** Attention of the rows to each other; k and v as keyValues wrote them. */
-  Attended attend(CollectiveSequence calls, Scope scope, Group group, Tensor q, Tensor k, Tensor v, Mask mask) {
+  Attended attend(
+      CollectiveSequence calls, Scope scope, Group group, Tensor q, Tensor k, Tensor v, Mask mask) {
     Tensor o = scope.like(q);
     DType wide = q.dtype().accumulator();
     Tensor lse = scope.allocate(wide, q.dimension(0), attention.heads(), q.dimension(1));

@@ -37,7 +37,8 @@ public final class Parameters implements AutoCloseable {
   public static Parameters of(Map<String, Tensor> tensors) {
     SequencedMap<String, Tensor> copy = new LinkedHashMap<>();
     tensors.forEach(
-        (name, tensor) -> copy.put(Preconditions.present(name, "name"), Preconditions.present(tensor, name)));
+        (name, tensor) ->
+            copy.put(Preconditions.present(name, "name"), Preconditions.present(tensor, name)));
     return new Parameters(copy, List.of());
   }
 

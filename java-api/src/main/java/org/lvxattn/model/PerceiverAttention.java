@@ -62,7 +62,12 @@ final class PerceiverAttention {
   record Saved(Tensor latents, Tensor q, Tensor keyValues, VisualForward visual) {}
 
   Saved forward(
-      CollectiveSequence calls, Scope kept, Parameters w, Tensor latents, VisualCheckpoint visual, Tensor out) {
+      CollectiveSequence calls,
+      Scope kept,
+      Parameters w,
+      Tensor latents,
+      VisualCheckpoint visual,
+      Tensor out) {
     Device device = kept.device();
     Tensor rows = rows(kept, latents, inner());
     Tensor keyValues = rows(kept, latents, 2 * inner());
@@ -90,7 +95,12 @@ final class PerceiverAttention {
 
   /** Turns d, the gradient of out, into that of the latents. */
   void backward(
-      CollectiveSequence calls, Saved saved, Parameters w, VisualCheckpoint visual, Gradients g, Tensor d) {
+      CollectiveSequence calls,
+      Saved saved,
+      Parameters w,
+      VisualCheckpoint visual,
+      Gradients g,
+      Tensor d) {
     Device device = d.device();
     try (Scope scratch = new Scope(device)) {
       VisualForward whole = saved.visual;

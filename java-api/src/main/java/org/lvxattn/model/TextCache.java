@@ -39,7 +39,8 @@ public final class TextCache implements AutoCloseable {
    */
   public static TextCache allocate(
       Device device, DType dtype, long batch, long capacity, int heads, int headDim) {
-    long width = (long) Preconditions.positive(heads, "heads") * Preconditions.positive(headDim, "headDim");
+    long width =
+        (long) Preconditions.positive(heads, "heads") * Preconditions.positive(headDim, "headDim");
     Tensor keys = Tensor.allocate(device, dtype, batch, capacity, width);
     try {
       Tensor values = Tensor.allocate(device, dtype, batch, capacity, width);

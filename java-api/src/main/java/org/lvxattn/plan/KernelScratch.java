@@ -2,13 +2,12 @@
 package org.lvxattn.plan;
 
 import org.lvxattn.Device;
+import org.lvxattn.Pass;
 import org.lvxattn.internal.handle.Handles;
 
-import org.lvxattn.Pass;
-
 /**
- * Memory that a device's kernels need beside their arguments, in bytes. {@link
- * #of} knows a device's.
+ * Memory that a device's kernels need beside their arguments, in bytes. {@link #of} knows a
+ * device's.
  */
 public interface KernelScratch {
   /** Kernels that need none: leaves their part out of a plan. */

@@ -116,7 +116,8 @@ public final class Reach {
    * @throws IllegalArgumentException if density is out of range
    */
   public static Reach estimate(int batch, Shards shards, double density) {
-    Preconditions.require(density > 0 && density <= 1, "density", density, "a number above 0 up to 1");
+    Preconditions.require(
+        density > 0 && density <= 1, "density", density, "a number above 0 up to 1");
     List<double[]> pairs = new ArrayList<>();
     double queries = Math.max(shards.allQueries(), 1);
     double keys = shards.allKeys();

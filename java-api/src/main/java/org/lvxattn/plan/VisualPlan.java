@@ -4,7 +4,6 @@ package org.lvxattn.plan;
 import org.lvxattn.Pass;
 import org.lvxattn.Strategy;
 import org.lvxattn.internal.Preconditions;
-import org.lvxattn.plan.RecomputePolicy;
 
 /**
  * What the policies of a {@link org.lvxattn.VisualCheckpoint} cost over some layers: memory, bytes
@@ -42,7 +41,8 @@ public record VisualPlan(
     Preconditions.present(scratch, "scratch");
     Preconditions.require(layers >= 1, "layers", layers, "1 or more");
     Preconditions.require(tileRows >= 1, "tileRows", tileRows, "1 or more");
-    Preconditions.require(strategy != Strategy.AUTO, "strategy", strategy, "one that says what moves");
+    Preconditions.require(
+        strategy != Strategy.AUTO, "strategy", strategy, "one that says what moves");
     AttentionSizes sizes = attention.sizes();
     Preconditions.require(
         features.batch() == sizes.batch()

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.visual;
 
+import org.lvxattn.Tensor;
 import org.lvxattn.internal.Closing;
 
-import org.lvxattn.Tensor;
-
 /**
- * Keys and values of this rank's shard of visual features, as {@link org.lvxattn.CrossAttention} takes them:
- * for decoding, where they serve for every new token. Made by {@link VisualCheckpoint#project}; it
- * owns its tensors and does not need the checkpoint any more.
+ * Keys and values of this rank's shard of visual features, as {@link org.lvxattn.CrossAttention}
+ * takes them: for decoding, where they serve for every new token. Made by {@link
+ * VisualCheckpoint#project}; it owns its tensors and does not need the checkpoint any more.
  */
 public final class KeyValueCache implements AutoCloseable {
   private final Tensor key;

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.visual;
 
-import org.lvxattn.internal.Closing;
-
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.Device;
 import org.lvxattn.Tensor;
+import org.lvxattn.internal.Closing;
 import org.lvxattn.layer.KeyValueProjection;
 
 /**

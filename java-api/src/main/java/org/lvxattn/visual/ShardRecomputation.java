@@ -65,8 +65,7 @@ final class ShardRecomputation implements Recomputation {
                   projections.check(call);
                   return keysOf(call.forward());
                 });
-        Tensor dk =
-            collective.prepare(backwardOperation(), () -> Tensor.allocateLike(keys.key()));
+        Tensor dk = collective.prepare(backwardOperation(), () -> Tensor.allocateLike(keys.key()));
         Tensor dv =
             collective.prepare(backwardOperation(), () -> Tensor.allocateLike(keys.value()))) {
       VisualForward forward = call.forward();

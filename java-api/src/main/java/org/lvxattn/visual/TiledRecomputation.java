@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.visual;
 
-import org.lvxattn.internal.collective.Collective;
-
-import org.lvxattn.internal.handle.Handles;
-
-import java.lang.foreign.MemorySegment;
 import java.util.function.ToLongFunction;
 import org.lvxattn.Device;
 import org.lvxattn.Statistics;
 import org.lvxattn.Tensor;
 import org.lvxattn.bindings.generated.Lvx;
 import org.lvxattn.group.Group;
-import org.lvxattn.internal.Preconditions;
-import org.lvxattn.internal.ffi.NativeCalls;
+import org.lvxattn.internal.collective.Collective;
+import org.lvxattn.internal.handle.Handles;
 import org.lvxattn.internal.memory.Reachability;
 import org.lvxattn.layer.KeyValueProjection;
 

@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.visual;
 
-import org.lvxattn.PartialAttention;
-
-import org.lvxattn.internal.Closing;
-
-import org.lvxattn.internal.handle.Handles;
-
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.Device;
 import org.lvxattn.Mask;
+import org.lvxattn.PartialAttention;
 import org.lvxattn.Statistics;
 import org.lvxattn.Tensor;
 import org.lvxattn.group.Group;
+import org.lvxattn.internal.Closing;
 import org.lvxattn.internal.Preconditions;
 import org.lvxattn.internal.collective.Collective;
+import org.lvxattn.internal.handle.Handles;
 import org.lvxattn.layer.KeyValueProjection;
 import org.lvxattn.layer.Norm;
 import org.lvxattn.plan.RecomputePolicy;
@@ -78,7 +75,8 @@ public final class VisualCheckpoint implements AutoCloseable {
    * @throws NullPointerException if an argument is null
    */
   public static Builder builder(Group group, Tensor features) {
-    return new Builder(Preconditions.present(group, "group"), Preconditions.present(features, "features"));
+    return new Builder(
+        Preconditions.present(group, "group"), Preconditions.present(features, "features"));
   }
 
   /** The group whose ranks hold the features. */
@@ -109,7 +107,8 @@ public final class VisualCheckpoint implements AutoCloseable {
    *
    * @throws IllegalStateException if the checkpoint was closed, or its features are frozen
    * @throws WrongThreadException if another thread owns the device
-   * @throws org.lvxattn.OutOfDeviceMemoryException if memory or the device's budget does not suffice
+   * @throws org.lvxattn.OutOfDeviceMemoryException if memory or the device's budget does not
+   *     suffice
    */
   public Tensor featuresGradient() {
     requireUsable();
@@ -158,8 +157,10 @@ public final class VisualCheckpoint implements AutoCloseable {
    * @throws IllegalStateException if the checkpoint, a tensor or the group was closed, or the group
    *     has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something else
-   * @throws org.lvxattn.OutOfDeviceMemoryException if memory or the device's budget does not suffice
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
+   *     else
+   * @throws org.lvxattn.OutOfDeviceMemoryException if memory or the device's budget does not
+   *     suffice
    */
   public VisualForward forward(
       CrossAttention attention, KeyValueProjection projection, Tensor q, Mask mask) {
@@ -241,8 +242,10 @@ public final class VisualCheckpoint implements AutoCloseable {
    * @throws IllegalStateException if the checkpoint, a tensor or the group was closed, or the group
    *     has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something else
-   * @throws org.lvxattn.OutOfDeviceMemoryException if memory or the device's budget does not suffice
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
+   *     else
+   * @throws org.lvxattn.OutOfDeviceMemoryException if memory or the device's budget does not
+   *     suffice
    */
   public Statistics backward(
       VisualForward forward, Tensor dO, Tensor dq, KeyValueProjection.Gradients gradients) {
@@ -307,7 +310,8 @@ public final class VisualCheckpoint implements AutoCloseable {
    * @throws IllegalArgumentException if a parameter has a wrong dtype, shape or device
    * @throws IllegalStateException if the checkpoint or a parameter was closed
    * @throws WrongThreadException if another thread owns the device
-   * @throws org.lvxattn.OutOfDeviceMemoryException if memory or the device's budget does not suffice
+   * @throws org.lvxattn.OutOfDeviceMemoryException if memory or the device's budget does not
+   *     suffice
    */
   public KeyValueCache project(KeyValueProjection projection) {
     requireUsable();
@@ -364,8 +368,8 @@ public final class VisualCheckpoint implements AutoCloseable {
     }
 
     /**
-     * What lives from forward to backward; {@link RecomputePolicy#RECOMPUTE_TILED} if not set. The same on
-     * every rank.
+     * What lives from forward to backward; {@link RecomputePolicy#RECOMPUTE_TILED} if not set. The
+     * same on every rank.
      *
      * @throws NullPointerException if policy is null
      */
@@ -375,8 +379,9 @@ public final class VisualCheckpoint implements AutoCloseable {
     }
 
     /**
-     * Rows of each batch item that are projected at a time under {@link RecomputePolicy#RECOMPUTE_TILED};
-     * 1024 if not set. Takes the place of {@link #tileBytes}. Each rank may have its own.
+     * Rows of each batch item that are projected at a time under {@link
+     * RecomputePolicy#RECOMPUTE_TILED}; 1024 if not set. Takes the place of {@link #tileBytes}.
+     * Each rank may have its own.
      *
      * @throws IllegalArgumentException if it is not positive
      */
@@ -388,14 +393,15 @@ public final class VisualCheckpoint implements AutoCloseable {
     }
 
     /**
-     * Memory that a tile may take under {@link RecomputePolicy#RECOMPUTE_TILED}, from which each layer's
-     * rows follow ({@link VisualSizes#tileRows}); one row is always taken. Takes the place of
-     * {@link #tileRows}.
+     * Memory that a tile may take under {@link RecomputePolicy#RECOMPUTE_TILED}, from which each
+     * layer's rows follow ({@link VisualSizes#tileRows}); one row is always taken. Takes the place
+     * of {@link #tileRows}.
      *
      * @throws IllegalArgumentException if it is not positive
      */
     public Builder tileBytes(long tileBytes) {
-      Preconditions.require(tileBytes > 0, "tileBytes is " + tileBytes + "; 1 or more was expected");
+      Preconditions.require(
+          tileBytes > 0, "tileBytes is " + tileBytes + "; 1 or more was expected");
       this.tileBytes = tileBytes;
       return this;
     }

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.visual;
 
-import org.lvxattn.PartialAttention;
-
-import org.lvxattn.internal.Closing;
-
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.Mask;
+import org.lvxattn.PartialAttention;
 import org.lvxattn.Statistics;
 import org.lvxattn.Tensor;
+import org.lvxattn.internal.Closing;
 import org.lvxattn.layer.KeyValueProjection;
 
 /**

@@ -19,13 +19,15 @@ class CalibrationTest {
   void findsTheLinksThatAreEmulatedTheSameOnAllRanks() {
     Link intra = new Link(20e6, 5e-3);
     Link inter = new Link(10e6, 20e-3);
-    GroupOptions options =
-        GroupOptions.defaults()
-            .withRanksPerNode(2)
-            .withLinks(intra, inter, false)
-            .withVirtualTime(true); // whatever else the machine does
+    GroupOptions options = GroupOptions.builder().ranksPerNode(2).build();
+    LinkEmulation emulation =
+        LinkEmulation.builder()
+            .intra(intra)
+            .inter(inter)
+            .virtualTime(true)
+            .build(); // whatever else the machine does
     List<Topology> found =
-        LocalWorld.run(4, options, group -> Calibration.topology(group, 2, false));
+        LocalWorld.run(4, options, emulation, group -> Calibration.topology(group, 2, false));
     assertThat(found).containsOnly(found.getFirst());
     assertIsLike(found.getFirst().intra(), intra);
     assertIsLike(found.getFirst().inter(), inter);

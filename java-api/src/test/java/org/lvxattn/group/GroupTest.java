@@ -31,7 +31,7 @@ class GroupTest {
 
   @BeforeEach
   void open() {
-    device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    device = Device.cpu(CpuOptions.builder().threads(1).build());
   }
 
   @AfterEach
@@ -97,10 +97,11 @@ class GroupTest {
 
   @Test
   void secretsComeFromTheCallerOrTheEnvironmentAndAreNeverShown() {
-    GroupOptions given = GroupOptions.defaults().withSecret("open sesame");
+    GroupOptions given = GroupOptions.builder().secret("open sesame").build();
     assertThat(given.toString()).doesNotContain("sesame").contains("secret=given");
     assertThat(GroupOptions.defaults().toString()).contains("secret=none");
-    assertThat(given.withRanksPerNode(2).withChecksums(false).secret()).isEqualTo("open sesame");
+    assertThat(given.toBuilder().ranksPerNode(2).checksums(false).build().secret())
+        .isEqualTo("open sesame");
     Map<String, String> variables = Map.of("LVX_SECRET", "of the environment", "LVX_CHECKSUM", "0");
     assertThat(GroupOptions.defaults().withEnvironment(variables::get).secret())
         .isEqualTo("of the environment");
@@ -112,7 +113,7 @@ class GroupTest {
         .withMessageContaining("LVX_CHECKSUM is 'no'");
     for (String wrong : List.of("", "é".repeat(513), "a\0b")) {
       assertThatIllegalArgumentException()
-          .isThrownBy(() -> GroupOptions.defaults().withSecret(wrong))
+          .isThrownBy(() -> GroupOptions.builder().secret(wrong).build())
           .withMessageContaining("secret");
     }
     assertThatIllegalStateException()
@@ -138,13 +139,13 @@ class GroupTest {
     assertThatIllegalStateException().isThrownBy(() -> closed.join(0, device));
     assertThatIllegalArgumentException().isThrownBy(() -> LocalWorld.of(0));
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> GroupOptions.defaults().withTimeout(Duration.ZERO))
+        .isThrownBy(() -> GroupOptions.builder().timeout(Duration.ZERO).build())
         .withMessageContaining("timeout");
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> GroupOptions.defaults().withTimeout(Duration.ofDays(20_000)))
+        .isThrownBy(() -> GroupOptions.builder().timeout(Duration.ofDays(20_000)).build())
         .withMessageContaining("timeout");
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> GroupOptions.defaults().withRecorderEntries(1 << 21))
+        .isThrownBy(() -> GroupOptions.builder().recorderEntries(1 << 21).build())
         .withMessageContaining("recorderEntries");
   }
 
@@ -190,7 +191,7 @@ class GroupTest {
 
   @Test
   void aRankThatDoesNotComeIsNamedWhenTheTimeoutHasPassed() {
-    GroupOptions options = GroupOptions.defaults().withTimeout(Duration.ofMillis(200));
+    GroupOptions options = GroupOptions.builder().timeout(Duration.ofMillis(200)).build();
     try (LocalWorld world = LocalWorld.of(2, options);
         Group group = world.join(0, device)) {
       assertThatThrownBy(group::barrier)

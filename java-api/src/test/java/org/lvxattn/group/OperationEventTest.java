@@ -98,7 +98,7 @@ class OperationEventTest {
     List<RecordedEvent> events =
         recorded(
             () -> {
-              try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+              try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
                   Group group = Group.self(device)) {
                 group.barrier();
                 assertThatThrownBy(() -> group.allGather(new byte[0]))

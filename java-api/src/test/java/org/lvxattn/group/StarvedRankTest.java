@@ -74,11 +74,11 @@ class StarvedRankTest {
       int victim,
       long budget,
       AtomicLong peak) {
-    CpuOptions plain = CpuOptions.defaults().withThreads(1);
+    CpuOptions plain = CpuOptions.builder().threads(1).build();
     LocalWorld.run(
         problem.ranks,
         GroupOptions.defaults(),
-        rank -> Device.cpu(rank == victim ? plain.withMemoryBudget(budget) : plain),
+        rank -> Device.cpu(rank == victim ? plain.toBuilder().memoryBudget(budget).build() : plain),
         group -> {
           try (VisualRank rank = new VisualRank(problem, group, DType.FLOAT64, strategy);
               VisualCheckpoint checkpoint =

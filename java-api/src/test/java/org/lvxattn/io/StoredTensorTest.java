@@ -32,7 +32,7 @@ class StoredTensorTest {
 
   @BeforeEach
   void open() {
-    device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    device = Device.cpu(CpuOptions.builder().threads(1).build());
   }
 
   @AfterEach

@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
 import org.lvxattn.Tensor;
-import org.lvxattn.internal.Closing;
 import org.lvxattn.group.Operation;
+import org.lvxattn.internal.Closing;
 
 /** A call of a layer operation whose tensors can be exchanged by name. */
 final class LayerCall implements AutoCloseable {

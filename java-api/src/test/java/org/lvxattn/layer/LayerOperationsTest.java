@@ -29,8 +29,8 @@ class LayerOperationsTest {
 
   @BeforeEach
   void open() {
-    device = Device.cpu(CpuOptions.defaults().withThreads(1));
-    other = Device.cpu(CpuOptions.defaults().withThreads(1));
+    device = Device.cpu(CpuOptions.builder().threads(1).build());
+    other = Device.cpu(CpuOptions.builder().threads(1).build());
   }
 
   @AfterEach

@@ -20,8 +20,10 @@ class LayerMemoryTest {
 
   @Test
   void dependsOnVisualRowsOnlyWhereTheseAreKept() {
-    assertThat(kept(RecomputePolicy.RECOMPUTE_TILED, 4000)).isEqualTo(kept(RecomputePolicy.RECOMPUTE_TILED, 40));
-    assertThat(kept(RecomputePolicy.RECOMPUTE, 4000)).isEqualTo(kept(RecomputePolicy.RECOMPUTE, 40));
+    assertThat(kept(RecomputePolicy.RECOMPUTE_TILED, 4000))
+        .isEqualTo(kept(RecomputePolicy.RECOMPUTE_TILED, 40));
+    assertThat(kept(RecomputePolicy.RECOMPUTE, 4000))
+        .isEqualTo(kept(RecomputePolicy.RECOMPUTE, 40));
     long keysAndValues = 2L * 64 * Float.BYTES;
     assertThat(kept(RecomputePolicy.KEEP, 4000) - kept(RecomputePolicy.KEEP, 40))
         .isGreaterThanOrEqualTo((4000 - 40) * keysAndValues);
@@ -31,7 +33,8 @@ class LayerMemoryTest {
   void isAsSmallAsTheTextRows() {
     // h, q before and after its norm, o, a, y, out and m of 64; gate and up of 128; and lse.
     long numbers = TEXT_ROWS * (8 * 64 + 2 * 128 + 4);
-    assertThat(kept(RecomputePolicy.RECOMPUTE_TILED, 40)).isBetween(numbers * 4, numbers * 4 + 16 * 64);
+    assertThat(kept(RecomputePolicy.RECOMPUTE_TILED, 40))
+        .isBetween(numbers * 4, numbers * 4 + 16 * 64);
   }
 
   private long kept(RecomputePolicy policy, int visualRows) {

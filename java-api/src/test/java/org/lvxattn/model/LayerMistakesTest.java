@@ -43,7 +43,7 @@ class LayerMistakesTest {
   private static final int RANKS = 3;
   private static final int OFFENDER = 1;
   private static final GroupOptions PATIENT =
-      GroupOptions.defaults().withTimeout(Duration.ofMinutes(10));
+      GroupOptions.builder().timeout(Duration.ofMinutes(10)).build();
   private static final int[] TEXT = {0, 3, 5, TinyLayer.TEXT_ROWS};
   private static final int[] VISUAL = {0, 5, 9, TinyLayer.VISUAL_ROWS};
 
@@ -98,7 +98,8 @@ class LayerMistakesTest {
     return message.substring(0, Math.min(60, message.length()));
   }
 
-  private static void compute(TinyLayer layer, Group group, RecomputePolicy policy, Mistake mistake) {
+  private static void compute(
+      TinyLayer layer, Group group, RecomputePolicy policy, Mistake mistake) {
     Device device = group.device();
     RowShard text = shard(TEXT, group.rank());
     Map<String, long[]> weightShapes = new LinkedHashMap<>(layer.shapes());
@@ -177,7 +178,8 @@ class LayerMistakesTest {
    */
   private record Forward(List<@Nullable Throwable> outcomes, long heldBytes, long peakBytes) {}
 
-  private static Forward forward(TinyLayer layer, RecomputePolicy policy, long budget) throws Exception {
+  private static Forward forward(TinyLayer layer, RecomputePolicy policy, long budget)
+      throws Exception {
     CountDownLatch peersAreDone = new CountDownLatch(RANKS - 1);
     try (LocalWorld world = LocalWorld.of(RANKS, PATIENT);
         ExecutorService threads = Executors.newFixedThreadPool(RANKS)) {
@@ -207,7 +209,7 @@ class LayerMistakesTest {
       long budget,
       CountDownLatch peersAreDone)
       throws InterruptedException {
-    CpuOptions options = CpuOptions.defaults().withThreads(1).withMemoryBudget(budget);
+    CpuOptions options = CpuOptions.builder().threads(1).memoryBudget(budget).build();
     RowShard text = shard(TEXT, rank);
     try (Device device = Device.cpu(options);
         Group group = world.join(rank, device);

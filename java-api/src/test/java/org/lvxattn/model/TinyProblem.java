@@ -89,8 +89,7 @@ final class TinyProblem {
   }
 
   /** As above, all tensors in that dtype. */
-  Map<String, double[]> solve(
-      Cut cut, Strategy strategy, RecomputePolicy policy, DType dtype) {
+  Map<String, double[]> solve(Cut cut, Strategy strategy, RecomputePolicy policy, DType dtype) {
     List<Map<String, double[]>> shards =
         LocalWorld.run(
             cut.text.length - 1, group -> gradients(group, cut, strategy, policy, dtype));
@@ -118,13 +117,7 @@ final class TinyProblem {
   double loss(Group alone) {
     double[] out =
         get(
-            run(
-                alone,
-                Cut.none(),
-                Strategy.QUERY_RING,
-                RecomputePolicy.KEEP,
-                DType.FLOAT64,
-                null),
+            run(alone, Cut.none(), Strategy.QUERY_RING, RecomputePolicy.KEEP, DType.FLOAT64, null),
             "out");
     double sum = 0;
     for (int i = 0; i < out.length; i++) {

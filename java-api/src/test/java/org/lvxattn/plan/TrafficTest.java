@@ -68,7 +68,7 @@ class TrafficTest {
     AttentionProblem problem = random.problem;
     Topology topology = new Topology(random.ranksPerNode, Link.INSTANT, Link.INSTANT, false);
     Planner planner = new Planner(Machine.ofRate(1e9), topology);
-    GroupOptions options = GroupOptions.defaults().withRanksPerNode(random.ranksPerNode);
+    GroupOptions options = GroupOptions.builder().ranksPerNode(random.ranksPerNode).build();
     List<Map<Strategy, List<Counts>>> counted =
         LocalWorld.run(problem.ranks(), options, group -> count(group, random));
     for (int part = 0; part < 2; part++) {

@@ -21,7 +21,6 @@ import org.lvxattn.group.Group;
 import org.lvxattn.group.LocalWorld;
 import org.lvxattn.layer.KeyValueProjection;
 import org.lvxattn.layer.Norm;
-import org.lvxattn.plan.RecomputePolicy;
 import org.lvxattn.visual.VisualCheckpoint;
 import org.lvxattn.visual.VisualForward;
 
@@ -106,7 +105,8 @@ class VisualPlanTest {
     Tensor dq = add(own, Tensor.allocate(device, dtype, shape));
     KeyValueProjection.Gradients gradients = projection.newGradients();
     VisualPlan plan =
-        new VisualPlan(sizes, problem, LAYERS, attention.strategy(), TILE, KernelScratch.of(device));
+        new VisualPlan(
+            sizes, problem, LAYERS, attention.strategy(), TILE, KernelScratch.of(device));
     long before = device.bytesInUse();
     List<VisualForward> layers = new ArrayList<>();
     Statistics backward = Statistics.create();
@@ -166,7 +166,8 @@ class VisualPlanTest {
     VisualPlan plan = plan(1);
     long gib = 1L << 30;
     long before = 0;
-    for (RecomputePolicy policy : List.of(RecomputePolicy.KEEP, RecomputePolicy.RECOMPUTE, RecomputePolicy.RECOMPUTE_TILED)) {
+    for (RecomputePolicy policy :
+        List.of(RecomputePolicy.KEEP, RecomputePolicy.RECOMPUTE, RecomputePolicy.RECOMPUTE_TILED)) {
       long frames = plan.framesThatFit(policy, Pass.BOTH, 16 * gib, 6404);
       assertThat(frames).as(policy.toString()).isGreaterThan(before);
       assertThat(plan(frames).peakBytes(policy, Pass.BOTH)).isLessThanOrEqualTo(16 * gib);

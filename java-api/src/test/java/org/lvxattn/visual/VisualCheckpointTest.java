@@ -58,7 +58,7 @@ class VisualCheckpointTest {
         if (problem.width < 8) {
           continue; // a norm of few numbers has hardly a gradient, only a difference of large ones
         }
-        try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1))) {
+        try (Device device = Device.cpu(CpuOptions.builder().threads(1).build())) {
           problem.round(device, limit.getKey());
         }
         VisualResults expected = VisualTextbook.solve(problem);
@@ -241,7 +241,7 @@ class VisualCheckpointTest {
   @Test
   void theTileFollowsFromItsBudget() {
     VisualProblem problem = new VisualProblem(2);
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         Group group = Group.self(device)) {
       VisualProblem alone = problem.ranks == 1 ? problem : alone(problem);
       try (VisualRank rank = new VisualRank(alone, group, DType.FLOAT32, Strategy.QUERY_RING);
@@ -266,7 +266,7 @@ class VisualCheckpointTest {
   @Test
   void mistakesAreNamedAndLeaveEverythingUsable() {
     VisualProblem problem = alone(new VisualProblem(0));
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         Group group = Group.self(device);
         VisualRank rank = new VisualRank(problem, group, DType.FLOAT64, Strategy.QUERY_RING);
         VisualCheckpoint other = VisualCheckpoint.builder(group, rank.features()).frozen().build();
@@ -320,7 +320,7 @@ class VisualCheckpointTest {
   @Test
   void closedIsClosed() {
     VisualProblem problem = alone(new VisualProblem(0));
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         Group group = Group.self(device);
         VisualRank rank = new VisualRank(problem, group, DType.FLOAT64, Strategy.QUERY_RING)) {
       VisualCheckpoint checkpoint = VisualCheckpoint.builder(group, rank.features()).build();

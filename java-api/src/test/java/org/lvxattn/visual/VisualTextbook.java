@@ -6,8 +6,8 @@ import java.util.List;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.PartialAttention;
 import org.lvxattn.Mask;
+import org.lvxattn.PartialAttention;
 import org.lvxattn.ReferenceAttention;
 import org.lvxattn.Tensor;
 import org.lvxattn.layer.KeyValueLayout;
@@ -56,7 +56,7 @@ final class VisualTextbook {
 
   private void attend(VisualResults results, double[] k, double[] v, double[] dk, double[] dv) {
     List<Tensor> made = new ArrayList<>();
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1))) {
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build())) {
       Tensors64 tensors = new Tensors64(device, made);
       Tensor q = tensors.of(p.q.values, p.batch, p.queries, p.heads, p.headDim);
       Tensor dO = tensors.of(p.dO.values, p.batch, p.queries, p.heads, p.headDim);

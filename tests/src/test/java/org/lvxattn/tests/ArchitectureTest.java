@@ -136,8 +136,7 @@ class ArchitectureTest {
                           type ->
                               events.add(
                                   SimpleConditionEvent.violated(
-                                      method,
-                                      method.getFullName() + " names " + type.getName())));
+                                      method, method.getFullName() + " names " + type.getName())));
                 }
               });
 

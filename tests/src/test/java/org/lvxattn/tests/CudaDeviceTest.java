@@ -198,7 +198,8 @@ class CudaDeviceTest {
 
   @Test
   void outOfMemorySaysWhatWasAskedAndHeldAndCanBeTriedAgain() {
-    CudaOptions options = CudaOptions.of(TestDevice.CHOICE.ordinal()).withMemoryBudget(4096);
+    CudaOptions options =
+        CudaOptions.builder().ordinal(TestDevice.CHOICE.ordinal()).memoryBudget(4096).build();
     try (Device small = Device.cuda(options)) {
       Tensor first = Tensor.allocate(small, DType.FLOAT32, 700);
       assertThatExceptionOfType(OutOfDeviceMemoryException.class)

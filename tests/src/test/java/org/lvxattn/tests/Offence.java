@@ -20,7 +20,8 @@ final class Offence {
   static final int OFFENDER = 1;
 
   /** A peer that is not told at once would wait for longer than a test may take. */
-  static final GroupOptions PATIENT = GroupOptions.defaults().withTimeout(Duration.ofMinutes(10));
+  static final GroupOptions PATIENT =
+      GroupOptions.builder().timeout(Duration.ofMinutes(10)).build();
 
   private Offence() {}
 

@@ -130,13 +130,13 @@ class RankFaultsTest {
     CountDownLatch allGaveUp = new CountDownLatch(RANKS - 1);
     List<Device> devices = new ArrayList<>();
     for (int rank = 0; rank < RANKS; rank++) {
-      devices.add(Device.cpu(CpuOptions.defaults().withThreads(1)));
+      devices.add(Device.cpu(CpuOptions.builder().threads(1).build()));
     }
     Duration timeout = Duration.ofSeconds(1);
     AtomicLong first = new AtomicLong(Long.MAX_VALUE); // when a rank began to wait
     onDevices(
         devices,
-        GroupOptions.defaults().withTimeout(timeout),
+        GroupOptions.builder().timeout(timeout).build(),
         group -> {
           if (group.rank() == OFFENDER) {
             await(allGaveUp);

@@ -177,7 +177,7 @@ class RankMistakesTest {
   }
 
   private static void foreign(RankTensors own, Consumer<Tensor> use) {
-    try (Device other = Device.cpu(CpuOptions.defaults().withThreads(1));
+    try (Device other = Device.cpu(CpuOptions.builder().threads(1).build());
         Tensor tensor = Tensor.allocate(other, own.q.dtype(), own.q.shape())) {
       use.accept(tensor);
     }

@@ -13,11 +13,11 @@ import org.jspecify.annotations.Nullable;
 import org.lvxattn.cli.output.Json;
 import org.lvxattn.cli.output.Progress;
 import org.lvxattn.cli.output.Table;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine;
 
 /** The guard against regressions: two builds of this library, side by side. */
 @Command(

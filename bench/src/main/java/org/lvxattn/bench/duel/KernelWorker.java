@@ -40,7 +40,7 @@ public final class KernelWorker implements AutoCloseable {
   private record Job(RankTensors tensors, Runnable call) {}
 
   private KernelWorker(int threads) {
-    device = Device.cpu(CpuOptions.defaults().withThreads(threads));
+    device = Device.cpu(CpuOptions.builder().threads(threads).build());
     group = Group.self(device);
   }
 

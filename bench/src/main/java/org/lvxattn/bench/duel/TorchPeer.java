@@ -14,10 +14,10 @@ import org.jspecify.annotations.Nullable;
 import org.lvxattn.cli.output.Json;
 import org.lvxattn.cli.output.Progress;
 import org.lvxattn.cli.output.Table;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine;
 
 /** Our kernels beside PyTorch's scaled_dot_product_attention. */
 @Command(

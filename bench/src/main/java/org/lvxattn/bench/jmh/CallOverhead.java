@@ -56,7 +56,7 @@ public class CallOverhead {
   public void setUp() {
     int rows = work == Work.EMPTY ? 0 : 1;
     Sizes sizes = new Sizes(1, rows, rows, 1, 1, 8);
-    device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    device = Device.cpu(CpuOptions.builder().threads(1).build());
     group = Group.self(device);
     tensors = new RankTensors(group, sizes, DType.FLOAT32, true);
     attention = RankTensors.attention(sizes, Strategy.QUERY_RING);

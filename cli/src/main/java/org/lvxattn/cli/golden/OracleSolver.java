@@ -40,7 +40,7 @@ final class OracleSolver implements Solver {
     double scale = golden.spec().scale();
     long[] heads = {shape.batch(), shape.queryHeads(), shape.queries(), shape.headDim()};
     long[] keyHeads = {shape.batch(), shape.keyHeads(), end - begin, shape.headDim()};
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         OpenTensors open = new OpenTensors(device)) {
       Tensor q = rowsFirst(input(open, golden.q, shape.queryHeads(), shape.queries()));
       Tensor k =

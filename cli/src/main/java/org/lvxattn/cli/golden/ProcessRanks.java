@@ -52,6 +52,9 @@ final class ProcessRanks implements Ranks {
     } catch (RuntimeException e) {
       tell(e);
       throw e;
+    } catch (Exception e) {
+      tell(e);
+      throw new IllegalStateException("this rank failed: " + e, e);
     }
     List<byte[]> told = GroupExchange.allGather(group, written(true, mine::write));
     List<Results> all = new ArrayList<>();
@@ -62,7 +65,7 @@ final class ProcessRanks implements Ranks {
   }
 
   /** The others wait for results. */
-  private void tell(RuntimeException failure) {
+  private void tell(Exception failure) {
     String text = failure.getClass().getSimpleName() + ": " + failure.getMessage();
     try {
       GroupExchange.allGather(group, written(false, out -> out.writeUTF(text)));

@@ -17,6 +17,7 @@ import org.lvxattn.cli.workload.Rows;
 import org.lvxattn.group.FlightRecord;
 import org.lvxattn.group.Group;
 import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LinkEmulation;
 import org.lvxattn.group.LocalWorld;
 import org.lvxattn.model.Gradients;
 import org.lvxattn.model.Parameters;
@@ -107,13 +108,14 @@ public final class LayersRun {
     return (settings.timed() ? 2 : 1) * plan.ranks();
   }
 
-  public Outcome run(GroupOptions options, Runnable step) {
+  public Outcome run(GroupOptions options, LinkEmulation emulation, Runnable step) {
     try (SharedWeights weights =
         new SharedWeights(settings.sizes(), settings.dtype(), settings.seed())) {
       List<Rank> ranks =
           LocalWorld.run(
               plan.ranks(),
               options,
+              emulation,
               settings.device().forRanks(plan.ranks()),
               group -> {
                 Rank rank = new Rank(group);

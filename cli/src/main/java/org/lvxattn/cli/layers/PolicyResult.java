@@ -48,7 +48,10 @@ public record PolicyResult(
    * @param reference null: not to be known
    */
   public static PolicyResult of(
-      RecomputePolicy policy, List<LayersRun.Outcome> rounds, double flops, @Nullable Results reference) {
+      RecomputePolicy policy,
+      List<LayersRun.Outcome> rounds,
+      double flops,
+      @Nullable Results reference) {
     Map<String, Double> errors = new LinkedHashMap<>();
     Map<String, Double> weightErrors = new LinkedHashMap<>();
     Results results = rounds.getFirst().results();

@@ -62,8 +62,9 @@ public record DeviceChoice(
    */
   public Device open(int threads) {
     return isCpu()
-        ? Device.cpu(CpuOptions.defaults().withThreads(threads))
-        : Device.cuda(CudaOptions.of(ordinal).withAttentionBackend(attentionBackend));
+        ? Device.cpu(CpuOptions.builder().threads(threads).build())
+        : Device.cuda(
+            CudaOptions.builder().ordinal(ordinal).attentionBackend(attentionBackend).build());
   }
 
   /** For local ranks, which share the processors or the GPU. */

@@ -19,6 +19,7 @@ import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.group.Group;
 import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LinkEmulation;
 import org.lvxattn.group.LocalWorld;
 
 /** One attention over the ranks of a group, timed; sequences are split evenly. */
@@ -29,6 +30,7 @@ public final class LocalRun {
       Strategy strategy,
       int ranks,
       GroupOptions group,
+      LinkEmulation emulation,
       DeviceChoice device,
       boolean backward,
       int repeat,
@@ -82,6 +84,7 @@ public final class LocalRun {
         LocalWorld.run(
             settings.ranks(),
             settings.group(),
+            settings.emulation(),
             settings.device().forRanks(settings.ranks()),
             group -> {
               Rank rank = new Rank(group.rank());
@@ -189,7 +192,7 @@ public final class LocalRun {
           }
           group.device().synchronize();
           double seconds =
-              settings.group().virtualTime()
+              settings.emulation().isVirtualTime()
                   ? forward.totalSeconds() + backward.totalSeconds()
                   : (System.nanoTime() - begin) * 1e-9;
           if (call > 0) {

@@ -83,7 +83,7 @@ public final class Oracle implements AutoCloseable {
   }
 
   private void fill() {
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1))) {
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build())) {
       fill(device, "q", inputs.queries(), inputs.shape().queries(), inputs.shape().queryHeads());
       fill(device, "k", inputs.keys(), inputs.shape().keys(), inputs.shape().keyHeads());
       fill(device, "v", inputs.values(), inputs.shape().keys(), inputs.shape().keyHeads());
@@ -118,7 +118,7 @@ public final class Oracle implements AutoCloseable {
     AttentionShape shape = inputs.shape();
     int group = shape.queryHeads() / shape.keyHeads();
     long from = (long) keyHead * group;
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         Tensor q = queries(device, "q");
         Tensor k = keys(device, "k");
         Tensor v = keys(device, "v");

@@ -17,7 +17,8 @@ public final class Elements {
     void at(long offset, long index);
   }
 
-  public static void store(MemorySegment data, ElementType dtype, long[] shape, long[] strides, float[] source) {
+  public static void store(
+      MemorySegment data, ElementType dtype, long[] shape, long[] strides, float[] source) {
     int length = rowLength(shape);
     long step = rowStep(strides);
     boolean bulk = dtype == ElementType.FLOAT32 && step == 1;
@@ -50,7 +51,8 @@ public final class Elements {
         });
   }
 
-  public static void store(MemorySegment data, ElementType dtype, long[] shape, long[] strides, int[] source) {
+  public static void store(
+      MemorySegment data, ElementType dtype, long[] shape, long[] strides, int[] source) {
     int length = rowLength(shape);
     long step = rowStep(strides);
     forEachRow(
@@ -63,7 +65,8 @@ public final class Elements {
         });
   }
 
-  public static void load(MemorySegment data, ElementType dtype, long[] shape, long[] strides, float[] target) {
+  public static void load(
+      MemorySegment data, ElementType dtype, long[] shape, long[] strides, float[] target) {
     int length = rowLength(shape);
     long step = rowStep(strides);
     boolean bulk = dtype == ElementType.FLOAT32 && step == 1;
@@ -82,7 +85,8 @@ public final class Elements {
         });
   }
 
-  public static void load(MemorySegment data, ElementType dtype, long[] shape, long[] strides, double[] target) {
+  public static void load(
+      MemorySegment data, ElementType dtype, long[] shape, long[] strides, double[] target) {
     int length = rowLength(shape);
     long step = rowStep(strides);
     forEachRow(
@@ -95,7 +99,8 @@ public final class Elements {
         });
   }
 
-  public static void load(MemorySegment data, ElementType dtype, long[] shape, long[] strides, int[] target) {
+  public static void load(
+      MemorySegment data, ElementType dtype, long[] shape, long[] strides, int[] target) {
     int length = rowLength(shape);
     long step = rowStep(strides);
     forEachRow(

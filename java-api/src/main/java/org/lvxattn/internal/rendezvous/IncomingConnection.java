@@ -197,10 +197,12 @@ final class IncomingConnection implements Runnable, Closeable {
   private static RendezvousConnection.Frame require(RendezvousConnection.Frame frame, byte type)
       throws IOException {
     if (!frame.authentic()) {
-      throw new UnauthenticatedPeerException("it sent something that is not from who it said it was");
+      throw new UnauthenticatedPeerException(
+          "it sent something that is not from who it said it was");
     }
     if (frame.type() != type) {
-      throw new UnauthenticatedPeerException("it sent a message of kind " + frame.type() + ", not " + type);
+      throw new UnauthenticatedPeerException(
+          "it sent a message of kind " + frame.type() + ", not " + type);
     }
     return frame;
   }

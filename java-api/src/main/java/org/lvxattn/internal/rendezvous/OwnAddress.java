@@ -47,8 +47,8 @@ public final class OwnAddress {
    * @param towards an address that it should be like, of IPv4 or IPv6; null for IPv4 if there is
    * @throws IOException if there is no such interface, or none of its addresses can be used
    */
-  public static InetAddress of(String named, List<Interface> interfaces, @Nullable InetAddress towards)
-      throws IOException {
+  public static InetAddress of(
+      String named, List<Interface> interfaces, @Nullable InetAddress towards) throws IOException {
     List<Interface> candidates = select(named.strip(), interfaces);
     if (candidates.isEmpty()) {
       throw new IOException(

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.internal.rendezvous;
 
-import org.lvxattn.internal.ffi.Failures;
-
 import static org.lvxattn.internal.rendezvous.RendezvousProtocol.ADMITTED;
 import static org.lvxattn.internal.rendezvous.RendezvousProtocol.GATHERED;
 import static org.lvxattn.internal.rendezvous.RendezvousProtocol.MAGIC;
@@ -31,6 +29,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.internal.ffi.Failures;
 
 /** Every other rank's part of {@link TcpGathering}: comes to one gathering. */
 final class RendezvousClient {
@@ -229,7 +228,7 @@ final class RendezvousClient {
           "rank 0 at "
               + server.where()
               + " asks for a secret, and this rank was given none; set the environment variable"
-              + " LVX_SECRET, or GroupOptions.withSecret, alike on all ranks",
+              + " LVX_SECRET, or the secret of GroupOptions, alike on all ranks",
           0);
     }
     if (!asksForSecret && secret != null) {
@@ -237,7 +236,7 @@ final class RendezvousClient {
           "this rank was given a secret, and what serves "
               + server.where()
               + " asks for none; set the environment variable LVX_SECRET, or"
-              + " GroupOptions.withSecret, alike on all ranks",
+              + " the secret of GroupOptions, alike on all ranks",
           0);
     }
   }
@@ -269,7 +268,7 @@ final class RendezvousClient {
           "rank 0 at "
               + server.where()
               + " has another secret than this rank; set the environment variable LVX_SECRET, or"
-              + " GroupOptions.withSecret, alike on all ranks",
+              + " the secret of GroupOptions, alike on all ranks",
           0);
     }
     if (!frame.authentic()) {

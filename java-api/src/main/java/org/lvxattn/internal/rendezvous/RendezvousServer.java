@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.internal.rendezvous;
 
-import org.lvxattn.internal.ffi.Failures;
-
 import java.io.IOException;
 import java.net.BindException;
 import java.net.SocketAddress;
@@ -21,6 +19,7 @@ import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.internal.ffi.Failures;
 
 /**
  * Rank 0's part of {@link TcpGathering}: serves one gathering. Whoever connects is answered alone;
@@ -153,7 +152,8 @@ final class RendezvousServer {
       SocketChannel channel = null;
       try {
         channel = server.accept();
-        IncomingConnection connection = new IncomingConnection(this, new RendezvousConnection(channel));
+        IncomingConnection connection =
+            new IncomingConnection(this, new RendezvousConnection(channel));
         if (!pending.add(connection)) {
           connection.close();
         } else {
@@ -315,7 +315,8 @@ final class RendezvousServer {
     if (!missing.isEmpty()) {
       String reason = reason(missing);
       answerAll(
-          arrival -> arrival.answerRefusal(RendezvousProtocol.TIMED_OUT, missing.getFirst(), reason));
+          arrival ->
+              arrival.answerRefusal(RendezvousProtocol.TIMED_OUT, missing.getFirst(), reason));
       throw Failures.timeout(reason, missing.getFirst());
     }
     List<byte[]> said = new ArrayList<>(List.of(mine));
@@ -367,7 +368,8 @@ final class RendezvousServer {
 
   /** Each by a thread of its own, so that one that does not listen holds up nobody. */
   private void answerAll(Answer answer) throws InterruptedException {
-    List<IncomingConnection> present = arrivals.values().stream().map(arrival -> arrival.connection).toList();
+    List<IncomingConnection> present =
+        arrivals.values().stream().map(arrival -> arrival.connection).toList();
     List<Thread> threads = new ArrayList<>();
     for (IncomingConnection arrival : present) {
       threads.add(Thread.ofVirtual().start(() -> answer.to(arrival)));

@@ -13,8 +13,8 @@ import java.util.Objects;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
-import org.lvxattn.launch.Rendezvous;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.launch.Rendezvous;
 
 /** Ranks that come to one rendezvous on this machine, each on a thread of its own. */
 record Gathering(int port, int size, @Nullable String secret, Duration timeout) {

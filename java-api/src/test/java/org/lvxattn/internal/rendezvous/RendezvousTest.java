@@ -20,9 +20,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicBoolean;
-import org.lvxattn.launch.Rendezvous;
-import org.lvxattn.launch.LaunchEnvironment;
-import org.lvxattn.launch.GroupBackend;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -36,6 +33,9 @@ import org.lvxattn.GroupJoinException;
 import org.lvxattn.LvxException;
 import org.lvxattn.PeerTimeoutException;
 import org.lvxattn.Status;
+import org.lvxattn.launch.GroupBackend;
+import org.lvxattn.launch.LaunchEnvironment;
+import org.lvxattn.launch.Rendezvous;
 
 @Timeout(300)
 class RendezvousTest {
@@ -182,9 +182,7 @@ class RendezvousTest {
   private static FutureTask<List<byte[]>> addresses(int port, int rank, byte[] mine) {
     FutureTask<List<byte[]>> task =
         new FutureTask<>(
-            () ->
-                Rendezvous.tcp("127.0.0.1", port)
-                    .allGatherAddresses(rank, 2, mine, LONG, null));
+            () -> Rendezvous.tcp("127.0.0.1", port).allGatherAddresses(rank, 2, mine, LONG, null));
     Thread.ofPlatform().daemon().start(task);
     return task;
   }

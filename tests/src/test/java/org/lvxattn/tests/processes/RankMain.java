@@ -18,8 +18,8 @@ final class RankMain {
 
   public static void main(String[] arguments) {
     GroupOptions options =
-        GroupOptions.defaults().withTimeout(Duration.ofMillis(Long.getLong("timeout", 60_000)));
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1))) {
+        GroupOptions.builder().timeout(Duration.ofMillis(Long.getLong("timeout", 60_000))).build();
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build())) {
       switch (arguments[0]) {
         case "exact" -> exact(device, Group.fromEnvironment(device, options));
         case "id" -> exact(device, byId(device, options));
@@ -91,7 +91,7 @@ final class RankMain {
               size - 1,
               rendezvous,
               "127.0.0.1",
-              options.withTimeout(Duration.ofSeconds(30)))) {
+              options.toBuilder().timeout(Duration.ofSeconds(30)).build())) {
         say("ERROR rest " + problem.errorOf(rest, Strategy.QUERY_RING));
       }
     }

@@ -18,9 +18,8 @@ import org.lvxattn.group.GroupOptions;
 import scala.collection.Iterator;
 import scala.collection.JavaConverters;
 import scala.reflect.ClassTag;
-import scala.runtime.AbstractFunction1;
-
 import scala.reflect.ClassTag$;
+import scala.runtime.AbstractFunction1;
 
 /**
  * Cross-attention of a text over visual tokens that lie in an RDD, wherever its partitions are. In
@@ -85,7 +84,7 @@ public final class BarrierAttention {
       int ranks = context.getTaskInfos().length;
       VisualTokens tokens = VisualTokens.concatenated(JavaConverters.asJava(partition));
       int cores = Math.max(1, context.cpus());
-      try (Device device = Device.cpu(CpuOptions.defaults().withThreads(cores));
+      try (Device device = Device.cpu(CpuOptions.builder().threads(cores).build());
           Group group =
               Group.gloo(
                   device,
@@ -93,7 +92,7 @@ public final class BarrierAttention {
                   ranks,
                   rendezvous,
                   rendezvous.ownHost(),
-                  GroupOptions.defaults().withTimeout(timeout))) {
+                  GroupOptions.builder().timeout(timeout).build())) {
         float[] rows = forward(group, queriesOf(rank, ranks), tokens);
         return JavaConverters.asScala(List.of(rows).iterator());
       }
