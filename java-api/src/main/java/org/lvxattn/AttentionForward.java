@@ -85,9 +85,8 @@ public final class AttentionForward implements AutoCloseable {
   }
 
   /**
-   * Closes output and log-sum-exp.
+   * Closes output and log-sum-exp. Closing again does nothing.
    *
-   * @throws IllegalStateException if that was done already
    * @throws WrongThreadException if another thread owns the device
    */
   @Override

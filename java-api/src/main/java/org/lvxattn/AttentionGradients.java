@@ -50,9 +50,8 @@ public final class AttentionGradients implements AutoCloseable {
   }
 
   /**
-   * Closes the gradients.
+   * Closes the gradients. Closing again does nothing.
    *
-   * @throws IllegalStateException if that was done already
    * @throws WrongThreadException if another thread owns the device
    */
   @Override

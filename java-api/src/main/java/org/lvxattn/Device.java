@@ -295,16 +295,19 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * Stops the threads and gives everything back.
+   * Stops the threads and gives everything back. Closing it again does nothing.
    *
    * @throws IllegalStateException if tensors or groups of this device are open (the message says
    *     how many, and the suppressed exceptions where they were made if {@link
-   *     LeakDetector.Mode#TRACE} is on; the device stays usable), or if it was closed already
+   *     LeakDetector.Mode#TRACE} is on; the device stays usable)
    * @throws WrongThreadException if another thread owns the device
    */
   @Override
   public void close() {
-    requireUsable("device");
+    requireOwner("device");
+    if (closed) {
+      return;
+    }
     resource.close();
     closed = true;
   }

@@ -99,15 +99,18 @@ public final class PinnedMemory implements AutoCloseable {
   }
 
   /**
-   * Gives it back, once copies that were begun are done; the segment becomes inaccessible.
+   * Gives it back, once copies that were begun are done; the segment becomes inaccessible. Closing
+   * it again does nothing.
    *
-   * @throws IllegalStateException if this was closed already, or another thread is using the
-   *     segment in a native call
+   * @throws IllegalStateException if another thread is using the segment in a native call
    * @throws WrongThreadException if another thread owns the device
    */
   @Override
   public void close() {
-    requireUsable(null, "memory");
+    device.requireOwner("memory");
+    if (closed) {
+      return;
+    }
     resource.close();
     closed = true;
   }

@@ -5,9 +5,11 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.Pointers;
 import org.lvxattn.bindings.generated.Lvx;
+import org.lvxattn.internal.Closing;
 import org.lvxattn.internal.Preconditions;
 import org.lvxattn.internal.ffi.NativeCalls;
 import org.lvxattn.internal.memory.Descriptors;
@@ -132,6 +134,44 @@ public final class Tensor implements AutoCloseable {
   public static Tensor allocateLike(Tensor tensor) {
     Preconditions.present(tensor, "tensor");
     return allocate(tensor.device, tensor.dtype, tensor.shape);
+  }
+
+  /**
+   * Allocates memory and fills it, in row-major order; where that throws, nothing stays allocated.
+   *
+   * @param device where
+   * @param dtype type of the elements, a floating-point one; numbers are rounded to it
+   * @param values as many as the shape says
+   * @param shape extents, each 0 or more; at most 8
+   * @throws NullPointerException if an argument is null
+   * @throws IllegalArgumentException if the dtype is int32, the shape is none, or the number of
+   *     values differs from its elements
+   * @throws IllegalStateException if the device was closed
+   * @throws WrongThreadException if another thread owns the device
+   * @throws OutOfDeviceMemoryException if memory or the device's budget does not suffice
+   */
+  public static Tensor of(Device device, DType dtype, float[] values, long... shape) {
+    return filled(allocate(device, dtype, shape), tensor -> tensor.fill(values, "values"));
+  }
+
+  /** As {@link #of(Device, DType, float[], long...)}. */
+  public static Tensor of(Device device, DType dtype, double[] values, long... shape) {
+    return filled(allocate(device, dtype, shape), tensor -> tensor.fill(values, "values"));
+  }
+
+  /** As {@link #of(Device, DType, float[], long...)}, of {@link DType#INT32}. */
+  public static Tensor of(Device device, int[] values, long... shape) {
+    return filled(allocate(device, DType.INT32, shape), tensor -> tensor.fill(values, "values"));
+  }
+
+  private static Tensor filled(Tensor tensor, Consumer<Tensor> fill) {
+    try {
+      fill.accept(tensor);
+      return tensor;
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, tensor);
+      throw e;
+    }
   }
 
   /**
@@ -417,8 +457,12 @@ public final class Tensor implements AutoCloseable {
    * @throws WrongThreadException if another thread owns the device
    */
   public Tensor copyFrom(float[] source) {
-    requireTarget(Preconditions.present(source, "source").length, true);
-    return write(memory -> Elements.store(memory, dtype.element(), shape, strides, source));
+    return fill(source, "source");
+  }
+
+  private Tensor fill(float[] values, String name) {
+    requireTarget(Preconditions.present(values, name).length, true, name);
+    return write(memory -> Elements.store(memory, dtype.element(), shape, strides, values));
   }
 
   /**
@@ -434,8 +478,12 @@ public final class Tensor implements AutoCloseable {
    * @throws WrongThreadException if another thread owns the device
    */
   public Tensor copyFrom(double[] source) {
-    requireTarget(Preconditions.present(source, "source").length, true);
-    return write(memory -> Elements.store(memory, dtype.element(), shape, strides, source));
+    return fill(source, "source");
+  }
+
+  private Tensor fill(double[] values, String name) {
+    requireTarget(Preconditions.present(values, name).length, true, name);
+    return write(memory -> Elements.store(memory, dtype.element(), shape, strides, values));
   }
 
   /**
@@ -450,8 +498,12 @@ public final class Tensor implements AutoCloseable {
    * @throws WrongThreadException if another thread owns the device
    */
   public Tensor copyFrom(int[] source) {
-    requireTarget(Preconditions.present(source, "source").length, false);
-    return write(memory -> Elements.store(memory, dtype.element(), shape, strides, source));
+    return fill(source, "source");
+  }
+
+  private Tensor fill(int[] values, String name) {
+    requireTarget(Preconditions.present(values, name).length, false, name);
+    return write(memory -> Elements.store(memory, dtype.element(), shape, strides, values));
   }
 
   /**
@@ -692,15 +744,16 @@ public final class Tensor implements AutoCloseable {
    * Frees memory that the tensor owns; segments that {@link #segment} gave out become inaccessible
    * and views unusable. A view owns nothing and may be left to the garbage collector.
    *
-   * @throws IllegalStateException if the tensor was closed already, or another thread is using a
-   *     segment of it in a native call
+   * <p>Closing it again does nothing.
+   *
+   * @throws IllegalStateException if another thread is using a segment of it in a native call
    * @throws WrongThreadException if another thread owns the device
    */
   @Override
   public void close() {
     device.requireOwner("tensor");
     if (closed) {
-      throw new IllegalStateException("tensor: it was closed already");
+      return;
     }
     resource.close();
     closed = true;
@@ -799,18 +852,20 @@ public final class Tensor implements AutoCloseable {
     }
   }
 
-  private void requireTarget(int length, boolean floating) {
+  private void requireTarget(int length, boolean floating, String name) {
     requireWritable();
     if (dtype.isFloating() != floating) {
       throw new IllegalArgumentException(
-          "source holds "
+          name
+              + " holds "
               + (floating ? "floating-point numbers" : "integers")
               + ", which are not converted to "
               + dtype);
     }
     if (length != elements) {
       throw new IllegalArgumentException(
-          "source has "
+          name
+              + " has "
               + length
               + " elements; "
               + elements

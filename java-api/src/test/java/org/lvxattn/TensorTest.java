@@ -269,8 +269,8 @@ class TensorTest {
     Tensor view = tensor.permute(1, 0);
     MemorySegment segment = tensor.segment();
     tensor.close();
-    assertThatIllegalStateException().isThrownBy(tensor::close).withMessageContaining("closed");
-    assertThatIllegalStateException().isThrownBy(tensor::toFloats);
+    tensor.close();
+    assertThatIllegalStateException().isThrownBy(tensor::toFloats).withMessageContaining("closed");
     assertThatIllegalStateException().isThrownBy(tensor::segment);
     assertThatIllegalStateException().isThrownBy(() -> tensor.slice(0, 0, 1));
     assertThatIllegalStateException()
@@ -278,7 +278,7 @@ class TensorTest {
         .withMessageContaining("view of was closed");
     assertThatIllegalStateException().isThrownBy(() -> segment.get(ValueLayout.JAVA_FLOAT, 0));
     view.close();
-    assertThatIllegalStateException().isThrownBy(view::close);
+    view.close();
   }
 
   @Test

@@ -509,13 +509,16 @@ public final class Group extends Communicator implements AutoCloseable {
    * Leaves the group. Peers that wait for this rank, now or later, get a {@link
    * org.lvxattn.PeerLostException}.
    *
-   * @throws IllegalStateException if the group was closed already
+   * <p>Closing it again does nothing.
+   *
    * @throws WrongThreadException if another thread owns the device
    */
   @Override
   public void close() {
-    calls.requireUsable();
-    calls.close();
+    if (calls.isOpen()) {
+      calls.requireUsable();
+      calls.close();
+    }
   }
 
   /**

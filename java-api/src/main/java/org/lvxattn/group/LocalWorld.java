@@ -125,14 +125,12 @@ public final class LocalWorld implements AutoCloseable {
     }
   }
 
-  /**
-   * No rank can join any more; groups already made go on.
-   *
-   * @throws IllegalStateException if the world was closed already
-   */
+  /** No rank can join any more; groups already made go on. Closing it again does nothing. */
   @Override
   public synchronized void close() {
-    requireOpen();
+    if (closed) {
+      return;
+    }
     resource.close();
     closed = true;
   }

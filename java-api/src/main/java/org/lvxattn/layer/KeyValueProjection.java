@@ -277,9 +277,8 @@ public final class KeyValueProjection {
 
     /**
      * Closes the tensors if {@link KeyValueProjection#newGradients} made them; those of a {@link
-     * Builder} stay open.
+     * Builder} stay open. Closing again does nothing.
      *
-     * @throws IllegalStateException if one of them was closed already
      * @throws WrongThreadException if another thread owns the device
      */
     @Override

@@ -6,8 +6,8 @@ import org.lvxattn.group.Group;
 import org.lvxattn.group.Operation;
 
 /**
- * One rank's way through the collective calls of one method. Where it fails before one of them, the
- * peers, who wait in it, are told at once.
+ * The collective calls that every rank makes in one method. Where one rank fails before the last of
+ * them, its peers, which wait in the next, are told at once.
  */
 final class CollectiveSequence {
   private final Group group;
@@ -18,7 +18,7 @@ final class CollectiveSequence {
   /**
    * Begins.
    *
-   * @param calls that every rank makes on this way
+   * @param calls how many calls every rank makes
    */
   CollectiveSequence(Group group, Operation operation, int calls) {
     this.group = group;
@@ -44,12 +44,10 @@ final class CollectiveSequence {
         });
   }
 
-  /**
-   * The way ends here.
-   *
-   * @return the failure, to be thrown
-   */
-  RuntimeException failed(RuntimeException failure) {
-    return calling || ahead == 0 ? failure : group.decline(operation, failure);
+  /** Ends before its last call, by a failure that the caller throws. */
+  void failed(Throwable failure) {
+    if (!calling && ahead > 0) {
+      group.decline(operation, failure);
+    }
   }
 }

@@ -7,8 +7,10 @@ import org.lvxattn.AttentionForward;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
+import org.lvxattn.TensorScope;
 import org.lvxattn.group.Group;
 import org.lvxattn.group.Operation;
+import org.lvxattn.internal.Closing;
 import org.lvxattn.internal.Preconditions;
 import org.lvxattn.layer.KeyValueLayout;
 import org.lvxattn.layer.KeyValueProjection;
@@ -112,14 +114,14 @@ public final class FlamingoBlock {
       Parameters weights, Tensor x, VisualCheckpoint visual, VisualMask mask) {
     Group group = Preconditions.present(visual, "visual").group();
     CollectiveSequence calls = new CollectiveSequence(group, Operation.FORWARD, 1);
-    Scope kept = new Scope(group.device());
+    TensorScope kept = new TensorScope(group.device());
     try {
       requireFitting(weights, x, mask);
       Tensor q = query(kept, weights, x, mask);
       KeyValueProjection projection = projection(weights);
       VisualForward attended =
           calls.call(() -> visual.forward(attention, projection, q, mask.mask()));
-      kept.atEnd(attended::close);
+      kept.add(attended);
       Tensor a = kept.like(x);
       LayerOperations.linear(Heads.join(attended.output()), weights.get(TO_OUT), null, a);
       Tensor y = kept.like(x);
@@ -127,9 +129,10 @@ public final class FlamingoBlock {
       Tensor out = kept.like(x);
       FeedForward.Saved mixed = feedForward.forward(kept, weights, y, out);
       return new Activations(new Saved(x, q, attended, a, mixed), weights, visual, mask, out, kept);
-    } catch (RuntimeException e) {
-      kept.closeAfter(e);
-      throw calls.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, kept);
+      calls.failed(e);
+      throw e;
     }
   }
 
@@ -151,7 +154,7 @@ public final class FlamingoBlock {
   public Tensor backward(Activations activations, Tensor dOut, Gradients gradients) {
     Group group = Preconditions.present(activations, "activations").visual.group();
     CollectiveSequence calls = new CollectiveSequence(group, Operation.BACKWARD, 1);
-    Scope made = new Scope(group.device());
+    TensorScope made = new TensorScope(group.device());
     try {
       SequenceShapes.sameShape(dOut, "dOut", activations.out);
       Preconditions.present(gradients, "gradients").require(parameterShapes());
@@ -159,9 +162,10 @@ public final class FlamingoBlock {
       feedForward.backward(activations.saved.feedForward, activations.weights, gradients, d);
       attentionBackward(calls, activations, gradients, d);
       return d;
-    } catch (RuntimeException e) {
-      made.closeAfter(e);
-      throw calls.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, made);
+      calls.failed(e);
+      throw e;
     }
   }
 
@@ -170,7 +174,7 @@ public final class FlamingoBlock {
       CollectiveSequence calls, Activations activations, Gradients g, Tensor d) {
     Parameters w = activations.weights;
     Saved saved = activations.saved;
-    try (Scope scratch = new Scope(d.device())) {
+    try (TensorScope scratch = new TensorScope(d.device())) {
       Tensor da = scratch.like(d);
       LayerOperations.gatedAddBackward(saved.branch, w.get(GATE), null, d, da, g.get(GATE));
       Tensor dO = scratch.like(saved.q);
@@ -222,8 +226,8 @@ public final class FlamingoBlock {
       Group group, Parameters weights, Tensor x, KeyValueCache cache, VisualMask mask) {
     CollectiveSequence calls =
         new CollectiveSequence(Preconditions.present(group, "group"), Operation.FORWARD, 1);
-    Scope made = new Scope(group.device());
-    try (Scope scratch = new Scope(group.device())) {
+    TensorScope made = new TensorScope(group.device());
+    try (TensorScope scratch = new TensorScope(group.device())) {
       requireFitting(weights, x, mask);
       Preconditions.present(cache, "cache");
       Tensor out = made.like(x);
@@ -236,9 +240,10 @@ public final class FlamingoBlock {
       LayerOperations.gatedAdd(x, y, weights.get(GATE), null, y);
       feedForward.forward(scratch, weights, y, out);
       return out;
-    } catch (RuntimeException e) {
-      made.closeAfter(e);
-      throw calls.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, made);
+      calls.failed(e);
+      throw e;
     }
   }
 
@@ -248,10 +253,10 @@ public final class FlamingoBlock {
     Preconditions.present(mask, "mask");
   }
 
-  private Tensor query(Scope scope, Parameters w, Tensor x, VisualMask mask) {
+  private Tensor query(TensorScope scope, Parameters w, Tensor x, VisualMask mask) {
     int inner = attention.heads() * attention.headDim();
     Tensor rows = scope.allocate(x.dtype(), x.dimension(0), x.dimension(1), inner);
-    try (Scope scratch = new Scope(x.device())) {
+    try (TensorScope scratch = new TensorScope(x.device())) {
       Tensor h = scratch.like(x);
       norm(w, x, h);
       LayerOperations.linear(h, w.get(TO_Q), null, rows);
@@ -286,7 +291,7 @@ public final class FlamingoBlock {
     private final VisualCheckpoint visual;
     private final VisualMask mask;
     private final Tensor out;
-    private final Scope kept;
+    private final TensorScope kept;
 
     private Activations(
         Saved saved,
@@ -294,7 +299,7 @@ public final class FlamingoBlock {
         VisualCheckpoint visual,
         VisualMask mask,
         Tensor out,
-        Scope kept) {
+        TensorScope kept) {
       this.saved = saved;
       this.weights = weights;
       this.visual = visual;
@@ -318,11 +323,7 @@ public final class FlamingoBlock {
       return saved.attention;
     }
 
-    /**
-     * Frees what is kept.
-     *
-     * @throws IllegalStateException if something of it was closed already
-     */
+    /** Frees what is kept. Closing again does nothing. */
     @Override
     public void close() {
       kept.close();

@@ -104,7 +104,8 @@ public final class Gradients implements AutoCloseable {
     try {
       requireOwner();
     } catch (IllegalStateException e) {
-      throw group.decline(Operation.ALL_REDUCE, e);
+      group.decline(Operation.ALL_REDUCE, e);
+      throw e;
     }
     group.allReduce(all);
   }
@@ -122,9 +123,8 @@ public final class Gradients implements AutoCloseable {
   }
 
   /**
-   * Frees them all; nothing where these are a part of others.
+   * Frees them all; nothing where these are a part of others. Closing again does nothing.
    *
-   * @throws IllegalStateException if that was done already
    * @throws WrongThreadException if another thread owns the device
    */
   @Override

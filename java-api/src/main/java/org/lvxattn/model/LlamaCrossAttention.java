@@ -8,8 +8,10 @@ import org.lvxattn.AttentionForward;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
+import org.lvxattn.TensorScope;
 import org.lvxattn.group.Group;
 import org.lvxattn.group.Operation;
+import org.lvxattn.internal.Closing;
 import org.lvxattn.internal.Preconditions;
 import org.lvxattn.layer.KeyValueLayout;
 import org.lvxattn.layer.KeyValueProjection;
@@ -105,7 +107,7 @@ public final class LlamaCrossAttention {
       Parameters weights, Tensor h, VisualCheckpoint visual, VisualMask mask) {
     Group group = Preconditions.present(visual, "visual").group();
     CollectiveSequence calls = new CollectiveSequence(group, Operation.FORWARD, 1);
-    Scope kept = new Scope(group.device());
+    TensorScope kept = new TensorScope(group.device());
     try {
       Preconditions.present(weights, "weights").require(parameterShapes());
       SequenceShapes.rows(h, "h", hidden);
@@ -113,9 +115,10 @@ public final class LlamaCrossAttention {
       Tensor out = kept.like(h);
       Saved saved = forward(calls, kept, weights, h, visual, mask, out);
       return new Activations(weights, visual, saved, out, kept);
-    } catch (RuntimeException e) {
-      kept.closeAfter(e);
-      throw calls.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, kept);
+      calls.failed(e);
+      throw e;
     }
   }
 
@@ -135,16 +138,17 @@ public final class LlamaCrossAttention {
   public Tensor backward(Activations activations, Tensor dOut, Gradients gradients) {
     VisualCheckpoint visual = Preconditions.present(activations, "activations").visual;
     CollectiveSequence calls = new CollectiveSequence(visual.group(), Operation.BACKWARD, 1);
-    Scope made = new Scope(visual.group().device());
+    TensorScope made = new TensorScope(visual.group().device());
     try {
       SequenceShapes.sameShape(dOut, "dOut", activations.out);
       Preconditions.present(gradients, "gradients").require(parameterShapes());
       Tensor dh = made.like(dOut);
       backward(calls, activations.saved, activations.weights, visual, gradients, dOut, dh);
       return dh;
-    } catch (RuntimeException e) {
-      made.closeAfter(e);
-      throw calls.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, made);
+      calls.failed(e);
+      throw e;
     }
   }
 
@@ -156,7 +160,7 @@ public final class LlamaCrossAttention {
 
   Saved forward(
       CollectiveSequence calls,
-      Scope kept,
+      TensorScope kept,
       Parameters w,
       Tensor h,
       VisualCheckpoint visual,
@@ -166,7 +170,7 @@ public final class LlamaCrossAttention {
     KeyValueProjection projection = projection(w);
     VisualForward forward =
         calls.call(() -> visual.forward(attention, projection, q.normed, mask.mask()));
-    kept.atEnd(forward::close);
+    kept.add(forward);
     output(w, forward.output(), out);
     return new Saved(h, q, forward);
   }
@@ -180,7 +184,7 @@ public final class LlamaCrossAttention {
       KeyValueCache cache,
       VisualMask mask,
       Tensor out) {
-    try (Scope scratch = new Scope(group.device())) {
+    try (TensorScope scratch = new TensorScope(group.device())) {
       Query q = query(scratch, w, h);
       try (AttentionForward forward =
           calls.call(
@@ -190,7 +194,7 @@ public final class LlamaCrossAttention {
     }
   }
 
-  private Query query(Scope scope, Parameters w, Tensor h) {
+  private Query query(TensorScope scope, Parameters w, Tensor h) {
     int width = attention.heads() * attention.headDim();
     Tensor rows = scope.allocate(h.dtype(), h.dimension(0), h.dimension(1), width);
     LayerOperations.linear(h, w.get("q_proj.weight"), null, rows);
@@ -213,7 +217,7 @@ public final class LlamaCrossAttention {
       Gradients g,
       Tensor da,
       Tensor dh) {
-    try (Scope scratch = new Scope(da.device())) {
+    try (TensorScope scratch = new TensorScope(da.device())) {
       Query query = saved.query;
       Tensor dO = scratch.like(query.normed);
       LayerOperations.linearBackward(
@@ -256,10 +260,10 @@ public final class LlamaCrossAttention {
     private final VisualCheckpoint visual;
     private final Saved saved;
     private final Tensor out;
-    private final Scope kept;
+    private final TensorScope kept;
 
     private Activations(
-        Parameters weights, VisualCheckpoint visual, Saved saved, Tensor out, Scope kept) {
+        Parameters weights, VisualCheckpoint visual, Saved saved, Tensor out, TensorScope kept) {
       this.weights = weights;
       this.visual = visual;
       this.saved = saved;
@@ -282,11 +286,7 @@ public final class LlamaCrossAttention {
       return saved.visual;
     }
 
-    /**
-     * Frees what is kept.
-     *
-     * @throws IllegalStateException if something of it was closed already
-     */
+    /** Frees what is kept. Closing again does nothing. */
     @Override
     public void close() {
       kept.close();

@@ -6,8 +6,10 @@ import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
+import org.lvxattn.TensorScope;
 import org.lvxattn.group.Group;
 import org.lvxattn.group.Operation;
+import org.lvxattn.internal.Closing;
 import org.lvxattn.internal.Preconditions;
 import org.lvxattn.layer.KeyValueProjection;
 import org.lvxattn.layer.LayerOperations;
@@ -87,7 +89,7 @@ public final class LlamaCrossAttentionLayer {
       Parameters weights, Tensor x, VisualCheckpoint visual, VisualMask mask) {
     Group group = Preconditions.present(visual, "visual").group();
     CollectiveSequence calls = new CollectiveSequence(group, Operation.FORWARD, 1);
-    Scope kept = new Scope(group.device());
+    TensorScope kept = new TensorScope(group.device());
     try {
       requireFitting(weights, x, mask);
       Tensor h = kept.like(x);
@@ -101,9 +103,10 @@ public final class LlamaCrossAttentionLayer {
       GatedMlp.Saved mixed = mlp.forward(kept, weights, y, mask.live(), out);
       return new Activations(
           new Saved(x, a, attended, mixed), weights, visual, mask.live(), out, kept);
-    } catch (RuntimeException e) {
-      kept.closeAfter(e);
-      throw calls.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, kept);
+      calls.failed(e);
+      throw e;
     }
   }
 
@@ -127,8 +130,8 @@ public final class LlamaCrossAttentionLayer {
     CollectiveSequence calls = new CollectiveSequence(group, Operation.BACKWARD, 1);
     Parameters w = activations.weights;
     Saved saved = activations.saved;
-    Scope made = new Scope(group.device());
-    try (Scope scratch = new Scope(group.device())) {
+    TensorScope made = new TensorScope(group.device());
+    try (TensorScope scratch = new TensorScope(group.device())) {
       SequenceShapes.sameShape(dOut, "dOut", activations.out);
       Preconditions.present(gradients, "gradients").require(parameterShapes());
       Tensor d = made.like(dOut).copyFrom(dOut);
@@ -147,9 +150,10 @@ public final class LlamaCrossAttentionLayer {
       LayerOperations.normBackward(
           Norm.RMS, epsilon, saved.x, w.get(NORM), dh, d, true, gradients.get(NORM), null);
       return d;
-    } catch (RuntimeException e) {
-      made.closeAfter(e);
-      throw calls.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, made);
+      calls.failed(e);
+      throw e;
     }
   }
 
@@ -171,8 +175,8 @@ public final class LlamaCrossAttentionLayer {
       Group group, Parameters weights, Tensor x, KeyValueCache cache, VisualMask mask) {
     CollectiveSequence calls =
         new CollectiveSequence(Preconditions.present(group, "group"), Operation.FORWARD, 1);
-    Scope made = new Scope(group.device());
-    try (Scope scratch = new Scope(group.device())) {
+    TensorScope made = new TensorScope(group.device());
+    try (TensorScope scratch = new TensorScope(group.device())) {
       requireFitting(weights, x, mask);
       Preconditions.present(cache, "cache");
       Tensor out = made.like(x);
@@ -183,9 +187,10 @@ public final class LlamaCrossAttentionLayer {
       LayerOperations.gatedAdd(x, y, weights.get(GATE), null, y);
       mlp.forward(scratch, weights, y, mask.live(), out);
       return out;
-    } catch (RuntimeException e) {
-      made.closeAfter(e);
-      throw calls.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, made);
+      calls.failed(e);
+      throw e;
     }
   }
 
@@ -212,7 +217,7 @@ public final class LlamaCrossAttentionLayer {
     private final VisualCheckpoint visual;
     private final @Nullable Tensor live;
     private final Tensor out;
-    private final Scope kept;
+    private final TensorScope kept;
 
     private Activations(
         Saved saved,
@@ -220,7 +225,7 @@ public final class LlamaCrossAttentionLayer {
         VisualCheckpoint visual,
         @Nullable Tensor live,
         Tensor out,
-        Scope kept) {
+        TensorScope kept) {
       this.saved = saved;
       this.weights = weights;
       this.visual = visual;
@@ -244,11 +249,7 @@ public final class LlamaCrossAttentionLayer {
       return saved.attention.visual();
     }
 
-    /**
-     * Frees what is kept.
-     *
-     * @throws IllegalStateException if something of it was closed already
-     */
+    /** Frees what is kept. Closing again does nothing. */
     @Override
     public void close() {
       kept.close();

@@ -7,6 +7,7 @@ import org.lvxattn.AttentionForward;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.PartialAttention;
 import org.lvxattn.Tensor;
+import org.lvxattn.TensorScope;
 import org.lvxattn.group.Group;
 import org.lvxattn.layer.KeyValueLayout;
 import org.lvxattn.layer.KeyValueProjection;
@@ -91,7 +92,7 @@ final class Owl3Attention {
 
   Saved forward(
       CollectiveSequence calls,
-      Scope kept,
+      TensorScope kept,
       Parameters w,
       Tensor x,
       VisualCheckpoint visual,
@@ -101,7 +102,7 @@ final class Owl3Attention {
     Tensor k = text.behind(kept, past == null ? null : past.keys(), x);
     Tensor v = text.behind(kept, past == null ? null : past.values(), x);
     Tensor q = text.empty(kept, x);
-    try (Scope scratch = new Scope(x.device())) {
+    try (TensorScope scratch = new TensorScope(x.device())) {
       Tensor h = normed(scratch, w, x);
       text.query(w, h, batch.positions(), q);
       text.keyValues(w, h, batch.positions(), fresh(k, x), fresh(v, x));
@@ -109,9 +110,9 @@ final class Owl3Attention {
     KeyValueProjection projection = projection(w, batch);
     VisualForward seen =
         calls.call(() -> visual.forward(attention, projection, folded(q), batch.images().mask()));
-    kept.atEnd(seen::close);
+    kept.add(seen);
     Owl3Text.Attended images = unfolded(seen.output(), seen.logSumExp(), q);
-    try (Scope scratch = new Scope(x.device())) {
+    try (TensorScope scratch = new TensorScope(x.device())) {
       boolean gated = variant == Owl3Variant.GATED;
       Owl3Text.Attended own =
           text.attend(calls, gated ? kept : scratch, visual.group(), q, k, v, batch.text());
@@ -130,7 +131,7 @@ final class Owl3Attention {
       TextCache past,
       Owl3Batch batch,
       Tensor y) {
-    try (Scope scratch = new Scope(x.device())) {
+    try (TensorScope scratch = new TensorScope(x.device())) {
       Tensor h = normed(scratch, w, x);
       Tensor q = text.empty(scratch, x);
       text.query(w, h, batch.positions(), q);
@@ -161,7 +162,7 @@ final class Owl3Attention {
       Tensor d,
       Tensor dk,
       Tensor dv) {
-    try (Scope scratch = new Scope(d.device())) {
+    try (TensorScope scratch = new TensorScope(d.device())) {
       Tensor dText = scratch.like(saved.q);
       Tensor dImages = saved.text == null ? dText : scratch.like(saved.q);
       contextBackward(saved, w, batch, g, d, Heads.join(dText), Heads.join(dImages));
@@ -210,7 +211,7 @@ final class Owl3Attention {
       LayerOperations.linearBackward(images, w.get(OUT), d, dImages, false, g.get(OUT), null);
       return;
     }
-    try (Scope scratch = new Scope(d.device())) {
+    try (TensorScope scratch = new TensorScope(d.device())) {
       Tensor context = scratch.like(images);
       blend(w, saved.text, saved.images, batch, context);
       Tensor dContext = scratch.like(images);
@@ -239,7 +240,7 @@ final class Owl3Attention {
 
   /** What the output projection takes, [batch, rows, heads * headDim]; fused: merges text. */
   private Tensor context(
-      Scope scratch,
+      TensorScope scratch,
       Parameters w,
       Owl3Text.Attended own,
       Owl3Text.Attended images,
@@ -269,7 +270,7 @@ final class Owl3Attention {
     LayerOperations.add(x, y);
   }
 
-  private Tensor normed(Scope scope, Parameters w, Tensor x) {
+  private Tensor normed(TensorScope scope, Parameters w, Tensor x) {
     Tensor h = scope.like(x);
     LayerOperations.norm(Norm.RMS, epsilon, x, w.get(NORM), null, h);
     return h;

@@ -73,6 +73,6 @@ public final class Owl3Images {
     int[] values = new int[Math.toIntExact(visual.rows())];
     Arrays.setAll(
         values, row -> ofImages[Math.toIntExact((visual.begin() + row) / tokensPerImage)]);
-    return Scope.filled(device, values, 1, values.length);
+    return Tensor.of(device, values, 1, values.length);
   }
 }

@@ -7,8 +7,10 @@ import org.jspecify.annotations.Nullable;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
+import org.lvxattn.TensorScope;
 import org.lvxattn.group.Group;
 import org.lvxattn.group.Operation;
+import org.lvxattn.internal.Closing;
 import org.lvxattn.internal.Preconditions;
 import org.lvxattn.layer.KeyValueProjection;
 import org.lvxattn.visual.KeyValueCache;
@@ -93,7 +95,7 @@ public final class Owl3Layer {
       @Nullable TextCache past) {
     Group group = Preconditions.present(visual, "visual").group();
     CollectiveSequence calls = new CollectiveSequence(group, Operation.FORWARD, 2);
-    Scope kept = new Scope(group.device());
+    TensorScope kept = new TensorScope(group.device());
     try {
       requireFitting(weights, x, batch, past);
       Tensor y = kept.like(x);
@@ -103,9 +105,10 @@ public final class Owl3Layer {
       Tensor out = kept.like(x);
       GatedMlp.Saved mixed = mlp.forward(kept, weights, y, null, out);
       return new Activations(attention, attended, mixed, weights, visual, batch, out, kept);
-    } catch (RuntimeException e) {
-      kept.closeAfter(e);
-      throw calls.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, kept);
+      calls.failed(e);
+      throw e;
     }
   }
 
@@ -128,7 +131,7 @@ public final class Owl3Layer {
     Group group = Preconditions.present(activations, "activations").visual.group();
     CollectiveSequence calls = new CollectiveSequence(group, Operation.BACKWARD, 2);
     Owl3Attention.Saved saved = activations.attended;
-    Scope made = new Scope(group.device());
+    TensorScope made = new TensorScope(group.device());
     try {
       SequenceShapes.sameShape(dOut, "dOut", activations.out);
       Preconditions.present(gradients, "gradients").require(parameterShapes());
@@ -147,9 +150,10 @@ public final class Owl3Layer {
           dk,
           dv);
       return new InputGradients(d, attention.past(saved, dk), attention.past(saved, dv), made);
-    } catch (RuntimeException e) {
-      made.closeAfter(e);
-      throw calls.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, made);
+      calls.failed(e);
+      throw e;
     }
   }
 
@@ -179,8 +183,8 @@ public final class Owl3Layer {
       Owl3Batch batch) {
     CollectiveSequence calls =
         new CollectiveSequence(Preconditions.present(group, "group"), Operation.FORWARD, 2);
-    Scope made = new Scope(group.device());
-    try (Scope scratch = new Scope(group.device())) {
+    TensorScope made = new TensorScope(group.device());
+    try (TensorScope scratch = new TensorScope(group.device())) {
       requireFitting(weights, x, batch, Preconditions.present(past, "past"));
       Preconditions.present(visual, "visual");
       Tensor out = made.like(x);
@@ -190,9 +194,10 @@ public final class Owl3Layer {
       mlp.forward(scratch, weights, y, null, out);
       past.advance(x.dimension(1));
       return out;
-    } catch (RuntimeException e) {
-      made.closeAfter(e);
-      throw calls.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, made);
+      calls.failed(e);
+      throw e;
     }
   }
 
@@ -225,7 +230,7 @@ public final class Owl3Layer {
     private final VisualCheckpoint visual;
     private final Owl3Batch batch;
     private final Tensor out;
-    private final Scope kept;
+    private final TensorScope kept;
 
     private Activations(
         Owl3Attention attention,
@@ -235,7 +240,7 @@ public final class Owl3Layer {
         VisualCheckpoint visual,
         Owl3Batch batch,
         Tensor out,
-        Scope kept) {
+        TensorScope kept) {
       this.attention = attention;
       this.attended = attended;
       this.mixed = mixed;
@@ -284,11 +289,7 @@ public final class Owl3Layer {
           attention.fresh(attended, attended.k()), attention.fresh(attended, attended.v()));
     }
 
-    /**
-     * Frees what is kept.
-     *
-     * @throws IllegalStateException if something of it was closed already
-     */
+    /** Frees what is kept. Closing again does nothing. */
     @Override
     public void close() {
       kept.close();
@@ -300,9 +301,9 @@ public final class Owl3Layer {
     private final Tensor x;
     private final Tensor pastKeys;
     private final Tensor pastValues;
-    private final Scope made;
+    private final TensorScope made;
 
-    private InputGradients(Tensor x, Tensor pastKeys, Tensor pastValues, Scope made) {
+    private InputGradients(Tensor x, Tensor pastKeys, Tensor pastValues, TensorScope made) {
       this.x = x;
       this.pastKeys = pastKeys;
       this.pastValues = pastValues;
@@ -324,11 +325,7 @@ public final class Owl3Layer {
       return pastValues;
     }
 
-    /**
-     * Closes the gradients.
-     *
-     * @throws IllegalStateException if that was done already
-     */
+    /** Closes the gradients. Closing again does nothing. */
     @Override
     public void close() {
       made.close();

@@ -8,6 +8,7 @@ import org.lvxattn.DType;
 import org.lvxattn.Mask;
 import org.lvxattn.Statistics;
 import org.lvxattn.Tensor;
+import org.lvxattn.TensorScope;
 import org.lvxattn.group.Group;
 import org.lvxattn.layer.LayerOperations;
 
@@ -36,7 +37,7 @@ final class Owl3Text {
   }
 
   /** For queries of rows like those of x, [batch, rows, heads, headDim]. */
-  Tensor empty(Scope scope, Tensor x) {
+  Tensor empty(TensorScope scope, Tensor x) {
     return scope.allocate(
         x.dtype(), x.dimension(0), x.dimension(1), attention.heads(), attention.headDim());
   }
@@ -57,7 +58,13 @@ final class Owl3Text {
 
   /** Attention of the rows to each other; k and v as keyValues wrote them. */
   Attended attend(
-      CollectiveSequence calls, Scope scope, Group group, Tensor q, Tensor k, Tensor v, Mask mask) {
+      CollectiveSequence calls,
+      TensorScope scope,
+      Group group,
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      Mask mask) {
     Tensor o = scope.like(q);
     DType wide = q.dtype().accumulator();
     Tensor lse = scope.allocate(wide, q.dimension(0), attention.heads(), q.dimension(1));
@@ -119,7 +126,7 @@ final class Owl3Text {
   }
 
   /** New keys or values behind those of the past, [batch, past + rows, width]. */
-  Tensor behind(Scope scope, @Nullable Tensor past, Tensor h) {
+  Tensor behind(TensorScope scope, @Nullable Tensor past, Tensor h) {
     long before = past == null ? 0 : past.dimension(1);
     Tensor all = scope.allocate(h.dtype(), h.dimension(0), before + h.dimension(1), keyWidth());
     if (past != null) {

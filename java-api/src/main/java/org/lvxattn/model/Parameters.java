@@ -12,6 +12,8 @@ import java.util.function.Function;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
 import org.lvxattn.Tensor;
+import org.lvxattn.TensorScope;
+import org.lvxattn.internal.Closing;
 import org.lvxattn.internal.Preconditions;
 import org.lvxattn.io.StoredTensor;
 import org.lvxattn.io.StoredTensors;
@@ -52,13 +54,13 @@ public final class Parameters implements AutoCloseable {
    *     suffice
    */
   public static Parameters allocate(Device device, DType dtype, Map<String, long[]> shapes) {
-    Scope made = new Scope(device);
+    TensorScope made = new TensorScope(device);
     try {
       SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
       shapes.forEach((name, shape) -> tensors.put(name, made.allocate(dtype, shape)));
       return new Parameters(tensors, new ArrayList<>(tensors.values()));
-    } catch (RuntimeException e) {
-      made.closeAfter(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, made);
       throw e;
     }
   }
@@ -193,9 +195,8 @@ public final class Parameters implements AutoCloseable {
   }
 
   /**
-   * Closes what {@link #allocate}, {@link #load} or {@link #wrap} made.
+   * Closes what {@link #allocate}, {@link #load} or {@link #wrap} made. Closing again does nothing.
    *
-   * @throws IllegalStateException if that was done already
    * @throws WrongThreadException if another thread owns the device
    */
   @Override

@@ -9,6 +9,7 @@ import org.lvxattn.Mask;
 import org.lvxattn.PartialAttention;
 import org.lvxattn.Statistics;
 import org.lvxattn.Tensor;
+import org.lvxattn.TensorScope;
 import org.lvxattn.layer.KeyValueLayout;
 import org.lvxattn.layer.KeyValueProjection;
 import org.lvxattn.layer.LayerOperations;
@@ -63,7 +64,7 @@ final class PerceiverAttention {
 
   Saved forward(
       CollectiveSequence calls,
-      Scope kept,
+      TensorScope kept,
       Parameters w,
       Tensor latents,
       VisualCheckpoint visual,
@@ -72,14 +73,14 @@ final class PerceiverAttention {
     Tensor rows = rows(kept, latents, inner());
     Tensor keyValues = rows(kept, latents, 2 * inner());
     Tensor q = split(rows);
-    try (Scope scratch = new Scope(device)) {
+    try (TensorScope scratch = new TensorScope(device)) {
       Tensor h = scratch.like(latents);
       norm(w, latents, h);
       LayerOperations.linear(h, w.get(prefix + "to_q.weight"), null, rows);
       LayerOperations.linear(h, w.get(prefix + "to_kv.weight"), null, keyValues);
       KeyValueProjection projection = projection(w);
       VisualForward seen = calls.call(() -> visual.forward(attention, projection, q, Mask.none()));
-      kept.atEnd(seen::close);
+      kept.add(seen);
       try (AttentionForward own =
           calls.call(
               () -> attention.forward(visual.group(), q, keys(keyValues), values(keyValues)))) {
@@ -102,7 +103,7 @@ final class PerceiverAttention {
       Gradients g,
       Tensor d) {
     Device device = d.device();
-    try (Scope scratch = new Scope(device)) {
+    try (TensorScope scratch = new TensorScope(device)) {
       VisualForward whole = saved.visual;
       Tensor dO = scratch.like(saved.q);
       LayerOperations.linearBackward(
@@ -191,7 +192,7 @@ final class PerceiverAttention {
     return Heads.split(rows, attention.heads(), attention.headDim());
   }
 
-  private static Tensor rows(Scope scope, Tensor like, int width) {
+  private static Tensor rows(TensorScope scope, Tensor like, int width) {
     return scope.allocate(like.dtype(), like.dimension(0), like.dimension(1), width);
   }
 }

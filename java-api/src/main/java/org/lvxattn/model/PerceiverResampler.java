@@ -8,8 +8,10 @@ import java.util.SequencedMap;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
+import org.lvxattn.TensorScope;
 import org.lvxattn.group.Group;
 import org.lvxattn.group.Operation;
+import org.lvxattn.internal.Closing;
 import org.lvxattn.internal.Preconditions;
 import org.lvxattn.layer.KeyValueProjection;
 import org.lvxattn.layer.LayerOperations;
@@ -111,7 +113,7 @@ public final class PerceiverResampler {
   public Activations forward(Parameters weights, VisualCheckpoint visual, RowShard shard) {
     Group group = Preconditions.present(visual, "visual").group();
     CollectiveSequence calls = new CollectiveSequence(group, Operation.FORWARD, 2 * depth());
-    Scope kept = new Scope(group.device());
+    TensorScope kept = new TensorScope(group.device());
     try {
       requireFitting(weights, shard);
       Tensor features = visual.features();
@@ -134,9 +136,10 @@ public final class PerceiverResampler {
       LayerOperations.norm(
           Norm.LAYER, epsilon, rows, weights.get(NORM_WEIGHT), weights.get(NORM_BIAS), out);
       return new Activations(weights, visual, shard, saved, rows, out, kept);
-    } catch (RuntimeException e) {
-      kept.closeAfter(e);
-      throw calls.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, kept);
+      calls.failed(e);
+      throw e;
     }
   }
 
@@ -165,7 +168,7 @@ public final class PerceiverResampler {
     Group group = Preconditions.present(activations, "activations").visual.group();
     CollectiveSequence calls = new CollectiveSequence(group, Operation.BACKWARD, 2 * depth());
     Parameters w = activations.weights;
-    try (Scope scratch = new Scope(group.device())) {
+    try (TensorScope scratch = new TensorScope(group.device())) {
       SequenceShapes.sameShape(dOut, "dOut", activations.out);
       Preconditions.present(gradients, "gradients").require(parameterShapes());
       Tensor d = scratch.like(dOut);
@@ -192,8 +195,9 @@ public final class PerceiverResampler {
       for (long image = 0; image < d.dimension(0); image++) {
         LayerOperations.add(wide.slice(0, image, image + 1), sum);
       }
-    } catch (RuntimeException e) {
-      throw calls.failed(e);
+    } catch (RuntimeException | Error e) {
+      calls.failed(e);
+      throw e;
     }
   }
 
@@ -215,7 +219,7 @@ public final class PerceiverResampler {
     private final List<Saved> layers;
     private final Tensor last;
     private final Tensor out;
-    private final Scope kept;
+    private final TensorScope kept;
 
     private Activations(
         Parameters weights,
@@ -224,7 +228,7 @@ public final class PerceiverResampler {
         List<Saved> layers,
         Tensor last,
         Tensor out,
-        Scope kept) {
+        TensorScope kept) {
       this.weights = weights;
       this.visual = visual;
       this.shard = shard;
@@ -239,11 +243,7 @@ public final class PerceiverResampler {
       return out;
     }
 
-    /**
-     * Frees what is kept.
-     *
-     * @throws IllegalStateException if something of it was closed already
-     */
+    /** Frees what is kept. Closing again does nothing. */
     @Override
     public void close() {
       kept.close();

@@ -65,7 +65,7 @@ final class RowRanges {
         at += 2 * ranges;
       }
     }
-    return Scope.filled(device, values, items, items == 0 ? 0 : batch / items * local, ranges, 2);
+    return Tensor.of(device, values, items, items == 0 ? 0 : batch / items * local, ranges, 2);
   }
 
   private static int toInt(long key) {

@@ -48,7 +48,8 @@ public record RowShard(long begin, long end, long total) {
     try {
       Preconditions.require(rows >= 0, "rows is " + rows + "; 0 or more was expected");
     } catch (IllegalArgumentException e) {
-      throw group.decline(Operation.ALL_GATHER, e);
+      group.decline(Operation.ALL_GATHER, e);
+      throw e;
     }
     long[] all = gather(group, rows);
     long begin = 0;

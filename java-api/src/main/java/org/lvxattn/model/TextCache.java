@@ -118,9 +118,8 @@ public final class TextCache implements AutoCloseable {
   }
 
   /**
-   * Frees the memory.
+   * Frees the memory. Closing again does nothing.
    *
-   * @throws IllegalStateException if that was done already
    * @throws WrongThreadException if another thread owns the device
    */
   @Override

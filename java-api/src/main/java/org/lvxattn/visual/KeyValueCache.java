@@ -29,9 +29,8 @@ public final class KeyValueCache implements AutoCloseable {
   }
 
   /**
-   * Closes keys and values.
+   * Closes keys and values. Closing again does nothing.
    *
-   * @throws IllegalStateException if that was done already
    * @throws WrongThreadException if another thread owns the device
    */
   @Override

@@ -42,6 +42,7 @@ public final class VisualCheckpoint implements AutoCloseable {
   private final long tileRows;
   private final long tileBytes;
   private final boolean frozen;
+  private final boolean closesFeatures;
   private final VisualResource resource;
   private final Recomputation recomputation;
   private @Nullable Tensor gradient;
@@ -56,6 +57,7 @@ public final class VisualCheckpoint implements AutoCloseable {
     this.tileRows = builder.tileRows;
     this.tileBytes = builder.tileBytes;
     this.frozen = builder.frozen;
+    this.closesFeatures = builder.closesFeatures;
     this.resource = new VisualResource(Handles.resource(device));
     this.recomputation =
         switch (policy) {
@@ -70,8 +72,9 @@ public final class VisualCheckpoint implements AutoCloseable {
    * Describes a checkpoint.
    *
    * @param group the ranks that hold the features
-   * @param features {@code [batch, rows, width]} of this rank, floating-point; the checkpoint takes
-   *     it over when it is built, and closes it
+   * @param features {@code [batch, rows, width]} of this rank, floating-point; it stays open as
+   *     long as the checkpoint, and the caller closes it, unless {@link Builder#closeFeatures} is
+   *     called
    * @throws NullPointerException if an argument is null
    */
   public static Builder builder(Group group, Tensor features) {
@@ -323,18 +326,19 @@ public final class VisualCheckpoint implements AutoCloseable {
   }
 
   /**
-   * Closes the features and their gradient.
+   * Closes the gradient of the features, and the features themselves where {@link
+   * Builder#closeFeatures} says so; they stay the caller's otherwise. Closing it again does
+   * nothing.
    *
-   * @throws IllegalStateException if that was done already
    * @throws WrongThreadException if another thread owns the device
    */
   @Override
   public void close() {
     Handles.requireOwner(device, "checkpoint");
     if (closed) {
-      throw new IllegalStateException("checkpoint: it was closed already");
+      return;
     }
-    Closing.closeAll(features, gradient);
+    Closing.closeAll(closesFeatures ? features : null, gradient);
     resource.close();
     closed = true;
   }
@@ -361,6 +365,7 @@ public final class VisualCheckpoint implements AutoCloseable {
     private long tileRows = DEFAULT_TILE_ROWS;
     private long tileBytes;
     private boolean frozen;
+    private boolean closesFeatures;
 
     private Builder(Group group, Tensor features) {
       this.group = group;
@@ -403,6 +408,15 @@ public final class VisualCheckpoint implements AutoCloseable {
       Preconditions.require(
           tileBytes > 0, "tileBytes is " + tileBytes + "; 1 or more was expected");
       this.tileBytes = tileBytes;
+      return this;
+    }
+
+    /**
+     * Hands the features over: they are closed with the checkpoint. Where this is not said they
+     * stay the caller's, who keeps them open as long as the checkpoint.
+     */
+    public Builder closeFeatures() {
+      this.closesFeatures = true;
       return this;
     }
 

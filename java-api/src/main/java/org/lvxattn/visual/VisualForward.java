@@ -108,9 +108,8 @@ public final class VisualForward implements AutoCloseable {
   }
 
   /**
-   * Closes output, log-sum-exp and what was kept.
+   * Closes output, log-sum-exp and what was kept. Closing again does nothing.
    *
-   * @throws IllegalStateException if that was done already
    * @throws WrongThreadException if another thread owns the device
    */
   @Override

@@ -83,6 +83,7 @@ class StarvedRankTest {
           try (VisualRank rank = new VisualRank(problem, group, DType.FLOAT64, strategy);
               VisualCheckpoint checkpoint =
                   VisualCheckpoint.builder(group, rank.features())
+                      .closeFeatures()
                       .policy(policy)
                       .tileRows(problem.tileRows)
                       .build();

@@ -45,6 +45,7 @@ class LayerMemoryTest {
         VisualCheckpoint visual =
             VisualCheckpoint.builder(
                     group, Tensor.allocate(device, DType.FLOAT32, 1, visualRows, 64))
+                .closeFeatures()
                 .policy(policy)
                 .build()) {
       long before = device.bytesInUse();

@@ -140,7 +140,11 @@ class LayerMistakesTest {
             layer.visualBatch(),
             shard(VISUAL, group.rank()).rows(),
             layer.visualWidth());
-    return VisualCheckpoint.builder(group, features).policy(policy).tileRows(2).build();
+    return VisualCheckpoint.builder(group, features)
+        .closeFeatures()
+        .policy(policy)
+        .tileRows(2)
+        .build();
   }
 
   /** Wherever the offender runs out of memory: between the collective calls, or in one. */

@@ -30,7 +30,9 @@ class ModelMisuseTest {
     group = Group.self(device);
     weights = Parameters.allocate(device, DType.FLOAT32, layer.parameterShapes());
     visual =
-        VisualCheckpoint.builder(group, Tensor.allocate(device, DType.FLOAT32, 1, 5, 16)).build();
+        VisualCheckpoint.builder(group, Tensor.allocate(device, DType.FLOAT32, 1, 5, 16))
+            .closeFeatures()
+            .build();
   }
 
   @AfterEach

@@ -112,6 +112,7 @@ class Owl3DecodeTest {
     return VisualCheckpoint.builder(
             group,
             Tensor.allocate(group.device(), DType.FLOAT64, 1, to - from, WIDTH).copyFrom(own))
+        .closeFeatures()
         .build();
   }
 

@@ -255,6 +255,7 @@ final class Owl3Prompts {
     return VisualCheckpoint.builder(
             group,
             Tensor.allocate(group.device(), DType.FLOAT64, 1, to - from, WIDTH).copyFrom(own))
+        .closeFeatures()
         .build();
   }
 

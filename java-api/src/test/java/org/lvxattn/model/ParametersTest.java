@@ -51,6 +51,7 @@ class ParametersTest {
           Tensor x = Tensor.allocate(device, DType.BFLOAT16, 1, 2, 16);
           VisualCheckpoint visual =
               VisualCheckpoint.builder(group, Tensor.allocate(device, DType.BFLOAT16, 1, 3, 16))
+                  .closeFeatures()
                   .build();
           LlamaCrossAttentionLayer.Activations activations =
               layer.forward(views, x, visual, VisualMask.none())) {

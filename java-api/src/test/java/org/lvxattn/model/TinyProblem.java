@@ -146,6 +146,7 @@ final class TinyProblem {
         VisualCheckpoint visual =
             VisualCheckpoint.builder(
                     group, shard(device, dtype, features, layer.visualBatch(), cut.visual, rank))
+                .closeFeatures()
                 .policy(policy)
                 .tileRows(2)
                 .build()) {

@@ -112,6 +112,7 @@ class VisualPlanTest {
     Statistics backward = Statistics.create();
     try (VisualCheckpoint checkpoint =
         VisualCheckpoint.builder(group, Tensor.allocate(device, dtype, 1, rows, sizes.width()))
+            .closeFeatures()
             .policy(policy)
             .tileRows(TILE)
             .build()) {

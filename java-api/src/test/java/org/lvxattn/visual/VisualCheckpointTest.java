@@ -101,6 +101,7 @@ class VisualCheckpointTest {
           try (VisualRank rank = new VisualRank(problem, group, dtype, strategy);
               VisualCheckpoint checkpoint =
                   VisualCheckpoint.builder(group, rank.features())
+                      .closeFeatures()
                       .policy(policy)
                       .tileRows(problem.tileRows)
                       .build();
@@ -145,7 +146,10 @@ class VisualCheckpointTest {
             try (VisualRank rank =
                     new VisualRank(problem, group, DType.FLOAT64, Strategy.QUERY_RING);
                 VisualCheckpoint checkpoint =
-                    VisualCheckpoint.builder(group, rank.features()).policy(policy).build();
+                    VisualCheckpoint.builder(group, rank.features())
+                        .closeFeatures()
+                        .policy(policy)
+                        .build();
                 VisualForward first =
                     checkpoint.forward(rank.attention, rank.projection, rank.q, rank.mask);
                 VisualForward second =
@@ -181,7 +185,10 @@ class VisualCheckpointTest {
             try (VisualRank rank =
                     new VisualRank(problem, group, DType.FLOAT64, Strategy.QUERY_RING);
                 VisualCheckpoint checkpoint =
-                    VisualCheckpoint.builder(group, rank.features()).policy(policy).build();
+                    VisualCheckpoint.builder(group, rank.features())
+                        .closeFeatures()
+                        .policy(policy)
+                        .build();
                 VisualForward forward =
                     checkpoint.forward(rank.attention, rank.projection, rank.q, rank.mask);
                 KeyValueProjection.Gradients own = rank.projection.newGradients();
@@ -220,7 +227,8 @@ class VisualCheckpointTest {
         group -> {
           try (VisualRank rank =
               new VisualRank(problem, group, DType.FLOAT64, Strategy.QUERY_GATHER)) {
-            VisualCheckpoint checkpoint = VisualCheckpoint.builder(group, rank.features()).build();
+            VisualCheckpoint checkpoint =
+                VisualCheckpoint.builder(group, rank.features()).closeFeatures().build();
             KeyValueCache cache = checkpoint.project(rank.projection);
             checkpoint.close();
             try (cache;
@@ -246,9 +254,15 @@ class VisualCheckpointTest {
       VisualProblem alone = problem.ranks == 1 ? problem : alone(problem);
       try (VisualRank rank = new VisualRank(alone, group, DType.FLOAT32, Strategy.QUERY_RING);
           VisualCheckpoint small =
-              VisualCheckpoint.builder(group, rank.features()).tileBytes(1).build();
+              VisualCheckpoint.builder(group, rank.features())
+                  .closeFeatures()
+                  .tileBytes(1)
+                  .build();
           VisualCheckpoint large =
-              VisualCheckpoint.builder(group, rank.features()).tileBytes(1 << 20).build()) {
+              VisualCheckpoint.builder(group, rank.features())
+                  .closeFeatures()
+                  .tileBytes(1 << 20)
+                  .build()) {
         assertThat(small.tileRows(rank.projection)).isEqualTo(1);
         assertThat(large.tileRows(rank.projection)).isBetween(100L, 1L << 20);
       }
@@ -269,11 +283,15 @@ class VisualCheckpointTest {
     try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         Group group = Group.self(device);
         VisualRank rank = new VisualRank(problem, group, DType.FLOAT64, Strategy.QUERY_RING);
-        VisualCheckpoint other = VisualCheckpoint.builder(group, rank.features()).frozen().build();
+        VisualCheckpoint other =
+            VisualCheckpoint.builder(group, rank.features()).closeFeatures().frozen().build();
         Tensor wrong = rank.tensor(new double[3], 3).slice(0, 0, 2)) {
       for (RecomputePolicy policy : RecomputePolicy.values()) {
         try (VisualCheckpoint checkpoint =
-                VisualCheckpoint.builder(group, rank.features()).policy(policy).build();
+                VisualCheckpoint.builder(group, rank.features())
+                    .closeFeatures()
+                    .policy(policy)
+                    .build();
             VisualForward forward =
                 checkpoint.forward(rank.attention, rank.projection, rank.q, rank.mask);
             KeyValueProjection.Gradients gradients = rank.projection.newGradients()) {
@@ -318,19 +336,33 @@ class VisualCheckpointTest {
   }
 
   @Test
+  void featuresStayTheirOwnersUnlessTheyAreHandedOver() {
+    VisualProblem problem = alone(new VisualProblem(0));
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
+        Group group = Group.self(device);
+        VisualRank rank = new VisualRank(problem, group, DType.FLOAT64, Strategy.QUERY_RING);
+        Tensor features = rank.features()) {
+      double[] before = features.toDoubles();
+      VisualCheckpoint.builder(group, features).build().close();
+      assertThat(features.toDoubles()).isEqualTo(before);
+    }
+  }
+
+  @Test
   void closedIsClosed() {
     VisualProblem problem = alone(new VisualProblem(0));
     try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         Group group = Group.self(device);
         VisualRank rank = new VisualRank(problem, group, DType.FLOAT64, Strategy.QUERY_RING)) {
-      VisualCheckpoint checkpoint = VisualCheckpoint.builder(group, rank.features()).build();
+      VisualCheckpoint checkpoint =
+          VisualCheckpoint.builder(group, rank.features()).closeFeatures().build();
       Tensor features = checkpoint.features();
       assertThatIllegalStateException()
           .isThrownBy(device::close)
           .withMessageContaining("visual checkpoint");
       checkpoint.close();
-      assertThatIllegalStateException().isThrownBy(features::close);
-      assertThatIllegalStateException().isThrownBy(checkpoint::close);
+      checkpoint.close();
+      assertThatIllegalStateException().isThrownBy(features::toDoubles);
       assertThatIllegalStateException()
           .isThrownBy(() -> checkpoint.forward(rank.attention, rank.projection, rank.q, rank.mask))
           .withMessageContaining("closed");
@@ -352,7 +384,10 @@ class VisualCheckpointTest {
                 try (VisualRank rank =
                         new VisualRank(work, group, DType.FLOAT64, Strategy.QUERY_RING);
                     VisualCheckpoint checkpoint =
-                        VisualCheckpoint.builder(group, rank.features()).policy(policy).build()) {
+                        VisualCheckpoint.builder(group, rank.features())
+                            .closeFeatures()
+                            .policy(policy)
+                            .build()) {
                   Tensor q = group.rank() == 1 ? rank.projection.weight() : rank.q;
                   String message = "";
                   try {

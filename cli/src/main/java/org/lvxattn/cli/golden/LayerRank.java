@@ -65,7 +65,11 @@ final class LayerRank implements AutoCloseable {
   VisualCheckpoint visual(String name, int batch, int width) {
     Tensor features = shard(name, new RowLayout(batch, cut.visual(), width));
     VisualCheckpoint visual =
-        VisualCheckpoint.builder(group, features).policy(way.policy()).tileRows(TILE_ROWS).build();
+        VisualCheckpoint.builder(group, features)
+            .closeFeatures()
+            .policy(way.policy())
+            .tileRows(TILE_ROWS)
+            .build();
     endings.push(visual::close);
     return visual;
   }

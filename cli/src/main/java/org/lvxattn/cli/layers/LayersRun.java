@@ -201,6 +201,7 @@ public final class LayersRun {
               settings.sizes().visualWidth());
       fill(rows, Rows.gaussian(settings.seed() + (1L << 32)), visual.begin());
       return VisualCheckpoint.builder(group, rows)
+          .closeFeatures()
           .policy(settings.policy())
           .tileRows(settings.tileRows())
           .build();

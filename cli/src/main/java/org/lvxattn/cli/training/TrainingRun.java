@@ -185,6 +185,7 @@ public final class TrainingRun {
               settings.sizes().visualWidth());
       batch.fillFeatures(features, visual);
       return VisualCheckpoint.builder(group, features)
+          .closeFeatures()
           .policy(settings.policy())
           .tileRows(settings.tileRows())
           .frozen()
