@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn;
 
+import org.lvxattn.errors.RelativeError;
+
 /** A tensor of all ranks, {@code [items, rows, width]}, as one array that ranks take rows of. */
 public final class Whole {
   public final double[] values;
@@ -44,20 +46,8 @@ public final class Whole {
     }
   }
 
-  /** The error of the numeric contract: absolute where the reference is small. */
+  /** The project's error: NaN for a failure. */
   public static double error(double[] x, double[] reference) {
-    double difference = 0;
-    double magnitude = 0;
-    for (int i = 0; i < reference.length; i++) {
-      if (Double.isInfinite(reference[i]) && x[i] == reference[i]) {
-        continue;
-      }
-      if (!Double.isFinite(reference[i]) || !Double.isFinite(x[i])) {
-        return Double.POSITIVE_INFINITY;
-      }
-      difference = Math.max(difference, Math.abs(x[i] - reference[i]));
-      magnitude = Math.max(magnitude, Math.abs(reference[i]));
-    }
-    return magnitude < 1e-6 ? difference : difference / magnitude;
+    return RelativeError.of(x, reference);
   }
 }

@@ -6,13 +6,13 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
 import org.lvxattn.Strategy;
-import org.lvxattn.cli.workload.AttentionShape;
-import org.lvxattn.cli.workload.DeviceChoice;
-import org.lvxattn.cli.workload.Inputs;
 import org.lvxattn.cli.workload.LocalRun;
 import org.lvxattn.cli.workload.VideoClip;
 import org.lvxattn.group.GroupOptions;
 import org.lvxattn.group.LinkEmulation;
+import org.lvxattn.oracle.AttentionShape;
+import org.lvxattn.oracle.DeviceChoice;
+import org.lvxattn.oracle.Inputs;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
@@ -107,7 +107,7 @@ final class JobOptions {
       throw new UsageException(
           "--video says how many keys there are; not with --frames or --shape");
     }
-    return inputs.withVideo(VideoClip.read(video), seed);
+    return VideoClip.read(video).inputs(inputs, seed);
   }
 
   long seed() {

@@ -15,9 +15,9 @@ import org.lvxattn.cli.layers.LayersRun;
 import org.lvxattn.cli.layers.PolicyResult;
 import org.lvxattn.cli.layers.RankLayers;
 import org.lvxattn.cli.output.Progress;
-import org.lvxattn.cli.workload.Results;
 import org.lvxattn.group.GroupOptions;
 import org.lvxattn.group.LinkEmulation;
+import org.lvxattn.oracle.Results;
 import org.lvxattn.plan.RecomputePolicy;
 
 /** {@code lvx run --layers}: whole layers over local ranks, the policies in turns. */

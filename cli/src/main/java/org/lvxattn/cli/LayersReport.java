@@ -14,8 +14,8 @@ import org.lvxattn.cli.layers.LayersRun;
 import org.lvxattn.cli.layers.PolicyResult;
 import org.lvxattn.cli.output.Table;
 import org.lvxattn.cli.output.Units;
-import org.lvxattn.cli.workload.AttentionShape;
-import org.lvxattn.cli.workload.Bounds;
+import org.lvxattn.oracle.AttentionShape;
+import org.lvxattn.oracle.Bounds;
 import org.lvxattn.plan.RecomputePolicy;
 
 /** What {@code lvx run --layers} says: a row for each policy. */

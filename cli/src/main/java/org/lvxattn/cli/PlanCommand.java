@@ -11,7 +11,7 @@ import org.lvxattn.DType;
 import org.lvxattn.Pass;
 import org.lvxattn.cli.output.ChartFile;
 import org.lvxattn.cli.output.Json;
-import org.lvxattn.cli.workload.AttentionShape;
+import org.lvxattn.oracle.AttentionShape;
 import org.lvxattn.plan.AttentionProblem;
 import org.lvxattn.plan.AttentionSizes;
 import org.lvxattn.plan.Link;

@@ -11,7 +11,7 @@ import org.lvxattn.Pass;
 import org.lvxattn.cli.output.BarChart;
 import org.lvxattn.cli.output.Table;
 import org.lvxattn.cli.output.Units;
-import org.lvxattn.cli.workload.AttentionShape;
+import org.lvxattn.oracle.AttentionShape;
 import org.lvxattn.plan.Plan;
 import org.lvxattn.plan.StrategyPlan;
 import org.lvxattn.plan.Topology;

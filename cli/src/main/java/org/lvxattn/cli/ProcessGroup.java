@@ -5,10 +5,10 @@ import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.Device;
-import org.lvxattn.cli.workload.DeviceChoice;
 import org.lvxattn.group.Group;
 import org.lvxattn.group.GroupOptions;
 import org.lvxattn.launch.GroupBackend;
+import org.lvxattn.oracle.DeviceChoice;
 import picocli.CommandLine.Model.CommandSpec;
 
 /** This process's rank in a group of processes, and the device it computes with. */

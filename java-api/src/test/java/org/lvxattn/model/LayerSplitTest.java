@@ -8,6 +8,7 @@ import java.util.Random;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.lvxattn.Strategy;
+import org.lvxattn.errors.RelativeError;
 import org.lvxattn.plan.RecomputePolicy;
 
 /** Any number of ranks gives what one gives, gradients of all weights included, in float64. */
@@ -33,22 +34,10 @@ class LayerSplitTest {
         String setting = ranks + " ranks, " + policy + ", " + strategy;
         one.forEach(
             (name, values) ->
-                assertThat(error(TinyProblem.get(many, name), values))
+                assertThat(RelativeError.of(TinyProblem.get(many, name), values))
                     .as("%s by %s", name, setting)
                     .isLessThan(BOUND));
       }
     }
-  }
-
-  private static double error(double[] values, double[] reference) {
-    assertThat(values).hasSameSizeAs(reference);
-    double difference = 0;
-    double largest = 1e-6;
-    for (int i = 0; i < values.length; i++) {
-      assertThat(values[i]).isFinite();
-      difference = Math.max(difference, Math.abs(values[i] - reference[i]));
-      largest = Math.max(largest, Math.abs(reference[i]));
-    }
-    return difference / largest;
   }
 }

@@ -49,6 +49,10 @@ class ArchitectureTest {
           "java.lang.Runtime", Set.of("load", "loadLibrary"),
           "java.lang.ModuleLayer$Controller", Set.of("enableNativeAccess"));
 
+  private static final String[] ABOVE_THE_LIBRARY = {
+    "org.lvxattn.cli..", "org.lvxattn.oracle..", "org.lvxattn.errors.."
+  };
+
   private static final Module JAVA_BASE = Object.class.getModule();
 
   /** The library does without it where it is not there. */
@@ -75,18 +79,27 @@ class ArchitectureTest {
           .that()
           .resideInAPackage("org.lvxattn..")
           .and()
-          .resideOutsideOfPackage("org.lvxattn.cli..")
+          .resideOutsideOfPackages(ABOVE_THE_LIBRARY)
           .should()
           .onlyDependOnClassesThat(
               DescribedPredicate.describe(
                   "are its own, of java.base or jdk.jfr, or annotations of JSpecify",
                   ArchitectureTest::isAllowedInTheLibrary));
 
-  /** The arrow points from the command to the library. */
+  /** The arrow points from the command and from what judges results to the library. */
   private static final ArchRule DIRECTION =
       noClasses()
           .that()
-          .resideOutsideOfPackage("org.lvxattn.cli..")
+          .resideOutsideOfPackages(ABOVE_THE_LIBRARY)
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage(ABOVE_THE_LIBRARY);
+
+  /** What judges results knows no command. */
+  private static final ArchRule JUDGES =
+      noClasses()
+          .that()
+          .resideInAnyPackage("org.lvxattn.errors..", "org.lvxattn.oracle..")
           .should()
           .dependOnClassesThat()
           .resideInAPackage("org.lvxattn.cli..");
@@ -184,6 +197,7 @@ class ArchitectureTest {
   @Test
   void theCommandIsAboveTheLibrary() {
     DIRECTION.check(PRODUCT);
+    JUDGES.check(PRODUCT);
   }
 
   @Test

@@ -21,7 +21,7 @@ import org.lvxattn.Device;
 import org.lvxattn.Mask;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.cli.workload.RelativeError;
+import org.lvxattn.errors.RelativeError;
 import org.lvxattn.group.Group;
 import org.lvxattn.group.GroupOptions;
 import org.lvxattn.group.LocalWorld;

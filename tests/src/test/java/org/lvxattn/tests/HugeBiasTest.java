@@ -24,9 +24,10 @@ import org.lvxattn.PartialAttention;
 import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.cli.workload.Bounds;
-import org.lvxattn.cli.workload.RelativeError;
+import org.lvxattn.errors.EntryError;
+import org.lvxattn.errors.RelativeError;
 import org.lvxattn.group.Group;
+import org.lvxattn.oracle.Bounds;
 
 /** Biases of any finite size: results are as exact as with small ones, over any ranks. */
 @Timeout(300)
@@ -68,7 +69,7 @@ class HugeBiasTest {
               .isLessThanOrEqualTo(Bounds.of(dtype, name, false));
         }
       }
-      assertThat(entrywise(results.tensor("lse"), expected.tensor("lse")))
+      assertThat(EntryError.of(results.tensor("lse"), expected.tensor("lse")))
           .as("lse of %s, %s", work, kind)
           .isLessThanOrEqualTo(5e-6);
       Solve.onRanks(work).assertSameBits(results, work);
@@ -105,17 +106,6 @@ class HugeBiasTest {
     }
     work.bias = bias;
     return work;
-  }
-
-  private static double entrywise(double[] x, double[] reference) {
-    double largest = 0;
-    for (int i = 0; i < x.length; i++) {
-      if (x[i] != reference[i]) {
-        double error = Math.abs(x[i] - reference[i]) / Math.max(1, Math.abs(reference[i]));
-        largest = Math.max(largest, Double.isNaN(error) ? Double.POSITIVE_INFINITY : error);
-      }
-    }
-    return largest;
   }
 
   /** One rank's tensors, and attention over them. */
@@ -230,7 +220,7 @@ class HugeBiasTest {
               .as("%s", Arrays.toString(shared))
               .isLessThan(1e-6);
           assertThat(
-                  entrywise(
+                  EntryError.of(
                       into.logSumExpWithTerms().toDoubles(),
                       whole.logSumExpWithTerms().toDoubles()))
               .as("%s", Arrays.toString(shared))

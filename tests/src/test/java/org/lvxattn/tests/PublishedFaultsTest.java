@@ -14,7 +14,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.lvxattn.DType;
 import org.lvxattn.Strategy;
-import org.lvxattn.cli.workload.Bounds;
+import org.lvxattn.oracle.Bounds;
 
 /** Each fault of the published LV-XAttn code (arXiv 2502.02406), and that it is not one of ours. */
 @Timeout(120)

@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.cli.workload.Results;
+import org.lvxattn.oracle.Results;
 import org.lvxattn.plan.RecomputePolicy;
 
 /**

@@ -9,14 +9,13 @@ import org.lvxattn.DType;
 import org.lvxattn.Device;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
+import org.lvxattn.TensorScope;
 import org.lvxattn.cli.layers.BatchPlan;
 import org.lvxattn.cli.layers.Initial;
 import org.lvxattn.cli.layers.LayerSizes;
 import org.lvxattn.cli.layers.LayerStack;
 import org.lvxattn.cli.layers.RankLayers;
 import org.lvxattn.cli.layers.VisualShard;
-import org.lvxattn.cli.workload.DeviceChoice;
-import org.lvxattn.cli.workload.OpenTensors;
 import org.lvxattn.group.Group;
 import org.lvxattn.group.GroupOptions;
 import org.lvxattn.group.LocalWorld;
@@ -26,6 +25,7 @@ import org.lvxattn.model.Parameters;
 import org.lvxattn.model.RowShard;
 import org.lvxattn.optim.Optimizer;
 import org.lvxattn.optim.UpdateRule;
+import org.lvxattn.oracle.DeviceChoice;
 import org.lvxattn.plan.RecomputePolicy;
 import org.lvxattn.visual.VisualCheckpoint;
 
@@ -156,7 +156,7 @@ public final class TrainingRun {
     private double[] backward(
         LayerStack stack, Parameters parameters, Gradients gradients, QuestionTask.Batch batch) {
       DType dtype = settings.dtype();
-      try (OpenTensors open = new OpenTensors(device);
+      try (TensorScope open = new TensorScope(device);
           VisualCheckpoint features = checkpoint(batch)) {
         Tensor x = open.allocate(dtype, plan.batch(), text.rows(), settings.sizes().hidden());
         batch.fillText(x, text);

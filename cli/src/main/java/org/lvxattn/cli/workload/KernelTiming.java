@@ -9,8 +9,11 @@ import org.lvxattn.Mask;
 import org.lvxattn.Probe;
 import org.lvxattn.Statistics;
 import org.lvxattn.Tensor;
+import org.lvxattn.TensorScope;
 import org.lvxattn.UnsupportedRequestException;
 import org.lvxattn.group.Group;
+import org.lvxattn.oracle.AttentionShape;
+import org.lvxattn.oracle.Inputs;
 
 /**
  * Medians of one rank's attention and of its machine's own rates, measured in turns. A pass shorter
@@ -53,7 +56,7 @@ public record KernelTiming(
     double[] read = new double[repeat];
     long bytes;
     try (Group group = Group.self(device);
-        OpenTensors open = new OpenTensors(device)) {
+        TensorScope open = new TensorScope(device)) {
       Tensor q = open.allocate(dtype, queryShape);
       Tensor k = open.allocate(dtype, keyShape);
       Tensor v = open.allocate(dtype, keyShape);

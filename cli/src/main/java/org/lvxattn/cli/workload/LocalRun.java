@@ -17,10 +17,19 @@ import org.lvxattn.Mask;
 import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
+import org.lvxattn.TensorScope;
 import org.lvxattn.group.Group;
 import org.lvxattn.group.GroupOptions;
 import org.lvxattn.group.LinkEmulation;
 import org.lvxattn.group.LocalWorld;
+import org.lvxattn.oracle.AttentionShape;
+import org.lvxattn.oracle.DeviceChoice;
+import org.lvxattn.oracle.GroupExchange;
+import org.lvxattn.oracle.Inputs;
+import org.lvxattn.oracle.Results;
+import org.lvxattn.oracle.Rows;
+import org.lvxattn.oracle.Sequences;
+import org.lvxattn.oracle.Split;
 
 /** One attention over the ranks of a group, timed; sequences are split evenly. */
 public final class LocalRun {
@@ -170,7 +179,7 @@ public final class LocalRun {
       long rows = queries.rows(rank);
       long[] queryShape = {shape.batch(), rows, shape.queryHeads(), shape.headDim()};
       long[] keyShape = {shape.batch(), keys.rows(rank), shape.keyHeads(), shape.headDim()};
-      try (OpenTensors open = new OpenTensors(group.device())) {
+      try (TensorScope open = new TensorScope(group.device())) {
         Tensor q = filled(open, inputs.queries(), queryShape, queries.begin(rank));
         Tensor k = filled(open, inputs.keys(), keyShape, keys.begin(rank));
         Tensor v = filled(open, inputs.values(), keyShape, keys.begin(rank));
@@ -213,7 +222,7 @@ public final class LocalRun {
       }
     }
 
-    private Tensor filled(OpenTensors open, Rows rows, long[] shape, long begin) {
+    private Tensor filled(TensorScope open, Rows rows, long[] shape, long begin) {
       Tensor tensor = open.allocate(settings.dtype(), shape);
       rows.fill(tensor, begin);
       return tensor;
@@ -227,7 +236,7 @@ public final class LocalRun {
     private final Tensor dk;
     private final Tensor dv;
 
-    Gradients(OpenTensors open, long[] queryShape, long[] keyShape) {
+    Gradients(TensorScope open, long[] queryShape, long[] keyShape) {
       dO = open.allocate(settings.dtype(), queryShape);
       dq = open.allocate(settings.dtype(), queryShape);
       dk = open.allocate(settings.dtype(), keyShape);

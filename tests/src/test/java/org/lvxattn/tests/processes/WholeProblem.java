@@ -14,6 +14,7 @@ import org.lvxattn.ReferenceAttention;
 import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
+import org.lvxattn.errors.RelativeError;
 import org.lvxattn.group.Group;
 
 /**
@@ -126,16 +127,7 @@ final class WholeProblem implements AutoCloseable {
   }
 
   private static double error(Tensor ours, Tensor reference) {
-    double[] a = ours.toDoubles();
-    double[] b = reference.toDoubles();
-    double difference = 0;
-    double largest = 0;
-    for (int i = 0; i < a.length; i++) {
-      double d = Math.abs(a[i] - b[i]);
-      difference = d <= difference ? difference : d; // keeps NaN
-      largest = Math.max(largest, Math.abs(b[i]));
-    }
-    return largest < 1e-6 ? difference : difference / largest;
+    return RelativeError.of(ours.toDoubles(), reference.toDoubles());
   }
 
   private static Tensor expect(Map<Tensor, Tensor> results, Tensor result, Tensor reference) {
