@@ -51,13 +51,11 @@ public abstract class Communicator {
    *
    * @param pass which pass the call is; never {@link Pass#BOTH}
    * @param attention the attention that is called
-   * @param q this rank's queries
-   * @param k this rank's keys
-   * @param mask what the queries see
+   * @param inputs this rank's part in the call
    * @param dBias the gradient of the bias that is wanted, or null
    */
   protected abstract Strategy chooseStrategy(
-      Pass pass, CrossAttention attention, Tensor q, Tensor k, Mask mask, @Nullable Tensor dBias);
+      Pass pass, CrossAttention attention, AttentionInputs inputs, @Nullable Tensor dBias);
 
   Collective collective() {
     return collective;

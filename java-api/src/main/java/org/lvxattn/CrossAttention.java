@@ -113,12 +113,8 @@ public final class CrossAttention {
     try {
       forwardInto(
           group,
-          q,
-          k,
-          v,
-          mask,
-          forward.output(),
-          forward.logSumExpWithTerms(),
+          new AttentionInputs(q, k, v, mask),
+          new AttentionOutputs(forward.output(), forward.logSumExpWithTerms()),
           forward.statistics());
       return forward;
     } catch (RuntimeException | Error e) {
@@ -146,17 +142,10 @@ public final class CrossAttention {
    * warmed up.
    *
    * @param group this rank's part in the group
-   * @param q {@code [batch, queries, heads, headDim]}
-   * @param k {@code [batch, keys, keyValueHeads, headDim]}
-   * @param v as k
-   * @param mask what the queries see
-   * @param o output: shape and dtype of q; 0 where a query sees nothing
-   * @param lse output: {@code [batch, heads, queries]}, float32 (float64 for float64), natural
-   *     logarithm; -infinity where a query sees nothing. Or {@code [3, batch, heads, queries]}:
-   *     with the two terms that it is the sum of, the largest bias of the keys that the query sees
-   *     (0 without a bias) and the rest, which backward and merges need where there is a bias
+   * @param inputs this rank's queries, keys and values
+   * @param outputs output and log-sum-exp
    * @param statistics output
-   * @throws NullPointerException if an argument is null
+   * @throws NullPointerException if an argument, or something in it, is null
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape, stride or device, or an
    *     output overlaps another tensor or is read-only
    * @throws IllegalStateException if a tensor or the group was closed, or the group has failed
@@ -165,26 +154,17 @@ public final class CrossAttention {
    * @throws OutOfDeviceMemoryException if memory or the device's budget does not suffice
    */
   public void forwardInto(
-      Communicator group,
-      Tensor q,
-      Tensor k,
-      Tensor v,
-      Mask mask,
-      Tensor o,
-      Tensor lse,
-      Statistics statistics) {
+      Communicator group, AttentionInputs inputs, AttentionOutputs outputs, Statistics statistics) {
     Collective collective = usable(group);
     Device device = group.device();
     Strategy chosen =
         collective.prepare(
             FORWARD,
             () -> {
-              Preconditions.present(mask, "mask");
+              requireInputs(inputs);
+              Preconditions.present(outputs, "outputs");
               Preconditions.present(statistics, "statistics");
-              requireShapes(q, k, v);
-              return strategy == Strategy.AUTO
-                  ? group.chooseStrategy(Pass.FORWARD, this, q, k, mask, null)
-                  : strategy;
+              return strategy(group, Pass.FORWARD, inputs, null);
             });
     collective.call(
         FORWARD,
@@ -192,22 +172,18 @@ public final class CrossAttention {
             Lvx.lvx_attention_forward(
                 collective.handle(),
                 collective.options(scale, chosen.code()),
-                Internals.input(q, device, "q"),
-                Internals.input(k, device, "k"),
-                Internals.input(v, device, "v"),
-                Internals.optionalInput(mask.visibility(), device, "visibility"),
-                Internals.optionalInput(mask.bias(), device, "bias"),
-                Internals.output(o, device, "o"),
-                Internals.output(lse, device, "lse"),
+                Internals.input(inputs.q(), device, "q"),
+                Internals.input(inputs.k(), device, "k"),
+                Internals.input(inputs.v(), device, "v"),
+                Internals.optionalInput(inputs.mask().visibility(), device, "visibility"),
+                Internals.optionalInput(inputs.mask().bias(), device, "bias"),
+                Internals.output(outputs.o(), device, "o"),
+                Internals.output(outputs.lse(), device, "lse"),
                 collective.statistics()));
     statistics.read(collective.statistics());
     Reachability.keep(group);
-    Reachability.keep(q);
-    Reachability.keep(k);
-    Reachability.keep(v);
-    Reachability.keep(mask);
-    Reachability.keep(o);
-    Reachability.keep(lse);
+    Reachability.keep(inputs);
+    Reachability.keep(outputs);
   }
 
   /**
@@ -255,17 +231,11 @@ public final class CrossAttention {
     try {
       backwardInto(
           group,
-          forward.query(),
-          forward.key(),
-          forward.value(),
-          forward.mask(),
-          forward.output(),
-          forward.logSumExpWithTerms(),
+          new AttentionInputs(forward.query(), forward.key(), forward.value(), forward.mask()),
+          new AttentionOutputs(forward.output(), forward.logSumExpWithTerms()),
           dO,
-          gradients.query(),
-          gradients.key(),
-          gradients.value(),
-          gradients.bias(),
+          new GradientOutputs(
+              gradients.query(), gradients.key(), gradients.value(), gradients.bias()),
           gradients.statistics());
       return gradients;
     } catch (RuntimeException | Error e) {
@@ -309,23 +279,15 @@ public final class CrossAttention {
    * rowsum(dO * o) once at home.
    *
    * @param group this rank's part in the group
-   * @param q {@code [batch, queries, heads, headDim]}, as in forward
-   * @param k {@code [batch, keys, keyValueHeads, headDim]}, as in forward
-   * @param v as k
-   * @param mask as in forward
-   * @param o output of forward
-   * @param lse log-sum-exp of forward; where it is that of a larger problem, the result is the
-   *     share of these keys in dq. With a bias {@code [3, batch, heads, queries]}, with its terms;
-   *     {@code [batch, heads, queries]} will do while no bias is large: an entry beyond 4096 in
-   *     magnitude is refused (on a GPU it is not looked at)
-   * @param dO gradient of o: its shape and dtype
-   * @param dq output: shape and dtype of q
-   * @param dk output: shape and dtype of k
-   * @param dv output: shape and dtype of v
-   * @param dBias output, or null if it is not wanted: shape and dtype of the mask's bias, summed
-   *     over the dimensions along which that is broadcast
+   * @param inputs as in forward
+   * @param outputs of forward; where the log-sum-exp is that of a larger problem, the result is the
+   *     share of these keys in dq. With a bias it is {@code [3, batch, heads, queries]}, with its
+   *     terms; {@code [batch, heads, queries]} will do while no bias is large: an entry beyond 4096
+   *     in magnitude is refused (on a GPU it is not looked at)
+   * @param dO gradient of the output: its shape and dtype
+   * @param gradients output
    * @param statistics output
-   * @throws NullPointerException if an argument other than dBias is null
+   * @throws NullPointerException if an argument, or something in it other than dBias, is null
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape, stride or device, an
    *     output overlaps another tensor or is read-only, or dBias is given without a bias
    * @throws IllegalStateException if a tensor or the group was closed, or the group has failed
@@ -335,17 +297,10 @@ public final class CrossAttention {
    */
   public void backwardInto(
       Communicator group,
-      Tensor q,
-      Tensor k,
-      Tensor v,
-      Mask mask,
-      Tensor o,
-      Tensor lse,
+      AttentionInputs inputs,
+      AttentionOutputs outputs,
       Tensor dO,
-      Tensor dq,
-      Tensor dk,
-      Tensor dv,
-      @Nullable Tensor dBias,
+      GradientOutputs gradients,
       Statistics statistics) {
     Collective collective = usable(group);
     Device device = group.device();
@@ -353,12 +308,11 @@ public final class CrossAttention {
         collective.prepare(
             BACKWARD,
             () -> {
-              Preconditions.present(mask, "mask");
+              requireInputs(inputs);
+              Preconditions.present(outputs, "outputs");
+              Preconditions.present(gradients, "gradients");
               Preconditions.present(statistics, "statistics");
-              requireShapes(q, k, v);
-              return strategy == Strategy.AUTO
-                  ? group.chooseStrategy(Pass.BACKWARD, this, q, k, mask, dBias)
-                  : strategy;
+              return strategy(group, Pass.BACKWARD, inputs, gradients.dBias());
             });
     collective.call(
         BACKWARD,
@@ -366,39 +320,39 @@ public final class CrossAttention {
             Lvx.lvx_attention_backward(
                 collective.handle(),
                 collective.options(scale, chosen.code()),
-                Internals.input(q, device, "q"),
-                Internals.input(k, device, "k"),
-                Internals.input(v, device, "v"),
-                Internals.optionalInput(mask.visibility(), device, "visibility"),
-                Internals.optionalInput(mask.bias(), device, "bias"),
-                Internals.input(o, device, "o"),
-                Internals.input(lse, device, "lse"),
+                Internals.input(inputs.q(), device, "q"),
+                Internals.input(inputs.k(), device, "k"),
+                Internals.input(inputs.v(), device, "v"),
+                Internals.optionalInput(inputs.mask().visibility(), device, "visibility"),
+                Internals.optionalInput(inputs.mask().bias(), device, "bias"),
+                Internals.input(outputs.o(), device, "o"),
+                Internals.input(outputs.lse(), device, "lse"),
                 Internals.input(dO, device, "dO"),
-                Internals.output(dq, device, "dq"),
-                Internals.output(dk, device, "dk"),
-                Internals.output(dv, device, "dv"),
-                Internals.optionalOutput(dBias, device, "dBias"),
+                Internals.output(gradients.dq(), device, "dq"),
+                Internals.output(gradients.dk(), device, "dk"),
+                Internals.output(gradients.dv(), device, "dv"),
+                Internals.optionalOutput(gradients.dBias(), device, "dBias"),
                 collective.statistics()));
     statistics.read(collective.statistics());
     Reachability.keep(group);
-    Reachability.keep(q);
-    Reachability.keep(k);
-    Reachability.keep(v);
-    Reachability.keep(mask);
-    Reachability.keep(o);
-    Reachability.keep(lse);
+    Reachability.keep(inputs);
+    Reachability.keep(outputs);
     Reachability.keep(dO);
-    Reachability.keep(dq);
-    Reachability.keep(dk);
-    Reachability.keep(dv);
-    Reachability.keep(dBias);
+    Reachability.keep(gradients);
+  }
+
+  private Strategy strategy(
+      Communicator group, Pass pass, AttentionInputs inputs, @Nullable Tensor dBias) {
+    return strategy == Strategy.AUTO ? group.chooseStrategy(pass, this, inputs, dBias) : strategy;
   }
 
   /** What the native side cannot know: the heads this was built for. It checks everything else. */
-  private void requireShapes(Tensor q, Tensor k, Tensor v) {
-    requireShape(Preconditions.present(q, "q"), "q", heads);
-    requireShape(Preconditions.present(k, "k"), "k", keyValueHeads);
-    requireShape(Preconditions.present(v, "v"), "v", keyValueHeads);
+  private void requireInputs(AttentionInputs inputs) {
+    Preconditions.present(inputs, "inputs");
+    Preconditions.present(inputs.mask(), "mask");
+    requireShape(Preconditions.present(inputs.q(), "q"), "q", heads);
+    requireShape(Preconditions.present(inputs.k(), "k"), "k", keyValueHeads);
+    requireShape(Preconditions.present(inputs.v(), "v"), "v", keyValueHeads);
   }
 
   /** For results that are made after the queries. */

@@ -81,27 +81,16 @@ public final class AttentionCall {
     if (backward) {
       attention.backwardInto(
           group,
-          all.get("q"),
-          all.get("k"),
-          all.get("v"),
-          mask,
-          all.get("o"),
-          all.get("lse"),
+          new AttentionInputs(all.get("q"), all.get("k"), all.get("v"), mask),
+          new AttentionOutputs(all.get("o"), all.get("lse")),
           all.get("dO"),
-          all.get("dq"),
-          all.get("dk"),
-          all.get("dv"),
-          all.get("dBias"),
+          new GradientOutputs(all.get("dq"), all.get("dk"), all.get("dv"), all.get("dBias")),
           statistics);
     } else {
       attention.forwardInto(
           group,
-          all.get("q"),
-          all.get("k"),
-          all.get("v"),
-          mask,
-          all.get("o"),
-          all.get("lse"),
+          new AttentionInputs(all.get("q"), all.get("k"), all.get("v"), mask),
+          new AttentionOutputs(all.get("o"), all.get("lse")),
           statistics);
     }
   }

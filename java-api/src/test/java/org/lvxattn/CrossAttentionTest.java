@@ -83,26 +83,15 @@ class CrossAttentionTest {
               Tensor.allocate(device, DType.FLOAT32, forward.logSumExpWithTerms().shape())) {
         attention.forwardInto(
             group,
-            problem.q,
-            problem.k,
-            problem.v,
-            problem.mask,
-            problem.o,
-            lse,
+            new AttentionInputs(problem.q, problem.k, problem.v, problem.mask),
+            new AttentionOutputs(problem.o, lse),
             problem.statistics);
         attention.backwardInto(
             group,
-            problem.q,
-            problem.k,
-            problem.v,
-            problem.mask,
-            problem.o,
-            lse,
+            new AttentionInputs(problem.q, problem.k, problem.v, problem.mask),
+            new AttentionOutputs(problem.o, lse),
             problem.dO,
-            problem.dq,
-            problem.dk,
-            problem.dv,
-            problem.dBias,
+            new GradientOutputs(problem.dq, problem.dk, problem.dv, problem.dBias),
             problem.statistics);
         assertThat(forward.output().toFloats()).isEqualTo(problem.o.toFloats());
         assertThat(forward.logSumExpWithTerms().toFloats()).isEqualTo(lse.toFloats());
@@ -140,12 +129,8 @@ class CrossAttentionTest {
       try (Tensor o = Tensor.wrap(device, memory, DType.FLOAT32, problem.o.shape(), null)) {
         problem.attention.forwardInto(
             group,
-            problem.q,
-            problem.k,
-            problem.v,
-            problem.mask,
-            o,
-            problem.lse,
+            new AttentionInputs(problem.q, problem.k, problem.v, problem.mask),
+            new AttentionOutputs(o, problem.lse),
             problem.statistics);
         assertThat(o.toFloats()).isEqualTo(problem.o.toFloats());
       }

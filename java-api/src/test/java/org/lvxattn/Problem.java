@@ -27,6 +27,9 @@ public final class Problem implements AutoCloseable {
   public final Tensor dv;
   public final Tensor dBias;
   public final Mask mask;
+  public final AttentionInputs inputs;
+  public final AttentionOutputs outputs;
+  public final GradientOutputs gradients;
   public final Statistics statistics = Statistics.create();
 
   private final Device device;
@@ -62,6 +65,9 @@ public final class Problem implements AutoCloseable {
     dv = add(Tensor.allocate(device, dtype, v.shape()));
     dBias = add(Tensor.allocate(device, dtype, bias.shape()));
     mask = Mask.visible(visibility).withBias(bias);
+    inputs = new AttentionInputs(q, k, v, mask);
+    outputs = new AttentionOutputs(o, lse);
+    gradients = new GradientOutputs(dq, dk, dv, dBias);
   }
 
   /** A problem that one rank has for itself. */
@@ -70,11 +76,11 @@ public final class Problem implements AutoCloseable {
   }
 
   public void forward(Group group) {
-    attention.forwardInto(group, q, k, v, mask, o, lse, statistics);
+    attention.forwardInto(group, inputs, outputs, statistics);
   }
 
   public void backward(Group group) {
-    attention.backwardInto(group, q, k, v, mask, o, lse, dO, dq, dk, dv, dBias, statistics);
+    attention.backwardInto(group, inputs, outputs, dO, gradients, statistics);
   }
 
   private Tensor filled(DType dtype, long... shape) {

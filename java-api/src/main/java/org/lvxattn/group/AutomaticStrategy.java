@@ -8,8 +8,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.AttentionInputs;
 import org.lvxattn.CrossAttention;
-import org.lvxattn.Mask;
 import org.lvxattn.Pass;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
@@ -69,19 +69,19 @@ final class AutomaticStrategy {
    *     else
    */
   Strategy choose(
-      Pass pass, CrossAttention attention, Tensor q, Tensor k, Mask mask, @Nullable Tensor dBias) {
+      Pass pass, CrossAttention attention, AttentionInputs inputs, @Nullable Tensor dBias) {
     if (group.size() == 1) {
       return Strategy.QUERY_RING;
     }
     AttentionSizes sizes =
         new AttentionSizes(
-            Math.toIntExact(q.dimension(0)),
+            Math.toIntExact(inputs.q().dimension(0)),
             attention.heads(),
             attention.keyValueHeads(),
             attention.headDim(),
-            q.dtype());
+            inputs.q().dtype());
     List<CallFacts> facts =
-        group.allGather(CallFacts.of(q, k, mask, dBias).encode()).stream()
+        group.allGather(CallFacts.of(inputs, dBias).encode()).stream()
             .map(CallFacts::decode)
             .toList();
     // Ranks that differ in what must be alike are told so by the call itself.
@@ -92,7 +92,7 @@ final class AutomaticStrategy {
         new Shards(
             facts.stream().map(CallFacts::queries).toList(),
             facts.stream().map(CallFacts::keys).toList());
-    Tensor visibility = mask.visibility();
+    Tensor visibility = inputs.mask().visibility();
     List<List<Long>> pairs =
         visibility == null
             ? List.of()

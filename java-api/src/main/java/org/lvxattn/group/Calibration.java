@@ -4,9 +4,12 @@ package org.lvxattn.group;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.List;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
+import org.lvxattn.GradientOutputs;
 import org.lvxattn.Mask;
 import org.lvxattn.Pass;
 import org.lvxattn.Probe;
@@ -203,7 +206,14 @@ public final class Calibration {
     }
 
     double forward(Group group, Mask mask) {
-      return seconds(group, () -> attention.forwardInto(group, q, k, v, mask, o, lse, statistics));
+      return seconds(
+          group,
+          () ->
+              attention.forwardInto(
+                  group,
+                  new AttentionInputs(q, k, v, mask),
+                  new AttentionOutputs(o, lse),
+                  statistics));
     }
 
     double backward(Group group, Mask mask) {
@@ -211,7 +221,12 @@ public final class Calibration {
           group,
           () ->
               attention.backwardInto(
-                  group, q, k, v, mask, o, lse, o, dq, dk, dv, null, statistics));
+                  group,
+                  new AttentionInputs(q, k, v, mask),
+                  new AttentionOutputs(o, lse),
+                  o,
+                  new GradientOutputs(dq, dk, dv, null),
+                  statistics));
     }
 
     /** A GPU computes behind the call, so its time is until it has ended. */
@@ -229,7 +244,8 @@ public final class Calibration {
     }
 
     Statistics receive(Group group, Mask mask) {
-      gathering.forwardInto(group, q, k, v, mask, o, lse, statistics);
+      gathering.forwardInto(
+          group, new AttentionInputs(q, k, v, mask), new AttentionOutputs(o, lse), statistics);
       return statistics;
     }
 

@@ -3,8 +3,8 @@ package org.lvxattn.group;
 
 import java.nio.ByteBuffer;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.AttentionInputs;
 import org.lvxattn.DType;
-import org.lvxattn.Mask;
 import org.lvxattn.Tensor;
 import org.lvxattn.plan.BiasShape;
 
@@ -22,12 +22,13 @@ record CallFacts(long queries, long keys, long ranges, Common common, BiasFacts 
     }
   }
 
-  static CallFacts of(Tensor q, Tensor k, Mask mask, @Nullable Tensor dBias) {
-    Tensor visibility = mask.visibility();
-    Tensor bias = mask.bias();
+  static CallFacts of(AttentionInputs inputs, @Nullable Tensor dBias) {
+    Tensor q = inputs.q();
+    Tensor visibility = inputs.mask().visibility();
+    Tensor bias = inputs.mask().bias();
     return new CallFacts(
         q.dimension(1),
-        k.dimension(1),
+        inputs.k().dimension(1),
         visibility == null ? 0 : visibility.dimension(2),
         new Common(q.dimension(0), q.dtype().bytes(), visibility != null, bias != null),
         new BiasFacts(

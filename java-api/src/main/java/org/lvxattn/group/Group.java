@@ -9,12 +9,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.AttentionInputs;
 import org.lvxattn.Communicator;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.Device;
 import org.lvxattn.GroupException;
-import org.lvxattn.Mask;
 import org.lvxattn.Pass;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
@@ -542,8 +542,8 @@ public final class Group extends Communicator implements AutoCloseable {
 
   @Override
   protected Strategy chooseStrategy(
-      Pass pass, CrossAttention attention, Tensor q, Tensor k, Mask mask, @Nullable Tensor dBias) {
-    return automatic.choose(pass, attention, q, k, mask, dBias);
+      Pass pass, CrossAttention attention, AttentionInputs inputs, @Nullable Tensor dBias) {
+    return automatic.choose(pass, attention, inputs, dBias);
   }
 
   @Override

@@ -3,8 +3,11 @@ package org.lvxattn.model;
 
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
+import org.lvxattn.GradientOutputs;
 import org.lvxattn.Mask;
 import org.lvxattn.Statistics;
 import org.lvxattn.Tensor;
@@ -69,7 +72,12 @@ final class Owl3Text {
     DType wide = q.dtype().accumulator();
     Tensor lse = scope.allocate(wide, q.dimension(0), attention.heads(), q.dimension(1));
     calls.call(
-        () -> attention.forwardInto(group, q, keys(k), keys(v), mask, o, lse, Statistics.create()));
+        () ->
+            attention.forwardInto(
+                group,
+                new AttentionInputs(q, keys(k), keys(v), mask),
+                new AttentionOutputs(o, lse),
+                Statistics.create()));
     return new Attended(o, lse);
   }
 
@@ -93,17 +101,10 @@ final class Owl3Text {
         () ->
             attention.backwardInto(
                 group,
-                q,
-                keys(k),
-                keys(v),
-                mask,
-                of.o,
-                of.lse,
+                new AttentionInputs(q, keys(k), keys(v), mask),
+                new AttentionOutputs(of.o, of.lse),
                 dO,
-                dq,
-                keys(dk),
-                keys(dv),
-                null,
+                new GradientOutputs(dq, keys(dk), keys(dv), null),
                 Statistics.create()));
   }
 

@@ -3,8 +3,11 @@ package org.lvxattn.model;
 
 import java.util.Map;
 import org.lvxattn.AttentionForward;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.Device;
+import org.lvxattn.GradientOutputs;
 import org.lvxattn.Mask;
 import org.lvxattn.PartialAttention;
 import org.lvxattn.Statistics;
@@ -128,17 +131,11 @@ final class PerceiverAttention {
           () ->
               attention.backwardInto(
                   visual.group(),
-                  saved.q,
-                  keys(saved.keyValues),
-                  values(saved.keyValues),
-                  Mask.none(),
-                  whole.output(),
-                  whole.logSumExp(),
+                  new AttentionInputs(
+                      saved.q, keys(saved.keyValues), values(saved.keyValues), Mask.none()),
+                  new AttentionOutputs(whole.output(), whole.logSumExp()),
                   dO,
-                  dqOwn,
-                  keys(dKeyValues),
-                  values(dKeyValues),
-                  null,
+                  new GradientOutputs(dqOwn, keys(dKeyValues), values(dKeyValues), null),
                   Statistics.create()));
       LayerOperations.add(Heads.join(dqOwn), Heads.join(dq));
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.visual;
 
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
+import org.lvxattn.GradientOutputs;
 import org.lvxattn.Statistics;
 import org.lvxattn.Tensor;
 import org.lvxattn.bindings.generated.Lvx;
@@ -43,12 +46,8 @@ final class ShardRecomputation implements Recomputation {
       call.attention()
           .forwardInto(
               group,
-              call.query(),
-              keys.key(),
-              keys.value(),
-              call.mask(),
-              call.output(),
-              call.logSumExpWithTerms(),
+              new AttentionInputs(call.query(), keys.key(), keys.value(), call.mask()),
+              new AttentionOutputs(call.output(), call.logSumExpWithTerms()),
               call.statistics());
       if (keeps) {
         keys.giveTo(call);
@@ -73,17 +72,10 @@ final class ShardRecomputation implements Recomputation {
           .attention()
           .backwardInto(
               group,
-              forward.query(),
-              keys.key(),
-              keys.value(),
-              forward.mask(),
-              call.o(),
-              call.lse(),
+              new AttentionInputs(forward.query(), keys.key(), keys.value(), forward.mask()),
+              new AttentionOutputs(call.o(), call.lse()),
               call.dO(),
-              call.dq(),
-              dk,
-              dv,
-              call.dBias(),
+              new GradientOutputs(call.dq(), dk, dv, call.dBias()),
               statistics);
       projections.backward(call, features, keys.raw(), dk, dv);
     }

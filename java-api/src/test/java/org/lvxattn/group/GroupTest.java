@@ -15,6 +15,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
@@ -240,12 +242,8 @@ class GroupTest {
                 Tensor lse = group.rank() == 2 ? wrong : problem.lse;
                 problem.attention.forwardInto(
                     group,
-                    problem.q,
-                    problem.k,
-                    problem.v,
-                    problem.mask,
-                    problem.o,
-                    lse,
+                    new AttentionInputs(problem.q, problem.k, problem.v, problem.mask),
+                    new AttentionOutputs(problem.o, lse),
                     problem.statistics);
                 return "none";
               } catch (IllegalArgumentException | GroupException e) {

@@ -12,8 +12,11 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
+import org.lvxattn.GradientOutputs;
 import org.lvxattn.Mask;
 import org.lvxattn.Pass;
 import org.lvxattn.Statistics;
@@ -212,13 +215,20 @@ class TrafficTest {
 
     Statistics forward(CrossAttention attention) {
       Statistics statistics = Statistics.create();
-      attention.forwardInto(group, q, k, v, mask, o, lse, statistics);
+      attention.forwardInto(
+          group, new AttentionInputs(q, k, v, mask), new AttentionOutputs(o, lse), statistics);
       return statistics;
     }
 
     Statistics backward(CrossAttention attention) {
       Statistics statistics = Statistics.create();
-      attention.backwardInto(group, q, k, v, mask, o, lse, dO, dq, dk, dv, dBias, statistics);
+      attention.backwardInto(
+          group,
+          new AttentionInputs(q, k, v, mask),
+          new AttentionOutputs(o, lse),
+          dO,
+          new GradientOutputs(dq, dk, dv, dBias),
+          statistics);
       return statistics;
     }
 

@@ -19,6 +19,8 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.CudaOptions;
 import org.lvxattn.DType;
@@ -340,7 +342,11 @@ class CudaDeviceTest {
           .keyValueHeads(1)
           .headDim(16)
           .build()
-          .forwardInto(group, q, keys, keys, Mask.none(), o, lse, Statistics.create());
+          .forwardInto(
+              group,
+              new AttentionInputs(q, keys, keys, Mask.none()),
+              new AttentionOutputs(o, lse),
+              Statistics.create());
       assertThatExceptionOfType(DeviceFailedException.class)
           .isThrownBy(lost::synchronize)
           .withMessageContaining("lost to this process")

@@ -16,9 +16,12 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.lvxattn.AttentionForward;
 import org.lvxattn.AttentionGradients;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
+import org.lvxattn.GradientOutputs;
 import org.lvxattn.Mask;
 import org.lvxattn.PartialAttention;
 import org.lvxattn.Statistics;
@@ -243,22 +246,19 @@ class HugeBiasTest {
       Statistics cost = Statistics.create();
       for (Tensor bias : new Tensor[] {small, huge}) {
         Mask mask = Mask.bias(bias);
-        rank.attention.forwardInto(rank.group, rank.q, rank.k, rank.v, mask, o, lse, cost);
+        rank.attention.forwardInto(
+            rank.group,
+            new AttentionInputs(rank.q, rank.k, rank.v, mask),
+            new AttentionOutputs(o, lse),
+            cost);
         Runnable backward =
             () ->
                 rank.attention.backwardInto(
                     rank.group,
-                    rank.q,
-                    rank.k,
-                    rank.v,
-                    mask,
-                    o,
-                    lse,
+                    new AttentionInputs(rank.q, rank.k, rank.v, mask),
+                    new AttentionOutputs(o, lse),
                     rank.dO,
-                    dq,
-                    dk,
-                    dv,
-                    null,
+                    new GradientOutputs(dq, dk, dv, null),
                     cost);
         if (bias == small) {
           backward.run();

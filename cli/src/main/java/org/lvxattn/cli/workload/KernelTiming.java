@@ -2,9 +2,12 @@
 package org.lvxattn.cli.workload;
 
 import java.util.Arrays;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
+import org.lvxattn.GradientOutputs;
 import org.lvxattn.Mask;
 import org.lvxattn.Probe;
 import org.lvxattn.Statistics;
@@ -68,7 +71,12 @@ public record KernelTiming(
       inputs.values().fill(v, 0);
       Statistics statistics = Statistics.create();
       Runnable forward =
-          () -> attention.forwardInto(group, q, k, v, Mask.none(), o, lse, statistics);
+          () ->
+              attention.forwardInto(
+                  group,
+                  new AttentionInputs(q, k, v, Mask.none()),
+                  new AttentionOutputs(o, lse),
+                  statistics);
       Runnable pass = forward;
       bytes = bytes(q, k, v, o, lse);
       if (backward) {
@@ -82,7 +90,12 @@ public record KernelTiming(
         pass =
             () ->
                 attention.backwardInto(
-                    group, q, k, v, Mask.none(), o, lse, dO, dq, dk, dv, null, statistics);
+                    group,
+                    new AttentionInputs(q, k, v, Mask.none()),
+                    new AttentionOutputs(o, lse),
+                    dO,
+                    new GradientOutputs(dq, dk, dv, null),
+                    statistics);
       }
       repeated(device, pass, WARM_UP_SECONDS);
       for (int round = -1; round < repeat; round++) {

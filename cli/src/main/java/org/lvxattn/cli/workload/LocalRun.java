@@ -11,8 +11,11 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
+import org.lvxattn.GradientOutputs;
 import org.lvxattn.Mask;
 import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
@@ -195,7 +198,11 @@ public final class LocalRun {
           Statistics backward = Statistics.create();
           group.barrier();
           long begin = System.nanoTime();
-          attention.forwardInto(group, q, k, v, Mask.none(), o, lse, forward);
+          attention.forwardInto(
+              group,
+              new AttentionInputs(q, k, v, Mask.none()),
+              new AttentionOutputs(o, lse),
+              forward);
           if (gradients != null) {
             gradients.compute(group, q, k, v, o, lse, backward);
           }
@@ -245,7 +252,13 @@ public final class LocalRun {
 
     void compute(
         Group group, Tensor q, Tensor k, Tensor v, Tensor o, Tensor lse, Statistics statistics) {
-      attention.backwardInto(group, q, k, v, Mask.none(), o, lse, dO, dq, dk, dv, null, statistics);
+      attention.backwardInto(
+          group,
+          new AttentionInputs(q, k, v, Mask.none()),
+          new AttentionOutputs(o, lse),
+          dO,
+          new GradientOutputs(dq, dk, dv, null),
+          statistics);
     }
   }
 

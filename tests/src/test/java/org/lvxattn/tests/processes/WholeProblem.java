@@ -6,9 +6,12 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
+import org.lvxattn.GradientOutputs;
 import org.lvxattn.Mask;
 import org.lvxattn.ReferenceAttention;
 import org.lvxattn.Statistics;
@@ -87,20 +90,17 @@ final class WholeProblem implements AutoCloseable {
     Tensor localK = k.slice(1, ours[0], ours[1]);
     Tensor localV = v.slice(1, ours[0], ours[1]);
     Statistics statistics = Statistics.create();
-    attention.forwardInto(group, localQ, localK, localV, Mask.none(), localO, localLse, statistics);
+    attention.forwardInto(
+        group,
+        new AttentionInputs(localQ, localK, localV, Mask.none()),
+        new AttentionOutputs(localO, localLse),
+        statistics);
     attention.backwardInto(
         group,
-        localQ,
-        localK,
-        localV,
-        Mask.none(),
-        localO,
-        localLse,
+        new AttentionInputs(localQ, localK, localV, Mask.none()),
+        new AttentionOutputs(localO, localLse),
         dO.slice(1, mine[0], mine[1]),
-        localDq,
-        localDk,
-        localDv,
-        null,
+        new GradientOutputs(localDq, localDk, localDv, null),
         statistics);
     double worst = 0;
     for (Map.Entry<Tensor, Tensor> result : results.entrySet()) {

@@ -5,8 +5,11 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
+import org.lvxattn.GradientOutputs;
 import org.lvxattn.Mask;
 import org.lvxattn.PartialAttention;
 import org.lvxattn.Statistics;
@@ -108,7 +111,8 @@ final class ShardedSolver implements Solver {
         Mask mask = mask(open, bias);
         Statistics statistics = Statistics.create();
 
-        attention.forwardInto(group, q, k, v, mask, o, lse, statistics);
+        attention.forwardInto(
+            group, new AttentionInputs(q, k, v, mask), new AttentionOutputs(o, lse), statistics);
         Results results = new Results();
         results.put("o", o.permute(0, 2, 1, 3).toDoubles());
         for (int i = 0; i < parts.names().size(); i++) {
@@ -121,7 +125,13 @@ final class ShardedSolver implements Solver {
             fill(parts.part(i), values, queries.begin(rank), queries.end(rank));
           }
         }
-        attention.backwardInto(group, q, k, v, mask, o, lse, dO, dq, dk, dv, dbias, statistics);
+        attention.backwardInto(
+            group,
+            new AttentionInputs(q, k, v, mask),
+            new AttentionOutputs(o, lse),
+            dO,
+            new GradientOutputs(dq, dk, dv, dbias),
+            statistics);
         PartialAttention.delta(group.device(), o, dO, delta);
         results.put("dq", dq.permute(0, 2, 1, 3).toDoubles());
         results.put("dk", dk.permute(0, 2, 1, 3).toDoubles());
