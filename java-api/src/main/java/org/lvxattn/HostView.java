@@ -5,7 +5,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.internal.Preconditions;
-import org.lvxattn.internal.memory.Shapes;
 
 /**
  * The elements of a tensor where Java can read and write them: the tensor's own memory where that
@@ -34,7 +33,7 @@ public final class HostView implements AutoCloseable {
       segment = writable ? own : own.asReadOnly();
       return;
     }
-    long bytes = Shapes.extentBytes(tensor.shape(), tensor.strides(), tensor.dtype().element());
+    long bytes = tensor.layout().extentBytes();
     copy = Arena.ofConfined();
     try {
       MemorySegment memory = copy.allocate(bytes, 64);

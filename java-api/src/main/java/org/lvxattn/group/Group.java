@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Longer than 500 lines: each way of making a group is documented here; calls are in NativeGroup.
 package org.lvxattn.group;
 
 import java.lang.foreign.Arena;
@@ -303,9 +304,9 @@ public final class Group extends Communicator implements AutoCloseable {
   }
 
   /**
-   * As {@link #fromEnvironment(Device, GroupOptions)}, with an backend of the caller's choice.
+   * As {@link #fromEnvironment(Device, GroupOptions)}, with a backend of the caller's choice.
    *
-   * @param backend {@link Kind#GLOO}, {@link Kind#MPI} or {@link Kind#NCCL}
+   * @param backend {@link GroupBackend#GLOO}, {@link GroupBackend#MPI} or {@link GroupBackend#NCCL}
    * @throws IllegalArgumentException if backend is another
    * @throws IllegalStateException if the device was closed or the environment makes no sense, or
    *     nothing that the backend can use
@@ -352,9 +353,9 @@ public final class Group extends Communicator implements AutoCloseable {
   }
 
   /**
-   * Loads what groups of a kind need, without making one: for diagnosis.
+   * Loads what groups of a backend need, without making one: for diagnosis.
    *
-   * @throws NullPointerException if kind is null
+   * @throws NullPointerException if backend is null
    * @throws org.lvxattn.LvxException with {@link org.lvxattn.Status#MISSING_LIBRARY}, naming what
    *     is missing and where it comes from
    * @throws LinkageError if the native library cannot be loaded

@@ -12,6 +12,7 @@ import org.lvxattn.group.Group;
 import org.lvxattn.group.Operation;
 import org.lvxattn.internal.Closing;
 import org.lvxattn.internal.Preconditions;
+import org.lvxattn.layer.KeyValueGradients;
 import org.lvxattn.layer.KeyValueLayout;
 import org.lvxattn.layer.KeyValueProjection;
 import org.lvxattn.layer.LayerOperations;
@@ -187,8 +188,7 @@ public final class FlamingoBlock {
           g.get(TO_OUT),
           null);
       Tensor dq = scratch.like(saved.q);
-      KeyValueProjection.Gradients parts =
-          KeyValueProjection.Gradients.builder().weight(g.get(TO_KV)).build();
+      KeyValueGradients parts = KeyValueGradients.builder().weight(g.get(TO_KV)).build();
       calls.call(() -> activations.visual.backward(saved.attention, dO, dq, parts));
       clearAveraging(activations.mask, dq);
       Tensor h = scratch.like(d);

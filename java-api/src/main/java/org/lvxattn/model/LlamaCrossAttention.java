@@ -13,6 +13,7 @@ import org.lvxattn.group.Group;
 import org.lvxattn.group.Operation;
 import org.lvxattn.internal.Closing;
 import org.lvxattn.internal.Preconditions;
+import org.lvxattn.layer.KeyValueGradients;
 import org.lvxattn.layer.KeyValueLayout;
 import org.lvxattn.layer.KeyValueProjection;
 import org.lvxattn.layer.LayerOperations;
@@ -229,8 +230,8 @@ public final class LlamaCrossAttention {
           g.get("o_proj.weight"),
           null);
       Tensor dq = scratch.like(query.normed);
-      KeyValueProjection.Gradients parts =
-          KeyValueProjection.Gradients.builder()
+      KeyValueGradients parts =
+          KeyValueGradients.builder()
               .weight(g.get("k_proj.weight"))
               .valueWeight(g.get("v_proj.weight"))
               .keyWeight(g.get("k_norm.weight"))

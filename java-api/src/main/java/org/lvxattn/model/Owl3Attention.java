@@ -9,6 +9,7 @@ import org.lvxattn.PartialAttention;
 import org.lvxattn.Tensor;
 import org.lvxattn.TensorScope;
 import org.lvxattn.group.Group;
+import org.lvxattn.layer.KeyValueGradients;
 import org.lvxattn.layer.KeyValueLayout;
 import org.lvxattn.layer.KeyValueProjection;
 import org.lvxattn.layer.LayerOperations;
@@ -180,8 +181,8 @@ final class Owl3Attention {
           dk,
           dv);
       Tensor dqImages = scratch.like(saved.q);
-      KeyValueProjection.Gradients parts =
-          KeyValueProjection.Gradients.builder()
+      KeyValueGradients parts =
+          KeyValueGradients.builder()
               .inputWeight(g.get(NORM))
               .weight(g.get(VISUAL_WEIGHT))
               .bias(g.get(VISUAL_BIAS))

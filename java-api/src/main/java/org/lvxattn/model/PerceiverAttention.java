@@ -13,6 +13,7 @@ import org.lvxattn.PartialAttention;
 import org.lvxattn.Statistics;
 import org.lvxattn.Tensor;
 import org.lvxattn.TensorScope;
+import org.lvxattn.layer.KeyValueGradients;
 import org.lvxattn.layer.KeyValueLayout;
 import org.lvxattn.layer.KeyValueProjection;
 import org.lvxattn.layer.LayerOperations;
@@ -118,8 +119,8 @@ final class PerceiverAttention {
           g.get(prefix + "to_out.weight"),
           null);
       Tensor dq = scratch.like(saved.q);
-      KeyValueProjection.Gradients parts =
-          KeyValueProjection.Gradients.builder()
+      KeyValueGradients parts =
+          KeyValueGradients.builder()
               .weight(g.get(prefix + "to_kv.weight"))
               .inputWeight(g.get(prefix + "norm_media.weight"))
               .inputBias(g.get(prefix + "norm_media.bias"))

@@ -7,8 +7,9 @@
  * <p>Bytes and messages are exact where the visibility ranges are given; they equal what {@link
  * org.lvxattn.Statistics} counts. Time is a model: each rank's computations and transfers in the
  * order of the schedule, transfers taking {@code latency + bytes / bandwidth} on the links between
- * ranks and nodes. Nothing here calls native code but {@link org.lvxattn.plan.Calibration}, and the
- * same input gives the same bits on every machine.
+ * ranks and nodes. Nothing here calls native code but {@link org.lvxattn.plan.KernelScratch#of},
+ * and the same input gives the same bits on every machine. {@link org.lvxattn.group.Calibration}
+ * measures the machines and links that a plan is made for.
  */
 @NullMarked
 package org.lvxattn.plan;

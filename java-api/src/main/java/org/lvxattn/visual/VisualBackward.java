@@ -5,6 +5,7 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.Tensor;
 import org.lvxattn.internal.Preconditions;
+import org.lvxattn.layer.KeyValueGradients;
 import org.lvxattn.layer.KeyValueProjection;
 
 /**
@@ -27,7 +28,7 @@ record VisualBackward(
     Tensor dq,
     @Nullable Tensor dBias,
     @Nullable Tensor dFeatures,
-    KeyValueProjection.Gradients gradients) {
+    KeyValueGradients gradients) {
   VisualBackward {
     Preconditions.present(dO, "dO");
     Preconditions.present(dq, "dq");

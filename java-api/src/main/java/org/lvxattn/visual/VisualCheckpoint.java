@@ -13,6 +13,7 @@ import org.lvxattn.internal.Closing;
 import org.lvxattn.internal.Preconditions;
 import org.lvxattn.internal.collective.Collective;
 import org.lvxattn.internal.handle.Handles;
+import org.lvxattn.layer.KeyValueGradients;
 import org.lvxattn.layer.KeyValueProjection;
 import org.lvxattn.layer.Norm;
 import org.lvxattn.plan.RecomputePolicy;
@@ -251,13 +252,13 @@ public final class VisualCheckpoint implements AutoCloseable {
    *     suffice
    */
   public Statistics backward(
-      VisualForward forward, Tensor dO, Tensor dq, KeyValueProjection.Gradients gradients) {
+      VisualForward forward, Tensor dO, Tensor dq, KeyValueGradients gradients) {
     return backward(forward, null, null, dO, dq, null, gradients);
   }
 
   /**
-   * As {@link #backward(VisualForward, Tensor, Tensor, KeyValueProjection.Gradients)}, where the
-   * features are only a part of what the queries attend to, or the mask has a bias.
+   * As {@link #backward(VisualForward, Tensor, Tensor, KeyValueGradients)}, where the features are
+   * only a part of what the queries attend to, or the mask has a bias.
    *
    * @param o output of the whole softmax, into which the forward result was merged; null: the
    *     forward result's own
@@ -276,7 +277,7 @@ public final class VisualCheckpoint implements AutoCloseable {
       Tensor dO,
       Tensor dq,
       @Nullable Tensor dBias,
-      KeyValueProjection.Gradients gradients) {
+      KeyValueGradients gradients) {
     collective.requireUsable();
     VisualBackward call =
         collective.prepare(

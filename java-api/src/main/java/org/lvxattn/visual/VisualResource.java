@@ -12,6 +12,7 @@ import org.lvxattn.bindings.generated.lvx_visual_options;
 import org.lvxattn.internal.handle.Handles;
 import org.lvxattn.internal.memory.DeviceResource;
 import org.lvxattn.internal.memory.Resource;
+import org.lvxattn.layer.KeyValueGradients;
 import org.lvxattn.layer.KeyValueLayout;
 import org.lvxattn.layer.KeyValueProjection;
 import org.lvxattn.layer.Norm;
@@ -109,7 +110,7 @@ final class VisualResource extends Resource {
   }
 
   /** The struct lvx_projection_gradients. */
-  MemorySegment gradients(KeyValueProjection.Gradients to, Device on) {
+  MemorySegment gradients(KeyValueGradients to, Device on) {
     lvx_projection_gradients.weight(gradients, output(to.weight(), on, "weight"));
     lvx_projection_gradients.bias(gradients, output(to.bias(), on, "bias"));
     lvx_projection_gradients.value_weight(gradients, output(to.valueWeight(), on, "valueWeight"));

@@ -17,7 +17,7 @@ import org.lvxattn.OutOfDeviceMemoryException;
 import org.lvxattn.PeerLostException;
 import org.lvxattn.PeerMismatchException;
 import org.lvxattn.Strategy;
-import org.lvxattn.layer.KeyValueProjection;
+import org.lvxattn.layer.KeyValueGradients;
 import org.lvxattn.plan.RecomputePolicy;
 import org.lvxattn.visual.VisualCheckpoint;
 import org.lvxattn.visual.VisualForward;
@@ -89,7 +89,7 @@ class StarvedRankTest {
                       .build();
               VisualForward forward =
                   checkpoint.forward(rank.attention, rank.projection, rank.q, rank.mask);
-              KeyValueProjection.Gradients gradients = rank.projection.newGradients()) {
+              KeyValueGradients gradients = rank.projection.newGradients()) {
             checkpoint.backward(forward, null, null, rank.dO, rank.dq, rank.dBias, gradients);
           }
           if (group.rank() == victim) {

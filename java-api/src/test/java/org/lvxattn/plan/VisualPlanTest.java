@@ -19,6 +19,7 @@ import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.group.Group;
 import org.lvxattn.group.LocalWorld;
+import org.lvxattn.layer.KeyValueGradients;
 import org.lvxattn.layer.KeyValueProjection;
 import org.lvxattn.layer.Norm;
 import org.lvxattn.visual.VisualCheckpoint;
@@ -103,7 +104,7 @@ class VisualPlanTest {
     Tensor q = add(own, Tensor.allocate(device, dtype, shape));
     Tensor dO = add(own, Tensor.allocate(device, dtype, shape));
     Tensor dq = add(own, Tensor.allocate(device, dtype, shape));
-    KeyValueProjection.Gradients gradients = projection.newGradients();
+    KeyValueGradients gradients = projection.newGradients();
     VisualPlan plan =
         new VisualPlan(
             sizes, problem, LAYERS, attention.strategy(), TILE, KernelScratch.of(device));

@@ -23,6 +23,7 @@ import org.lvxattn.Tensor;
 import org.lvxattn.Whole;
 import org.lvxattn.group.Group;
 import org.lvxattn.group.LocalWorld;
+import org.lvxattn.layer.KeyValueGradients;
 import org.lvxattn.layer.KeyValueProjection;
 import org.lvxattn.plan.RecomputePolicy;
 
@@ -107,7 +108,7 @@ class VisualCheckpointTest {
                       .build();
               VisualForward forward =
                   checkpoint.forward(rank.attention, rank.projection, rank.q, rank.mask);
-              KeyValueProjection.Gradients gradients = rank.projection.newGradients()) {
+              KeyValueGradients gradients = rank.projection.newGradients()) {
             checkpoint.backward(forward, null, null, rank.dO, rank.dq, rank.dBias, gradients);
             rank.put(whole, forward, checkpoint, gradients);
           }
@@ -116,7 +117,7 @@ class VisualCheckpointTest {
     return whole;
   }
 
-  private static double[] weight(KeyValueProjection.Gradients gradients) {
+  private static double[] weight(KeyValueGradients gradients) {
     return Objects.requireNonNull(gradients.weight()).toDoubles();
   }
 
@@ -154,7 +155,7 @@ class VisualCheckpointTest {
                     checkpoint.forward(rank.attention, rank.projection, rank.q, rank.mask);
                 VisualForward second =
                     checkpoint.forward(rank.attention, rank.projection, rank.q, rank.mask);
-                KeyValueProjection.Gradients gradients = rank.projection.newGradients()) {
+                KeyValueGradients gradients = rank.projection.newGradients()) {
               checkpoint.backward(first, rank.dO, rank.dq, gradients);
               double[] once = checkpoint.featuresGradient().toDoubles();
               double[] weightOnce = weight(gradients);
@@ -191,8 +192,8 @@ class VisualCheckpointTest {
                         .build();
                 VisualForward forward =
                     checkpoint.forward(rank.attention, rank.projection, rank.q, rank.mask);
-                KeyValueProjection.Gradients own = rank.projection.newGradients();
-                KeyValueProjection.Gradients halved = rank.projection.newGradients();
+                KeyValueGradients own = rank.projection.newGradients();
+                KeyValueGradients halved = rank.projection.newGradients();
                 Tensor o = Tensor.allocateLike(forward.output());
                 Tensor lse = Tensor.allocateLike(forward.logSumExp())) {
               // The same keys twice: o stays, lse grows by log 2, and this half has half of dq.
@@ -294,7 +295,7 @@ class VisualCheckpointTest {
                     .build();
             VisualForward forward =
                 checkpoint.forward(rank.attention, rank.projection, rank.q, rank.mask);
-            KeyValueProjection.Gradients gradients = rank.projection.newGradients()) {
+            KeyValueGradients gradients = rank.projection.newGradients()) {
           assertThatIllegalArgumentException()
               .isThrownBy(() -> other.backward(forward, rank.dO, rank.dq, gradients))
               .withMessageContaining("another checkpoint");
@@ -305,7 +306,7 @@ class VisualCheckpointTest {
                           forward,
                           rank.dO,
                           rank.dq,
-                          KeyValueProjection.Gradients.builder().weight(wrong).build()))
+                          KeyValueGradients.builder().weight(wrong).build()))
               .withMessageContaining("gradients.weight");
           assertThatIllegalArgumentException()
               .isThrownBy(

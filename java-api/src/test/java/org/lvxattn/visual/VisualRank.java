@@ -11,6 +11,7 @@ import org.lvxattn.Mask;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.group.Group;
+import org.lvxattn.layer.KeyValueGradients;
 import org.lvxattn.layer.KeyValueLayout;
 import org.lvxattn.layer.KeyValueProjection;
 import org.lvxattn.layer.Norm;
@@ -125,7 +126,7 @@ public final class VisualRank implements AutoCloseable {
       VisualResults whole,
       VisualForward forward,
       VisualCheckpoint checkpoint,
-      KeyValueProjection.Gradients gradients) {
+      KeyValueGradients gradients) {
     synchronized (whole) {
       whole.o.put(q0, q1, forward.output().toDoubles());
       whole.lse.put(q0, q1, forward.logSumExp().toDoubles());

@@ -13,13 +13,9 @@ public final class Descriptors {
 
   /** Fills a slot and returns it. */
   public static MemorySegment fill(
-      MemorySegment slot,
-      int deviceType,
-      int ordinal,
-      MemorySegment data,
-      ElementType dtype,
-      long[] shape,
-      long[] strides) {
+      MemorySegment slot, int deviceType, int ordinal, MemorySegment data, Layout layout) {
+    long[] shape = layout.shape();
+    long[] strides = layout.strides();
     long struct = lvx_tensor.sizeof();
     MemorySegment extents = slot.asSlice(struct, Long.BYTES * (long) shape.length);
     MemorySegment distances =
@@ -31,8 +27,8 @@ public final class Descriptors {
     lvx_dl_device.device_id(lvx_tensor.device(slot), ordinal);
     lvx_tensor.ndim(slot, shape.length);
     MemorySegment type = lvx_tensor.dtype(slot);
-    lvx_dl_dtype.code(type, (byte) dtype.code());
-    lvx_dl_dtype.bits(type, (byte) dtype.bits());
+    lvx_dl_dtype.code(type, (byte) layout.type().code());
+    lvx_dl_dtype.bits(type, (byte) layout.type().bits());
     lvx_dl_dtype.lanes(type, (short) 1);
     lvx_tensor.shape(slot, extents);
     lvx_tensor.strides(slot, distances);

@@ -17,14 +17,14 @@ public final class Elements {
     void at(long offset, long index);
   }
 
-  public static void store(
-      MemorySegment data, ElementType dtype, long[] shape, long[] strides, float[] source) {
-    int length = rowLength(shape);
-    long step = rowStep(strides);
+  public static void store(MemorySegment data, Layout layout, float[] source) {
+    ElementType dtype = layout.type();
+    int length = rowLength(layout.shape());
+    long step = rowStep(layout.strides());
     boolean bulk = dtype == ElementType.FLOAT32 && step == 1;
     forEachRow(
-        shape,
-        strides,
+        layout.shape(),
+        layout.strides(),
         (offset, index) -> {
           if (bulk) {
             MemorySegment.copy(
@@ -37,13 +37,13 @@ public final class Elements {
         });
   }
 
-  public static void store(
-      MemorySegment data, ElementType dtype, long[] shape, long[] strides, double[] source) {
-    int length = rowLength(shape);
-    long step = rowStep(strides);
+  public static void store(MemorySegment data, Layout layout, double[] source) {
+    ElementType dtype = layout.type();
+    int length = rowLength(layout.shape());
+    long step = rowStep(layout.strides());
     forEachRow(
-        shape,
-        strides,
+        layout.shape(),
+        layout.strides(),
         (offset, index) -> {
           for (int i = 0; i < length; i++) {
             put(data, dtype, offset + i * step, source[(int) index + i]);
@@ -51,13 +51,13 @@ public final class Elements {
         });
   }
 
-  public static void store(
-      MemorySegment data, ElementType dtype, long[] shape, long[] strides, int[] source) {
-    int length = rowLength(shape);
-    long step = rowStep(strides);
+  public static void store(MemorySegment data, Layout layout, int[] source) {
+    ElementType dtype = layout.type();
+    int length = rowLength(layout.shape());
+    long step = rowStep(layout.strides());
     forEachRow(
-        shape,
-        strides,
+        layout.shape(),
+        layout.strides(),
         (offset, index) -> {
           for (int i = 0; i < length; i++) {
             put(data, dtype, offset + i * step, source[(int) index + i]);
@@ -65,14 +65,14 @@ public final class Elements {
         });
   }
 
-  public static void load(
-      MemorySegment data, ElementType dtype, long[] shape, long[] strides, float[] target) {
-    int length = rowLength(shape);
-    long step = rowStep(strides);
+  public static void load(MemorySegment data, Layout layout, float[] target) {
+    ElementType dtype = layout.type();
+    int length = rowLength(layout.shape());
+    long step = rowStep(layout.strides());
     boolean bulk = dtype == ElementType.FLOAT32 && step == 1;
     forEachRow(
-        shape,
-        strides,
+        layout.shape(),
+        layout.strides(),
         (offset, index) -> {
           if (bulk) {
             MemorySegment.copy(
@@ -85,13 +85,13 @@ public final class Elements {
         });
   }
 
-  public static void load(
-      MemorySegment data, ElementType dtype, long[] shape, long[] strides, double[] target) {
-    int length = rowLength(shape);
-    long step = rowStep(strides);
+  public static void load(MemorySegment data, Layout layout, double[] target) {
+    ElementType dtype = layout.type();
+    int length = rowLength(layout.shape());
+    long step = rowStep(layout.strides());
     forEachRow(
-        shape,
-        strides,
+        layout.shape(),
+        layout.strides(),
         (offset, index) -> {
           for (int i = 0; i < length; i++) {
             target[(int) index + i] = get(data, dtype, offset + i * step);
@@ -99,13 +99,13 @@ public final class Elements {
         });
   }
 
-  public static void load(
-      MemorySegment data, ElementType dtype, long[] shape, long[] strides, int[] target) {
-    int length = rowLength(shape);
-    long step = rowStep(strides);
+  public static void load(MemorySegment data, Layout layout, int[] target) {
+    ElementType dtype = layout.type();
+    int length = rowLength(layout.shape());
+    long step = rowStep(layout.strides());
     forEachRow(
-        shape,
-        strides,
+        layout.shape(),
+        layout.strides(),
         (offset, index) -> {
           for (int i = 0; i < length; i++) {
             target[(int) index + i] = (int) get(data, dtype, offset + i * step);
@@ -115,20 +115,19 @@ public final class Elements {
 
   /** Copies between two tensors of one shape, which may share memory. */
   public static void copy(
-      MemorySegment from,
-      ElementType fromType,
-      long[] fromStrides,
-      MemorySegment to,
-      ElementType toType,
-      long[] toStrides,
-      long[] shape) {
-    if (overlap(from, fromType, fromStrides, to, toType, toStrides, shape)) {
+      MemorySegment from, Layout fromLayout, MemorySegment to, Layout toLayout) {
+    long[] shape = toLayout.shape();
+    if (DeviceCopies.overlap(from, fromLayout, to, toLayout)) {
       // float64 holds every element of every dtype exactly.
-      double[] values = new double[Math.toIntExact(Shapes.elements(shape))];
-      load(from, fromType, shape, fromStrides, values);
-      store(to, toType, shape, toStrides, values);
+      double[] values = new double[Math.toIntExact(toLayout.elements())];
+      load(from, fromLayout, values);
+      store(to, toLayout, values);
       return;
     }
+    ElementType fromType = fromLayout.type();
+    ElementType toType = toLayout.type();
+    long[] fromStrides = fromLayout.strides();
+    long[] toStrides = toLayout.strides();
     int rank = shape.length;
     long length = rank == 0 ? 1 : shape[rank - 1];
     long fromStep = rowStep(fromStrides);
@@ -148,19 +147,6 @@ public final class Elements {
             }
           }
         });
-  }
-
-  private static boolean overlap(
-      MemorySegment from,
-      ElementType fromType,
-      long[] fromStrides,
-      MemorySegment to,
-      ElementType toType,
-      long[] toStrides,
-      long[] shape) {
-    long fromEnd = from.address() + Shapes.extentBytes(shape, fromStrides, fromType);
-    long toEnd = to.address() + Shapes.extentBytes(shape, toStrides, toType);
-    return from.address() < toEnd && to.address() < fromEnd;
   }
 
   private static void forEachRow(long[] shape, long[] strides, Row row) {
