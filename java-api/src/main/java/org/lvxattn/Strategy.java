@@ -9,7 +9,7 @@ public enum Strategy {
   /**
    * The cheapest of the others for the sizes, masks and links at hand, the same on every rank. Each
    * call begins with the ranks telling each other their shapes; the first of a kind measures the
-   * kernels and links of the group, unless {@link org.lvxattn.group.Group#planner} was told of
+   * kernels and links of the group, unless {@link org.lvxattn.group.Group#setPlanner} was told of
    * them.
    */
   AUTO(0),
