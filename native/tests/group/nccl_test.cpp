@@ -38,12 +38,12 @@ class NcclFaults : public testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
     run_nccl_ranks(2, {}, [](Group& group) { group.barrier(); });  // what is made once, is made
-    before_ = OpenThings::now();
+    before_ = OpenThings::settled();
   }
   // Whatever happened, nothing is left over, and a new group works.
   void TearDown() override {
     EXPECT_EQ(live_communicators(), 0);
-    expect_open(before_);
+    expect_no_more(before_);
     for (const auto& thrown : run_nccl_ranks(kRanks, {}, ring, {.streams = GetParam()})) {
       EXPECT_EQ(error_of(thrown).status(), LVX_OK) << error_of(thrown).what();
     }
