@@ -76,7 +76,8 @@ final class RankMain {
     int size;
     int lost;
     try (WholeProblem problem = new WholeProblem(device, 96, 700)) {
-      // Processes of a busy machine may start seconds apart; only lost peers are to be noticed soon.
+      // Processes of a busy machine may start seconds apart; only lost peers are to be noticed
+      // soon.
       try (Group group = Group.fromEnvironment(device, GroupOptions.defaults())) {
         group.deadline(options.deadline());
         rank = group.rank();
