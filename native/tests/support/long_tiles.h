@@ -24,7 +24,8 @@ inline Rows rows_view(Array& x) {
 }
 
 inline Parameter parameter_view(Array& x) {
-  return {x.bshd().data, x.dtype(), x.extent(0), x.extent(1), x.bshd().batch_stride};
+  const Bhs view = x.bhs();
+  return {view.data, view.dtype, x.extent(0), x.extent(1), view.batch_stride};
 }
 
 // Numbers that every dtype holds.

@@ -11,6 +11,7 @@ class Fiber {
  public:
   // The thread's own stack.
   Fiber() = default;
+  ~Fiber();
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
 

@@ -32,6 +32,7 @@ import org.lvxattn.bindings.generated.lvx_projection;
 import org.lvxattn.bindings.generated.lvx_projection_gradients;
 import org.lvxattn.bindings.generated.lvx_record;
 import org.lvxattn.bindings.generated.lvx_statistics;
+import org.lvxattn.bindings.generated.lvx_strangers;
 import org.lvxattn.bindings.generated.lvx_tensor;
 import org.lvxattn.bindings.generated.lvx_visual_options;
 
@@ -56,6 +57,7 @@ class GeneratedBindingsTest {
           lvx_projection_gradients.class,
           lvx_record.class,
           lvx_statistics.class,
+          lvx_strangers.class,
           lvx_tensor.class,
           lvx_visual_options.class);
 

@@ -86,7 +86,7 @@ final class HostileClient implements AutoCloseable {
 
   /** How often it got to do something at a port that listened. */
   long done(Attack attack) {
-    return done.get(attack).sum();
+    return done.getOrDefault(attack, new LongAdder()).sum();
   }
 
   /** How often it was connected to a port at which a rank listened. */
@@ -144,7 +144,7 @@ final class HostileClient implements AutoCloseable {
       return false;
     }
     reached.computeIfAbsent(port.rank(), rank -> new LongAdder()).increment();
-    done.get(attack).increment();
+    done.computeIfAbsent(attack, kind -> new LongAdder()).increment();
     try {
       socket.setSoTimeout(300);
       perform(attack, socket, random);
@@ -279,10 +279,14 @@ final class HostileClient implements AutoCloseable {
   }
 
   @Override
-  public void close() throws InterruptedException {
+  public void close() {
     stop = true;
-    for (Thread thread : threads) {
-      thread.join();
+    try {
+      for (Thread thread : threads) {
+        thread.join();
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt(); // the threads end by themselves soon
     }
   }
 }

@@ -27,7 +27,7 @@ class HostileJobTest {
   private static final boolean LONG = Boolean.getBoolean("lvxattn.long");
   private static final Duration ALL = LONG ? Duration.ofMinutes(10) : Duration.ofSeconds(12);
   private static final Duration EACH_GROUP = LONG ? Duration.ofSeconds(15) : Duration.ofSeconds(1);
-  private static final Duration PATIENCE = Duration.ofSeconds(120);
+  private static final Duration PATIENCE = Duration.ofMinutes(2);
 
   /** What a rank may grow by after its first groups, in KiB: noise of a JVM, and no leak. */
   private static final long GROWTH = 16 << 10;

@@ -47,7 +47,7 @@ final class OpenPorts {
       for (String line : Files.readAllLines(file)) {
         // sl, local address:port, remote address:port, state, queues, timer, retries, uid, timeout,
         // inode
-        String[] words = line.trim().split("\\s+");
+        String[] words = line.trim().split("\\s+", -1);
         if (words.length > 9 && sockets.contains("socket:[" + words[9] + "]")) {
           String local = words[1];
           int number = Integer.parseInt(local.substring(local.lastIndexOf(':') + 1), 16);
