@@ -12,7 +12,8 @@ slow_suites=(AllReduce EveryDType EveryGroup EveryTarget FailingMpiJobsCampaign 
   LongSums NcclFaults NcclSchedules OneKey OneKeyOverRanks Schedules TcpLinks TcpMeeting Tiled)
 # Folders of Java tests that take seconds.
 fast_packages=(bindings/src/test/java/org/lvxattn/bindings java-api/src/test/java/org/lvxattn/io
-  java-api/src/test/java/org/lvxattn/optim cli/src/test/java/org/lvxattn/cli/workload)
+  java-api/src/test/java/org/lvxattn/optim cli/src/test/java/org/lvxattn/cli/workload
+  tests/errors/src/test/java/org/lvxattn/errors tests/oracle/src/test/java/org/lvxattn/oracle)
 # Sources that clang-tidy reads in three minutes, beside the rest.
 most_sources=12
 
@@ -83,7 +84,7 @@ changes() {
       java=yes
       # Tests across modules take minutes: those that were changed, themselves.
       case $path in
-        tests/* | examples/*) [[ ! $path =~ Test\.[a-z]+$ ]] || packages+=("$path") ;;
+        tests/src/* | examples/*) [[ ! $path =~ Test\.[a-z]+$ ]] || packages+=("$path") ;;
         *.*) packages+=("$(dirname "${path/src\/main/src/test}")") ;;
       esac
       ;;
@@ -156,7 +157,7 @@ check_java() {
   if ((${#classes[@]})); then
     options=(surefire:test "-Dtest=$(IFS=, && echo "${classes[*]}")" -Dsurefire.failIfNoSpecifiedTests=false)
   fi
-  if [[ " ${packages[*]}" == *" tests/"* ]]; then
+  if [[ " ${packages[*]}" == *" tests/src/"* ]]; then
     step "compiling natives for tests" preset release configure,build -DTESTS=ON "-DTARGETS=$natives_for_tests"
   fi
   step "Java: format, lint, compile, ${#classes[@]} classes of tests" maven -Dnative.steps=configure,pack \

@@ -3,7 +3,7 @@
 # Which tests there are, and which a pattern means, by their sources: nothing needs to be built to know. Sourced by the
 # scripts here.
 
-java_modules=(bindings java-api cli tests bench examples/spark)
+java_modules=(bindings java-api cli tests tests/errors tests/oracle bench examples/spark)
 
 # What tests across Java modules load.
 natives_for_tests=lvx,lvx_nccl_standin,lvx_cuda_standin_folder

@@ -116,7 +116,7 @@ run_java_tests() {
   local modules goals=(surefire:test) options=()
   modules=$(printf '%s\n' "${classes[@]}" | sed 's|/src/test/.*||' | sort -u)
   # Tests on the CUDA device's stand-in are an execution of their own, over natives that tests alone need.
-  if [[ $modules == *tests* ]]; then
+  if grep -qx tests <<<"$modules"; then
     (
       flock 9
       logged "building the natives that the tests need" preset release configure,build -DTESTS=ON \

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn;
 
+import org.lvxattn.internal.Closing;
+
 /**
  * The result of {@link CrossAttention#forward}: it owns output and log-sum-exp, and refers to their
  * inputs, which the caller owns and must keep open and unchanged until backward.
@@ -32,7 +34,7 @@ public final class AttentionForward implements AutoCloseable {
     this.mask = mask;
     this.output = output;
     this.logSumExpWithTerms = logSumExpWithTerms;
-    this.logSumExp = LogSumExp.alone(logSumExpWithTerms);
+    this.logSumExp = PartialAttention.logSumExp(logSumExpWithTerms);
     this.statistics = statistics;
   }
 
@@ -83,13 +85,12 @@ public final class AttentionForward implements AutoCloseable {
   }
 
   /**
-   * Closes output and log-sum-exp.
+   * Closes output and log-sum-exp. Closing again does nothing.
    *
-   * @throws IllegalStateException if that was done already
    * @throws WrongThreadException if another thread owns the device
    */
   @Override
   public void close() {
-    Tensors.closeAll(output, logSumExpWithTerms);
+    Closing.closeAll(output, logSumExpWithTerms);
   }
 }

@@ -2,6 +2,7 @@
 package org.lvxattn;
 
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.internal.Closing;
 
 /** The result of {@link CrossAttention#backward}: it owns the gradients. */
 public final class AttentionGradients implements AutoCloseable {
@@ -49,13 +50,12 @@ public final class AttentionGradients implements AutoCloseable {
   }
 
   /**
-   * Closes the gradients.
+   * Closes the gradients. Closing again does nothing.
    *
-   * @throws IllegalStateException if that was done already
    * @throws WrongThreadException if another thread owns the device
    */
   @Override
   public void close() {
-    Tensors.closeAll(query, key, value, bias);
+    Closing.closeAll(query, key, value, bias);
   }
 }

@@ -12,7 +12,10 @@ import org.lvxattn.bindings.generated.lvx_attention_backend_choice;
 import org.lvxattn.bindings.generated.lvx_cpu_options;
 import org.lvxattn.bindings.generated.lvx_cuda_options;
 import org.lvxattn.bindings.generated.lvx_device_info;
-import org.lvxattn.plan.KernelScratch;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.internal.ffi.NativeCalls;
+import org.lvxattn.internal.memory.DeviceResource;
+import org.lvxattn.internal.memory.Reachability;
 
 /**
  * A processor and its memory: {@link #cpu()}, or {@link #cuda(int)} for a GPU. Programs are the
@@ -26,7 +29,7 @@ import org.lvxattn.plan.KernelScratch;
  * <p>A device and everything made on it, tensors and groups, is confined to one thread: the one
  * that made it, until {@link #handOver} names another. Use from any other thread throws a {@link
  * WrongThreadException}. For concurrency each thread has a device of its own, as the ranks of a
- * {@link LocalWorld} do; a device itself may use several cores.
+ * {@link org.lvxattn.group.LocalWorld} do; a device itself may use several cores.
  */
 public final class Device implements AutoCloseable {
   private final DeviceResource resource;
@@ -87,7 +90,7 @@ public final class Device implements AutoCloseable {
    * @throws LvxException if its threads cannot be started
    */
   public static Device cpu(CpuOptions options) {
-    Arguments.present(options, "options");
+    Preconditions.present(options, "options");
     NativeCalls.load();
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment struct = lvx_cpu_options.allocate(arena);
@@ -111,7 +114,7 @@ public final class Device implements AutoCloseable {
    * @throws UnsupportedRequestException if the GPU is older than compute capability 8.0
    */
   public static Device cuda(int ordinal) {
-    return cuda(CudaOptions.of(ordinal));
+    return cuda(CudaOptions.builder().ordinal(ordinal).build());
   }
 
   /**
@@ -127,7 +130,7 @@ public final class Device implements AutoCloseable {
    * @throws UnsupportedRequestException if the GPU is older than compute capability 8.0
    */
   public static Device cuda(CudaOptions options) {
-    Arguments.present(options, "options");
+    Preconditions.present(options, "options");
     NativeCalls.load();
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment struct = lvx_cuda_options.allocate(arena);
@@ -226,18 +229,6 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * The workspace of this device's kernels, to predict memory. Usable while the device is open, by
-   * the thread that owns it.
-   *
-   * @throws IllegalStateException if the device was closed
-   * @throws WrongThreadException if another thread owns the device
-   */
-  public KernelScratch kernelScratch() {
-    requireUsable("device");
-    return new DeviceScratch(this);
-  }
-
-  /**
    * Loads cuDNN as {@link AttentionBackend#CUDNN} does, without a GPU.
    *
    * @return its version, for instance {@code 9.24.0}
@@ -298,22 +289,25 @@ public final class Device implements AutoCloseable {
    * @throws WrongThreadException if the caller does not own the device
    */
   public void handOver(Thread next) {
-    Arguments.present(next, "next");
+    Preconditions.present(next, "next");
     requireUsable("device");
     owner = next;
   }
 
   /**
-   * Stops the threads and frees everything.
+   * Stops the threads and frees everything. Closing it again does nothing.
    *
    * @throws IllegalStateException if tensors or groups of this device are open (the message says
    *     how many, and the suppressed exceptions where they were made if {@link
-   *     LeakDetector.Mode#TRACE} is on; the device stays usable), or if it was closed already
+   *     LeakDetector.Mode#TRACE} is on; the device stays usable)
    * @throws WrongThreadException if another thread owns the device
    */
   @Override
   public void close() {
-    requireUsable("device");
+    requireOwner("device");
+    if (closed) {
+      return;
+    }
     resource.close();
     closed = true;
   }

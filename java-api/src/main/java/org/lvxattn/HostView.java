@@ -4,6 +4,7 @@ package org.lvxattn;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.internal.Preconditions;
 
 /**
  * A host view of a tensor, which Java can read and write: the tensor's own memory if it is host
@@ -32,7 +33,7 @@ public final class HostView implements AutoCloseable {
       segment = writable ? own : own.asReadOnly();
       return;
     }
-    long bytes = Shapes.extentBytes(tensor.shape(), tensor.strides(), tensor.dtype());
+    long bytes = tensor.layout().extentBytes();
     copy = Arena.ofConfined();
     try {
       MemorySegment memory = copy.allocate(bytes, 64);
@@ -54,7 +55,7 @@ public final class HostView implements AutoCloseable {
    * @throws WrongThreadException if another thread owns the device
    */
   public static HostView reading(Tensor tensor) {
-    Arguments.present(tensor, "tensor").requireUsable("tensor");
+    Preconditions.present(tensor, "tensor").requireUsable("tensor");
     return new HostView(tensor, false, true);
   }
 
@@ -67,7 +68,7 @@ public final class HostView implements AutoCloseable {
    * @throws WrongThreadException if another thread owns the device
    */
   public static HostView updating(Tensor tensor) {
-    Arguments.present(tensor, "tensor").requireWritable();
+    Preconditions.present(tensor, "tensor").requireWritable();
     return new HostView(tensor, true, true);
   }
 
@@ -80,7 +81,7 @@ public final class HostView implements AutoCloseable {
    * @throws WrongThreadException if another thread owns the device
    */
   public static HostView writing(Tensor tensor) {
-    Arguments.present(tensor, "tensor").requireWritable();
+    Preconditions.present(tensor, "tensor").requireWritable();
     // Memory between the elements belongs to others and must not change.
     return new HostView(tensor, true, tensor.hasGaps());
   }

@@ -2,6 +2,7 @@
 package org.lvxattn;
 
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.internal.Preconditions;
 
 /**
  * Which keys a query sees, and what is added to its logits. Immutable; it refers to tensors that
@@ -44,7 +45,7 @@ public final class Mask {
    * @throws NullPointerException if ranges is null
    */
   public static Mask visible(Tensor ranges) {
-    return new Mask(Arguments.present(ranges, "ranges"), null);
+    return new Mask(Preconditions.present(ranges, "ranges"), null);
   }
 
   /**
@@ -54,7 +55,7 @@ public final class Mask {
    * @throws NullPointerException if bias is null
    */
   public static Mask bias(Tensor bias) {
-    return new Mask(null, Arguments.present(bias, "bias"));
+    return new Mask(null, Preconditions.present(bias, "bias"));
   }
 
   /**
@@ -64,7 +65,7 @@ public final class Mask {
    * @throws NullPointerException if bias is null
    */
   public Mask withBias(Tensor bias) {
-    return new Mask(visibility, Arguments.present(bias, "bias"));
+    return new Mask(visibility, Preconditions.present(bias, "bias"));
   }
 
   /** The ranges, or null if every query sees every key. */

@@ -4,6 +4,7 @@ package org.lvxattn;
 import java.nio.file.Path;
 import org.lvxattn.bindings.NativeLibrary;
 import org.lvxattn.bindings.generated.Lvx;
+import org.lvxattn.internal.ffi.NativeCalls;
 
 /**
  * The native library in use, for diagnosis.

@@ -3,6 +3,9 @@ package org.lvxattn;
 
 import java.lang.foreign.MemorySegment;
 import org.lvxattn.bindings.generated.Lvx;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.internal.ffi.NativeCalls;
+import org.lvxattn.internal.memory.Reachability;
 
 /**
  * The building blocks of distributed attention, for callers that move data themselves. A partial
@@ -10,7 +13,46 @@ import org.lvxattn.bindings.generated.Lvx;
  * -infinity).
  */
 public final class PartialAttention {
+  /** The log-sum-exp, the largest bias of the keys that each query sees, and the rest. */
+  private static final int TERMS = 3;
+
   private PartialAttention() {}
+
+  /**
+   * Room for the log-sum-exp of a call: {@code [batch, heads, queries]} in the accumulator's dtype;
+   * {@code [3, batch, heads, queries]}, followed by its two terms, if the mask has a bias.
+   *
+   * @param device where
+   * @param q {@code [batch, queries, heads, headDim]}
+   * @param mask what the queries see
+   * @throws NullPointerException if an argument is null
+   * @throws IllegalStateException if the device was closed
+   * @throws WrongThreadException if another thread owns the device
+   * @throws OutOfDeviceMemoryException if memory or the device's budget does not suffice
+   */
+  public static Tensor allocateLogSumExp(Device device, Tensor q, Mask mask) {
+    DType dtype = Preconditions.present(q, "q").dtype().accumulator();
+    long batch = q.dimension(0);
+    long queries = q.dimension(1);
+    long heads = q.dimension(2);
+    return Preconditions.present(mask, "mask").bias() == null
+        ? Tensor.allocate(device, dtype, batch, heads, queries)
+        : Tensor.allocate(device, dtype, TERMS, batch, heads, queries);
+  }
+
+  /**
+   * A view of a log-sum-exp without its terms: itself where it has none.
+   *
+   * @param lse {@code [batch, heads, queries]} or {@code [3, batch, heads, queries]}
+   * @throws NullPointerException if lse is null
+   * @throws IllegalStateException if it was closed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public static Tensor logSumExp(Tensor lse) {
+    return Preconditions.present(lse, "lse").rank() == TERMS
+        ? lse
+        : lse.slice(0, 0, 1).reshape(lse.dimension(1), lse.dimension(2), lse.dimension(3));
+  }
 
   /**
    * Merges a partial result into another over the same queries and disjoint keys: with m = max(l1,
@@ -35,11 +77,11 @@ public final class PartialAttention {
    * @throws WrongThreadException if another thread owns the device
    */
   public static void merge(Device device, Tensor oPart, Tensor lsePart, Tensor o, Tensor lse) {
-    Arguments.present(device, "device").requireUsable("device");
-    MemorySegment oParts = Arguments.input(oPart, device, "oPart");
-    MemorySegment lseParts = Arguments.input(lsePart, device, "lsePart");
-    MemorySegment os = Arguments.output(o, device, "o");
-    MemorySegment lses = Arguments.output(lse, device, "lse");
+    Preconditions.present(device, "device").requireUsable("device");
+    MemorySegment oParts = Internals.input(oPart, device, "oPart");
+    MemorySegment lseParts = Internals.input(lsePart, device, "lsePart");
+    MemorySegment os = Internals.output(o, device, "o");
+    MemorySegment lses = Internals.output(lse, device, "lse");
     NativeCalls.check(Lvx.lvx_attention_merge(device.handle(), oParts, lseParts, os, lses));
     Reachability.keep(oPart);
     Reachability.keep(lsePart);
@@ -61,10 +103,10 @@ public final class PartialAttention {
    * @throws WrongThreadException if another thread owns the device
    */
   public static void delta(Device device, Tensor o, Tensor dO, Tensor delta) {
-    Arguments.present(device, "device").requireUsable("device");
-    MemorySegment os = Arguments.input(o, device, "o");
-    MemorySegment dOs = Arguments.input(dO, device, "dO");
-    MemorySegment deltas = Arguments.output(delta, device, "delta");
+    Preconditions.present(device, "device").requireUsable("device");
+    MemorySegment os = Internals.input(o, device, "o");
+    MemorySegment dOs = Internals.input(dO, device, "dO");
+    MemorySegment deltas = Internals.output(delta, device, "delta");
     NativeCalls.check(Lvx.lvx_attention_delta(device.handle(), os, dOs, deltas));
     Reachability.keep(o);
     Reachability.keep(dO);

@@ -2,7 +2,8 @@
 package org.lvxattn;
 
 /**
- * A peer did not answer within the group's {@link Group#timeout()}. The group has failed: close it.
+ * A peer did not answer within the group's {@link org.lvxattn.group.Group#timeout()}. The group has
+ * failed: close it.
  */
 public final class PeerTimeoutException extends GroupException {
   private static final long serialVersionUID = 1;

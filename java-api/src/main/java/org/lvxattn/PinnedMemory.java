@@ -7,6 +7,10 @@ import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.Pointers;
 import org.lvxattn.bindings.generated.Lvx;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.internal.ffi.NativeCalls;
+import org.lvxattn.internal.memory.DeviceResource;
+import org.lvxattn.internal.memory.Resource;
 
 /**
  * Page-locked host memory for asynchronous copies from and to a GPU. It is a scarce resource. On a
@@ -42,7 +46,7 @@ public final class PinnedMemory implements AutoCloseable {
     }
 
     @Override
-    synchronized void release() {
+    public synchronized void release() {
       if (arena.scope().isAlive()) {
         // Refuses while some native call was given the segment; everything stays as it is then.
         arena.close();
@@ -64,7 +68,7 @@ public final class PinnedMemory implements AutoCloseable {
    * @throws OutOfDeviceMemoryException if the host has no such memory left
    */
   public static PinnedMemory allocate(Device device, long bytes) {
-    Arguments.present(device, "device").requireUsable("device");
+    Preconditions.present(device, "device").requireUsable("device");
     if (bytes < 1) {
       throw new IllegalArgumentException("bytes is " + bytes + "; 1 or more was expected");
     }
@@ -95,15 +99,18 @@ public final class PinnedMemory implements AutoCloseable {
   }
 
   /**
-   * Frees it after pending copies are done; the segment becomes inaccessible.
+   * Frees it after pending copies are done; the segment becomes inaccessible. Closing it again does
+   * nothing.
    *
-   * @throws IllegalStateException if this was closed already, or another thread is using the
-   *     segment in a native call
+   * @throws IllegalStateException if another thread is using the segment in a native call
    * @throws WrongThreadException if another thread owns the device
    */
   @Override
   public void close() {
-    requireUsable(null, "memory");
+    device.requireOwner("memory");
+    if (closed) {
+      return;
+    }
     resource.close();
     closed = true;
   }

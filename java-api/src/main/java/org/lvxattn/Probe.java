@@ -5,6 +5,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.lvxattn.bindings.generated.Lvx;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.internal.ffi.NativeCalls;
+import org.lvxattn.internal.memory.Reachability;
 
 /** Rates of this machine, to compare kernels with. */
 public final class Probe {
@@ -26,8 +29,8 @@ public final class Probe {
    * @throws OutOfDeviceMemoryException if memory or the device's budget does not suffice
    */
   public static double gemmSeconds(Device device, long n) {
-    Arguments.present(device, "device").requireUsable("device");
-    Arguments.require(
+    Preconditions.present(device, "device").requireUsable("device");
+    Preconditions.require(
         n >= 1 && n <= MAX_SIZE, "n is " + n + "; 1 to " + MAX_SIZE + " was expected");
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment seconds = arena.allocate(ValueLayout.JAVA_DOUBLE);
@@ -50,8 +53,8 @@ public final class Probe {
    * @throws OutOfDeviceMemoryException if memory or the device's budget does not suffice
    */
   public static double readSeconds(Device device, long bytes) {
-    Arguments.present(device, "device").requireUsable("device");
-    Arguments.require(bytes >= 1, "bytes is " + bytes + "; 1 or more was expected");
+    Preconditions.present(device, "device").requireUsable("device");
+    Preconditions.require(bytes >= 1, "bytes is " + bytes + "; 1 or more was expected");
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment seconds = arena.allocate(ValueLayout.JAVA_DOUBLE);
       NativeCalls.check(Lvx.lvx_probe_read(device.handle(), bytes, seconds));

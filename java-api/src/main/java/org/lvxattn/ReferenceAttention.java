@@ -3,6 +3,9 @@ package org.lvxattn;
 
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.generated.Lvx;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.internal.ffi.NativeCalls;
+import org.lvxattn.internal.memory.Reachability;
 
 /**
  * The oracle that all results are compared with: textbook attention in float64 on one thread,
@@ -31,18 +34,18 @@ public final class ReferenceAttention {
    */
   public static void forward(
       double scale, Tensor q, Tensor k, Tensor v, Mask mask, Tensor o, Tensor lse) {
-    Device device = Arguments.present(q, "q").device();
-    Arguments.present(mask, "mask");
+    Device device = Preconditions.present(q, "q").device();
+    Preconditions.present(mask, "mask");
     NativeCalls.check(
         Lvx.lvx_reference_forward(
             scale,
-            Arguments.input(q, device, "q"),
-            Arguments.input(k, device, "k"),
-            Arguments.input(v, device, "v"),
-            Arguments.optionalInput(mask.visibility(), device, "visibility"),
-            Arguments.optionalInput(mask.bias(), device, "bias"),
-            Arguments.output(o, device, "o"),
-            Arguments.output(lse, device, "lse")));
+            Internals.input(q, device, "q"),
+            Internals.input(k, device, "k"),
+            Internals.input(v, device, "v"),
+            Internals.optionalInput(mask.visibility(), device, "visibility"),
+            Internals.optionalInput(mask.bias(), device, "bias"),
+            Internals.output(o, device, "o"),
+            Internals.output(lse, device, "lse")));
     Reachability.keep(q);
     Reachability.keep(k);
     Reachability.keep(v);
@@ -85,23 +88,23 @@ public final class ReferenceAttention {
       Tensor dk,
       Tensor dv,
       @Nullable Tensor dBias) {
-    Device device = Arguments.present(q, "q").device();
-    Arguments.present(mask, "mask");
+    Device device = Preconditions.present(q, "q").device();
+    Preconditions.present(mask, "mask");
     NativeCalls.check(
         Lvx.lvx_reference_backward(
             scale,
-            Arguments.input(q, device, "q"),
-            Arguments.input(k, device, "k"),
-            Arguments.input(v, device, "v"),
-            Arguments.optionalInput(mask.visibility(), device, "visibility"),
-            Arguments.optionalInput(mask.bias(), device, "bias"),
-            Arguments.input(o, device, "o"),
-            Arguments.input(lse, device, "lse"),
-            Arguments.input(dO, device, "dO"),
-            Arguments.output(dq, device, "dq"),
-            Arguments.output(dk, device, "dk"),
-            Arguments.output(dv, device, "dv"),
-            Arguments.optionalOutput(dBias, device, "dBias")));
+            Internals.input(q, device, "q"),
+            Internals.input(k, device, "k"),
+            Internals.input(v, device, "v"),
+            Internals.optionalInput(mask.visibility(), device, "visibility"),
+            Internals.optionalInput(mask.bias(), device, "bias"),
+            Internals.input(o, device, "o"),
+            Internals.input(lse, device, "lse"),
+            Internals.input(dO, device, "dO"),
+            Internals.output(dq, device, "dq"),
+            Internals.output(dk, device, "dk"),
+            Internals.output(dv, device, "dv"),
+            Internals.optionalOutput(dBias, device, "dBias")));
     Reachability.keep(q);
     Reachability.keep(k);
     Reachability.keep(v);

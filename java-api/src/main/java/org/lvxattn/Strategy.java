@@ -9,7 +9,7 @@ public enum Strategy {
   /**
    * The cheapest of the others for the sizes, masks and links at hand, the same on every rank. Each
    * call begins with an exchange of shapes; the first of a kind measures the kernels and links of
-   * the group, unless it has a {@linkplain Group#planner planner}.
+   * the group, unless it has a {@linkplain org.lvxattn.group.Group#setPlanner planner}.
    */
   AUTO(0),
   /**
@@ -36,7 +36,7 @@ public enum Strategy {
   HEAD_ALL_TO_ALL(Lvx.LVX_HEAD_ALL_TO_ALL()),
   /**
    * Query blocks enter each node once and one result leaves it, so that traffic between nodes is
-   * minimal; see {@link GroupOptions#ranksPerNode}.
+   * minimal; see {@link org.lvxattn.group.GroupOptions#ranksPerNode}.
    */
   TWO_LEVEL(Lvx.LVX_TWO_LEVEL());
 

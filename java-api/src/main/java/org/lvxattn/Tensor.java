@@ -1,13 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
+// Longer than 500 lines: what users do with a tensor is in one place, and half of it is their
+// documentation; shapes, elements and ownership are in org.lvxattn.internal.memory.
 package org.lvxattn;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.Pointers;
 import org.lvxattn.bindings.generated.Lvx;
+import org.lvxattn.internal.Closing;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.internal.ffi.NativeCalls;
+import org.lvxattn.internal.memory.Descriptors;
+import org.lvxattn.internal.memory.DeviceCopies;
+import org.lvxattn.internal.memory.Elements;
+import org.lvxattn.internal.memory.Layout;
+import org.lvxattn.internal.memory.Reachability;
+import org.lvxattn.internal.memory.TensorResource;
 
 /**
  * Memory of a device with a dtype, a shape and strides.
@@ -26,9 +38,7 @@ import org.lvxattn.bindings.generated.Lvx;
 public final class Tensor implements AutoCloseable {
   private final Device device;
   private final DType dtype;
-  private final long[] shape;
-  private final long[] strides;
-  private final long elements;
+  private final Layout layout;
   private final @Nullable Tensor parent;
   private final boolean wrapped;
   private final TensorResource resource;
@@ -46,22 +56,20 @@ public final class Tensor implements AutoCloseable {
   private Tensor(
       Device device,
       DType dtype,
-      long[] shape,
-      long[] strides,
+      Layout layout,
       MemorySegment data,
       TensorResource.Origin origin,
       @Nullable Tensor parent,
       long buffer) {
     this.device = device;
     this.dtype = dtype;
-    this.shape = shape;
-    this.strides = strides;
-    this.elements = Shapes.elements(shape);
+    this.layout = layout;
     this.data = data;
     this.parent = parent;
     this.wrapped = parent != null ? parent.wrapped : origin == TensorResource.Origin.WRAPPED;
     this.resource = new TensorResource(device.resource(), origin, buffer);
-    MemorySegment struct = Descriptors.fill(resource.slot(), device, data, dtype, shape, strides);
+    MemorySegment struct =
+        Descriptors.fill(resource.slot(), device.kind().code(), device.ordinal(), data, layout);
     // A native call then keeps the caller's arena open until it returns.
     this.descriptor = wrapped ? Pointers.livingWith(struct, data) : struct;
     resource.watch(this);
@@ -81,11 +89,10 @@ public final class Tensor implements AutoCloseable {
    * @throws OutOfDeviceMemoryException if memory or the device's budget does not suffice
    */
   public static Tensor allocate(Device device, DType dtype, long... shape) {
-    Arguments.present(device, "device").requireUsable("device");
-    Arguments.present(dtype, "dtype");
-    long[] extents = Shapes.checked(shape, dtype);
-    long[] strides = Shapes.rowMajorStrides(extents);
-    long bytes = Shapes.extentBytes(extents, strides, dtype);
+    Preconditions.present(device, "device").requireUsable("device");
+    Preconditions.present(dtype, "dtype");
+    Layout layout = Layout.compact(dtype.element(), shape);
+    long bytes = layout.extentBytes();
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment buffer = arena.allocate(ValueLayout.JAVA_LONG);
       MemorySegment address = arena.allocate(ValueLayout.ADDRESS);
@@ -96,12 +103,63 @@ public final class Tensor implements AutoCloseable {
       return new Tensor(
           device,
           dtype,
-          extents,
-          strides,
+          layout,
           data,
           TensorResource.Origin.ALLOCATED,
           null,
           buffer.get(ValueLayout.JAVA_LONG, 0));
+    }
+  }
+
+  /**
+   * Allocates memory for a tensor of the same device, dtype and shape as another, filled with
+   * zeros.
+   *
+   * @throws NullPointerException if tensor is null
+   * @throws IllegalStateException if the device was closed
+   * @throws WrongThreadException if another thread owns the device
+   * @throws OutOfDeviceMemoryException if memory or the device's budget does not suffice
+   */
+  public static Tensor allocateLike(Tensor tensor) {
+    Preconditions.present(tensor, "tensor");
+    return allocate(tensor.device, tensor.dtype, tensor.layout.shape());
+  }
+
+  /**
+   * Allocates memory and fills it, in row-major order; where that throws, nothing stays allocated.
+   *
+   * @param device where
+   * @param dtype type of the elements, a floating-point one; numbers are rounded to it
+   * @param values as many as the shape says
+   * @param shape extents, each 0 or more; at most 8
+   * @throws NullPointerException if an argument is null
+   * @throws IllegalArgumentException if the dtype is int32, the shape is none, or the number of
+   *     values differs from its elements
+   * @throws IllegalStateException if the device was closed
+   * @throws WrongThreadException if another thread owns the device
+   * @throws OutOfDeviceMemoryException if memory or the device's budget does not suffice
+   */
+  public static Tensor of(Device device, DType dtype, float[] values, long... shape) {
+    return filled(allocate(device, dtype, shape), tensor -> tensor.fill(values, "values"));
+  }
+
+  /** As {@link #of(Device, DType, float[], long...)}. */
+  public static Tensor of(Device device, DType dtype, double[] values, long... shape) {
+    return filled(allocate(device, dtype, shape), tensor -> tensor.fill(values, "values"));
+  }
+
+  /** As {@link #of(Device, DType, float[], long...)}, of {@link DType#INT32}. */
+  public static Tensor of(Device device, int[] values, long... shape) {
+    return filled(allocate(device, DType.INT32, shape), tensor -> tensor.fill(values, "values"));
+  }
+
+  private static Tensor filled(Tensor tensor, Consumer<Tensor> fill) {
+    try {
+      fill.accept(tensor);
+      return tensor;
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, tensor);
+      throw e;
     }
   }
 
@@ -128,31 +186,16 @@ public final class Tensor implements AutoCloseable {
    */
   public static Tensor wrap(
       Device device, MemorySegment segment, DType dtype, long[] shape, long @Nullable [] strides) {
-    Arguments.present(device, "device").requireUsable("device");
-    Arguments.present(segment, "segment");
-    Arguments.present(dtype, "dtype");
-    long[] extents = Shapes.checked(shape, dtype);
+    Preconditions.present(device, "device").requireUsable("device");
+    Preconditions.present(segment, "segment");
+    Preconditions.present(dtype, "dtype");
     if (!segment.isNative()) {
       throw new IllegalArgumentException(
           "segment lies on the Java heap; native memory was expected, for instance of an Arena");
     }
     requireAccessible(segment, "segment");
-    long[] distances = strides == null ? Shapes.rowMajorStrides(extents) : strides.clone();
-    if (distances.length != extents.length) {
-      throw new IllegalArgumentException(
-          "strides has "
-              + distances.length
-              + " entries; one for each of the "
-              + extents.length
-              + " dimensions was expected");
-    }
-    for (int i = 0; i < distances.length; i++) {
-      if (distances[i] < 0) {
-        throw new IllegalArgumentException(
-            "strides[" + i + "] is " + distances[i] + "; 0 or more was expected");
-      }
-    }
-    long bytes = Shapes.extentBytes(extents, distances, dtype);
+    Layout layout = Layout.strided(dtype.element(), shape, strides);
+    long bytes = layout.extentBytes();
     boolean external = !device.hasHostMemory();
     if (external && bytes > 0) {
       requireMemoryOf(device, segment);
@@ -165,9 +208,9 @@ public final class Tensor implements AutoCloseable {
               + " bytes; at least "
               + bytes
               + " were expected for shape "
-              + Arrays.toString(extents)
+              + Arrays.toString(layout.shape())
               + " and strides "
-              + Arrays.toString(distances)
+              + Arrays.toString(layout.strides())
               + " of "
               + dtype);
     }
@@ -178,8 +221,7 @@ public final class Tensor implements AutoCloseable {
               + " was expected for "
               + dtype);
     }
-    return new Tensor(
-        device, dtype, extents, distances, segment, TensorResource.Origin.WRAPPED, null, 0);
+    return new Tensor(device, dtype, layout, segment, TensorResource.Origin.WRAPPED, null, 0);
   }
 
   private static void requireMemoryOf(Device device, MemorySegment segment) {
@@ -208,7 +250,7 @@ public final class Tensor implements AutoCloseable {
 
   /** Number of dimensions. */
   public int rank() {
-    return shape.length;
+    return layout.shape().length;
   }
 
   /**
@@ -217,23 +259,22 @@ public final class Tensor implements AutoCloseable {
    * @throws IllegalArgumentException if there is no such dimension
    */
   public long dimension(int dimension) {
-    requireDimension(dimension);
-    return shape[dimension];
+    return layout.shape()[layout.requireDimension(dimension)];
   }
 
   /** A copy of the extents. */
   public long[] shape() {
-    return shape.clone();
+    return layout.shape().clone();
   }
 
   /** A copy of the strides, in elements. */
   public long[] strides() {
-    return strides.clone();
+    return layout.strides().clone();
   }
 
   /** Number of elements: the product of the extents. */
   public long elements() {
-    return elements;
+    return layout.elements();
   }
 
   /** Whether this describes memory that cannot be written. */
@@ -276,24 +317,8 @@ public final class Tensor implements AutoCloseable {
    */
   public Tensor slice(int dimension, long from, long to) {
     requireUsable("tensor");
-    requireDimension(dimension);
-    if (from < 0 || from > to || to > shape[dimension]) {
-      throw new IllegalArgumentException(
-          "from "
-              + from
-              + " to "
-              + to
-              + " is no range of dimension "
-              + dimension
-              + "; 0 <= from <= to <= "
-              + shape[dimension]
-              + " was expected");
-    }
-    long[] extents = shape.clone();
-    extents[dimension] = to - from;
-    // If the view is empty, its first element may be beyond the end.
-    long offset = Shapes.elements(extents) == 0 ? 0 : from * strides[dimension] * dtype.bytes();
-    return view(extents, strides.clone(), offset);
+    Layout slice = layout.slice(dimension, from, to);
+    return view(slice, layout.sliceOffset(slice, dimension, from));
   }
 
   /**
@@ -308,30 +333,7 @@ public final class Tensor implements AutoCloseable {
    */
   public Tensor permute(int... order) {
     requireUsable("tensor");
-    Arguments.present(order, "order");
-    boolean[] seen = new boolean[shape.length];
-    boolean valid = order.length == shape.length;
-    for (int i = 0; valid && i < order.length; i++) {
-      valid = order[i] >= 0 && order[i] < seen.length && !seen[order[i]];
-      if (valid) {
-        seen[order[i]] = true;
-      }
-    }
-    if (!valid) {
-      throw new IllegalArgumentException(
-          "order is "
-              + Arrays.toString(order)
-              + "; each of the dimensions 0 to "
-              + (shape.length - 1)
-              + " once was expected");
-    }
-    long[] extents = new long[shape.length];
-    long[] distances = new long[shape.length];
-    for (int i = 0; i < order.length; i++) {
-      extents[i] = shape[order[i]];
-      distances[i] = strides[order[i]];
-    }
-    return view(extents, distances, 0);
+    return view(layout.permute(Preconditions.present(order, "order")), 0);
   }
 
   /**
@@ -349,31 +351,7 @@ public final class Tensor implements AutoCloseable {
    */
   public Tensor reshape(long... shape) {
     requireUsable("tensor");
-    long[] extents = Shapes.checked(shape, dtype);
-    if (Shapes.elements(extents) != elements) {
-      throw new IllegalArgumentException(
-          "shape "
-              + Arrays.toString(extents)
-              + " has "
-              + Shapes.elements(extents)
-              + " elements; the "
-              + elements
-              + " of shape "
-              + Arrays.toString(this.shape)
-              + " were expected");
-    }
-    long[] distances = Shapes.reshapedStrides(this.shape, strides, extents);
-    if (distances == null) {
-      throw new IllegalArgumentException(
-          "shape "
-              + Arrays.toString(extents)
-              + " joins dimensions that do not lie evenly: strides "
-              + Arrays.toString(strides)
-              + " of shape "
-              + Arrays.toString(this.shape)
-              + "; a shape that keeps them apart was expected, or a compact tensor");
-    }
-    return view(extents, distances, 0);
+    return view(layout.reshape(shape), 0);
   }
 
   /**
@@ -389,8 +367,12 @@ public final class Tensor implements AutoCloseable {
    * @throws WrongThreadException if another thread owns the device
    */
   public Tensor copyFrom(float[] source) {
-    requireTarget(Arguments.present(source, "source").length, true);
-    return write(memory -> Elements.store(memory, dtype, shape, strides, source));
+    return fill(source, "source");
+  }
+
+  private Tensor fill(float[] values, String name) {
+    requireTarget(Preconditions.present(values, name).length, true, name);
+    return write(memory -> Elements.store(memory, layout, values));
   }
 
   /**
@@ -406,8 +388,12 @@ public final class Tensor implements AutoCloseable {
    * @throws WrongThreadException if another thread owns the device
    */
   public Tensor copyFrom(double[] source) {
-    requireTarget(Arguments.present(source, "source").length, true);
-    return write(memory -> Elements.store(memory, dtype, shape, strides, source));
+    return fill(source, "source");
+  }
+
+  private Tensor fill(double[] values, String name) {
+    requireTarget(Preconditions.present(values, name).length, true, name);
+    return write(memory -> Elements.store(memory, layout, values));
   }
 
   /**
@@ -422,8 +408,12 @@ public final class Tensor implements AutoCloseable {
    * @throws WrongThreadException if another thread owns the device
    */
   public Tensor copyFrom(int[] source) {
-    requireTarget(Arguments.present(source, "source").length, false);
-    return write(memory -> Elements.store(memory, dtype, shape, strides, source));
+    return fill(source, "source");
+  }
+
+  private Tensor fill(int[] values, String name) {
+    requireTarget(Preconditions.present(values, name).length, false, name);
+    return write(memory -> Elements.store(memory, layout, values));
   }
 
   /**
@@ -442,19 +432,19 @@ public final class Tensor implements AutoCloseable {
    *     another thread
    */
   public Tensor copyFrom(MemorySegment source, DType sourceType) {
-    Arguments.present(source, "source");
-    Arguments.present(sourceType, "sourceType");
+    Preconditions.present(source, "source");
+    Preconditions.present(sourceType, "sourceType");
     requireWritable();
     requireAccessible(source, "source");
     requireConvertible(sourceType);
-    if (source.byteSize() != elements * sourceType.bytes()) {
+    if (source.byteSize() != layout.elements() * sourceType.bytes()) {
       throw new IllegalArgumentException(
           "source has "
               + source.byteSize()
               + " bytes; "
-              + elements * sourceType.bytes()
+              + layout.elements() * sourceType.bytes()
               + " were expected for shape "
-              + Arrays.toString(shape)
+              + Arrays.toString(layout.shape())
               + " of "
               + sourceType);
     }
@@ -469,9 +459,8 @@ public final class Tensor implements AutoCloseable {
       copyBytes(source, data, source.byteSize());
       return this;
     }
-    long[] compact = Shapes.rowMajorStrides(shape);
-    return write(
-        memory -> Elements.copy(source, sourceType, compact, memory, dtype, strides, shape));
+    Layout compact = Layout.compact(sourceType.element(), layout.shape());
+    return write(memory -> Elements.copy(source, compact, memory, layout));
   }
 
   /**
@@ -512,14 +501,14 @@ public final class Tensor implements AutoCloseable {
   }
 
   private MemorySegment pinned(PinnedMemory memory, long offset, String name) {
-    Arguments.present(memory, name).requireUsable(device, name);
+    Preconditions.present(memory, name).requireUsable(device, name);
     if (!isCompact()) {
       throw new IllegalArgumentException(
           "tensor: it has strides "
-              + Arrays.toString(strides)
+              + Arrays.toString(layout.strides())
               + "; compact row-major order was expected");
     }
-    long bytes = elements * dtype.bytes();
+    long bytes = layout.bytes();
     if (offset < 0 || offset > memory.bytes() - bytes) {
       throw new IllegalArgumentException(
           name
@@ -535,8 +524,7 @@ public final class Tensor implements AutoCloseable {
   }
 
   private void beginCopy(MemorySegment from, MemorySegment to) {
-    NativeCalls.check(
-        Lvx.lvx_device_copy_begin(device.handle(), from, to, elements * dtype.bytes()));
+    NativeCalls.check(Lvx.lvx_device_copy_begin(device.handle(), from, to, layout.bytes()));
     Reachability.keep(this);
   }
 
@@ -581,29 +569,38 @@ public final class Tensor implements AutoCloseable {
    * @throws WrongThreadException if another thread owns one of the devices
    */
   public Tensor copyFrom(Tensor source) {
-    Arguments.present(source, "source").requireUsable("source");
+    Preconditions.present(source, "source").requireUsable("source");
     requireWritable();
-    if (!Arrays.equals(source.shape, shape)) {
+    if (!Arrays.equals(source.layout.shape(), layout.shape())) {
       throw new IllegalArgumentException(
           "source has shape "
-              + Arrays.toString(source.shape)
+              + Arrays.toString(source.layout.shape())
               + "; "
-              + Arrays.toString(shape)
+              + Arrays.toString(layout.shape())
               + " was expected");
     }
     requireConvertible(source.dtype);
-    if (!TensorCopies.onDevice(source, this)) {
+    if (!copiedByDevice(source)) {
       // The source is shown before anything is written: the two may share memory.
-      source.read(
-          from ->
-              write(
-                  memory ->
-                      Elements.copy(
-                          from, source.dtype, source.strides, memory, dtype, strides, shape)));
+      source.read(from -> write(memory -> Elements.copy(from, source.layout, memory, layout)));
     }
     Reachability.keep(source);
     Reachability.keep(this);
     return this;
+  }
+
+  private boolean copiedByDevice(Tensor source) {
+    if (device.hasHostMemory()
+        || !device.equals(source.device)
+        || !DeviceCopies.serves(source.data, source.layout, data, layout)) {
+      return false;
+    }
+    NativeCalls.check(
+        Lvx.lvx_tensor_copy(
+            device.handle(),
+            Internals.input(source, device, "source"),
+            Internals.output(this, device, "tensor")));
+    return true;
   }
 
   private void requireConvertible(DType source) {
@@ -622,7 +619,7 @@ public final class Tensor implements AutoCloseable {
    */
   public float[] toFloats() {
     float[] values = new float[requireSource(true)];
-    read(memory -> Elements.load(memory, dtype, shape, strides, values));
+    read(memory -> Elements.load(memory, layout, values));
     return values;
   }
 
@@ -635,7 +632,7 @@ public final class Tensor implements AutoCloseable {
    */
   public double[] toDoubles() {
     double[] values = new double[requireSource(true)];
-    read(memory -> Elements.load(memory, dtype, shape, strides, values));
+    read(memory -> Elements.load(memory, layout, values));
     return values;
   }
 
@@ -648,7 +645,7 @@ public final class Tensor implements AutoCloseable {
    */
   public int[] toInts() {
     int[] values = new int[requireSource(false)];
-    read(memory -> Elements.load(memory, dtype, shape, strides, values));
+    read(memory -> Elements.load(memory, layout, values));
     return values;
   }
 
@@ -656,15 +653,16 @@ public final class Tensor implements AutoCloseable {
    * Frees memory that the tensor owns; segments that {@link #segment} gave out become inaccessible
    * and views unusable. A view owns nothing and may be left to the garbage collector.
    *
-   * @throws IllegalStateException if the tensor was closed already, or another thread is using a
-   *     segment of it in a native call
+   * <p>Closing it again does nothing.
+   *
+   * @throws IllegalStateException if another thread is using a segment of it in a native call
    * @throws WrongThreadException if another thread owns the device
    */
   @Override
   public void close() {
     device.requireOwner("tensor");
     if (closed) {
-      throw new IllegalStateException("tensor: it was closed already");
+      return;
     }
     resource.close();
     closed = true;
@@ -675,6 +673,10 @@ public final class Tensor implements AutoCloseable {
     return wrapped;
   }
 
+  Layout layout() {
+    return layout;
+  }
+
   /** From the first element on; of no length on a GPU. */
   MemorySegment data() {
     return data;
@@ -682,12 +684,12 @@ public final class Tensor implements AutoCloseable {
 
   /** Whether elements lie side by side in row-major order. */
   boolean isCompact() {
-    return Shapes.isCompact(shape, strides);
+    return layout.isCompact();
   }
 
   /** Whether memory between the first and the last element is not this tensor's. */
   boolean hasGaps() {
-    return Shapes.extentBytes(shape, strides, dtype) != elements * dtype.bytes();
+    return layout.hasGaps();
   }
 
   /** Copies bytes to or from the device's memory, after all enqueued work, and waits. */
@@ -744,18 +746,6 @@ public final class Tensor implements AutoCloseable {
     }
   }
 
-  private void requireDimension(int dimension) {
-    if (dimension < 0 || dimension >= shape.length) {
-      throw new IllegalArgumentException(
-          "dimension is "
-              + dimension
-              + "; 0 to "
-              + (shape.length - 1)
-              + " was expected for shape "
-              + Arrays.toString(shape));
-    }
-  }
-
   void requireWritable() {
     requireUsable("tensor");
     if (isReadOnly()) {
@@ -763,23 +753,25 @@ public final class Tensor implements AutoCloseable {
     }
   }
 
-  private void requireTarget(int length, boolean floating) {
+  private void requireTarget(int length, boolean floating, String name) {
     requireWritable();
     if (dtype.isFloating() != floating) {
       throw new IllegalArgumentException(
-          "source holds "
+          name
+              + " holds "
               + (floating ? "floating-point numbers" : "integers")
               + ", which are not converted to "
               + dtype);
     }
-    if (length != elements) {
+    if (length != layout.elements()) {
       throw new IllegalArgumentException(
-          "source has "
+          name
+              + " has "
               + length
               + " elements; "
-              + elements
+              + layout.elements()
               + " were expected for shape "
-              + Arrays.toString(shape));
+              + Arrays.toString(layout.shape()));
     }
   }
 
@@ -793,27 +785,20 @@ public final class Tensor implements AutoCloseable {
               + (floating ? "a floating-point dtype" : "int32")
               + " was expected");
     }
-    if (elements > Integer.MAX_VALUE - 8) {
+    if (layout.elements() > Integer.MAX_VALUE - 8) {
       throw new IllegalStateException(
-          "tensor: its " + elements + " elements do not fit an array; slice it");
+          "tensor: its " + layout.elements() + " elements do not fit an array; slice it");
     }
-    return (int) elements;
+    return (int) layout.elements();
   }
 
-  private Tensor view(long[] extents, long[] distances, long offset) {
+  private Tensor view(Layout part, long offset) {
     return new Tensor(
-        device,
-        dtype,
-        extents,
-        distances,
-        Pointers.behind(data, offset),
-        TensorResource.Origin.VIEW,
-        this,
-        0);
+        device, dtype, part, Pointers.behind(data, offset), TensorResource.Origin.VIEW, this, 0);
   }
 
   @Override
   public String toString() {
-    return "Tensor[" + dtype + " " + Arrays.toString(shape) + (closed ? ", closed]" : "]");
+    return "Tensor[" + dtype + " " + Arrays.toString(layout.shape()) + (closed ? ", closed]" : "]");
   }
 }

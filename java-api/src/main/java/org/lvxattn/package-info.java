@@ -5,10 +5,10 @@
  * the much shorter queries travel.
  *
  * <p>A {@link org.lvxattn.Device} computes and owns memory, a {@link org.lvxattn.Tensor} is memory
- * with a shape, a {@link org.lvxattn.Group} is one rank's part among the ranks that compute
- * together, and {@link org.lvxattn.CrossAttention} is what they compute. All four are confined: a
- * device and everything made on it is used by the thread that made the device, until {@link
- * org.lvxattn.Device#handOver} names another one.
+ * with a shape, a {@link org.lvxattn.Communicator} is one rank's part among the ranks that compute
+ * together ({@link org.lvxattn.group.Group} makes them), and {@link org.lvxattn.CrossAttention} is
+ * what they compute. All four are confined: a device and everything made on it is used by the
+ * thread that made the device, until {@link org.lvxattn.Device#handOver} names another one.
  *
  * <p>Wrong arguments throw exceptions that name the argument and what was expected: {@link
  * java.lang.NullPointerException}, {@link java.lang.IllegalArgumentException}, {@link

@@ -2,11 +2,11 @@
 package org.lvxattn;
 
 /** Null, for tests of what happens where callers pass it against the annotations. */
-final class Absent {
+public final class Absent {
   private Absent() {}
 
   @SuppressWarnings({"NullAway", "TypeParameterUnusedInFormals"})
-  static <T> T absent() {
+  public static <T> T absent() {
     return null;
   }
 }

@@ -7,6 +7,10 @@ import com.sun.management.ThreadMXBean;
 import java.lang.management.ManagementFactory;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.LocalWorld;
+import org.lvxattn.layer.LayerOperations;
+import org.lvxattn.layer.Norm;
 
 /** Calls that write into tensors of the caller allocate nothing on the heap. */
 @Timeout(300)
@@ -38,7 +42,7 @@ class AllocationTest {
 
   @Test
   void aRankAloneAllocatesNothing() {
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         Group group = Group.self(device);
         Problem problem = Problem.alone(device, DType.FLOAT32)) {
       assertThat(leastAllocated(group, problem, 1000)).isZero();
@@ -61,7 +65,7 @@ class AllocationTest {
 
   @Test
   void layerOperationsAllocateNothing() {
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         Tensor x = Tensor.allocate(device, DType.FLOAT32, 1, 4, 8);
         Tensor y = Tensor.allocate(device, DType.FLOAT32, 1, 4, 8);
         Tensor w = Tensor.allocate(device, DType.FLOAT32, 8, 8);

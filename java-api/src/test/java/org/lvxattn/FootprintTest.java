@@ -15,7 +15,7 @@ import org.junit.jupiter.api.condition.OS;
 
 /** Making and closing leaves no native memory behind, in a JVM whose heap cannot grow. */
 @EnabledOnOs(value = OS.LINUX, disabledReason = "reads /proc/self/statm")
-class FootprintTest {
+public class FootprintTest {
   private static final long LIMIT = 2L << 20;
 
   @Test
@@ -45,7 +45,7 @@ class FootprintTest {
   }
 
   /** Test classes, the module, and its dependencies, as one class path. */
-  static String everything() throws Exception {
+  public static String everything() throws Exception {
     List<String> entries = new ArrayList<>();
     for (Class<?> type : List.of(FootprintMain.class, Device.class)) {
       entries.add(

@@ -18,6 +18,10 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LocalWorld;
+import org.lvxattn.layer.LayerOperations;
 import org.lvxattn.testing.Seeds;
 
 /**
@@ -37,8 +41,8 @@ class MisuseTest {
 
   @BeforeEach
   void open() {
-    device = Device.cpu(CpuOptions.defaults().withThreads(1));
-    other = Device.cpu(CpuOptions.defaults().withThreads(1));
+    device = Device.cpu(CpuOptions.builder().threads(1).build());
+    other = Device.cpu(CpuOptions.builder().threads(1).build());
     group = Group.self(device);
   }
 
@@ -87,7 +91,7 @@ class MisuseTest {
   }
 
   private void wrongLife(AttentionCall call, String name, Tensor good) {
-    Tensor closed = Tensors.like(good);
+    Tensor closed = Tensor.allocateLike(good);
     Tensor view = closed.slice(0, 0, closed.dimension(0));
     closed.close();
     expect(IllegalStateException.class, call, name, closed);
@@ -290,7 +294,7 @@ class MisuseTest {
       absent("bias", nil -> Mask.bias(cast(nil)));
       absent("strategy", nil -> CrossAttention.builder().strategy(cast(nil)));
       absent("device", nil -> Probe.gemmSeconds(cast(nil), 1));
-      absent("mode", nil -> LeakDetector.mode(cast(nil)));
+      absent("mode", nil -> LeakDetector.setMode(cast(nil)));
       absent("lsePart", nil -> merge(problem, cast(nil)));
     }
   }

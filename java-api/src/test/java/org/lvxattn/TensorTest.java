@@ -20,7 +20,7 @@ class TensorTest {
 
   @BeforeEach
   void open() {
-    device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    device = Device.cpu(CpuOptions.builder().threads(1).build());
   }
 
   @AfterEach
@@ -269,8 +269,8 @@ class TensorTest {
     Tensor view = tensor.permute(1, 0);
     MemorySegment segment = tensor.segment();
     tensor.close();
-    assertThatIllegalStateException().isThrownBy(tensor::close).withMessageContaining("closed");
-    assertThatIllegalStateException().isThrownBy(tensor::toFloats);
+    tensor.close();
+    assertThatIllegalStateException().isThrownBy(tensor::toFloats).withMessageContaining("closed");
     assertThatIllegalStateException().isThrownBy(tensor::segment);
     assertThatIllegalStateException().isThrownBy(() -> tensor.slice(0, 0, 1));
     assertThatIllegalStateException()
@@ -278,7 +278,7 @@ class TensorTest {
         .withMessageContaining("view of was closed");
     assertThatIllegalStateException().isThrownBy(() -> segment.get(ValueLayout.JAVA_FLOAT, 0));
     view.close();
-    assertThatIllegalStateException().isThrownBy(view::close);
+    view.close();
   }
 
   @Test
@@ -302,7 +302,7 @@ class TensorTest {
 
   @Test
   void aBudgetIsKept() {
-    try (Device small = Device.cpu(new CpuOptions(1, 1 << 20))) {
+    try (Device small = Device.cpu(CpuOptions.builder().threads(1).memoryBudget(1 << 20).build())) {
       assertThatThrownBy(() -> Tensor.allocate(small, DType.FLOAT32, 1 << 20))
           .isInstanceOf(OutOfDeviceMemoryException.class)
           .satisfies(e -> assertThat(((LvxException) e).status()).isEqualTo(Status.OUT_OF_MEMORY));

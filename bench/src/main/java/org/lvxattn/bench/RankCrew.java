@@ -11,9 +11,10 @@ import java.util.function.Function;
 import java.util.function.IntFunction;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.LocalWorld;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LinkEmulation;
+import org.lvxattn.group.LocalWorld;
 
 /** The ranks of a local group, each on a thread that stays, so that calls can be repeated. */
 public final class RankCrew implements AutoCloseable {
@@ -22,12 +23,12 @@ public final class RankCrew implements AutoCloseable {
   private final List<Group> groups;
 
   /** Ranks with a device of so many threads each. */
-  public RankCrew(int size, int threadsPerRank, GroupOptions options) {
-    world = LocalWorld.of(size, options);
+  public RankCrew(int size, int threadsPerRank, GroupOptions options, LinkEmulation emulation) {
+    world = LocalWorld.of(size, options, emulation);
     for (int rank = 0; rank < size; rank++) {
       threads.add(Executors.newSingleThreadExecutor());
     }
-    CpuOptions cpu = CpuOptions.defaults().withThreads(threadsPerRank);
+    CpuOptions cpu = CpuOptions.builder().threads(threadsPerRank).build();
     groups = onThreads(rank -> world.join(rank, Device.cpu(cpu)));
   }
 

@@ -6,14 +6,17 @@ import java.util.Deque;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
+import org.lvxattn.GradientOutputs;
 import org.lvxattn.Mask;
 import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
+import org.lvxattn.group.Group;
 
 /** What one rank computes attention from and into: made once, used for any number of calls. */
 public final class RankTensors implements AutoCloseable {
@@ -64,7 +67,8 @@ public final class RankTensors implements AutoCloseable {
 
   /** Collective, as {@link CrossAttention#forwardInto} is. */
   public void forward(CrossAttention attention, Statistics statistics) {
-    attention.forwardInto(group, q, k, v, Mask.none(), o, lse, statistics);
+    attention.forwardInto(
+        group, new AttentionInputs(q, k, v, Mask.none()), new AttentionOutputs(o, lse), statistics);
   }
 
   /** Collective; takes what the last {@link #forward} left. */
@@ -74,7 +78,12 @@ public final class RankTensors implements AutoCloseable {
       throw new IllegalStateException("made for forward alone");
     }
     attention.backwardInto(
-        group, q, k, v, Mask.none(), o, lse, to.dO, to.dq, to.dk, to.dv, null, statistics);
+        group,
+        new AttentionInputs(q, k, v, Mask.none()),
+        new AttentionOutputs(o, lse),
+        to.dO,
+        new GradientOutputs(to.dq, to.dk, to.dv, null),
+        statistics);
   }
 
   /** What a pass must read and write at least: its inputs and results, once. */

@@ -4,9 +4,9 @@ package org.lvxattn.cli;
 import java.util.List;
 import org.lvxattn.AttentionBackend;
 import org.lvxattn.DType;
-import org.lvxattn.cli.workload.AttentionShape;
-import org.lvxattn.cli.workload.DeviceChoice;
 import org.lvxattn.cli.workload.Model;
+import org.lvxattn.oracle.AttentionShape;
+import org.lvxattn.oracle.DeviceChoice;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 

@@ -9,20 +9,20 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.LocalWorld;
+import org.lvxattn.Pass;
 import org.lvxattn.cli.output.ChartFile;
 import org.lvxattn.cli.output.Json;
 import org.lvxattn.cli.output.Progress;
-import org.lvxattn.cli.workload.AttentionShape;
-import org.lvxattn.cli.workload.Inputs;
 import org.lvxattn.cli.workload.LocalRun;
-import org.lvxattn.cli.workload.Oracle;
-import org.lvxattn.cli.workload.Results;
+import org.lvxattn.group.Calibration;
+import org.lvxattn.group.LocalWorld;
+import org.lvxattn.oracle.AttentionShape;
+import org.lvxattn.oracle.Inputs;
+import org.lvxattn.oracle.Oracle;
+import org.lvxattn.oracle.Results;
 import org.lvxattn.plan.AttentionProblem;
 import org.lvxattn.plan.AttentionSizes;
-import org.lvxattn.plan.Calibration;
 import org.lvxattn.plan.Machine;
-import org.lvxattn.plan.Pass;
 import org.lvxattn.plan.Plan;
 import org.lvxattn.plan.Planner;
 import org.lvxattn.plan.Shards;
@@ -85,6 +85,7 @@ final class CompareCommand implements Callable<Integer> {
         LocalWorld.run(
                 job.ranks,
                 job.groupOptions(),
+                job.linkEmulation(),
                 job.device().forRanks(job.ranks),
                 group -> Calibration.machine(group, sizes, queries, keys))
             .getFirst();

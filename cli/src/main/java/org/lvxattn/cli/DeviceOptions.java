@@ -3,7 +3,7 @@ package org.lvxattn.cli;
 
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.AttentionBackend;
-import org.lvxattn.cli.workload.DeviceChoice;
+import org.lvxattn.oracle.DeviceChoice;
 import picocli.CommandLine.Option;
 
 /** What computes, and by which attention backend. */

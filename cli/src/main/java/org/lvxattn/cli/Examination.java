@@ -15,13 +15,14 @@ import org.lvxattn.CudaOptions;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
 import org.lvxattn.GpuProperties;
-import org.lvxattn.Group;
 import org.lvxattn.LvxException;
 import org.lvxattn.NativeInfo;
 import org.lvxattn.Tensor;
 import org.lvxattn.cli.DoctorReport.Item;
 import org.lvxattn.cli.DoctorReport.Status;
 import org.lvxattn.cli.output.Units;
+import org.lvxattn.group.Group;
+import org.lvxattn.launch.GroupBackend;
 
 /** Looks at the machine. */
 final class Examination {
@@ -74,8 +75,8 @@ final class Examination {
       items.add(cuda());
       items.add(cudnn());
       items.add(Item.ok("gloo", "TCP, built in; Gloo itself is not needed"));
-      items.add(backend("mpi", Group.Kind.MPI));
-      items.add(backend("nccl", Group.Kind.NCCL));
+      items.add(backend("mpi", GroupBackend.MPI));
+      items.add(backend("nccl", GroupBackend.NCCL));
     } catch (LinkageError e) {
       items.add(
           new Item(
@@ -152,7 +153,8 @@ final class Examination {
   /** What AUTO chooses here for a block of usual size; nothing without a GPU. */
   private static String choices() {
     try (Device device =
-            Device.cuda(CudaOptions.of(0).withAttentionBackend(AttentionBackend.AUTO));
+            Device.cuda(
+                CudaOptions.builder().ordinal(0).attentionBackend(AttentionBackend.AUTO).build());
         Group group = Group.self(device);
         Tensor q = Tensor.allocate(device, DType.BFLOAT16, 1, 512, 32, 128);
         Tensor k = Tensor.allocate(device, DType.BFLOAT16, 1, 8192, 8, 128);
@@ -192,11 +194,11 @@ final class Examination {
   }
 
   /** A missing backend is not a fault: local ranks need none. */
-  private static Item backend(String name, Group.Kind kind) {
+  private static Item backend(String name, GroupBackend kind) {
     try {
       Group.loadBackend(kind);
       return Item.ok(
-          name, kind == Group.Kind.NCCL ? "ranks can be CUDA devices" : "ranks can be processes");
+          name, kind == GroupBackend.NCCL ? "ranks can be CUDA devices" : "ranks can be processes");
     } catch (LvxException e) {
       return new Item(
           name, Status.ABSENT, String.valueOf(e.getMessage()), "needed only for --group " + name);

@@ -5,13 +5,14 @@ import java.io.IOException;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
-import org.lvxattn.GroupOptions;
 import org.lvxattn.Strategy;
-import org.lvxattn.cli.workload.AttentionShape;
-import org.lvxattn.cli.workload.DeviceChoice;
-import org.lvxattn.cli.workload.Inputs;
 import org.lvxattn.cli.workload.LocalRun;
 import org.lvxattn.cli.workload.VideoClip;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LinkEmulation;
+import org.lvxattn.oracle.AttentionShape;
+import org.lvxattn.oracle.DeviceChoice;
+import org.lvxattn.oracle.Inputs;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
@@ -106,7 +107,7 @@ final class JobOptions {
       throw new UsageException(
           "--video sets the number of keys; it cannot be combined with --frames or --shape");
     }
-    return inputs.withVideo(VideoClip.read(video), seed);
+    return VideoClip.read(video).inputs(inputs, seed);
   }
 
   long seed() {
@@ -117,12 +118,9 @@ final class JobOptions {
     return group.equals("local");
   }
 
-  /**
-   * How the ranks are joined. Where links are emulated, each rank's clock counts its own processor
-   * time: ranks that share processors are timed as if each had one.
-   */
+  /** How the ranks are joined. */
   GroupOptions groupOptions() {
-    boolean emulated = links.intra != null || links.inter != null;
+    boolean emulated = links.isEmulated();
     if (emulated && !isLocal()) {
       throw new UsageException(
           "--intra and --inter emulate links between local ranks; not with --group " + group);
@@ -131,16 +129,34 @@ final class JobOptions {
       throw new UsageException(
           "--intra and --inter emulate links between CPUs; not with --device " + device());
     }
-    return GroupOptions.defaults()
-        .withVirtualTime(emulated && ranks >= Runtime.getRuntime().availableProcessors())
-        .withRanksPerNode(links.ranksPerNode())
-        .withLinks(links.intra(), links.inter(), links.sharedInter);
+    return GroupOptions.builder().ranksPerNode(links.ranksPerNode()).build();
+  }
+
+  /**
+   * What messages between local ranks take. Where links are emulated, each rank's clock counts its
+   * own processor time: ranks that share processors are timed as if each had one.
+   */
+  LinkEmulation linkEmulation() {
+    return LinkEmulation.builder()
+        .intra(links.intra())
+        .inter(links.inter())
+        .sharedInter(links.sharedInter)
+        .virtualTime(links.isEmulated() && ranks >= Runtime.getRuntime().availableProcessors())
+        .build();
   }
 
   LocalRun localRun(Inputs inputs, Strategy strategy, int size) {
     return new LocalRun(
         inputs,
         new LocalRun.Settings(
-            dtype, strategy, size, groupOptions(), device(), backward(), repeat, check()));
+            dtype,
+            strategy,
+            size,
+            groupOptions(),
+            linkEmulation(),
+            device(),
+            backward(),
+            repeat,
+            check()));
   }
 }

@@ -3,7 +3,7 @@ package org.lvxattn.cli;
 
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.VisualCheckpoint.Policy;
+import org.lvxattn.plan.RecomputePolicy;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
@@ -26,7 +26,7 @@ final class LayerOptions {
       description =
           "With --layers: recomputation policy, KEEP, RECOMPUTE, RECOMPUTE_TILED or all (default)"
               + " in turn.")
-  private @Nullable List<Policy> policies;
+  private @Nullable List<RecomputePolicy> policies;
 
   @Option(
       names = "--tile-rows",
@@ -56,8 +56,8 @@ final class LayerOptions {
     return layers == null || layers == ALL ? all : layers;
   }
 
-  List<Policy> policies() {
-    return policies == null ? List.of(Policy.values()) : policies;
+  List<RecomputePolicy> policies() {
+    return policies == null ? List.of(RecomputePolicy.values()) : policies;
   }
 
   int tileRows() {
@@ -81,13 +81,13 @@ final class LayerOptions {
   }
 
   /** One policy, or all. */
-  static final class Policies implements ITypeConverter<List<Policy>> {
+  static final class Policies implements ITypeConverter<List<RecomputePolicy>> {
     @Override
-    public List<Policy> convert(String word) {
+    public List<RecomputePolicy> convert(String word) {
       if (word.equals("all")) {
-        return List.of(Policy.values());
+        return List.of(RecomputePolicy.values());
       }
-      for (Policy policy : Policy.values()) {
+      for (RecomputePolicy policy : RecomputePolicy.values()) {
         if (policy.name().equalsIgnoreCase(word)) {
           return List.of(policy);
         }

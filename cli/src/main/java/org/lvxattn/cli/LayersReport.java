@@ -8,15 +8,15 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.Strategy;
-import org.lvxattn.VisualCheckpoint.Policy;
 import org.lvxattn.cli.layers.LayerCost;
 import org.lvxattn.cli.layers.LayerSizes;
 import org.lvxattn.cli.layers.LayersRun;
 import org.lvxattn.cli.layers.PolicyResult;
 import org.lvxattn.cli.output.Table;
 import org.lvxattn.cli.output.Units;
-import org.lvxattn.cli.workload.AttentionShape;
-import org.lvxattn.cli.workload.Bounds;
+import org.lvxattn.oracle.AttentionShape;
+import org.lvxattn.oracle.Bounds;
+import org.lvxattn.plan.RecomputePolicy;
 
 /** What {@code lvx run --layers} says: a row for each policy. */
 record LayersReport(
@@ -100,7 +100,7 @@ record LayersReport(
 
   private @Nullable PolicyResult keep() {
     return policies.stream()
-        .filter(result -> result.policy() == Policy.KEEP)
+        .filter(result -> result.policy() == RecomputePolicy.KEEP)
         .findFirst()
         .orElse(null);
   }

@@ -2,7 +2,7 @@
 package org.lvxattn.cli;
 
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.Link;
+import org.lvxattn.plan.Link;
 import picocli.CommandLine.Option;
 
 /** Where the ranks are, and the links between them. */
@@ -48,5 +48,9 @@ final class LinkOptions {
 
   Link inter() {
     return inter == null ? Link.INSTANT : inter;
+  }
+
+  boolean isEmulated() {
+    return intra != null || inter != null;
   }
 }

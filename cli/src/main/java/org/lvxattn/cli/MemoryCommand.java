@@ -10,12 +10,12 @@ import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
 import org.lvxattn.Strategy;
-import org.lvxattn.VisualCheckpoint.Policy;
 import org.lvxattn.cli.layers.LayerMemory;
 import org.lvxattn.cli.layers.LayerSizes;
 import org.lvxattn.cli.output.Json;
 import org.lvxattn.cli.workload.Model;
 import org.lvxattn.plan.KernelScratch;
+import org.lvxattn.plan.RecomputePolicy;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -113,9 +113,9 @@ final class MemoryCommand implements Callable<Integer> {
             Strategy.QUERY_RING,
             tileRows,
             KernelScratch.NONE);
-    Map<Policy, Long> peak = new LinkedHashMap<>();
-    Map<Policy, Long> fitting = new LinkedHashMap<>();
-    for (Policy policy : Arrays.asList(Policy.values())) {
+    Map<RecomputePolicy, Long> peak = new LinkedHashMap<>();
+    Map<RecomputePolicy, Long> fitting = new LinkedHashMap<>();
+    for (RecomputePolicy policy : Arrays.asList(RecomputePolicy.values())) {
       peak.put(policy, memory.peakBytes(policy, true));
       long bytes = (long) (fit * GIBIBYTE);
       fitting.put(policy, memory.framesThatFit(policy, bytes, each.tokensPerFrame()));

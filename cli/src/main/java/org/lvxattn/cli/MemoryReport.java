@@ -8,9 +8,9 @@ import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
-import org.lvxattn.VisualCheckpoint.Policy;
 import org.lvxattn.cli.output.Table;
 import org.lvxattn.cli.output.Units;
+import org.lvxattn.plan.RecomputePolicy;
 
 /** What {@code lvx memory} says: a row for each model. */
 record MemoryReport(
@@ -26,18 +26,18 @@ record MemoryReport(
       int layers,
       long weightBytes,
       long gradientBytes,
-      Map<Policy, Long> peakBytes,
-      Map<Policy, Long> frames) {
-    long peak(Policy policy) {
+      Map<RecomputePolicy, Long> peakBytes,
+      Map<RecomputePolicy, Long> frames) {
+    long peak(RecomputePolicy policy) {
       return Objects.requireNonNull(peakBytes.get(policy));
     }
 
-    long fitting(Policy policy) {
+    long fitting(RecomputePolicy policy) {
       return Objects.requireNonNull(frames.get(policy));
     }
 
     double keepOverTiled() {
-      return (double) peak(Policy.KEEP) / peak(Policy.RECOMPUTE_TILED);
+      return (double) peak(RecomputePolicy.KEEP) / peak(RecomputePolicy.RECOMPUTE_TILED);
     }
   }
 
@@ -65,7 +65,7 @@ record MemoryReport(
     return json;
   }
 
-  private static Map<String, Long> byPolicy(Map<Policy, Long> values) {
+  private static Map<String, Long> byPolicy(Map<RecomputePolicy, Long> values) {
     Map<String, Long> named = new LinkedHashMap<>();
     values.forEach((policy, value) -> named.put(policy.name(), value));
     return named;
@@ -106,9 +106,9 @@ record MemoryReport(
           String.valueOf(row.layers()),
           Units.bytes(row.weightBytes()),
           Units.bytes(row.gradientBytes()),
-          Units.bytes(row.peak(Policy.KEEP)),
-          Units.bytes(row.peak(Policy.RECOMPUTE)),
-          Units.bytes(row.peak(Policy.RECOMPUTE_TILED)),
+          Units.bytes(row.peak(RecomputePolicy.KEEP)),
+          Units.bytes(row.peak(RecomputePolicy.RECOMPUTE)),
+          Units.bytes(row.peak(RecomputePolicy.RECOMPUTE_TILED)),
           String.format(Locale.ROOT, "%.2f", row.keepOverTiled()));
     }
     return table.toString();
@@ -117,12 +117,12 @@ record MemoryReport(
   private String fitting() {
     Table table = new Table("model", "KEEP", "RECOMPUTE", "RECOMPUTE_TILED", "TILED : KEEP");
     for (Row row : rows) {
-      long keep = row.fitting(Policy.KEEP);
-      long tiled = row.fitting(Policy.RECOMPUTE_TILED);
+      long keep = row.fitting(RecomputePolicy.KEEP);
+      long tiled = row.fitting(RecomputePolicy.RECOMPUTE_TILED);
       table.row(
           row.model(),
           String.format(Locale.ROOT, "%,d", keep),
-          String.format(Locale.ROOT, "%,d", row.fitting(Policy.RECOMPUTE)),
+          String.format(Locale.ROOT, "%,d", row.fitting(RecomputePolicy.RECOMPUTE)),
           String.format(Locale.ROOT, "%,d", tiled),
           keep == 0 ? "-" : String.format(Locale.ROOT, "%.2f", (double) tiled / keep));
     }

@@ -5,9 +5,10 @@ import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.cli.workload.DeviceChoice;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.launch.GroupBackend;
+import org.lvxattn.oracle.DeviceChoice;
 import picocli.CommandLine.Model.CommandSpec;
 
 /** This process's rank in a group of processes, and the device it computes with. */
@@ -57,8 +58,8 @@ record ProcessGroup(Device device, Group group) implements AutoCloseable {
     return command.commandLine().getParseResult().hasMatchedOption(option);
   }
 
-  private static Group.Kind kind(String backend) {
-    return Group.Kind.valueOf(backend.toUpperCase(Locale.ROOT));
+  private static GroupBackend kind(String backend) {
+    return GroupBackend.valueOf(backend.toUpperCase(Locale.ROOT));
   }
 
   /**

@@ -11,12 +11,12 @@ import org.lvxattn.DType;
 import org.lvxattn.Strategy;
 import org.lvxattn.cli.output.Table;
 import org.lvxattn.cli.output.Units;
-import org.lvxattn.cli.workload.AttentionShape;
-import org.lvxattn.cli.workload.Bounds;
 import org.lvxattn.cli.workload.LocalRun;
 import org.lvxattn.cli.workload.RankCost;
 import org.lvxattn.cli.workload.RingAttention;
-import org.lvxattn.cli.workload.Split;
+import org.lvxattn.oracle.AttentionShape;
+import org.lvxattn.oracle.Bounds;
+import org.lvxattn.oracle.Split;
 
 /**
  * What {@code lvx run} says: to programs, and to people. Errors are empty if nothing was checked.

@@ -2,8 +2,8 @@
 package org.lvxattn.cli;
 
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.cli.workload.AttentionShape;
 import org.lvxattn.cli.workload.Model;
+import org.lvxattn.oracle.AttentionShape;
 import picocli.CommandLine.Option;
 
 /** What is computed: a model's attention, or any sizes. */

@@ -6,17 +6,17 @@ import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
-import org.lvxattn.VisualCheckpoint.Policy;
 import org.lvxattn.cli.layers.Family;
 import org.lvxattn.cli.layers.LayerSizes;
 import org.lvxattn.cli.output.ChartFile;
 import org.lvxattn.cli.output.Json;
 import org.lvxattn.cli.output.Progress;
 import org.lvxattn.cli.training.TrainingRun;
-import org.lvxattn.cli.workload.DeviceChoice;
 import org.lvxattn.optim.Adam;
 import org.lvxattn.optim.Sgd;
 import org.lvxattn.optim.UpdateRule;
+import org.lvxattn.oracle.DeviceChoice;
+import org.lvxattn.plan.RecomputePolicy;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
@@ -90,7 +90,7 @@ final class TrainDemoCommand implements Callable<Integer> {
       paramLabel = "P",
       description =
           "What is kept of the video: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
-  private Policy policy = Policy.RECOMPUTE_TILED;
+  private RecomputePolicy policy = RecomputePolicy.RECOMPUTE_TILED;
 
   @Option(
       names = "--device",

@@ -8,10 +8,10 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.stream.Collectors;
-import org.lvxattn.cli.golden.CaseResult;
 import org.lvxattn.cli.output.Table;
 import org.lvxattn.cli.output.Units;
-import org.lvxattn.cli.workload.RelativeError;
+import org.lvxattn.errors.RelativeError;
+import org.lvxattn.oracle.golden.CaseResult;
 
 /** What {@code lvx verify} says: to programs, and to people. */
 record VerifyReport(String group, String device, List<CaseResult> results) {

@@ -19,8 +19,9 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.lvxattn.Group;
 import org.lvxattn.LvxException;
+import org.lvxattn.group.Group;
+import org.lvxattn.launch.GroupBackend;
 
 /**
  * The number of ranks that the command line or the launcher speaks of is the group's, or an error:
@@ -85,7 +86,7 @@ class LaunchedProcessesTest {
   @ValueSource(strings = {"gloo", "nccl"})
   void anotherWorldSizeIsRefused(String backend) throws Exception {
     try {
-      Group.loadBackend(Group.Kind.valueOf(backend.toUpperCase(Locale.ROOT)));
+      Group.loadBackend(GroupBackend.valueOf(backend.toUpperCase(Locale.ROOT)));
     } catch (LvxException e) {
       assumeTrue(false, e.getMessage());
     }

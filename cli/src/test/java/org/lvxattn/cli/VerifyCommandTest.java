@@ -13,7 +13,6 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.lvxattn.Strategy;
-import org.lvxattn.cli.golden.Goldens;
 
 class VerifyCommandTest {
   @TempDir private Path folder;

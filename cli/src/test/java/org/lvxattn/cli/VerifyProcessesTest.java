@@ -14,7 +14,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.lvxattn.Strategy;
-import org.lvxattn.cli.golden.Goldens;
 
 /** {@code lvx verify --group gloo}, which starts its ranks as processes. */
 @Timeout(180)

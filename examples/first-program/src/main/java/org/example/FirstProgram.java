@@ -6,15 +6,15 @@ import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.List;
 import org.lvxattn.DType;
-import org.lvxattn.Group;
-import org.lvxattn.LocalWorld;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.LocalWorld;
 import org.lvxattn.io.StoredTensor;
 import org.lvxattn.io.StoredTensors;
 import org.lvxattn.model.LlamaCrossAttentionLayer;
 import org.lvxattn.model.Parameters;
 import org.lvxattn.model.VisualMask;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /**
  * Computes a layer of a checkpoint over four ranks and compares it with the output stored there.
@@ -51,7 +51,9 @@ public final class FirstProgram {
         var text = shard(group, checkpoint.tensor("text"));
         var expected = shard(group, checkpoint.tensor("output"));
         var visual =
-            VisualCheckpoint.builder(group, shard(group, checkpoint.tensor("features"))).build();
+            VisualCheckpoint.builder(group, shard(group, checkpoint.tensor("features")))
+                .closeFeatures()
+                .build();
         var result = LAYER.forward(weights, text, visual, VisualMask.none())) {
       return largestDifference(result.output().toFloats(), expected.toFloats());
     } catch (IOException e) {

@@ -3,6 +3,7 @@ package org.lvxattn.model;
 
 import org.lvxattn.CrossAttention;
 import org.lvxattn.Strategy;
+import org.lvxattn.internal.Preconditions;
 
 /** The attentions of layers. */
 final class Attentions {
@@ -10,8 +11,8 @@ final class Attentions {
 
   /** With the usual scale; as many key heads as query heads if keyValueHeads is 0. */
   static CrossAttention of(int heads, int keyValueHeads, int headDim, Strategy strategy) {
-    Checks.set(heads, "heads");
-    Checks.set(headDim, "headDim");
+    Preconditions.set(heads, "heads");
+    Preconditions.set(headDim, "headDim");
     return CrossAttention.builder()
         .heads(heads)
         .keyValueHeads(keyValueHeads == 0 ? heads : keyValueHeads)

@@ -5,17 +5,21 @@ import java.util.LinkedHashMap;
 import java.util.SequencedMap;
 import org.lvxattn.AttentionForward;
 import org.lvxattn.CrossAttention;
-import org.lvxattn.Group;
-import org.lvxattn.KeyValueCache;
-import org.lvxattn.KeyValueLayout;
-import org.lvxattn.KeyValueProjection;
-import org.lvxattn.LayerOperations;
-import org.lvxattn.Norm;
-import org.lvxattn.Operation;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
-import org.lvxattn.VisualForward;
+import org.lvxattn.TensorScope;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.Operation;
+import org.lvxattn.internal.Closing;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.layer.KeyValueGradients;
+import org.lvxattn.layer.KeyValueLayout;
+import org.lvxattn.layer.KeyValueProjection;
+import org.lvxattn.layer.LayerOperations;
+import org.lvxattn.layer.Norm;
+import org.lvxattn.visual.KeyValueCache;
+import org.lvxattn.visual.VisualCheckpoint;
+import org.lvxattn.visual.VisualForward;
 
 /**
  * OpenFlamingo's gated cross-attention block (open_flamingo {@code GatedCrossAttentionBlock}),
@@ -109,16 +113,16 @@ public final class FlamingoBlock {
    */
   public Activations forward(
       Parameters weights, Tensor x, VisualCheckpoint visual, VisualMask mask) {
-    Group group = Checks.present(visual, "visual").group();
-    Turn turn = new Turn(group, Operation.FORWARD, 1);
-    Scope kept = new Scope(group.device());
+    Group group = Preconditions.present(visual, "visual").group();
+    CollectiveSequence calls = new CollectiveSequence(group, Operation.FORWARD, 1);
+    TensorScope kept = new TensorScope(group.device());
     try {
       requireFitting(weights, x, mask);
       Tensor q = query(kept, weights, x, mask);
       KeyValueProjection projection = projection(weights);
       VisualForward attended =
-          turn.call(() -> visual.forward(attention, projection, q, mask.mask()));
-      kept.atEnd(attended::close);
+          calls.call(() -> visual.forward(attention, projection, q, mask.mask()));
+      kept.add(attended);
       Tensor a = kept.like(x);
       LayerOperations.linear(Heads.join(attended.output()), weights.get(TO_OUT), null, a);
       Tensor y = kept.like(x);
@@ -126,9 +130,10 @@ public final class FlamingoBlock {
       Tensor out = kept.like(x);
       FeedForward.Saved mixed = feedForward.forward(kept, weights, y, out);
       return new Activations(new Saved(x, q, attended, a, mixed), weights, visual, mask, out, kept);
-    } catch (RuntimeException e) {
-      kept.closeAfter(e);
-      throw turn.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, kept);
+      calls.failed(e);
+      throw e;
     }
   }
 
@@ -148,27 +153,29 @@ public final class FlamingoBlock {
    *     different collective
    */
   public Tensor backward(Activations activations, Tensor dOut, Gradients gradients) {
-    Group group = Checks.present(activations, "activations").visual.group();
-    Turn turn = new Turn(group, Operation.BACKWARD, 1);
-    Scope made = new Scope(group.device());
+    Group group = Preconditions.present(activations, "activations").visual.group();
+    CollectiveSequence calls = new CollectiveSequence(group, Operation.BACKWARD, 1);
+    TensorScope made = new TensorScope(group.device());
     try {
-      Checks.sameShape(dOut, "dOut", activations.out);
-      Checks.present(gradients, "gradients").require(parameterShapes());
+      SequenceShapes.sameShape(dOut, "dOut", activations.out);
+      Preconditions.present(gradients, "gradients").require(parameterShapes());
       Tensor d = made.like(dOut).copyFrom(dOut);
       feedForward.backward(activations.saved.feedForward, activations.weights, gradients, d);
-      attentionBackward(turn, activations, gradients, d);
+      attentionBackward(calls, activations, gradients, d);
       return d;
-    } catch (RuntimeException e) {
-      made.closeAfter(e);
-      throw turn.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, made);
+      calls.failed(e);
+      throw e;
     }
   }
 
   /** Turns d, the gradient of y, into that of x. */
-  private void attentionBackward(Turn turn, Activations activations, Gradients g, Tensor d) {
+  private void attentionBackward(
+      CollectiveSequence calls, Activations activations, Gradients g, Tensor d) {
     Parameters w = activations.weights;
     Saved saved = activations.saved;
-    try (Scope scratch = new Scope(d.device())) {
+    try (TensorScope scratch = new TensorScope(d.device())) {
       Tensor da = scratch.like(d);
       LayerOperations.gatedAddBackward(saved.branch, w.get(GATE), null, d, da, g.get(GATE));
       Tensor dO = scratch.like(saved.q);
@@ -181,9 +188,8 @@ public final class FlamingoBlock {
           g.get(TO_OUT),
           null);
       Tensor dq = scratch.like(saved.q);
-      KeyValueProjection.Gradients parts =
-          KeyValueProjection.Gradients.builder().weight(g.get(TO_KV)).build();
-      turn.call(() -> activations.visual.backward(saved.attention, dO, dq, parts));
+      KeyValueGradients parts = KeyValueGradients.builder().weight(g.get(TO_KV)).build();
+      calls.call(() -> activations.visual.backward(saved.attention, dO, dq, parts));
       clearAveraging(activations.mask, dq);
       Tensor h = scratch.like(d);
       norm(w, saved.x, h);
@@ -218,37 +224,39 @@ public final class FlamingoBlock {
    */
   public Tensor decode(
       Group group, Parameters weights, Tensor x, KeyValueCache cache, VisualMask mask) {
-    Turn turn = new Turn(Checks.present(group, "group"), Operation.FORWARD, 1);
-    Scope made = new Scope(group.device());
-    try (Scope scratch = new Scope(group.device())) {
+    CollectiveSequence calls =
+        new CollectiveSequence(Preconditions.present(group, "group"), Operation.FORWARD, 1);
+    TensorScope made = new TensorScope(group.device());
+    try (TensorScope scratch = new TensorScope(group.device())) {
       requireFitting(weights, x, mask);
-      Checks.present(cache, "cache");
+      Preconditions.present(cache, "cache");
       Tensor out = made.like(x);
       Tensor q = query(scratch, weights, x, mask);
       Tensor y = scratch.like(x);
       try (AttentionForward attended =
-          turn.call(() -> attention.forward(group, q, cache.key(), cache.value(), mask.mask()))) {
+          calls.call(() -> attention.forward(group, q, cache.key(), cache.value(), mask.mask()))) {
         LayerOperations.linear(Heads.join(attended.output()), weights.get(TO_OUT), null, y);
       }
       LayerOperations.gatedAdd(x, y, weights.get(GATE), null, y);
       feedForward.forward(scratch, weights, y, out);
       return out;
-    } catch (RuntimeException e) {
-      made.closeAfter(e);
-      throw turn.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, made);
+      calls.failed(e);
+      throw e;
     }
   }
 
   private void requireFitting(Parameters weights, Tensor x, VisualMask mask) {
-    Checks.present(weights, "weights").require(parameterShapes());
-    Checks.rows(x, "x", width);
-    Checks.present(mask, "mask");
+    Preconditions.present(weights, "weights").require(parameterShapes());
+    SequenceShapes.rows(x, "x", width);
+    Preconditions.present(mask, "mask");
   }
 
-  private Tensor query(Scope scope, Parameters w, Tensor x, VisualMask mask) {
+  private Tensor query(TensorScope scope, Parameters w, Tensor x, VisualMask mask) {
     int inner = attention.heads() * attention.headDim();
     Tensor rows = scope.allocate(x.dtype(), x.dimension(0), x.dimension(1), inner);
-    try (Scope scratch = new Scope(x.device())) {
+    try (TensorScope scratch = new TensorScope(x.device())) {
       Tensor h = scratch.like(x);
       norm(w, x, h);
       LayerOperations.linear(h, w.get(TO_Q), null, rows);
@@ -283,7 +291,7 @@ public final class FlamingoBlock {
     private final VisualCheckpoint visual;
     private final VisualMask mask;
     private final Tensor out;
-    private final Scope kept;
+    private final TensorScope kept;
 
     private Activations(
         Saved saved,
@@ -291,7 +299,7 @@ public final class FlamingoBlock {
         VisualCheckpoint visual,
         VisualMask mask,
         Tensor out,
-        Scope kept) {
+        TensorScope kept) {
       this.saved = saved;
       this.weights = weights;
       this.visual = visual;
@@ -315,11 +323,7 @@ public final class FlamingoBlock {
       return saved.attention;
     }
 
-    /**
-     * Frees what is kept.
-     *
-     * @throws IllegalStateException if something of it was closed already
-     */
+    /** Frees what is kept. Closing again does nothing. */
     @Override
     public void close() {
       kept.close();
@@ -340,43 +344,43 @@ public final class FlamingoBlock {
 
     /** Width of the text rows; must be set. */
     public Builder width(int width) {
-      this.width = Checks.positive(width, "width");
+      this.width = Preconditions.positive(width, "width");
       return this;
     }
 
     /** Width of the media; must be set. */
     public Builder visualWidth(int visualWidth) {
-      this.visualWidth = Checks.positive(visualWidth, "visualWidth");
+      this.visualWidth = Preconditions.positive(visualWidth, "visualWidth");
       return this;
     }
 
     /** Number of heads; 8 if not set. */
     public Builder heads(int heads) {
-      this.heads = Checks.positive(heads, "heads");
+      this.heads = Preconditions.positive(heads, "heads");
       return this;
     }
 
     /** Elements of one head, a multiple of 8 up to 256; 64 if not set. */
     public Builder headDim(int headDim) {
-      this.headDim = Checks.positive(headDim, "headDim");
+      this.headDim = Preconditions.positive(headDim, "headDim");
       return this;
     }
 
     /** Inner width of the feed-forward over width; 4 if not set. */
     public Builder feedForwardFactor(int feedForwardFactor) {
-      this.feedForwardFactor = Checks.positive(feedForwardFactor, "feedForwardFactor");
+      this.feedForwardFactor = Preconditions.positive(feedForwardFactor, "feedForwardFactor");
       return this;
     }
 
     /** What the norms add to the variance; 1e-5 if not set. */
     public Builder epsilon(double epsilon) {
-      this.epsilon = Checks.epsilon(epsilon);
+      this.epsilon = Preconditions.finitePositive(epsilon, "epsilon");
       return this;
     }
 
     /** What moves between ranks; {@link Strategy#QUERY_RING} if not set. */
     public Builder strategy(Strategy strategy) {
-      this.strategy = Checks.present(strategy, "strategy");
+      this.strategy = Preconditions.present(strategy, "strategy");
       return this;
     }
 
@@ -387,8 +391,8 @@ public final class FlamingoBlock {
      * @throws IllegalArgumentException if heads and headDim make no attention
      */
     public FlamingoBlock build() {
-      Checks.set(width, "width");
-      Checks.set(visualWidth, "visualWidth");
+      Preconditions.set(width, "width");
+      Preconditions.set(visualWidth, "visualWidth");
       return new FlamingoBlock(this, Attentions.of(heads, heads, headDim, strategy));
     }
   }

@@ -3,6 +3,7 @@ package org.lvxattn.model;
 
 import java.util.Arrays;
 import org.lvxattn.Device;
+import org.lvxattn.internal.Preconditions;
 
 /**
  * Masks of OpenFlamingo (open_flamingo {@code helpers.py}). With t(i) the number of image tokens up
@@ -47,7 +48,7 @@ public final class FlamingoMasks {
     int rows = Math.toIntExact(text.total());
     int[][] counts = new int[mediaLocations.length][rows];
     for (int item = 0; item < counts.length; item++) {
-      Checks.require(
+      Preconditions.require(
           mediaLocations[item].length == rows,
           "mediaLocations["
               + item
@@ -97,9 +98,9 @@ public final class FlamingoMasks {
 
   private static VisualMask of(
       Device device, Seen seen, int[][] counts, int images, int latents, RowShard text) {
-    Checks.present(seen, "seen");
-    Checks.require(images >= 0, "images is " + images + "; 0 or more was expected");
-    Checks.positive(latents, "latents");
+    Preconditions.present(seen, "seen");
+    Preconditions.require(images >= 0, "images is " + images + "; 0 or more was expected");
+    Preconditions.positive(latents, "latents");
     int rows = Math.toIntExact(text.total());
     RowRanges ranges = new RowRanges(counts.length, rows);
     boolean[] live = new boolean[counts.length * rows];

@@ -5,9 +5,10 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.LayerOperations;
-import org.lvxattn.Norm;
 import org.lvxattn.Tensor;
+import org.lvxattn.TensorScope;
+import org.lvxattn.layer.LayerOperations;
+import org.lvxattn.layer.Norm;
 
 /**
  * The second half of a Llama or Qwen2 layer: {@code out = y + tanh(g) * live * down(silu(gate z) *
@@ -45,13 +46,13 @@ final class GatedMlp {
   record Saved(Tensor y, Tensor gate, Tensor up, @Nullable Tensor branch) {}
 
   /** Keeps what backward needs; y must stay as it is. */
-  Saved forward(Scope kept, Parameters w, Tensor y, @Nullable Tensor live, Tensor out) {
+  Saved forward(TensorScope kept, Parameters w, Tensor y, @Nullable Tensor live, Tensor out) {
     Device device = kept.device();
     Tensor gate = inner(kept, y);
     Tensor up = inner(kept, y);
     // Only its own gradient needs what a gate multiplies.
     Tensor branch = residualGate == null ? null : kept.like(y);
-    try (Scope scratch = new Scope(device)) {
+    try (TensorScope scratch = new TensorScope(device)) {
       Tensor z = scratch.like(y);
       LayerOperations.norm(Norm.RMS, epsilon, y, w.get(NORM), null, z);
       LayerOperations.linear(z, w.get(GATE), null, gate);
@@ -68,7 +69,7 @@ final class GatedMlp {
   /** Turns d, the gradient of out, into that of y. */
   void backward(Saved saved, Parameters w, Gradients g, @Nullable Tensor live, Tensor d) {
     Device device = d.device();
-    try (Scope scratch = new Scope(device)) {
+    try (TensorScope scratch = new TensorScope(device)) {
       Tensor dm = scratch.like(d);
       Tensor gateGradient = residualGate == null ? null : g.get(residualGate);
       LayerOperations.gatedAddBackward(saved.branch, gateOf(w), live, d, dm, gateGradient);
@@ -93,7 +94,7 @@ final class GatedMlp {
     return residualGate == null ? null : w.get(residualGate);
   }
 
-  private Tensor inner(Scope scope, Tensor like) {
+  private Tensor inner(TensorScope scope, Tensor like) {
     DType dtype = like.dtype();
     return scope.allocate(dtype, like.dimension(0), like.dimension(1), intermediate);
   }

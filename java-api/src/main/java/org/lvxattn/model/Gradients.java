@@ -8,10 +8,11 @@ import java.util.Map;
 import java.util.SequencedMap;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.LayerOperations;
-import org.lvxattn.Operation;
 import org.lvxattn.Tensor;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.Operation;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.layer.LayerOperations;
 
 /**
  * Gradients of parameters, by the same names: in float32, float64 for float64. Layers add to them.
@@ -103,7 +104,8 @@ public final class Gradients implements AutoCloseable {
     try {
       requireOwner();
     } catch (IllegalStateException e) {
-      throw group.decline(Operation.ALL_REDUCE, e);
+      group.decline(Operation.ALL_REDUCE, e);
+      throw e;
     }
     group.allReduce(all);
   }
@@ -121,9 +123,8 @@ public final class Gradients implements AutoCloseable {
   }
 
   /**
-   * Frees them all; nothing where these are a part of others.
+   * Frees them all; nothing where these are a part of others. Closing again does nothing.
    *
-   * @throws IllegalStateException if that was done already
    * @throws WrongThreadException if another thread owns the device
    */
   @Override
@@ -138,7 +139,7 @@ public final class Gradients implements AutoCloseable {
     shapes.forEach(
         (name, shape) -> {
           Tensor gradient = get(name);
-          Checks.require(
+          Preconditions.require(
               Arrays.equals(gradient.shape(), shape),
               "gradient \""
                   + name

@@ -4,16 +4,19 @@ package org.lvxattn.model;
 import java.util.LinkedHashMap;
 import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.Group;
-import org.lvxattn.KeyValueCache;
-import org.lvxattn.KeyValueProjection;
-import org.lvxattn.LayerOperations;
-import org.lvxattn.Norm;
-import org.lvxattn.Operation;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
-import org.lvxattn.VisualForward;
+import org.lvxattn.TensorScope;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.Operation;
+import org.lvxattn.internal.Closing;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.layer.KeyValueProjection;
+import org.lvxattn.layer.LayerOperations;
+import org.lvxattn.layer.Norm;
+import org.lvxattn.visual.KeyValueCache;
+import org.lvxattn.visual.VisualCheckpoint;
+import org.lvxattn.visual.VisualForward;
 
 /**
  * A cross-attention layer of Llama 3-V (transformers {@code MllamaCrossAttentionDecoderLayer}), a
@@ -84,25 +87,26 @@ public final class LlamaCrossAttentionLayer {
    */
   public Activations forward(
       Parameters weights, Tensor x, VisualCheckpoint visual, VisualMask mask) {
-    Group group = Checks.present(visual, "visual").group();
-    Turn turn = new Turn(group, Operation.FORWARD, 1);
-    Scope kept = new Scope(group.device());
+    Group group = Preconditions.present(visual, "visual").group();
+    CollectiveSequence calls = new CollectiveSequence(group, Operation.FORWARD, 1);
+    TensorScope kept = new TensorScope(group.device());
     try {
       requireFitting(weights, x, mask);
       Tensor h = kept.like(x);
       norm(weights, x, h);
       Tensor a = kept.like(x);
       LlamaCrossAttention.Saved attended =
-          attention.forward(turn, kept, weights.under(ATTENTION), h, visual, mask, a);
+          attention.forward(calls, kept, weights.under(ATTENTION), h, visual, mask, a);
       Tensor y = kept.like(x);
       LayerOperations.gatedAdd(x, a, weights.get(GATE), null, y);
       Tensor out = kept.like(x);
       GatedMlp.Saved mixed = mlp.forward(kept, weights, y, mask.live(), out);
       return new Activations(
           new Saved(x, a, attended, mixed), weights, visual, mask.live(), out, kept);
-    } catch (RuntimeException e) {
-      kept.closeAfter(e);
-      throw turn.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, kept);
+      calls.failed(e);
+      throw e;
     }
   }
 
@@ -122,21 +126,21 @@ public final class LlamaCrossAttentionLayer {
    *     different collective
    */
   public Tensor backward(Activations activations, Tensor dOut, Gradients gradients) {
-    Group group = Checks.present(activations, "activations").visual.group();
-    Turn turn = new Turn(group, Operation.BACKWARD, 1);
+    Group group = Preconditions.present(activations, "activations").visual.group();
+    CollectiveSequence calls = new CollectiveSequence(group, Operation.BACKWARD, 1);
     Parameters w = activations.weights;
     Saved saved = activations.saved;
-    Scope made = new Scope(group.device());
-    try (Scope scratch = new Scope(group.device())) {
-      Checks.sameShape(dOut, "dOut", activations.out);
-      Checks.present(gradients, "gradients").require(parameterShapes());
+    TensorScope made = new TensorScope(group.device());
+    try (TensorScope scratch = new TensorScope(group.device())) {
+      SequenceShapes.sameShape(dOut, "dOut", activations.out);
+      Preconditions.present(gradients, "gradients").require(parameterShapes());
       Tensor d = made.like(dOut).copyFrom(dOut);
       mlp.backward(saved.mlp, w, gradients, activations.live, d);
       Tensor da = scratch.like(d);
       LayerOperations.gatedAddBackward(saved.branch, w.get(GATE), null, d, da, gradients.get(GATE));
       Tensor dh = scratch.like(d);
       attention.backward(
-          turn,
+          calls,
           saved.attention,
           w.under(ATTENTION),
           activations.visual,
@@ -146,9 +150,10 @@ public final class LlamaCrossAttentionLayer {
       LayerOperations.normBackward(
           Norm.RMS, epsilon, saved.x, w.get(NORM), dh, d, true, gradients.get(NORM), null);
       return d;
-    } catch (RuntimeException e) {
-      made.closeAfter(e);
-      throw turn.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, made);
+      calls.failed(e);
+      throw e;
     }
   }
 
@@ -168,29 +173,31 @@ public final class LlamaCrossAttentionLayer {
    */
   public Tensor decode(
       Group group, Parameters weights, Tensor x, KeyValueCache cache, VisualMask mask) {
-    Turn turn = new Turn(Checks.present(group, "group"), Operation.FORWARD, 1);
-    Scope made = new Scope(group.device());
-    try (Scope scratch = new Scope(group.device())) {
+    CollectiveSequence calls =
+        new CollectiveSequence(Preconditions.present(group, "group"), Operation.FORWARD, 1);
+    TensorScope made = new TensorScope(group.device());
+    try (TensorScope scratch = new TensorScope(group.device())) {
       requireFitting(weights, x, mask);
-      Checks.present(cache, "cache");
+      Preconditions.present(cache, "cache");
       Tensor out = made.like(x);
       Tensor h = scratch.like(x);
       norm(weights, x, h);
       Tensor y = scratch.like(x);
-      attention.decode(turn, group, weights.under(ATTENTION), h, cache, mask, y);
+      attention.decode(calls, group, weights.under(ATTENTION), h, cache, mask, y);
       LayerOperations.gatedAdd(x, y, weights.get(GATE), null, y);
       mlp.forward(scratch, weights, y, mask.live(), out);
       return out;
-    } catch (RuntimeException e) {
-      made.closeAfter(e);
-      throw turn.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, made);
+      calls.failed(e);
+      throw e;
     }
   }
 
   private void requireFitting(Parameters weights, Tensor x, VisualMask mask) {
-    Checks.present(weights, "weights").require(parameterShapes());
-    Checks.rows(x, "x", attention.hidden());
-    Checks.present(mask, "mask");
+    Preconditions.present(weights, "weights").require(parameterShapes());
+    SequenceShapes.rows(x, "x", attention.hidden());
+    Preconditions.present(mask, "mask");
   }
 
   private void norm(Parameters w, Tensor x, Tensor h) {
@@ -210,7 +217,7 @@ public final class LlamaCrossAttentionLayer {
     private final VisualCheckpoint visual;
     private final @Nullable Tensor live;
     private final Tensor out;
-    private final Scope kept;
+    private final TensorScope kept;
 
     private Activations(
         Saved saved,
@@ -218,7 +225,7 @@ public final class LlamaCrossAttentionLayer {
         VisualCheckpoint visual,
         @Nullable Tensor live,
         Tensor out,
-        Scope kept) {
+        TensorScope kept) {
       this.saved = saved;
       this.weights = weights;
       this.visual = visual;
@@ -242,11 +249,7 @@ public final class LlamaCrossAttentionLayer {
       return saved.attention.visual();
     }
 
-    /**
-     * Frees what is kept.
-     *
-     * @throws IllegalStateException if something of it was closed already
-     */
+    /** Frees what is kept. Closing again does nothing. */
     @Override
     public void close() {
       kept.close();
@@ -287,7 +290,7 @@ public final class LlamaCrossAttentionLayer {
 
     /** Inner width of the MLP; must be set. */
     public Builder intermediate(int intermediate) {
-      this.intermediate = Checks.positive(intermediate, "intermediate");
+      this.intermediate = Preconditions.positive(intermediate, "intermediate");
       return this;
     }
 
@@ -312,7 +315,7 @@ public final class LlamaCrossAttentionLayer {
      */
     public LlamaCrossAttentionLayer build() {
       LlamaCrossAttention built = attention.build();
-      Checks.set(intermediate, "intermediate");
+      Preconditions.set(intermediate, "intermediate");
       GatedMlp mlp = new GatedMlp(built.hidden(), intermediate, epsilon, "cross_attn_mlp_gate");
       return new LlamaCrossAttentionLayer(built, mlp, epsilon);
     }

@@ -3,6 +3,7 @@ package org.lvxattn.model;
 
 import java.util.Arrays;
 import org.lvxattn.Device;
+import org.lvxattn.internal.Preconditions;
 
 /**
  * Masks of Llama 3-V, as its processor makes them (transformers {@code processing_mllama.py}). The
@@ -25,13 +26,13 @@ public final class LlamaMasks {
    */
   public static VisualMask of(
       Device device, boolean[][][][] tiles, int tokensPerTile, EmptyRows emptyRows, RowShard text) {
-    Checks.positive(tokensPerTile, "tokensPerTile");
-    Checks.present(emptyRows, "emptyRows");
+    Preconditions.positive(tokensPerTile, "tokensPerTile");
+    Preconditions.present(emptyRows, "emptyRows");
     int rows = Math.toIntExact(text.total());
     RowRanges ranges = new RowRanges(tiles.length, rows);
     boolean[] live = new boolean[tiles.length * rows];
     for (int item = 0; item < tiles.length; item++) {
-      Checks.require(
+      Preconditions.require(
           tiles[item].length == rows,
           "item "
               + item
@@ -71,7 +72,7 @@ public final class LlamaMasks {
    */
   public static boolean[][][][] fromImageTokens(
       int[][] positions, int[][] realTiles, int rows, int images, int tiles) {
-    Checks.require(
+    Preconditions.require(
         positions.length == realTiles.length,
         "realTiles has "
             + realTiles.length
@@ -81,7 +82,7 @@ public final class LlamaMasks {
     boolean[][][][] mask = new boolean[positions.length][rows][images][tiles];
     for (int item = 0; item < positions.length; item++) {
       int[] tokens = positions[item];
-      Checks.require(
+      Preconditions.require(
           tokens.length == realTiles[item].length && tokens.length <= images,
           "item "
               + item
@@ -94,11 +95,11 @@ public final class LlamaMasks {
       int end = rows;
       for (int image = tokens.length - 1; image >= 0; image--) {
         int next = image + 1 < tokens.length ? tokens[image + 1] : rows;
-        Checks.require(
+        Preconditions.require(
             tokens[image] >= 0 && tokens[image] < next,
             "positions[" + item + "] do not ascend from 0 to " + (rows - 1));
         int real = realTiles[item][image];
-        Checks.require(
+        Preconditions.require(
             real >= 0 && real <= tiles,
             "realTiles[" + item + "][" + image + "] is " + real + "; 0 to " + tiles + " expected");
         end = next == tokens[image] + 1 ? end : next;
@@ -113,9 +114,10 @@ public final class LlamaMasks {
   private static boolean[] flatten(boolean[][] images, boolean[][] first) {
     int tiles = first.length == 0 ? 0 : first[0].length;
     boolean[] flat = new boolean[first.length * tiles];
-    Checks.require(images.length == first.length, "tiles is ragged: rows differ in images");
+    Preconditions.require(images.length == first.length, "tiles is ragged: rows differ in images");
     for (int image = 0; image < images.length; image++) {
-      Checks.require(images[image].length == tiles, "tiles is ragged: images differ in tiles");
+      Preconditions.require(
+          images[image].length == tiles, "tiles is ragged: images differ in tiles");
       System.arraycopy(images[image], 0, flat, image * tiles, tiles);
     }
     return flat;

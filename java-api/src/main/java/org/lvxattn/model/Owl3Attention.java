@@ -5,16 +5,18 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.AttentionForward;
 import org.lvxattn.CrossAttention;
-import org.lvxattn.Group;
-import org.lvxattn.KeyValueCache;
-import org.lvxattn.KeyValueLayout;
-import org.lvxattn.KeyValueProjection;
-import org.lvxattn.LayerOperations;
-import org.lvxattn.Norm;
 import org.lvxattn.PartialAttention;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
-import org.lvxattn.VisualForward;
+import org.lvxattn.TensorScope;
+import org.lvxattn.group.Group;
+import org.lvxattn.layer.KeyValueGradients;
+import org.lvxattn.layer.KeyValueLayout;
+import org.lvxattn.layer.KeyValueProjection;
+import org.lvxattn.layer.LayerOperations;
+import org.lvxattn.layer.Norm;
+import org.lvxattn.visual.KeyValueCache;
+import org.lvxattn.visual.VisualCheckpoint;
+import org.lvxattn.visual.VisualForward;
 
 /** The first half of an mPLUG-Owl3 layer: {@code y = x + context Wo^T}. */
 final class Owl3Attention {
@@ -90,8 +92,8 @@ final class Owl3Attention {
       Owl3Text.@Nullable Attended text) {}
 
   Saved forward(
-      Turn turn,
-      Scope kept,
+      CollectiveSequence calls,
+      TensorScope kept,
       Parameters w,
       Tensor x,
       VisualCheckpoint visual,
@@ -101,20 +103,20 @@ final class Owl3Attention {
     Tensor k = text.behind(kept, past == null ? null : past.keys(), x);
     Tensor v = text.behind(kept, past == null ? null : past.values(), x);
     Tensor q = text.empty(kept, x);
-    try (Scope scratch = new Scope(x.device())) {
+    try (TensorScope scratch = new TensorScope(x.device())) {
       Tensor h = normed(scratch, w, x);
       text.query(w, h, batch.positions(), q);
       text.keyValues(w, h, batch.positions(), fresh(k, x), fresh(v, x));
     }
     KeyValueProjection projection = projection(w, batch);
     VisualForward seen =
-        turn.call(() -> visual.forward(attention, projection, folded(q), batch.images().mask()));
-    kept.atEnd(seen::close);
+        calls.call(() -> visual.forward(attention, projection, folded(q), batch.images().mask()));
+    kept.add(seen);
     Owl3Text.Attended images = unfolded(seen.output(), seen.logSumExp(), q);
-    try (Scope scratch = new Scope(x.device())) {
+    try (TensorScope scratch = new TensorScope(x.device())) {
       boolean gated = variant == Owl3Variant.GATED;
       Owl3Text.Attended own =
-          text.attend(turn, gated ? kept : scratch, visual.group(), q, k, v, batch.text());
+          text.attend(calls, gated ? kept : scratch, visual.group(), q, k, v, batch.text());
       residual(w, x, context(scratch, w, own, images, batch), y);
       return new Saved(x, q, k, v, seen, images, gated ? own : null);
     }
@@ -122,7 +124,7 @@ final class Owl3Attention {
 
   /** As forward, over cached keys and values; writes those of the new rows behind the past's. */
   void decode(
-      Turn turn,
+      CollectiveSequence calls,
       Group group,
       Parameters w,
       Tensor x,
@@ -130,7 +132,7 @@ final class Owl3Attention {
       TextCache past,
       Owl3Batch batch,
       Tensor y) {
-    try (Scope scratch = new Scope(x.device())) {
+    try (TensorScope scratch = new TensorScope(x.device())) {
       Tensor h = normed(scratch, w, x);
       Tensor q = text.empty(scratch, x);
       text.query(w, h, batch.positions(), q);
@@ -138,9 +140,9 @@ final class Owl3Attention {
       Tensor k = past.keysAnd(rows);
       Tensor v = past.valuesAnd(rows);
       text.keyValues(w, h, batch.positions(), fresh(k, x), fresh(v, x));
-      Owl3Text.Attended own = text.attend(turn, scratch, group, q, k, v, batch.text());
+      Owl3Text.Attended own = text.attend(calls, scratch, group, q, k, v, batch.text());
       try (AttentionForward seen =
-          turn.call(
+          calls.call(
               () ->
                   attention.forward(
                       group, folded(q), visual.key(), visual.value(), batch.images().mask()))) {
@@ -152,7 +154,7 @@ final class Owl3Attention {
 
   /** Turns d, the gradient of y, into that of x; overwrites dk and dv. */
   void backward(
-      Turn turn,
+      CollectiveSequence calls,
       Saved saved,
       Parameters w,
       VisualCheckpoint visual,
@@ -161,13 +163,13 @@ final class Owl3Attention {
       Tensor d,
       Tensor dk,
       Tensor dv) {
-    try (Scope scratch = new Scope(d.device())) {
+    try (TensorScope scratch = new TensorScope(d.device())) {
       Tensor dText = scratch.like(saved.q);
       Tensor dImages = saved.text == null ? dText : scratch.like(saved.q);
       contextBackward(saved, w, batch, g, d, Heads.join(dText), Heads.join(dImages));
       Tensor dq = scratch.like(saved.q);
       text.attendBackward(
-          turn,
+          calls,
           visual.group(),
           saved.q,
           saved.k,
@@ -179,13 +181,13 @@ final class Owl3Attention {
           dk,
           dv);
       Tensor dqImages = scratch.like(saved.q);
-      KeyValueProjection.Gradients parts =
-          KeyValueProjection.Gradients.builder()
+      KeyValueGradients parts =
+          KeyValueGradients.builder()
               .inputWeight(g.get(NORM))
               .weight(g.get(VISUAL_WEIGHT))
               .bias(g.get(VISUAL_BIAS))
               .build();
-      turn.call(() -> visual.backward(saved.visual, folded(dImages), folded(dqImages), parts));
+      calls.call(() -> visual.backward(saved.visual, folded(dImages), folded(dqImages), parts));
       LayerOperations.add(Heads.join(dqImages), Heads.join(dq));
 
       Tensor h = normed(scratch, w, saved.x);
@@ -210,7 +212,7 @@ final class Owl3Attention {
       LayerOperations.linearBackward(images, w.get(OUT), d, dImages, false, g.get(OUT), null);
       return;
     }
-    try (Scope scratch = new Scope(d.device())) {
+    try (TensorScope scratch = new TensorScope(d.device())) {
       Tensor context = scratch.like(images);
       blend(w, saved.text, saved.images, batch, context);
       Tensor dContext = scratch.like(images);
@@ -239,7 +241,7 @@ final class Owl3Attention {
 
   /** What the output projection takes, [batch, rows, heads * headDim]; fused: merges text. */
   private Tensor context(
-      Scope scratch,
+      TensorScope scratch,
       Parameters w,
       Owl3Text.Attended own,
       Owl3Text.Attended images,
@@ -269,7 +271,7 @@ final class Owl3Attention {
     LayerOperations.add(x, y);
   }
 
-  private Tensor normed(Scope scope, Parameters w, Tensor x) {
+  private Tensor normed(TensorScope scope, Parameters w, Tensor x) {
     Tensor h = scope.like(x);
     LayerOperations.norm(Norm.RMS, epsilon, x, w.get(NORM), null, h);
     return h;

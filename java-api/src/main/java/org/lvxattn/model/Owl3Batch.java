@@ -3,11 +3,14 @@ package org.lvxattn.model;
 
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.LayerOperations;
 import org.lvxattn.Mask;
-import org.lvxattn.Operation;
 import org.lvxattn.Tensor;
+import org.lvxattn.TensorScope;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.Operation;
+import org.lvxattn.internal.Closing;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.layer.LayerOperations;
 
 /**
  * A batch of mPLUG-Owl3: positions of its rows, and which text and images each row sees. Made once,
@@ -104,15 +107,16 @@ public final class Owl3Batch implements AutoCloseable {
       long visualRows) {
     long[] said;
     try {
-      Checks.present(variant, "variant");
-      Checks.present(images, "images");
+      Preconditions.present(variant, "variant");
+      Preconditions.present(images, "images");
       said = Owl3Rows.said(images.batch(), padding, textRows, cachedRows, visualRows);
-    } catch (RuntimeException e) {
-      throw Checks.present(group, "group").decline(Operation.ALL_GATHER, e);
+    } catch (RuntimeException | Error e) {
+      Preconditions.present(group, "group").decline(Operation.ALL_GATHER, e);
+      throw e;
     }
     Owl3Rows rows = Owl3Rows.gather(group, images.batch(), said);
     RowShard visual = rows.visual();
-    Checks.require(
+    Preconditions.require(
         visual.total() == images.rows(),
         "the ranks have "
             + visual.total()
@@ -120,27 +124,27 @@ public final class Owl3Batch implements AutoCloseable {
             + images.rows()
             + ", were expected");
     Device device = group.device();
-    Scope made = new Scope(device);
+    TensorScope made = new TensorScope(device);
     try {
       int[] lives = rows.live();
       Tensor live = lives == null ? null : ofText(made, images.batch(), textRows, lives);
       Tensor positions = ofText(made, images.batch(), textRows, rows.positions());
       Tensor causal = rows.causal().toTensor(device, images.batch(), rows.text());
-      made.atEnd(causal::close);
+      made.add(causal);
       VisualMask seen = seen(device, variant, images, rows);
-      made.atEnd(seen::close);
+      made.add(seen);
       Tensor keyPositions = images.keyPositions(device, variant, visual);
       return new Owl3Batch(variant, cachedRows, positions, live, causal, seen, keyPositions);
-    } catch (RuntimeException e) {
-      made.closeAfter(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, made);
       throw e;
     }
   }
 
   /** int32 [batch, rows]. */
-  private static Tensor ofText(Scope made, int batch, long rows, int[] values) {
-    Tensor tensor = Scope.filled(made.device(), values, batch, rows);
-    made.atEnd(tensor::close);
+  private static Tensor ofText(TensorScope made, int batch, long rows, int[] values) {
+    Tensor tensor = Tensor.of(made.device(), values, batch, rows);
+    made.add(tensor);
     return tensor;
   }
 
@@ -180,7 +184,7 @@ public final class Owl3Batch implements AutoCloseable {
   }
 
   /** Fills padded rows with zeros: x itself if there are none, else a copy in the scope. */
-  Tensor withoutPadding(Scope scope, Tensor x) {
+  Tensor withoutPadding(TensorScope scope, Tensor x) {
     return live == null ? x : clearPadding(scope.like(x).copyFrom(x));
   }
 
@@ -207,11 +211,7 @@ public final class Owl3Batch implements AutoCloseable {
     return keyPositions;
   }
 
-  /**
-   * Closes what it holds.
-   *
-   * @throws IllegalStateException if that was done already
-   */
+  /** Closes what it holds. Closing again does nothing. */
   @Override
   public void close() {
     positions.close();

@@ -4,6 +4,7 @@ package org.lvxattn.model;
 import java.util.Arrays;
 import org.lvxattn.Device;
 import org.lvxattn.Tensor;
+import org.lvxattn.internal.Preconditions;
 
 /**
  * Where the images of a batch stand in its texts. The embeddings of all images of all batch items,
@@ -23,13 +24,13 @@ public final class Owl3Images {
    * @throws IllegalArgumentException if positions do not ascend from 0 or more
    */
   public Owl3Images(int[][] positions, int tokensPerImage) {
-    this.tokensPerImage = Checks.positive(tokensPerImage, "tokensPerImage");
-    this.positions = new int[Checks.present(positions, "positions").length][];
+    this.tokensPerImage = Preconditions.positive(tokensPerImage, "tokensPerImage");
+    this.positions = new int[Preconditions.present(positions, "positions").length][];
     for (int item = 0; item < positions.length; item++) {
       this.positions[item] = positions[item].clone();
       int before = -1;
       for (int position : positions[item]) {
-        Checks.require(
+        Preconditions.require(
             position > before,
             "positions["
                 + item
@@ -72,6 +73,6 @@ public final class Owl3Images {
     int[] values = new int[Math.toIntExact(visual.rows())];
     Arrays.setAll(
         values, row -> ofImages[Math.toIntExact((visual.begin() + row) / tokensPerImage)]);
-    return Scope.filled(device, values, 1, values.length);
+    return Tensor.of(device, values, 1, values.length);
   }
 }

@@ -5,13 +5,16 @@ import java.util.LinkedHashMap;
 import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.CrossAttention;
-import org.lvxattn.Group;
-import org.lvxattn.KeyValueCache;
-import org.lvxattn.KeyValueProjection;
-import org.lvxattn.Operation;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.TensorScope;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.Operation;
+import org.lvxattn.internal.Closing;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.layer.KeyValueProjection;
+import org.lvxattn.visual.KeyValueCache;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /**
  * A layer of mPLUG-Owl3 with hyper attention ({@code HyperQwen2DecoderLayer}): text rows attend
@@ -90,21 +93,22 @@ public final class Owl3Layer {
       VisualCheckpoint visual,
       Owl3Batch batch,
       @Nullable TextCache past) {
-    Group group = Checks.present(visual, "visual").group();
-    Turn turn = new Turn(group, Operation.FORWARD, 2);
-    Scope kept = new Scope(group.device());
+    Group group = Preconditions.present(visual, "visual").group();
+    CollectiveSequence calls = new CollectiveSequence(group, Operation.FORWARD, 2);
+    TensorScope kept = new TensorScope(group.device());
     try {
       requireFitting(weights, x, batch, past);
       Tensor y = kept.like(x);
       Tensor rows = batch.withoutPadding(kept, x);
       Owl3Attention.Saved attended =
-          attention.forward(turn, kept, weights, rows, visual, batch, past, y);
+          attention.forward(calls, kept, weights, rows, visual, batch, past, y);
       Tensor out = kept.like(x);
       GatedMlp.Saved mixed = mlp.forward(kept, weights, y, null, out);
       return new Activations(attention, attended, mixed, weights, visual, batch, out, kept);
-    } catch (RuntimeException e) {
-      kept.closeAfter(e);
-      throw turn.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, kept);
+      calls.failed(e);
+      throw e;
     }
   }
 
@@ -124,19 +128,19 @@ public final class Owl3Layer {
    *     different collective
    */
   public InputGradients backward(Activations activations, Tensor dOut, Gradients gradients) {
-    Group group = Checks.present(activations, "activations").visual.group();
-    Turn turn = new Turn(group, Operation.BACKWARD, 2);
+    Group group = Preconditions.present(activations, "activations").visual.group();
+    CollectiveSequence calls = new CollectiveSequence(group, Operation.BACKWARD, 2);
     Owl3Attention.Saved saved = activations.attended;
-    Scope made = new Scope(group.device());
+    TensorScope made = new TensorScope(group.device());
     try {
-      Checks.sameShape(dOut, "dOut", activations.out);
-      Checks.present(gradients, "gradients").require(parameterShapes());
+      SequenceShapes.sameShape(dOut, "dOut", activations.out);
+      Preconditions.present(gradients, "gradients").require(parameterShapes());
       Tensor d = activations.batch.clearPadding(made.like(dOut).copyFrom(dOut));
       Tensor dk = made.like(saved.k());
       Tensor dv = made.like(saved.v());
       mlp.backward(activations.mixed, activations.weights, gradients, null, d);
       attention.backward(
-          turn,
+          calls,
           saved,
           activations.weights,
           activations.visual,
@@ -146,9 +150,10 @@ public final class Owl3Layer {
           dk,
           dv);
       return new InputGradients(d, attention.past(saved, dk), attention.past(saved, dv), made);
-    } catch (RuntimeException e) {
-      made.closeAfter(e);
-      throw turn.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, made);
+      calls.failed(e);
+      throw e;
     }
   }
 
@@ -176,37 +181,39 @@ public final class Owl3Layer {
       KeyValueCache visual,
       TextCache past,
       Owl3Batch batch) {
-    Turn turn = new Turn(Checks.present(group, "group"), Operation.FORWARD, 2);
-    Scope made = new Scope(group.device());
-    try (Scope scratch = new Scope(group.device())) {
-      requireFitting(weights, x, batch, Checks.present(past, "past"));
-      Checks.present(visual, "visual");
+    CollectiveSequence calls =
+        new CollectiveSequence(Preconditions.present(group, "group"), Operation.FORWARD, 2);
+    TensorScope made = new TensorScope(group.device());
+    try (TensorScope scratch = new TensorScope(group.device())) {
+      requireFitting(weights, x, batch, Preconditions.present(past, "past"));
+      Preconditions.present(visual, "visual");
       Tensor out = made.like(x);
       Tensor y = scratch.like(x);
       Tensor rows = batch.withoutPadding(scratch, x);
-      attention.decode(turn, group, weights, rows, visual, past, batch, y);
+      attention.decode(calls, group, weights, rows, visual, past, batch, y);
       mlp.forward(scratch, weights, y, null, out);
       past.advance(x.dimension(1));
       return out;
-    } catch (RuntimeException e) {
-      made.closeAfter(e);
-      throw turn.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, made);
+      calls.failed(e);
+      throw e;
     }
   }
 
   private void requireFitting(
       Parameters weights, Tensor x, Owl3Batch batch, @Nullable TextCache past) {
-    Checks.present(weights, "weights").require(parameterShapes());
-    Checks.rows(x, "x", attention.hidden());
-    Checks.require(
-        Checks.present(batch, "batch").variant() == attention.variant(),
+    Preconditions.present(weights, "weights").require(parameterShapes());
+    SequenceShapes.rows(x, "x", attention.hidden());
+    Preconditions.require(
+        Preconditions.present(batch, "batch").variant() == attention.variant(),
         "batch is for " + batch.variant() + " attention; " + attention.variant() + " was expected");
-    Checks.require(
+    Preconditions.require(
         x.dimension(0) == batch.positions().dimension(0)
             && x.dimension(1) == batch.positions().dimension(1),
         "x is " + x + "; batch and rows of " + batch.positions() + " were expected");
     long cached = past == null ? 0 : past.rows();
-    Checks.require(
+    Preconditions.require(
         cached == batch.cachedRows(),
         "past has " + cached + " rows; the batch's " + batch.cachedRows() + " were expected");
   }
@@ -223,7 +230,7 @@ public final class Owl3Layer {
     private final VisualCheckpoint visual;
     private final Owl3Batch batch;
     private final Tensor out;
-    private final Scope kept;
+    private final TensorScope kept;
 
     private Activations(
         Owl3Attention attention,
@@ -233,7 +240,7 @@ public final class Owl3Layer {
         VisualCheckpoint visual,
         Owl3Batch batch,
         Tensor out,
-        Scope kept) {
+        TensorScope kept) {
       this.attention = attention;
       this.attended = attended;
       this.mixed = mixed;
@@ -282,11 +289,7 @@ public final class Owl3Layer {
           attention.fresh(attended, attended.k()), attention.fresh(attended, attended.v()));
     }
 
-    /**
-     * Frees what is kept.
-     *
-     * @throws IllegalStateException if something of it was closed already
-     */
+    /** Frees what is kept. Closing again does nothing. */
     @Override
     public void close() {
       kept.close();
@@ -298,9 +301,9 @@ public final class Owl3Layer {
     private final Tensor x;
     private final Tensor pastKeys;
     private final Tensor pastValues;
-    private final Scope made;
+    private final TensorScope made;
 
-    private InputGradients(Tensor x, Tensor pastKeys, Tensor pastValues, Scope made) {
+    private InputGradients(Tensor x, Tensor pastKeys, Tensor pastValues, TensorScope made) {
       this.x = x;
       this.pastKeys = pastKeys;
       this.pastValues = pastValues;
@@ -322,11 +325,7 @@ public final class Owl3Layer {
       return pastValues;
     }
 
-    /**
-     * Closes the gradients.
-     *
-     * @throws IllegalStateException if that was done already
-     */
+    /** Closes the gradients. Closing again does nothing. */
     @Override
     public void close() {
       made.close();
@@ -349,49 +348,49 @@ public final class Owl3Layer {
 
     /** Which operator; must be set. */
     public Builder variant(Owl3Variant variant) {
-      this.variant = Checks.present(variant, "variant");
+      this.variant = Preconditions.present(variant, "variant");
       return this;
     }
 
     /** Width of the text rows and of the image embeddings; must be set. */
     public Builder hidden(int hidden) {
-      this.hidden = Checks.positive(hidden, "hidden");
+      this.hidden = Preconditions.positive(hidden, "hidden");
       return this;
     }
 
     /** Number of query heads; must be set. */
     public Builder heads(int heads) {
-      this.heads = Checks.positive(heads, "heads");
+      this.heads = Preconditions.positive(heads, "heads");
       return this;
     }
 
     /** Number of key and value heads; as many as query heads if not set. */
     public Builder keyValueHeads(int keyValueHeads) {
-      this.keyValueHeads = Checks.positive(keyValueHeads, "keyValueHeads");
+      this.keyValueHeads = Preconditions.positive(keyValueHeads, "keyValueHeads");
       return this;
     }
 
     /** Elements of one head, a multiple of 8 up to 256; must be set. */
     public Builder headDim(int headDim) {
-      this.headDim = Checks.positive(headDim, "headDim");
+      this.headDim = Preconditions.positive(headDim, "headDim");
       return this;
     }
 
     /** Inner width of the MLP; must be set. */
     public Builder intermediate(int intermediate) {
-      this.intermediate = Checks.positive(intermediate, "intermediate");
+      this.intermediate = Preconditions.positive(intermediate, "intermediate");
       return this;
     }
 
     /** What the norms add to the mean square; 1e-6 if not set. */
     public Builder epsilon(double epsilon) {
-      this.epsilon = Checks.epsilon(epsilon);
+      this.epsilon = Preconditions.finitePositive(epsilon, "epsilon");
       return this;
     }
 
     /** Base of the rotary embedding; 1e6 if not set. */
     public Builder theta(double theta) {
-      Checks.require(
+      Preconditions.require(
           Double.isFinite(theta) && theta > 0,
           "theta is " + theta + "; a finite number above 0 was expected");
       this.theta = theta;
@@ -400,7 +399,7 @@ public final class Owl3Layer {
 
     /** What moves between ranks; {@link Strategy#QUERY_RING} if not set. */
     public Builder strategy(Strategy strategy) {
-      this.strategy = Checks.present(strategy, "strategy");
+      this.strategy = Preconditions.present(strategy, "strategy");
       return this;
     }
 
@@ -414,8 +413,8 @@ public final class Owl3Layer {
       if (variant == null) {
         throw new IllegalStateException("variant was not set");
       }
-      Checks.set(hidden, "hidden");
-      Checks.set(intermediate, "intermediate");
+      Preconditions.set(hidden, "hidden");
+      Preconditions.set(intermediate, "intermediate");
       CrossAttention of = Attentions.of(heads, keyValueHeads, headDim, strategy);
       return new Owl3Layer(
           new Owl3Attention(variant, hidden, epsilon, theta, of),

@@ -5,7 +5,8 @@ import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.Group;
+import org.lvxattn.group.Group;
+import org.lvxattn.internal.Preconditions;
 
 /**
  * The text rows of all ranks: how many each has, cached and new, and which of them are padding. The
@@ -37,7 +38,7 @@ final class Owl3Rows {
   /** What a rank says of itself, checked as far as it can be alone. */
   static long[] said(
       int batch, int @Nullable [] padding, long textRows, long cachedRows, long visualRows) {
-    Checks.require(
+    Preconditions.require(
         textRows >= 0 && cachedRows >= 0 && visualRows >= 0,
         "textRows is "
             + textRows
@@ -48,11 +49,11 @@ final class Owl3Rows {
             + "; 0 or more was expected");
     long[] said = Arrays.copyOf(new long[] {textRows, cachedRows, visualRows}, NUMBERS + batch);
     if (padding != null) {
-      Checks.require(
+      Preconditions.require(
           padding.length == batch,
           "padding has " + padding.length + " numbers; one for each item, " + batch + ", expected");
       for (int item = 0; item < batch; item++) {
-        Checks.require(
+        Preconditions.require(
             padding[item] >= 0 && padding[item] <= cachedRows + textRows,
             "padding["
                 + item
@@ -94,7 +95,7 @@ final class Owl3Rows {
       for (int of = 0; of < fresh.length; of++) {
         long said = Math.max(0, padding[item][of] - cached[of]);
         long expected = freshPadding(item, of);
-        Checks.require(
+        Preconditions.require(
             said == expected,
             "padding of item "
                 + item

@@ -3,13 +3,17 @@ package org.lvxattn.model;
 
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
-import org.lvxattn.Group;
-import org.lvxattn.LayerOperations;
+import org.lvxattn.GradientOutputs;
 import org.lvxattn.Mask;
 import org.lvxattn.Statistics;
 import org.lvxattn.Tensor;
+import org.lvxattn.TensorScope;
+import org.lvxattn.group.Group;
+import org.lvxattn.layer.LayerOperations;
 
 /** Queries, keys and values of text rows, and their causal attention to each other. */
 final class Owl3Text {
@@ -36,7 +40,7 @@ final class Owl3Text {
   }
 
   /** For queries of rows like those of x, [batch, rows, heads, headDim]. */
-  Tensor empty(Scope scope, Tensor x) {
+  Tensor empty(TensorScope scope, Tensor x) {
     return scope.allocate(
         x.dtype(), x.dimension(0), x.dimension(1), attention.heads(), attention.headDim());
   }
@@ -56,12 +60,24 @@ final class Owl3Text {
   }
 
   /** Attention of the rows to each other; k and v as keyValues wrote them. */
-  Attended attend(Turn turn, Scope scope, Group group, Tensor q, Tensor k, Tensor v, Mask mask) {
+  Attended attend(
+      CollectiveSequence calls,
+      TensorScope scope,
+      Group group,
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      Mask mask) {
     Tensor o = scope.like(q);
     DType wide = q.dtype().accumulator();
     Tensor lse = scope.allocate(wide, q.dimension(0), attention.heads(), q.dimension(1));
-    turn.call(
-        () -> attention.forwardInto(group, q, keys(k), keys(v), mask, o, lse, Statistics.create()));
+    calls.call(
+        () ->
+            attention.forwardInto(
+                group,
+                new AttentionInputs(q, keys(k), keys(v), mask),
+                new AttentionOutputs(o, lse),
+                Statistics.create()));
     return new Attended(o, lse);
   }
 
@@ -70,7 +86,7 @@ final class Owl3Text {
 
   /** Overwrites dq, dk and dv; o and lse may be those of a larger softmax. */
   void attendBackward(
-      Turn turn,
+      CollectiveSequence calls,
       Group group,
       Tensor q,
       Tensor k,
@@ -81,21 +97,14 @@ final class Owl3Text {
       Tensor dq,
       Tensor dk,
       Tensor dv) {
-    turn.call(
+    calls.call(
         () ->
             attention.backwardInto(
                 group,
-                q,
-                keys(k),
-                keys(v),
-                mask,
-                of.o,
-                of.lse,
+                new AttentionInputs(q, keys(k), keys(v), mask),
+                new AttentionOutputs(of.o, of.lse),
                 dO,
-                dq,
-                keys(dk),
-                keys(dv),
-                null,
+                new GradientOutputs(dq, keys(dk), keys(dv), null),
                 Statistics.create()));
   }
 
@@ -118,7 +127,7 @@ final class Owl3Text {
   }
 
   /** New keys or values behind those of the past, [batch, past + rows, width]. */
-  Tensor behind(Scope scope, @Nullable Tensor past, Tensor h) {
+  Tensor behind(TensorScope scope, @Nullable Tensor past, Tensor h) {
     long before = past == null ? 0 : past.dimension(1);
     Tensor all = scope.allocate(h.dtype(), h.dimension(0), before + h.dimension(1), keyWidth());
     if (past != null) {

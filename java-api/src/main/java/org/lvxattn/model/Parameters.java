@@ -12,6 +12,9 @@ import java.util.function.Function;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
 import org.lvxattn.Tensor;
+import org.lvxattn.TensorScope;
+import org.lvxattn.internal.Closing;
+import org.lvxattn.internal.Preconditions;
 import org.lvxattn.io.StoredTensor;
 import org.lvxattn.io.StoredTensors;
 
@@ -36,7 +39,8 @@ public final class Parameters implements AutoCloseable {
   public static Parameters of(Map<String, Tensor> tensors) {
     SequencedMap<String, Tensor> copy = new LinkedHashMap<>();
     tensors.forEach(
-        (name, tensor) -> copy.put(Checks.present(name, "name"), Checks.present(tensor, name)));
+        (name, tensor) ->
+            copy.put(Preconditions.present(name, "name"), Preconditions.present(tensor, name)));
     return new Parameters(copy, List.of());
   }
 
@@ -50,13 +54,13 @@ public final class Parameters implements AutoCloseable {
    *     suffice
    */
   public static Parameters allocate(Device device, DType dtype, Map<String, long[]> shapes) {
-    Scope made = new Scope(device);
+    TensorScope made = new TensorScope(device);
     try {
       SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
       shapes.forEach((name, shape) -> tensors.put(name, made.allocate(dtype, shape)));
       return new Parameters(tensors, new ArrayList<>(tensors.values()));
-    } catch (RuntimeException e) {
-      made.closeAfter(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, made);
       throw e;
     }
   }
@@ -113,7 +117,7 @@ public final class Parameters implements AutoCloseable {
       shapes.forEach(
           (name, shape) -> {
             StoredTensor stored = checkpoint.tensor(prefix + name);
-            Checks.require(
+            Preconditions.require(
                 Arrays.equals(stored.shape(), shape),
                 "the checkpoint has " + stored + "; " + Arrays.toString(shape) + " was expected");
             tensors.put(name, reader.apply(stored));
@@ -178,7 +182,7 @@ public final class Parameters implements AutoCloseable {
     shapes.forEach(
         (name, shape) -> {
           Tensor tensor = get(name);
-          Checks.require(
+          Preconditions.require(
               Arrays.equals(tensor.shape(), shape) && tensor.dtype().isFloating(),
               "parameter \""
                   + name
@@ -191,9 +195,8 @@ public final class Parameters implements AutoCloseable {
   }
 
   /**
-   * Closes what {@link #allocate}, {@link #load} or {@link #wrap} made.
+   * Closes what {@link #allocate}, {@link #load} or {@link #wrap} made. Closing again does nothing.
    *
-   * @throws IllegalStateException if that was done already
    * @throws WrongThreadException if another thread owns the device
    */
   @Override

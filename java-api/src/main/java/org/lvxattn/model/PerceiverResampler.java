@@ -6,14 +6,17 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
 import org.lvxattn.CrossAttention;
-import org.lvxattn.Group;
-import org.lvxattn.KeyValueProjection;
-import org.lvxattn.LayerOperations;
-import org.lvxattn.Norm;
-import org.lvxattn.Operation;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.TensorScope;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.Operation;
+import org.lvxattn.internal.Closing;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.layer.KeyValueProjection;
+import org.lvxattn.layer.LayerOperations;
+import org.lvxattn.layer.Norm;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /**
  * OpenFlamingo's resampler (open_flamingo {@code PerceiverResampler}): a fixed number of latents of
@@ -108,9 +111,9 @@ public final class PerceiverResampler {
    *     different collective
    */
   public Activations forward(Parameters weights, VisualCheckpoint visual, RowShard shard) {
-    Group group = Checks.present(visual, "visual").group();
-    Turn turn = new Turn(group, Operation.FORWARD, 2 * depth());
-    Scope kept = new Scope(group.device());
+    Group group = Preconditions.present(visual, "visual").group();
+    CollectiveSequence calls = new CollectiveSequence(group, Operation.FORWARD, 2 * depth());
+    TensorScope kept = new TensorScope(group.device());
     try {
       requireFitting(weights, shard);
       Tensor features = visual.features();
@@ -123,7 +126,7 @@ public final class PerceiverResampler {
       for (int layer = 0; layer < depth(); layer++) {
         Tensor mixed = kept.like(rows);
         PerceiverAttention.Saved attended =
-            attentions.get(layer).forward(turn, kept, weights, rows, visual, mixed);
+            attentions.get(layer).forward(calls, kept, weights, rows, visual, mixed);
         Tensor next = kept.like(rows);
         FeedForward.Saved fed = feedForwards.get(layer).forward(kept, weights, mixed, next);
         saved.add(new Saved(attended, fed));
@@ -133,16 +136,17 @@ public final class PerceiverResampler {
       LayerOperations.norm(
           Norm.LAYER, epsilon, rows, weights.get(NORM_WEIGHT), weights.get(NORM_BIAS), out);
       return new Activations(weights, visual, shard, saved, rows, out, kept);
-    } catch (RuntimeException e) {
-      kept.closeAfter(e);
-      throw turn.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, kept);
+      calls.failed(e);
+      throw e;
     }
   }
 
   private void requireFitting(Parameters weights, RowShard shard) {
-    Checks.present(weights, "weights").require(parameterShapes());
-    Checks.require(
-        Checks.present(shard, "shard").total() == latents,
+    Preconditions.present(weights, "weights").require(parameterShapes());
+    Preconditions.require(
+        Preconditions.present(shard, "shard").total() == latents,
         "shard is of " + shard.total() + " latents; of " + latents + " was expected");
   }
 
@@ -161,12 +165,12 @@ public final class PerceiverResampler {
    *     different collective
    */
   public void backward(Activations activations, Tensor dOut, Gradients gradients) {
-    Group group = Checks.present(activations, "activations").visual.group();
-    Turn turn = new Turn(group, Operation.BACKWARD, 2 * depth());
+    Group group = Preconditions.present(activations, "activations").visual.group();
+    CollectiveSequence calls = new CollectiveSequence(group, Operation.BACKWARD, 2 * depth());
     Parameters w = activations.weights;
-    try (Scope scratch = new Scope(group.device())) {
-      Checks.sameShape(dOut, "dOut", activations.out);
-      Checks.present(gradients, "gradients").require(parameterShapes());
+    try (TensorScope scratch = new TensorScope(group.device())) {
+      SequenceShapes.sameShape(dOut, "dOut", activations.out);
+      Preconditions.present(gradients, "gradients").require(parameterShapes());
       Tensor d = scratch.like(dOut);
       LayerOperations.normBackward(
           Norm.LAYER,
@@ -181,7 +185,7 @@ public final class PerceiverResampler {
       for (int layer = depth() - 1; layer >= 0; layer--) {
         Saved saved = activations.layers.get(layer);
         feedForwards.get(layer).backward(saved.feedForward, w, gradients, d);
-        attentions.get(layer).backward(turn, saved.attention, w, activations.visual, gradients, d);
+        attentions.get(layer).backward(calls, saved.attention, w, activations.visual, gradients, d);
       }
       // All images begin with the same latents.
       Tensor whole = gradients.get(LATENTS);
@@ -191,8 +195,9 @@ public final class PerceiverResampler {
       for (long image = 0; image < d.dimension(0); image++) {
         LayerOperations.add(wide.slice(0, image, image + 1), sum);
       }
-    } catch (RuntimeException e) {
-      throw turn.failed(e);
+    } catch (RuntimeException | Error e) {
+      calls.failed(e);
+      throw e;
     }
   }
 
@@ -214,7 +219,7 @@ public final class PerceiverResampler {
     private final List<Saved> layers;
     private final Tensor last;
     private final Tensor out;
-    private final Scope kept;
+    private final TensorScope kept;
 
     private Activations(
         Parameters weights,
@@ -223,7 +228,7 @@ public final class PerceiverResampler {
         List<Saved> layers,
         Tensor last,
         Tensor out,
-        Scope kept) {
+        TensorScope kept) {
       this.weights = weights;
       this.visual = visual;
       this.shard = shard;
@@ -238,11 +243,7 @@ public final class PerceiverResampler {
       return out;
     }
 
-    /**
-     * Frees what is kept.
-     *
-     * @throws IllegalStateException if something of it was closed already
-     */
+    /** Frees what is kept. Closing again does nothing. */
     @Override
     public void close() {
       kept.close();
@@ -264,49 +265,49 @@ public final class PerceiverResampler {
 
     /** Width of the features and latents; must be set. */
     public Builder width(int width) {
-      this.width = Checks.positive(width, "width");
+      this.width = Preconditions.positive(width, "width");
       return this;
     }
 
     /** Number of latents of an image; 64 if not set. */
     public Builder latents(int latents) {
-      this.latents = Checks.positive(latents, "latents");
+      this.latents = Preconditions.positive(latents, "latents");
       return this;
     }
 
     /** Number of layers; 6 if not set. */
     public Builder depth(int depth) {
-      this.depth = Checks.positive(depth, "depth");
+      this.depth = Preconditions.positive(depth, "depth");
       return this;
     }
 
     /** Number of heads; 8 if not set. */
     public Builder heads(int heads) {
-      this.heads = Checks.positive(heads, "heads");
+      this.heads = Preconditions.positive(heads, "heads");
       return this;
     }
 
     /** Elements of one head, a multiple of 8 up to 256; 64 if not set. */
     public Builder headDim(int headDim) {
-      this.headDim = Checks.positive(headDim, "headDim");
+      this.headDim = Preconditions.positive(headDim, "headDim");
       return this;
     }
 
     /** Inner width of the feed-forward over width; 4 if not set. */
     public Builder feedForwardFactor(int feedForwardFactor) {
-      this.feedForwardFactor = Checks.positive(feedForwardFactor, "feedForwardFactor");
+      this.feedForwardFactor = Preconditions.positive(feedForwardFactor, "feedForwardFactor");
       return this;
     }
 
     /** What the norms add to the variance; 1e-5 if not set. */
     public Builder epsilon(double epsilon) {
-      this.epsilon = Checks.epsilon(epsilon);
+      this.epsilon = Preconditions.finitePositive(epsilon, "epsilon");
       return this;
     }
 
     /** What moves between ranks; {@link Strategy#QUERY_RING} if not set. */
     public Builder strategy(Strategy strategy) {
-      this.strategy = Checks.present(strategy, "strategy");
+      this.strategy = Preconditions.present(strategy, "strategy");
       return this;
     }
 
@@ -317,7 +318,7 @@ public final class PerceiverResampler {
      * @throws IllegalArgumentException if heads and headDim make no attention
      */
     public PerceiverResampler build() {
-      Checks.set(width, "width");
+      Preconditions.set(width, "width");
       return new PerceiverResampler(this, Attentions.of(heads, heads, headDim, strategy));
     }
   }

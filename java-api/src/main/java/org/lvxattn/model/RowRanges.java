@@ -4,6 +4,7 @@ package org.lvxattn.model;
 import java.util.Arrays;
 import org.lvxattn.Device;
 import org.lvxattn.Tensor;
+import org.lvxattn.internal.Preconditions;
 
 /** For each text row of each batch item, over all ranks, the ascending ranges of keys it sees. */
 final class RowRanges {
@@ -64,11 +65,11 @@ final class RowRanges {
         at += 2 * ranges;
       }
     }
-    return Scope.filled(device, values, items, items == 0 ? 0 : batch / items * local, ranges, 2);
+    return Tensor.of(device, values, items, items == 0 ? 0 : batch / items * local, ranges, 2);
   }
 
   private static int toInt(long key) {
-    Checks.require(
+    Preconditions.require(
         key <= Integer.MAX_VALUE,
         "a row sees up to key " + key + "; visibility counts keys in 32 bits");
     return (int) key;

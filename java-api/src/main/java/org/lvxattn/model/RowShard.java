@@ -2,8 +2,9 @@
 package org.lvxattn.model;
 
 import java.nio.ByteBuffer;
-import org.lvxattn.Group;
-import org.lvxattn.Operation;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.Operation;
+import org.lvxattn.internal.Preconditions;
 
 /**
  * The rows that one rank holds of a sequence that the ranks share in rank order.
@@ -19,7 +20,7 @@ public record RowShard(long begin, long end, long total) {
    * @throws IllegalArgumentException unless {@code 0 <= begin <= end <= total}
    */
   public RowShard {
-    Checks.require(
+    Preconditions.require(
         0 <= begin && begin <= end && end <= total,
         "rows "
             + begin
@@ -43,11 +44,12 @@ public record RowShard(long begin, long end, long total) {
    * @throws IllegalArgumentException if rows is negative
    */
   public static RowShard of(Group group, long rows) {
-    Checks.present(group, "group");
+    Preconditions.present(group, "group");
     try {
-      Checks.require(rows >= 0, "rows is " + rows + "; 0 or more was expected");
+      Preconditions.require(rows >= 0, "rows is " + rows + "; 0 or more was expected");
     } catch (IllegalArgumentException e) {
-      throw group.decline(Operation.ALL_GATHER, e);
+      group.decline(Operation.ALL_GATHER, e);
+      throw e;
     }
     long[] all = gather(group, rows);
     long begin = 0;

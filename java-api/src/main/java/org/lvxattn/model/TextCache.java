@@ -4,6 +4,7 @@ package org.lvxattn.model;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
 import org.lvxattn.Tensor;
+import org.lvxattn.internal.Preconditions;
 
 /**
  * Keys and values of this rank's text rows of one layer, to be extended row by row while decoding:
@@ -38,7 +39,8 @@ public final class TextCache implements AutoCloseable {
    */
   public static TextCache allocate(
       Device device, DType dtype, long batch, long capacity, int heads, int headDim) {
-    long width = (long) Checks.positive(heads, "heads") * Checks.positive(headDim, "headDim");
+    long width =
+        (long) Preconditions.positive(heads, "heads") * Preconditions.positive(headDim, "headDim");
     Tensor keys = Tensor.allocate(device, dtype, batch, capacity, width);
     try {
       Tensor values = Tensor.allocate(device, dtype, batch, capacity, width);
@@ -103,7 +105,7 @@ public final class TextCache implements AutoCloseable {
   }
 
   private Tensor first(Tensor whole, long added) {
-    Checks.require(
+    Preconditions.require(
         added <= capacity() - rows,
         "the cache has room for "
             + capacity()
@@ -116,9 +118,8 @@ public final class TextCache implements AutoCloseable {
   }
 
   /**
-   * Frees the memory.
+   * Frees the memory. Closing again does nothing.
    *
-   * @throws IllegalStateException if that was done already
    * @throws WrongThreadException if another thread owns the device
    */
   @Override

@@ -49,7 +49,7 @@ public final class VisualMask implements AutoCloseable {
       flags[i] = live[i / rows * ranges.rows() + row] ? 1 : 0;
     }
     try {
-      return new VisualMask(visibility, Scope.filled(device, flags, ranges.batch(), rows));
+      return new VisualMask(visibility, Tensor.of(device, flags, ranges.batch(), rows));
     } catch (RuntimeException e) {
       visibility.close();
       throw e;
@@ -69,11 +69,7 @@ public final class VisualMask implements AutoCloseable {
     return live;
   }
 
-  /**
-   * Closes what it holds.
-   *
-   * @throws IllegalStateException if that was done already
-   */
+  /** Closes what it holds. Closing again does nothing. */
   @Override
   public void close() {
     if (visibility != null) {

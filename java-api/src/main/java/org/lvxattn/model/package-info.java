@@ -13,9 +13,9 @@
  *
  * <p>Each rank holds some rows of the text and some of the visual features, in rank order; shards
  * may be uneven or empty. Text rows are {@code [batch, rows, width]}. Visual features belong to a
- * {@link org.lvxattn.VisualCheckpoint}, which all layers share and which decides what is kept for
- * backward. Parameters are the same on every rank. A rank's weight gradients are its share; {@link
- * org.lvxattn.model.Gradients#allReduce} makes them whole.
+ * {@link org.lvxattn.visual.VisualCheckpoint}, which all layers share and which decides what is
+ * kept for backward. Parameters are the same on every rank. A rank's weight gradients are its
+ * share; {@link org.lvxattn.model.Gradients#allReduce} makes them whole.
  *
  * <p>What a layer keeps for backward is as small as the local text rows.
  */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.optim;
 
+import org.lvxattn.internal.Preconditions;
+
 /**
  * Adam (Kingma and Ba, arXiv 1412.6980), and AdamW (Loshchilov and Hutter, arXiv 1711.05101) where
  * the weight decay is decoupled. In step t:
@@ -33,11 +35,11 @@ public record Adam(
    * @throws IllegalArgumentException if one is out of its range
    */
   public Adam {
-    Checks.positive(learningRate, "learningRate");
-    Checks.fraction(beta1, "beta1");
-    Checks.fraction(beta2, "beta2");
-    Checks.positive(epsilon, "epsilon");
-    Checks.nonNegative(weightDecay, "weightDecay");
+    Preconditions.finitePositive(learningRate, "learningRate");
+    Preconditions.fraction(beta1, "beta1");
+    Preconditions.fraction(beta2, "beta2");
+    Preconditions.finitePositive(epsilon, "epsilon");
+    Preconditions.finiteNonNegative(weightDecay, "weightDecay");
   }
 
   /** Without weight decay, and otherwise as the paper has it: 0.9, 0.999, 1e-8. */

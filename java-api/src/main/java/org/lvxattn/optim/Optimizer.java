@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.lvxattn.Tensor;
+import org.lvxattn.internal.Preconditions;
 
 /**
  * Updates named parameters in place by their gradients, on the host, in plain Java: those of a GPU
@@ -44,7 +45,7 @@ public final class Optimizer implements AutoCloseable {
    * @throws org.lvxattn.OutOfDeviceMemoryException if memory or a device's budget does not suffice
    */
   public Optimizer(UpdateRule rule, Map<String, Tensor> parameters) {
-    this.rule = Objects.requireNonNull(rule, "rule is null");
+    this.rule = Preconditions.present(rule, "rule");
     this.parameters = Collections.unmodifiableMap(new LinkedHashMap<>(parameters));
     this.parameters.forEach(Optimizer::requireUsable);
     try {
@@ -107,7 +108,7 @@ public final class Optimizer implements AutoCloseable {
    * @throws WrongThreadException if another thread owns a parameter's device
    */
   public void step(Map<String, Tensor> gradients, double learningRate) {
-    Checks.nonNegative(learningRate, "learningRate");
+    Preconditions.finiteNonNegative(learningRate, "learningRate");
     requireOpen();
     gradients.forEach(this::requireFitting);
     for (String name : parameters.keySet()) {

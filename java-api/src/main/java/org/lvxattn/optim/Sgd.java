@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.optim;
 
+import org.lvxattn.internal.Preconditions;
+
 /**
  * Stochastic gradient descent with heavy-ball momentum, in the form of Sutskever et al. (ICML 2013)
  * that keeps the learning rate out of the average:
@@ -20,9 +22,9 @@ public record Sgd(double learningRate, double momentum, double weightDecay) impl
    * @throws IllegalArgumentException if one is out of its range
    */
   public Sgd {
-    Checks.positive(learningRate, "learningRate");
-    Checks.fraction(momentum, "momentum");
-    Checks.nonNegative(weightDecay, "weightDecay");
+    Preconditions.finitePositive(learningRate, "learningRate");
+    Preconditions.fraction(momentum, "momentum");
+    Preconditions.finiteNonNegative(weightDecay, "weightDecay");
   }
 
   /** Plain descent. */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.plan;
 
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.Pass;
+import org.lvxattn.internal.Preconditions;
 
 /**
  * One call over all its ranks.
@@ -27,10 +28,10 @@ public record AttentionProblem(
    * @throws IllegalArgumentException if shards and reach are of different numbers of ranks
    */
   public AttentionProblem {
-    Objects.requireNonNull(sizes, "sizes is null");
-    Objects.requireNonNull(shards, "shards is null");
-    Objects.requireNonNull(reach, "reach is null");
-    Checks.require(
+    Preconditions.present(sizes, "sizes");
+    Preconditions.present(shards, "shards");
+    Preconditions.present(reach, "reach");
+    Preconditions.require(
         reach.ranks() == shards.ranks(), "ranks of reach", reach.ranks(), "as of shards");
   }
 

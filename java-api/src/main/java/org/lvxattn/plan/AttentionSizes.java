@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.plan;
 
-import java.util.Objects;
 import org.lvxattn.DType;
+import org.lvxattn.Pass;
+import org.lvxattn.internal.Preconditions;
 
 /**
  * What all ranks of a call have in common.
@@ -24,20 +25,20 @@ public record AttentionSizes(int batch, int heads, int keyValueHeads, int headDi
    * @throws IllegalArgumentException if a component is out of range
    */
   public AttentionSizes {
-    Objects.requireNonNull(dtype, "dtype is null");
-    Checks.require(batch >= 0, "batch", batch, "0 or more");
-    Checks.require(keyValueHeads >= 1, "keyValueHeads", keyValueHeads, "1 or more");
-    Checks.require(
+    Preconditions.present(dtype, "dtype");
+    Preconditions.require(batch >= 0, "batch", batch, "0 or more");
+    Preconditions.require(keyValueHeads >= 1, "keyValueHeads", keyValueHeads, "1 or more");
+    Preconditions.require(
         heads >= 1 && heads % keyValueHeads == 0,
         "heads",
         heads,
         "a multiple of the " + keyValueHeads + " key heads");
-    Checks.require(
+    Preconditions.require(
         headDim >= 8 && headDim <= 256 && headDim % 8 == 0,
         "headDim",
         headDim,
         "a multiple of 8 from 8 to 256");
-    Checks.require(dtype.isFloating(), "dtype", dtype, "a floating-point dtype");
+    Preconditions.require(dtype.isFloating(), "dtype", dtype, "a floating-point dtype");
   }
 
   /**

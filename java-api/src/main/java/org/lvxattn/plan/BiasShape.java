@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.plan;
 
-import java.util.Objects;
 import org.lvxattn.DType;
+import org.lvxattn.internal.Preconditions;
 
 /**
  * The additive bias of a call, {@code [batch or 1, heads or 1, the group's queries or 1, keys]}.
@@ -22,7 +22,7 @@ public record BiasShape(
    * @throws IllegalArgumentException if dtype is not floating-point
    */
   public BiasShape {
-    Objects.requireNonNull(dtype, "dtype is null");
-    Checks.require(dtype.isFloating(), "dtype", dtype, "a floating-point dtype");
+    Preconditions.present(dtype, "dtype");
+    Preconditions.require(dtype.isFloating(), "dtype", dtype, "a floating-point dtype");
   }
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.plan;
 
+import org.lvxattn.Pass;
+import org.lvxattn.internal.Preconditions;
+
 /**
  * What one rank computes with.
  *
@@ -16,9 +19,9 @@ public record Machine(
    * @throws IllegalArgumentException if a component is not positive
    */
   public Machine {
-    Checks.positive(forwardFlopsPerSecond, "forwardFlopsPerSecond");
-    Checks.positive(backwardFlopsPerSecond, "backwardFlopsPerSecond");
-    Checks.positive(memoryBytesPerSecond, "memoryBytesPerSecond");
+    Preconditions.positive(forwardFlopsPerSecond, "forwardFlopsPerSecond");
+    Preconditions.positive(backwardFlopsPerSecond, "backwardFlopsPerSecond");
+    Preconditions.positive(memoryBytesPerSecond, "memoryBytesPerSecond");
   }
 
   /** A machine with that rate in both passes, whose memory never holds it up. */

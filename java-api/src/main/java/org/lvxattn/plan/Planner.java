@@ -3,8 +3,9 @@ package org.lvxattn.plan;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
+import org.lvxattn.Pass;
 import org.lvxattn.Strategy;
+import org.lvxattn.internal.Preconditions;
 
 /**
  * Says what each strategy costs on given machines and links. Immutable; its answers depend on its
@@ -25,9 +26,9 @@ public final class Planner {
   }
 
   private Planner(Machine machine, Topology topology, KernelScratch scratch) {
-    this.machine = Objects.requireNonNull(machine, "machine is null");
-    this.topology = Objects.requireNonNull(topology, "topology is null");
-    this.scratch = Objects.requireNonNull(scratch, "scratch is null");
+    this.machine = Preconditions.present(machine, "machine");
+    this.topology = Preconditions.present(topology, "topology");
+    this.scratch = Preconditions.present(scratch, "scratch");
   }
 
   /**
@@ -100,7 +101,7 @@ public final class Planner {
     }
     try (Recording recording = record(problem, pass, strategy)) {
       String obstacle = recording.recordSteps(rank);
-      Checks.require(
+      Preconditions.require(
           obstacle == null, "strategy", strategy, "one that can serve (" + obstacle + ")");
       RankProgram program = recording.program(new StepCosts(problem, pass, machine));
       return recording.costs(program.computeSeconds());

@@ -2,7 +2,6 @@
 package org.lvxattn.plan;
 
 import java.util.Locale;
-import org.lvxattn.Link;
 
 /**
  * Known machines: nodes of eight GPUs. Compute rates are what published attention kernels reach in

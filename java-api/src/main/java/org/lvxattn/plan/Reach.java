@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import org.lvxattn.internal.Preconditions;
 
 /**
  * Which ranks' queries see which ranks' keys: for every two ranks, how many pairs of a query of the
@@ -43,17 +44,17 @@ public final class Reach {
    * @throws IllegalArgumentException if the lists' lengths differ or a number is negative
    */
   public static Reach of(List<long[]> pairs, List<Integer> ranges) {
-    Checks.require(
+    Preconditions.require(
         ranges.size() == pairs.size(), "ranges", ranges, pairs.size() + " numbers, as of pairs,");
     List<double[]> rows = new ArrayList<>();
     for (long[] row : pairs) {
       boolean fits = row.length == pairs.size() && Arrays.stream(row).allMatch(count -> count >= 0);
-      Checks.require(
+      Preconditions.require(
           fits, "pairs", Arrays.toString(row), pairs.size() + " numbers from 0 on for each rank");
       rows.add(Arrays.stream(row).asDoubleStream().toArray());
     }
     for (int count : ranges) {
-      Checks.require(count >= 0, "ranges", ranges, "a list of numbers from 0 on");
+      Preconditions.require(count >= 0, "ranges", ranges, "a list of numbers from 0 on");
     }
     return new Reach(rows, ranges, true);
   }
@@ -66,7 +67,7 @@ public final class Reach {
    * @throws IllegalArgumentException if a rank's ranges do not fit its queries
    */
   public static Reach ofRanges(int batch, Shards shards, List<int[]> ranges) {
-    Checks.require(
+    Preconditions.require(
         ranges.size() == shards.ranks(),
         "ranges of ranks",
         ranges.size(),
@@ -76,7 +77,7 @@ public final class Reach {
     for (int rank = 0; rank < shards.ranks(); rank++) {
       int[] own = ranges.get(rank);
       long ends = 2L * batch * shards.queries(rank);
-      Checks.require(
+      Preconditions.require(
           ends == 0 ? own.length == 0 : own.length % ends == 0,
           "length of rank " + rank + "'s ranges",
           own.length,
@@ -115,7 +116,8 @@ public final class Reach {
    * @throws IllegalArgumentException if density is out of range
    */
   public static Reach estimate(int batch, Shards shards, double density) {
-    Checks.require(density > 0 && density <= 1, "density", density, "a number above 0 up to 1");
+    Preconditions.require(
+        density > 0 && density <= 1, "density", density, "a number above 0 up to 1");
     List<double[]> pairs = new ArrayList<>();
     double queries = Math.max(shards.allQueries(), 1);
     double keys = shards.allKeys();

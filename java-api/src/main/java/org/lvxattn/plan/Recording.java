@@ -7,13 +7,14 @@ import java.lang.foreign.ValueLayout;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
-import org.lvxattn.NativeInfo;
+import org.lvxattn.Pass;
 import org.lvxattn.Strategy;
 import org.lvxattn.bindings.generated.Lvx;
 import org.lvxattn.bindings.generated.lvx_error;
 import org.lvxattn.bindings.generated.lvx_plan_options;
 import org.lvxattn.bindings.generated.lvx_plan_step;
 import org.lvxattn.bindings.generated.lvx_statistics;
+import org.lvxattn.internal.ffi.NativeCalls;
 
 /**
  * What the native schedules do in a call, rank by rank: they run over a device and a transport that
@@ -32,7 +33,7 @@ final class Recording implements AutoCloseable {
 
   private Recording(
       AttentionProblem problem, int operation, Strategy strategy, KernelScratch scratch) {
-    NativeInfo.load();
+    NativeCalls.load();
     this.scratch = scratch;
     lvx_statistics.struct_size(statistics, lvx_statistics.sizeof());
     lvx_plan_options.struct_size(options, lvx_plan_options.sizeof());

@@ -3,6 +3,7 @@ package org.lvxattn.plan;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.lvxattn.internal.Preconditions;
 
 /**
  * How many queries and keys each rank keeps, in rank order; none is fine.
@@ -21,9 +22,9 @@ public record Shards(List<Long> queries, List<Long> keys) {
   public Shards {
     queries = List.copyOf(queries);
     keys = List.copyOf(keys);
-    Checks.require(
+    Preconditions.require(
         !queries.isEmpty(), "queries", queries, "one number for each of 1 or more ranks");
-    Checks.require(
+    Preconditions.require(
         keys.size() == queries.size(), "keys", keys, queries.size() + " numbers, as of queries,");
     requireCounts(queries, "queries");
     requireCounts(keys, "keys");
@@ -31,7 +32,7 @@ public record Shards(List<Long> queries, List<Long> keys) {
 
   private static void requireCounts(List<Long> counts, String name) {
     for (long count : counts) {
-      Checks.require(count >= 0, name, counts, "a list of numbers from 0 on");
+      Preconditions.require(count >= 0, name, counts, "a list of numbers from 0 on");
     }
   }
 
@@ -41,7 +42,7 @@ public record Shards(List<Long> queries, List<Long> keys) {
    * @throws IllegalArgumentException if ranks is not positive or a number is negative
    */
   public static Shards even(long queries, long keys, int ranks) {
-    Checks.require(ranks >= 1, "ranks", ranks, "1 or more");
+    Preconditions.require(ranks >= 1, "ranks", ranks, "1 or more");
     return new Shards(even(queries, ranks), even(keys, ranks));
   }
 

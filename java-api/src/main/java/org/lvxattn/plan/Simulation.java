@@ -8,7 +8,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.PriorityQueue;
-import org.lvxattn.Link;
 
 /**
  * Lets the ranks' programs run against each other. A message moves once both sides have started it.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.plan;
 
+import org.lvxattn.Pass;
+
 /**
  * How long a machine takes for what a rank computes.
  *

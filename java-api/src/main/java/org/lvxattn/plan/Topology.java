@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.plan;
 
-import java.util.Objects;
-import org.lvxattn.Link;
+import org.lvxattn.internal.Preconditions;
 
 /**
  * How ranks reach each other. Each rank sends and receives at once, one message after the other in
@@ -21,9 +20,9 @@ public record Topology(int ranksPerNode, Link intra, Link inter, boolean sharedI
    * @throws IllegalArgumentException if ranksPerNode is not positive
    */
   public Topology {
-    Checks.require(ranksPerNode >= 1, "ranksPerNode", ranksPerNode, "1 or more");
-    Objects.requireNonNull(intra, "intra is null");
-    Objects.requireNonNull(inter, "inter is null");
+    Preconditions.require(ranksPerNode >= 1, "ranksPerNode", ranksPerNode, "1 or more");
+    Preconditions.present(intra, "intra");
+    Preconditions.present(inter, "inter");
   }
 
   /** All ranks on one node. */

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.plan;
 
-import java.util.Objects;
+import org.lvxattn.Pass;
 import org.lvxattn.Strategy;
-import org.lvxattn.VisualCheckpoint.Policy;
+import org.lvxattn.internal.Preconditions;
 
 /**
- * What the policies of a {@link org.lvxattn.VisualCheckpoint} cost over some layers: memory, bytes
- * sent, operations. Memory is what comes on top of the caller's own: weights and their gradients,
- * queries, and the gradients of outputs and queries.
+ * What the policies of a {@link org.lvxattn.visual.VisualCheckpoint} cost over some layers: memory,
+ * bytes sent, operations. Memory is what comes on top of the caller's own: weights and their
+ * gradients, queries, and the gradients of outputs and queries.
  *
  * @param features what is projected
  * @param attention the attention of each layer; its keys are the features' rows
  * @param layers that read the same features
- * @param strategy of {@link Policy#KEEP} and {@link Policy#RECOMPUTE}; not AUTO
- * @param tileRows of {@link Policy#RECOMPUTE_TILED}
+ * @param strategy of {@link RecomputePolicy#KEEP} and {@link RecomputePolicy#RECOMPUTE}; not AUTO
+ * @param tileRows of {@link RecomputePolicy#RECOMPUTE_TILED}
  * @param scratch of the device
  */
 public record VisualPlan(
@@ -35,15 +35,16 @@ public record VisualPlan(
    *     differ in batch, dtype or heads
    */
   public VisualPlan {
-    Objects.requireNonNull(features, "features is null");
-    Objects.requireNonNull(attention, "attention is null");
-    Objects.requireNonNull(strategy, "strategy is null");
-    Objects.requireNonNull(scratch, "scratch is null");
-    Checks.require(layers >= 1, "layers", layers, "1 or more");
-    Checks.require(tileRows >= 1, "tileRows", tileRows, "1 or more");
-    Checks.require(strategy != Strategy.AUTO, "strategy", strategy, "one that says what moves");
+    Preconditions.present(features, "features");
+    Preconditions.present(attention, "attention");
+    Preconditions.present(strategy, "strategy");
+    Preconditions.present(scratch, "scratch");
+    Preconditions.require(layers >= 1, "layers", layers, "1 or more");
+    Preconditions.require(tileRows >= 1, "tileRows", tileRows, "1 or more");
+    Preconditions.require(
+        strategy != Strategy.AUTO, "strategy", strategy, "one that says what moves");
     AttentionSizes sizes = attention.sizes();
-    Checks.require(
+    Preconditions.require(
         features.batch() == sizes.batch()
             && features.dtype() == sizes.dtype()
             && features.keyValueHeads() == sizes.keyValueHeads()
@@ -58,7 +59,7 @@ public record VisualPlan(
    *
    * @param pass FORWARD: all layers' results are kept, as for training, but nothing goes back
    */
-  public long peakBytes(Policy policy, Pass pass, int rank) {
+  public long peakBytes(RecomputePolicy policy, Pass pass, int rank) {
     long rows = attention.shards().keys(rank);
     long kept = features.featureBytes(rows) + layers * keptBytes(policy, rank);
     long forward = kept + workspaceBytes(policy, Pass.FORWARD, rank);
@@ -71,8 +72,8 @@ public record VisualPlan(
     };
   }
 
-  /** {@link #peakBytes(Policy, Pass, int)} of the rank that has most. */
-  public long peakBytes(Policy policy, Pass pass) {
+  /** {@link #peakBytes(RecomputePolicy, Pass, int)} of the rank that has most. */
+  public long peakBytes(RecomputePolicy policy, Pass pass) {
     long peak = 0;
     for (int rank = 0; rank < attention.ranks(); rank++) {
       peak = Math.max(peak, peakBytes(policy, pass, rank));
@@ -84,14 +85,14 @@ public record VisualPlan(
    * What one layer keeps from forward to backward: o and lse, with a bias also the terms of lse,
    * and keys and values under KEEP.
    */
-  public long keptBytes(Policy policy, int rank) {
+  public long keptBytes(RecomputePolicy policy, int rank) {
     AttentionSizes sizes = attention.sizes();
     long queries = attention.shards().queries(rank);
     int lses = attention.bias() == null ? 1 : 1 + attention.lseTerms();
     long results =
         sizes.queryElements(queries) * sizes.elementBytes()
             + lses * sizes.rows(queries) * sizes.accumulatorBytes();
-    return policy == Policy.KEEP ? results + 2 * shardKeyBytes(rank) : results;
+    return policy == RecomputePolicy.KEEP ? results + 2 * shardKeyBytes(rank) : results;
   }
 
   private long shardKeyBytes(int rank) {
@@ -99,19 +100,19 @@ public record VisualPlan(
   }
 
   /** What a layer has in addition while it runs, beside what it keeps. */
-  public long workspaceBytes(Policy policy, Pass pass, int rank) {
+  public long workspaceBytes(RecomputePolicy policy, Pass pass, int rank) {
     if (pass == Pass.BOTH) {
       return Math.max(
           workspaceBytes(policy, Pass.FORWARD, rank), workspaceBytes(policy, Pass.BACKWARD, rank));
     }
-    return policy == Policy.RECOMPUTE_TILED
+    return policy == RecomputePolicy.RECOMPUTE_TILED
         ? tiled(pass, rank, scratch).peakBytes()
         : shardWorkspaceBytes(policy, pass, rank);
   }
 
-  private long shardWorkspaceBytes(Policy policy, Pass pass, int rank) {
+  private long shardWorkspaceBytes(RecomputePolicy policy, Pass pass, int rank) {
     long keys = shardKeyBytes(rank);
-    boolean keeps = policy == Policy.KEEP;
+    boolean keeps = policy == RecomputePolicy.KEEP;
     // Raw keys are apart where backward needs them after their norm.
     boolean apart = features.keyNorm() && (keeps || pass == Pass.BACKWARD);
     long projected = keeps ? 0 : 2 * keys;
@@ -144,7 +145,8 @@ public record VisualPlan(
 
   private RankPlan recorded(Recording recording, int rank) {
     String obstacle = recording.record(rank);
-    Checks.require(obstacle == null, "strategy", strategy, "one that can serve (" + obstacle + ")");
+    Preconditions.require(
+        obstacle == null, "strategy", strategy, "one that can serve (" + obstacle + ")");
     return recording.costs(0);
   }
 
@@ -156,7 +158,7 @@ public record VisualPlan(
     return features.tileBytes(rows, pass) + totals + scratch.projection(features, rows, pass);
   }
 
-  /** Payload that a rank sends under {@link Policy#RECOMPUTE_TILED} in one layer. */
+  /** Payload that a rank sends under {@link RecomputePolicy#RECOMPUTE_TILED} in one layer. */
   public long tiledBytesSent(Pass pass, int rank) {
     return pass == Pass.BOTH
         ? tiledBytesSent(Pass.FORWARD, rank) + tiledBytesSent(Pass.BACKWARD, rank)
@@ -167,10 +169,10 @@ public record VisualPlan(
    * Floating-point operations of all ranks and layers: attention over the pairs that are visible,
    * and the projections with their gradients. RECOMPUTE and RECOMPUTE_TILED project twice.
    */
-  public double flops(Policy policy, Pass pass) {
+  public double flops(RecomputePolicy policy, Pass pass) {
     double once = features.projectionFlops(attention.shards().allKeys());
     double forward = once;
-    double backward = 2 * once + (policy == Policy.KEEP ? 0 : once);
+    double backward = 2 * once + (policy == RecomputePolicy.KEEP ? 0 : once);
     double projections =
         switch (pass) {
           case FORWARD -> forward;
@@ -188,8 +190,8 @@ public record VisualPlan(
    * @param tokensPerFrame rows of features that a frame adds
    * @throws IllegalArgumentException if tokensPerFrame is not positive
    */
-  public long framesThatFit(Policy policy, Pass pass, long bytes, long tokensPerFrame) {
-    Checks.require(tokensPerFrame >= 1, "tokensPerFrame", tokensPerFrame, "1 or more");
+  public long framesThatFit(RecomputePolicy policy, Pass pass, long bytes, long tokensPerFrame) {
+    Preconditions.require(tokensPerFrame >= 1, "tokensPerFrame", tokensPerFrame, "1 or more");
     long fits = 0;
     long tooMany = 1;
     while (ofFrames(tooMany, tokensPerFrame).peakBytes(policy, pass) <= bytes) {

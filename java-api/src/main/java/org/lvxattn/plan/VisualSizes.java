@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.plan;
 
-import java.util.Objects;
 import org.lvxattn.DType;
+import org.lvxattn.Pass;
+import org.lvxattn.internal.Preconditions;
 
 /**
  * Visual features, and the keys and values that a layer makes of them: bytes and operations. Rows
@@ -37,12 +38,12 @@ public record VisualSizes(
    * @throws IllegalArgumentException if a component is out of range
    */
   public VisualSizes {
-    Objects.requireNonNull(dtype, "dtype is null");
-    Checks.require(batch >= 0, "batch", batch, "0 or more");
-    Checks.require(width >= 1, "width", width, "1 or more");
-    Checks.require(keyValueHeads >= 1, "keyValueHeads", keyValueHeads, "1 or more");
-    Checks.require(headDim >= 1, "headDim", headDim, "1 or more");
-    Checks.require(dtype.isFloating(), "dtype", dtype, "a floating-point dtype");
+    Preconditions.present(dtype, "dtype");
+    Preconditions.require(batch >= 0, "batch", batch, "0 or more");
+    Preconditions.require(width >= 1, "width", width, "1 or more");
+    Preconditions.require(keyValueHeads >= 1, "keyValueHeads", keyValueHeads, "1 or more");
+    Preconditions.require(headDim >= 1, "headDim", headDim, "1 or more");
+    Preconditions.require(dtype.isFloating(), "dtype", dtype, "a floating-point dtype");
   }
 
   /** Bytes of the features. */

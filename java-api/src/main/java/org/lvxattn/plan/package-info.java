@@ -9,7 +9,8 @@
  * order of the schedule, transfers taking {@code latency + bytes / bandwidth} on the links between
  * ranks and nodes. What each rank does is read from the native schedules, which run over a device
  * and a transport that only write down what they are asked for; the same input gives the same bits
- * on every machine.
+ * on every machine. {@link org.lvxattn.group.Calibration} measures the machines and links that a
+ * plan is made for.
  */
 @NullMarked
 package org.lvxattn.plan;

@@ -43,7 +43,7 @@ class SafetensorsWriterTest {
 
   @BeforeEach
   void open() {
-    device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    device = Device.cpu(CpuOptions.builder().threads(1).build());
     path = folder.resolve("file.safetensors");
   }
 

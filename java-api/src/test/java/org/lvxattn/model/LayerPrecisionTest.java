@@ -8,7 +8,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.lvxattn.DType;
 import org.lvxattn.Strategy;
-import org.lvxattn.VisualCheckpoint.Policy;
+import org.lvxattn.plan.RecomputePolicy;
 import org.lvxattn.testing.Seeds;
 
 /** Layers in narrower dtypes, over ranks, against float64 on the same numbers. */
@@ -18,12 +18,12 @@ class LayerPrecisionTest {
   void roundingStaysSmall(TinyLayer layer) {
     TinyProblem problem = new TinyProblem(layer, 8);
     Map<String, double[]> exact =
-        problem.solve(TinyProblem.Cut.none(), Strategy.QUERY_RING, Policy.KEEP);
+        problem.solve(TinyProblem.Cut.none(), Strategy.QUERY_RING, RecomputePolicy.KEEP);
     Map<DType, Double> bounds =
         Map.of(DType.FLOAT32, 5e-6, DType.FLOAT16, 2e-3, DType.BFLOAT16, 1.6e-2);
     bounds.forEach(
         (dtype, bound) -> {
-          for (Policy policy : Policy.values()) {
+          for (RecomputePolicy policy : RecomputePolicy.values()) {
             TinyProblem.Cut cut = TinyProblem.Cut.random(2, Seeds.random(9));
             Map<String, double[]> rounded = problem.solve(cut, Strategy.QUERY_RING, policy, dtype);
             exact.forEach(

@@ -11,8 +11,8 @@ import java.util.Objects;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
 import org.lvxattn.Tensor;
+import org.lvxattn.group.Group;
 
 /** Masks by hand, and what is refused. */
 class MasksTest {

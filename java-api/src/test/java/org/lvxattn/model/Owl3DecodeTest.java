@@ -11,12 +11,12 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.KeyValueCache;
-import org.lvxattn.LocalWorld;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.LocalWorld;
 import org.lvxattn.testing.Seeds;
+import org.lvxattn.visual.KeyValueCache;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /** A text that is decoded row by row over its caches comes out as if computed at once. */
 class Owl3DecodeTest {
@@ -113,6 +113,7 @@ class Owl3DecodeTest {
     return VisualCheckpoint.builder(
             group,
             Tensor.allocate(group.device(), DType.FLOAT64, 1, to - from, WIDTH).copyFrom(own))
+        .closeFeatures()
         .build();
   }
 

@@ -11,8 +11,8 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.lvxattn.Group;
-import org.lvxattn.LocalWorld;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.LocalWorld;
 import org.lvxattn.model.Owl3Prompts.Piece;
 import org.lvxattn.testing.Seeds;
 

@@ -7,12 +7,12 @@ import java.util.List;
 import java.util.Random;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.KeyValueCache;
-import org.lvxattn.LocalWorld;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.LocalWorld;
 import org.lvxattn.testing.Seeds;
+import org.lvxattn.visual.KeyValueCache;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /** A batch of float64 prompts for a small layer of mPLUG-Owl3, to be computed in several ways. */
 final class Owl3Prompts {
@@ -256,6 +256,7 @@ final class Owl3Prompts {
     return VisualCheckpoint.builder(
             group,
             Tensor.allocate(group.device(), DType.FLOAT64, 1, to - from, WIDTH).copyFrom(own))
+        .closeFeatures()
         .build();
   }
 

@@ -3,10 +3,10 @@ package org.lvxattn.model;
 
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.Group;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.group.Group;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /** One small layer of each kind, all with rows of every kind that its masks distinguish. */
 enum TinyLayer {

@@ -11,12 +11,13 @@ import java.util.Random;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.LocalWorld;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.LocalWorld;
+import org.lvxattn.plan.RecomputePolicy;
 import org.lvxattn.testing.Seeds;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /**
  * Random inputs and parameters of a {@link TinyLayer}, exact in every dtype, computed over any
@@ -84,13 +85,12 @@ final class TinyProblem {
   }
 
   /** Output, and gradients by name: x, features and those of the parameters. */
-  Map<String, double[]> solve(Cut cut, Strategy strategy, VisualCheckpoint.Policy policy) {
+  Map<String, double[]> solve(Cut cut, Strategy strategy, RecomputePolicy policy) {
     return solve(cut, strategy, policy, DType.FLOAT64);
   }
 
   /** As above, all tensors in that dtype. */
-  Map<String, double[]> solve(
-      Cut cut, Strategy strategy, VisualCheckpoint.Policy policy, DType dtype) {
+  Map<String, double[]> solve(Cut cut, Strategy strategy, RecomputePolicy policy, DType dtype) {
     List<Map<String, double[]>> shards =
         LocalWorld.run(
             cut.text.length - 1, group -> gradients(group, cut, strategy, policy, dtype));
@@ -104,7 +104,7 @@ final class TinyProblem {
   }
 
   private Map<String, double[]> gradients(
-      Group group, Cut cut, Strategy strategy, VisualCheckpoint.Policy policy, DType dtype) {
+      Group group, Cut cut, Strategy strategy, RecomputePolicy policy, DType dtype) {
     try (Gradients gradients = Gradients.zeros(group.device(), dtype, layer.shapes())) {
       Map<String, double[]> results =
           new LinkedHashMap<>(run(group, cut, strategy, policy, dtype, gradients));
@@ -118,13 +118,7 @@ final class TinyProblem {
   double loss(Group alone) {
     double[] out =
         get(
-            run(
-                alone,
-                Cut.none(),
-                Strategy.QUERY_RING,
-                VisualCheckpoint.Policy.KEEP,
-                DType.FLOAT64,
-                null),
+            run(alone, Cut.none(), Strategy.QUERY_RING, RecomputePolicy.KEEP, DType.FLOAT64, null),
             "out");
     double sum = 0;
     for (int i = 0; i < out.length; i++) {
@@ -141,7 +135,7 @@ final class TinyProblem {
       Group group,
       Cut cut,
       Strategy strategy,
-      VisualCheckpoint.Policy policy,
+      RecomputePolicy policy,
       DType dtype,
       @Nullable Gradients gradients) {
     Device device = group.device();
@@ -153,6 +147,7 @@ final class TinyProblem {
         VisualCheckpoint visual =
             VisualCheckpoint.builder(
                     group, shard(device, dtype, features, layer.visualBatch(), cut.visual, rank))
+                .closeFeatures()
                 .policy(policy)
                 .tileRows(2)
                 .build()) {

@@ -13,7 +13,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.lvxattn.DType;
-import org.lvxattn.Link;
+import org.lvxattn.Pass;
 import org.lvxattn.Strategy;
 
 /** What the planner says of sizes whose costs can be worked out by hand. */

@@ -9,17 +9,20 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.Link;
-import org.lvxattn.LocalWorld;
+import org.lvxattn.GradientOutputs;
 import org.lvxattn.Mask;
+import org.lvxattn.Pass;
 import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.UnsupportedRequestException;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LocalWorld;
 
 /** What calls send and hold is what was planned, to the byte. */
 @Timeout(300)
@@ -66,7 +69,7 @@ class TrafficTest {
   }
 
   private void check(String where, RandomProblem random, boolean strided) {
-    GroupOptions options = GroupOptions.defaults().withRanksPerNode(random.ranksPerNode);
+    GroupOptions options = GroupOptions.builder().ranksPerNode(random.ranksPerNode).build();
     List<List<Call>> ranks =
         LocalWorld.run(random.problem.ranks(), options, group -> calls(group, random, strided));
     for (int rank = 0; rank < ranks.size(); rank++) {
@@ -84,7 +87,7 @@ class TrafficTest {
     AttentionProblem problem = strided ? random.problem.withStridedQueries() : random.problem;
     Topology topology = new Topology(random.ranksPerNode, Link.INSTANT, Link.INSTANT, false);
     Planner planner =
-        new Planner(Machine.ofRate(1e9), topology).withScratch(group.device().kernelScratch());
+        new Planner(Machine.ofRate(1e9), topology).withScratch(KernelScratch.of(group.device()));
     AttentionSizes sizes = problem.sizes();
     List<Call> calls = new ArrayList<>();
     try (RankTensors tensors = new RankTensors(group, random, strided)) {
@@ -204,13 +207,20 @@ class TrafficTest {
 
     private Statistics forward(CrossAttention attention) {
       Statistics statistics = Statistics.create();
-      attention.forwardInto(group, q, k, v, mask, o, lse, statistics);
+      attention.forwardInto(
+          group, new AttentionInputs(q, k, v, mask), new AttentionOutputs(o, lse), statistics);
       return statistics;
     }
 
     private Statistics backward(CrossAttention attention) {
       Statistics statistics = Statistics.create();
-      attention.backwardInto(group, q, k, v, mask, o, lse, dO, dq, dk, dv, dBias, statistics);
+      attention.backwardInto(
+          group,
+          new AttentionInputs(q, k, v, mask),
+          new AttentionOutputs(o, lse),
+          dO,
+          new GradientOutputs(dq, dk, dv, dBias),
+          statistics);
       return statistics;
     }
 

@@ -16,7 +16,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.lvxattn.NativeInfo;
 import org.lvxattn.cli.Main;
-import org.lvxattn.cli.output.Json;
+import org.lvxattn.oracle.JsonReader;
 
 /** The command line on the CUDA device: what other tools computed is computed there, too. */
 @Tag("cuda")
@@ -32,7 +32,7 @@ class CudaCommandTest {
     Path natives = Objects.requireNonNull(NativeInfo.load().file().getParent());
     JavaProcess end = JavaProcess.run(natives, Map.of(), command.toArray(String[]::new));
     assertThat(end.code()).as(end.out()).isZero();
-    return Json.readObject(end.out());
+    return JsonReader.readObject(end.out());
   }
 
   @ParameterizedTest

@@ -19,13 +19,14 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.CudaOptions;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
 import org.lvxattn.DeviceFailedException;
 import org.lvxattn.GpuProperties;
-import org.lvxattn.Group;
 import org.lvxattn.HostView;
 import org.lvxattn.Mask;
 import org.lvxattn.OutOfDeviceMemoryException;
@@ -33,6 +34,7 @@ import org.lvxattn.PinnedMemory;
 import org.lvxattn.Statistics;
 import org.lvxattn.Status;
 import org.lvxattn.Tensor;
+import org.lvxattn.group.Group;
 import org.lvxattn.io.SafetensorsWriter;
 import org.lvxattn.io.StoredTensors;
 import org.lvxattn.optim.Adam;
@@ -198,7 +200,8 @@ class CudaDeviceTest {
 
   @Test
   void outOfMemorySaysWhatWasAskedAndHeldAndCanBeTriedAgain() {
-    CudaOptions options = CudaOptions.of(TestDevice.CHOICE.ordinal()).withMemoryBudget(4096);
+    CudaOptions options =
+        CudaOptions.builder().ordinal(TestDevice.CHOICE.ordinal()).memoryBudget(4096).build();
     try (Device small = Device.cuda(options)) {
       Tensor first = Tensor.allocate(small, DType.FLOAT32, 700);
       assertThatExceptionOfType(OutOfDeviceMemoryException.class)
@@ -339,7 +342,11 @@ class CudaDeviceTest {
           .keyValueHeads(1)
           .headDim(16)
           .build()
-          .forwardInto(group, q, keys, keys, Mask.none(), o, lse, Statistics.create());
+          .forwardInto(
+              group,
+              new AttentionInputs(q, keys, keys, Mask.none()),
+              new AttentionOutputs(o, lse),
+              Statistics.create());
       assertThatExceptionOfType(DeviceFailedException.class)
           .isThrownBy(lost::synchronize)
           .withMessageContaining("lost to this process")

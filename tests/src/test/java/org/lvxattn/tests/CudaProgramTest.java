@@ -18,13 +18,13 @@ import org.lvxattn.AttentionGradients;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.LocalWorld;
 import org.lvxattn.Mask;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.cli.workload.RelativeError;
+import org.lvxattn.errors.RelativeError;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LocalWorld;
 import org.lvxattn.testing.Seeds;
 
 /** A program that says on what it computes in one word, and nowhere else. */

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.lvxattn.cli.output.Json;
+import org.lvxattn.oracle.JsonReader;
 
 /** {@code lvx verify} of PyTorch's results, as users run it. */
 @Timeout(600)
@@ -94,6 +94,6 @@ class GoldenTest {
     }
     String text = Files.readString(out);
     assertThat(process.exitValue()).as(text).isZero();
-    return Json.readObject(text);
+    return JsonReader.readObject(text);
   }
 }

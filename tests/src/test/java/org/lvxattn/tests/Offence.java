@@ -9,10 +9,10 @@ import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
-import org.lvxattn.Group;
 import org.lvxattn.GroupException;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.LocalWorld;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LocalWorld;
 
 /** Groups in which one rank does something else than the others. */
 final class Offence {
@@ -20,7 +20,8 @@ final class Offence {
   static final int OFFENDER = 1;
 
   /** A peer that is not told at once would wait for longer than a test may take. */
-  static final GroupOptions PATIENT = GroupOptions.defaults().withTimeout(Duration.ofMinutes(10));
+  static final GroupOptions PATIENT =
+      GroupOptions.builder().timeout(Duration.ofMinutes(10)).build();
 
   private Offence() {}
 

@@ -13,7 +13,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.lvxattn.DType;
 import org.lvxattn.Strategy;
-import org.lvxattn.cli.workload.Bounds;
+import org.lvxattn.oracle.Bounds;
 import org.lvxattn.testing.Seeds;
 
 /** Each fault of the published LV-XAttn code (arXiv 2502.02406), and that it is not one of ours. */

@@ -22,15 +22,15 @@ import org.lvxattn.AttentionForward;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.LocalWorld;
 import org.lvxattn.Mask;
 import org.lvxattn.PeerLostException;
 import org.lvxattn.PeerMismatchException;
 import org.lvxattn.PeerTimeoutException;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LocalWorld;
 import org.lvxattn.tests.Offence.Deed;
 
 /** One rank goes wrong: every other rank's call ends with an exception that names it. */
@@ -130,13 +130,13 @@ class RankFaultsTest {
     CountDownLatch allGaveUp = new CountDownLatch(RANKS - 1);
     List<Device> devices = new ArrayList<>();
     for (int rank = 0; rank < RANKS; rank++) {
-      devices.add(Device.cpu(CpuOptions.defaults().withThreads(1)));
+      devices.add(Device.cpu(CpuOptions.builder().threads(1).build()));
     }
     Duration timeout = Duration.ofSeconds(1);
     AtomicLong first = new AtomicLong(Long.MAX_VALUE); // when a rank began to wait
     onDevices(
         devices,
-        GroupOptions.defaults().withTimeout(timeout),
+        GroupOptions.builder().timeout(timeout).build(),
         group -> {
           if (group.rank() == OFFENDER) {
             await(allGaveUp);

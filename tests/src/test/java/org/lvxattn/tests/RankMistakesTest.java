@@ -15,13 +15,16 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.lvxattn.AttentionForward;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
+import org.lvxattn.GradientOutputs;
 import org.lvxattn.PeerMismatchException;
 import org.lvxattn.Tensor;
+import org.lvxattn.group.Group;
 import org.lvxattn.tests.Offence.Deed;
 
 /**
@@ -112,7 +115,13 @@ class RankMistakesTest {
   }
 
   private static void forward(Group group, RankTensors own, Tensor q, Tensor k) {
-    work().attention().forwardInto(group, q, k, own.v, own.mask, own.o, own.lse, own.forward);
+    work()
+        .attention()
+        .forwardInto(
+            group,
+            new AttentionInputs(q, k, own.v, own.mask),
+            new AttentionOutputs(own.o, own.lse),
+            own.forward);
   }
 
   private static void backward(Group group, RankTensors own, Tensor dO) {
@@ -120,17 +129,10 @@ class RankMistakesTest {
         .attention()
         .backwardInto(
             group,
-            own.q,
-            own.k,
-            own.v,
-            own.mask,
-            own.o,
-            own.lse,
+            new AttentionInputs(own.q, own.k, own.v, own.mask),
+            new AttentionOutputs(own.o, own.lse),
             dO,
-            own.dq,
-            own.dk,
-            own.dv,
-            null,
+            new GradientOutputs(own.dq, own.dk, own.dv, null),
             own.backward);
   }
 
@@ -140,7 +142,11 @@ class RankMistakesTest {
       try (Tensor o = Tensor.wrap(group.device(), memory, DType.FLOAT64, own.o.shape(), null)) {
         work()
             .attention()
-            .forwardInto(group, own.q, own.k, own.v, own.mask, o, own.lse, own.forward);
+            .forwardInto(
+                group,
+                new AttentionInputs(own.q, own.k, own.v, own.mask),
+                new AttentionOutputs(o, own.lse),
+                own.forward);
       }
     }
   }
@@ -177,7 +183,7 @@ class RankMistakesTest {
   }
 
   private static void foreign(RankTensors own, Consumer<Tensor> use) {
-    try (Device other = Device.cpu(CpuOptions.defaults().withThreads(1));
+    try (Device other = Device.cpu(CpuOptions.builder().threads(1).build());
         Tensor tensor = Tensor.allocate(other, own.q.dtype(), own.q.shape())) {
       use.accept(tensor);
     }

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
-import org.lvxattn.cli.workload.RelativeError;
+import org.lvxattn.errors.RelativeError;
 
 /** What an attention problem gave, put together from all ranks. */
 final class Results {

@@ -12,7 +12,7 @@ import java.util.function.LongConsumer;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.lvxattn.DType;
-import org.lvxattn.GroupOptions;
+import org.lvxattn.group.GroupOptions;
 
 /**
  * What only time brings to light. Runs with {@code -Dlvx.soak.minutes=N} alone, each test for so

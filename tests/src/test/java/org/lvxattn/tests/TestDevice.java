@@ -3,7 +3,7 @@ package org.lvxattn.tests;
 
 import java.util.function.IntFunction;
 import org.lvxattn.Device;
-import org.lvxattn.cli.workload.DeviceChoice;
+import org.lvxattn.oracle.DeviceChoice;
 
 /**
  * What tests compute with: the system property {@code lvxattn.test.device}, as {@code --device}.

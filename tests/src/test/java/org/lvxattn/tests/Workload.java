@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Strategy;
-import org.lvxattn.cli.workload.Rounding;
+import org.lvxattn.oracle.Rounding;
 import org.lvxattn.testing.Seeds;
 
 /** A whole attention problem, and how its queries and keys are shared out to ranks. */

@@ -10,12 +10,12 @@ import org.lvxattn.CpuOptions;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
 import org.lvxattn.Probe;
 import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
 import org.lvxattn.bench.RankTensors;
 import org.lvxattn.bench.Sizes;
+import org.lvxattn.group.Group;
 
 /**
  * Times this library's kernels on request, one line in, one line out, so that two programs can take
@@ -40,7 +40,7 @@ public final class KernelWorker implements AutoCloseable {
   private record Job(RankTensors tensors, Runnable call) {}
 
   private KernelWorker(int threads) {
-    device = Device.cpu(CpuOptions.defaults().withThreads(threads));
+    device = Device.cpu(CpuOptions.builder().threads(threads).build());
     group = Group.self(device);
   }
 

@@ -6,12 +6,13 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
-import org.lvxattn.GroupOptions;
 import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
 import org.lvxattn.bench.RankCrew;
 import org.lvxattn.bench.RankTensors;
 import org.lvxattn.bench.Sizes;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LinkEmulation;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Mode;
@@ -50,7 +51,7 @@ public class Schedules {
   public void setUp() {
     Sizes shard = new Sizes(1, QUERIES / ranks, KEYS / ranks, 8, 8, 64);
     int threads = Math.max(1, Runtime.getRuntime().availableProcessors() / ranks);
-    crew = new RankCrew(ranks, threads, GroupOptions.defaults());
+    crew = new RankCrew(ranks, threads, GroupOptions.defaults(), LinkEmulation.none());
     members =
         crew.each(
             group ->

@@ -9,11 +9,12 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.Link;
 import org.lvxattn.Strategy;
 import org.lvxattn.bench.RankCrew;
 import org.lvxattn.cli.output.Progress;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LinkEmulation;
+import org.lvxattn.plan.Link;
 import org.lvxattn.plan.Machine;
 import org.lvxattn.plan.Topology;
 import picocli.CommandLine;
@@ -151,12 +152,10 @@ public final class Emulated implements Callable<Integer> {
   }
 
   private static RankCrew crew(int ranks, Link link) {
-    GroupOptions group =
-        GroupOptions.defaults()
-            .withTimeout(TIMEOUT)
-            .withLinks(link, link, false)
-            .withVirtualTime(true);
-    return new RankCrew(ranks, 1, group);
+    GroupOptions group = GroupOptions.builder().timeout(TIMEOUT).build();
+    LinkEmulation emulation =
+        LinkEmulation.builder().intra(link).inter(link).virtualTime(true).build();
+    return new RankCrew(ranks, 1, group, emulation);
   }
 
   /** The link that carries a byte while a rank does the sweep's number of operations. */

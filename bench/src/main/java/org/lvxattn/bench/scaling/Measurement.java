@@ -8,13 +8,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.ToDoubleFunction;
 import org.lvxattn.CrossAttention;
-import org.lvxattn.Group;
+import org.lvxattn.Pass;
 import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
 import org.lvxattn.bench.RankTensors;
-import org.lvxattn.plan.Calibration;
+import org.lvxattn.group.Calibration;
+import org.lvxattn.group.Group;
 import org.lvxattn.plan.Machine;
-import org.lvxattn.plan.Pass;
 
 /**
  * Forward plus backward by several strategies on one group, in turns, and the rates of the kernels

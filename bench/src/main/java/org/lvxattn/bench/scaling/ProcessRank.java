@@ -10,10 +10,10 @@ import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
 import org.lvxattn.Strategy;
-import org.lvxattn.plan.Calibration;
+import org.lvxattn.group.Calibration;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
 import org.lvxattn.plan.Topology;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -47,8 +47,8 @@ public final class ProcessRank implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    GroupOptions group = GroupOptions.defaults().withTimeout(TIMEOUT).withRanksPerNode(1);
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    GroupOptions group = GroupOptions.builder().timeout(TIMEOUT).ranksPerNode(1).build();
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         Group all = Group.fromEnvironment(device, group)) {
       Topology topology = Calibration.topology(all, 1, false);
       List<Row> rows = new ArrayList<>();

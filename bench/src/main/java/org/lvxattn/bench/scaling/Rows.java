@@ -8,12 +8,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.Pass;
 import org.lvxattn.Strategy;
 import org.lvxattn.bench.Quantiles;
 import org.lvxattn.bench.scaling.Measurement.Round;
 import org.lvxattn.cli.output.Json;
+import org.lvxattn.oracle.JsonReader;
 import org.lvxattn.plan.Machine;
-import org.lvxattn.plan.Pass;
 import org.lvxattn.plan.Plan;
 import org.lvxattn.plan.Planner;
 import org.lvxattn.plan.StrategyPlan;
@@ -78,7 +79,7 @@ final class Rows {
   }
 
   static List<Row> read(Path file) throws IOException {
-    Map<String, @Nullable Object> json = Json.readObject(Files.readString(file));
+    Map<String, @Nullable Object> json = JsonReader.readObject(Files.readString(file));
     if (!(json.get("rows") instanceof List<?> list)) {
       throw new IOException(file + " holds no rows");
     }

@@ -3,13 +3,13 @@ package org.lvxattn.cli.layers;
 
 import java.util.Arrays;
 import org.lvxattn.Device;
-import org.lvxattn.cli.workload.Split;
 import org.lvxattn.model.EmptyRows;
 import org.lvxattn.model.FlamingoMasks;
 import org.lvxattn.model.LlamaMasks;
 import org.lvxattn.model.Owl3Images;
 import org.lvxattn.model.RowShard;
 import org.lvxattn.model.VisualMask;
+import org.lvxattn.oracle.Split;
 
 /**
  * A batch of videos with their texts, and how ranks share it: text rows and visual rows evenly. The

@@ -4,8 +4,8 @@ package org.lvxattn.cli.layers;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SequencedMap;
-import org.lvxattn.cli.workload.RelativeError;
-import org.lvxattn.cli.workload.Results;
+import org.lvxattn.errors.RelativeError;
+import org.lvxattn.oracle.Results;
 
 /**
  * How far whole layers are off, tensor by tensor as {@link RelativeError} measures it, but for

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.cli.layers;
 
-import org.lvxattn.VisualCheckpoint.Policy;
+import org.lvxattn.plan.RecomputePolicy;
 
 /**
  * Floating-point operations of layers, multiplications and additions, over all ranks; norms and the
@@ -46,12 +46,12 @@ public record LayerFlops(double projection, double attention, double text) {
   }
 
   /** Of forward, and backward if it is computed: there every product is two, attention's 2.5. */
-  public double of(Policy policy, boolean backward) {
+  public double of(RecomputePolicy policy, boolean backward) {
     double forward = projection + attention + text;
     if (!backward) {
       return forward;
     }
-    double again = policy == Policy.KEEP ? 0 : projection;
+    double again = policy == RecomputePolicy.KEEP ? 0 : projection;
     return forward + 2 * projection + 2.5 * attention + 2 * text + again;
   }
 }

@@ -4,12 +4,12 @@ package org.lvxattn.cli.layers;
 import java.util.Arrays;
 import java.util.Map;
 import org.lvxattn.DType;
+import org.lvxattn.Pass;
 import org.lvxattn.Strategy;
-import org.lvxattn.VisualCheckpoint.Policy;
 import org.lvxattn.plan.AttentionProblem;
 import org.lvxattn.plan.AttentionSizes;
 import org.lvxattn.plan.KernelScratch;
-import org.lvxattn.plan.Pass;
+import org.lvxattn.plan.RecomputePolicy;
 import org.lvxattn.plan.Shards;
 import org.lvxattn.plan.VisualPlan;
 import org.lvxattn.plan.VisualSizes;
@@ -71,7 +71,7 @@ public record LayerMemory(
   }
 
   /** The most that a rank holds at any time, weights and their gradients aside. */
-  public long peakBytes(Policy policy, boolean backward, int rank) {
+  public long peakBytes(RecomputePolicy policy, boolean backward, int rank) {
     VisualPlan visual = visual();
     Pass pass = backward ? Pass.BACKWARD : Pass.FORWARD;
     long workspace = visual.workspaceBytes(policy, pass, rank);
@@ -94,7 +94,7 @@ public record LayerMemory(
   }
 
   /** Of the rank with the most memory. */
-  public long peakBytes(Policy policy, boolean backward) {
+  public long peakBytes(RecomputePolicy policy, boolean backward) {
     long peak = 0;
     for (int rank = 0; rank < ranks; rank++) {
       peak = Math.max(peak, peakBytes(policy, backward, rank));
@@ -111,7 +111,7 @@ public record LayerMemory(
    * The most frames with which the fullest rank needs at most so many bytes, weights and their
    * gradients aside; 0 if there are none.
    */
-  public long framesThatFit(Policy policy, long bytes, long tokensPerFrame) {
+  public long framesThatFit(RecomputePolicy policy, long bytes, long tokensPerFrame) {
     long fit = 0;
     long tooMany = 1;
     while (fits(policy, bytes, tooMany * tokensPerFrame)) {
@@ -129,7 +129,7 @@ public record LayerMemory(
     return fit;
   }
 
-  private boolean fits(Policy policy, long bytes, long more) {
+  private boolean fits(RecomputePolicy policy, long bytes, long more) {
     return withVisualRows(more).peakBytes(policy, true) <= bytes;
   }
 

@@ -6,9 +6,9 @@ import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.SequencedMap;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
 import org.lvxattn.model.Gradients;
 import org.lvxattn.model.Parameters;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /** Layers after each other, all over the same visual features. */
 public final class LayerStack implements AutoCloseable {

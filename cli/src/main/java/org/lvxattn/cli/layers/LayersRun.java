@@ -8,21 +8,23 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.FlightRecord;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.LocalWorld;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
-import org.lvxattn.VisualCheckpoint.Policy;
-import org.lvxattn.cli.workload.DeviceChoice;
-import org.lvxattn.cli.workload.OpenTensors;
-import org.lvxattn.cli.workload.Results;
-import org.lvxattn.cli.workload.Rows;
+import org.lvxattn.TensorScope;
+import org.lvxattn.group.FlightRecord;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LinkEmulation;
+import org.lvxattn.group.LocalWorld;
 import org.lvxattn.model.Gradients;
 import org.lvxattn.model.Parameters;
 import org.lvxattn.model.RowShard;
+import org.lvxattn.oracle.DeviceChoice;
+import org.lvxattn.oracle.Results;
+import org.lvxattn.oracle.Rows;
+import org.lvxattn.plan.KernelScratch;
+import org.lvxattn.plan.RecomputePolicy;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /** Whole layers over local ranks, timed; random weights, text rows and visual features. */
 public final class LayersRun {
@@ -37,7 +39,7 @@ public final class LayersRun {
       int textRows,
       DType dtype,
       Strategy strategy,
-      Policy policy,
+      RecomputePolicy policy,
       int tileRows,
       boolean backward,
       boolean timed,
@@ -48,7 +50,7 @@ public final class LayersRun {
     }
 
     /** The same with another policy. */
-    public Settings with(Policy other) {
+    public Settings with(RecomputePolicy other) {
       return new Settings(
           sizes,
           frames,
@@ -73,7 +75,7 @@ public final class LayersRun {
           textRows,
           DType.FLOAT64,
           strategy,
-          Policy.KEEP,
+          RecomputePolicy.KEEP,
           tileRows,
           backward,
           false,
@@ -106,13 +108,14 @@ public final class LayersRun {
     return (settings.timed() ? 2 : 1) * plan.ranks();
   }
 
-  public Outcome run(GroupOptions options, Runnable step) {
+  public Outcome run(GroupOptions options, LinkEmulation emulation, Runnable step) {
     try (SharedWeights weights =
         new SharedWeights(settings.sizes(), settings.dtype(), settings.seed())) {
       List<Rank> ranks =
           LocalWorld.run(
               plan.ranks(),
               options,
+              emulation,
               settings.device().forRanks(plan.ranks()),
               group -> {
                 Rank rank = new Rank(group);
@@ -152,7 +155,7 @@ public final class LayersRun {
     void run(SharedWeights weights, Runnable step) {
       LayerSizes sizes = settings.sizes();
       Map<String, long[]> trained = settings.backward() ? weights.shapes() : Map.of();
-      try (OpenTensors open = new OpenTensors(device);
+      try (TensorScope open = new TensorScope(device);
           RankLayers layers = RankLayers.open(group, sizes, plan, settings.strategy());
           LayerStack stack = new LayerStack(layers, sizes.layers());
           Gradients gradients = Gradients.zeros(device, settings.dtype(), trained);
@@ -198,6 +201,7 @@ public final class LayersRun {
               settings.sizes().visualWidth());
       fill(rows, Rows.gaussian(settings.seed() + (1L << 32)), visual.begin());
       return VisualCheckpoint.builder(group, rows)
+          .closeFeatures()
           .policy(settings.policy())
           .tileRows(settings.tileRows())
           .build();
@@ -226,7 +230,7 @@ public final class LayersRun {
     }
 
     private @Nullable Long plannedBytes() {
-      boolean tiled = settings.policy() == Policy.RECOMPUTE_TILED;
+      boolean tiled = settings.policy() == RecomputePolicy.RECOMPUTE_TILED;
       if (settings.strategy() == Strategy.AUTO && !tiled) {
         return null;
       }
@@ -240,7 +244,7 @@ public final class LayersRun {
               // Which does not matter to tiles.
               tiled ? Strategy.QUERY_RING : settings.strategy(),
               settings.tileRows(),
-              device.kernelScratch());
+              KernelScratch.of(device));
       long gradients = settings.backward() ? memory.gradientBytes() : 0;
       return gradients + memory.peakBytes(settings.policy(), settings.backward(), rank);
     }

@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.VisualCheckpoint.Policy;
-import org.lvxattn.cli.workload.Results;
+import org.lvxattn.oracle.Results;
+import org.lvxattn.plan.RecomputePolicy;
 
 /**
  * One policy's runs.
@@ -19,7 +19,7 @@ import org.lvxattn.cli.workload.Results;
  * @param weightErrors of the gradients of all parameters of all layers
  */
 public record PolicyResult(
-    Policy policy,
+    RecomputePolicy policy,
     List<LayersRun.Outcome> rounds,
     double flops,
     Map<String, Double> errors,
@@ -48,7 +48,10 @@ public record PolicyResult(
    * @param reference null: not to be known
    */
   public static PolicyResult of(
-      Policy policy, List<LayersRun.Outcome> rounds, double flops, @Nullable Results reference) {
+      RecomputePolicy policy,
+      List<LayersRun.Outcome> rounds,
+      double flops,
+      @Nullable Results reference) {
     Map<String, Double> errors = new LinkedHashMap<>();
     Map<String, Double> weightErrors = new LinkedHashMap<>();
     Results results = rounds.getFirst().results();

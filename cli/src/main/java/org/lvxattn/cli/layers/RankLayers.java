@@ -2,12 +2,12 @@
 package org.lvxattn.cli.layers;
 
 import java.util.SequencedMap;
-import org.lvxattn.Group;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.group.Group;
 import org.lvxattn.model.Gradients;
 import org.lvxattn.model.Parameters;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /** The layers of one family on one rank, with what they must know of the batch. */
 public interface RankLayers extends AutoCloseable {

@@ -10,7 +10,7 @@ import java.util.SequencedMap;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
 import org.lvxattn.Tensor;
-import org.lvxattn.cli.workload.OpenTensors;
+import org.lvxattn.TensorScope;
 import org.lvxattn.model.Parameters;
 
 /**
@@ -28,7 +28,7 @@ final class SharedWeights implements AutoCloseable {
     this.dtype = dtype;
     this.shapes = LayerStack.parameterShapes(sizes);
     try (Device device = Device.cpu();
-        OpenTensors open = new OpenTensors(device)) {
+        TensorScope open = new TensorScope(device)) {
       shapes.forEach(
           (name, shape) -> {
             long elements = 1;
@@ -45,14 +45,14 @@ final class SharedWeights implements AutoCloseable {
   }
 
   /** The weights as tensors, which are closed with the others. */
-  Parameters on(OpenTensors open) {
+  Parameters on(TensorScope open) {
     Map<String, Tensor> tensors = new LinkedHashMap<>();
     shapes.forEach(
         (name, shape) -> {
           MemorySegment segment = Objects.requireNonNull(memory.get(name));
           Tensor tensor =
               open.device().kind() == Device.Kind.CPU
-                  ? open.wrap(segment, dtype, shape)
+                  ? open.add(Tensor.wrap(open.device(), segment, dtype, shape, null))
                   : open.allocate(dtype, shape).copyFrom(segment, dtype);
           tensors.put(name, tensor);
         });

@@ -7,26 +7,27 @@ import java.util.List;
 import java.util.SequencedMap;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.LayerOperations;
-import org.lvxattn.LocalWorld;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.TensorScope;
 import org.lvxattn.cli.layers.BatchPlan;
 import org.lvxattn.cli.layers.Initial;
 import org.lvxattn.cli.layers.LayerSizes;
 import org.lvxattn.cli.layers.LayerStack;
 import org.lvxattn.cli.layers.RankLayers;
 import org.lvxattn.cli.layers.VisualShard;
-import org.lvxattn.cli.workload.DeviceChoice;
-import org.lvxattn.cli.workload.OpenTensors;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LocalWorld;
+import org.lvxattn.layer.LayerOperations;
 import org.lvxattn.model.Gradients;
 import org.lvxattn.model.Parameters;
 import org.lvxattn.model.RowShard;
 import org.lvxattn.optim.Optimizer;
 import org.lvxattn.optim.UpdateRule;
+import org.lvxattn.oracle.DeviceChoice;
+import org.lvxattn.plan.RecomputePolicy;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /**
  * Trains a stack of layers and a linear head on the questions, over local ranks. Every rank has a
@@ -44,7 +45,7 @@ public final class TrainingRun {
       int tokensPerFrame,
       int questions,
       DType dtype,
-      VisualCheckpoint.Policy policy,
+      RecomputePolicy policy,
       int tileRows,
       UpdateRule rule,
       int steps,
@@ -155,7 +156,7 @@ public final class TrainingRun {
     private double[] backward(
         LayerStack stack, Parameters parameters, Gradients gradients, QuestionTask.Batch batch) {
       DType dtype = settings.dtype();
-      try (OpenTensors open = new OpenTensors(device);
+      try (TensorScope open = new TensorScope(device);
           VisualCheckpoint features = checkpoint(batch)) {
         Tensor x = open.allocate(dtype, plan.batch(), text.rows(), settings.sizes().hidden());
         batch.fillText(x, text);
@@ -184,6 +185,7 @@ public final class TrainingRun {
               settings.sizes().visualWidth());
       batch.fillFeatures(features, visual);
       return VisualCheckpoint.builder(group, features)
+          .closeFeatures()
           .policy(settings.policy())
           .tileRows(settings.tileRows())
           .frozen()

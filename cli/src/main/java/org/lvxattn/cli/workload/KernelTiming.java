@@ -2,15 +2,21 @@
 package org.lvxattn.cli.workload;
 
 import java.util.Arrays;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
+import org.lvxattn.GradientOutputs;
 import org.lvxattn.Mask;
 import org.lvxattn.Probe;
 import org.lvxattn.Statistics;
 import org.lvxattn.Tensor;
+import org.lvxattn.TensorScope;
 import org.lvxattn.UnsupportedRequestException;
+import org.lvxattn.group.Group;
+import org.lvxattn.oracle.AttentionShape;
+import org.lvxattn.oracle.Inputs;
 
 /**
  * Medians of one rank's attention and of its machine's own rates, measured in turns. A pass shorter
@@ -53,7 +59,7 @@ public record KernelTiming(
     double[] read = new double[repeat];
     long bytes;
     try (Group group = Group.self(device);
-        OpenTensors open = new OpenTensors(device)) {
+        TensorScope open = new TensorScope(device)) {
       Tensor q = open.allocate(dtype, queryShape);
       Tensor k = open.allocate(dtype, keyShape);
       Tensor v = open.allocate(dtype, keyShape);
@@ -65,7 +71,12 @@ public record KernelTiming(
       inputs.values().fill(v, 0);
       Statistics statistics = Statistics.create();
       Runnable forward =
-          () -> attention.forwardInto(group, q, k, v, Mask.none(), o, lse, statistics);
+          () ->
+              attention.forwardInto(
+                  group,
+                  new AttentionInputs(q, k, v, Mask.none()),
+                  new AttentionOutputs(o, lse),
+                  statistics);
       Runnable pass = forward;
       bytes = bytes(q, k, v, o, lse);
       if (backward) {
@@ -79,7 +90,12 @@ public record KernelTiming(
         pass =
             () ->
                 attention.backwardInto(
-                    group, q, k, v, Mask.none(), o, lse, dO, dq, dk, dv, null, statistics);
+                    group,
+                    new AttentionInputs(q, k, v, Mask.none()),
+                    new AttentionOutputs(o, lse),
+                    dO,
+                    new GradientOutputs(dq, dk, dv, null),
+                    statistics);
       }
       repeated(device, pass, WARM_UP_SECONDS);
       for (int round = -1; round < repeat; round++) {

@@ -3,6 +3,7 @@ package org.lvxattn.cli.workload;
 
 import java.util.Arrays;
 import java.util.stream.Collectors;
+import org.lvxattn.oracle.AttentionShape;
 
 /**
  * The cross-attention of the published models: heads, and visual tokens per frame.

@@ -2,6 +2,8 @@
 package org.lvxattn.cli.workload;
 
 import org.lvxattn.DType;
+import org.lvxattn.oracle.AttentionShape;
+import org.lvxattn.oracle.Split;
 
 /**
  * What Ring Attention (arXiv 2310.01889) would send, keys and values not expanded to the query

@@ -12,6 +12,9 @@ import java.util.Locale;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
+import org.lvxattn.oracle.AttentionShape;
+import org.lvxattn.oracle.Inputs;
+import org.lvxattn.oracle.Rows;
 
 /**
  * A video as visual tokens: the pictures of a folder, in the order of their names, each cut into
@@ -107,6 +110,20 @@ public final class VideoClip {
   /** Number of patches of all frames. */
   public int tokens() {
     return patches.size();
+  }
+
+  /** The same text side, with keys and values made from this. */
+  public Inputs inputs(Inputs text, long seed) {
+    AttentionShape shape = text.shape();
+    AttentionShape longer =
+        new AttentionShape(
+            1, shape.queries(), tokens(), shape.queryHeads(), shape.keyHeads(), shape.headDim());
+    return new Inputs(
+        longer,
+        text.queries(),
+        project(shape.keyWidth(), 2 * seed),
+        project(shape.keyWidth(), 2 * seed + 1),
+        text.outputGradient());
   }
 
   /** Every patch times one random matrix: rows with the statistics of pictures. */

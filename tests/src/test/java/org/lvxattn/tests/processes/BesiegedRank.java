@@ -10,10 +10,10 @@ import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.Rendezvous;
 import org.lvxattn.Strategy;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.launch.Rendezvous;
 
 /**
  * One rank of a job under attack: it meets the others, computes and parts, again and again. In each
@@ -81,7 +81,8 @@ final class BesiegedRank {
           pause(late ? LATE_MILLIS : 0);
           return all;
         };
-    return Group.gloo(device, RANK, SIZE, meeting, HOST, options.withSecret(SECRET));
+    return Group.gloo(
+        device, RANK, SIZE, meeting, HOST, options.toBuilder().secret(SECRET).build());
   }
 
   private byte compute(Group group, WholeProblem problem) {

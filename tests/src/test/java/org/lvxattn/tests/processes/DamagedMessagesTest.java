@@ -15,10 +15,10 @@ import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
 import org.lvxattn.PeerLostException;
 import org.lvxattn.Strategy;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
 
 /** Two 16-bit words that are swapped on their way, which TCP's own sum does not see. */
 @Timeout(120)
@@ -82,7 +82,7 @@ class DamagedMessagesTest {
     try (RelayedRanks ranks = new RelayedRanks(2, swapping(may, swapped))) {
       List<FutureTask<Double>> both =
           ranks.start(
-              GroupOptions.defaults().withChecksums(false),
+              GroupOptions.builder().checksums(false).build(),
               (device, group) -> error(device, group, may));
       double worst = 0;
       for (FutureTask<Double> rank : both) {

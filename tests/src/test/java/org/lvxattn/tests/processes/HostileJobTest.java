@@ -15,7 +15,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.lvxattn.GroupOptions;
+import org.lvxattn.group.GroupOptions;
 
 /**
  * A job of four processes computes, with a hostile client at every port that any of them owns: from
@@ -120,7 +120,7 @@ class HostileJobTest {
   /** Of another group of as many ranks with the same secret. */
   private static List<byte[]> recordedHandshakes() throws Exception {
     try (RelayedRanks others = new RelayedRanks(SIZE, piece -> {})) {
-      GroupOptions options = GroupOptions.defaults().withSecret(BesiegedRank.SECRET);
+      GroupOptions options = GroupOptions.builder().secret(BesiegedRank.SECRET).build();
       for (FutureTask<Integer> rank :
           others.start(options, (device, group) -> group.allGather(new byte[1]).size())) {
         assertThat(rank.get(PATIENCE.toSeconds(), TimeUnit.SECONDS)).isEqualTo(SIZE);

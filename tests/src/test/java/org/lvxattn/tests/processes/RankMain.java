@@ -5,12 +5,12 @@ import java.time.Duration;
 import java.util.List;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
 import org.lvxattn.GroupException;
-import org.lvxattn.GroupOptions;
 import org.lvxattn.PeerMismatchException;
-import org.lvxattn.Rendezvous;
 import org.lvxattn.Strategy;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.launch.Rendezvous;
 
 /** A plain main, as users write it: one rank, made from the environment. Talks by lines. */
 final class RankMain {
@@ -18,8 +18,8 @@ final class RankMain {
 
   public static void main(String[] arguments) {
     GroupOptions options =
-        GroupOptions.defaults().withTimeout(Duration.ofMillis(Long.getLong("timeout", 60_000)));
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1))) {
+        GroupOptions.builder().timeout(Duration.ofMillis(Long.getLong("timeout", 60_000))).build();
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build())) {
       switch (arguments[0]) {
         case "exact" -> exact(device, Group.fromEnvironment(device, options));
         case "id" -> exact(device, byId(device, options));
@@ -79,7 +79,7 @@ final class RankMain {
       // Processes of a busy machine may start seconds apart; only lost peers are to be noticed
       // soon.
       try (Group group = Group.fromEnvironment(device, GroupOptions.defaults())) {
-        group.timeout(options.timeout());
+        group.setTimeout(options.timeout());
         rank = group.rank();
         size = group.size();
         say("PID " + rank + " " + ProcessHandle.current().pid());
@@ -97,7 +97,7 @@ final class RankMain {
               size - 1,
               rendezvous,
               "127.0.0.1",
-              options.withTimeout(Duration.ofSeconds(30)))) {
+              options.toBuilder().timeout(Duration.ofSeconds(30)).build())) {
         say("ERROR rest " + problem.errorOf(rest, Strategy.QUERY_RING));
       }
     }

@@ -16,8 +16,8 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
 
 /** Ranks over TCP, threads of this process: what the others say to rank 0 goes by a relay. */
 final class RelayedRanks implements AutoCloseable {
@@ -52,7 +52,7 @@ final class RelayedRanks implements AutoCloseable {
   }
 
   private <T> T run(int rank, GroupOptions options, BiFunction<Device, Group, T> body) {
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         Group group =
             Group.gloo(device, rank, addresses.length, this::meet, "127.0.0.1", options)) {
       return body.apply(device, group);

@@ -12,9 +12,9 @@ import org.lvxattn.CpuOptions;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
 import org.lvxattn.Tensor;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
 import scala.collection.Iterator;
 import scala.collection.JavaConverters;
 import scala.reflect.ClassTag;
@@ -84,7 +84,7 @@ public final class BarrierAttention {
       int ranks = context.getTaskInfos().length;
       VisualTokens tokens = VisualTokens.concatenated(JavaConverters.asJava(partition));
       int cores = Math.max(1, context.cpus());
-      try (Device device = Device.cpu(CpuOptions.defaults().withThreads(cores));
+      try (Device device = Device.cpu(CpuOptions.builder().threads(cores).build());
           Group group =
               Group.gloo(
                   device,
@@ -92,7 +92,7 @@ public final class BarrierAttention {
                   ranks,
                   rendezvous,
                   rendezvous.ownHost(),
-                  GroupOptions.defaults().withTimeout(timeout))) {
+                  GroupOptions.builder().timeout(timeout).build())) {
         float[] rows = forward(group, queriesOf(rank, ranks), tokens);
         return JavaConverters.asScala(List.of(rows).iterator());
       }

@@ -6,7 +6,7 @@ import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
 import org.apache.spark.BarrierTaskContext;
-import org.lvxattn.Rendezvous;
+import org.lvxattn.launch.Rendezvous;
 
 /**
  * The tasks of a barrier stage find each other by Spark. How long one waits for the others is

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.internal.ffi;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import org.lvxattn.bindings.NativeLibrary;
+import org.lvxattn.bindings.Pointers;
+import org.lvxattn.bindings.generated.Lvx;
+import org.lvxattn.bindings.generated.lvx_error;
+
+/** Loads the native library and turns its statuses into exceptions. */
+public final class NativeCalls {
+  private NativeCalls() {}
+
+  /**
+   * Loads the library; every class through which a program can enter calls this first.
+   *
+   * @throws LinkageError if it cannot be loaded or speaks another version of the C ABI
+   */
+  public static void load() {
+    NativeLibrary.load();
+    int found = Lvx.lvx_abi_version();
+    if (found != Lvx.LVX_ABI_VERSION()) {
+      throw new LinkageError(
+          NativeLibrary.file()
+              + " has ABI version "
+              + found
+              + "; this version of lvxattn needs "
+              + Lvx.LVX_ABI_VERSION());
+    }
+  }
+
+  /** The version of the native library. */
+  public static String version() {
+    return Pointers.text(Lvx.lvx_version());
+  }
+
+  /** Throws the exception of a status other than LVX_OK; allocates nothing otherwise. */
+  public static void check(int status) {
+    if (status != Lvx.LVX_OK()) {
+      throw failure();
+    }
+  }
+
+  /** The rank at fault in this thread's last failure, or -1. */
+  public static int lastRank() {
+    try (Arena arena = Arena.ofConfined()) {
+      return lvx_error.rank(lastError(arena));
+    }
+  }
+
+  private static MemorySegment lastError(Arena arena) {
+    MemorySegment error = lvx_error.allocate(arena);
+    lvx_error.struct_size(error, lvx_error.sizeof());
+    Lvx.lvx_last_error(error);
+    return error;
+  }
+
+  /** Replaces C's argument names by Java's. */
+  private static String namesInJava(String message) {
+    return message
+        .replaceAll("\\bd_o\\b", "dO")
+        .replaceAll("\\bdbias\\b", "dBias")
+        .replaceAll("\\bdweight\\b", "dWeight")
+        .replaceAll("\\bdgate\\b", "dGate")
+        .replaceAll("\\bdup\\b", "dUp")
+        .replaceAll("\\bdbranch\\b", "dBranch")
+        .replaceAll("\\badd_dx\\b", "addDx")
+        .replaceAll("\\bd_features\\b", "dFeatures")
+        .replaceAll("\\braw_k\\b", "rawK")
+        .replaceAll("\\bkey_heads\\b", "keyValueHeads")
+        .replaceAll("\\bhead_dim\\b", "headDim")
+        .replaceAll("\\btile_rows\\b", "tileRows")
+        .replaceAll("\\b(input|key|value)_weight\\b", "$1Weight")
+        .replaceAll("\\b(input|value)_bias\\b", "$1Bias")
+        .replaceAll("\\bo_part\\b", "oPart")
+        .replaceAll("\\blse_part\\b", "lsePart");
+  }
+
+  private static RuntimeException failure() {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment error = lastError(arena);
+      return Failures.HOOK
+          .get()
+          .of(
+              lvx_error.status(error),
+              namesInJava(lvx_error.message(error).getString(0)),
+              lvx_error.rank(error),
+              lvx_error.sequence(error),
+              lvx_error.operation(error).getString(0));
+    }
+  }
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.internal.ffi;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+import org.lvxattn.internal.Preconditions;
+
+/** Texts for native code, which ends them at a zero. */
+public final class Texts {
+  private Texts() {}
+
+  /** A copy of a text; a null pointer where there is none. */
+  public static MemorySegment optional(@Nullable String text, Arena arena, String name) {
+    if (text == null) {
+      return MemorySegment.NULL;
+    }
+    Preconditions.require(
+        text.indexOf('\0') < 0, name + " has a zero in it; a text without was expected");
+    return arena.allocateFrom(text);
+  }
+}

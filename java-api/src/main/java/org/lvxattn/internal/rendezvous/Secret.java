@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.internal.rendezvous;
+
+import java.nio.charset.StandardCharsets;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+import org.lvxattn.bindings.generated.Lvx;
+import org.lvxattn.internal.Preconditions;
+
+/** What ranks prove to know, to one another. */
+public final class Secret {
+  /** The environment variable that has it. */
+  private static final String VARIABLE = "LVX_SECRET";
+
+  private Secret() {}
+
+  /** Checks that a text can be one. */
+  public static String require(@Nullable String secret, String name) {
+    Preconditions.present(secret, name);
+    Preconditions.require(!secret.isEmpty(), name + " is empty; a text was expected");
+    int bytes = secret.getBytes(StandardCharsets.UTF_8).length;
+    Preconditions.require(
+        bytes <= Lvx.LVX_SECRET_BYTES(),
+        name
+            + " has "
+            + bytes
+            + " bytes in UTF-8; 1 to "
+            + Lvx.LVX_SECRET_BYTES()
+            + " were expected");
+    Preconditions.require(
+        secret.indexOf('\0') < 0, name + " has a zero in it; a text without was expected");
+    return secret;
+  }
+
+  /** What the environment says, or null. */
+  public static @Nullable String ofEnvironment(UnaryOperator<@Nullable String> variables) {
+    String secret = variables.apply(VARIABLE);
+    try {
+      return secret == null ? null : require(secret, "secret");
+    } catch (IllegalArgumentException e) {
+      throw new IllegalStateException(
+          "environment variable " + VARIABLE + ": " + e.getMessage(), e);
+    }
+  }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.visual;
+
+import java.lang.foreign.MemorySegment;
+import org.lvxattn.Device;
+import org.lvxattn.Tensor;
+import org.lvxattn.bindings.generated.Lvx;
+import org.lvxattn.internal.ffi.NativeCalls;
+import org.lvxattn.internal.handle.Handles;
+import org.lvxattn.internal.memory.Reachability;
+import org.lvxattn.layer.KeyValueProjection;
+
+/** The native projections of whole shards of features on one device. */
+final class ProjectionCalls {
+  private final Device device;
+  private final VisualResource structs;
+
+  ProjectionCalls(Device device, VisualResource structs) {
+    this.device = device;
+    this.structs = structs;
+  }
+
+  /** Raw keys and values. */
+  void forward(KeyValueProjection projection, Tensor features, Tensor rawKey, Tensor value) {
+    MemorySegment struct = structs.projection(projection, device);
+    NativeCalls.check(
+        Lvx.lvx_project_forward(
+            Handles.handle(device),
+            struct,
+            Handles.input(features, device, "features"),
+            Handles.output(rawKey, device, "rawK"),
+            Handles.output(value, device, "v")));
+    Reachability.keep(projection);
+    Reachability.keep(features);
+    Reachability.keep(rawKey);
+    Reachability.keep(value);
+  }
+
+  /** Normalises and rotates keys; key may be rawKey. */
+  void finish(KeyValueProjection projection, Tensor rawKey, Tensor key) {
+    MemorySegment struct = structs.projection(projection, device);
+    NativeCalls.check(
+        Lvx.lvx_project_keys(
+            Handles.handle(device),
+            struct,
+            Handles.input(rawKey, device, "rawK"),
+            Handles.output(key, device, "k")));
+    Reachability.keep(projection);
+    Reachability.keep(rawKey);
+    Reachability.keep(key);
+  }
+
+  /** What can be known of {@link #backward} before the collective call that comes first. */
+  void check(VisualBackward call) {
+    structs.projection(call.projection(), device);
+    structs.gradients(call.gradients(), device);
+  }
+
+  /** Adds gradients of parameters and, where wanted, features. */
+  void backward(VisualBackward call, Tensor features, Tensor rawKey, Tensor dk, Tensor dv) {
+    MemorySegment struct = structs.projection(call.projection(), device);
+    MemorySegment gradients = structs.gradients(call.gradients(), device);
+    NativeCalls.check(
+        Lvx.lvx_project_backward(
+            Handles.handle(device),
+            struct,
+            Handles.input(features, device, "features"),
+            Handles.input(rawKey, device, "rawK"),
+            Handles.input(dk, device, "dk"),
+            Handles.input(dv, device, "dv"),
+            Handles.optionalOutput(call.dFeatures(), device, "dFeatures"),
+            gradients));
+    Reachability.keep(call);
+    Reachability.keep(features);
+    Reachability.keep(rawKey);
+    Reachability.keep(dk);
+    Reachability.keep(dv);
+  }
+}
