@@ -88,7 +88,7 @@ class LaunchedProcessesTest {
     try {
       Group.loadBackend(GroupBackend.valueOf(backend.toUpperCase(Locale.ROOT)));
     } catch (LvxException e) {
-      assumeTrue(false, e.getMessage());
+      assumeTrue(false, String.valueOf(e.getMessage()));
     }
     Map<String, String> one =
         Map.of("RANK", "0", "WORLD_SIZE", "1", "MASTER_ADDR", "127.0.0.1", "MASTER_PORT", "29500");

@@ -25,8 +25,9 @@ public final class Handles {
 
   /** The device, after a check that it is there and that this thread may use it. */
   public static Device requireUsable(@Nullable Device device, String name) {
-    root().requireUsableDevice(Preconditions.present(device, name), name);
-    return device;
+    Device present = Preconditions.present(device, name);
+    root().requireUsableDevice(present, name);
+    return present;
   }
 
   /** Checks that a device belongs to this thread; {@code name} is what is used of it. */
@@ -51,8 +52,9 @@ public final class Handles {
 
   /** The tensor, after a check that it is there and that this thread may use it. */
   public static Tensor requireUsable(@Nullable Tensor tensor, String name) {
-    root().requireUsableTensor(Preconditions.present(tensor, name), name);
-    return tensor;
+    Tensor present = Preconditions.present(tensor, name);
+    root().requireUsableTensor(present, name);
+    return present;
   }
 
   /** The descriptor of a tensor that is read. */

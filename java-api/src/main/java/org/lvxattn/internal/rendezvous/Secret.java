@@ -16,9 +16,9 @@ public final class Secret {
 
   /** Checks that a text can be one. */
   public static String require(@Nullable String secret, String name) {
-    Preconditions.present(secret, name);
-    Preconditions.require(!secret.isEmpty(), name + " is empty; a text was expected");
-    int bytes = secret.getBytes(StandardCharsets.UTF_8).length;
+    String text = Preconditions.present(secret, name);
+    Preconditions.require(!text.isEmpty(), name + " is empty; a text was expected");
+    int bytes = text.getBytes(StandardCharsets.UTF_8).length;
     Preconditions.require(
         bytes <= Lvx.LVX_SECRET_BYTES(),
         name
@@ -28,8 +28,8 @@ public final class Secret {
             + Lvx.LVX_SECRET_BYTES()
             + " were expected");
     Preconditions.require(
-        secret.indexOf('\0') < 0, name + " has a zero in it; a text without was expected");
-    return secret;
+        text.indexOf('\0') < 0, name + " has a zero in it; a text without was expected");
+    return text;
   }
 
   /** What the environment says, or null. */
