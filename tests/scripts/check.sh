@@ -126,7 +126,7 @@ check_natives() {
     "-DTARGETS=$(printf '%s,' lvx "${programs[@]}" | sed 's/,$//')"
   [[ " ${failures[*]} " != *"compiling natives"* ]] || return 0
   for program in "${programs[@]}"; do
-    step "native tests of ${rooms[*]} in $program" in_folder "$build" "./$(place_of "$program")" --gtest_brief=1 \
+    step "native tests of ${rooms[*]} in $program" in_folder "$build" "./$(program_path "$program")" --gtest_brief=1 \
       "--gtest_filter=${filter[$program]#:}"
   done
 }

@@ -43,8 +43,8 @@ programs_of() { # FILE
   esac
 }
 
-# A program's place below the build folder.
-place_of() { [[ $1 == lvx_gpu_tests ]] && echo "cuda_standin/$1" || echo "$1"; }
+# The path of a program below the build folder.
+program_path() { [[ $1 == lvx_gpu_tests ]] && echo "cuda_standin/$1" || echo "$1"; }
 
 # means PIECE SUITE.TEST: whether a piece of a filter names it; instances of parameters are left to GoogleTest.
 means() {

@@ -95,16 +95,16 @@ run_native() {
       "-DTARGETS=$(IFS=, && echo "${programs[*]}")"
   ) 9>"$state/lock" || return 1
   for program in "${programs[@]}"; do
-    listed=$(cd "$build" && "./$(place_of "$program")" --gtest_list_tests "--gtest_filter=$filter" | grep -c '^ ') || true
+    listed=$(cd "$build" && "./$(program_path "$program")" --gtest_list_tests "--gtest_filter=$filter" | grep -c '^ ') || true
     ((listed)) || continue
     any=1
     say "$listed tests of $program"
-    (cd "$build" && ${seed:+env "LVX_SEED=$seed"} "./$(place_of "$program")" "--gtest_filter=$filter" </dev/null) 2>&1 |
+    (cd "$build" && ${seed:+env "LVX_SEED=$seed"} "./$(program_path "$program")" "--gtest_filter=$filter" </dev/null) 2>&1 |
       tee -a "$state/tests.log" || failed=1
   done
   if ! ((any)); then
     names=$(cd "$build" && for program in "${programs[@]}"; do
-      "./$(place_of "$program")" --gtest_list_tests | awk '/^[^ ]/ { suite = $1; next } { print suite $1 }'
+      "./$(program_path "$program")" --gtest_list_tests | awk '/^[^ ]/ { suite = $1; next } { print suite $1 }'
     done | nearest "$pattern")
     missing "no instance of a test is called '$pattern'; the nearest names:
 $(sed 's/^/     /' <<<"$names")"
