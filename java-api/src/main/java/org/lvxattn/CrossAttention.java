@@ -181,9 +181,7 @@ public final class CrossAttention {
                 Internals.output(outputs.lse(), device, "lse"),
                 collective.statistics()));
     statistics.read(collective.statistics());
-    Reachability.keep(group);
-    Reachability.keep(inputs);
-    Reachability.keep(outputs);
+    Reachability.keep(group, inputs, outputs);
   }
 
   /**
@@ -334,10 +332,7 @@ public final class CrossAttention {
                 Internals.optionalOutput(gradients.dBias(), device, "dBias"),
                 collective.statistics()));
     statistics.read(collective.statistics());
-    Reachability.keep(group);
-    Reachability.keep(inputs);
-    Reachability.keep(outputs);
-    Reachability.keep(dO);
+    Reachability.keep(group, inputs, outputs, dO);
     Reachability.keep(gradients);
   }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn;
 
-import java.lang.foreign.MemorySegment;
 import org.lvxattn.bindings.generated.Lvx;
 import org.lvxattn.internal.Preconditions;
 import org.lvxattn.internal.ffi.NativeCalls;
@@ -78,15 +77,14 @@ public final class PartialAttention {
    */
   public static void merge(Device device, Tensor oPart, Tensor lsePart, Tensor o, Tensor lse) {
     Preconditions.present(device, "device").requireUsable("device");
-    MemorySegment oParts = Internals.input(oPart, device, "oPart");
-    MemorySegment lseParts = Internals.input(lsePart, device, "lsePart");
-    MemorySegment os = Internals.output(o, device, "o");
-    MemorySegment lses = Internals.output(lse, device, "lse");
-    NativeCalls.check(Lvx.lvx_attention_merge(device.handle(), oParts, lseParts, os, lses));
-    Reachability.keep(oPart);
-    Reachability.keep(lsePart);
-    Reachability.keep(o);
-    Reachability.keep(lse);
+    NativeCalls.check(
+        Lvx.lvx_attention_merge(
+            device.handle(),
+            Internals.input(oPart, device, "oPart"),
+            Internals.input(lsePart, device, "lsePart"),
+            Internals.output(o, device, "o"),
+            Internals.output(lse, device, "lse")));
+    Reachability.keep(oPart, lsePart, o, lse);
   }
 
   /**
@@ -104,12 +102,12 @@ public final class PartialAttention {
    */
   public static void delta(Device device, Tensor o, Tensor dO, Tensor delta) {
     Preconditions.present(device, "device").requireUsable("device");
-    MemorySegment os = Internals.input(o, device, "o");
-    MemorySegment dOs = Internals.input(dO, device, "dO");
-    MemorySegment deltas = Internals.output(delta, device, "delta");
-    NativeCalls.check(Lvx.lvx_attention_delta(device.handle(), os, dOs, deltas));
-    Reachability.keep(o);
-    Reachability.keep(dO);
-    Reachability.keep(delta);
+    NativeCalls.check(
+        Lvx.lvx_attention_delta(
+            device.handle(),
+            Internals.input(o, device, "o"),
+            Internals.input(dO, device, "dO"),
+            Internals.output(delta, device, "delta")));
+    Reachability.keep(o, dO, delta);
   }
 }

@@ -46,12 +46,8 @@ public final class ReferenceAttention {
             Internals.optionalInput(mask.bias(), device, "bias"),
             Internals.output(o, device, "o"),
             Internals.output(lse, device, "lse")));
-    Reachability.keep(q);
-    Reachability.keep(k);
-    Reachability.keep(v);
-    Reachability.keep(mask);
-    Reachability.keep(o);
-    Reachability.keep(lse);
+    Reachability.keep(q, k, v, mask);
+    Reachability.keep(o, lse);
   }
 
   /**
@@ -105,16 +101,8 @@ public final class ReferenceAttention {
             Internals.output(dk, device, "dk"),
             Internals.output(dv, device, "dv"),
             Internals.optionalOutput(dBias, device, "dBias")));
-    Reachability.keep(q);
-    Reachability.keep(k);
-    Reachability.keep(v);
-    Reachability.keep(mask);
-    Reachability.keep(o);
-    Reachability.keep(lse);
-    Reachability.keep(dO);
-    Reachability.keep(dq);
-    Reachability.keep(dk);
-    Reachability.keep(dv);
-    Reachability.keep(dBias);
+    Reachability.keep(q, k, v, mask);
+    Reachability.keep(o, lse, dO, dq);
+    Reachability.keep(dk, dv, dBias);
   }
 }

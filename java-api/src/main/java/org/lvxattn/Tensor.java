@@ -584,8 +584,7 @@ public final class Tensor implements AutoCloseable {
       // The source is shown before anything is written: the two may share memory.
       source.read(from -> write(memory -> Elements.copy(from, source.layout, memory, layout)));
     }
-    Reachability.keep(source);
-    Reachability.keep(this);
+    Reachability.keep(source, this);
     return this;
   }
 

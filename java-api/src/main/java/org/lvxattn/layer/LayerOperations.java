@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.layer;
 
-import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.Device;
 import org.lvxattn.Tensor;
@@ -44,15 +43,14 @@ public final class LayerOperations {
    */
   public static void linear(Tensor x, Tensor w, @Nullable Tensor b, Tensor y) {
     Device device = deviceOf(x, "x");
-    MemorySegment xs = Handles.input(x, device, "x");
-    MemorySegment ws = Handles.input(w, device, "w");
-    MemorySegment bs = Handles.optionalInput(b, device, "b");
-    MemorySegment ys = Handles.output(y, device, "y");
-    NativeCalls.check(Lvx.lvx_linear_forward(Handles.handle(device), xs, ws, bs, ys));
-    Reachability.keep(x);
-    Reachability.keep(w);
-    Reachability.keep(b);
-    Reachability.keep(y);
+    NativeCalls.check(
+        Lvx.lvx_linear_forward(
+            Handles.handle(device),
+            Handles.input(x, device, "x"),
+            Handles.input(w, device, "w"),
+            Handles.optionalInput(b, device, "b"),
+            Handles.output(y, device, "y")));
+    Reachability.keep(x, w, b, y);
   }
 
   /**
@@ -76,23 +74,21 @@ public final class LayerOperations {
       @Nullable Tensor dw,
       @Nullable Tensor db) {
     Device device = deviceOf(dy, "dy");
-    MemorySegment xs = Handles.optionalInput(x, device, "x");
-    MemorySegment ws = Handles.input(w, device, "w");
-    MemorySegment dys = Handles.input(dy, device, "dy");
-    MemorySegment dxs = Handles.optionalOutput(dx, device, "dx");
-    MemorySegment dws = Handles.optionalOutput(dw, device, "dw");
-    MemorySegment dbs = Handles.optionalOutput(db, device, "db");
     if (dw != null) {
       Preconditions.present(x, "x");
     }
     NativeCalls.check(
-        Lvx.lvx_linear_backward(Handles.handle(device), xs, ws, dys, dxs, flag(addDx), dws, dbs));
-    Reachability.keep(x);
-    Reachability.keep(w);
-    Reachability.keep(dy);
-    Reachability.keep(dx);
-    Reachability.keep(dw);
-    Reachability.keep(db);
+        Lvx.lvx_linear_backward(
+            Handles.handle(device),
+            Handles.optionalInput(x, device, "x"),
+            Handles.input(w, device, "w"),
+            Handles.input(dy, device, "dy"),
+            Handles.optionalOutput(dx, device, "dx"),
+            flag(addDx),
+            Handles.optionalOutput(dw, device, "dw"),
+            Handles.optionalOutput(db, device, "db")));
+    Reachability.keep(x, w, dy, dx);
+    Reachability.keep(dw, db);
   }
 
   /**
@@ -109,17 +105,16 @@ public final class LayerOperations {
       Norm norm, double epsilon, Tensor x, Tensor weight, @Nullable Tensor bias, Tensor y) {
     Preconditions.present(norm, "norm");
     Device device = deviceOf(x, "x");
-    MemorySegment xs = Handles.input(x, device, "x");
-    MemorySegment weights = Handles.input(weight, device, "weight");
-    MemorySegment biases = Handles.optionalInput(bias, device, "bias");
-    MemorySegment ys = Handles.output(y, device, "y");
     NativeCalls.check(
         Lvx.lvx_norm_forward(
-            Handles.handle(device), norm.code(), epsilon, xs, weights, biases, ys));
-    Reachability.keep(x);
-    Reachability.keep(weight);
-    Reachability.keep(bias);
-    Reachability.keep(y);
+            Handles.handle(device),
+            norm.code(),
+            epsilon,
+            Handles.input(x, device, "x"),
+            Handles.input(weight, device, "weight"),
+            Handles.optionalInput(bias, device, "bias"),
+            Handles.output(y, device, "y")));
+    Reachability.keep(x, weight, bias, y);
   }
 
   /**
@@ -147,30 +142,20 @@ public final class LayerOperations {
       @Nullable Tensor dBias) {
     Preconditions.present(norm, "norm");
     Device device = deviceOf(x, "x");
-    MemorySegment xs = Handles.input(x, device, "x");
-    MemorySegment weights = Handles.input(weight, device, "weight");
-    MemorySegment dys = Handles.input(dy, device, "dy");
-    MemorySegment dxs = Handles.optionalOutput(dx, device, "dx");
-    MemorySegment dWeights = Handles.optionalOutput(dWeight, device, "dWeight");
-    MemorySegment dBiases = Handles.optionalOutput(dBias, device, "dBias");
     NativeCalls.check(
         Lvx.lvx_norm_backward(
             Handles.handle(device),
             norm.code(),
             epsilon,
-            xs,
-            weights,
-            dys,
-            dxs,
+            Handles.input(x, device, "x"),
+            Handles.input(weight, device, "weight"),
+            Handles.input(dy, device, "dy"),
+            Handles.optionalOutput(dx, device, "dx"),
             flag(addDx),
-            dWeights,
-            dBiases));
-    Reachability.keep(x);
-    Reachability.keep(weight);
-    Reachability.keep(dy);
-    Reachability.keep(dx);
-    Reachability.keep(dWeight);
-    Reachability.keep(dBias);
+            Handles.optionalOutput(dWeight, device, "dWeight"),
+            Handles.optionalOutput(dBias, device, "dBias")));
+    Reachability.keep(x, weight, dy, dx);
+    Reachability.keep(dWeight, dBias);
   }
 
   /**
@@ -185,13 +170,15 @@ public final class LayerOperations {
    */
   public static void rotary(double theta, boolean inverse, Tensor x, Tensor positions, Tensor y) {
     Device device = deviceOf(x, "x");
-    MemorySegment xs = Handles.input(x, device, "x");
-    MemorySegment places = Handles.input(positions, device, "positions");
-    MemorySegment ys = Handles.output(y, device, "y");
-    NativeCalls.check(Lvx.lvx_rotary(Handles.handle(device), theta, flag(inverse), xs, places, ys));
-    Reachability.keep(x);
-    Reachability.keep(positions);
-    Reachability.keep(y);
+    NativeCalls.check(
+        Lvx.lvx_rotary(
+            Handles.handle(device),
+            theta,
+            flag(inverse),
+            Handles.input(x, device, "x"),
+            Handles.input(positions, device, "positions"),
+            Handles.output(y, device, "y")));
+    Reachability.keep(x, positions, y);
   }
 
   /**
@@ -204,13 +191,13 @@ public final class LayerOperations {
    */
   public static void swiglu(Tensor gate, Tensor up, Tensor y) {
     Device device = deviceOf(gate, "gate");
-    MemorySegment gates = Handles.input(gate, device, "gate");
-    MemorySegment ups = Handles.input(up, device, "up");
-    MemorySegment ys = Handles.output(y, device, "y");
-    NativeCalls.check(Lvx.lvx_swiglu_forward(Handles.handle(device), gates, ups, ys));
-    Reachability.keep(gate);
-    Reachability.keep(up);
-    Reachability.keep(y);
+    NativeCalls.check(
+        Lvx.lvx_swiglu_forward(
+            Handles.handle(device),
+            Handles.input(gate, device, "gate"),
+            Handles.input(up, device, "up"),
+            Handles.output(y, device, "y")));
+    Reachability.keep(gate, up, y);
   }
 
   /**
@@ -224,17 +211,15 @@ public final class LayerOperations {
    */
   public static void swigluBackward(Tensor gate, Tensor up, Tensor dy, Tensor dGate, Tensor dUp) {
     Device device = deviceOf(gate, "gate");
-    MemorySegment gates = Handles.input(gate, device, "gate");
-    MemorySegment ups = Handles.input(up, device, "up");
-    MemorySegment dys = Handles.input(dy, device, "dy");
-    MemorySegment dGates = Handles.output(dGate, device, "dGate");
-    MemorySegment dUps = Handles.output(dUp, device, "dUp");
     NativeCalls.check(
-        Lvx.lvx_swiglu_backward(Handles.handle(device), gates, ups, dys, dGates, dUps));
-    Reachability.keep(gate);
-    Reachability.keep(up);
-    Reachability.keep(dy);
-    Reachability.keep(dGate);
+        Lvx.lvx_swiglu_backward(
+            Handles.handle(device),
+            Handles.input(gate, device, "gate"),
+            Handles.input(up, device, "up"),
+            Handles.input(dy, device, "dy"),
+            Handles.output(dGate, device, "dGate"),
+            Handles.output(dUp, device, "dUp")));
+    Reachability.keep(gate, up, dy, dGate);
     Reachability.keep(dUp);
   }
 
@@ -247,11 +232,10 @@ public final class LayerOperations {
    */
   public static void gelu(Tensor x, Tensor y) {
     Device device = deviceOf(x, "x");
-    MemorySegment xs = Handles.input(x, device, "x");
-    MemorySegment ys = Handles.output(y, device, "y");
-    NativeCalls.check(Lvx.lvx_gelu_forward(Handles.handle(device), xs, ys));
-    Reachability.keep(x);
-    Reachability.keep(y);
+    NativeCalls.check(
+        Lvx.lvx_gelu_forward(
+            Handles.handle(device), Handles.input(x, device, "x"), Handles.output(y, device, "y")));
+    Reachability.keep(x, y);
   }
 
   /**
@@ -263,13 +247,13 @@ public final class LayerOperations {
    */
   public static void geluBackward(Tensor x, Tensor dy, Tensor dx) {
     Device device = deviceOf(x, "x");
-    MemorySegment xs = Handles.input(x, device, "x");
-    MemorySegment dys = Handles.input(dy, device, "dy");
-    MemorySegment dxs = Handles.output(dx, device, "dx");
-    NativeCalls.check(Lvx.lvx_gelu_backward(Handles.handle(device), xs, dys, dxs));
-    Reachability.keep(x);
-    Reachability.keep(dy);
-    Reachability.keep(dx);
+    NativeCalls.check(
+        Lvx.lvx_gelu_backward(
+            Handles.handle(device),
+            Handles.input(x, device, "x"),
+            Handles.input(dy, device, "dy"),
+            Handles.output(dx, device, "dx")));
+    Reachability.keep(x, dy, dx);
   }
 
   /**
@@ -284,17 +268,15 @@ public final class LayerOperations {
   public static void gatedAdd(
       Tensor x, Tensor branch, @Nullable Tensor gate, @Nullable Tensor live, Tensor y) {
     Device device = deviceOf(x, "x");
-    MemorySegment xs = Handles.input(x, device, "x");
-    MemorySegment branches = Handles.input(branch, device, "branch");
-    MemorySegment gates = Handles.optionalInput(gate, device, "gate");
-    MemorySegment lives = Handles.optionalInput(live, device, "live");
-    MemorySegment ys = Handles.output(y, device, "y");
     NativeCalls.check(
-        Lvx.lvx_gated_add_forward(Handles.handle(device), xs, branches, gates, lives, ys));
-    Reachability.keep(x);
-    Reachability.keep(branch);
-    Reachability.keep(gate);
-    Reachability.keep(live);
+        Lvx.lvx_gated_add_forward(
+            Handles.handle(device),
+            Handles.input(x, device, "x"),
+            Handles.input(branch, device, "branch"),
+            Handles.optionalInput(gate, device, "gate"),
+            Handles.optionalInput(live, device, "live"),
+            Handles.output(y, device, "y")));
+    Reachability.keep(x, branch, gate, live);
     Reachability.keep(y);
   }
 
@@ -316,25 +298,21 @@ public final class LayerOperations {
       Tensor dBranch,
       @Nullable Tensor dGate) {
     Device device = deviceOf(dy, "dy");
-    MemorySegment branches = Handles.optionalInput(branch, device, "branch");
-    MemorySegment gates = Handles.optionalInput(gate, device, "gate");
-    MemorySegment lives = Handles.optionalInput(live, device, "live");
-    MemorySegment dys = Handles.input(dy, device, "dy");
-    MemorySegment dBranches = Handles.output(dBranch, device, "dBranch");
-    MemorySegment dGates = Handles.optionalOutput(dGate, device, "dGate");
     if (dGate != null) {
       Preconditions.present(branch, "branch");
       Preconditions.present(gate, "gate");
     }
     NativeCalls.check(
         Lvx.lvx_gated_add_backward(
-            Handles.handle(device), branches, gates, lives, dys, dBranches, dGates));
-    Reachability.keep(branch);
-    Reachability.keep(gate);
-    Reachability.keep(live);
-    Reachability.keep(dy);
-    Reachability.keep(dBranch);
-    Reachability.keep(dGate);
+            Handles.handle(device),
+            Handles.optionalInput(branch, device, "branch"),
+            Handles.optionalInput(gate, device, "gate"),
+            Handles.optionalInput(live, device, "live"),
+            Handles.input(dy, device, "dy"),
+            Handles.output(dBranch, device, "dBranch"),
+            Handles.optionalOutput(dGate, device, "dGate")));
+    Reachability.keep(branch, gate, live, dy);
+    Reachability.keep(dBranch, dGate);
   }
 
   /**
@@ -349,16 +327,15 @@ public final class LayerOperations {
    */
   public static void blend(Tensor a, Tensor b, Tensor gate, @Nullable Tensor live, Tensor y) {
     Device device = deviceOf(a, "a");
-    MemorySegment as = Handles.input(a, device, "a");
-    MemorySegment bs = Handles.input(b, device, "b");
-    MemorySegment gates = Handles.input(gate, device, "gate");
-    MemorySegment lives = Handles.optionalInput(live, device, "live");
-    MemorySegment ys = Handles.output(y, device, "y");
-    NativeCalls.check(Lvx.lvx_blend_forward(Handles.handle(device), as, bs, gates, lives, ys));
-    Reachability.keep(a);
-    Reachability.keep(b);
-    Reachability.keep(gate);
-    Reachability.keep(live);
+    NativeCalls.check(
+        Lvx.lvx_blend_forward(
+            Handles.handle(device),
+            Handles.input(a, device, "a"),
+            Handles.input(b, device, "b"),
+            Handles.input(gate, device, "gate"),
+            Handles.optionalInput(live, device, "live"),
+            Handles.output(y, device, "y")));
+    Reachability.keep(a, b, gate, live);
     Reachability.keep(y);
   }
 
@@ -384,25 +361,19 @@ public final class LayerOperations {
       Tensor db,
       @Nullable Tensor dGate) {
     Device device = deviceOf(a, "a");
-    MemorySegment as = Handles.input(a, device, "a");
-    MemorySegment bs = Handles.input(b, device, "b");
-    MemorySegment gates = Handles.input(gate, device, "gate");
-    MemorySegment lives = Handles.optionalInput(live, device, "live");
-    MemorySegment dys = Handles.input(dy, device, "dy");
-    MemorySegment das = Handles.output(da, device, "da");
-    MemorySegment dbs = Handles.output(db, device, "db");
-    MemorySegment dGates = Handles.optionalOutput(dGate, device, "dGate");
     NativeCalls.check(
         Lvx.lvx_blend_backward(
-            Handles.handle(device), as, bs, gates, lives, dys, das, dbs, dGates));
-    Reachability.keep(a);
-    Reachability.keep(b);
-    Reachability.keep(gate);
-    Reachability.keep(live);
-    Reachability.keep(dy);
-    Reachability.keep(da);
-    Reachability.keep(db);
-    Reachability.keep(dGate);
+            Handles.handle(device),
+            Handles.input(a, device, "a"),
+            Handles.input(b, device, "b"),
+            Handles.input(gate, device, "gate"),
+            Handles.optionalInput(live, device, "live"),
+            Handles.input(dy, device, "dy"),
+            Handles.output(da, device, "da"),
+            Handles.output(db, device, "db"),
+            Handles.optionalOutput(dGate, device, "dGate")));
+    Reachability.keep(a, b, gate, live);
+    Reachability.keep(dy, da, db, dGate);
   }
 
   /**
@@ -413,11 +384,10 @@ public final class LayerOperations {
    */
   public static void add(Tensor x, Tensor y) {
     Device device = deviceOf(x, "x");
-    MemorySegment xs = Handles.input(x, device, "x");
-    MemorySegment ys = Handles.output(y, device, "y");
-    NativeCalls.check(Lvx.lvx_add(Handles.handle(device), xs, ys));
-    Reachability.keep(x);
-    Reachability.keep(y);
+    NativeCalls.check(
+        Lvx.lvx_add(
+            Handles.handle(device), Handles.input(x, device, "x"), Handles.output(y, device, "y")));
+    Reachability.keep(x, y);
   }
 
   /**
@@ -428,11 +398,12 @@ public final class LayerOperations {
    */
   public static void clearRows(Tensor live, Tensor x) {
     Device device = deviceOf(x, "x");
-    MemorySegment lives = Handles.input(live, device, "live");
-    MemorySegment xs = Handles.output(x, device, "x");
-    NativeCalls.check(Lvx.lvx_clear_rows(Handles.handle(device), lives, xs));
-    Reachability.keep(live);
-    Reachability.keep(x);
+    NativeCalls.check(
+        Lvx.lvx_clear_rows(
+            Handles.handle(device),
+            Handles.input(live, device, "live"),
+            Handles.output(x, device, "x")));
+    Reachability.keep(live, x);
   }
 
   private static Device deviceOf(@Nullable Tensor tensor, String name) {

@@ -30,10 +30,7 @@ final class ProjectionCalls {
             Handles.input(features, device, "features"),
             Handles.output(rawKey, device, "rawK"),
             Handles.output(value, device, "v")));
-    Reachability.keep(projection);
-    Reachability.keep(features);
-    Reachability.keep(rawKey);
-    Reachability.keep(value);
+    Reachability.keep(projection, features, rawKey, value);
   }
 
   /** Normalises and rotates keys; key may be rawKey. */
@@ -45,9 +42,7 @@ final class ProjectionCalls {
             struct,
             Handles.input(rawKey, device, "rawK"),
             Handles.output(key, device, "k")));
-    Reachability.keep(projection);
-    Reachability.keep(rawKey);
-    Reachability.keep(key);
+    Reachability.keep(projection, rawKey, key);
   }
 
   /** What can be known of {@link #backward} before the collective call that comes first. */
@@ -70,10 +65,7 @@ final class ProjectionCalls {
             Handles.input(dv, device, "dv"),
             Handles.optionalOutput(call.dFeatures(), device, "dFeatures"),
             gradients));
-    Reachability.keep(call);
-    Reachability.keep(features);
-    Reachability.keep(rawKey);
-    Reachability.keep(dk);
+    Reachability.keep(call, features, rawKey, dk);
     Reachability.keep(dv);
   }
 }

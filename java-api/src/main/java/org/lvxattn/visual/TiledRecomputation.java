@@ -60,8 +60,7 @@ final class TiledRecomputation implements Recomputation {
                 Handles.output(call.logSumExpWithTerms(), device, "lse"),
                 collective.statistics()));
     Handles.read(call.statistics(), collective.statistics());
-    Reachability.keep(this);
-    Reachability.keep(call);
+    Reachability.keep(this, call);
   }
 
   @Override
@@ -88,7 +87,6 @@ final class TiledRecomputation implements Recomputation {
                 Handles.optionalOutput(call.dBias(), device, "dBias"),
                 collective.statistics()));
     Handles.read(statistics, collective.statistics());
-    Reachability.keep(this);
-    Reachability.keep(call);
+    Reachability.keep(this, call);
   }
 }

@@ -16,4 +16,26 @@ public final class Reachability {
   public static void keep(@Nullable Object handle) {
     Reference.reachabilityFence(handle);
   }
+
+  /** As {@link #keep(Object)}, for two. */
+  public static void keep(@Nullable Object first, @Nullable Object second) {
+    keep(first);
+    keep(second);
+  }
+
+  /** As {@link #keep(Object)}, for three. */
+  public static void keep(@Nullable Object first, @Nullable Object second, @Nullable Object third) {
+    keep(first, second);
+    keep(third);
+  }
+
+  /** As {@link #keep(Object)}, for four; an array for more would be garbage of every call. */
+  public static void keep(
+      @Nullable Object first,
+      @Nullable Object second,
+      @Nullable Object third,
+      @Nullable Object fourth) {
+    keep(first, second);
+    keep(third, fourth);
+  }
 }
