@@ -175,14 +175,14 @@ class GroupJoinTest {
   void anotherSecretIsNoTimeout() throws Exception {
     GroupOptions soon = OPTIONS.toBuilder().timeout(Duration.ofSeconds(2)).build();
     assertMisfit(
-        failureOfRankZero(withSecret(soon, "one"), withSecret(soon, "other"), all -> all),
+        failureOfRankZero(knowing(soon, "one"), knowing(soon, "other"), all -> all),
         1,
         "rank 1 could not prove that it knows the group's secret");
     assertThat(log.withWord("rank 0 dropped a connection"))
         .anyMatch(line -> line.endsWith("127.0.0.1 said to be rank 1 and could not prove it"));
   }
 
-  private static GroupOptions withSecret(GroupOptions options, String secret) {
+  private static GroupOptions knowing(GroupOptions options, String secret) {
     return options.toBuilder().secret(secret).build();
   }
 

@@ -54,7 +54,7 @@ final class BesiegedRank {
         boolean late = random.nextInt(SIZE) == RANK;
         calls = 0;
         worst = 0;
-        try (Group group = number % 2 == 0 ? fromEnvironment(late) : withSecret(late)) {
+        try (Group group = number % 2 == 0 ? fromEnvironment(late) : bySecret(late)) {
           RankMain.say("MET " + number);
           verdict = compute(group, problem);
         }
@@ -73,7 +73,7 @@ final class BesiegedRank {
   }
 
   /** The late one leaves the others waiting at their own ports. */
-  private Group withSecret(boolean late) {
+  private Group bySecret(boolean late) {
     Rendezvous meeting =
         (rank, size, mine, timeout) -> {
           List<byte[]> all =
