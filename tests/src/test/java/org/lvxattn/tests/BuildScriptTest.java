@@ -234,8 +234,9 @@ class BuildScriptTest {
           printf '[INFO] %s\\n' ' T E S T S' ------- 'Tests run: 1' 'lvxattn.seed=7' '--- next' other
         }
         find_java
-        command_test\s\
+        command_test\
         """
+            + " "
             + arguments);
   }
 
