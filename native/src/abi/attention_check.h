@@ -17,11 +17,11 @@ struct BackwardTensors {
 
 // All throw Error(LVX_INVALID_ARGUMENT). The strategy is left to the caller.
 void require_finite_scale(double scale, const char* name);
-AttentionForward check_forward(const ForwardTensors& tensors, double scale, const DeviceId& device_id);
-AttentionBackward check_backward(const BackwardTensors& tensors, double scale, const DeviceId& device_id);
+ForwardCall check_forward(const ForwardTensors& tensors, double scale, const DeviceId& device_id);
+BackwardCall check_backward(const BackwardTensors& tensors, double scale, const DeviceId& device_id);
 
 struct MergeArguments {
-  Problem problem;
+  ProblemShape shape;
   Partial part, into;
   Bhs lse;  // the sum of into's terms, where it has them
 };
@@ -36,7 +36,7 @@ struct CheckedQueries {
   CheckedTensor q;
   OptionalTensor visibility, bias;
   CheckedTensor o, lse;
-  Problem problem;
+  ProblemShape shape;
 };
 struct CheckedQueryGradients {
   CheckedTensor d_o, dq;
@@ -50,11 +50,11 @@ CheckedQueryGradients check_query_gradients(const CheckedQueries& queries, const
                                             const lvx_tensor* dq, const lvx_tensor* dbias,
                                             const DeviceId& device_id);
 // Everything but the keys' own.
-AttentionForward forward_of(const CheckedQueries& queries);
-AttentionBackward backward_of(const CheckedQueries& queries, const CheckedQueryGradients& gradients);
+ForwardCall forward_of(const CheckedQueries& queries);
+BackwardCall backward_of(const CheckedQueries& queries, const CheckedQueryGradients& gradients);
 
 struct DeltaArguments {
-  Problem problem;
+  ProblemShape shape;
   Bshd o, d_o;
   Bhs delta;
 };

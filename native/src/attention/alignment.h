@@ -14,10 +14,10 @@ inline bool rows_aligned(const Bshd& x, std::int64_t batch, std::int64_t rows, s
   return reinterpret_cast<std::uintptr_t>(x.data) % static_cast<std::uintptr_t>(bytes) == 0 &&
          fits(batch, x.batch_stride) && fits(rows, x.row_stride) && fits(heads, x.head_stride);
 }
-inline bool queries_aligned(const Problem& p, const Bshd& x, std::int64_t bytes) {
+inline bool queries_aligned(const ProblemShape& p, const Bshd& x, std::int64_t bytes) {
   return rows_aligned(x, p.batch, p.queries, p.query_heads, bytes);
 }
-inline bool keys_aligned(const Problem& p, const Bshd& x, std::int64_t bytes) {
+inline bool keys_aligned(const ProblemShape& p, const Bshd& x, std::int64_t bytes) {
   return rows_aligned(x, p.batch, p.keys, p.key_heads, bytes);
 }
 

@@ -94,7 +94,7 @@ inline Bshd as_bshd(const Bias& bias) {
 }
 
 // One block of queries against one run of keys.
-struct Problem {
+struct ProblemShape {
   std::int64_t batch = 0;
   std::int64_t queries = 0;
   std::int64_t keys = 0;

@@ -31,8 +31,8 @@ struct Partial {
   Bhs bias_max = {};  // in the accumulator's dtype; data null: none
 };
 
-struct ForwardArguments {
-  Problem problem;
+struct ForwardProblem {
+  ProblemShape shape;
   Bshd q, k, v;
   Visibility visibility;
   Bias bias;
@@ -41,8 +41,8 @@ struct ForwardArguments {
   bool merge = false;  // merge into what out holds (by lse and bias_max) rather than overwrite it
 };
 
-struct BackwardArguments {
-  Problem problem;
+struct BackwardProblem {
+  ProblemShape shape;
   Bshd q, k, v, d_o;
   Bhs lse, delta;  // the final lse, which may span more keys than these; delta = rowsum(d_o * o)
   Visibility visibility;
@@ -132,7 +132,7 @@ class Device {
   // Throws Error(LVX_INVALID_ARGUMENT) if kernels cannot use memory at this address.
   virtual void check_address(const void*) const {}
   virtual void zero(std::byte* data, std::size_t bytes) = 0;
-  void zero(const Problem& p, const Bhs& values) {
+  void zero(const ProblemShape& p, const Bhs& values) {
     for (std::int64_t b = 0; b < p.batch; ++b) {
       for (std::int64_t head = 0; head < p.query_heads; ++head) {
         zero(values.at(b, head, 0), static_cast<std::size_t>(p.queries * size_of(values.dtype)));
@@ -147,22 +147,22 @@ class Device {
   virtual void synchronize() {}
 
   // Workspace of forward and backward for a problem; the caller allocates it, so that it is counted and reused.
-  virtual std::size_t forward_scratch(const Problem& problem, DType dtype) const = 0;
-  virtual std::size_t backward_scratch(const Problem& problem, DType dtype) const = 0;
+  virtual std::size_t forward_scratch(const ProblemShape& shape, DType dtype) const = 0;
+  virtual std::size_t backward_scratch(const ProblemShape& shape, DType dtype) const = 0;
 
   // Throws Error(LVX_UNSUPPORTED) if forward or backward would; called before a collective begins.
   virtual void require_attention(const AttentionRequest&) const {}
-  virtual void forward(const ForwardArguments& arguments, std::span<std::byte> scratch) = 0;
-  virtual void backward(const BackwardArguments& arguments, std::span<std::byte> scratch) = 0;
+  virtual void forward(const ForwardProblem& problem, std::span<std::byte> scratch) = 0;
+  virtual void backward(const BackwardProblem& problem, std::span<std::byte> scratch) = 0;
 
   // Bits 1 << lvx_attention_backend of those that computed since this was last asked, and why it was they.
   virtual std::uint32_t take_attention_backends_used() { return 1U << LVX_ATTENTION_BACKEND_LVX; }
   virtual std::vector<AttentionBackendChoice> attention_backend_choices() const { return {}; }
 
-  // into = merge(into, part). problem gives batch, queries, query_heads, head_dim.
-  virtual void merge(const Problem& problem, const Partial& part, const Partial& into) = 0;
+  // into = merge(into, part). shape gives batch, queries, query_heads, head_dim.
+  virtual void merge(const ProblemShape& shape, const Partial& part, const Partial& into) = 0;
   // delta = rowsum(o * d_o).
-  virtual void delta(const Problem& problem, const Bshd& o, const Bshd& d_o, const Bhs& delta) = 0;
+  virtual void delta(const ProblemShape& shape, const Bshd& o, const Bshd& d_o, const Bhs& delta) = 0;
   // to = from, converted and re-strided.
   virtual void copy(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim,
                     const Bshd& from, const Bshd& to) = 0;

@@ -18,7 +18,7 @@ namespace lvx {
 // at home.
 class BackwardHeadPass final : public HeadPass {
  public:
-  BackwardHeadPass(Call& call, const Shards& shards, const AttentionBackward& arguments);
+  BackwardHeadPass(Collective& collective, const Shards& shards, const BackwardCall& call);
 
   std::int64_t share_bytes(int home, int worker) const override;
   std::int64_t result_bytes(int home, int worker) const override;
@@ -47,16 +47,16 @@ class BackwardHeadPass final : public HeadPass {
     Workspace::Piece dq_piece{}, dk_piece{}, dv_piece{};
   };
 
-  Problem problem_of(int queries_home, int keys_home, int worker) const;
-  Problem nothing() const;
+  ProblemShape shape_of(int queries_home, int keys_home, int worker) const;
+  ProblemShape nothing() const;
   BiasSlice slice_of(int home, int worker) const;
   Share layout(int home, int worker, std::byte* share) const;
   Gradients result_of(int home, int worker, std::byte* result) const;
   Share& at(int home) { return shares_[static_cast<std::size_t>(home)]; }
 
-  Call& call_;
+  Collective& collective_;
   const Shards& shards_;
-  const AttentionBackward& arguments_;
+  const BackwardCall& call_;
   const HeadSplit split_;
   const DType dtype_;
   const DType accumulator_;

@@ -12,7 +12,7 @@ namespace lvx {
 // gradient in the accumulator's, summed there in the accumulator's. dq stays with its queries.
 class BackwardKeyPass final : public Pass {
  public:
-  BackwardKeyPass(Call& call, const Shards& shards, const AttentionBackward& arguments);
+  BackwardKeyPass(Collective& collective, const Shards& shards, const BackwardCall& call);
 
   bool visits(int home, int worker) const override { return home != worker && shards_.sees(worker, home); }
   std::int64_t block_bytes(int home) const override;
@@ -29,16 +29,16 @@ class BackwardKeyPass final : public Pass {
   void finish() override;
 
  private:
-  Problem problem_of(int home) const;
+  ProblemShape shape_of(int home) const;
   std::int64_t first_part() const;
-  void need_scratch(const Problem& problem);
-  BackwardArguments against(const Problem& problem, const Bshd& k, const Bshd& v) const;
+  void need_scratch(const ProblemShape& shape);
+  BackwardProblem against(const ProblemShape& shape, const Bshd& k, const Bshd& v) const;
   void compute_own(std::int64_t first_key, std::int64_t end_key, bool add_dq);
   void clear_key_gradients();
 
-  Call& call_;
+  Collective& collective_;
   const Shards& shards_;
-  const AttentionBackward& arguments_;
+  const BackwardCall& call_;
   const DType dtype_;
   const DType accumulator_;
   const bool travels_;  // some peer's queries see this rank's keys

@@ -5,41 +5,41 @@
 
 namespace lvx {
 
-BackwardQueryPass::BackwardQueryPass(Call& call, const Shards& shards, const AttentionBackward& arguments)
-    : call_(call),
+BackwardQueryPass::BackwardQueryPass(Collective& collective, const Shards& shards, const BackwardCall& call)
+    : collective_(collective),
       shards_(shards),
-      arguments_(arguments),
-      dtype_(arguments.q.dtype),
+      call_(call),
+      dtype_(call.q.dtype),
       accumulator_(accumulator_of(dtype_)),
-      travels_(shards.queries_see_others(call.rank())),
-      visited_(shards.keys_seen_by_others(call.rank())),
+      travels_(shards.queries_see_others(collective.rank())),
+      visited_(shards.keys_seen_by_others(collective.rank())),
       splits_(travels_ || visited_),
       narrow_(dtype_ != accumulator_),
-      d_bias_sum_(arguments) {}
+      d_bias_sum_(call) {}
 
-Problem BackwardQueryPass::problem_of(int home) const {
-  Problem problem = arguments_.problem;
-  problem.queries = shards_.queries(home);
-  problem.first_key = shards_.key_begin(call_.rank());
-  problem.first_query = shards_.query_begin(home);
-  return problem;
+ProblemShape BackwardQueryPass::shape_of(int home) const {
+  ProblemShape shape = call_.shape;
+  shape.queries = shards_.queries(home);
+  shape.first_key = shards_.key_begin(collective_.rank());
+  shape.first_query = shards_.query_begin(home);
+  return shape;
 }
 
 std::int64_t BackwardQueryPass::block_bytes(int home) const {
-  return BackwardBlock::bytes(problem_of(home), dtype_, call_.announced(home));
+  return BackwardBlock::bytes(shape_of(home), dtype_, collective_.announced(home));
 }
 
 std::int64_t BackwardQueryPass::result_bytes(int home, int) const {
-  return problem_of(home).query_elements() * size_of(dtype_);
+  return shape_of(home).query_elements() * size_of(dtype_);
 }
 
-void BackwardQueryPass::need_scratch(const Problem& problem) {
-  scratch_.need(call_.device().backward_scratch(problem, dtype_));
+void BackwardQueryPass::need_scratch(const ProblemShape& shape) {
+  scratch_.need(collective_.device().backward_scratch(shape, dtype_));
 }
 
 void BackwardQueryPass::reserve(Workspace& workspace) {
-  const int rank = call_.rank();
-  const Problem own = problem_of(rank);
+  const int rank = collective_.rank();
+  const ProblemShape own = shape_of(rank);
   if (travels_) {
     packed_piece_ = workspace.reserve(block_bytes(rank));
   } else {
@@ -51,85 +51,83 @@ void BackwardQueryPass::reserve(Workspace& workspace) {
     dv_piece_ = workspace.reserve(own.key_elements() * size_of(accumulator_));
   }
   d_bias_sum_.reserve(workspace);
-  for (int home = 0; home < call_.size(); ++home) {
-    if (visits(home, rank)) need_scratch(problem_of(home));
+  for (int home = 0; home < collective_.size(); ++home) {
+    if (visits(home, rank)) need_scratch(shape_of(home));
   }
   // Fewer keys can need more scratch: they may be cut another way.
-  Problem part = problem_of(rank);
+  ProblemShape part = shape_of(rank);
   part.keys = first_part();
   need_scratch(part);
-  part.keys = arguments_.problem.keys - first_part();
+  part.keys = call_.shape.keys - first_part();
   need_scratch(part);
-  part = problem_of(rank);
+  part = shape_of(rank);
   part.queries = 0;
   need_scratch(part);
   scratch_.reserve(workspace);
 }
 
 BackwardBlock BackwardQueryPass::parts_of(int home, std::byte* block) const {
-  return {problem_of(home), dtype_, call_.announced(home), block};
+  return {shape_of(home), dtype_, collective_.announced(home), block};
 }
 
 // A share of dq in a message or a sum.
 Bshd BackwardQueryPass::result_of(int home, DType dtype, std::byte* result) const {
-  return MessageCursor(result).queries(problem_of(home), dtype);
+  return MessageCursor(result).queries(shape_of(home), dtype);
 }
 
 // Without queries there is nothing but zeros to write.
 void BackwardQueryPass::clear_key_gradients() {
-  BackwardArguments nothing = against_keys(call_.rank(), own_, 0, arguments_.problem.keys);
-  nothing.problem.queries = 0;
+  BackwardProblem nothing = against_keys(collective_.rank(), own_, 0, call_.shape.keys);
+  nothing.shape.queries = 0;
   nothing.d_bias = {};
   nothing.add_dkv = false;
-  call_.device().backward(nothing, scratch_.memory());
+  collective_.device().backward(nothing, scratch_.memory());
 }
 
 void BackwardQueryPass::begin(const Workspace& workspace) {
-  const Problem problem = problem_of(call_.rank());
+  const ProblemShape shape = shape_of(collective_.rank());
   scratch_.begin(workspace);
-  own_ = BackwardBlock(arguments_);
+  own_ = BackwardBlock(call_);
   if (travels_) {
     block_ = workspace.at(packed_piece_);
-    const BackwardBlock message = parts_of(call_.rank(), block_);
-    message.pack(call_.device(), problem, own_);
+    const BackwardBlock message = parts_of(collective_.rank(), block_);
+    message.pack(collective_.device(), shape, own_);
     own_ = message;
   } else {
-    own_.delta = compact_bhs(workspace.at(delta_piece_), accumulator_, problem.query_heads, problem.queries);
+    own_.delta = compact_bhs(workspace.at(delta_piece_), accumulator_, shape.query_heads, shape.queries);
   }
-  call_.device().delta(problem, arguments_.o, arguments_.d_o, own_.delta);
+  collective_.device().delta(shape, call_.o, call_.d_o, own_.delta);
 
-  dq_ = arguments_.dq;
-  dk_ = arguments_.dk;
-  dv_ = arguments_.dv;
+  dq_ = call_.dq;
+  dk_ = call_.dk;
+  dv_ = call_.dv;
   if (narrow_ && splits_) {
-    dq_ = compact_bshd(workspace.at(dq_piece_), accumulator_, problem.queries, problem.query_heads,
-                       problem.head_dim);
+    dq_ =
+        compact_bshd(workspace.at(dq_piece_), accumulator_, shape.queries, shape.query_heads, shape.head_dim);
   }
   if (narrow_ && visited_) {
-    dk_ = compact_bshd(workspace.at(dk_piece_), accumulator_, problem.keys, problem.key_heads,
-                       problem.head_dim);
-    dv_ = compact_bshd(workspace.at(dv_piece_), accumulator_, problem.keys, problem.key_heads,
-                       problem.head_dim);
+    dk_ = compact_bshd(workspace.at(dk_piece_), accumulator_, shape.keys, shape.key_heads, shape.head_dim);
+    dv_ = compact_bshd(workspace.at(dv_piece_), accumulator_, shape.keys, shape.key_heads, shape.head_dim);
   }
-  d_bias_ = d_bias_sum_.begin(call_.device(), workspace);
+  d_bias_ = d_bias_sum_.begin(collective_.device(), workspace);
   if (visited_) clear_key_gradients();
 }
 
-BackwardArguments BackwardQueryPass::against_keys(int home, const BackwardBlock& parts,
-                                                  std::int64_t first_key, std::int64_t end_key) const {
-  BackwardArguments result;
-  result.problem = problem_of(home);
-  result.problem.keys = end_key - first_key;
-  result.problem.first_key += first_key;
+BackwardProblem BackwardQueryPass::against_keys(int home, const BackwardBlock& parts, std::int64_t first_key,
+                                                std::int64_t end_key) const {
+  BackwardProblem result;
+  result.shape = shape_of(home);
+  result.shape.keys = end_key - first_key;
+  result.shape.first_key += first_key;
   result.q = parts.q;
-  result.k = arguments_.k.from_row(first_key);
-  result.v = arguments_.v.from_row(first_key);
+  result.k = call_.k.from_row(first_key);
+  result.v = call_.v.from_row(first_key);
   result.d_o = parts.d_o;
   result.lse = parts.lse;
   result.delta = parts.delta;
   result.bias_max = parts.bias_max;
   result.visibility = parts.visibility;
-  result.bias = arguments_.bias.from(shards_.query_begin(home), first_key);
+  result.bias = call_.bias.from(shards_.query_begin(home), first_key);
   result.dk = dk_.from_row(first_key);
   result.dv = dv_.from_row(first_key);
   result.d_bias = d_bias_.from(shards_.query_begin(home), first_key);
@@ -138,66 +136,66 @@ BackwardArguments BackwardQueryPass::against_keys(int home, const BackwardBlock&
 }
 
 void BackwardQueryPass::compute_own(std::int64_t first_key, std::int64_t end_key, bool add) {
-  BackwardArguments block = against_keys(call_.rank(), own_, first_key, end_key);
+  BackwardProblem block = against_keys(collective_.rank(), own_, first_key, end_key);
   block.dq = dq_;
   block.add_dq = add;
-  call_.device().backward(block, scratch_.memory());
+  collective_.device().backward(block, scratch_.memory());
 }
 
 // How many of this rank's own keys are computed at first.
 std::int64_t BackwardQueryPass::first_part() const {
-  return splits_ ? own_cut(call_.rank(), arguments_.problem.keys) : arguments_.problem.keys;
+  return splits_ ? own_cut(collective_.rank(), call_.shape.keys) : call_.shape.keys;
 }
 
 void BackwardQueryPass::compute_own_first() { compute_own(0, first_part(), false); }
 
 void BackwardQueryPass::compute_own_second() {
-  if (first_part() < arguments_.problem.keys) compute_own(first_part(), arguments_.problem.keys, true);
+  if (first_part() < call_.shape.keys) compute_own(first_part(), call_.shape.keys, true);
 }
 
 void BackwardQueryPass::compute_visitor(int home, std::byte* block, std::byte*, std::byte* result) {
-  BackwardArguments arguments = against_keys(home, parts_of(home, block), 0, arguments_.problem.keys);
-  arguments.dq = result_of(home, dtype_, result);
-  call_.device().backward(arguments, scratch_.memory());
+  BackwardProblem problem = against_keys(home, parts_of(home, block), 0, call_.shape.keys);
+  problem.dq = result_of(home, dtype_, result);
+  collective_.device().backward(problem, scratch_.memory());
 }
 
 void BackwardQueryPass::merge(int, std::byte* result) {
-  const Problem& problem = arguments_.problem;
-  call_.device().add(problem.batch, problem.queries, problem.query_heads, problem.head_dim,
-                     result_of(call_.rank(), dtype_, result), dq_);
+  const ProblemShape& shape = call_.shape;
+  collective_.device().add(shape.batch, shape.queries, shape.query_heads, shape.head_dim,
+                           result_of(collective_.rank(), dtype_, result), dq_);
 }
 
 std::int64_t BackwardQueryPass::sum_bytes(int home) const {
-  return problem_of(home).query_elements() * size_of(accumulator_);
+  return shape_of(home).query_elements() * size_of(accumulator_);
 }
 
 void BackwardQueryPass::start_sum(int home, std::byte* block, std::byte* sum) {
-  BackwardArguments arguments = against_keys(home, parts_of(home, block), 0, arguments_.problem.keys);
-  arguments.dq = result_of(home, accumulator_, sum);
-  call_.device().backward(arguments, scratch_.memory());
+  BackwardProblem problem = against_keys(home, parts_of(home, block), 0, call_.shape.keys);
+  problem.dq = result_of(home, accumulator_, sum);
+  collective_.device().backward(problem, scratch_.memory());
 }
 
 void BackwardQueryPass::add_to_sum(int home, std::byte* result, std::byte* sum) {
-  const Problem problem = problem_of(home);
-  call_.device().add(problem.batch, problem.queries, problem.query_heads, problem.head_dim,
-                     result_of(home, dtype_, result), result_of(home, accumulator_, sum));
+  const ProblemShape shape = shape_of(home);
+  collective_.device().add(shape.batch, shape.queries, shape.query_heads, shape.head_dim,
+                           result_of(home, dtype_, result), result_of(home, accumulator_, sum));
 }
 
 void BackwardQueryPass::finish_sum(int home, std::byte* sum, std::byte* result) {
-  const Problem problem = problem_of(home);
-  call_.device().copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim,
-                      result_of(home, accumulator_, sum), result_of(home, dtype_, result));
+  const ProblemShape shape = shape_of(home);
+  collective_.device().copy(shape.batch, shape.queries, shape.query_heads, shape.head_dim,
+                            result_of(home, accumulator_, sum), result_of(home, dtype_, result));
 }
 
 void BackwardQueryPass::finish() {
-  const Problem& problem = arguments_.problem;
-  Device& device = call_.device();
+  const ProblemShape& shape = call_.shape;
+  Device& device = collective_.device();
   if (narrow_ && splits_) {
-    device.copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, dq_, arguments_.dq);
+    device.copy(shape.batch, shape.queries, shape.query_heads, shape.head_dim, dq_, call_.dq);
   }
   if (narrow_ && visited_) {
-    device.copy(problem.batch, problem.keys, problem.key_heads, problem.head_dim, dk_, arguments_.dk);
-    device.copy(problem.batch, problem.keys, problem.key_heads, problem.head_dim, dv_, arguments_.dv);
+    device.copy(shape.batch, shape.keys, shape.key_heads, shape.head_dim, dk_, call_.dk);
+    device.copy(shape.batch, shape.keys, shape.key_heads, shape.head_dim, dv_, call_.dv);
   }
   d_bias_sum_.finish(device);
 }

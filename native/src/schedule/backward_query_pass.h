@@ -13,7 +13,7 @@ namespace lvx {
 // Home: dq in q's dtype, summed there in the accumulator's. dk, dv and d_bias stay with their keys.
 class BackwardQueryPass final : public QueryPass {
  public:
-  BackwardQueryPass(Call& call, const Shards& shards, const AttentionBackward& arguments);
+  BackwardQueryPass(Collective& collective, const Shards& shards, const BackwardCall& call);
 
   bool visits(int home, int worker) const override { return home != worker && shards_.sees(home, worker); }
   std::int64_t block_bytes(int home) const override;
@@ -35,19 +35,19 @@ class BackwardQueryPass final : public QueryPass {
   void finish_sum(int home, std::byte* sum, std::byte* result) override;
 
  private:
-  Problem problem_of(int home) const;
+  ProblemShape shape_of(int home) const;
   std::int64_t first_part() const;
-  void need_scratch(const Problem& problem);
+  void need_scratch(const ProblemShape& shape);
   BackwardBlock parts_of(int home, std::byte* block) const;
   Bshd result_of(int home, DType dtype, std::byte* result) const;
   void clear_key_gradients();
-  BackwardArguments against_keys(int home, const BackwardBlock& parts, std::int64_t first_key,
-                                 std::int64_t end_key) const;
+  BackwardProblem against_keys(int home, const BackwardBlock& parts, std::int64_t first_key,
+                               std::int64_t end_key) const;
   void compute_own(std::int64_t first_key, std::int64_t end_key, bool add);
 
-  Call& call_;
+  Collective& collective_;
   const Shards& shards_;
-  const AttentionBackward& arguments_;
+  const BackwardCall& call_;
   const DType dtype_;
   const DType accumulator_;
   const bool travels_;  // some peer sees keys for this rank's queries

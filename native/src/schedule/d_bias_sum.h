@@ -10,11 +10,11 @@ namespace lvx {
 
 class DBiasSum {
  public:
-  explicit DBiasSum(const AttentionBackward& arguments)
-      : wanted_(arguments.d_bias),
-        extents_(arguments.bias_extents),
-        keys_(arguments.problem.keys),
-        dtype_(accumulator_of(arguments.q.dtype)),
+  explicit DBiasSum(const BackwardCall& call)
+      : wanted_(call.d_bias),
+        extents_(call.bias_extents),
+        keys_(call.shape.keys),
+        dtype_(accumulator_of(call.q.dtype)),
         apart_(!wanted_.none() && (wanted_.dtype != dtype_ || !is_compact())) {}
 
   void reserve(Workspace& workspace) {

@@ -12,7 +12,7 @@ namespace lvx {
 // merges into its own o and lse.
 class ForwardKeyPass final : public Pass {
  public:
-  ForwardKeyPass(Call& call, const Shards& shards, const AttentionForward& arguments);
+  ForwardKeyPass(Collective& collective, const Shards& shards, const ForwardCall& call);
 
   bool visits(int home, int worker) const override { return home != worker && shards_.sees(worker, home); }
   std::int64_t block_bytes(int home) const override;
@@ -29,15 +29,15 @@ class ForwardKeyPass final : public Pass {
   void finish() override;
 
  private:
-  Problem problem_of(int home) const;
+  ProblemShape shape_of(int home) const;
   std::int64_t first_part() const;
-  void need_scratch(const Problem& problem);
+  void need_scratch(const ProblemShape& shape);
   void compute_own(std::int64_t first_key, std::int64_t end_key, bool merge);
-  void compute(const Problem& problem, const Bshd& k, const Bshd& v, const Bias& bias, bool merge);
+  void compute(const ProblemShape& shape, const Bshd& k, const Bshd& v, const Bias& bias, bool merge);
 
-  Call& call_;
+  Collective& collective_;
   const Shards& shards_;
-  const AttentionForward& arguments_;
+  const ForwardCall& call_;
   const DType dtype_;
   const DType accumulator_;
   const bool travels_;      // some peer's queries see this rank's keys

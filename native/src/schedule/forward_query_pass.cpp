@@ -5,161 +5,160 @@
 
 namespace lvx {
 
-ForwardQueryPass::ForwardQueryPass(Call& call, const Shards& shards, const AttentionForward& arguments)
-    : call_(call),
+ForwardQueryPass::ForwardQueryPass(Collective& collective, const Shards& shards, const ForwardCall& call)
+    : collective_(collective),
       shards_(shards),
-      arguments_(arguments),
-      dtype_(arguments.q.dtype),
+      call_(call),
+      dtype_(call.q.dtype),
       accumulator_(accumulator_of(dtype_)),
-      travels_(shards.queries_see_others(call.rank())),
-      splits_(travels_ || shards.keys_seen_by_others(call.rank())),
-      packs_(travels_ && (!arguments.visibility.everything() ||
-                          !is_compact(arguments.q, arguments.problem.batch, arguments.problem.queries,
-                                      arguments.problem.query_heads, arguments.problem.head_dim))),
+      travels_(shards.queries_see_others(collective.rank())),
+      splits_(travels_ || shards.keys_seen_by_others(collective.rank())),
+      packs_(travels_ &&
+             (!call.visibility.everything() || !is_compact(call.q, call.shape.batch, call.shape.queries,
+                                                           call.shape.query_heads, call.shape.head_dim))),
       accumulates_(splits_ && dtype_ != accumulator_),
-      lse_sum_(arguments) {}
+      lse_sum_(call) {}
 
-Problem ForwardQueryPass::problem_of(int home) const {
-  Problem problem = arguments_.problem;
-  problem.queries = shards_.queries(home);
-  problem.first_key = shards_.key_begin(call_.rank());
-  problem.first_query = shards_.query_begin(home);
-  return problem;
+ProblemShape ForwardQueryPass::shape_of(int home) const {
+  ProblemShape shape = call_.shape;
+  shape.queries = shards_.queries(home);
+  shape.first_key = shards_.key_begin(collective_.rank());
+  shape.first_query = shards_.query_begin(home);
+  return shape;
 }
 
 std::int64_t ForwardQueryPass::block_bytes(int home) const {
-  return ForwardBlock::bytes(problem_of(home), dtype_, call_.announced(home));
+  return ForwardBlock::bytes(shape_of(home), dtype_, collective_.announced(home));
 }
 
 std::int64_t ForwardQueryPass::result_bytes(int home, int) const {
-  const Problem problem = problem_of(home);
-  return problem.query_elements() * size_of(accumulator_) +
-         MessageCursor::lse_bytes(problem, dtype_, call_.announced(home));
+  const ProblemShape shape = shape_of(home);
+  return shape.query_elements() * size_of(accumulator_) +
+         MessageCursor::lse_bytes(shape, dtype_, collective_.announced(home));
 }
 
-void ForwardQueryPass::need_scratch(const Problem& problem) {
-  scratch_.need(call_.device().forward_scratch(problem, dtype_));
+void ForwardQueryPass::need_scratch(const ProblemShape& shape) {
+  scratch_.need(collective_.device().forward_scratch(shape, dtype_));
 }
 
 void ForwardQueryPass::reserve(Workspace& workspace) {
-  const int rank = call_.rank();
+  const int rank = collective_.rank();
   if (packs_) packed_piece_ = workspace.reserve(block_bytes(rank));
   if (accumulates_)
-    accumulator_piece_ = workspace.reserve(problem_of(rank).query_elements() * size_of(accumulator_));
+    accumulator_piece_ = workspace.reserve(shape_of(rank).query_elements() * size_of(accumulator_));
   lse_sum_.reserve(workspace);
-  for (int home = 0; home < call_.size(); ++home) {
-    if (visits(home, rank)) need_scratch(problem_of(home));
+  for (int home = 0; home < collective_.size(); ++home) {
+    if (visits(home, rank)) need_scratch(shape_of(home));
   }
   // Fewer keys can need more scratch: they may be cut another way.
-  Problem part = problem_of(rank);
+  ProblemShape part = shape_of(rank);
   part.keys = first_part();
   need_scratch(part);
-  part.keys = arguments_.problem.keys - first_part();
+  part.keys = call_.shape.keys - first_part();
   need_scratch(part);
   scratch_.reserve(workspace);
 }
 
 void ForwardQueryPass::begin(const Workspace& workspace) {
-  const Problem problem = problem_of(call_.rank());
+  const ProblemShape shape = shape_of(collective_.rank());
   scratch_.begin(workspace);
   if (packs_) {
     block_ = workspace.at(packed_piece_);
-    ForwardBlock(problem, dtype_, call_.announced(call_.rank()), block_)
-        .pack(call_.device(), problem, {arguments_.q, arguments_.visibility});
+    ForwardBlock(shape, dtype_, collective_.announced(collective_.rank()), block_)
+        .pack(collective_.device(), shape, {call_.q, call_.visibility});
   } else {
-    block_ = call_.lend(arguments_.q.data, block_bytes(call_.rank()));
+    block_ = collective_.lend(call_.q.data, block_bytes(collective_.rank()));
   }
-  sum_ = lse_sum_.begin(workspace, arguments_.o);
+  sum_ = lse_sum_.begin(workspace, call_.o);
   if (accumulates_) {
-    sum_.o = compact_bshd(workspace.at(accumulator_piece_), accumulator_, problem.queries,
-                          problem.query_heads, problem.head_dim);
+    sum_.o = compact_bshd(workspace.at(accumulator_piece_), accumulator_, shape.queries, shape.query_heads,
+                          shape.head_dim);
   }
 }
 
 void ForwardQueryPass::compute_own(std::int64_t first_key, std::int64_t end_key, bool merge) {
-  ForwardArguments block;
-  block.problem = problem_of(call_.rank());
-  block.problem.keys = end_key - first_key;
-  block.problem.first_key += first_key;
-  block.q = arguments_.q;
-  block.k = arguments_.k.from_row(first_key);
-  block.v = arguments_.v.from_row(first_key);
-  block.visibility = arguments_.visibility;
-  block.bias = arguments_.bias.from(shards_.query_begin(call_.rank()), first_key);
+  ForwardProblem block;
+  block.shape = shape_of(collective_.rank());
+  block.shape.keys = end_key - first_key;
+  block.shape.first_key += first_key;
+  block.q = call_.q;
+  block.k = call_.k.from_row(first_key);
+  block.v = call_.v.from_row(first_key);
+  block.visibility = call_.visibility;
+  block.bias = call_.bias.from(shards_.query_begin(collective_.rank()), first_key);
   block.out = sum_;
   block.merge = merge;
-  call_.device().forward(block, scratch_.memory());
+  collective_.device().forward(block, scratch_.memory());
 }
 
 // How many of this rank's own keys are computed at first.
 std::int64_t ForwardQueryPass::first_part() const {
-  return splits_ ? own_cut(call_.rank(), arguments_.problem.keys) : arguments_.problem.keys;
+  return splits_ ? own_cut(collective_.rank(), call_.shape.keys) : call_.shape.keys;
 }
 
 void ForwardQueryPass::compute_own_first() { compute_own(0, first_part(), false); }
 
 void ForwardQueryPass::compute_own_second() {
-  if (first_part() < arguments_.problem.keys) compute_own(first_part(), arguments_.problem.keys, true);
+  if (first_part() < call_.shape.keys) compute_own(first_part(), call_.shape.keys, true);
 }
 
 // A partial result in a message or a sum.
 Partial ForwardQueryPass::result_of(int home, std::byte* result) const {
-  return MessageCursor(result).partial(problem_of(home), accumulator_, call_.announced(home));
+  return MessageCursor(result).partial(shape_of(home), accumulator_, collective_.announced(home));
 }
 
-ForwardArguments ForwardQueryPass::visitor(int home, std::byte* block) const {
-  ForwardArguments arguments;
-  arguments.problem = problem_of(home);
-  const ForwardBlock parts(arguments.problem, dtype_, call_.announced(home), block);
-  arguments.q = parts.q;
-  arguments.visibility = parts.visibility;
-  arguments.k = arguments_.k;
-  arguments.v = arguments_.v;
-  arguments.bias = arguments_.bias.from(shards_.query_begin(home), 0);
-  return arguments;
+ForwardProblem ForwardQueryPass::visitor(int home, std::byte* block) const {
+  ForwardProblem problem;
+  problem.shape = shape_of(home);
+  const ForwardBlock parts(problem.shape, dtype_, collective_.announced(home), block);
+  problem.q = parts.q;
+  problem.visibility = parts.visibility;
+  problem.k = call_.k;
+  problem.v = call_.v;
+  problem.bias = call_.bias.from(shards_.query_begin(home), 0);
+  return problem;
 }
 
 void ForwardQueryPass::compute_visitor(int home, std::byte* block, std::byte*, std::byte* result) {
-  ForwardArguments arguments = visitor(home, block);
-  arguments.out = result_of(home, result);
-  call_.device().forward(arguments, scratch_.memory());
+  ForwardProblem problem = visitor(home, block);
+  problem.out = result_of(home, result);
+  collective_.device().forward(problem, scratch_.memory());
 }
 
 void ForwardQueryPass::merge(int, std::byte* result) {
-  const int rank = call_.rank();
-  call_.device().merge(problem_of(rank), result_of(rank, result), sum_);
+  const int rank = collective_.rank();
+  collective_.device().merge(shape_of(rank), result_of(rank, result), sum_);
 }
 
-std::int64_t ForwardQueryPass::sum_bytes(int home) const { return result_bytes(home, call_.rank()); }
+std::int64_t ForwardQueryPass::sum_bytes(int home) const { return result_bytes(home, collective_.rank()); }
 
 void ForwardQueryPass::start_sum(int home, std::byte* block, std::byte* sum) {
-  ForwardArguments arguments = visitor(home, block);
-  arguments.out = result_of(home, sum);
-  call_.device().forward(arguments, scratch_.memory());
+  ForwardProblem problem = visitor(home, block);
+  problem.out = result_of(home, sum);
+  collective_.device().forward(problem, scratch_.memory());
 }
 
 void ForwardQueryPass::add_to_sum(int home, std::byte* result, std::byte* sum) {
-  call_.device().merge(problem_of(home), result_of(home, result), result_of(home, sum));
+  collective_.device().merge(shape_of(home), result_of(home, result), result_of(home, sum));
 }
 
 void ForwardQueryPass::finish_sum(int home, std::byte* sum, std::byte* result) {
-  const Problem problem = problem_of(home);
+  const ProblemShape shape = shape_of(home);
   const Partial from = result_of(home, sum);
   const Partial to = result_of(home, result);
-  Device& device = call_.device();
-  device.copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, from.o, to.o);
-  device.copy(problem.batch, problem.query_heads, problem.queries, from.lse, to.lse);
+  Device& device = collective_.device();
+  device.copy(shape.batch, shape.queries, shape.query_heads, shape.head_dim, from.o, to.o);
+  device.copy(shape.batch, shape.query_heads, shape.queries, from.lse, to.lse);
   if (to.bias_max.data != nullptr) {
-    device.copy(problem.batch, problem.query_heads, problem.queries, from.bias_max, to.bias_max);
+    device.copy(shape.batch, shape.query_heads, shape.queries, from.bias_max, to.bias_max);
   }
 }
 
 void ForwardQueryPass::finish() {
-  lse_sum_.finish(call_.device());
+  lse_sum_.finish(collective_.device());
   if (!accumulates_) return;
-  const Problem& problem = arguments_.problem;
-  call_.device().copy(problem.batch, problem.queries, problem.query_heads, problem.head_dim, sum_.o,
-                      arguments_.o);
+  const ProblemShape& shape = call_.shape;
+  collective_.device().copy(shape.batch, shape.queries, shape.query_heads, shape.head_dim, sum_.o, call_.o);
 }
 
 }  // namespace lvx

@@ -13,7 +13,7 @@ namespace lvx {
 // rank.
 class ForwardQueryPass final : public QueryPass {
  public:
-  ForwardQueryPass(Call& call, const Shards& shards, const AttentionForward& arguments);
+  ForwardQueryPass(Collective& collective, const Shards& shards, const ForwardCall& call);
 
   bool visits(int home, int worker) const override { return home != worker && shards_.sees(home, worker); }
   std::int64_t block_bytes(int home) const override;
@@ -35,16 +35,16 @@ class ForwardQueryPass final : public QueryPass {
   void finish_sum(int home, std::byte* sum, std::byte* result) override;
 
  private:
-  Problem problem_of(int home) const;
+  ProblemShape shape_of(int home) const;
   std::int64_t first_part() const;
-  void need_scratch(const Problem& problem);
+  void need_scratch(const ProblemShape& shape);
   Partial result_of(int home, std::byte* result) const;
-  ForwardArguments visitor(int home, std::byte* block) const;
+  ForwardProblem visitor(int home, std::byte* block) const;
   void compute_own(std::int64_t first_key, std::int64_t end_key, bool merge);
 
-  Call& call_;
+  Collective& collective_;
   const Shards& shards_;
-  const AttentionForward& arguments_;
+  const ForwardCall& call_;
   const DType dtype_;
   const DType accumulator_;
   const bool travels_;      // some peer sees keys for this rank's queries

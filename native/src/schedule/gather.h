@@ -7,6 +7,6 @@
 namespace lvx {
 
 // QUERY_GATHER and KV_GATHER: every block goes from home to all its workers at once; results go directly home.
-void run_gather(Call& call, Pass& pass);
+void run_gather(Collective& collective, Pass& pass);
 
 }  // namespace lvx

@@ -7,6 +7,6 @@
 namespace lvx {
 
 // HEAD_ALL_TO_ALL: heads against sequence.
-void run_head_all_to_all(Call& call, HeadPass& pass);
+void run_head_all_to_all(Collective& collective, HeadPass& pass);
 
 }  // namespace lvx

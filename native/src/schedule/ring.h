@@ -7,6 +7,6 @@
 namespace lvx {
 
 // QUERY_RING and KV_RING: blocks travel around the ring; results go directly home.
-void run_ring(Call& call, Pass& pass);
+void run_ring(Collective& collective, Pass& pass);
 
 }  // namespace lvx

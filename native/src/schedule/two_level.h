@@ -7,6 +7,6 @@
 namespace lvx {
 
 // TWO_LEVEL: a query block enters each other node once, and one result leaves it.
-void run_two_level(Call& call, QueryPass& pass);
+void run_two_level(Collective& collective, QueryPass& pass);
 
 }  // namespace lvx

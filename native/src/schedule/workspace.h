@@ -20,7 +20,7 @@ class Workspace {
     return piece;
   }
   // The call owns it, for as long as peers may write into it.
-  void allocate(Call& call) { memory_ = call.allocate(bytes_); }
+  void allocate(Collective& collective) { memory_ = collective.allocate(bytes_); }
   // For work without transfers between ranks; the memory has at least bytes().
   void lie_in(const DeviceMemory& memory) { memory_ = memory.data(); }
 

@@ -25,7 +25,7 @@ class Given {
     if (batch * heads * rows == 0) return;
     range(x.data, ((batch - 1) * x.batch_stride + (heads - 1) * x.head_stride + rows) * size_of(x.dtype));
   }
-  void bias(const Bias& x, const Problem& p) {
+  void bias(const Bias& x, const ProblemShape& p) {
     if (!x.none()) tensor(as_bshd(x), p.batch, p.queries, p.query_heads, p.keys);
   }
   void visibility(const Visibility& x, std::int64_t batch, std::int64_t rows) {
@@ -37,9 +37,11 @@ class Given {
   void range(const std::byte* data, std::int64_t bytes) {
     if (bytes > 0) ranges_.emplace_back(std::span(data, static_cast<std::size_t>(bytes)));
   }
-  void queries(const Problem& p, const Bshd& x) { tensor(x, p.batch, p.queries, p.query_heads, p.head_dim); }
-  void keys(const Problem& p, const Bshd& x) { tensor(x, p.batch, p.keys, p.key_heads, p.head_dim); }
-  void sums(const Problem& p, const Bhs& x) { rows(x, p.batch, p.query_heads, p.queries); }
+  void queries(const ProblemShape& p, const Bshd& x) {
+    tensor(x, p.batch, p.queries, p.query_heads, p.head_dim);
+  }
+  void keys(const ProblemShape& p, const Bshd& x) { tensor(x, p.batch, p.keys, p.key_heads, p.head_dim); }
+  void sums(const ProblemShape& p, const Bhs& x) { rows(x, p.batch, p.query_heads, p.queries); }
 
   void all(const Rows& x) {
     tensor({x.data, x.dtype, x.batch_stride, x.row_stride, 0}, x.batch, x.rows, 1, x.width);
@@ -62,26 +64,26 @@ inline void spoil(Given& given, std::span<std::byte> memory) {
 }
 
 // All that attention may touch; scratch is spoilt.
-inline void give(Given& given, const ForwardArguments& a, std::span<std::byte> scratch) {
-  given.queries(a.problem, a.q);
-  given.keys(a.problem, a.k);
-  given.keys(a.problem, a.v);
-  given.queries(a.problem, a.out.o);
-  given.sums(a.problem, a.out.lse);
-  given.sums(a.problem, a.out.bias_max);
-  given.bias(a.bias, a.problem);
-  given.visibility(a.visibility, a.problem.batch, a.problem.queries);
+inline void give(Given& given, const ForwardProblem& a, std::span<std::byte> scratch) {
+  given.queries(a.shape, a.q);
+  given.keys(a.shape, a.k);
+  given.keys(a.shape, a.v);
+  given.queries(a.shape, a.out.o);
+  given.sums(a.shape, a.out.lse);
+  given.sums(a.shape, a.out.bias_max);
+  given.bias(a.bias, a.shape);
+  given.visibility(a.visibility, a.shape.batch, a.shape.queries);
   spoil(given, scratch);
 }
-inline void give(Given& given, const BackwardArguments& a, std::span<std::byte> scratch) {
-  for (const Bshd* x : {&a.q, &a.d_o, &a.dq}) given.queries(a.problem, *x);
-  for (const Bshd* x : {&a.k, &a.v, &a.dk, &a.dv}) given.keys(a.problem, *x);
-  given.sums(a.problem, a.lse);
-  given.sums(a.problem, a.delta);
-  given.sums(a.problem, a.bias_max);
-  given.bias(a.bias, a.problem);
-  given.bias(a.d_bias, a.problem);
-  given.visibility(a.visibility, a.problem.batch, a.problem.queries);
+inline void give(Given& given, const BackwardProblem& a, std::span<std::byte> scratch) {
+  for (const Bshd* x : {&a.q, &a.d_o, &a.dq}) given.queries(a.shape, *x);
+  for (const Bshd* x : {&a.k, &a.v, &a.dk, &a.dv}) given.keys(a.shape, *x);
+  given.sums(a.shape, a.lse);
+  given.sums(a.shape, a.delta);
+  given.sums(a.shape, a.bias_max);
+  given.bias(a.bias, a.shape);
+  given.bias(a.d_bias, a.shape);
+  given.visibility(a.visibility, a.shape.batch, a.shape.queries);
   spoil(given, scratch);
 }
 

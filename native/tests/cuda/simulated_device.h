@@ -42,33 +42,33 @@ class SimulatedDevice : public Device {
   std::size_t peak_bytes() const override { return peak_; }
   void zero(std::byte* data, std::size_t bytes) override { std::memset(data, 0, bytes); }
 
-  std::size_t forward_scratch(const Problem& problem, DType dtype) const override {
-    return cuda::forward_scratch(problem, dtype, cutting_);
+  std::size_t forward_scratch(const ProblemShape& shape, DType dtype) const override {
+    return cuda::forward_scratch(shape, dtype, cutting_);
   }
-  std::size_t backward_scratch(const Problem& problem, DType dtype) const override {
-    return cuda::backward_scratch(problem, dtype, cutting_);
+  std::size_t backward_scratch(const ProblemShape& shape, DType dtype) const override {
+    return cuda::backward_scratch(shape, dtype, cutting_);
   }
 
-  void forward(const ForwardArguments& a, std::span<std::byte> scratch) override {
+  void forward(const ForwardProblem& a, std::span<std::byte> scratch) override {
     Given given;
     give(given, a, scratch);
     cuda::forward({}, a, scratch, cutting_);
   }
 
-  void backward(const BackwardArguments& a, std::span<std::byte> scratch) override {
+  void backward(const BackwardProblem& a, std::span<std::byte> scratch) override {
     Given given;
     give(given, a, scratch);
     cuda::backward({}, a, scratch, cutting_);
   }
 
-  void merge(const Problem& p, const Partial& part, const Partial& into) override {
+  void merge(const ProblemShape& p, const Partial& part, const Partial& into) override {
     Given given;
     given.queries(p, part.o);
     given.queries(p, into.o);
     for (const Bhs* x : {&part.lse, &part.bias_max, &into.lse, &into.bias_max}) given.sums(p, *x);
     cuda::merge({}, p, part, into);
   }
-  void delta(const Problem& p, const Bshd& o, const Bshd& d_o, const Bhs& delta) override {
+  void delta(const ProblemShape& p, const Bshd& o, const Bshd& d_o, const Bhs& delta) override {
     Given given;
     given.queries(p, o);
     given.queries(p, d_o);

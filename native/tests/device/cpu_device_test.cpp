@@ -140,7 +140,7 @@ TEST(CpuDevice, CopiesRowsBiasAndVisibility) {
 
 TEST(CpuDevice, MergesByTheRule) {
   const auto device = make_cpu_device({2, 0});
-  const Problem p{1, 4, 0, 1, 1, 8, 1, 0};
+  const ProblemShape p{1, 4, 0, 1, 1, 8, 1, 0};
   Forward part = empty_forward(p, DType::kBFloat16, DType::kFloat32);
   Forward into = empty_forward(p, DType::kFloat32, DType::kFloat32);
   part.o.fill(4);
@@ -169,7 +169,7 @@ TEST(CpuDevice, MergesByTheRule) {
 TEST(CpuDevice, DeltaIsTheRowsumOfProducts) {
   const auto device = make_cpu_device({2, 0});
   for (const DType dtype : {DType::kFloat64, DType::kFloat32, DType::kFloat16}) {
-    const Problem p{2, 9, 0, 3, 3, 40, 1, 0};
+    const ProblemShape p{2, 9, 0, 3, 3, 40, 1, 0};
     Case c(p, dtype, 5, {1, 8});
     Array delta({2, 3, 9}, accumulator_of(dtype));
     device->delta(p, c.q.bshd(), c.d_o.bshd(), delta.bhs());

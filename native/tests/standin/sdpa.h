@@ -22,12 +22,12 @@ class Sdpa {
       : operation_(operation), backward_(operation.type() == cudnn::kSdpaBackward) {
     const auto q = extents(name(cudnn::kForwardQ, cudnn::kBackwardQ));
     const auto k = extents(name(cudnn::kForwardK, cudnn::kBackwardK));
-    problem_.batch = q[0];
-    problem_.query_heads = q[1];
-    problem_.queries = q[2];
-    problem_.head_dim = q[3];
-    problem_.key_heads = k[1];
-    problem_.keys = k[2];
+    shape_.batch = q[0];
+    shape_.query_heads = q[1];
+    shape_.queries = q[2];
+    shape_.head_dim = q[3];
+    shape_.key_heads = k[1];
+    shape_.keys = k[2];
     require(k[0] == q[0] && k[3] == q[3] && k[1] > 0 && q[1] % k[1] == 0, "k does not go with q");
     require(extents(name(cudnn::kForwardV, cudnn::kBackwardV)) == k, "v is not like k");
     require(extents(name(cudnn::kForwardO, cudnn::kBackwardO)) == q, "o is not like q");
@@ -46,10 +46,10 @@ class Sdpa {
   }
 
   bool backward() const { return backward_; }
-  std::int64_t head_dim() const { return problem_.head_dim; }
+  std::int64_t head_dim() const { return shape_.head_dim; }
 
   void run(const Pointers& pointers) const {
-    Problem p = problem_;
+    ProblemShape p = shape_;
     p.scale = *static_cast<const float*>(
         pointer(tensor(name(cudnn::kForwardScale, cudnn::kBackwardScale)), pointers, alignof(float)));
     const Bshd q = view(name(cudnn::kForwardQ, cudnn::kBackwardQ), pointers);
@@ -90,7 +90,7 @@ class Sdpa {
  private:
   class Sum {
    public:
-    Sum(const Problem& p, std::int64_t rows, std::int64_t heads)
+    Sum(const ProblemShape& p, std::int64_t rows, std::int64_t heads)
         : batch_(p.batch),
           rows_(rows),
           heads_(heads),
@@ -154,7 +154,7 @@ class Sdpa {
 
   const BackendObject& operation_;
   bool backward_;
-  Problem problem_;
+  ProblemShape shape_;
 };
 
 }  // namespace lvx::test

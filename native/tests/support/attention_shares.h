@@ -11,7 +11,7 @@
 namespace lvx::test {
 
 // [bias_max or rest, batch, heads, queries].
-inline LseTerms lse_terms_view(const Values& terms, const Problem& p) {
+inline LseTerms lse_terms_view(const Values& terms, const ProblemShape& p) {
   const auto rows = static_cast<std::size_t>(p.rows());
   double* data = const_cast<double*>(terms.data());
   return {compact_bhs(data, DType::kFloat64, p.query_heads, p.queries),
@@ -23,7 +23,7 @@ struct Results {
 
   explicit Results(const RandomProblem& random)
       : o(random.q.size()),
-        lse(static_cast<std::size_t>(random.problem.rows())),
+        lse(static_cast<std::size_t>(random.shape.rows())),
         dq(random.q.size()),
         dk(random.k.size()),
         dv(random.v.size()),
@@ -44,10 +44,10 @@ inline Visibility visibility_view(const RandomProblem& random, const std::vector
 }
 
 inline Results reference(const RandomProblem& random) {
-  const Problem& p = random.problem;
+  const ProblemShape& p = random.shape;
   Results results(random);
   ReferenceForward forward;
-  forward.problem = p;
+  forward.shape = p;
   forward.q = bshd_of(random.q, p.queries, p.query_heads, p.head_dim);
   forward.k = bshd_of(random.k, p.keys, p.key_heads, p.head_dim);
   forward.v = bshd_of(random.v, p.keys, p.key_heads, p.head_dim);
@@ -60,7 +60,7 @@ inline Results reference(const RandomProblem& random) {
   reference_forward(forward);
 
   ReferenceBackward backward;
-  backward.problem = p;
+  backward.shape = p;
   backward.q = forward.q;
   backward.k = forward.k;
   backward.v = forward.v;
@@ -86,13 +86,13 @@ struct Costs {
 inline Costs compute_share(Group& group, const RandomProblem& random, lvx_strategy strategy, Results& whole) {
   const int rank = group.rank();
   const auto at = static_cast<std::size_t>(rank);
-  const Problem& all = random.problem;
+  const ProblemShape& all = random.shape;
   const std::int64_t q_width = all.query_heads * all.head_dim;
   const std::int64_t k_width = all.key_heads * all.head_dim;
   const std::int64_t q0 = random.query_begin[at], q1 = random.query_begin[at + 1];
   const std::int64_t k0 = random.key_begin[at], k1 = random.key_begin[at + 1];
 
-  Problem p = all;
+  ProblemShape p = all;
   p.queries = q1 - q0;
   p.keys = k1 - k0;
   const Values q = random.rows_of(random.q, all.queries, q_width, q0, q1);
@@ -110,8 +110,8 @@ inline Costs compute_share(Group& group, const RandomProblem& random, lvx_strate
 
   Costs costs;
   costs.forward.struct_size = costs.backward.struct_size = sizeof(lvx_statistics);
-  AttentionForward forward;
-  forward.problem = p;
+  ForwardCall forward;
+  forward.shape = p;
   forward.q = bshd_of(q, p.queries, p.query_heads, p.head_dim);
   forward.k = bshd_of(k, p.keys, p.key_heads, p.head_dim);
   forward.v = bshd_of(v, p.keys, p.key_heads, p.head_dim);
@@ -125,8 +125,8 @@ inline Costs compute_share(Group& group, const RandomProblem& random, lvx_strate
   forward.strategy = strategy;
   attention_forward(group, forward, &costs.forward);
 
-  AttentionBackward backward;
-  backward.problem = p;
+  BackwardCall backward;
+  backward.shape = p;
   backward.q = forward.q;
   backward.k = forward.k;
   backward.v = forward.v;

@@ -26,23 +26,23 @@ class ForwardingDevice : public Device {
     to_->copy_bytes(from, to, bytes);
   }
   void synchronize() override { to_->synchronize(); }
-  std::size_t forward_scratch(const Problem& problem, DType dtype) const override {
-    return to_->forward_scratch(problem, dtype);
+  std::size_t forward_scratch(const ProblemShape& shape, DType dtype) const override {
+    return to_->forward_scratch(shape, dtype);
   }
-  std::size_t backward_scratch(const Problem& problem, DType dtype) const override {
-    return to_->backward_scratch(problem, dtype);
+  std::size_t backward_scratch(const ProblemShape& shape, DType dtype) const override {
+    return to_->backward_scratch(shape, dtype);
   }
-  void forward(const ForwardArguments& arguments, std::span<std::byte> scratch) override {
-    to_->forward(arguments, scratch);
+  void forward(const ForwardProblem& problem, std::span<std::byte> scratch) override {
+    to_->forward(problem, scratch);
   }
-  void backward(const BackwardArguments& arguments, std::span<std::byte> scratch) override {
-    to_->backward(arguments, scratch);
+  void backward(const BackwardProblem& problem, std::span<std::byte> scratch) override {
+    to_->backward(problem, scratch);
   }
-  void merge(const Problem& problem, const Partial& part, const Partial& into) override {
-    to_->merge(problem, part, into);
+  void merge(const ProblemShape& shape, const Partial& part, const Partial& into) override {
+    to_->merge(shape, part, into);
   }
-  void delta(const Problem& problem, const Bshd& o, const Bshd& d_o, const Bhs& delta) override {
-    to_->delta(problem, o, d_o, delta);
+  void delta(const ProblemShape& shape, const Bshd& o, const Bshd& d_o, const Bhs& delta) override {
+    to_->delta(shape, o, d_o, delta);
   }
   void copy(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
             const Bshd& to) override {

@@ -112,17 +112,17 @@ class FailingDevice final : public QuarantineDevice {
     fuse_->pass(Step::kCompute);
     QuarantineDevice::zero(data, bytes);
   }
-  void forward(const ForwardArguments& arguments, std::span<std::byte> scratch) override {
+  void forward(const ForwardProblem& problem, std::span<std::byte> scratch) override {
     fuse_->pass(Step::kCompute);
-    QuarantineDevice::forward(arguments, scratch);
+    QuarantineDevice::forward(problem, scratch);
   }
-  void backward(const BackwardArguments& arguments, std::span<std::byte> scratch) override {
+  void backward(const BackwardProblem& problem, std::span<std::byte> scratch) override {
     fuse_->pass(Step::kCompute);
-    QuarantineDevice::backward(arguments, scratch);
+    QuarantineDevice::backward(problem, scratch);
   }
-  void merge(const Problem& problem, const Partial& part, const Partial& into) override {
+  void merge(const ProblemShape& shape, const Partial& part, const Partial& into) override {
     fuse_->pass(Step::kCompute);
-    QuarantineDevice::merge(problem, part, into);
+    QuarantineDevice::merge(shape, part, into);
   }
   void copy(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
             const Bshd& to) override {

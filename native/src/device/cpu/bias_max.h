@@ -9,6 +9,6 @@ namespace lvx::cpu {
 
 // Before forward's kernels. Overwrites out.bias_max by the largest bias of the call's keys; if results are merged,
 // raises it to that and makes out's lse relative to it.
-void set_bias_max(ThreadTeam& team, const ForwardArguments& arguments);
+void set_bias_max(ThreadTeam& team, const ForwardProblem& problem);
 
 }  // namespace lvx::cpu

@@ -35,24 +35,24 @@ class CpuDevice final : public Device {
     if (bytes > 0) std::memset(data, 0, bytes);
   }
 
-  std::size_t forward_scratch(const Problem& problem, DType dtype) const override {
-    return cpu::forward_scratch(problem, dtype, threads());
+  std::size_t forward_scratch(const ProblemShape& shape, DType dtype) const override {
+    return cpu::forward_scratch(shape, dtype, threads());
   }
-  std::size_t backward_scratch(const Problem& problem, DType dtype) const override {
-    return cpu::backward_scratch(problem, dtype, threads());
+  std::size_t backward_scratch(const ProblemShape& shape, DType dtype) const override {
+    return cpu::backward_scratch(shape, dtype, threads());
   }
-  void forward(const ForwardArguments& arguments, std::span<std::byte> scratch) override {
-    cpu::forward(team_, arguments, scratch);
+  void forward(const ForwardProblem& problem, std::span<std::byte> scratch) override {
+    cpu::forward(team_, problem, scratch);
   }
-  void backward(const BackwardArguments& arguments, std::span<std::byte> scratch) override {
-    cpu::backward(team_, arguments, scratch);
+  void backward(const BackwardProblem& problem, std::span<std::byte> scratch) override {
+    cpu::backward(team_, problem, scratch);
   }
 
-  void merge(const Problem& problem, const Partial& part, const Partial& into) override {
-    cpu::merge(team_, problem, part, into);
+  void merge(const ProblemShape& shape, const Partial& part, const Partial& into) override {
+    cpu::merge(team_, shape, part, into);
   }
-  void delta(const Problem& problem, const Bshd& o, const Bshd& d_o, const Bhs& delta) override {
-    cpu::delta(team_, problem, o, d_o, delta);
+  void delta(const ProblemShape& shape, const Bshd& o, const Bshd& d_o, const Bhs& delta) override {
+    cpu::delta(team_, shape, o, d_o, delta);
   }
   void copy(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
             const Bshd& to) override {

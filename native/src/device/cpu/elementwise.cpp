@@ -60,7 +60,7 @@ T count_alike(const BshdIndex& at, const Partial& part, T lse, const Partial& in
 }
 
 template <typename T>
-void merge_as(ThreadTeam& team, const Problem& p, const Partial& part, const Partial& into) {
+void merge_as(ThreadTeam& team, const ProblemShape& p, const Partial& part, const Partial& into) {
   for_each(team, p.rows(), p.head_dim, [&](std::int64_t i) {
     const BshdIndex at(i, p.queries, p.query_heads);
     T o[kMaxHeadDim];
@@ -75,7 +75,7 @@ void merge_as(ThreadTeam& team, const Problem& p, const Partial& part, const Par
 }
 
 template <typename T>
-void delta_as(ThreadTeam& team, const Problem& p, const Bshd& o, const Bshd& d_o, const Bhs& delta) {
+void delta_as(ThreadTeam& team, const ProblemShape& p, const Bshd& o, const Bshd& d_o, const Bhs& delta) {
   for_each(team, p.rows(), 2 * p.head_dim, [&](std::int64_t i) {
     const BshdIndex at(i, p.queries, p.query_heads);
     T x[kMaxHeadDim];
@@ -115,19 +115,19 @@ void add_as(ThreadTeam& team, std::int64_t batch, std::int64_t rows, std::int64_
 
 }  // namespace
 
-void merge(ThreadTeam& team, const Problem& problem, const Partial& part, const Partial& into) {
+void merge(ThreadTeam& team, const ProblemShape& shape, const Partial& part, const Partial& into) {
   if (part.o.dtype == DType::kFloat64 || into.o.dtype == DType::kFloat64) {
-    merge_as<double>(team, problem, part, into);
+    merge_as<double>(team, shape, part, into);
   } else {
-    merge_as<float>(team, problem, part, into);
+    merge_as<float>(team, shape, part, into);
   }
 }
 
-void delta(ThreadTeam& team, const Problem& problem, const Bshd& o, const Bshd& d_o, const Bhs& delta) {
+void delta(ThreadTeam& team, const ProblemShape& shape, const Bshd& o, const Bshd& d_o, const Bhs& delta) {
   if (delta.dtype == DType::kFloat64) {
-    delta_as<double>(team, problem, o, d_o, delta);
+    delta_as<double>(team, shape, o, d_o, delta);
   } else {
-    delta_as<float>(team, problem, o, d_o, delta);
+    delta_as<float>(team, shape, o, d_o, delta);
   }
 }
 

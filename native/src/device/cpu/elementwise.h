@@ -7,8 +7,8 @@
 
 namespace lvx::cpu {
 
-void merge(ThreadTeam& team, const Problem& problem, const Partial& part, const Partial& into);
-void delta(ThreadTeam& team, const Problem& problem, const Bshd& o, const Bshd& d_o, const Bhs& delta);
+void merge(ThreadTeam& team, const ProblemShape& shape, const Partial& part, const Partial& into);
+void delta(ThreadTeam& team, const ProblemShape& shape, const Bshd& o, const Bshd& d_o, const Bhs& delta);
 void copy(ThreadTeam& team, std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim,
           const Bshd& from, const Bshd& to);
 void copy(ThreadTeam& team, std::int64_t batch, std::int64_t heads, std::int64_t rows, const Bhs& from,

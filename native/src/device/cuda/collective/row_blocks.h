@@ -37,7 +37,7 @@ constexpr std::int64_t sums_of(std::int64_t width) {
 
 // A thread for each element of d_bias; elements that are broadcast are one.
 constexpr int kBiasThreads = 128;
-inline std::int64_t bias_gradient_blocks(const Problem& p, const Bias& d_bias) {
+inline std::int64_t bias_gradient_blocks(const ProblemShape& p, const Bias& d_bias) {
   const std::int64_t rows = (d_bias.batch_stride == 0 ? 1 : p.batch) *
                             (d_bias.head_stride == 0 ? 1 : p.query_heads) *
                             (d_bias.row_stride == 0 ? 1 : p.queries);

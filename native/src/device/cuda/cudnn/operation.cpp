@@ -65,17 +65,17 @@ class Description {
 
 }  // namespace
 
-Strides strides_of(const Bshd& x, const Problem& p, std::int64_t rows, std::int64_t heads) {
+Strides strides_of(const Bshd& x, const ProblemShape& p, std::int64_t rows, std::int64_t heads) {
   return {p.batch == 1 ? rows * heads * p.head_dim : x.batch_stride,
           rows == 1 ? heads * p.head_dim : x.row_stride, heads == 1 ? p.head_dim : x.head_stride};
 }
 
-Strides strides_of(const Bhs& x, const Problem& p) {
+Strides strides_of(const Bhs& x, const ProblemShape& p) {
   return {p.batch == 1 ? p.query_heads * p.queries : x.batch_stride, 1,
           p.query_heads == 1 ? p.queries : x.head_stride};
 }
 
-Operation operation_of(const Problem& p, const Bshd& q, const Bshd& k, const Bshd& v, bool backward) {
+Operation operation_of(const ProblemShape& p, const Bshd& q, const Bshd& k, const Bshd& v, bool backward) {
   Operation operation;
   operation.backward = backward;
   operation.dtype = q.dtype;

@@ -16,9 +16,9 @@ constexpr std::int64_t kAlignment = 16;
 // to the caller's.
 class Output {
  public:
-  Output(Device& device, const Problem& p, const Bshd& wanted, std::int64_t rows, std::int64_t heads,
+  Output(Device& device, const ProblemShape& p, const Bshd& wanted, std::int64_t rows, std::int64_t heads,
          DType dtype, bool add)
-      : problem_(p),
+      : shape_(p),
         wanted_(wanted),
         rows_(rows),
         heads_(heads),
@@ -29,14 +29,14 @@ class Output {
         written_(own_ ? wanted : compact_bshd(memory_.data(), dtype, rows, heads, p.head_dim)) {}
 
   const Bshd& written() const { return written_; }
-  Strides strides() const { return strides_of(written_, problem_, rows_, heads_); }
+  Strides strides() const { return strides_of(written_, shape_, rows_, heads_); }
   void finish(const cuda::Queue& queue) const {
     if (own_) return;
-    cuda::copy(queue, problem_.batch, rows_, heads_, problem_.head_dim, written_, wanted_, add_);
+    cuda::copy(queue, shape_.batch, rows_, heads_, shape_.head_dim, written_, wanted_, add_);
   }
 
  private:
-  const Problem& problem_;
+  const ProblemShape& shape_;
   Bshd wanted_;
   std::int64_t rows_, heads_;
   bool add_;
@@ -50,17 +50,17 @@ bool is_aligned(const Bhs& x) { return reinterpret_cast<std::uintptr_t>(x.data) 
 // lse for cuDNN: in place, or in memory of this call.
 class Statistics {
  public:
-  Statistics(Device& device, const Problem& p, const Bhs& wanted, bool use_wanted)
+  Statistics(Device& device, const ProblemShape& p, const Bhs& wanted, bool use_wanted)
       : wanted_(wanted),
         own_(use_wanted && is_aligned(wanted)),
         memory_(device, own_ ? 0 : static_cast<std::size_t>(p.rows()) * sizeof(float)),
         view_(own_ ? wanted : compact_bhs(memory_.data(), DType::kFloat32, p.query_heads, p.queries)) {}
 
   const Bhs& view() const { return view_; }
-  void fill(const cuda::Queue& queue, const Problem& p) const {
+  void fill(const cuda::Queue& queue, const ProblemShape& p) const {
     if (!own_) cuda::copy(queue, p.batch, p.query_heads, p.queries, wanted_, view_);
   }
-  void finish(const cuda::Queue& queue, const Problem& p) const {
+  void finish(const cuda::Queue& queue, const ProblemShape& p) const {
     if (!own_) cuda::copy(queue, p.batch, p.query_heads, p.queries, view_, wanted_);
   }
 
@@ -101,8 +101,8 @@ void SdpaBackend::execute(const cuda::Queue& queue, const Operation& operation, 
   plan.execute(handle_, pointers, workspace.data());
 }
 
-void SdpaBackend::forward(const cuda::Queue& queue, const ForwardArguments& a) {
-  const Problem& p = a.problem;
+void SdpaBackend::forward(const cuda::Queue& queue, const ForwardProblem& a) {
+  const ProblemShape& p = a.shape;
   // A partial result of its own where it is merged into another.
   const Output o(device_, p, a.out.o, p.queries, p.query_heads, a.q.dtype, a.merge);
   const Statistics lse(device_, p, a.out.lse, !a.merge);
@@ -128,8 +128,8 @@ void SdpaBackend::forward(const cuda::Queue& queue, const ForwardArguments& a) {
   }
 }
 
-void SdpaBackend::backward(const cuda::Queue& queue, const BackwardArguments& a) {
-  const Problem& p = a.problem;
+void SdpaBackend::backward(const cuda::Queue& queue, const BackwardProblem& a) {
+  const ProblemShape& p = a.shape;
   const DType dtype = a.q.dtype;
   const Output dq(device_, p, a.dq, p.queries, p.query_heads, dtype, a.add_dq);
   const Output dk(device_, p, a.dk, p.keys, p.key_heads, dtype, a.add_dkv);

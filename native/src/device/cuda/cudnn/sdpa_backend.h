@@ -26,8 +26,8 @@ class SdpaBackend {
 
   // For problems with rows and keys for which why_not is empty. The GPU is the thread's current one. The first call
   // with new sizes or strides builds a plan. Throws Error(LVX_UNSUPPORTED) if cuDNN has none.
-  void forward(const cuda::Queue& queue, const ForwardArguments& arguments);
-  void backward(const cuda::Queue& queue, const BackwardArguments& arguments);
+  void forward(const cuda::Queue& queue, const ForwardProblem& problem);
+  void backward(const cuda::Queue& queue, const BackwardProblem& problem);
 
   // Plans in the cache.
   std::size_t plans() const { return plans_.size(); }

@@ -140,28 +140,28 @@ class CudaDevice final : public Device {
     if (bytes > 0) check(cudaMemsetAsync(data, 0, bytes, queue_stream()), "zeros");
   }
 
-  std::size_t forward_scratch(const Problem& problem, DType dtype) const override {
-    return attention_.forward_scratch(problem, dtype);
+  std::size_t forward_scratch(const ProblemShape& shape, DType dtype) const override {
+    return attention_.forward_scratch(shape, dtype);
   }
-  std::size_t backward_scratch(const Problem& problem, DType dtype) const override {
-    return attention_.backward_scratch(problem, dtype);
+  std::size_t backward_scratch(const ProblemShape& shape, DType dtype) const override {
+    return attention_.backward_scratch(shape, dtype);
   }
   void require_attention(const AttentionRequest& request) const override { attention_.require(request); }
-  void forward(const ForwardArguments& arguments, std::span<std::byte> scratch) override {
-    attention_.forward(queue(), arguments, scratch);
+  void forward(const ForwardProblem& problem, std::span<std::byte> scratch) override {
+    attention_.forward(queue(), problem, scratch);
   }
-  void backward(const BackwardArguments& arguments, std::span<std::byte> scratch) override {
-    attention_.backward(queue(), arguments, scratch);
+  void backward(const BackwardProblem& problem, std::span<std::byte> scratch) override {
+    attention_.backward(queue(), problem, scratch);
   }
   std::uint32_t take_attention_backends_used() override { return attention_.take_used(); }
   std::vector<AttentionBackendChoice> attention_backend_choices() const override {
     return attention_.choices();
   }
-  void merge(const Problem& problem, const Partial& part, const Partial& into) override {
-    cuda::merge(queue(), problem, part, into);
+  void merge(const ProblemShape& shape, const Partial& part, const Partial& into) override {
+    cuda::merge(queue(), shape, part, into);
   }
-  void delta(const Problem& problem, const Bshd& o, const Bshd& d_o, const Bhs& delta) override {
-    cuda::delta(queue(), problem, o, d_o, delta);
+  void delta(const ProblemShape& shape, const Bshd& o, const Bshd& d_o, const Bhs& delta) override {
+    cuda::delta(queue(), shape, o, d_o, delta);
   }
   void copy(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
             const Bshd& to) override {

@@ -21,7 +21,7 @@ struct Plan {
   std::byte* dv = nullptr;
   std::size_t bytes;
 
-  Plan(const Problem& p, const Cutting& cutting, std::byte* memory)
+  Plan(const ProblemShape& p, const Cutting& cutting, std::byte* memory)
       : dim(padded_backward_head_dim(static_cast<int>(p.head_dim))),
         queries(backward_queries_shape(dim)),
         keys(backward_keys_shape(dim)) {
@@ -72,7 +72,7 @@ void launch_halves(const Queue& queue, DType dtype, int dim, std::int64_t blocks
 // For queries [first, first + count) only.
 BackwardParams part_of(const BackwardParams& whole, std::int64_t first, std::int64_t count) {
   BackwardParams part = whole;
-  part.problem.queries = count;
+  part.shape.queries = count;
   part.q = whole.q.from_row(first);
   part.d_o = whole.d_o.from_row(first);
   part.lse.data = whole.lse.at(0, 0, first);
@@ -84,8 +84,8 @@ BackwardParams part_of(const BackwardParams& whole, std::int64_t first, std::int
 }
 
 // dk and dv, one part of the queries at a time; half-precision gradients are accumulated in float32.
-void sum_parts(const Queue& queue, const Plan& plan, const BackwardArguments& a, BackwardParams whole) {
-  const Problem& p = a.problem;
+void sum_parts(const Queue& queue, const Plan& plan, const BackwardProblem& a, BackwardParams whole) {
+  const ProblemShape& p = a.shape;
   const bool apart = plan.dk != nullptr && (a.dk.dtype != DType::kFloat32 || a.dv.dtype != DType::kFloat32);
   if (apart) {
     whole.dk = compact_bshd(plan.dk, DType::kFloat32, p.keys, p.key_heads, p.head_dim);
@@ -97,13 +97,13 @@ void sum_parts(const Queue& queue, const Plan& plan, const BackwardArguments& a,
   do {
     BackwardParams part = part_of(whole, first, std::min(plan.queries_at_once, p.queries - first));
     part.tiles = plan.by_keys;
-    part.tiles.inner = static_cast<int>(tiles_of(unit_rows_of(part.problem), plan.keys.inner));
+    part.tiles.inner = static_cast<int>(tiles_of(unit_rows_of(part.shape), plan.keys.inner));
     if (a.visibility.everything()) {
       part.tiles.counts = nullptr;
     } else {
       launch<ListTiles>(
           queue, p.batch * part.tiles.outer,
-          TileListParams{part.problem, part.visibility, part.tiles, plan.keys.inner, plan.keys.outer, true});
+          TileListParams{part.shape, part.visibility, part.tiles, plan.keys.inner, plan.keys.outer, true});
     }
     launch_halves<BackwardKeys>(queue, a.q.dtype, plan.dim,
                                 units_of(p) * part.tiles.outer * plan.keys.column_parts, part);
@@ -115,9 +115,9 @@ void sum_parts(const Queue& queue, const Plan& plan, const BackwardArguments& a,
   copy(queue, p.batch, p.keys, p.key_heads, p.head_dim, whole.dv, a.dv, a.add_dkv);
 }
 
-BackwardParams params_of(const BackwardArguments& a) {
+BackwardParams params_of(const BackwardProblem& a) {
   BackwardParams params{};
-  params.problem = a.problem;
+  params.shape = a.shape;
   params.q = a.q;
   params.k = a.k;
   params.v = a.v;
@@ -138,9 +138,9 @@ BackwardParams params_of(const BackwardArguments& a) {
   return params;
 }
 
-void backward_halves(const Queue& queue, const BackwardArguments& a, std::span<std::byte> scratch,
+void backward_halves(const Queue& queue, const BackwardProblem& a, std::span<std::byte> scratch,
                      const Cutting& cutting) {
-  const Problem& p = a.problem;
+  const ProblemShape& p = a.shape;
   const Plan plan(p, cutting, scratch.data());
   require_scratch("backward", plan.bytes, scratch.size());
   BackwardParams by_queries = params_of(a);
@@ -172,29 +172,29 @@ void backward_halves(const Queue& queue, const BackwardArguments& a, std::span<s
 }
 
 template <typename T>
-void backward_scalars(const Queue& queue, const BackwardArguments& a) {
-  const Problem& p = a.problem;
+void backward_scalars(const Queue& queue, const BackwardProblem& a) {
+  const ProblemShape& p = a.shape;
   launch<ScalarBackwardQueries<T>>(queue, row_blocks(p.rows()), params_of(a));
   launch<ScalarBackwardKeys<T>>(queue, row_blocks(units_of(p) * p.keys), params_of(a));
 }
 
 template <typename T>
-void bias_gradient(const Queue& queue, const BackwardArguments& a) {
-  const BiasGradientParams params{a.problem, a.q,          a.k,    a.v,        a.d_o,   a.lse,
-                                  a.delta,   a.visibility, a.bias, a.bias_max, a.d_bias};
-  launch<BiasGradient<T>>(queue, bias_gradient_blocks(a.problem, a.d_bias), params);
+void bias_gradient(const Queue& queue, const BackwardProblem& a) {
+  const BiasGradientParams params{a.shape, a.q,          a.k,    a.v,        a.d_o,   a.lse,
+                                  a.delta, a.visibility, a.bias, a.bias_max, a.d_bias};
+  launch<BiasGradient<T>>(queue, bias_gradient_blocks(a.shape, a.d_bias), params);
 }
 
 }  // namespace
 
-std::size_t backward_scratch(const Problem& problem, DType dtype, const Cutting& cutting) {
-  return size_of(dtype) == 2 ? Plan(problem, cutting, nullptr).bytes : 0;
+std::size_t backward_scratch(const ProblemShape& shape, DType dtype, const Cutting& cutting) {
+  return size_of(dtype) == 2 ? Plan(shape, cutting, nullptr).bytes : 0;
 }
 
-void backward(const Queue& queue, const BackwardArguments& a, std::span<std::byte> scratch,
+void backward(const Queue& queue, const BackwardProblem& a, std::span<std::byte> scratch,
               const Cutting& cutting) {
-  require_countable(a.problem);
-  if (a.problem.batch == 0) return;
+  require_countable(a.shape);
+  if (a.shape.batch == 0) return;
   switch (a.q.dtype) {
     case DType::kFloat64:
       backward_scalars<double>(queue, a);

@@ -5,17 +5,17 @@
 
 namespace lvx::cuda {
 
-void merge(const Queue& queue, const Problem& problem, const Partial& part, const Partial& into) {
-  const MergeParams params{problem, part.o, part.lse, part.bias_max, into.o, into.lse, into.bias_max};
-  launch<Merge>(queue, row_blocks(problem.rows()), params);
+void merge(const Queue& queue, const ProblemShape& shape, const Partial& part, const Partial& into) {
+  const MergeParams params{shape, part.o, part.lse, part.bias_max, into.o, into.lse, into.bias_max};
+  launch<Merge>(queue, row_blocks(shape.rows()), params);
 }
 
-void delta(const Queue& queue, const Problem& problem, const Bshd& o, const Bshd& d_o, const Bhs& delta) {
-  const DeltaParams params{problem, o, d_o, delta};
+void delta(const Queue& queue, const ProblemShape& shape, const Bshd& o, const Bshd& d_o, const Bhs& delta) {
+  const DeltaParams params{shape, o, d_o, delta};
   if (delta.dtype == DType::kFloat64) {
-    launch<Delta<double>>(queue, row_blocks(problem.rows()), params);
+    launch<Delta<double>>(queue, row_blocks(shape.rows()), params);
   } else {
-    launch<Delta<float>>(queue, row_blocks(problem.rows()), params);
+    launch<Delta<float>>(queue, row_blocks(shape.rows()), params);
   }
 }
 

@@ -7,8 +7,8 @@
 
 namespace lvx::cuda {
 
-void merge(const Queue& queue, const Problem& problem, const Partial& part, const Partial& into);
-void delta(const Queue& queue, const Problem& problem, const Bshd& o, const Bshd& d_o, const Bhs& delta);
+void merge(const Queue& queue, const ProblemShape& shape, const Partial& part, const Partial& into);
+void delta(const Queue& queue, const ProblemShape& shape, const Bshd& o, const Bshd& d_o, const Bhs& delta);
 // to = from, or to += from.
 void copy(const Queue& queue, std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim,
           const Bshd& from, const Bshd& to, bool add);
