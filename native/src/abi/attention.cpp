@@ -76,13 +76,12 @@ lvx_status lvx_attention_merge(lvx_device device, const lvx_tensor* o_part, cons
                                const lvx_tensor* o, const lvx_tensor* lse) {
   return guard([&] {
     const auto object = find_handle<DeviceObject>(device);
-    const MergeArguments checked = check_merge(o_part, lse_part, o, lse, device_id_of(*object->device));
+    const CheckedMerge checked = check_merge(o_part, lse_part, o, lse, device_id_of(*object->device));
     const InUse use(object->busy, "device");
     Device& into = *object->device;
-    const ProblemShape& p = checked.shape;
-    into.merge(p, checked.part, checked.into);
+    into.merge(checked.part, checked.into);
     if (checked.into.bias_max.data == nullptr) return;
-    into.sum(p.batch, p.query_heads, p.queries, checked.into.bias_max, checked.into.lse, checked.lse);
+    into.sum(checked.into.bias_max, checked.into.lse, checked.lse);
   });
 }
 
@@ -90,8 +89,8 @@ lvx_status lvx_attention_delta(lvx_device device, const lvx_tensor* o, const lvx
                                const lvx_tensor* delta) {
   return guard([&] {
     const auto object = find_handle<DeviceObject>(device);
-    const DeltaArguments checked = check_delta(o, d_o, delta, device_id_of(*object->device));
+    const CheckedDelta checked = check_delta(o, d_o, delta, device_id_of(*object->device));
     const InUse use(object->busy, "device");
-    object->device->delta(checked.shape, checked.o, checked.d_o, checked.delta);
+    object->device->delta(checked.o, checked.d_o, checked.delta);
   });
 }

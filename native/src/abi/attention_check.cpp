@@ -69,7 +69,8 @@ bool has_terms(const CheckedTensor& lse) { return lse.ndim == 4; }
 Bhs part_of_lse(const CheckedTensor& lse, std::int64_t part) {
   if (!has_terms(lse)) return bhs_of(lse);
   const std::int64_t offset = lse.empty() ? 0 : part * lse.strides[0] * size_of(lse.dtype);
-  return {lse.data + offset, lse.dtype, lse.strides[1], lse.strides[2]};
+  return {lse.data + offset, lse.dtype,      lse.shape[1],  lse.shape[2],
+          lse.shape[3],      lse.strides[1], lse.strides[2]};
 }
 
 LseTerms terms_of_lse(const CheckedTensor& lse) {
@@ -152,20 +153,7 @@ void take_queries(const CheckedQueries& in, Call& out) {
   out.lse = part_of_lse(in.lse, 0);
   out.lse_terms = terms_of_lse(in.lse);
   if (in.visibility) out.visibility = visibility_of(*in.visibility);
-  if (in.bias) {
-    out.bias = bias_of(*in.bias);
-    out.bias_extents = {in.bias->shape[0], in.bias->shape[1], in.bias->shape[2]};
-  }
-}
-
-ProblemShape rows_of(const CheckedTensor& o) {
-  ProblemShape shape;
-  shape.batch = o.shape[0];
-  shape.queries = o.shape[1];
-  shape.query_heads = o.shape[2];
-  shape.key_heads = o.shape[2];
-  shape.head_dim = o.shape[3];
-  return shape;
+  if (in.bias) out.bias = bias_of(*in.bias);
 }
 
 }  // namespace
@@ -278,8 +266,8 @@ BackwardCall check_backward(const BackwardTensors& tensors, double scale, const 
   return call;
 }
 
-MergeArguments check_merge(const lvx_tensor* o_part, const lvx_tensor* lse_part, const lvx_tensor* o,
-                           const lvx_tensor* lse, const DeviceId& device_id) {
+CheckedMerge check_merge(const lvx_tensor* o_part, const lvx_tensor* lse_part, const lvx_tensor* o,
+                         const lvx_tensor* lse, const DeviceId& device_id) {
   const CheckedTensor part = check_bshd(o_part, "o_part", device_id);
   require_float(part);
   require_heads(part);
@@ -295,11 +283,11 @@ MergeArguments check_merge(const lvx_tensor* o_part, const lvx_tensor* lse_part,
         "lse: expected [3, batch, heads, sequence], lse with its terms, like lse_part; got lse alone");
   }
   require_separate({&into, &into_lse}, {&part, &part_lse});
-  return {rows_of(part), partial_of(part, part_lse), partial_of(into, into_lse), part_of_lse(into_lse, 0)};
+  return {partial_of(part, part_lse), partial_of(into, into_lse), part_of_lse(into_lse, 0)};
 }
 
-DeltaArguments check_delta(const lvx_tensor* o, const lvx_tensor* d_o, const lvx_tensor* delta,
-                           const DeviceId& device_id) {
+CheckedDelta check_delta(const lvx_tensor* o, const lvx_tensor* d_o, const lvx_tensor* delta,
+                         const DeviceId& device_id) {
   const CheckedTensor output = check_bshd(o, "o", device_id);
   require_float(output);
   require_heads(output);
@@ -308,7 +296,7 @@ DeltaArguments check_delta(const lvx_tensor* o, const lvx_tensor* d_o, const lvx
   const CheckedTensor sums =
       check_row_values(delta, "delta", output, "[batch, heads, queries] of o", device_id);
   require_separate({&sums}, {&output, &gradient});
-  return {rows_of(output), bshd_of(output), bshd_of(gradient), bhs_of(sums)};
+  return {bshd_of(output), bshd_of(gradient), bhs_of(sums)};
 }
 
 }  // namespace lvx

@@ -20,13 +20,12 @@ void require_finite_scale(double scale, const char* name);
 ForwardCall check_forward(const ForwardTensors& tensors, double scale, const DeviceId& device_id);
 BackwardCall check_backward(const BackwardTensors& tensors, double scale, const DeviceId& device_id);
 
-struct MergeArguments {
-  ProblemShape shape;
+struct CheckedMerge {
   Partial part, into;
   Bhs lse;  // the sum of into's terms, where it has them
 };
-MergeArguments check_merge(const lvx_tensor* o_part, const lvx_tensor* lse_part, const lvx_tensor* o,
-                           const lvx_tensor* lse, const DeviceId& device_id);
+CheckedMerge check_merge(const lvx_tensor* o_part, const lvx_tensor* lse_part, const lvx_tensor* o,
+                         const lvx_tensor* lse, const DeviceId& device_id);
 
 // For calls whose keys are not given as tensors: the other checks of forward and backward, one by one.
 struct QueryTensors {
@@ -53,12 +52,11 @@ CheckedQueryGradients check_query_gradients(const CheckedQueries& queries, const
 ForwardCall forward_of(const CheckedQueries& queries);
 BackwardCall backward_of(const CheckedQueries& queries, const CheckedQueryGradients& gradients);
 
-struct DeltaArguments {
-  ProblemShape shape;
+struct CheckedDelta {
   Bshd o, d_o;
   Bhs delta;
 };
-DeltaArguments check_delta(const lvx_tensor* o, const lvx_tensor* d_o, const lvx_tensor* delta,
-                           const DeviceId& device_id);
+CheckedDelta check_delta(const lvx_tensor* o, const lvx_tensor* d_o, const lvx_tensor* delta,
+                         const DeviceId& device_id);
 
 }  // namespace lvx

@@ -63,7 +63,9 @@ void check_bias(const lvx_plan_options& options, PlannedCall& planned) {
                                           (size_of(planned.dtype) == 2 ? " or float32" : "") + ", got " +
                                           name_of(planned.bias.dtype));
   }
-  planned.bias.extents = {options.bias_batch, options.bias_heads, options.bias_rows};
+  planned.bias.batch = options.bias_batch;
+  planned.bias.heads = options.bias_heads;
+  planned.bias.rows = options.bias_rows;
   const double queries = sum(planned.queries);
   if (options.bias_batch != 1 && options.bias_batch != options.batch) {
     refuse("bias_batch", "1 or the batch of " + std::to_string(options.batch), options.bias_batch);

@@ -29,15 +29,14 @@ AttentionRequest forward_request(const Forward& a) {
   request.head_dim = a.shape.head_dim;
   request.visibility = !a.visibility.everything();
   request.bias = !a.bias.none();
-  request.aligned =
-      queries_aligned(a.shape, a.q, 16) && keys_aligned(a.shape, a.k, 16) && keys_aligned(a.shape, a.v, 16);
+  request.aligned = rows_aligned(a.q, 16) && rows_aligned(a.k, 16) && rows_aligned(a.v, 16);
   return request;
 }
 template <typename Backward>
 AttentionRequest backward_request(const Backward& a) {
   AttentionRequest request = forward_request(a);
   request.backward = true;
-  request.aligned = request.aligned && queries_aligned(a.shape, a.d_o, 16);
+  request.aligned = request.aligned && rows_aligned(a.d_o, 16);
   return request;
 }
 

@@ -132,10 +132,10 @@ class Device {
   // Throws Error(LVX_INVALID_ARGUMENT) if kernels cannot use memory at this address.
   virtual void check_address(const void*) const {}
   virtual void zero(std::byte* data, std::size_t bytes) = 0;
-  void zero(const ProblemShape& p, const Bhs& values) {
-    for (std::int64_t b = 0; b < p.batch; ++b) {
-      for (std::int64_t head = 0; head < p.query_heads; ++head) {
-        zero(values.at(b, head, 0), static_cast<std::size_t>(p.queries * size_of(values.dtype)));
+  void zero(const Bhs& values) {
+    for (std::int64_t item = 0; item < values.batch; ++item) {
+      for (std::int64_t head = 0; head < values.heads; ++head) {
+        zero(values.at(item, head, 0), static_cast<std::size_t>(values.rows * size_of(values.dtype)));
       }
     }
   }
@@ -159,29 +159,26 @@ class Device {
   virtual std::uint32_t take_attention_backends_used() { return 1U << LVX_ATTENTION_BACKEND_LVX; }
   virtual std::vector<AttentionBackendChoice> attention_backend_choices() const { return {}; }
 
-  // into = merge(into, part). shape gives batch, queries, query_heads, head_dim.
-  virtual void merge(const ProblemShape& shape, const Partial& part, const Partial& into) = 0;
+  // into = merge(into, part).
+  virtual void merge(const Partial& part, const Partial& into) = 0;
   // delta = rowsum(o * d_o).
-  virtual void delta(const ProblemShape& shape, const Bshd& o, const Bshd& d_o, const Bhs& delta) = 0;
-  // to = from, converted and re-strided.
-  virtual void copy(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim,
-                    const Bshd& from, const Bshd& to) = 0;
-  virtual void copy(std::int64_t batch, std::int64_t heads, std::int64_t rows, const Bhs& from,
-                    const Bhs& to) = 0;
-  // to += from.
-  virtual void add(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim,
-                   const Bshd& from, const Bshd& to) = 0;
-  virtual void copy(std::int64_t batch, std::int64_t rows, const Visibility& from,
-                    std::int32_t* to_compact) = 0;
-  // to = a + b, of one dtype.
-  void sum(std::int64_t batch, std::int64_t heads, std::int64_t rows, const Bhs& a, const Bhs& b,
-           const Bhs& to) {
-    copy(batch, heads, rows, a, to);
-    add(batch, heads, 1, rows, as_bshd(b), as_bshd(to));
+  virtual void delta(const Bshd& o, const Bshd& d_o, const Bhs& delta) = 0;
+
+  // to = from, converted and re-strided; both have the same extents.
+  virtual void copy(const Bshd& from, const Bshd& to) = 0;
+  void copy(const Bhs& from, const Bhs& to) { copy(as_bshd(from), as_bshd(to)); }
+  // to: compact ranges, as many.
+  virtual void copy(const Visibility& from, std::int32_t* to) = 0;
+  // to += from; both have the same extents.
+  virtual void add(const Bshd& from, const Bshd& to) = 0;
+  // to = a + b, of one dtype and the same extents.
+  void sum(const Bhs& a, const Bhs& b, const Bhs& to) {
+    copy(a, to);
+    add(as_bshd(b), as_bshd(to));
   }
   // seen[i] = 1 if any query sees a key of [bounds[i], bounds[i + 1]). Host memory; blocks until known.
-  virtual void shards_seen(std::int64_t batch, std::int64_t rows, const Visibility& visibility,
-                           std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen) = 0;
+  virtual void shards_seen(const Visibility& visibility, std::span<const std::int64_t> bounds,
+                           std::span<std::uint8_t> seen) = 0;
 
   // Non-attention layer operations.
   virtual LayerOperations& layers() = 0;

@@ -59,13 +59,9 @@ class Tensors {
   std::byte* place(std::int64_t elements, DType dtype) { return device_.place(elements * size_of(dtype)); }
 
   Bshd queries() {
-    return compact_bshd(place(shape_.query_elements(), planned_.dtype), planned_.dtype, shape_.queries,
-                        shape_.query_heads, shape_.head_dim);
+    return compact_queries(place(shape_.query_elements(), planned_.dtype), planned_.dtype, shape_);
   }
-  Bshd keys() {
-    return compact_bshd(place(shape_.key_elements(), planned_.dtype), planned_.dtype, shape_.keys,
-                        shape_.key_heads, shape_.head_dim);
-  }
+  Bshd keys() { return compact_keys(place(shape_.key_elements(), planned_.dtype), planned_.dtype, shape_); }
   // Every second row of a tensor.
   Bshd strided_queries() {
     Bshd q = queries();
@@ -75,13 +71,13 @@ class Tensors {
   }
   Bhs row_values() {
     const DType accumulator = accumulator_of(planned_.dtype);
-    return compact_bhs(place(shape_.rows(), accumulator), accumulator, shape_.query_heads, shape_.queries);
+    return compact_row_values(place(shape_.rows(), accumulator), accumulator, shape_);
   }
   Bias bias() {
-    const BiasExtents& extents = planned_.bias.extents;
-    const DType dtype = planned_.bias.dtype;
-    return compact_bias(place(extents.batch * extents.heads * extents.rows * shape_.keys, dtype), dtype,
-                        extents.batch, extents.heads, extents.rows, shape_.keys);
+    const PlannedBias& planned = planned_.bias;
+    const std::int64_t elements = planned.batch * planned.heads * planned.rows * shape_.keys;
+    return compact_bias(place(elements, planned.dtype), planned.dtype, planned.batch, planned.heads,
+                        planned.rows, shape_.keys);
   }
   Bias d_bias() {
     Bias gradient = bias();
@@ -103,10 +99,9 @@ class Tensors {
     if (planned_.has_bias && !planned_.plain_lse) call.lse_terms = {row_values(), row_values()};
     if (planned_.has_visibility()) {
       call.visibility = compact_visibility(place(shape_.batch * shape_.queries * ranges_ * 2, DType::kInt32),
-                                           shape_.queries, ranges_);
+                                           shape_.batch, shape_.queries, ranges_);
     }
     if (planned_.has_bias) call.bias = bias();
-    call.bias_extents = planned_.bias.extents;
     call.strategy = planned_.strategy;
   }
 

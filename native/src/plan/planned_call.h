@@ -13,9 +13,12 @@
 
 namespace lvx {
 
+// Extents of 1 are broadcast; its keys are each rank's own.
 struct PlannedBias {
   DType dtype = DType::kFloat32;
-  BiasExtents extents;
+  std::int64_t batch = 1;
+  std::int64_t heads = 1;
+  std::int64_t rows = 1;
   bool wants_gradient = false;
 };
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plan/recording_device.h"
 
+#include "device/extents.h"
+
 namespace lvx {
 namespace {
 
@@ -19,9 +21,10 @@ std::int32_t shard_of(const std::vector<std::int64_t>& begins, std::int64_t row)
   return static_cast<std::int32_t>(std::upper_bound(begins.begin(), begins.end(), row) - begins.begin() - 1);
 }
 
-std::int64_t bytes_of(const ProblemShape& shape, const Partial& partial) {
-  const std::int64_t lses = partial.bias_max.data == nullptr ? 1 : 2;
-  return shape.query_elements() * size_of(partial.o.dtype) + lses * shape.rows() * size_of(partial.lse.dtype);
+std::int64_t bytes_of(const Bshd& x) { return x.elements() * size_of(x.dtype); }
+std::int64_t bytes_of(const Bhs& x) { return x.batch * x.heads * x.rows * size_of(x.dtype); }
+std::int64_t bytes_of(const Partial& x) {
+  return bytes_of(x.o) + (x.bias_max.data == nullptr ? 1 : 2) * bytes_of(x.lse);
 }
 
 [[noreturn]] void no_yardstick() { throw Error(LVX_INTERNAL, "a plan has no rates to measure"); }
@@ -56,12 +59,14 @@ void RecordingDevice::add_attention(const ProblemShape& shape) {
 }
 
 void RecordingDevice::forward(const ForwardProblem& problem, std::span<std::byte>) {
+  require_extents_of_problem(problem);
   const ProblemShape& shape = problem.shape;
   if (shape.query_elements() > 0 && shape.keys > 0) return add_attention(shape);
-  if (!problem.merge) steps_.add_memory(0, bytes_of(shape, problem.out));
+  if (!problem.merge) steps_.add_memory(0, bytes_of(problem.out));
 }
 
 void RecordingDevice::backward(const BackwardProblem& problem, std::span<std::byte>) {
+  require_extents_of_problem(problem);
   const ProblemShape& shape = problem.shape;
   if (shape.query_elements() > 0 && shape.keys > 0) return add_attention(shape);
   std::int64_t zeros = 0;
@@ -70,40 +75,33 @@ void RecordingDevice::backward(const BackwardProblem& problem, std::span<std::by
   steps_.add_memory(0, zeros);
 }
 
-void RecordingDevice::merge(const ProblemShape& shape, const Partial& part, const Partial& into) {
-  steps_.add_memory(bytes_of(shape, part) + bytes_of(shape, into), bytes_of(shape, into));
+void RecordingDevice::merge(const Partial& part, const Partial& into) {
+  require_extents_of_merge(part, into);
+  steps_.add_memory(bytes_of(part) + bytes_of(into), bytes_of(into));
 }
 
-void RecordingDevice::delta(const ProblemShape& shape, const Bshd& o, const Bshd& d_o, const Bhs& delta) {
-  steps_.add_memory(shape.query_elements() * (size_of(o.dtype) + size_of(d_o.dtype)),
-                    shape.rows() * size_of(delta.dtype));
+void RecordingDevice::delta(const Bshd& o, const Bshd& d_o, const Bhs& delta) {
+  require_extents_of_delta(o, d_o, delta);
+  steps_.add_memory(bytes_of(o) + bytes_of(d_o), bytes_of(delta));
 }
 
-void RecordingDevice::copy(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim,
-                           const Bshd& from, const Bshd& to) {
-  const std::int64_t elements = batch * rows * heads * dim;
-  steps_.add_memory(elements * size_of(from.dtype), elements * size_of(to.dtype));
+void RecordingDevice::copy(const Bshd& from, const Bshd& to) {
+  require_extents_of_copy(from, to);
+  steps_.add_memory(bytes_of(from), bytes_of(to));
 }
 
-void RecordingDevice::copy(std::int64_t batch, std::int64_t heads, std::int64_t rows, const Bhs& from,
-                           const Bhs& to) {
-  const std::int64_t elements = batch * heads * rows;
-  steps_.add_memory(elements * size_of(from.dtype), elements * size_of(to.dtype));
-}
-
-void RecordingDevice::add(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim,
-                          const Bshd& from, const Bshd& to) {
-  const std::int64_t elements = batch * rows * heads * dim;
-  steps_.add_memory(elements * (size_of(from.dtype) + size_of(to.dtype)), elements * size_of(to.dtype));
-}
-
-void RecordingDevice::copy(std::int64_t batch, std::int64_t rows, const Visibility& from, std::int32_t*) {
-  const std::int64_t bytes = batch * rows * from.ranges * 2 * size_of(DType::kInt32);
+void RecordingDevice::copy(const Visibility& from, std::int32_t*) {
+  const std::int64_t bytes = from.batch * from.rows * from.ranges * 2 * size_of(DType::kInt32);
   steps_.add_memory(bytes, bytes);
 }
 
-void RecordingDevice::shards_seen(std::int64_t, std::int64_t, const Visibility&,
-                                  std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen) {
+void RecordingDevice::add(const Bshd& from, const Bshd& to) {
+  require_extents_of_copy(from, to);
+  steps_.add_memory(bytes_of(from) + bytes_of(to), bytes_of(to));
+}
+
+void RecordingDevice::shards_seen(const Visibility&, std::span<const std::int64_t> bounds,
+                                  std::span<std::uint8_t> seen) {
   for (std::size_t i = 0; i < seen.size(); ++i) seen[i] = bounds[i] < bounds[i + 1] ? 1 : 0;
 }
 

@@ -44,18 +44,14 @@ class RecordingDevice final : public Device {
   }
   void forward(const ForwardProblem& problem, std::span<std::byte> scratch) override;
   void backward(const BackwardProblem& problem, std::span<std::byte> scratch) override;
-  void merge(const ProblemShape& shape, const Partial& part, const Partial& into) override;
-  void delta(const ProblemShape& shape, const Bshd& o, const Bshd& d_o, const Bhs& delta) override;
-  void copy(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-            const Bshd& to) override;
-  void copy(std::int64_t batch, std::int64_t heads, std::int64_t rows, const Bhs& from,
-            const Bhs& to) override;
-  void add(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-           const Bshd& to) override;
-  void copy(std::int64_t batch, std::int64_t rows, const Visibility& from, std::int32_t* to_compact) override;
+  void merge(const Partial& part, const Partial& into) override;
+  void delta(const Bshd& o, const Bshd& d_o, const Bhs& delta) override;
+  void copy(const Bshd& from, const Bshd& to) override;
+  void copy(const Visibility& from, std::int32_t* to) override;
+  void add(const Bshd& from, const Bshd& to) override;
   // Ranges have no values here: whatever has keys counts as seen. Which ranks are seen the transport knows.
-  void shards_seen(std::int64_t batch, std::int64_t rows, const Visibility& visibility,
-                   std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen) override;
+  void shards_seen(const Visibility& visibility, std::span<const std::int64_t> bounds,
+                   std::span<std::uint8_t> seen) override;
   LayerOperations& layers() override { return layers_; }
   double probe_gemm(std::int64_t n) override;
   double probe_read(std::size_t bytes) override;

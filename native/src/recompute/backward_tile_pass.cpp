@@ -55,15 +55,15 @@ void BackwardTilePass::begin(const Workspace& workspace) {
   if (travels_) {
     block_ = workspace.at(packed_piece_);
     const BackwardBlock message(own_, dtype_, collective_.announced(rank), block_);
-    message.pack(device, own_, home.block);
+    message.pack(device, home.block);
     home.block = message;
   } else {
-    home.block.delta = compact_bhs(workspace.at(delta_piece_), accumulator_, own_.query_heads, own_.queries);
+    home.block.delta = compact_row_values(workspace.at(delta_piece_), accumulator_, own_);
   }
-  device.delta(own_, call_.o, call_.d_o, home.block.delta);
+  device.delta(call_.o, call_.d_o, home.block.delta);
   Bshd dq = call_.dq;
   if (narrow_) {
-    dq = compact_bshd(workspace.at(dq_piece_), accumulator_, own_.queries, own_.query_heads, own_.head_dim);
+    dq = compact_queries(workspace.at(dq_piece_), accumulator_, own_);
   }
   home.dq = sum_in(rank, dq);
   d_bias_ = d_bias_sum_.begin(device, workspace);
@@ -75,9 +75,8 @@ void BackwardTilePass::arrive(int home, std::byte* block, std::byte* result) {
 }
 
 TileSum<Bshd> BackwardTilePass::sum_in(int home, const Bshd& group) const {
-  const ProblemShape shape = shape_of(home, {});
-  if (!needs_totals()) return {shape, group, std::nullopt};
-  return {shape, group, MessageCursor(workspace_->at(at(home).total)).queries(shape, DType::kFloat64)};
+  if (!needs_totals()) return {group, std::nullopt};
+  return {group, MessageCursor(workspace_->at(at(home).total)).queries(shape_of(home, {}), DType::kFloat64)};
 }
 
 void BackwardTilePass::open(const Tile& tile) {
@@ -98,8 +97,10 @@ BackwardProblem BackwardTilePass::against(int home, const Tile& tile) const {
   problem.delta = block.delta;
   problem.bias_max = block.bias_max;
   problem.visibility = block.visibility;
-  problem.bias = call_.bias.from(shards_.query_begin(home), tile.begin);
-  problem.d_bias = d_bias_.from(shards_.query_begin(home), tile.begin);
+  problem.bias = call_.bias.row_range(shards_.query_begin(home), shards_.query_begin(home + 1))
+                     .key_range(tile.begin, tile.end);
+  problem.d_bias = d_bias_.row_range(shards_.query_begin(home), shards_.query_begin(home + 1))
+                       .key_range(tile.begin, tile.end);
   problem.dq = at(home).dq.group();
   problem.add_dq = at(home).dq.adds();
   return problem;
@@ -144,7 +145,7 @@ void BackwardTilePass::finish() {
   TileSum<Bshd>& dq = at(collective_.rank()).dq;
   dq.finish(device);
   if (narrow_) {
-    device.copy(own_.batch, own_.queries, own_.query_heads, own_.head_dim, dq.group(), call_.dq);
+    device.copy(dq.group(), call_.dq);
   }
   keys_.finish();
   d_bias_sum_.finish(device);

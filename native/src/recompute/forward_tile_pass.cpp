@@ -8,8 +8,7 @@ ForwardTilePass::ForwardTilePass(Collective& collective, const Shards& shards, c
                KeyProjection::Use::kForward, {}),
       call_(call.attention),
       travels_(shards.queries_see_others(collective.rank())),
-      packs_(travels_ && (!call_.visibility.everything() ||
-                          !is_compact(call_.q, own_.batch, own_.queries, own_.query_heads, own_.head_dim))),
+      packs_(travels_ && (!call_.visibility.everything() || !is_compact(call_.q))),
       accumulates_(dtype_ != accumulator_),
       lse_sum_(call_),
       homes_(static_cast<std::size_t>(collective.size())) {}
@@ -51,14 +50,12 @@ void ForwardTilePass::begin(const Workspace& workspace) {
   home.block = {call_.q, call_.visibility};
   Partial sum = lse_sum_.begin(workspace, call_.o);
   if (accumulates_) {
-    sum.o = compact_bshd(workspace.at(accumulator_piece_), accumulator_, own_.queries, own_.query_heads,
-                         own_.head_dim);
+    sum.o = compact_queries(workspace.at(accumulator_piece_), accumulator_, own_);
   }
   home.sum = sum_in(rank, sum);
   if (packs_) {
     block_ = workspace.at(packed_piece_);
-    ForwardBlock(own_, dtype_, collective_.announced(rank), block_)
-        .pack(collective_.device(), own_, home.block);
+    ForwardBlock(own_, dtype_, collective_.announced(rank), block_).pack(collective_.device(), home.block);
   } else {
     block_ = collective_.lend(call_.q.data, block_bytes(rank));
   }
@@ -75,14 +72,14 @@ bool ForwardTilePass::has_terms(int home) const {
 }
 
 TileSum<Partial> ForwardTilePass::sum_in(int home, const Partial& group) const {
+  if (!needs_totals()) return {group, std::nullopt};
   const ProblemShape shape = shape_of(home, {});
-  if (!needs_totals()) return {shape, group, std::nullopt};
   MessageCursor memory(workspace_->at(at(home).total));
   Partial total;
   total.o = memory.queries(shape, DType::kFloat64);
   total.lse = memory.row_values(shape, DType::kFloat64);
   if (has_terms(home)) total.bias_max = memory.row_values(shape, DType::kFloat64);
-  return {shape, group, total};
+  return {group, total};
 }
 
 void ForwardTilePass::open(const Tile& tile) {
@@ -97,7 +94,8 @@ ForwardProblem ForwardTilePass::against(int home, const Tile& tile) const {
   problem.shape = shape_of(home, tile);
   problem.q = at(home).block.q;
   problem.visibility = at(home).block.visibility;
-  problem.bias = call_.bias.from(shards_.query_begin(home), tile.begin);
+  problem.bias = call_.bias.row_range(shards_.query_begin(home), shards_.query_begin(home + 1))
+                     .key_range(tile.begin, tile.end);
   problem.out = at(home).sum.group();
   problem.merge = at(home).sum.adds();
   return problem;
@@ -135,8 +133,7 @@ void ForwardTilePass::finish() {
   at(collective_.rank()).sum.finish(collective_.device());
   lse_sum_.finish(collective_.device());
   if (!accumulates_) return;
-  collective_.device().copy(own_.batch, own_.queries, own_.query_heads, own_.head_dim,
-                            at(collective_.rank()).sum.group().o, call_.o);
+  collective_.device().copy(at(collective_.rank()).sum.group().o, call_.o);
 }
 
 }  // namespace lvx

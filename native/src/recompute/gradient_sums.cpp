@@ -8,7 +8,7 @@ std::int64_t terms_of(std::int64_t rows) {
   return (rows + GradientSums::kRowsOfTerm - 1) / GradientSums::kRowsOfTerm;
 }
 
-Bshd as_bshd(const Parameter& x) { return {x.data, x.dtype, 0, x.row_stride, 0}; }
+Bshd as_bshd(const Parameter& x) { return {x.data, x.dtype, 1, x.rows, 1, x.width, 0, x.row_stride, 0}; }
 
 std::int64_t elements_of(const Parameter& x) { return x.rows * x.width; }
 
@@ -63,11 +63,11 @@ void GradientSums::finish() {
 }
 
 void GradientSums::copy(const Parameter& from, const Parameter& to) {
-  device_.copy(1, from.rows, 1, from.width, as_bshd(from), as_bshd(to));
+  device_.copy(as_bshd(from), as_bshd(to));
 }
 
 void GradientSums::add(const Parameter& from, const Parameter& to) {
-  device_.add(1, from.rows, 1, from.width, as_bshd(from), as_bshd(to));
+  device_.add(as_bshd(from), as_bshd(to));
 }
 
 void GradientSums::zero(const Parameter& x) {

@@ -124,8 +124,7 @@ void Tiled::learn(int step) {
     const std::int64_t first_key = pass_.shards().key_begin(rank_);
     std::vector<std::int64_t> bounds{first_key};
     for (std::int64_t tile = 0; tile < tiles_; ++tile) bounds.push_back(first_key + pass_.tile(tile).end);
-    collective_.device().shards_seen(collective_.announced(home).batch, collective_.announced(home).queries,
-                                     visibility, bounds, seen);
+    collective_.device().shards_seen(visibility, bounds, seen);
   }
 }
 

@@ -32,9 +32,9 @@ Announcement announce_shared(Operation operation, const Call& call) {
   mine.keys = call.shape.keys;
   mine.ranges = call.visibility.ranges;
   mine.bias_dtype = static_cast<std::int32_t>(call.bias.dtype);
-  mine.bias_batch = call.bias_extents.batch;
-  mine.bias_heads = call.bias_extents.heads;
-  mine.bias_rows = call.bias_extents.rows;
+  mine.bias_batch = call.bias.batch;
+  mine.bias_heads = call.bias.heads;
+  mine.bias_rows = call.bias.rows;
   return mine;
 }
 

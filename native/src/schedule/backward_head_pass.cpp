@@ -125,10 +125,10 @@ void BackwardHeadPass::begin(const Workspace& workspace) {
   Device& device = collective_.device();
   workspace_ = &workspace;
   scratch_.begin(workspace);
-  delta_ = compact_bhs(workspace.at(delta_piece_), accumulator_, own.query_heads, own.queries);
-  device.delta(own, call_.o, call_.d_o, delta_);
-  dk_ = compact_bshd(workspace.at(dk_piece_), accumulator_, own.keys, own.key_heads, own.head_dim);
-  dv_ = compact_bshd(workspace.at(dv_piece_), accumulator_, own.keys, own.key_heads, own.head_dim);
+  delta_ = compact_row_values(workspace.at(delta_piece_), accumulator_, own);
+  device.delta(call_.o, call_.d_o, delta_);
+  dk_ = compact_keys(workspace.at(dk_piece_), accumulator_, own);
+  dv_ = compact_keys(workspace.at(dv_piece_), accumulator_, own);
   const auto bytes = static_cast<std::size_t>(own.key_elements() * size_of(accumulator_));
   device.zero(dk_.data, bytes);
   device.zero(dv_.data, bytes);
@@ -146,7 +146,6 @@ void BackwardHeadPass::begin(const Workspace& workspace) {
 
 void BackwardHeadPass::pack_share(int worker, std::byte* share) {
   const int rank = collective_.rank();
-  const ProblemShape shape = shape_of(rank, rank, worker);
   const HeadRange queries = split_.query_heads(worker);
   const HeadRange keys = split_.key_heads(worker);
   Device& device = collective_.device();
@@ -157,14 +156,13 @@ void BackwardHeadPass::pack_share(int worker, std::byte* share) {
     own.d_o = heads_of(own.d_o, queries);
     own.lse = heads_of(own.lse, queries);
     own.bias_max = heads_of(own.bias_max, queries);
-    parts.queries.pack(device, shape, own);
-    device.copy(shape.batch, shape.query_heads, shape.queries, heads_of(delta_, queries),
-                parts.queries.delta);
+    parts.queries.pack(device, own);
+    device.copy(heads_of(delta_, queries), parts.queries.delta);
   }
   if (shards_.keys_seen(rank)) {
-    device.copy(shape.batch, shape.keys, shape.key_heads, shape.head_dim, heads_of(call_.k, keys), parts.k);
-    device.copy(shape.batch, shape.keys, shape.key_heads, shape.head_dim, heads_of(call_.v, keys), parts.v);
-    if (!parts.bias.none()) slice_of(rank, worker).copy(device, heads_of(call_.bias, queries), parts.bias);
+    device.copy(heads_of(call_.k, keys), parts.k);
+    device.copy(heads_of(call_.v, keys), parts.v);
+    if (!parts.bias.none()) device.copy(as_bshd(heads_of(call_.bias, queries)), as_bshd(parts.bias));
   }
 }
 
@@ -176,12 +174,9 @@ void BackwardHeadPass::take_share(int home, std::byte* share, std::byte* result)
   at(home).result = result_of(home, rank, result);
   at(home).sum = at(home).result;
   if (narrow_) {
-    at(home).sum.dq = compact_bshd(workspace_->at(pieces.dq_piece), accumulator_, shape.queries,
-                                   shape.query_heads, shape.head_dim);
-    at(home).sum.dk = compact_bshd(workspace_->at(pieces.dk_piece), accumulator_, shape.keys, shape.key_heads,
-                                   shape.head_dim);
-    at(home).sum.dv = compact_bshd(workspace_->at(pieces.dv_piece), accumulator_, shape.keys, shape.key_heads,
-                                   shape.head_dim);
+    at(home).sum.dq = compact_queries(workspace_->at(pieces.dq_piece), accumulator_, shape);
+    at(home).sum.dk = compact_keys(workspace_->at(pieces.dk_piece), accumulator_, shape);
+    at(home).sum.dv = compact_keys(workspace_->at(pieces.dv_piece), accumulator_, shape);
   }
   if (!at(home).sum.d_bias.none()) {
     const auto bytes = static_cast<std::size_t>(slice_of(home, rank).bytes(accumulator_));
@@ -194,6 +189,7 @@ void BackwardHeadPass::compute_pair(int queries_home, int keys_home) {
   Share& queries = at(queries_home);
   Share& keys = at(keys_home);
   const std::int64_t first_query = shards_.query_begin(queries_home);
+  const std::int64_t end_query = shards_.query_begin(queries_home + 1);
   BackwardProblem pair;
   pair.shape = shape_of(queries_home, keys_home, collective_.rank());
   pair.q = queries.queries.q;
@@ -204,11 +200,11 @@ void BackwardHeadPass::compute_pair(int queries_home, int keys_home) {
   pair.visibility = queries.queries.visibility;
   pair.k = keys.k;
   pair.v = keys.v;
-  pair.bias = keys.bias.from(first_query, 0);
+  pair.bias = keys.bias.row_range(first_query, end_query);
   pair.dq = queries.sum.dq;
   pair.dk = keys.sum.dk;
   pair.dv = keys.sum.dv;
-  pair.d_bias = keys.sum.d_bias.from(first_query, 0);
+  pair.d_bias = keys.sum.d_bias.row_range(first_query, end_query);
   pair.add_dq = queries.queries_started;
   pair.add_dkv = keys.keys_started;
   collective_.device().backward(pair, scratch_.memory());
@@ -218,41 +214,37 @@ void BackwardHeadPass::compute_pair(int queries_home, int keys_home) {
 
 void BackwardHeadPass::complete(int home) {
   if (!narrow_) return;
-  const ProblemShape shape = shape_of(home, home, collective_.rank());
   const Share& share = at(home);
   Device& device = collective_.device();
   if (shards_.queries_see(home)) {
-    device.copy(shape.batch, shape.queries, shape.query_heads, shape.head_dim, share.sum.dq, share.result.dq);
+    device.copy(share.sum.dq, share.result.dq);
   }
   if (shards_.keys_seen(home)) {
-    device.copy(shape.batch, shape.keys, shape.key_heads, shape.head_dim, share.sum.dk, share.result.dk);
-    device.copy(shape.batch, shape.keys, shape.key_heads, shape.head_dim, share.sum.dv, share.result.dv);
+    device.copy(share.sum.dk, share.result.dk);
+    device.copy(share.sum.dv, share.result.dv);
   }
 }
 
 void BackwardHeadPass::merge(int worker, std::byte* result) {
   const int rank = collective_.rank();
-  const ProblemShape shape = shape_of(rank, rank, worker);
   const Gradients part = result_of(rank, worker, result);
   const HeadRange queries = split_.query_heads(worker);
   const HeadRange keys = split_.key_heads(worker);
   Device& device = collective_.device();
   if (shards_.queries_see(rank)) {
-    device.copy(shape.batch, shape.queries, shape.query_heads, shape.head_dim, part.dq,
-                heads_of(call_.dq, queries));
+    device.copy(part.dq, heads_of(call_.dq, queries));
   }
   if (shards_.keys_seen(rank)) {
-    device.add(shape.batch, shape.keys, shape.key_heads, shape.head_dim, part.dk, heads_of(dk_, keys));
-    device.add(shape.batch, shape.keys, shape.key_heads, shape.head_dim, part.dv, heads_of(dv_, keys));
-    if (!part.d_bias.none()) slice_of(rank, worker).add(device, part.d_bias, heads_of(d_bias_, queries));
+    device.add(part.dk, heads_of(dk_, keys));
+    device.add(part.dv, heads_of(dv_, keys));
+    if (!part.d_bias.none()) device.add(as_bshd(part.d_bias), as_bshd(heads_of(d_bias_, queries)));
   }
 }
 
 void BackwardHeadPass::finish() {
-  const ProblemShape& own = call_.shape;
   Device& device = collective_.device();
-  device.copy(own.batch, own.keys, own.key_heads, own.head_dim, dk_, call_.dk);
-  device.copy(own.batch, own.keys, own.key_heads, own.head_dim, dv_, call_.dv);
+  device.copy(dk_, call_.dk);
+  device.copy(dv_, call_.dv);
   d_bias_sum_.finish(device);
 }
 

@@ -80,21 +80,21 @@ void BackwardKeyPass::begin(const Workspace& workspace) {
     block_ = workspace.at(packed_piece_);
     MessageCursor message(block_);
     for (const Bshd& part : {call_.k, call_.v}) {
-      device.copy(own.batch, own.keys, own.key_heads, own.head_dim, part, message.keys(own, dtype_));
+      device.copy(part, message.keys(own, dtype_));
     }
   }
-  delta_ = compact_bhs(workspace.at(delta_piece_), accumulator_, own.query_heads, own.queries);
-  device.delta(own, call_.o, call_.d_o, delta_);
+  delta_ = compact_row_values(workspace.at(delta_piece_), accumulator_, own);
+  device.delta(call_.o, call_.d_o, delta_);
 
   dq_ = call_.dq;
   dk_ = call_.dk;
   dv_ = call_.dv;
   if (narrow_ && splits_) {
-    dq_ = compact_bshd(workspace.at(dq_piece_), accumulator_, own.queries, own.query_heads, own.head_dim);
+    dq_ = compact_queries(workspace.at(dq_piece_), accumulator_, own);
   }
   if (narrow_ && travels_) {
-    dk_ = compact_bshd(workspace.at(dk_piece_), accumulator_, own.keys, own.key_heads, own.head_dim);
-    dv_ = compact_bshd(workspace.at(dv_piece_), accumulator_, own.keys, own.key_heads, own.head_dim);
+    dk_ = compact_keys(workspace.at(dk_piece_), accumulator_, own);
+    dv_ = compact_keys(workspace.at(dv_piece_), accumulator_, own);
   }
   d_bias_ = d_bias_sum_.begin(device, workspace);
   if (travels_) clear_key_gradients();
@@ -102,8 +102,8 @@ void BackwardKeyPass::begin(const Workspace& workspace) {
 
 void BackwardKeyPass::pack_side(int worker, std::byte* side) {
   const BiasSlice slice(collective_.announced(collective_.rank()), shards_.queries(worker));
-  slice.copy(collective_.device(), call_.bias.from(shards_.query_begin(worker), 0),
-             slice.view(side, slice.dtype()));
+  const Bias part = call_.bias.row_range(shards_.query_begin(worker), shards_.query_begin(worker + 1));
+  collective_.device().copy(as_bshd(part), as_bshd(slice.view(side, slice.dtype())));
 }
 
 BackwardProblem BackwardKeyPass::against(const ProblemShape& shape, const Bshd& k, const Bshd& v) const {
@@ -135,12 +135,14 @@ void BackwardKeyPass::compute_own(std::int64_t first_key, std::int64_t end_key, 
   ProblemShape shape = shape_of(collective_.rank());
   shape.keys = end_key - first_key;
   shape.first_key += first_key;
-  BackwardProblem block = against(shape, call_.k.from_row(first_key), call_.v.from_row(first_key));
+  BackwardProblem block =
+      against(shape, call_.k.row_range(first_key, end_key), call_.v.row_range(first_key, end_key));
   const std::int64_t first_query = shards_.query_begin(collective_.rank());
-  block.bias = call_.bias.from(first_query, first_key);
-  block.d_bias = d_bias_.from(first_query, first_key);
-  block.dk = dk_.from_row(first_key);
-  block.dv = dv_.from_row(first_key);
+  const std::int64_t end_query = first_query + shape.queries;
+  block.bias = call_.bias.row_range(first_query, end_query).key_range(first_key, end_key);
+  block.d_bias = d_bias_.row_range(first_query, end_query).key_range(first_key, end_key);
+  block.dk = dk_.row_range(first_key, end_key);
+  block.dv = dv_.row_range(first_key, end_key);
   block.add_dq = add_dq;
   block.add_dkv = travels_;
   collective_.device().backward(block, scratch_.memory());
@@ -182,22 +184,22 @@ void BackwardKeyPass::merge(int worker, std::byte* result) {
   Device& device = collective_.device();
   MessageCursor gradients(result);
   for (const Bshd& sum : {dk_, dv_}) {
-    device.add(own.batch, own.keys, own.key_heads, own.head_dim, gradients.keys(own, dtype_), sum);
+    device.add(gradients.keys(own, dtype_), sum);
   }
   if (d_bias_.none()) return;
   const BiasSlice slice(collective_.announced(collective_.rank()), shards_.queries(worker));
-  slice.add(device, slice.view(gradients.rest(), accumulator_), d_bias_.from(shards_.query_begin(worker), 0));
+  device.add(as_bshd(slice.view(gradients.rest(), accumulator_)),
+             as_bshd(d_bias_.row_range(shards_.query_begin(worker), shards_.query_begin(worker + 1))));
 }
 
 void BackwardKeyPass::finish() {
-  const ProblemShape& own = call_.shape;
   Device& device = collective_.device();
   if (narrow_ && splits_) {
-    device.copy(own.batch, own.queries, own.query_heads, own.head_dim, dq_, call_.dq);
+    device.copy(dq_, call_.dq);
   }
   if (narrow_ && travels_) {
-    device.copy(own.batch, own.keys, own.key_heads, own.head_dim, dk_, call_.dk);
-    device.copy(own.batch, own.keys, own.key_heads, own.head_dim, dv_, call_.dv);
+    device.copy(dk_, call_.dk);
+    device.copy(dv_, call_.dv);
   }
   d_bias_sum_.finish(device);
 }

@@ -91,23 +91,22 @@ void BackwardQueryPass::begin(const Workspace& workspace) {
   if (travels_) {
     block_ = workspace.at(packed_piece_);
     const BackwardBlock message = parts_of(collective_.rank(), block_);
-    message.pack(collective_.device(), shape, own_);
+    message.pack(collective_.device(), own_);
     own_ = message;
   } else {
-    own_.delta = compact_bhs(workspace.at(delta_piece_), accumulator_, shape.query_heads, shape.queries);
+    own_.delta = compact_row_values(workspace.at(delta_piece_), accumulator_, shape);
   }
-  collective_.device().delta(shape, call_.o, call_.d_o, own_.delta);
+  collective_.device().delta(call_.o, call_.d_o, own_.delta);
 
   dq_ = call_.dq;
   dk_ = call_.dk;
   dv_ = call_.dv;
   if (narrow_ && splits_) {
-    dq_ =
-        compact_bshd(workspace.at(dq_piece_), accumulator_, shape.queries, shape.query_heads, shape.head_dim);
+    dq_ = compact_queries(workspace.at(dq_piece_), accumulator_, shape);
   }
   if (narrow_ && visited_) {
-    dk_ = compact_bshd(workspace.at(dk_piece_), accumulator_, shape.keys, shape.key_heads, shape.head_dim);
-    dv_ = compact_bshd(workspace.at(dv_piece_), accumulator_, shape.keys, shape.key_heads, shape.head_dim);
+    dk_ = compact_keys(workspace.at(dk_piece_), accumulator_, shape);
+    dv_ = compact_keys(workspace.at(dv_piece_), accumulator_, shape);
   }
   d_bias_ = d_bias_sum_.begin(collective_.device(), workspace);
   if (visited_) clear_key_gradients();
@@ -115,22 +114,24 @@ void BackwardQueryPass::begin(const Workspace& workspace) {
 
 BackwardProblem BackwardQueryPass::against_keys(int home, const BackwardBlock& parts, std::int64_t first_key,
                                                 std::int64_t end_key) const {
+  const std::int64_t first_query = shards_.query_begin(home);
+  const std::int64_t end_query = shards_.query_begin(home + 1);
   BackwardProblem result;
   result.shape = shape_of(home);
   result.shape.keys = end_key - first_key;
   result.shape.first_key += first_key;
   result.q = parts.q;
-  result.k = call_.k.from_row(first_key);
-  result.v = call_.v.from_row(first_key);
+  result.k = call_.k.row_range(first_key, end_key);
+  result.v = call_.v.row_range(first_key, end_key);
   result.d_o = parts.d_o;
   result.lse = parts.lse;
   result.delta = parts.delta;
   result.bias_max = parts.bias_max;
   result.visibility = parts.visibility;
-  result.bias = call_.bias.from(shards_.query_begin(home), first_key);
-  result.dk = dk_.from_row(first_key);
-  result.dv = dv_.from_row(first_key);
-  result.d_bias = d_bias_.from(shards_.query_begin(home), first_key);
+  result.bias = call_.bias.row_range(first_query, end_query).key_range(first_key, end_key);
+  result.dk = dk_.row_range(first_key, end_key);
+  result.dv = dv_.row_range(first_key, end_key);
+  result.d_bias = d_bias_.row_range(first_query, end_query).key_range(first_key, end_key);
   result.add_dkv = visited_;
   return result;
 }
@@ -160,9 +161,7 @@ void BackwardQueryPass::compute_visitor(int home, std::byte* block, std::byte*, 
 }
 
 void BackwardQueryPass::merge(int, std::byte* result) {
-  const ProblemShape& shape = call_.shape;
-  collective_.device().add(shape.batch, shape.queries, shape.query_heads, shape.head_dim,
-                           result_of(collective_.rank(), dtype_, result), dq_);
+  collective_.device().add(result_of(collective_.rank(), dtype_, result), dq_);
 }
 
 std::int64_t BackwardQueryPass::sum_bytes(int home) const {
@@ -176,26 +175,21 @@ void BackwardQueryPass::start_sum(int home, std::byte* block, std::byte* sum) {
 }
 
 void BackwardQueryPass::add_to_sum(int home, std::byte* result, std::byte* sum) {
-  const ProblemShape shape = shape_of(home);
-  collective_.device().add(shape.batch, shape.queries, shape.query_heads, shape.head_dim,
-                           result_of(home, dtype_, result), result_of(home, accumulator_, sum));
+  collective_.device().add(result_of(home, dtype_, result), result_of(home, accumulator_, sum));
 }
 
 void BackwardQueryPass::finish_sum(int home, std::byte* sum, std::byte* result) {
-  const ProblemShape shape = shape_of(home);
-  collective_.device().copy(shape.batch, shape.queries, shape.query_heads, shape.head_dim,
-                            result_of(home, accumulator_, sum), result_of(home, dtype_, result));
+  collective_.device().copy(result_of(home, accumulator_, sum), result_of(home, dtype_, result));
 }
 
 void BackwardQueryPass::finish() {
-  const ProblemShape& shape = call_.shape;
   Device& device = collective_.device();
   if (narrow_ && splits_) {
-    device.copy(shape.batch, shape.queries, shape.query_heads, shape.head_dim, dq_, call_.dq);
+    device.copy(dq_, call_.dq);
   }
   if (narrow_ && visited_) {
-    device.copy(shape.batch, shape.keys, shape.key_heads, shape.head_dim, dk_, call_.dk);
-    device.copy(shape.batch, shape.keys, shape.key_heads, shape.head_dim, dv_, call_.dv);
+    device.copy(dk_, call_.dk);
+    device.copy(dv_, call_.dv);
   }
   d_bias_sum_.finish(device);
 }

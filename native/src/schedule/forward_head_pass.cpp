@@ -68,8 +68,7 @@ ForwardHeadPass::Share ForwardHeadPass::layout(int home, int worker, std::byte* 
   if (shards_.queries_see(home)) {
     parts.q = message.queries(shape, dtype_);
     if (announced.has_visibility != 0) {
-      parts.visibility =
-          compact_visibility(message.ranges(shape, announced.ranges), shape.queries, announced.ranges);
+      parts.visibility = message.visibility(shape, announced.ranges);
     }
   }
   if (shards_.keys_seen(home)) {
@@ -117,23 +116,20 @@ void ForwardHeadPass::begin(const Workspace& workspace) {
 
 void ForwardHeadPass::pack_share(int worker, std::byte* share) {
   const int rank = collective_.rank();
-  const ProblemShape shape = shape_of(rank, rank, worker);
   const HeadRange queries = split_.query_heads(worker);
   const HeadRange keys = split_.key_heads(worker);
   Device& device = collective_.device();
   const Share parts = layout(rank, worker, share);
   if (shards_.queries_see(rank)) {
-    device.copy(shape.batch, shape.queries, shape.query_heads, shape.head_dim, heads_of(call_.q, queries),
-                parts.q);
+    device.copy(heads_of(call_.q, queries), parts.q);
     if (!parts.visibility.everything()) {
-      device.copy(shape.batch, shape.queries, call_.visibility,
-                  const_cast<std::int32_t*>(parts.visibility.data));
+      device.copy(call_.visibility, const_cast<std::int32_t*>(parts.visibility.data));
     }
   }
   if (shards_.keys_seen(rank)) {
-    device.copy(shape.batch, shape.keys, shape.key_heads, shape.head_dim, heads_of(call_.k, keys), parts.k);
-    device.copy(shape.batch, shape.keys, shape.key_heads, shape.head_dim, heads_of(call_.v, keys), parts.v);
-    if (!parts.bias.none()) slice_of(rank, worker).copy(device, heads_of(call_.bias, queries), parts.bias);
+    device.copy(heads_of(call_.k, keys), parts.k);
+    device.copy(heads_of(call_.v, keys), parts.v);
+    if (!parts.bias.none()) device.copy(as_bshd(heads_of(call_.bias, queries)), as_bshd(parts.bias));
   }
 }
 
@@ -146,8 +142,7 @@ void ForwardHeadPass::take_share(int home, std::byte* share, std::byte* result) 
   at(home).result = result_of(home, rank, result);
   at(home).sum = at(home).result;
   if (narrow_) {
-    at(home).sum.o = compact_bshd(workspace_->at(sum_piece), accumulator_, shape.queries, shape.query_heads,
-                                  shape.head_dim);
+    at(home).sum.o = compact_queries(workspace_->at(sum_piece), accumulator_, shape);
   }
 }
 
@@ -161,7 +156,7 @@ void ForwardHeadPass::compute_pair(int queries_home, int keys_home) {
   pair.k = keys.k;
   pair.v = keys.v;
   pair.visibility = queries.visibility;
-  pair.bias = keys.bias.from(shards_.query_begin(queries_home), 0);
+  pair.bias = keys.bias.row_range(shards_.query_begin(queries_home), shards_.query_begin(queries_home + 1));
   pair.out = queries.sum;
   pair.merge = queries.started;
   collective_.device().forward(pair, scratch_.memory());
@@ -170,24 +165,21 @@ void ForwardHeadPass::compute_pair(int queries_home, int keys_home) {
 
 void ForwardHeadPass::complete(int home) {
   if (!narrow_ || !shards_.queries_see(home)) return;
-  const ProblemShape shape = shape_of(home, home, collective_.rank());
-  collective_.device().copy(shape.batch, shape.queries, shape.query_heads, shape.head_dim, at(home).sum.o,
-                            at(home).result.o);
+  collective_.device().copy(at(home).sum.o, at(home).result.o);
 }
 
 void ForwardHeadPass::merge(int worker, std::byte* result) {
-  const ProblemShape shape = shape_of(collective_.rank(), collective_.rank(), worker);
   const Partial part = result_of(collective_.rank(), worker, result);
   const HeadRange heads = split_.query_heads(worker);
   Device& device = collective_.device();
-  device.copy(shape.batch, shape.queries, shape.query_heads, shape.head_dim, part.o, heads_of(own_.o, heads));
-  device.copy(shape.batch, shape.query_heads, shape.queries, part.lse, heads_of(own_.lse, heads));
+  device.copy(part.o, heads_of(own_.o, heads));
+  device.copy(part.lse, heads_of(own_.lse, heads));
   if (own_.bias_max.data == nullptr) return;
   const Bhs bias_max = heads_of(own_.bias_max, heads);
   if (part.bias_max.data == nullptr) {
-    device.zero(shape, bias_max);
+    device.zero(bias_max);
   } else {
-    device.copy(shape.batch, shape.query_heads, shape.queries, part.bias_max, bias_max);
+    device.copy(part.bias_max, bias_max);
   }
 }
 

@@ -66,21 +66,19 @@ void ForwardKeyPass::begin(const Workspace& workspace) {
     block_ = workspace.at(packed_piece_);
     MessageCursor message(block_);
     for (const Bshd& part : {call_.k, call_.v}) {
-      device.copy(shape.batch, shape.keys, shape.key_heads, shape.head_dim, part,
-                  message.keys(shape, dtype_));
+      device.copy(part, message.keys(shape, dtype_));
     }
   }
   sum_ = lse_sum_.begin(workspace, call_.o);
   if (accumulates_) {
-    sum_.o = compact_bshd(workspace.at(accumulator_piece_), accumulator_, shape.queries, shape.query_heads,
-                          shape.head_dim);
+    sum_.o = compact_queries(workspace.at(accumulator_piece_), accumulator_, shape);
   }
 }
 
 void ForwardKeyPass::pack_side(int worker, std::byte* side) {
   const BiasSlice slice(collective_.announced(collective_.rank()), shards_.queries(worker));
-  slice.copy(collective_.device(), call_.bias.from(shards_.query_begin(worker), 0),
-             slice.view(side, slice.dtype()));
+  const Bias part = call_.bias.row_range(shards_.query_begin(worker), shards_.query_begin(worker + 1));
+  collective_.device().copy(as_bshd(part), as_bshd(slice.view(side, slice.dtype())));
 }
 
 void ForwardKeyPass::compute(const ProblemShape& shape, const Bshd& k, const Bshd& v, const Bias& bias,
@@ -101,8 +99,9 @@ void ForwardKeyPass::compute_own(std::int64_t first_key, std::int64_t end_key, b
   ProblemShape shape = shape_of(collective_.rank());
   shape.keys = end_key - first_key;
   shape.first_key += first_key;
-  compute(shape, call_.k.from_row(first_key), call_.v.from_row(first_key),
-          call_.bias.from(shards_.query_begin(collective_.rank()), first_key), merge);
+  const Bias bias = call_.bias.row_range(shape.first_query, shape.first_query + shape.queries);
+  compute(shape, call_.k.row_range(first_key, end_key), call_.v.row_range(first_key, end_key),
+          bias.key_range(first_key, end_key), merge);
 }
 
 // How many of this rank's own keys are computed at first.
@@ -132,8 +131,7 @@ void ForwardKeyPass::compute_visitor(int home, std::byte* block, std::byte* side
 void ForwardKeyPass::finish() {
   lse_sum_.finish(collective_.device());
   if (!accumulates_) return;
-  const ProblemShape& shape = call_.shape;
-  collective_.device().copy(shape.batch, shape.queries, shape.query_heads, shape.head_dim, sum_.o, call_.o);
+  collective_.device().copy(sum_.o, call_.o);
 }
 
 }  // namespace lvx

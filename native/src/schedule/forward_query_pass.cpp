@@ -13,9 +13,7 @@ ForwardQueryPass::ForwardQueryPass(Collective& collective, const Shards& shards,
       accumulator_(accumulator_of(dtype_)),
       travels_(shards.queries_see_others(collective.rank())),
       splits_(travels_ || shards.keys_seen_by_others(collective.rank())),
-      packs_(travels_ &&
-             (!call.visibility.everything() || !is_compact(call.q, call.shape.batch, call.shape.queries,
-                                                           call.shape.query_heads, call.shape.head_dim))),
+      packs_(travels_ && (!call.visibility.everything() || !is_compact(call.q))),
       accumulates_(splits_ && dtype_ != accumulator_),
       lse_sum_(call) {}
 
@@ -65,15 +63,19 @@ void ForwardQueryPass::begin(const Workspace& workspace) {
   if (packs_) {
     block_ = workspace.at(packed_piece_);
     ForwardBlock(shape, dtype_, collective_.announced(collective_.rank()), block_)
-        .pack(collective_.device(), shape, {call_.q, call_.visibility});
+        .pack(collective_.device(), {call_.q, call_.visibility});
   } else {
     block_ = collective_.lend(call_.q.data, block_bytes(collective_.rank()));
   }
   sum_ = lse_sum_.begin(workspace, call_.o);
   if (accumulates_) {
-    sum_.o = compact_bshd(workspace.at(accumulator_piece_), accumulator_, shape.queries, shape.query_heads,
-                          shape.head_dim);
+    sum_.o = compact_queries(workspace.at(accumulator_piece_), accumulator_, shape);
   }
+}
+
+// The bias of home's queries and this rank's keys.
+Bias ForwardQueryPass::bias_of(int home) const {
+  return call_.bias.row_range(shards_.query_begin(home), shards_.query_begin(home + 1));
 }
 
 void ForwardQueryPass::compute_own(std::int64_t first_key, std::int64_t end_key, bool merge) {
@@ -82,10 +84,10 @@ void ForwardQueryPass::compute_own(std::int64_t first_key, std::int64_t end_key,
   block.shape.keys = end_key - first_key;
   block.shape.first_key += first_key;
   block.q = call_.q;
-  block.k = call_.k.from_row(first_key);
-  block.v = call_.v.from_row(first_key);
+  block.k = call_.k.row_range(first_key, end_key);
+  block.v = call_.v.row_range(first_key, end_key);
   block.visibility = call_.visibility;
-  block.bias = call_.bias.from(shards_.query_begin(collective_.rank()), first_key);
+  block.bias = bias_of(collective_.rank()).key_range(first_key, end_key);
   block.out = sum_;
   block.merge = merge;
   collective_.device().forward(block, scratch_.memory());
@@ -115,7 +117,7 @@ ForwardProblem ForwardQueryPass::visitor(int home, std::byte* block) const {
   problem.visibility = parts.visibility;
   problem.k = call_.k;
   problem.v = call_.v;
-  problem.bias = call_.bias.from(shards_.query_begin(home), 0);
+  problem.bias = bias_of(home);
   return problem;
 }
 
@@ -127,7 +129,7 @@ void ForwardQueryPass::compute_visitor(int home, std::byte* block, std::byte*, s
 
 void ForwardQueryPass::merge(int, std::byte* result) {
   const int rank = collective_.rank();
-  collective_.device().merge(shape_of(rank), result_of(rank, result), sum_);
+  collective_.device().merge(result_of(rank, result), sum_);
 }
 
 std::int64_t ForwardQueryPass::sum_bytes(int home) const { return result_bytes(home, collective_.rank()); }
@@ -139,26 +141,24 @@ void ForwardQueryPass::start_sum(int home, std::byte* block, std::byte* sum) {
 }
 
 void ForwardQueryPass::add_to_sum(int home, std::byte* result, std::byte* sum) {
-  collective_.device().merge(shape_of(home), result_of(home, result), result_of(home, sum));
+  collective_.device().merge(result_of(home, result), result_of(home, sum));
 }
 
 void ForwardQueryPass::finish_sum(int home, std::byte* sum, std::byte* result) {
-  const ProblemShape shape = shape_of(home);
   const Partial from = result_of(home, sum);
   const Partial to = result_of(home, result);
   Device& device = collective_.device();
-  device.copy(shape.batch, shape.queries, shape.query_heads, shape.head_dim, from.o, to.o);
-  device.copy(shape.batch, shape.query_heads, shape.queries, from.lse, to.lse);
+  device.copy(from.o, to.o);
+  device.copy(from.lse, to.lse);
   if (to.bias_max.data != nullptr) {
-    device.copy(shape.batch, shape.query_heads, shape.queries, from.bias_max, to.bias_max);
+    device.copy(from.bias_max, to.bias_max);
   }
 }
 
 void ForwardQueryPass::finish() {
   lse_sum_.finish(collective_.device());
   if (!accumulates_) return;
-  const ProblemShape& shape = call_.shape;
-  collective_.device().copy(shape.batch, shape.queries, shape.query_heads, shape.head_dim, sum_.o, call_.o);
+  collective_.device().copy(sum_.o, call_.o);
 }
 
 }  // namespace lvx

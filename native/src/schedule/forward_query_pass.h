@@ -36,6 +36,7 @@ class ForwardQueryPass final : public QueryPass {
 
  private:
   ProblemShape shape_of(int home) const;
+  Bias bias_of(int home) const;
   std::int64_t first_part() const;
   void need_scratch(const ProblemShape& shape);
   Partial result_of(int home, std::byte* result) const;

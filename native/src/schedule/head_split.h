@@ -48,17 +48,15 @@ class HeadSplit {
 };
 
 // The part of a view that holds some heads.
-inline Bshd heads_of(Bshd view, HeadRange heads) {
+template <typename View>
+View heads_of(View view, HeadRange heads) {
   if (view.data != nullptr) view.data += heads.first * view.head_stride * size_of(view.dtype);
+  view.heads = heads.count;
   return view;
 }
-inline Bhs heads_of(Bhs view, HeadRange heads) {
-  if (view.data != nullptr) view.data += heads.first * view.head_stride * size_of(view.dtype);
-  return view;
-}
+// A bias that is broadcast along the heads is all heads'.
 inline Bias heads_of(Bias view, HeadRange heads) {
-  if (view.data != nullptr) view.data += heads.first * view.head_stride * size_of(view.dtype);
-  return view;
+  return view.heads == 1 ? view : heads_of<Bias>(view, heads);
 }
 
 }  // namespace lvx

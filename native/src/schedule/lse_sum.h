@@ -32,14 +32,12 @@ class LseSum {
   }
   void finish(Device& device) const {
     if (!splits_) return;
-    device.sum(shape_.batch, shape_.query_heads, shape_.queries, terms_.bias_max, terms_.rest, wanted_);
+    device.sum(terms_.bias_max, terms_.rest, wanted_);
   }
 
  private:
   std::int64_t bytes() const { return shape_.rows() * size_of(wanted_.dtype); }
-  Bhs compact(std::byte* data) const {
-    return compact_bhs(data, wanted_.dtype, shape_.query_heads, shape_.queries);
-  }
+  Bhs compact(std::byte* data) const { return compact_row_values(data, wanted_.dtype, shape_); }
 
   ProblemShape shape_;
   Bhs wanted_;

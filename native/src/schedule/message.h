@@ -16,11 +16,10 @@ class MessageCursor {
   explicit MessageCursor(std::byte* data) : next_(data) {}
 
   Bshd queries(const ProblemShape& shape, DType dtype) {
-    return compact_bshd(take(shape.query_elements() * size_of(dtype)), dtype, shape.queries,
-                        shape.query_heads, shape.head_dim);
+    return compact_queries(take(shape.query_elements() * size_of(dtype)), dtype, shape);
   }
   Bhs row_values(const ProblemShape& shape, DType dtype) {
-    return compact_bhs(take(shape.rows() * size_of(dtype)), dtype, shape.query_heads, shape.queries);
+    return compact_row_values(take(shape.rows() * size_of(dtype)), dtype, shape);
   }
   // A partial result; home is whose queries it is of.
   Partial partial(const ProblemShape& shape, DType o_dtype, const Announcement& home) {
@@ -32,12 +31,11 @@ class MessageCursor {
     return result;
   }
   Bshd keys(const ProblemShape& shape, DType dtype) {
-    return compact_bshd(take(shape.key_elements() * size_of(dtype)), dtype, shape.keys, shape.key_heads,
-                        shape.head_dim);
+    return compact_keys(take(shape.key_elements() * size_of(dtype)), dtype, shape);
   }
   std::byte* rest() const { return next_; }
-  std::int32_t* ranges(const ProblemShape& shape, std::int64_t ranges) {
-    return reinterpret_cast<std::int32_t*>(take(range_bytes(shape, ranges)));
+  Visibility visibility(const ProblemShape& shape, std::int64_t ranges) {
+    return compact_visibility(take(range_bytes(shape, ranges)), shape.batch, shape.queries, ranges);
   }
 
   // Of the lse of a block of home's queries, in one term or two.

@@ -24,15 +24,15 @@ struct ForwardBlock {
     MessageCursor cursor(message);
     q = cursor.queries(shape, dtype);
     if (home.has_visibility != 0) {
-      visibility = compact_visibility(cursor.ranges(shape, home.ranges), shape.queries, home.ranges);
+      visibility = cursor.visibility(shape, home.ranges);
     }
   }
 
   // Fills the message from the caller's tensors.
-  void pack(Device& device, const ProblemShape& shape, const ForwardBlock& from) const {
-    device.copy(shape.batch, shape.queries, shape.query_heads, shape.head_dim, from.q, q);
+  void pack(Device& device, const ForwardBlock& from) const {
+    device.copy(from.q, q);
     if (!visibility.everything()) {
-      device.copy(shape.batch, shape.queries, from.visibility, const_cast<std::int32_t*>(visibility.data));
+      device.copy(from.visibility, const_cast<std::int32_t*>(visibility.data));
     }
   }
 };
@@ -65,22 +65,22 @@ struct BackwardBlock {
     delta = cursor.row_values(shape, accumulator);
     if (home.has_bias != 0) bias_max = cursor.row_values(shape, accumulator);
     if (home.has_visibility != 0) {
-      visibility = compact_visibility(cursor.ranges(shape, home.ranges), shape.queries, home.ranges);
+      visibility = cursor.visibility(shape, home.ranges);
     }
   }
 
   // Fills the message from the caller's tensors, but for delta, which is computed in its place.
-  void pack(Device& device, const ProblemShape& shape, const BackwardBlock& from) const {
-    device.copy(shape.batch, shape.queries, shape.query_heads, shape.head_dim, from.q, q);
-    device.copy(shape.batch, shape.queries, shape.query_heads, shape.head_dim, from.d_o, d_o);
-    device.copy(shape.batch, shape.query_heads, shape.queries, from.lse, lse);
+  void pack(Device& device, const BackwardBlock& from) const {
+    device.copy(from.q, q);
+    device.copy(from.d_o, d_o);
+    device.copy(from.lse, lse);
     if (bias_max.data != nullptr && from.bias_max.data == nullptr) {
-      device.zero(shape, bias_max);
+      device.zero(bias_max);
     } else if (bias_max.data != nullptr) {
-      device.copy(shape.batch, shape.query_heads, shape.queries, from.bias_max, bias_max);
+      device.copy(from.bias_max, bias_max);
     }
     if (!visibility.everything()) {
-      device.copy(shape.batch, shape.queries, from.visibility, const_cast<std::int32_t*>(visibility.data));
+      device.copy(from.visibility, const_cast<std::int32_t*>(visibility.data));
     }
   }
 };

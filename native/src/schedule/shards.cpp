@@ -39,7 +39,7 @@ Shards::Shards(Collective& collective, const Visibility& visibility) : query_beg
   sees_.resize(size * size);
   std::vector<std::uint8_t> seen(size, 0);
   if (!visibility.everything()) {
-    collective.device().shards_seen(mine.batch, mine.queries, visibility, key_begin_, seen);
+    collective.device().shards_seen(visibility, key_begin_, seen);
   }
   collective.gather_control(std::as_bytes(std::span(seen)), std::as_writable_bytes(std::span(sees_)));
 }

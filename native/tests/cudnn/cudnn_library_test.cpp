@@ -35,12 +35,12 @@ const cudnn::Api& real_cudnn() {
 
 Operation operation(bool backward, const ProblemShape& p, DType dtype) {
   std::byte nothing{};
-  const Bshd queries = compact_bshd(&nothing, dtype, p.queries, p.query_heads, p.head_dim);
-  const Bshd keys = compact_bshd(&nothing, dtype, p.keys, p.key_heads, p.head_dim);
+  const Bshd queries = compact_queries(&nothing, dtype, p);
+  const Bshd keys = compact_keys(&nothing, dtype, p);
   Operation made = cudnn::operation_of(p, queries, keys, keys, backward);
   made.o = made.d_o = made.dq = made.q;
   made.dk = made.dv = made.k;
-  made.lse = cudnn::strides_of(compact_bhs(&nothing, DType::kFloat32, p.query_heads, p.queries), p);
+  made.lse = cudnn::strides_of(compact_row_values(&nothing, DType::kFloat32, p));
   return made;
 }
 

@@ -81,11 +81,17 @@ class Array {
     return true;
   }
 
-  Bshd bshd() { return {data(), dtype_, strides_[0], strides_[1], strides_[2]}; }
-  Bhs bhs() { return {data(), dtype_, strides_[0], strides_[1]}; }
+  Bshd bshd() {
+    const std::int64_t dim = shape_.size() > 3 ? shape_[3] : 1;
+    return {data(), dtype_, shape_[0], shape_[1], shape_[2], dim, strides_[0], strides_[1], strides_[2]};
+  }
+  Bhs bhs() {
+    const std::int64_t rows = shape_.size() > 2 ? shape_[2] : 1;
+    return {data(), dtype_, shape_[0], shape_[1], rows, strides_[0], strides_[1]};
+  }
   Bias bias() {
     const auto stride = [this](std::size_t i) { return shape_[i] == 1 ? 0 : strides_[i]; };
-    return {data(), dtype_, stride(0), stride(1), stride(2)};
+    return {data(), dtype_, shape_[0], shape_[1], shape_[2], shape_[3], stride(0), stride(1), stride(2)};
   }
 
  private:
@@ -138,7 +144,7 @@ struct Case {
 
   Visibility visible() const {
     if (!visibility) return {};
-    return compact_visibility(visibility->bounds.data(), shape.queries, visibility->ranges);
+    return compact_visibility(visibility->bounds.data(), shape.batch, shape.queries, visibility->ranges);
   }
   Bias bias_view() { return bias ? bias->bias() : Bias{}; }
 };
@@ -212,16 +218,13 @@ inline Forward device_forward(Device& device, Case& c) {
                   {result.o.bshd(), terms.none() ? result.lse.bhs() : terms.rest, terms.bias_max},
                   false},
                  {scratch.data(), scratch.bytes()});
-  if (!terms.none()) {
-    const ProblemShape& p = c.shape;
-    device.sum(p.batch, p.query_heads, p.queries, terms.bias_max, terms.rest, result.lse.bhs());
-  }
+  if (!terms.none()) device.sum(terms.bias_max, terms.rest, result.lse.bhs());
   return result;
 }
 
 inline Backward device_backward(Device& device, Case& c, Forward& forward) {
   Backward result = empty_backward(c.shape, c.dtype, c.bias, c.padding);
-  device.delta(c.shape, forward.o.bshd(), c.d_o.bshd(), result.delta.bhs());
+  device.delta(forward.o.bshd(), c.d_o.bshd(), result.delta.bhs());
   const DeviceMemory scratch(device, device.backward_scratch(c.shape, c.dtype));
   const LseTerms terms = forward.terms();
   device.backward({c.shape, c.q.bshd(), c.k.bshd(), c.v.bshd(), c.d_o.bshd(),

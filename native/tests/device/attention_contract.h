@@ -138,12 +138,12 @@ inline void expect_parts_to_merge(Device& device, DType dtype, std::int64_t quer
     const ProblemShape p = part_of(i);
     const DeviceMemory scratch(device, device.forward_scratch(p, dtype));
     const std::span<std::byte> room(scratch.data(), scratch.bytes());
-    const Bshd k = c.k.bshd().from_row(bounds[i]);
-    const Bshd v = c.v.bshd().from_row(bounds[i]);
+    const Bshd k = c.k.bshd().row_range(bounds[i], bounds[i + 1]);
+    const Bshd v = c.v.bshd().row_range(bounds[i], bounds[i + 1]);
     device.forward({p, c.q.bshd(), k, v, c.visible(), {}, {f.o.bshd(), f.lse.bhs()}, true}, room);
     Forward part = empty_forward(p, dtype, sums);
     device.forward({p, c.q.bshd(), k, v, c.visible(), {}, {part.o.bshd(), part.lse.bhs()}, false}, room);
-    device.merge(p, {part.o.bshd(), part.lse.bhs()}, {merged.o.bshd(), merged.lse.bhs()});
+    device.merge({part.o.bshd(), part.lse.bhs()}, {merged.o.bshd(), merged.lse.bhs()});
   }
   // Rows that see nothing keep what stood in o beside an lse of -inf.
   for (std::int64_t i = 0; i < f.o.count(); ++i) {
@@ -154,22 +154,22 @@ inline void expect_parts_to_merge(Device& device, DType dtype, std::int64_t quer
   EXPECT_LE(error_of(f.o, expected.o), limits.o);
   EXPECT_LE(error_of(f.lse, expected.lse), limits.lse);
   EXPECT_LE(error_of(merged.o, expected.o), 2 * limits.o);  // each of the four parts was rounded on its way
-  device.delta(c.shape, f.o.bshd(), c.d_o.bshd(), b.delta.bhs());
+  device.delta(f.o.bshd(), c.d_o.bshd(), b.delta.bhs());
   for (int i = 0; i < 4; ++i) {
     const ProblemShape p = part_of(i);
     const DeviceMemory scratch(device, device.backward_scratch(p, dtype));
     device.backward({p,
                      c.q.bshd(),
-                     c.k.bshd().from_row(bounds[i]),
-                     c.v.bshd().from_row(bounds[i]),
+                     c.k.bshd().row_range(bounds[i], bounds[i + 1]),
+                     c.v.bshd().row_range(bounds[i], bounds[i + 1]),
                      c.d_o.bshd(),
                      f.lse.bhs(),
                      b.delta.bhs(),
                      c.visible(),
                      {},
                      b.dq.bshd(),
-                     b.dk.bshd().from_row(bounds[i]),
-                     b.dv.bshd().from_row(bounds[i]),
+                     b.dk.bshd().row_range(bounds[i], bounds[i + 1]),
+                     b.dv.bshd().row_range(bounds[i], bounds[i + 1]),
                      {},
                      true,
                      true},

@@ -146,14 +146,14 @@ inline void expect_parts_with_huge_biases_to_merge(Device& device, DType dtype, 
     p.keys = bounds[i + 1] - bounds[i];
     const DeviceMemory scratch(device, device.forward_scratch(p, dtype));
     const std::span<std::byte> room(scratch.data(), scratch.bytes());
-    const Bshd k = c.k.bshd().from_row(bounds[i]);
-    const Bshd v = c.v.bshd().from_row(bounds[i]);
-    const Bias bias = c.bias->bias().from(0, bounds[i]);
+    const Bshd k = c.k.bshd().row_range(bounds[i], bounds[i + 1]);
+    const Bshd v = c.v.bshd().row_range(bounds[i], bounds[i + 1]);
+    const Bias bias = c.bias->bias().key_range(bounds[i], bounds[i + 1]);
     const auto partial = [](Forward& x) { return Partial{x.o.bshd(), x.rest->bhs(), x.bias_max->bhs()}; };
     device.forward({p, c.q.bshd(), k, v, {}, bias, partial(f), true}, room);
     Forward part = empty_forward(c, sums, sums);
     device.forward({p, c.q.bshd(), k, v, {}, bias, partial(part), false}, room);
-    device.merge(p, partial(part), partial(merged));
+    device.merge(partial(part), partial(merged));
   }
   for (Forward* x : {&f, &merged}) {
     for (std::int64_t i = 0; i < x->o.count(); ++i) {

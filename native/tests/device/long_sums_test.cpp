@@ -81,6 +81,7 @@ TEST(LongSums, TwoToThe24EqualKeys) {
       Bshd k = one.k.bshd();
       Bshd v = one.v.bshd();
       k.row_stride = v.row_stride = 0;
+      k.rows = v.rows = kKeys;
       Forward f = empty_forward(p, dtype, accumulator_of(dtype));
       const DeviceMemory scratch(*device, device->forward_scratch(p, dtype));
       device->forward({p, one.q.bshd(), k, v, {}, {}, {f.o.bshd(), f.lse.bhs()}, false},
@@ -159,12 +160,12 @@ TEST_P(LongSums, HundredsOfShards) {
     const DeviceMemory scratch(*device, device->forward_scratch(p, dtype));
     const std::span<std::byte> room(scratch.data(), scratch.bytes());
     for (std::int64_t shard = 0; shard < kShards; ++shard) {
-      const Bshd k = c.many.k.bshd().from_row(shard * kKeys);
-      const Bshd v = c.many.v.bshd().from_row(shard * kKeys);
+      const Bshd k = c.many.k.bshd().row_range(shard * kKeys, (shard + 1) * kKeys);
+      const Bshd v = c.many.v.bshd().row_range(shard * kKeys, (shard + 1) * kKeys);
       device->forward({p, c.many.q.bshd(), k, v, {}, {}, {into.o.bshd(), into.lse.bhs()}, true}, room);
       Forward part = empty_forward(p, sums, sums);
       device->forward({p, c.many.q.bshd(), k, v, {}, {}, {part.o.bshd(), part.lse.bhs()}, false}, room);
-      device->merge(p, {part.o.bshd(), part.lse.bhs()}, {merged.o.bshd(), merged.lse.bhs()});
+      device->merge({part.o.bshd(), part.lse.bhs()}, {merged.o.bshd(), merged.lse.bhs()});
     }
     const Bounds bounds = bounds_of(dtype);
     for (const Forward* f : {&into, &merged}) {
@@ -189,7 +190,7 @@ TEST(LongSums, ValuesNearTheLargestNumber) {
         EXPECT_LE(error_of(f.o, expected.o), bounds_of(dtype).o);
         // Merged with itself it weighs twice as much and stays the same.
         const Forward before = f;
-        device->merge(c.shape, {f.o.bshd(), f.lse.bhs()}, {f.o.bshd(), f.lse.bhs()});
+        device->merge({f.o.bshd(), f.lse.bhs()}, {f.o.bshd(), f.lse.bhs()});
         EXPECT_LE(error_of(f.o, before.o), bounds_of(dtype).o);
       }
     }

@@ -14,8 +14,7 @@ namespace lvx::test {
 inline LseTerms lse_terms_view(const Values& terms, const ProblemShape& p) {
   const auto rows = static_cast<std::size_t>(p.rows());
   double* data = const_cast<double*>(terms.data());
-  return {compact_bhs(data, DType::kFloat64, p.query_heads, p.queries),
-          compact_bhs(data + rows, DType::kFloat64, p.query_heads, p.queries)};
+  return {compact_row_values(data, DType::kFloat64, p), compact_row_values(data + rows, DType::kFloat64, p)};
 }
 
 struct Results {
@@ -40,7 +39,8 @@ inline Bias bias_view(const RandomProblem& random, const Values& values, std::in
 inline Visibility visibility_view(const RandomProblem& random, const std::vector<std::int32_t>& values,
                                   std::int64_t rows) {
   static const std::int32_t nothing = 0;
-  return compact_visibility(values.empty() ? &nothing : values.data(), rows, random.ranges);
+  return compact_visibility(values.empty() ? &nothing : values.data(), random.shape.batch, rows,
+                            random.ranges);
 }
 
 inline Results reference(const RandomProblem& random) {
@@ -48,13 +48,13 @@ inline Results reference(const RandomProblem& random) {
   Results results(random);
   ReferenceForward forward;
   forward.shape = p;
-  forward.q = bshd_of(random.q, p.queries, p.query_heads, p.head_dim);
-  forward.k = bshd_of(random.k, p.keys, p.key_heads, p.head_dim);
-  forward.v = bshd_of(random.v, p.keys, p.key_heads, p.head_dim);
+  forward.q = queries_view(random.q, p);
+  forward.k = keys_view(random.k, p);
+  forward.v = keys_view(random.v, p);
   if (random.has_visibility) forward.visibility = visibility_view(random, random.visible, p.queries);
   if (random.has_bias) forward.bias = bias_view(random, random.bias, p.keys);
-  forward.o = bshd_of(results.o, p.queries, p.query_heads, p.head_dim);
-  forward.lse = bhs_of(results.lse, p.query_heads, p.queries);
+  forward.o = queries_view(results.o, p);
+  forward.lse = row_values_view(results.lse, p);
   const Values lse_terms(2 * results.lse.size() + 1);
   forward.lse_terms = lse_terms_view(lse_terms, p);
   reference_forward(forward);
@@ -69,10 +69,10 @@ inline Results reference(const RandomProblem& random) {
   backward.lse_terms = forward.lse_terms;
   backward.visibility = forward.visibility;
   backward.bias = forward.bias;
-  backward.d_o = bshd_of(random.d_o, p.queries, p.query_heads, p.head_dim);
-  backward.dq = bshd_of(results.dq, p.queries, p.query_heads, p.head_dim);
-  backward.dk = bshd_of(results.dk, p.keys, p.key_heads, p.head_dim);
-  backward.dv = bshd_of(results.dv, p.keys, p.key_heads, p.head_dim);
+  backward.d_o = queries_view(random.d_o, p);
+  backward.dq = queries_view(results.dq, p);
+  backward.dk = keys_view(results.dk, p);
+  backward.dv = keys_view(results.dv, p);
   if (random.has_bias) backward.d_bias = bias_view(random, results.d_bias, p.keys);
   reference_backward(backward);
   return results;
@@ -112,14 +112,13 @@ inline Costs compute_share(Group& group, const RandomProblem& random, lvx_strate
   costs.forward.struct_size = costs.backward.struct_size = sizeof(lvx_statistics);
   ForwardCall forward;
   forward.shape = p;
-  forward.q = bshd_of(q, p.queries, p.query_heads, p.head_dim);
-  forward.k = bshd_of(k, p.keys, p.key_heads, p.head_dim);
-  forward.v = bshd_of(v, p.keys, p.key_heads, p.head_dim);
+  forward.q = queries_view(q, p);
+  forward.k = keys_view(k, p);
+  forward.v = keys_view(v, p);
   if (random.has_visibility) forward.visibility = visibility_view(random, visible, p.queries);
   if (random.has_bias) forward.bias = bias_view(random, bias, p.keys);
-  forward.bias_extents = {random.bias_batch, random.bias_heads, random.bias_rows};
-  forward.o = bshd_of(o, p.queries, p.query_heads, p.head_dim);
-  forward.lse = bhs_of(lse, p.query_heads, p.queries);
+  forward.o = queries_view(o, p);
+  forward.lse = row_values_view(lse, p);
   const Values lse_terms(2 * lse.size() + 1);
   forward.lse_terms = lse_terms_view(lse_terms, p);
   forward.strategy = strategy;
@@ -135,11 +134,10 @@ inline Costs compute_share(Group& group, const RandomProblem& random, lvx_strate
   backward.lse_terms = forward.lse_terms;
   backward.visibility = forward.visibility;
   backward.bias = forward.bias;
-  backward.bias_extents = forward.bias_extents;
-  backward.d_o = bshd_of(d_o, p.queries, p.query_heads, p.head_dim);
-  backward.dq = bshd_of(dq, p.queries, p.query_heads, p.head_dim);
-  backward.dk = bshd_of(dk, p.keys, p.key_heads, p.head_dim);
-  backward.dv = bshd_of(dv, p.keys, p.key_heads, p.head_dim);
+  backward.d_o = queries_view(d_o, p);
+  backward.dq = queries_view(dq, p);
+  backward.dk = keys_view(dk, p);
+  backward.dv = keys_view(dv, p);
   if (random.has_bias) backward.d_bias = bias_view(random, d_bias, p.keys);
   backward.strategy = strategy;
   attention_backward(group, backward, &costs.backward);

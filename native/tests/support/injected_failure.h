@@ -120,20 +120,18 @@ class FailingDevice final : public QuarantineDevice {
     fuse_->pass(Step::kCompute);
     QuarantineDevice::backward(problem, scratch);
   }
-  void merge(const ProblemShape& shape, const Partial& part, const Partial& into) override {
+  void merge(const Partial& part, const Partial& into) override {
     fuse_->pass(Step::kCompute);
-    QuarantineDevice::merge(shape, part, into);
+    QuarantineDevice::merge(part, into);
   }
-  void copy(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-            const Bshd& to) override {
+  void copy(const Bshd& from, const Bshd& to) override {
     fuse_->pass(Step::kCompute);
-    QuarantineDevice::copy(batch, rows, heads, dim, from, to);
+    QuarantineDevice::copy(from, to);
   }
   using QuarantineDevice::copy;
-  void add(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-           const Bshd& to) override {
+  void add(const Bshd& from, const Bshd& to) override {
     fuse_->pass(Step::kCompute);
-    QuarantineDevice::add(batch, rows, heads, dim, from, to);
+    QuarantineDevice::add(from, to);
   }
   LayerOperations& layers() override {
     fuse_->pass(Step::kCompute);

@@ -121,26 +121,24 @@ inline void compute_long_share(Group& group, LongTiles& tiles, std::int64_t tile
   const std::int64_t rank = group.rank();
   const std::int64_t size = group.size();
   const std::int64_t q0 = all.queries * rank / size;
+  const std::int64_t q1 = all.queries * (rank + 1) / size;
   const std::int64_t k0 = all.keys * rank / size;
   const std::int64_t k1 = all.keys * (rank + 1) / size;
-  const auto values_of = [&](Array& x) {
-    const Bhs whole = x.bhs();
-    return Bhs{whole.at(0, 0, q0), whole.dtype, whole.batch_stride, whole.head_stride};
-  };
+  const auto values_of = [&](Array& x) { return x.bhs().row_range(q0, q1); };
   const auto set = [&](auto& call) {
     auto& a = call.attention;
     a.shape = all;
-    a.shape.queries = all.queries * (rank + 1) / size - q0;
+    a.shape.queries = q1 - q0;
     a.shape.keys = k1 - k0;
-    a.q = tiles.q.bshd().from_row(q0);
+    a.q = tiles.q.bshd().row_range(q0, q1);
     if (!tiles.visible.empty()) {
-      a.visibility = compact_visibility(tiles.visible.data() + 2 * q0, all.queries, 1);
+      a.visibility = compact_visibility(tiles.visible.data(), all.batch, all.queries, 1).row_range(q0, q1);
     }
     if (tiles.key_bias) {
       a.bias = tiles.key_bias->bias().from(0, k0);
       a.lse_terms = {values_of(results.bias_max), values_of(results.rest)};
     }
-    a.o = results.o.bshd().from_row(q0);
+    a.o = results.o.bshd().row_range(q0, q1);
     a.lse = values_of(results.lse);
     Projection& projection = call.projection;
     projection.width = LongTiles::kWidth;
@@ -163,8 +161,8 @@ inline void compute_long_share(Group& group, LongTiles& tiles, std::int64_t tile
   visual_forward(group, forward, nullptr);
   VisualBackwardCall backward;
   set(backward);
-  backward.attention.d_o = tiles.d_o.bshd().from_row(q0);
-  backward.attention.dq = results.dq.bshd().from_row(q0);
+  backward.attention.d_o = tiles.d_o.bshd().row_range(q0, q1);
+  backward.attention.dq = results.dq.bshd().row_range(q0, q1);
   backward.d_features = rows_view(results.d_features).part(k0, k1);
   backward.gradients.weight = parameter_view(results.weight);
   backward.gradients.value_weight = parameter_view(results.value_weight);

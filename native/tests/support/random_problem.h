@@ -16,11 +16,14 @@ namespace lvx::test {
 
 using Values = std::vector<double>;
 
-inline Bshd bshd_of(const Values& values, std::int64_t rows, std::int64_t heads, std::int64_t dim) {
-  return compact_bshd(const_cast<double*>(values.data()), DType::kFloat64, rows, heads, dim);
+inline Bshd queries_view(const Values& values, const ProblemShape& p) {
+  return compact_queries(const_cast<double*>(values.data()), DType::kFloat64, p);
 }
-inline Bhs bhs_of(const Values& values, std::int64_t heads, std::int64_t rows) {
-  return compact_bhs(const_cast<double*>(values.data()), DType::kFloat64, heads, rows);
+inline Bshd keys_view(const Values& values, const ProblemShape& p) {
+  return compact_keys(const_cast<double*>(values.data()), DType::kFloat64, p);
+}
+inline Bhs row_values_view(const Values& values, const ProblemShape& p) {
+  return compact_row_values(const_cast<double*>(values.data()), DType::kFloat64, p);
 }
 
 // max |x - reference| / max |reference| over finite entries, as the numeric contract has it; infinite on a misplaced

@@ -95,8 +95,8 @@ inline VisualShare::VisualShare(const VisualProblem& visual, int rank) {
   sums = visual.parameters.like();
   set(visual, p, forward);
   set(visual, p, backward);
-  backward.attention.d_o = bshd_of(d_o, p.queries, p.query_heads, p.head_dim);
-  backward.attention.dq = bshd_of(dq, p.queries, p.query_heads, p.head_dim);
+  backward.attention.d_o = queries_view(d_o, p);
+  backward.attention.dq = queries_view(dq, p);
   if (random.has_bias) backward.attention.d_bias = bias_view(random, d_bias, p.keys);
   backward.d_features = backward.features;
   backward.d_features.data = reinterpret_cast<std::byte*>(d_features.data());
@@ -107,12 +107,11 @@ template <typename Call>
 void VisualShare::set(const VisualProblem& visual, const ProblemShape& p, Call& call) {
   auto& attention = call.attention;
   attention.shape = p;
-  attention.q = bshd_of(q, p.queries, p.query_heads, p.head_dim);
+  attention.q = queries_view(q, p);
   if (visual.random.has_visibility) attention.visibility = visibility_view(visual.random, visible, p.queries);
   if (visual.random.has_bias) attention.bias = bias_view(visual.random, bias, p.keys);
-  attention.bias_extents = {visual.random.bias_batch, visual.random.bias_heads, visual.random.bias_rows};
-  attention.o = bshd_of(o, p.queries, p.query_heads, p.head_dim);
-  attention.lse = bhs_of(lse, p.query_heads, p.queries);
+  attention.o = queries_view(o, p);
+  attention.lse = row_values_view(lse, p);
   if (visual.random.has_bias) attention.lse_terms = lse_terms_view(lse_terms, p);
   call.projection = visual.view(visual.parameters, positions, p.keys);
   call.features = {reinterpret_cast<std::byte*>(features.data()),

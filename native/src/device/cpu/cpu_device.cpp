@@ -11,6 +11,7 @@
 #include "device/cpu/memory.h"
 #include "device/cpu/probe.h"
 #include "device/cpu/thread_pool.h"
+#include "device/extents.h"
 #include "device/shards_seen.h"
 
 namespace lvx {
@@ -42,37 +43,22 @@ class CpuDevice final : public Device {
     return cpu::backward_scratch(shape, dtype, threads());
   }
   void forward(const ForwardProblem& problem, std::span<std::byte> scratch) override {
+    require_extents_of_problem(problem);
     cpu::forward(team_, problem, scratch);
   }
   void backward(const BackwardProblem& problem, std::span<std::byte> scratch) override {
+    require_extents_of_problem(problem);
     cpu::backward(team_, problem, scratch);
   }
 
-  void merge(const ProblemShape& shape, const Partial& part, const Partial& into) override {
-    cpu::merge(team_, shape, part, into);
-  }
-  void delta(const ProblemShape& shape, const Bshd& o, const Bshd& d_o, const Bhs& delta) override {
-    cpu::delta(team_, shape, o, d_o, delta);
-  }
-  void copy(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-            const Bshd& to) override {
-    cpu::copy(team_, batch, rows, heads, dim, from, to);
-  }
-  void copy(std::int64_t batch, std::int64_t heads, std::int64_t rows, const Bhs& from,
-            const Bhs& to) override {
-    cpu::copy(team_, batch, heads, rows, from, to);
-  }
-  void add(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-           const Bshd& to) override {
-    cpu::add(team_, batch, rows, heads, dim, from, to);
-  }
-  void copy(std::int64_t batch, std::int64_t rows, const Visibility& from,
-            std::int32_t* to_compact) override {
-    cpu::copy(team_, batch, rows, from, to_compact);
-  }
-  void shards_seen(std::int64_t batch, std::int64_t rows, const Visibility& visibility,
-                   std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen) override {
-    find_shards_seen(batch, rows, visibility, bounds, seen);
+  void merge(const Partial& part, const Partial& into) override { cpu::merge(team_, part, into); }
+  void delta(const Bshd& o, const Bshd& d_o, const Bhs& delta) override { cpu::delta(team_, o, d_o, delta); }
+  void copy(const Bshd& from, const Bshd& to) override { cpu::copy(team_, from, to); }
+  void copy(const Visibility& from, std::int32_t* to) override { cpu::copy(team_, from, to); }
+  void add(const Bshd& from, const Bshd& to) override { cpu::add(team_, from, to); }
+  void shards_seen(const Visibility& visibility, std::span<const std::int64_t> bounds,
+                   std::span<std::uint8_t> seen) override {
+    find_shards_seen(visibility, bounds, seen);
   }
 
   LayerOperations& layers() override { return layers_; }

@@ -107,8 +107,8 @@ void Attention::forward(const cuda::Queue& queue, const ForwardProblem& a, std::
     const DeviceMemory lse(device_, static_cast<std::size_t>(p.rows()) * sizeof(float));
     ForwardProblem trial = a;
     trial.merge = false;
-    trial.out.o = compact_bshd(o.data(), a.q.dtype, p.queries, p.query_heads, p.head_dim);
-    trial.out.lse = compact_bhs(lse.data(), DType::kFloat32, p.query_heads, p.queries);
+    trial.out.o = compact_queries(o.data(), a.q.dtype, p);
+    trial.out.lse = compact_row_values(lse.data(), DType::kFloat32, p);
     return race(
         watch_, [&] { by_kernels(trial); }, [&] { sdpa_->forward(queue, trial); });
   });
@@ -130,9 +130,9 @@ void Attention::backward(const cuda::Queue& queue, const BackwardProblem& a, std
     const DeviceMemory dv(device_, static_cast<std::size_t>(p.key_elements()) * size);
     BackwardProblem trial = a;
     trial.add_dq = trial.add_dkv = false;
-    trial.dq = compact_bshd(dq.data(), a.q.dtype, p.queries, p.query_heads, p.head_dim);
-    trial.dk = compact_bshd(dk.data(), a.q.dtype, p.keys, p.key_heads, p.head_dim);
-    trial.dv = compact_bshd(dv.data(), a.q.dtype, p.keys, p.key_heads, p.head_dim);
+    trial.dq = compact_queries(dq.data(), a.q.dtype, p);
+    trial.dk = compact_keys(dk.data(), a.q.dtype, p);
+    trial.dv = compact_keys(dv.data(), a.q.dtype, p);
     return race(
         watch_, [&] { by_kernels(trial); }, [&] { sdpa_->backward(queue, trial); });
   });

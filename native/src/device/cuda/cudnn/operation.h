@@ -20,8 +20,8 @@ struct Strides {
 };
 
 // Strides of extents up to 1 do not count, and are as compact tensors have them.
-Strides strides_of(const Bshd& x, const ProblemShape& p, std::int64_t rows, std::int64_t heads);
-Strides strides_of(const Bhs& x, const ProblemShape& p);
+Strides strides_of(const Bshd& x);
+Strides strides_of(const Bhs& x);
 
 // The key of a plan.
 struct Operation {

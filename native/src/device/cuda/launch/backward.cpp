@@ -73,13 +73,14 @@ void launch_halves(const Queue& queue, DType dtype, int dim, std::int64_t blocks
 BackwardParams part_of(const BackwardParams& whole, std::int64_t first, std::int64_t count) {
   BackwardParams part = whole;
   part.shape.queries = count;
-  part.q = whole.q.from_row(first);
-  part.d_o = whole.d_o.from_row(first);
-  part.lse.data = whole.lse.at(0, 0, first);
-  part.delta.data = whole.delta.at(0, 0, first);
-  if (whole.bias_max.data != nullptr) part.bias_max.data = whole.bias_max.at(0, 0, first);
-  if (!whole.visibility.everything()) part.visibility.data = whole.visibility.at(0, first);
-  if (!whole.bias.none()) part.bias = whole.bias.from(first, 0);
+  const std::int64_t end = first + count;
+  part.q = whole.q.row_range(first, end);
+  part.d_o = whole.d_o.row_range(first, end);
+  part.lse = whole.lse.row_range(first, end);
+  part.delta = whole.delta.row_range(first, end);
+  part.bias_max = whole.bias_max.row_range(first, end);
+  part.visibility = whole.visibility.row_range(first, end);
+  part.bias = whole.bias.row_range(first, end);
   return part;
 }
 
@@ -88,8 +89,8 @@ void sum_parts(const Queue& queue, const Plan& plan, const BackwardProblem& a, B
   const ProblemShape& p = a.shape;
   const bool apart = plan.dk != nullptr && (a.dk.dtype != DType::kFloat32 || a.dv.dtype != DType::kFloat32);
   if (apart) {
-    whole.dk = compact_bshd(plan.dk, DType::kFloat32, p.keys, p.key_heads, p.head_dim);
-    whole.dv = compact_bshd(plan.dv, DType::kFloat32, p.keys, p.key_heads, p.head_dim);
+    whole.dk = compact_keys(plan.dk, DType::kFloat32, p);
+    whole.dv = compact_keys(plan.dv, DType::kFloat32, p);
     whole.paired = true;
     whole.add_dkv = false;
   }
@@ -111,8 +112,8 @@ void sum_parts(const Queue& queue, const Plan& plan, const BackwardProblem& a, B
     first += plan.queries_at_once;
   } while (first < p.queries);
   if (!apart) return;
-  copy(queue, p.batch, p.keys, p.key_heads, p.head_dim, whole.dk, a.dk, a.add_dkv);
-  copy(queue, p.batch, p.keys, p.key_heads, p.head_dim, whole.dv, a.dv, a.add_dkv);
+  copy(queue, whole.dk, a.dk, a.add_dkv);
+  copy(queue, whole.dv, a.dv, a.add_dkv);
 }
 
 BackwardParams params_of(const BackwardProblem& a) {
@@ -144,11 +145,11 @@ void backward_halves(const Queue& queue, const BackwardProblem& a, std::span<std
   const Plan plan(p, cutting, scratch.data());
   require_scratch("backward", plan.bytes, scratch.size());
   BackwardParams by_queries = params_of(a);
-  by_queries.aligned = queries_aligned(p, a.q, 16) && queries_aligned(p, a.d_o, 16) &&
-                       keys_aligned(p, a.k, 16) && keys_aligned(p, a.v, 16);
-  by_queries.paired = queries_aligned(p, a.dq, 2 * size_of(a.dq.dtype)) &&
-                      keys_aligned(p, a.dk, 2 * size_of(a.dk.dtype)) &&
-                      keys_aligned(p, a.dv, 2 * size_of(a.dv.dtype));
+  by_queries.aligned =
+      rows_aligned(a.q, 16) && rows_aligned(a.d_o, 16) && rows_aligned(a.k, 16) && rows_aligned(a.v, 16);
+  by_queries.paired = rows_aligned(a.dq, 2 * size_of(a.dq.dtype)) &&
+                      rows_aligned(a.dk, 2 * size_of(a.dk.dtype)) &&
+                      rows_aligned(a.dv, 2 * size_of(a.dv.dtype));
   BackwardParams by_keys = by_queries;
   by_queries.tiles = plan.by_queries;
   by_queries.splits = static_cast<int>(plan.splits);

@@ -108,8 +108,8 @@ void forward_halves(const Queue& queue, const ForwardProblem& a, std::span<std::
   const Plan plan(p, cutting, scratch.data());
   require_scratch("forward", plan.bytes, scratch.size());
   ForwardParams params = params_of(a);
-  params.aligned = queries_aligned(p, a.q, 16) && keys_aligned(p, a.k, 16) && keys_aligned(p, a.v, 16);
-  params.paired = queries_aligned(p, a.out.o, 2 * size_of(a.out.o.dtype));
+  params.aligned = rows_aligned(a.q, 16) && rows_aligned(a.k, 16) && rows_aligned(a.v, 16);
+  params.paired = rows_aligned(a.out.o, 2 * size_of(a.out.o.dtype));
   params.tiles = plan.lists;
   params.splits = static_cast<int>(plan.splits);
   params.pieces = plan.pieces;
