@@ -7,7 +7,7 @@
 
 #include "attention/views.h"
 #include "base/error.h"
-#include "device/device.h"
+#include "device/problem.h"
 
 namespace lvx {
 
@@ -58,9 +58,9 @@ class ProblemExtents {
     return x.everything() || (x.batch == shape_.batch && x.rows >= shape_.queries);
   }
   bool bias(const Bias& x) const {
-    return x.none() || ((x.batch == 1 || x.batch == shape_.batch) &&
-                        (x.heads == 1 || x.heads == shape_.query_heads) &&
-                        (x.rows == 1 || x.rows >= shape_.queries) && x.keys >= shape_.keys);
+    return x.none() ||
+           ((x.batch == 1 || x.batch == shape_.batch) && (x.heads == 1 || x.heads == shape_.query_heads) &&
+            (x.rows == 1 || x.rows >= shape_.queries) && x.keys >= shape_.keys);
   }
 
  private:

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "device/device.h"
+#include "device/problem.h"
 #include "group/announcement.h"
 
 namespace lvx {

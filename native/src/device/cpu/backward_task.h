@@ -8,7 +8,7 @@
 #include "device/cpu/range_cursor.h"
 #include "device/cpu/scratch.h"
 #include "device/cpu/unit.h"
-#include "device/device.h"
+#include "device/problem.h"
 
 namespace lvx {
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "device/cpu/thread_pool.h"
-#include "device/device.h"
+#include "device/problem.h"
 
 namespace lvx::cpu {
 

@@ -8,7 +8,7 @@
 #include "device/cpu/blocking.h"
 #include "device/cpu/merge_row.h"
 #include "device/cpu/unit.h"
-#include "device/device.h"
+#include "device/problem.h"
 
 namespace lvx {
 

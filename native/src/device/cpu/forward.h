@@ -4,7 +4,7 @@
 #include <span>
 
 #include "device/cpu/thread_pool.h"
-#include "device/device.h"
+#include "device/problem.h"
 
 namespace lvx::cpu {
 

@@ -6,7 +6,7 @@
 #include "device/cpu/operand.h"
 #include "device/cpu/range_cursor.h"
 #include "device/cpu/scratch.h"
-#include "device/device.h"
+#include "device/problem.h"
 
 namespace lvx {
 

@@ -21,7 +21,7 @@ bool has_few_queries(const ProblemShape& p) { return cuda::unit_rows_of(p) <= 2 
 
 }  // namespace
 
-Attention::Attention(Device& device, const Gpu& gpu, lvx_attention_backend wanted, Stopwatch& watch,
+Attention::Attention(MemoryOperations& device, const Gpu& gpu, lvx_attention_backend wanted, Stopwatch& watch,
                      std::shared_ptr<Choices> choices)
     : device_(device), gpu_(gpu), wanted_(wanted), watch_(watch), choices_(std::move(choices)) {
   if (wanted == LVX_ATTENTION_BACKEND_CUDNN) sdpa_ = std::make_unique<SdpaBackend>(device);

@@ -16,7 +16,7 @@ struct Gpu {
 class Attention {
  public:
   // Throws Error(LVX_MISSING_LIBRARY) if cuDNN is required and missing. All arguments must outlive this.
-  Attention(Device& device, const Gpu& gpu, lvx_attention_backend wanted, Stopwatch& watch,
+  Attention(MemoryOperations& device, const Gpu& gpu, lvx_attention_backend wanted, Stopwatch& watch,
             std::shared_ptr<Choices> choices);
 
   // Throws Error(LVX_UNSUPPORTED) if cuDNN is required and does not support the problem.
@@ -38,7 +38,7 @@ class Attention {
   lvx_attention_backend ours(bool backward, DType dtype, const std::string& reason);
   bool loaded(std::string& reason);
 
-  Device& device_;
+  MemoryOperations& device_;
   Gpu gpu_;
   lvx_attention_backend wanted_;
   Stopwatch& watch_;

@@ -16,7 +16,7 @@ constexpr std::int64_t kAlignment = 16;
 // to the caller's.
 class Output {
  public:
-  Output(Device& device, const Bshd& wanted, DType dtype, bool add)
+  Output(MemoryOperations& device, const Bshd& wanted, DType dtype, bool add)
       : wanted_(wanted),
         add_(add),
         own_(!add && wanted.dtype == dtype && rows_aligned(wanted, kAlignment)),
@@ -44,7 +44,7 @@ bool is_aligned(const Bhs& x) { return reinterpret_cast<std::uintptr_t>(x.data) 
 // lse for cuDNN: in place, or in memory of this call.
 class Statistics {
  public:
-  Statistics(Device& device, const ProblemShape& p, const Bhs& wanted, bool use_wanted)
+  Statistics(MemoryOperations& device, const ProblemShape& p, const Bhs& wanted, bool use_wanted)
       : wanted_(wanted),
         own_(use_wanted && is_aligned(wanted)),
         memory_(device, own_ ? 0 : static_cast<std::size_t>(p.rows()) * sizeof(float)),

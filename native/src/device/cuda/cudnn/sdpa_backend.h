@@ -10,14 +10,14 @@
 
 #include "device/cuda/cudnn/plan.h"
 #include "device/cuda/launch/kernels.h"
-#include "device/device.h"
+#include "device/device_memory.h"
 
 namespace lvx::cudnn {
 
 class SdpaBackend {
  public:
   // Memory comes from the device, by its pool. Throws Error(LVX_MISSING_LIBRARY).
-  explicit SdpaBackend(Device& device) : api_(loaded_api()), device_(device) {}
+  explicit SdpaBackend(MemoryOperations& device) : api_(loaded_api()), device_(device) {}
   ~SdpaBackend();
   SdpaBackend(const SdpaBackend&) = delete;
   SdpaBackend& operator=(const SdpaBackend&) = delete;
@@ -37,7 +37,7 @@ class SdpaBackend {
   void execute(const cuda::Queue& queue, const Operation& operation, const Pointers& pointers);
 
   const Api& api_;
-  Device& device_;
+  MemoryOperations& device_;
   Handle handle_ = nullptr;
   // Most recently used first; the last one is evicted.
   std::list<std::pair<Operation, Plan>> plans_;

@@ -7,7 +7,7 @@
 
 #include "device/cuda/launch/kernels.h"
 #include "device/cuda/launch/plan.h"
-#include "device/device.h"
+#include "device/problem.h"
 
 namespace lvx::cuda {
 

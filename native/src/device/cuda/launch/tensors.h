@@ -3,7 +3,7 @@
 #pragma once
 
 #include "device/cuda/launch/kernels.h"
-#include "device/device.h"
+#include "device/problem.h"
 
 namespace lvx::cuda {
 

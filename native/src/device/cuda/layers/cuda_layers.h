@@ -7,7 +7,7 @@
 
 #include "device/cuda/launch/kernels.h"
 #include "device/cuda/layers/products.h"
-#include "device/device.h"
+#include "device/device_memory.h"
 #include "device/layers.h"
 
 namespace lvx::cuda {
@@ -16,7 +16,7 @@ class CudaLayers final : public LayerOperations {
  public:
   // queue: of the device; makes its GPU the calling thread's. products: called once, at the first product; its
   // exceptions are that product's.
-  CudaLayers(Device& device, std::function<Queue()> queue,
+  CudaLayers(MemoryOperations& device, std::function<Queue()> queue,
              std::function<std::unique_ptr<Products>()> products)
       : device_(device), queue_(std::move(queue)), make_products_(std::move(products)) {}
 
@@ -55,7 +55,7 @@ class CudaLayers final : public LayerOperations {
   Products& products() const;
 
  private:
-  Device& device_;
+  MemoryOperations& device_;
   std::function<Queue()> queue_;
   std::function<std::unique_ptr<Products>()> make_products_;
   mutable std::unique_ptr<Products> products_;

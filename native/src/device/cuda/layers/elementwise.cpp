@@ -25,7 +25,7 @@ struct PartSums {
   DeviceMemory memory;
 
   template <typename Term>
-  PartSums(Device& device, const Queue& queue, const Rows& like, const Term& term)
+  PartSums(MemoryOperations& device, const Queue& queue, const Rows& like, const Term& term)
       : parts(sum_parts(like.batch * like.rows, like.width)),
         memory(device, static_cast<std::size_t>(parts * like.width) * sizeof(double)) {
     in_accumulator(like.dtype, [&]<typename T>(T) {
