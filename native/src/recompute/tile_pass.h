@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "base/divide.h"
 #include "group/group.h"
 #include "recompute/key_projection.h"
 #include "recompute/tile_sum.h"
@@ -37,7 +38,7 @@ class TilePass {
   TilePass& operator=(const TilePass&) = delete;
 
   const Shards& shards() const { return shards_; }
-  std::int64_t tiles() const { return (own_.keys + tile_rows_ - 1) / tile_rows_; }
+  std::int64_t tiles() const { return divide_up(own_.keys, tile_rows_); }
   Tile tile(std::int64_t index) const {
     return {index * tile_rows_, std::min(own_.keys, (index + 1) * tile_rows_)};
   }

@@ -7,11 +7,9 @@
 #include <cstdint>
 
 #include "attention/views.h"
+#include "base/divide.h"
 
 namespace lvx {
-
-constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return divide_up(a, b) * b; }
 
 constexpr std::int64_t kLanes = 16;       // no vector is longer; tiles are padded to it
 constexpr std::int64_t kPanelRows = 96;   // query rows of a panel: twice three vectors of 16 floats

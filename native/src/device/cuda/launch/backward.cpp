@@ -27,8 +27,8 @@ struct Plan {
         keys(backward_keys_shape(dim)) {
     const std::int64_t rows = unit_rows_of(p);
     Scratch scratch(memory);
-    by_queries = take_lists(scratch, p, tiles_of(rows, queries.outer), tiles_of(p.keys, queries.inner));
-    by_keys = take_lists(scratch, p, tiles_of(p.keys, keys.outer), tiles_of(rows, keys.inner));
+    by_queries = take_lists(scratch, p, divide_up(rows, queries.outer), divide_up(p.keys, queries.inner));
+    by_keys = take_lists(scratch, p, divide_up(p.keys, keys.outer), divide_up(rows, keys.inner));
     splits = splits_of(units_of(p) * by_queries.outer, by_queries.inner, cutting);
     longest = longest_of(cutting.longest_sum_of_keys, queries.inner);
     pieces = pieces_of(by_queries.inner, splits, longest);
@@ -98,7 +98,7 @@ void sum_parts(const Queue& queue, const Plan& plan, const BackwardProblem& a, B
   do {
     BackwardParams part = part_of(whole, first, std::min(plan.queries_at_once, p.queries - first));
     part.tiles = plan.by_keys;
-    part.tiles.inner = static_cast<int>(tiles_of(unit_rows_of(part.shape), plan.keys.inner));
+    part.tiles.inner = static_cast<int>(divide_up(unit_rows_of(part.shape), plan.keys.inner));
     if (a.visibility.everything()) {
       part.tiles.counts = nullptr;
     } else {

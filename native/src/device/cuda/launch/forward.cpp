@@ -21,14 +21,14 @@ struct Plan {
       : decode(unit_rows_of(p) <= 2 * kDecodeRows),
         dim(padded_head_dim(static_cast<int>(p.head_dim))),
         shape(forward_shape(dim, decode)) {
-    const std::int64_t row_tiles = tiles_of(unit_rows_of(p), shape.rows());
-    const std::int64_t key_tiles = tiles_of(p.keys, shape.keys);
+    const std::int64_t row_tiles = divide_up(unit_rows_of(p), shape.rows());
+    const std::int64_t key_tiles = divide_up(p.keys, shape.keys);
     Scratch scratch(memory);
     lists = take_lists(scratch, p, row_tiles, key_tiles);
     splits = splits_of(units_of(p) * row_tiles, key_tiles, cutting);
     longest = longest_of(cutting.longest_sum_of_keys, shape.keys);
     // Decode has so few rows that each sum can be a split.
-    if (decode) splits = std::max(splits, tiles_of(key_tiles, longest));
+    if (decode) splits = std::max(splits, divide_up(key_tiles, longest));
     pieces = pieces_of(key_tiles, splits, longest);
     if (splits > 1 || pieces > 1) {
       if (decode) {

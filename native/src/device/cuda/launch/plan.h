@@ -8,14 +8,13 @@
 #include <string>
 
 #include "attention/alignment.h"
+#include "base/divide.h"
 #include "base/error.h"
 #include "device/cpu/scratch.h"
 #include "device/cuda/kernel/params.h"
 #include "device/cuda/kernel/shapes.h"
 
 namespace lvx::cuda {
-
-inline std::int64_t tiles_of(std::int64_t count, std::int64_t tile) { return (count + tile - 1) / tile; }
 
 inline std::int64_t units_of(const ProblemShape& p) { return p.batch * p.key_heads; }
 inline std::int64_t unit_rows_of(const ProblemShape& p) {
@@ -56,7 +55,7 @@ inline int longest_of(std::int64_t longest_sum, int tile) {
 }
 // float32 sums of each split, of which lists of seen tiles may leave some empty.
 inline int pieces_of(std::int64_t key_tiles, std::int64_t splits, int longest) {
-  return static_cast<int>(std::max<std::int64_t>(1, tiles_of(tiles_of(key_tiles, splits), longest)));
+  return static_cast<int>(std::max<std::int64_t>(1, divide_up(divide_up(key_tiles, splits), longest)));
 }
 
 inline TileLists take_lists(Scratch& scratch, const ProblemShape& p, std::int64_t outer, std::int64_t inner) {
