@@ -7,10 +7,7 @@
 #include "schedule/forward_head_pass.h"
 #include "schedule/forward_key_pass.h"
 #include "schedule/forward_query_pass.h"
-#include "schedule/gather.h"
-#include "schedule/head_all_to_all.h"
-#include "schedule/ring.h"
-#include "schedule/two_level.h"
+#include "schedule/schedules.h"
 
 namespace lvx {
 namespace {

@@ -6,38 +6,10 @@
 namespace lvx {
 
 BackwardHeadPass::BackwardHeadPass(Collective& collective, const Shards& shards, const BackwardCall& call)
-    : collective_(collective),
-      shards_(shards),
+    : HeadPass(collective, shards, call.shape, call.q.dtype),
       call_(call),
-      split_(collective, call.shape),
-      dtype_(call.q.dtype),
-      accumulator_(accumulator_of(dtype_)),
-      narrow_(dtype_ != accumulator_),
       d_bias_sum_(call),
       shares_(static_cast<std::size_t>(collective.size())) {}
-
-// Worker's heads of one rank's queries and one rank's keys.
-ProblemShape BackwardHeadPass::shape_of(int queries_home, int keys_home, int worker) const {
-  ProblemShape shape = call_.shape;
-  shape.queries = shards_.queries(queries_home);
-  shape.keys = shards_.keys(keys_home);
-  shape.query_heads = split_.query_heads(worker).count;
-  shape.key_heads = split_.key_heads(worker).count;
-  shape.first_key = shards_.key_begin(keys_home);
-  shape.first_query = shards_.query_begin(queries_home);
-  return shape;
-}
-
-// This rank's queries against no keys: gives the identity.
-ProblemShape BackwardHeadPass::nothing() const {
-  ProblemShape shape = call_.shape;
-  shape.keys = 0;
-  return shape;
-}
-
-BiasSlice BackwardHeadPass::slice_of(int home, int worker) const {
-  return {collective_.announced(home), shards_.all_queries(), split_.query_heads(worker).count};
-}
 
 std::int64_t BackwardHeadPass::share_bytes(int home, int worker) const {
   const ProblemShape shape = shape_of(home, home, worker);
@@ -97,23 +69,21 @@ BackwardHeadPass::Gradients BackwardHeadPass::result_of(int home, int worker, st
 }
 
 void BackwardHeadPass::reserve(Workspace& workspace) {
-  const int rank = collective_.rank();
   scratch_.need(collective_.device().backward_scratch(nothing(), dtype_));
-  const ProblemShape& own = call_.shape;
-  delta_piece_ = workspace.reserve(own.rows() * size_of(accumulator_));
-  dk_piece_ = workspace.reserve(own.key_elements() * size_of(accumulator_));
-  dv_piece_ = workspace.reserve(own.key_elements() * size_of(accumulator_));
+  delta_piece_ = workspace.reserve(own_.rows() * size_of(accumulator_));
+  dk_piece_ = workspace.reserve(own_.key_elements() * size_of(accumulator_));
+  dv_piece_ = workspace.reserve(own_.key_elements() * size_of(accumulator_));
   d_bias_sum_.reserve(workspace);
   for (int home = 0; home < collective_.size(); ++home) {
     if (narrow_) {
-      const ProblemShape share = shape_of(home, home, rank);
+      const ProblemShape share = shape_of(home, home, rank_);
       at(home).dq_piece = workspace.reserve(share.query_elements() * size_of(accumulator_));
       at(home).dk_piece = workspace.reserve(share.key_elements() * size_of(accumulator_));
       at(home).dv_piece = workspace.reserve(share.key_elements() * size_of(accumulator_));
     }
     for (int peer = 0; peer < collective_.size(); ++peer) {
       if (!shards_.sees(home, peer)) continue;
-      const ProblemShape pair = shape_of(home, peer, rank);
+      const ProblemShape pair = shape_of(home, peer, rank_);
       scratch_.need(collective_.device().backward_scratch(pair, dtype_));
     }
   }
@@ -121,19 +91,18 @@ void BackwardHeadPass::reserve(Workspace& workspace) {
 }
 
 void BackwardHeadPass::begin(const Workspace& workspace) {
-  const ProblemShape& own = call_.shape;
   Device& device = collective_.device();
   workspace_ = &workspace;
   scratch_.begin(workspace);
-  delta_ = compact_row_values(workspace.at(delta_piece_), accumulator_, own);
+  delta_ = compact_row_values(workspace.at(delta_piece_), accumulator_, own_);
   device.delta(call_.o, call_.d_o, delta_);
-  dk_ = compact_keys(workspace.at(dk_piece_), accumulator_, own);
-  dv_ = compact_keys(workspace.at(dv_piece_), accumulator_, own);
-  const auto bytes = static_cast<std::size_t>(own.key_elements() * size_of(accumulator_));
+  dk_ = compact_keys(workspace.at(dk_piece_), accumulator_, own_);
+  dv_ = compact_keys(workspace.at(dv_piece_), accumulator_, own_);
+  const auto bytes = static_cast<std::size_t>(own_.key_elements() * size_of(accumulator_));
   device.zero(dk_.data, bytes);
   device.zero(dv_.data, bytes);
   d_bias_ = d_bias_sum_.begin(device, workspace);
-  if (shards_.queries_see(collective_.rank())) return;
+  if (shards_.queries_see(rank_)) return;
   BackwardProblem identity;
   identity.shape = nothing();
   identity.q = call_.q;
@@ -145,12 +114,11 @@ void BackwardHeadPass::begin(const Workspace& workspace) {
 }
 
 void BackwardHeadPass::pack_share(int worker, std::byte* share) {
-  const int rank = collective_.rank();
   const HeadRange queries = split_.query_heads(worker);
   const HeadRange keys = split_.key_heads(worker);
   Device& device = collective_.device();
-  const Share parts = layout(rank, worker, share);
-  if (shards_.queries_see(rank)) {
+  const Share parts = layout(rank_, worker, share);
+  if (shards_.queries_see(rank_)) {
     BackwardBlock own(call_);
     own.q = heads_of(own.q, queries);
     own.d_o = heads_of(own.d_o, queries);
@@ -159,7 +127,7 @@ void BackwardHeadPass::pack_share(int worker, std::byte* share) {
     parts.queries.pack(device, own);
     device.copy(heads_of(delta_, queries), parts.queries.delta);
   }
-  if (shards_.keys_seen(rank)) {
+  if (shards_.keys_seen(rank_)) {
     device.copy(heads_of(call_.k, keys), parts.k);
     device.copy(heads_of(call_.v, keys), parts.v);
     if (!parts.bias.none()) device.copy(as_bshd(heads_of(call_.bias, queries)), as_bshd(parts.bias));
@@ -167,11 +135,10 @@ void BackwardHeadPass::pack_share(int worker, std::byte* share) {
 }
 
 void BackwardHeadPass::take_share(int home, std::byte* share, std::byte* result) {
-  const int rank = collective_.rank();
-  const ProblemShape shape = shape_of(home, home, rank);
+  const ProblemShape shape = shape_of(home, home, rank_);
   const Share pieces = at(home);
-  at(home) = layout(home, rank, share);
-  at(home).result = result_of(home, rank, result);
+  at(home) = layout(home, rank_, share);
+  at(home).result = result_of(home, rank_, result);
   at(home).sum = at(home).result;
   if (narrow_) {
     at(home).sum.dq = compact_queries(workspace_->at(pieces.dq_piece), accumulator_, shape);
@@ -179,7 +146,7 @@ void BackwardHeadPass::take_share(int home, std::byte* share, std::byte* result)
     at(home).sum.dv = compact_keys(workspace_->at(pieces.dv_piece), accumulator_, shape);
   }
   if (!at(home).sum.d_bias.none()) {
-    const auto bytes = static_cast<std::size_t>(slice_of(home, rank).bytes(accumulator_));
+    const auto bytes = static_cast<std::size_t>(slice_of(home, rank_).bytes(accumulator_));
     collective_.device().zero(at(home).sum.d_bias.data, bytes);
   }
 }
@@ -188,10 +155,8 @@ void BackwardHeadPass::compute_pair(int queries_home, int keys_home) {
   if (!shards_.sees(queries_home, keys_home)) return;
   Share& queries = at(queries_home);
   Share& keys = at(keys_home);
-  const std::int64_t first_query = shards_.query_begin(queries_home);
-  const std::int64_t end_query = shards_.query_begin(queries_home + 1);
   BackwardProblem pair;
-  pair.shape = shape_of(queries_home, keys_home, collective_.rank());
+  pair.shape = shape_of(queries_home, keys_home, rank_);
   pair.q = queries.queries.q;
   pair.d_o = queries.queries.d_o;
   pair.lse = queries.queries.lse;
@@ -200,11 +165,11 @@ void BackwardHeadPass::compute_pair(int queries_home, int keys_home) {
   pair.visibility = queries.queries.visibility;
   pair.k = keys.k;
   pair.v = keys.v;
-  pair.bias = keys.bias.row_range(first_query, end_query);
+  pair.bias = of_queries(queries_home, keys.bias);
   pair.dq = queries.sum.dq;
   pair.dk = keys.sum.dk;
   pair.dv = keys.sum.dv;
-  pair.d_bias = keys.sum.d_bias.row_range(first_query, end_query);
+  pair.d_bias = of_queries(queries_home, keys.sum.d_bias);
   pair.add_dq = queries.queries_started;
   pair.add_dkv = keys.keys_started;
   collective_.device().backward(pair, scratch_.memory());
@@ -226,15 +191,14 @@ void BackwardHeadPass::complete(int home) {
 }
 
 void BackwardHeadPass::merge(int worker, std::byte* result) {
-  const int rank = collective_.rank();
-  const Gradients part = result_of(rank, worker, result);
+  const Gradients part = result_of(rank_, worker, result);
   const HeadRange queries = split_.query_heads(worker);
   const HeadRange keys = split_.key_heads(worker);
   Device& device = collective_.device();
-  if (shards_.queries_see(rank)) {
+  if (shards_.queries_see(rank_)) {
     device.copy(part.dq, heads_of(call_.dq, queries));
   }
-  if (shards_.keys_seen(rank)) {
+  if (shards_.keys_seen(rank_)) {
     device.add(part.dk, heads_of(dk_, keys));
     device.add(part.dv, heads_of(dv_, keys));
     if (!part.d_bias.none()) device.add(as_bshd(part.d_bias), as_bshd(heads_of(d_bias_, queries)));

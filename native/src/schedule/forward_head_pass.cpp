@@ -6,38 +6,10 @@
 namespace lvx {
 
 ForwardHeadPass::ForwardHeadPass(Collective& collective, const Shards& shards, const ForwardCall& call)
-    : collective_(collective),
-      shards_(shards),
+    : HeadPass(collective, shards, call.shape, call.q.dtype),
       call_(call),
-      split_(collective, call.shape),
-      dtype_(call.q.dtype),
-      accumulator_(accumulator_of(dtype_)),
-      narrow_(dtype_ != accumulator_),
       shares_(static_cast<std::size_t>(collective.size())),
       lse_sum_(call) {}
-
-// Worker's heads of one rank's queries and one rank's keys.
-ProblemShape ForwardHeadPass::shape_of(int queries_home, int keys_home, int worker) const {
-  ProblemShape shape = call_.shape;
-  shape.queries = shards_.queries(queries_home);
-  shape.keys = shards_.keys(keys_home);
-  shape.query_heads = split_.query_heads(worker).count;
-  shape.key_heads = split_.key_heads(worker).count;
-  shape.first_key = shards_.key_begin(keys_home);
-  shape.first_query = shards_.query_begin(queries_home);
-  return shape;
-}
-
-// This rank's queries against no keys: gives the identity.
-ProblemShape ForwardHeadPass::nothing() const {
-  ProblemShape shape = call_.shape;
-  shape.keys = 0;
-  return shape;
-}
-
-BiasSlice ForwardHeadPass::slice_of(int home, int worker) const {
-  return {collective_.announced(home), shards_.all_queries(), split_.query_heads(worker).count};
-}
 
 std::int64_t ForwardHeadPass::share_bytes(int home, int worker) const {
   const ProblemShape shape = shape_of(home, home, worker);
@@ -85,17 +57,16 @@ Partial ForwardHeadPass::result_of(int home, int worker, std::byte* result) cons
 }
 
 void ForwardHeadPass::reserve(Workspace& workspace) {
-  const int rank = collective_.rank();
   scratch_.need(collective_.device().forward_scratch(nothing(), dtype_));
   lse_sum_.reserve(workspace);
   for (int home = 0; home < collective_.size(); ++home) {
     if (narrow_ && shards_.queries_see(home)) {
       at(home).sum_piece =
-          workspace.reserve(shape_of(home, home, rank).query_elements() * size_of(accumulator_));
+          workspace.reserve(shape_of(home, home, rank_).query_elements() * size_of(accumulator_));
     }
     for (int peer = 0; peer < collective_.size(); ++peer) {
       if (!shards_.sees(home, peer)) continue;
-      const ProblemShape pair = shape_of(home, peer, rank);
+      const ProblemShape pair = shape_of(home, peer, rank_);
       scratch_.need(collective_.device().forward_scratch(pair, dtype_));
     }
   }
@@ -106,7 +77,7 @@ void ForwardHeadPass::begin(const Workspace& workspace) {
   workspace_ = &workspace;
   scratch_.begin(workspace);
   own_ = lse_sum_.begin(workspace, call_.o);
-  if (shards_.queries_see(collective_.rank())) return;
+  if (shards_.queries_see(rank_)) return;
   ForwardProblem identity;
   identity.shape = nothing();
   identity.q = call_.q;
@@ -115,18 +86,17 @@ void ForwardHeadPass::begin(const Workspace& workspace) {
 }
 
 void ForwardHeadPass::pack_share(int worker, std::byte* share) {
-  const int rank = collective_.rank();
   const HeadRange queries = split_.query_heads(worker);
   const HeadRange keys = split_.key_heads(worker);
   Device& device = collective_.device();
-  const Share parts = layout(rank, worker, share);
-  if (shards_.queries_see(rank)) {
+  const Share parts = layout(rank_, worker, share);
+  if (shards_.queries_see(rank_)) {
     device.copy(heads_of(call_.q, queries), parts.q);
     if (!parts.visibility.everything()) {
       device.copy(call_.visibility, const_cast<std::int32_t*>(parts.visibility.data));
     }
   }
-  if (shards_.keys_seen(rank)) {
+  if (shards_.keys_seen(rank_)) {
     device.copy(heads_of(call_.k, keys), parts.k);
     device.copy(heads_of(call_.v, keys), parts.v);
     if (!parts.bias.none()) device.copy(as_bshd(heads_of(call_.bias, queries)), as_bshd(parts.bias));
@@ -134,12 +104,11 @@ void ForwardHeadPass::pack_share(int worker, std::byte* share) {
 }
 
 void ForwardHeadPass::take_share(int home, std::byte* share, std::byte* result) {
-  const int rank = collective_.rank();
   const Workspace::Piece sum_piece = at(home).sum_piece;
-  at(home) = layout(home, rank, share);
+  at(home) = layout(home, rank_, share);
   if (!shards_.queries_see(home)) return;
-  const ProblemShape shape = shape_of(home, home, rank);
-  at(home).result = result_of(home, rank, result);
+  const ProblemShape shape = shape_of(home, home, rank_);
+  at(home).result = result_of(home, rank_, result);
   at(home).sum = at(home).result;
   if (narrow_) {
     at(home).sum.o = compact_queries(workspace_->at(sum_piece), accumulator_, shape);
@@ -151,12 +120,12 @@ void ForwardHeadPass::compute_pair(int queries_home, int keys_home) {
   Share& queries = at(queries_home);
   const Share& keys = at(keys_home);
   ForwardProblem pair;
-  pair.shape = shape_of(queries_home, keys_home, collective_.rank());
+  pair.shape = shape_of(queries_home, keys_home, rank_);
   pair.q = queries.q;
   pair.k = keys.k;
   pair.v = keys.v;
   pair.visibility = queries.visibility;
-  pair.bias = keys.bias.row_range(shards_.query_begin(queries_home), shards_.query_begin(queries_home + 1));
+  pair.bias = of_queries(queries_home, keys.bias);
   pair.out = queries.sum;
   pair.merge = queries.started;
   collective_.device().forward(pair, scratch_.memory());
@@ -169,7 +138,7 @@ void ForwardHeadPass::complete(int home) {
 }
 
 void ForwardHeadPass::merge(int worker, std::byte* result) {
-  const Partial part = result_of(collective_.rank(), worker, result);
+  const Partial part = result_of(rank_, worker, result);
   const HeadRange heads = split_.query_heads(worker);
   Device& device = collective_.device();
   device.copy(part.o, heads_of(own_.o, heads));

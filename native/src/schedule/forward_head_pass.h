@@ -4,11 +4,8 @@
 #include <vector>
 
 #include "schedule/attention_call.h"
-#include "schedule/bias_slice.h"
 #include "schedule/head_pass.h"
-#include "schedule/head_split.h"
 #include "schedule/lse_sum.h"
-#include "schedule/shards.h"
 
 namespace lvx {
 
@@ -39,20 +36,11 @@ class ForwardHeadPass final : public HeadPass {
     Workspace::Piece sum_piece{};
   };
 
-  ProblemShape shape_of(int queries_home, int keys_home, int worker) const;
-  ProblemShape nothing() const;
-  BiasSlice slice_of(int home, int worker) const;
   Share layout(int home, int worker, std::byte* share) const;
   Partial result_of(int home, int worker, std::byte* result) const;
   Share& at(int home) { return shares_[static_cast<std::size_t>(home)]; }
 
-  Collective& collective_;
-  const Shards& shards_;
   const ForwardCall& call_;
-  const HeadSplit split_;
-  const DType dtype_;
-  const DType accumulator_;
-  const bool narrow_;  // o's dtype is too narrow to merge in
   std::vector<Share> shares_;
   LseSum lse_sum_;
 

@@ -6,9 +6,9 @@
 // All blocks are in flight from the start. Rank r computes them in the order r - 1, r - 2, ..., each once it has
 // arrived, and sends each result home while it computes the next. It computes its own block first and last, around
 // the visitors.
-#include "schedule/gather.h"
-
 #include <vector>
+
+#include "schedule/schedules.h"
 
 namespace lvx {
 namespace {

@@ -5,9 +5,9 @@
 // All shares are in flight from the start. Rank r takes them in the order r, r - 1, r - 2, ..., and computes each
 // new share against those it has. The last share completes all results: it is computed against the others one by
 // one, and each result is sent while the next is computed.
-#include "schedule/head_all_to_all.h"
-
 #include <vector>
+
+#include "schedule/schedules.h"
 
 namespace lvx {
 namespace {

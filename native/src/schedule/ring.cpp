@@ -8,11 +8,11 @@
 //
 // A block skips ranks that it need not visit. The next worker then gets it from home, because its predecessor does
 // not have it.
-#include "schedule/ring.h"
-
 #include <algorithm>
 #include <array>
 #include <vector>
+
+#include "schedule/schedules.h"
 
 namespace lvx {
 namespace {

@@ -8,10 +8,10 @@
 // its own. While it does, the blocks of round t + 2 come to their leaders, those of round t + 1 go from the leaders
 // to the workers, the results of round t - 1 go to the leaders, and the sums of round t - 2 go home. Each rank
 // computes its own block around the visitors: part of it before round 0, the rest while the last sums go home.
-#include "schedule/two_level.h"
-
 #include <algorithm>
 #include <vector>
+
+#include "schedule/schedules.h"
 
 namespace lvx {
 namespace {
