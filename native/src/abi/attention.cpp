@@ -22,23 +22,23 @@ lvx_attention_options read_attention_options(const lvx_attention_options* option
   return read;
 }
 
-// check(options, device_id) returns the checked arguments, request(arguments) what the device must support, and
-// run(group, arguments, statistics) computes.
+// check(options, device_id) returns the checked call, request(call) what the device must support, and
+// run(group, call, statistics) computes.
 template <typename Check, typename Request, typename Run>
 lvx_status attention(lvx_group group, Operation operation, const lvx_attention_options* options,
                      lvx_statistics* statistics, Check&& check, Request&& request, Run&& run) {
   return group_call(group, operation, [&](GroupObject& object) {
     const lvx_attention_options read = read_attention_options(options);
-    auto arguments = check(read, device_id_of(object.group.device()));
-    arguments.strategy = static_cast<lvx_strategy>(read.strategy);
+    auto call = check(read, device_id_of(object.group.device()));
+    call.strategy = static_cast<lvx_strategy>(read.strategy);
     if (statistics != nullptr) check_result(statistics, "statistics");
     const InUse use(object.tenancy.device().busy, "device");
     Device& device = object.group.device();
-    device.require_attention(request(arguments));
+    device.require_attention(request(call));
     device.take_attention_backends_used();
     lvx_statistics counted{};
     counted.struct_size = sizeof(counted);
-    run(object.group, arguments, &counted);
+    run(object.group, call, &counted);
     counted.attention_backends = static_cast<std::int32_t>(device.take_attention_backends_used());
     if (statistics != nullptr) write_result(statistics, counted);
   });
@@ -55,7 +55,7 @@ lvx_status lvx_attention_forward(lvx_group group, const lvx_attention_options* o
       [&](const lvx_attention_options& read, const DeviceId& device_id) {
         return check_forward({q, k, v, visibility, bias, o, lse}, read.scale, device_id);
       },
-      [](const AttentionForward& arguments) { return forward_request(arguments); }, attention_forward);
+      [](const ForwardCall& call) { return forward_request(call); }, attention_forward);
 }
 
 lvx_status lvx_attention_backward(lvx_group group, const lvx_attention_options* options, const lvx_tensor* q,
@@ -69,20 +69,19 @@ lvx_status lvx_attention_backward(lvx_group group, const lvx_attention_options* 
         return check_backward({q, k, v, visibility, bias, o, lse, d_o, dq, dk, dv, dbias}, read.scale,
                               device_id);
       },
-      [](const AttentionBackward& arguments) { return backward_request(arguments); }, attention_backward);
+      [](const BackwardCall& call) { return backward_request(call); }, attention_backward);
 }
 
 lvx_status lvx_attention_merge(lvx_device device, const lvx_tensor* o_part, const lvx_tensor* lse_part,
                                const lvx_tensor* o, const lvx_tensor* lse) {
   return guard([&] {
     const auto object = find_handle<DeviceObject>(device);
-    const MergeArguments checked = check_merge(o_part, lse_part, o, lse, device_id_of(*object->device));
+    const CheckedMerge checked = check_merge(o_part, lse_part, o, lse, device_id_of(*object->device));
     const InUse use(object->busy, "device");
     Device& into = *object->device;
-    const Problem& p = checked.problem;
-    into.merge(p, checked.part, checked.into);
+    into.merge(checked.part, checked.into);
     if (checked.into.bias_max.data == nullptr) return;
-    into.sum(p.batch, p.query_heads, p.queries, checked.into.bias_max, checked.into.lse, checked.lse);
+    into.sum(checked.into.bias_max, checked.into.lse, checked.lse);
   });
 }
 
@@ -90,8 +89,8 @@ lvx_status lvx_attention_delta(lvx_device device, const lvx_tensor* o, const lvx
                                const lvx_tensor* delta) {
   return guard([&] {
     const auto object = find_handle<DeviceObject>(device);
-    const DeltaArguments checked = check_delta(o, d_o, delta, device_id_of(*object->device));
+    const CheckedDelta checked = check_delta(o, d_o, delta, device_id_of(*object->device));
     const InUse use(object->busy, "device");
-    object->device->delta(checked.problem, checked.o, checked.d_o, checked.delta);
+    object->device->delta(checked.o, checked.d_o, checked.delta);
   });
 }

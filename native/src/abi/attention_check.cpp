@@ -69,7 +69,8 @@ bool has_terms(const CheckedTensor& lse) { return lse.ndim == 4; }
 Bhs part_of_lse(const CheckedTensor& lse, std::int64_t part) {
   if (!has_terms(lse)) return bhs_of(lse);
   const std::int64_t offset = lse.empty() ? 0 : part * lse.strides[0] * size_of(lse.dtype);
-  return {lse.data + offset, lse.dtype, lse.strides[1], lse.strides[2]};
+  return {lse.data + offset, lse.dtype,      lse.shape[1],  lse.shape[2],
+          lse.shape[3],      lse.strides[1], lse.strides[2]};
 }
 
 LseTerms terms_of_lse(const CheckedTensor& lse) {
@@ -143,29 +144,16 @@ CheckedKeys check_keys(const CheckedTensor& q, const lvx_tensor* k, const lvx_te
   return keys;
 }
 
-// Fills what AttentionForward and AttentionBackward have in common.
-template <typename Arguments>
-void take_queries(const CheckedQueries& in, Arguments& out) {
-  out.problem = in.problem;
+// Fills what ForwardCall and BackwardCall have in common.
+template <typename Call>
+void take_queries(const CheckedQueries& in, Call& out) {
+  out.shape = in.shape;
   out.q = bshd_of(in.q);
   out.o = bshd_of(in.o);
   out.lse = part_of_lse(in.lse, 0);
   out.lse_terms = terms_of_lse(in.lse);
   if (in.visibility) out.visibility = visibility_of(*in.visibility);
-  if (in.bias) {
-    out.bias = bias_of(*in.bias);
-    out.bias_extents = {in.bias->shape[0], in.bias->shape[1], in.bias->shape[2]};
-  }
-}
-
-Problem rows_of(const CheckedTensor& o) {
-  Problem problem;
-  problem.batch = o.shape[0];
-  problem.queries = o.shape[1];
-  problem.query_heads = o.shape[2];
-  problem.key_heads = o.shape[2];
-  problem.head_dim = o.shape[3];
-  return problem;
+  if (in.bias) out.bias = bias_of(*in.bias);
 }
 
 }  // namespace
@@ -200,13 +188,13 @@ CheckedQueries check_queries(const CheckedTensor& q, const QueryTensors& tensors
   in.o = check_bshd(tensors.o, "o", device_id);
   require_like(in.o, q, "like q");
   in.lse = check_lse(tensors.lse, "lse", q, "[batch, heads, queries] of q", device_id);
-  in.problem.batch = q.shape[0];
-  in.problem.queries = q.shape[1];
-  in.problem.keys = keys;
-  in.problem.query_heads = q.shape[2];
-  in.problem.key_heads = key_heads;
-  in.problem.head_dim = q.shape[3];
-  in.problem.scale = scale;
+  in.shape.batch = q.shape[0];
+  in.shape.queries = q.shape[1];
+  in.shape.keys = keys;
+  in.shape.query_heads = q.shape[2];
+  in.shape.key_heads = key_heads;
+  in.shape.head_dim = q.shape[3];
+  in.shape.scale = scale;
   return in;
 }
 
@@ -228,35 +216,35 @@ CheckedQueryGradients check_query_gradients(const CheckedQueries& queries, const
   return gradients;
 }
 
-AttentionForward forward_of(const CheckedQueries& queries) {
-  AttentionForward arguments;
-  take_queries(queries, arguments);
-  return arguments;
+ForwardCall forward_of(const CheckedQueries& queries) {
+  ForwardCall call;
+  take_queries(queries, call);
+  return call;
 }
 
-AttentionBackward backward_of(const CheckedQueries& queries, const CheckedQueryGradients& gradients) {
-  AttentionBackward arguments;
-  take_queries(queries, arguments);
-  arguments.d_o = bshd_of(gradients.d_o);
-  arguments.dq = bshd_of(gradients.dq);
-  if (gradients.dbias) arguments.d_bias = bias_of(*gradients.dbias);
-  return arguments;
+BackwardCall backward_of(const CheckedQueries& queries, const CheckedQueryGradients& gradients) {
+  BackwardCall call;
+  take_queries(queries, call);
+  call.d_o = bshd_of(gradients.d_o);
+  call.dq = bshd_of(gradients.dq);
+  if (gradients.dbias) call.d_bias = bias_of(*gradients.dbias);
+  return call;
 }
 
-AttentionForward check_forward(const ForwardTensors& tensors, double scale, const DeviceId& device_id) {
+ForwardCall check_forward(const ForwardTensors& tensors, double scale, const DeviceId& device_id) {
   const CheckedTensor q = check_q(tensors.q, device_id);
   const CheckedKeys keys = check_keys(q, tensors.k, tensors.v, device_id);
   const CheckedQueries in = check_queries(q, {tensors.visibility, tensors.bias, tensors.o, tensors.lse},
                                           keys.k.shape[1], keys.k.shape[2], scale, device_id);
   require_separate({&in.o, &in.lse},
                    {&in.q, &keys.k, &keys.v, pointer_to(in.visibility), pointer_to(in.bias)});
-  AttentionForward arguments = forward_of(in);
-  arguments.k = bshd_of(keys.k);
-  arguments.v = bshd_of(keys.v);
-  return arguments;
+  ForwardCall call = forward_of(in);
+  call.k = bshd_of(keys.k);
+  call.v = bshd_of(keys.v);
+  return call;
 }
 
-AttentionBackward check_backward(const BackwardTensors& tensors, double scale, const DeviceId& device_id) {
+BackwardCall check_backward(const BackwardTensors& tensors, double scale, const DeviceId& device_id) {
   const CheckedTensor q = check_q(tensors.q, device_id);
   const CheckedKeys keys = check_keys(q, tensors.k, tensors.v, device_id);
   const CheckedQueries in = check_queries(q, {tensors.visibility, tensors.bias, tensors.o, tensors.lse},
@@ -270,16 +258,16 @@ AttentionBackward check_backward(const BackwardTensors& tensors, double scale, c
   require_separate({&gradients.dq, &dk, &dv, pointer_to(gradients.dbias)},
                    {&in.q, &keys.k, &keys.v, pointer_to(in.visibility), pointer_to(in.bias), &in.o, &in.lse,
                     &gradients.d_o});
-  AttentionBackward arguments = backward_of(in, gradients);
-  arguments.k = bshd_of(keys.k);
-  arguments.v = bshd_of(keys.v);
-  arguments.dk = bshd_of(dk);
-  arguments.dv = bshd_of(dv);
-  return arguments;
+  BackwardCall call = backward_of(in, gradients);
+  call.k = bshd_of(keys.k);
+  call.v = bshd_of(keys.v);
+  call.dk = bshd_of(dk);
+  call.dv = bshd_of(dv);
+  return call;
 }
 
-MergeArguments check_merge(const lvx_tensor* o_part, const lvx_tensor* lse_part, const lvx_tensor* o,
-                           const lvx_tensor* lse, const DeviceId& device_id) {
+CheckedMerge check_merge(const lvx_tensor* o_part, const lvx_tensor* lse_part, const lvx_tensor* o,
+                         const lvx_tensor* lse, const DeviceId& device_id) {
   const CheckedTensor part = check_bshd(o_part, "o_part", device_id);
   require_float(part);
   require_heads(part);
@@ -295,11 +283,11 @@ MergeArguments check_merge(const lvx_tensor* o_part, const lvx_tensor* lse_part,
         "lse: expected [3, batch, heads, sequence], lse with its terms, like lse_part; got lse alone");
   }
   require_separate({&into, &into_lse}, {&part, &part_lse});
-  return {rows_of(part), partial_of(part, part_lse), partial_of(into, into_lse), part_of_lse(into_lse, 0)};
+  return {partial_of(part, part_lse), partial_of(into, into_lse), part_of_lse(into_lse, 0)};
 }
 
-DeltaArguments check_delta(const lvx_tensor* o, const lvx_tensor* d_o, const lvx_tensor* delta,
-                           const DeviceId& device_id) {
+CheckedDelta check_delta(const lvx_tensor* o, const lvx_tensor* d_o, const lvx_tensor* delta,
+                         const DeviceId& device_id) {
   const CheckedTensor output = check_bshd(o, "o", device_id);
   require_float(output);
   require_heads(output);
@@ -308,7 +296,7 @@ DeltaArguments check_delta(const lvx_tensor* o, const lvx_tensor* d_o, const lvx
   const CheckedTensor sums =
       check_row_values(delta, "delta", output, "[batch, heads, queries] of o", device_id);
   require_separate({&sums}, {&output, &gradient});
-  return {rows_of(output), bshd_of(output), bshd_of(gradient), bhs_of(sums)};
+  return {bshd_of(output), bshd_of(gradient), bhs_of(sums)};
 }
 
 }  // namespace lvx

@@ -17,16 +17,15 @@ struct BackwardTensors {
 
 // All throw Error(LVX_INVALID_ARGUMENT). The strategy is left to the caller.
 void require_finite_scale(double scale, const char* name);
-AttentionForward check_forward(const ForwardTensors& tensors, double scale, const DeviceId& device_id);
-AttentionBackward check_backward(const BackwardTensors& tensors, double scale, const DeviceId& device_id);
+ForwardCall check_forward(const ForwardTensors& tensors, double scale, const DeviceId& device_id);
+BackwardCall check_backward(const BackwardTensors& tensors, double scale, const DeviceId& device_id);
 
-struct MergeArguments {
-  Problem problem;
+struct CheckedMerge {
   Partial part, into;
   Bhs lse;  // the sum of into's terms, where it has them
 };
-MergeArguments check_merge(const lvx_tensor* o_part, const lvx_tensor* lse_part, const lvx_tensor* o,
-                           const lvx_tensor* lse, const DeviceId& device_id);
+CheckedMerge check_merge(const lvx_tensor* o_part, const lvx_tensor* lse_part, const lvx_tensor* o,
+                         const lvx_tensor* lse, const DeviceId& device_id);
 
 // For calls whose keys are not given as tensors: the other checks of forward and backward, one by one.
 struct QueryTensors {
@@ -36,7 +35,7 @@ struct CheckedQueries {
   CheckedTensor q;
   OptionalTensor visibility, bias;
   CheckedTensor o, lse;
-  Problem problem;
+  ProblemShape shape;
 };
 struct CheckedQueryGradients {
   CheckedTensor d_o, dq;
@@ -50,15 +49,14 @@ CheckedQueryGradients check_query_gradients(const CheckedQueries& queries, const
                                             const lvx_tensor* dq, const lvx_tensor* dbias,
                                             const DeviceId& device_id);
 // Everything but the keys' own.
-AttentionForward forward_of(const CheckedQueries& queries);
-AttentionBackward backward_of(const CheckedQueries& queries, const CheckedQueryGradients& gradients);
+ForwardCall forward_of(const CheckedQueries& queries);
+BackwardCall backward_of(const CheckedQueries& queries, const CheckedQueryGradients& gradients);
 
-struct DeltaArguments {
-  Problem problem;
+struct CheckedDelta {
   Bshd o, d_o;
   Bhs delta;
 };
-DeltaArguments check_delta(const lvx_tensor* o, const lvx_tensor* d_o, const lvx_tensor* delta,
-                           const DeviceId& device_id);
+CheckedDelta check_delta(const lvx_tensor* o, const lvx_tensor* d_o, const lvx_tensor* delta,
+                         const DeviceId& device_id);
 
 }  // namespace lvx

@@ -14,8 +14,10 @@ namespace {
 // [..., rows, heads, dim] with as many dimensions of 1 in front as are missing.
 Bshd widened(const CheckedTensor& tensor) {
   const auto missing = static_cast<std::size_t>(kMaxDims - tensor.ndim);
+  const auto extent = [&](std::size_t dim) { return dim < missing ? 1 : tensor.shape[dim - missing]; };
   const auto stride = [&](std::size_t dim) { return dim < missing ? 0 : tensor.strides[dim - missing]; };
-  return {tensor.data, tensor.dtype, stride(0), stride(1), stride(2)};
+  return {tensor.data, tensor.dtype, extent(0), extent(1), extent(2),
+          extent(3),   stride(0),    stride(1), stride(2)};
 }
 
 }  // namespace
@@ -33,9 +35,7 @@ lvx_status lvx_tensor_copy(lvx_device device, const lvx_tensor* from, const lvx_
     }
     require_separate({&target}, {&source});
     if (source.empty()) return;
-    const auto missing = static_cast<std::size_t>(kMaxDims - ndim);
-    const auto extent = [&](std::size_t dim) { return dim < missing ? 1 : source.shape[dim - missing]; };
     const InUse use(object->busy, "device");
-    object->device->copy(extent(0), extent(1), extent(2), extent(3), widened(source), widened(target));
+    object->device->copy(widened(source), widened(target));
   });
 }

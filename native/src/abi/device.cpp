@@ -14,7 +14,7 @@ using namespace lvx;
 namespace {
 
 lvx_attention_backend_choice entry_of(const AttentionBackendChoice& choice) {
-  const Problem& p = choice.problem;
+  const ProblemShape& p = choice.shape;
   lvx_attention_backend_choice entry{};
   entry.attention_backend = choice.attention_backend;
   entry.backward = choice.backward ? 1 : 0;

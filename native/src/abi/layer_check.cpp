@@ -109,8 +109,16 @@ Rows rows_of(const CheckedTensor& tensor) {
 }
 
 Bshd heads_of(const CheckedTensor& tensor) {
-  return {tensor.data, tensor.dtype, tensor.strides[0], tensor.strides[1],
-          tensor.ndim == 4 ? tensor.strides[2] : 0};
+  if (tensor.ndim == 4) return bshd_of(tensor);
+  return {tensor.data,
+          tensor.dtype,
+          tensor.shape[0],
+          tensor.shape[1],
+          1,
+          tensor.shape[2],
+          tensor.strides[0],
+          tensor.strides[1],
+          0};
 }
 
 Parameter parameter_of(const CheckedTensor& tensor) {

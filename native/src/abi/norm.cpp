@@ -12,16 +12,6 @@ using namespace lvx;
 
 namespace {
 
-struct Extents {
-  std::int64_t batch, rows, heads, width;
-
-  explicit Extents(const CheckedTensor& x)
-      : batch(x.shape[0]),
-        rows(x.shape[1]),
-        heads(x.ndim == 4 ? x.shape[2] : 1),
-        width(x.ndim == 4 ? x.shape[3] : x.shape[2]) {}
-};
-
 lvx_norm check_norm(std::int32_t norm, double epsilon) {
   if (norm != LVX_NORM_RMS && norm != LVX_NORM_LAYER) {
     throw Error(LVX_INVALID_ARGUMENT,
@@ -48,17 +38,17 @@ lvx_status lvx_norm_forward(lvx_device device, int32_t norm, double epsilon, con
     const DeviceId device_id = device_id_of(*object->device);
     const lvx_norm kind = check_norm(norm, epsilon);
     const CheckedTensor in = check_head_rows(x, "x", device_id);
-    const Extents n(in);
-    const CheckedTensor scale = check_vector(weight, "weight", n.width, in.dtype, device_id);
+    const std::int64_t width = heads_of(in).dim;
+    const CheckedTensor scale = check_vector(weight, "weight", width, in.dtype, device_id);
     require_no_bias(kind, bias, "bias");
     const OptionalTensor shift =
-        if_given(bias, [&](auto* t) { return check_vector(t, "bias", n.width, in.dtype, device_id); });
+        if_given(bias, [&](auto* t) { return check_vector(t, "bias", width, in.dtype, device_id); });
     const CheckedTensor out = check_like(y, "y", in, device_id);
     require_separate({&out}, {unless_same(in, out), &scale, pointer_to(shift)});
 
     const InUse use(object->busy, "device");
-    object->device->layers().norm_forward({kind, epsilon, parameter_of(scale), parameter_of(shift)}, n.batch,
-                                          n.rows, n.heads, n.width, heads_of(in), heads_of(out));
+    object->device->layers().norm_forward({kind, epsilon, parameter_of(scale), parameter_of(shift)},
+                                          heads_of(in), heads_of(out));
   });
 }
 
@@ -70,13 +60,13 @@ lvx_status lvx_norm_backward(lvx_device device, int32_t norm, double epsilon, co
     const DeviceId device_id = device_id_of(*object->device);
     const lvx_norm kind = check_norm(norm, epsilon);
     const CheckedTensor in = check_head_rows(x, "x", device_id);
-    const Extents n(in);
-    const CheckedTensor scale = check_vector(weight, "weight", n.width, in.dtype, device_id);
+    const std::int64_t width = heads_of(in).dim;
+    const CheckedTensor scale = check_vector(weight, "weight", width, in.dtype, device_id);
     const CheckedTensor gradient = check_like(dy, "dy", in, device_id);
     const OptionalTensor d_in = if_given(dx, [&](auto* t) { return check_like(t, "dx", in, device_id); });
     require_flag(add_dx, "add_dx");
     const auto check_parameter = [&](const char* name) {
-      return [&, name](auto* t) { return check_gradient(t, name, {n.width}, in.dtype, device_id); };
+      return [&, name](auto* t) { return check_gradient(t, name, {width}, in.dtype, device_id); };
     };
     const OptionalTensor d_scale = if_given(dweight, check_parameter("dweight"));
     require_no_bias(kind, dbias, "dbias");
@@ -89,10 +79,10 @@ lvx_status lvx_norm_backward(lvx_device device, int32_t norm, double epsilon, co
 
     const InUse use(object->busy, "device");
     LayerOperations& layers = object->device->layers();
-    const DeviceMemory scratch(*object->device, layers.norm_scratch(n.width));
-    layers.norm_backward({kind, epsilon, parameter_of(scale), {}}, n.batch, n.rows, n.heads, n.width,
-                         heads_of(in), heads_of(gradient), heads_of(d_in), add_dx == 1, parameter_of(d_scale),
-                         parameter_of(d_shift), {scratch.data(), scratch.bytes()});
+    const DeviceMemory scratch(*object->device, layers.norm_scratch(width));
+    layers.norm_backward({kind, epsilon, parameter_of(scale), {}}, heads_of(in), heads_of(gradient),
+                         heads_of(d_in), add_dx == 1, parameter_of(d_scale), parameter_of(d_shift),
+                         {scratch.data(), scratch.bytes()});
   });
 }
 
@@ -118,8 +108,6 @@ lvx_status lvx_rotary(lvx_device device, double theta, int32_t inverse, const lv
     require_separate({&out}, {unless_same(in, out), &places});
 
     const InUse use(object->busy, "device");
-    const Extents n(in);
-    object->device->layers().rotary(theta, inverse == 1, n.batch, n.rows, n.heads, n.width, heads_of(in),
-                                    integers_of(places), heads_of(out));
+    object->device->layers().rotary(theta, inverse == 1, heads_of(in), integers_of(places), heads_of(out));
   });
 }

@@ -63,7 +63,9 @@ void check_bias(const lvx_plan_options& options, PlannedCall& planned) {
                                           (size_of(planned.dtype) == 2 ? " or float32" : "") + ", got " +
                                           name_of(planned.bias.dtype));
   }
-  planned.bias.extents = {options.bias_batch, options.bias_heads, options.bias_rows};
+  planned.bias.batch = options.bias_batch;
+  planned.bias.heads = options.bias_heads;
+  planned.bias.rows = options.bias_rows;
   const double queries = sum(planned.queries);
   if (options.bias_batch != 1 && options.bias_batch != options.batch) {
     refuse("bias_batch", "1 or the batch of " + std::to_string(options.batch), options.bias_batch);
@@ -136,10 +138,10 @@ PlannedCall check_options(const lvx_plan_options& options) {
   planned.dtype = floating_dtype(options.dtype_code, options.dtype_bits, "options.dtype");
   require_heads(options.query_heads, options.key_heads, options.head_dim);
   require_within(options.batch, 0, kLargestCount, "batch");
-  planned.sizes.batch = options.batch;
-  planned.sizes.query_heads = options.query_heads;
-  planned.sizes.key_heads = options.key_heads;
-  planned.sizes.head_dim = options.head_dim;
+  planned.shape.batch = options.batch;
+  planned.shape.query_heads = options.query_heads;
+  planned.shape.key_heads = options.key_heads;
+  planned.shape.head_dim = options.head_dim;
   require_within(options.layout, 0, LVX_PLAN_STRIDED_Q | LVX_PLAN_STRIDED_DBIAS | LVX_PLAN_PLAIN_LSE,
                  "layout");
   planned.strided_q = (options.layout & LVX_PLAN_STRIDED_Q) != 0;

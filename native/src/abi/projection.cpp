@@ -72,8 +72,8 @@ lvx_status lvx_project_keys(lvx_device device, const lvx_projection* projection,
     const std::vector<const CheckedTensor*> outputs{&keys};
     require_separate(TensorPointers(outputs), with(pointers_to(checked.tensors), {unless_same(raw, keys)}));
     const InUse use(object->busy, "device");
-    finish_keys(*object->device, checked.projection, raw.shape[0], raw.shape[1], bshd_of(raw),
-                checked.projection.positions, bshd_of(keys));
+    finish_keys(*object->device, checked.projection, bshd_of(raw), checked.projection.positions,
+                bshd_of(keys));
   });
 }
 

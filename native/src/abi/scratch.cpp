@@ -22,9 +22,9 @@ lvx_status lvx_attention_scratch(lvx_device device, int32_t dtype_code, int32_t 
     require_count(keys, 0, "keys");
     require_heads(query_heads, key_heads, head_dim);
     const auto object = find_handle<DeviceObject>(device);
-    const Problem problem{batch, queries, keys, query_heads, key_heads, head_dim, 1, 0};
-    *forward = object->device->forward_scratch(problem, dtype);
-    *backward = object->device->backward_scratch(problem, dtype);
+    const ProblemShape shape{batch, queries, keys, query_heads, key_heads, head_dim, 1, 0};
+    *forward = object->device->forward_scratch(shape, dtype);
+    *backward = object->device->backward_scratch(shape, dtype);
   });
 }
 

@@ -173,21 +173,29 @@ void require_shape(const CheckedTensor& tensor, std::span<const std::int64_t> ex
 }
 
 Bshd bshd_of(const CheckedTensor& tensor) {
-  return {tensor.data, tensor.dtype, tensor.strides[0], tensor.strides[1], tensor.strides[2]};
+  return {tensor.data,     tensor.dtype,      tensor.shape[0],   tensor.shape[1],  tensor.shape[2],
+          tensor.shape[3], tensor.strides[0], tensor.strides[1], tensor.strides[2]};
 }
 
 Bhs bhs_of(const CheckedTensor& tensor) {
-  return {tensor.data, tensor.dtype, tensor.strides[0], tensor.strides[1]};
+  return {tensor.data,     tensor.dtype,      tensor.shape[0],  tensor.shape[1],
+          tensor.shape[2], tensor.strides[0], tensor.strides[1]};
 }
 
 Visibility visibility_of(const CheckedTensor& tensor) {
-  return {reinterpret_cast<const std::int32_t*>(tensor.data), tensor.shape[2], tensor.strides[0],
-          tensor.strides[1], tensor.strides[2]};
+  return {reinterpret_cast<const std::int32_t*>(tensor.data),
+          tensor.shape[0],
+          tensor.shape[1],
+          tensor.shape[2],
+          tensor.strides[0],
+          tensor.strides[1],
+          tensor.strides[2]};
 }
 
 Bias bias_of(const CheckedTensor& tensor) {
   const auto stride = [&](std::size_t dim) { return tensor.shape[dim] == 1 ? 0 : tensor.strides[dim]; };
-  return {tensor.data, tensor.dtype, stride(0), stride(1), stride(2)};
+  return {tensor.data,     tensor.dtype, tensor.shape[0], tensor.shape[1], tensor.shape[2],
+          tensor.shape[3], stride(0),    stride(1),       stride(2)};
 }
 
 namespace {
@@ -213,12 +221,11 @@ struct RangeIndex {
 void check_ranges(const CheckedTensor& visibility) {
   const Visibility view = visibility_of(visibility);
   if (visibility.empty()) return;
-  for (std::int64_t batch = 0; batch < visibility.shape[0]; ++batch) {
-    for (std::int64_t query = 0; query < visibility.shape[1]; ++query) {
+  for (std::int64_t batch = 0; batch < view.batch; ++batch) {
+    for (std::int64_t query = 0; query < view.rows; ++query) {
       std::int32_t end = 0;
       for (std::int64_t range = 0; range < view.ranges; ++range) {
-        const std::int32_t* bounds =
-            view.data + batch * view.batch_stride + query * view.row_stride + range * view.range_stride;
+        const std::int32_t* bounds = view.at(batch, query) + range * view.range_stride;
         if (bounds[0] == bounds[1]) continue;
         if (bounds[0] > bounds[1] || bounds[0] < end)
           reject_range(visibility, {batch, query, range}, bounds, end);

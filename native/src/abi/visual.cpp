@@ -90,11 +90,11 @@ lvx_status lvx_visual_forward(lvx_group group, const lvx_visual_options* options
         const Inputs in = check_inputs(read, projection, q, features, {visibility, bias, o, lse}, device_id);
         const std::vector<const CheckedTensor*> outputs{&in.queries.o, &in.queries.lse};
         require_separate(outputs, in.read());
-        const VisualForward arguments{forward_of(in.queries), in.projection.projection, rows_of(in.features),
-                                      read.tile_rows};
+        const VisualForwardCall call{forward_of(in.queries), in.projection.projection, rows_of(in.features),
+                                     read.tile_rows};
         const InUse use(object.tenancy.device().busy, "device");
-        object.group.device().require_attention(forward_request(arguments.attention));
-        visual_forward(object.group, arguments, &counted);
+        object.group.device().require_attention(forward_request(call.attention));
+        visual_forward(object.group, call, &counted);
       });
 }
 
@@ -120,14 +120,14 @@ lvx_status lvx_visual_backward(lvx_group group, const lvx_visual_options* option
         std::vector<const CheckedTensor*> inputs = in.read();
         inputs.insert(inputs.end(), {&in.queries.o, &in.queries.lse, &of_queries.d_o});
         require_separate(outputs, inputs);
-        const VisualBackward arguments{backward_of(in.queries, of_queries),
-                                       in.projection.projection,
-                                       rows_of(in.features),
-                                       read.tile_rows,
-                                       rows_of(d_in),
-                                       sums.gradients};
+        const VisualBackwardCall call{backward_of(in.queries, of_queries),
+                                      in.projection.projection,
+                                      rows_of(in.features),
+                                      read.tile_rows,
+                                      rows_of(d_in),
+                                      sums.gradients};
         const InUse use(object.tenancy.device().busy, "device");
-        object.group.device().require_attention(backward_request(arguments.attention));
-        visual_backward(object.group, arguments, &counted);
+        object.group.device().require_attention(backward_request(call.attention));
+        visual_backward(object.group, call, &counted);
       });
 }

@@ -56,8 +56,8 @@ bool visible(const Visibility& visibility, std::int64_t b, std::int64_t row, std
 template <typename Arguments>
 double bias_max_of(const Arguments& a, std::int64_t b, std::int64_t row, std::int64_t head) {
   double max = -kInfinity;
-  for (std::int64_t key = 0; key < a.problem.keys; ++key) {
-    if (!visible(a.visibility, b, row, a.problem.first_key + key)) continue;
+  for (std::int64_t key = 0; key < a.shape.keys; ++key) {
+    if (!visible(a.visibility, b, row, a.shape.first_key + key)) continue;
     max = std::fmax(max,
                     a.bias.none() ? 0 : load_element<double>(a.bias.at(b, head, row, key), a.bias.dtype, 0));
   }
@@ -68,7 +68,7 @@ double bias_max_of(const Arguments& a, std::int64_t b, std::int64_t row, std::in
 // Softmax does not change, and with a base near the bias the sum does not round off the logit.
 template <typename Arguments>
 Row logits(const Arguments& a, std::int64_t b, std::int64_t row, std::int64_t head, double base) {
-  const Problem& p = a.problem;
+  const ProblemShape& p = a.shape;
   const std::int64_t key_head = head / (p.query_heads / p.key_heads);
   const Row q = row_of(a.q, b, row, head, p.head_dim);
   Row s(static_cast<std::size_t>(p.keys), -kInfinity);
@@ -93,7 +93,7 @@ void clear(const Bshd& x, std::int64_t batch, std::int64_t rows, std::int64_t he
 }
 
 // A bias that is broadcast is visited more than once.
-void clear(const Bias& d_bias, const Problem& p) {
+void clear(const Bias& d_bias, const ProblemShape& p) {
   if (d_bias.none()) return;
   for (std::int64_t b = 0; b < p.batch; ++b) {
     for (std::int64_t head = 0; head < p.query_heads; ++head) {
@@ -121,7 +121,7 @@ struct Denominator {
 };
 
 void forward_row(const ReferenceForward& a, std::int64_t b, std::int64_t row, std::int64_t head) {
-  const Problem& p = a.problem;
+  const ProblemShape& p = a.shape;
   const std::int64_t key_head = head / (p.query_heads / p.key_heads);
   const double bias_max = bias_max_of(a, b, row, head);
   const Row s = logits(a, b, row, head, bias_max);
@@ -143,7 +143,7 @@ void forward_row(const ReferenceForward& a, std::int64_t b, std::int64_t row, st
 }
 
 void backward_row(const ReferenceBackward& a, std::int64_t b, std::int64_t row, std::int64_t head) {
-  const Problem& p = a.problem;
+  const ProblemShape& p = a.shape;
   const std::int64_t key_head = head / (p.query_heads / p.key_heads);
   const auto load = [&](const Bhs& x) { return load_element<double>(x.at(b, head, row), x.dtype, 0); };
   const double base = a.lse_terms.none() ? bias_max_of(a, b, row, head) : load(a.lse_terms.bias_max);
@@ -177,7 +177,7 @@ void backward_row(const ReferenceBackward& a, std::int64_t b, std::int64_t row, 
 }  // namespace
 
 void reference_forward(const ReferenceForward& a) {
-  const Problem& p = a.problem;
+  const ProblemShape& p = a.shape;
   for (std::int64_t b = 0; b < p.batch; ++b) {
     for (std::int64_t head = 0; head < p.query_heads; ++head) {
       for (std::int64_t row = 0; row < p.queries; ++row) forward_row(a, b, row, head);
@@ -186,7 +186,7 @@ void reference_forward(const ReferenceForward& a) {
 }
 
 void reference_backward(const ReferenceBackward& a) {
-  const Problem& p = a.problem;
+  const ProblemShape& p = a.shape;
   clear(a.dq, p.batch, p.queries, p.query_heads, p.head_dim);
   clear(a.dk, p.batch, p.keys, p.key_heads, p.head_dim);
   clear(a.dv, p.batch, p.keys, p.key_heads, p.head_dim);

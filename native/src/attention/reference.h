@@ -7,7 +7,7 @@
 namespace lvx {
 
 struct ReferenceForward {
-  Problem problem;
+  ProblemShape shape;
   Bshd q, k, v;
   Visibility visibility;
   Bias bias;
@@ -17,7 +17,7 @@ struct ReferenceForward {
 };
 
 struct ReferenceBackward {
-  Problem problem;
+  ProblemShape shape;
   Bshd q, k, v, o, d_o;
   Bhs lse;
   Visibility visibility;

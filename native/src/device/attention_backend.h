@@ -21,23 +21,22 @@ struct AttentionRequest {
   bool aligned = true;  // all rows of q, k, v (and d_o) begin at multiples of 16 bytes
 };
 
-// Of ForwardArguments or AttentionForward; the second is for backward.
-template <typename Arguments>
-AttentionRequest forward_request(const Arguments& a) {
+// Of a problem or a call.
+template <typename Forward>
+AttentionRequest forward_request(const Forward& a) {
   AttentionRequest request;
   request.dtype = a.q.dtype;
-  request.head_dim = a.problem.head_dim;
+  request.head_dim = a.shape.head_dim;
   request.visibility = !a.visibility.everything();
   request.bias = !a.bias.none();
-  request.aligned = queries_aligned(a.problem, a.q, 16) && keys_aligned(a.problem, a.k, 16) &&
-                    keys_aligned(a.problem, a.v, 16);
+  request.aligned = rows_aligned(a.q, 16) && rows_aligned(a.k, 16) && rows_aligned(a.v, 16);
   return request;
 }
-template <typename Arguments>
-AttentionRequest backward_request(const Arguments& a) {
+template <typename Backward>
+AttentionRequest backward_request(const Backward& a) {
   AttentionRequest request = forward_request(a);
   request.backward = true;
-  request.aligned = request.aligned && queries_aligned(a.problem, a.d_o, 16);
+  request.aligned = request.aligned && rows_aligned(a.d_o, 16);
   return request;
 }
 
@@ -45,7 +44,7 @@ AttentionRequest backward_request(const Arguments& a) {
 struct AttentionBackendChoice {
   bool backward = false;
   DType dtype = DType::kFloat32;
-  Problem problem;
+  ProblemShape shape;
   lvx_attention_backend attention_backend = LVX_ATTENTION_BACKEND_LVX;
   double lvx_seconds = 0;  // 0: not measured
   double cudnn_seconds = 0;

@@ -88,16 +88,14 @@ class LayerOperations {
 
   // The last dimension of [batch, rows, heads, width]. y may be x; dx may be dy unless it is added to.
   virtual std::size_t norm_scratch(std::int64_t width) const = 0;  // of backward
-  virtual void norm_forward(const Norm& norm, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                            std::int64_t width, const Bshd& x, const Bshd& y) = 0;
-  virtual void norm_backward(const Norm& norm, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                             std::int64_t width, const Bshd& x, const Bshd& dy, const Bshd& dx, bool add_dx,
+  virtual void norm_forward(const Norm& norm, const Bshd& x, const Bshd& y) = 0;
+  virtual void norm_backward(const Norm& norm, const Bshd& x, const Bshd& dy, const Bshd& dx, bool add_dx,
                              const Parameter& dweight, const Parameter& dbias,
                              std::span<std::byte> scratch) = 0;
 
   // positions: int32 [batch, rows]. y may be x.
-  virtual void rotary(double theta, bool inverse, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                      std::int64_t dim, const Bshd& x, const RowIntegers& positions, const Bshd& y) = 0;
+  virtual void rotary(double theta, bool inverse, const Bshd& x, const RowIntegers& positions,
+                      const Bshd& y) = 0;
 
   virtual void swiglu_forward(const Rows& gate, const Rows& up, const Rows& y) = 0;
   virtual void swiglu_backward(const Rows& gate, const Rows& up, const Rows& dy, const Rows& dgate,

@@ -53,7 +53,7 @@ class Group {
   void all_gather(std::span<const std::byte> mine, std::span<std::byte> all);
 
  private:
-  friend class Call;
+  friend class Collective;
 
   void require_usable() const;
   Clock::time_point expiry() const;
@@ -69,19 +69,19 @@ class Group {
   std::vector<Announcement> announcements_;  // of the call under way, kept so that calls do not allocate
 };
 
-// A collective call from its announcement to its end; made by collective() below.
+// A collective call from its announcement to its end; made by run_collective below.
 //
 // Peers may write into a transfer's memory until the transfer has ended, also while an exception unwinds the call's
 // body. So transfers accept only memory that outlives the body: the call's own, which it releases when all transfers
 // have ended, and its caller's.
-class Call {
+class Collective {
  public:
   // Announces the call and waits for the peers' announcements. Throws Error(LVX_PEER_MISMATCH) if they do not agree;
   // the group stays usable then.
-  Call(Group& group, Announcement mine);
-  ~Call();
-  Call(const Call&) = delete;
-  Call& operator=(const Call&) = delete;
+  Collective(Group& group, Announcement mine);
+  ~Collective();
+  Collective(const Collective&) = delete;
+  Collective& operator=(const Collective&) = delete;
 
   Device& device() { return group_.device(); }
   int rank() const { return group_.rank(); }
@@ -157,12 +157,12 @@ class Call {
 
 // Runs body as one collective call.
 template <typename Body>
-void collective(Group& group, const Announcement& mine, lvx_strategy strategy, lvx_statistics* statistics,
-                Body&& body) {
-  Call call(group, mine);
-  call.or_abandon([&] {
-    body(call);
-    call.finish(strategy, statistics);
+void run_collective(Group& group, const Announcement& mine, lvx_strategy strategy, lvx_statistics* statistics,
+                    Body&& body) {
+  Collective collective(group, mine);
+  collective.or_abandon([&] {
+    body(collective);
+    collective.finish(strategy, statistics);
   });
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Moves bytes between one rank and the others. What users notice (timeouts, statistics, the flight recorder, the
-// comparison of announcements) is written once, in Group and Call.
+// comparison of announcements) is written once, in Group and Collective.
 #pragma once
 
 #include <lvx/lvx.h>
@@ -58,7 +58,7 @@ class Transport {
   // The data plane. A backend may execute starts in order, so a start must not depend on a peer's start that in turn
   // depends on a later start of this rank. A transfer owns its memory from start, even if that throws, until wait or
   // leave has returned: then no peer and no copy on a device touches it any more. wait throws as collect does. A
-  // Call holds the memory for that long.
+  // Collective holds the memory for that long.
   virtual Ticket start(std::span<const Transfer> transfers) = 0;
   virtual void wait(Ticket ticket, Clock::time_point expiry) = 0;
 

@@ -15,57 +15,53 @@ namespace {
 class Tensors {
  public:
   Tensors(const PlannedCall& planned, int rank, RecordingDevice& device)
-      : planned_(planned), problem_(planned.sizes), device_(device) {
+      : planned_(planned), shape_(planned.shape), device_(device) {
     const auto at = static_cast<std::size_t>(rank);
-    problem_.queries = planned.queries[at];
-    problem_.keys = planned.keys[at];
+    shape_.queries = planned.queries[at];
+    shape_.keys = planned.keys[at];
     if (planned.has_visibility()) ranges_ = planned.ranges[at];
   }
 
-  AttentionForward forward() {
-    AttentionForward arguments;
-    set_shared(arguments);
-    return arguments;
+  ForwardCall forward() {
+    ForwardCall call;
+    set_shared(call);
+    return call;
   }
-  AttentionBackward backward() {
-    AttentionBackward arguments;
-    set_shared(arguments);
-    arguments.d_o = queries();
-    arguments.dq = queries();
-    if (!planned_.is_visual()) arguments.dk = keys();
-    if (!planned_.is_visual()) arguments.dv = keys();
-    if (planned_.has_bias && planned_.bias.wants_gradient) arguments.d_bias = d_bias();
-    return arguments;
+  BackwardCall backward() {
+    BackwardCall call;
+    set_shared(call);
+    call.d_o = queries();
+    call.dq = queries();
+    if (!planned_.is_visual()) call.dk = keys();
+    if (!planned_.is_visual()) call.dv = keys();
+    if (planned_.has_bias && planned_.bias.wants_gradient) call.d_bias = d_bias();
+    return call;
   }
-  VisualForward visual_forward() {
+  VisualForwardCall visual_forward() {
     return {forward(), projection(), features(), planned_.projection.tile_rows};
   }
-  VisualBackward visual_backward() {
-    VisualBackward arguments{backward(), projection(), features(), planned_.projection.tile_rows, {}, {}};
-    arguments.d_features = features();
-    arguments.d_features.dtype = accumulator_of(planned_.dtype);
-    const Projection& parameters = arguments.projection;
-    arguments.gradients = {parameters.weight,
-                           {},
-                           parameters.value_weight,
-                           {},
-                           parameters.input_norm.weight,
-                           parameters.input_norm.bias,
-                           parameters.key_norm.weight};
-    return arguments;
+  VisualBackwardCall visual_backward() {
+    VisualBackwardCall call{backward(), projection(), features(), planned_.projection.tile_rows, {}, {}};
+    call.d_features = features();
+    call.d_features.dtype = accumulator_of(planned_.dtype);
+    const Projection& parameters = call.projection;
+    call.gradients = {parameters.weight,
+                      {},
+                      parameters.value_weight,
+                      {},
+                      parameters.input_norm.weight,
+                      parameters.input_norm.bias,
+                      parameters.key_norm.weight};
+    return call;
   }
 
  private:
   std::byte* place(std::int64_t elements, DType dtype) { return device_.place(elements * size_of(dtype)); }
 
   Bshd queries() {
-    return compact_bshd(place(problem_.query_elements(), planned_.dtype), planned_.dtype, problem_.queries,
-                        problem_.query_heads, problem_.head_dim);
+    return compact_queries(place(shape_.query_elements(), planned_.dtype), planned_.dtype, shape_);
   }
-  Bshd keys() {
-    return compact_bshd(place(problem_.key_elements(), planned_.dtype), planned_.dtype, problem_.keys,
-                        problem_.key_heads, problem_.head_dim);
-  }
+  Bshd keys() { return compact_keys(place(shape_.key_elements(), planned_.dtype), planned_.dtype, shape_); }
   // Every second row of a tensor.
   Bshd strided_queries() {
     Bshd q = queries();
@@ -75,14 +71,13 @@ class Tensors {
   }
   Bhs row_values() {
     const DType accumulator = accumulator_of(planned_.dtype);
-    return compact_bhs(place(problem_.rows(), accumulator), accumulator, problem_.query_heads,
-                       problem_.queries);
+    return compact_row_values(place(shape_.rows(), accumulator), accumulator, shape_);
   }
   Bias bias() {
-    const BiasExtents& extents = planned_.bias.extents;
-    const DType dtype = planned_.bias.dtype;
-    return compact_bias(place(extents.batch * extents.heads * extents.rows * problem_.keys, dtype), dtype,
-                        extents.batch, extents.heads, extents.rows, problem_.keys);
+    const PlannedBias& planned = planned_.bias;
+    const std::int64_t elements = planned.batch * planned.heads * planned.rows * shape_.keys;
+    return compact_bias(place(elements, planned.dtype), planned.dtype, planned.batch, planned.heads,
+                        planned.rows, shape_.keys);
   }
   Bias d_bias() {
     Bias gradient = bias();
@@ -93,32 +88,31 @@ class Tensors {
     return gradient;
   }
 
-  template <typename Arguments>
-  void set_shared(Arguments& arguments) {
-    arguments.problem = problem_;
-    arguments.q = planned_.strided_q ? strided_queries() : queries();
-    if (!planned_.is_visual()) arguments.k = keys();
-    if (!planned_.is_visual()) arguments.v = keys();
-    arguments.o = queries();
-    arguments.lse = row_values();
-    if (planned_.has_bias && !planned_.plain_lse) arguments.lse_terms = {row_values(), row_values()};
+  template <typename Call>
+  void set_shared(Call& call) {
+    call.shape = shape_;
+    call.q = planned_.strided_q ? strided_queries() : queries();
+    if (!planned_.is_visual()) call.k = keys();
+    if (!planned_.is_visual()) call.v = keys();
+    call.o = queries();
+    call.lse = row_values();
+    if (planned_.has_bias && !planned_.plain_lse) call.lse_terms = {row_values(), row_values()};
     if (planned_.has_visibility()) {
-      arguments.visibility = compact_visibility(
-          place(problem_.batch * problem_.queries * ranges_ * 2, DType::kInt32), problem_.queries, ranges_);
+      call.visibility = compact_visibility(place(shape_.batch * shape_.queries * ranges_ * 2, DType::kInt32),
+                                           shape_.batch, shape_.queries, ranges_);
     }
-    if (planned_.has_bias) arguments.bias = bias();
-    arguments.bias_extents = planned_.bias.extents;
-    arguments.strategy = planned_.strategy;
+    if (planned_.has_bias) call.bias = bias();
+    call.strategy = planned_.strategy;
   }
 
   Rows features() {
     const std::int64_t width = planned_.projection.width;
-    return {place(problem_.batch * problem_.keys * width, planned_.dtype),
+    return {place(shape_.batch * shape_.keys * width, planned_.dtype),
             planned_.dtype,
-            problem_.batch,
-            problem_.keys,
+            shape_.batch,
+            shape_.keys,
             width,
-            problem_.keys * width,
+            shape_.keys * width,
             width};
   }
   Parameter parameter(std::int64_t rows, std::int64_t width) {
@@ -128,8 +122,8 @@ class Tensors {
     const PlannedProjection& planned = planned_.projection;
     Projection made;
     made.width = planned.width;
-    made.key_heads = problem_.key_heads;
-    made.head_dim = problem_.head_dim;
+    made.key_heads = shape_.key_heads;
+    made.head_dim = shape_.head_dim;
     made.layout = planned.layout;
     const bool separate = planned.layout == LVX_KEY_VALUE_SEPARATE;
     made.weight = parameter((separate ? 1 : 2) * made.key_width(), planned.width);
@@ -138,18 +132,18 @@ class Tensors {
     if (planned.input_norm != LVX_NORM_NONE) made.input_norm.weight = parameter(1, planned.width);
     if (planned.input_norm == LVX_NORM_LAYER) made.input_norm.bias = parameter(1, planned.width);
     made.key_norm.kind = planned.key_norm;
-    if (planned.key_norm != LVX_NORM_NONE) made.key_norm.weight = parameter(1, problem_.head_dim);
+    if (planned.key_norm != LVX_NORM_NONE) made.key_norm.weight = parameter(1, shape_.head_dim);
     made.rotary = planned.rotary;
     if (planned.rotary) {
       made.positions = {
-          reinterpret_cast<const std::int32_t*>(place(problem_.batch * problem_.keys, DType::kInt32)),
-          problem_.keys, 1};
+          reinterpret_cast<const std::int32_t*>(place(shape_.batch * shape_.keys, DType::kInt32)),
+          shape_.keys, 1};
     }
     return made;
   }
 
   const PlannedCall& planned_;
-  Problem problem_;
+  ProblemShape shape_;
   RecordingDevice& device_;
   std::int64_t ranges_ = 0;
 };

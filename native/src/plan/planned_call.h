@@ -13,9 +13,12 @@
 
 namespace lvx {
 
+// Extents of 1 are broadcast; its keys are each rank's own.
 struct PlannedBias {
   DType dtype = DType::kFloat32;
-  BiasExtents extents;
+  std::int64_t batch = 1;
+  std::int64_t heads = 1;
+  std::int64_t rows = 1;
   bool wants_gradient = false;
 };
 
@@ -33,7 +36,7 @@ struct PlannedCall {
   Operation operation = Operation::kForward;
   lvx_strategy strategy = LVX_QUERY_RING;
   DType dtype = DType::kFloat32;
-  Problem sizes;  // queries and keys are each rank's own
+  ProblemShape shape;  // queries and keys are each rank's own
   int ranks_per_node = 0;
   std::span<const std::int64_t> queries, keys;  // by rank
   std::span<const std::int64_t> ranges;         // by rank; empty: no visibility

@@ -36,32 +36,28 @@ class RecordingDevice final : public Device {
   void zero(std::byte* data, std::size_t bytes) override;
   void copy_bytes(const std::byte* from, std::byte* to, std::size_t bytes) override;
 
-  std::size_t forward_scratch(const Problem& problem, DType dtype) const override {
-    return scratch_ == nullptr ? 0 : scratch_->forward_scratch(problem, dtype);
+  std::size_t forward_scratch(const ProblemShape& shape, DType dtype) const override {
+    return scratch_ == nullptr ? 0 : scratch_->forward_scratch(shape, dtype);
   }
-  std::size_t backward_scratch(const Problem& problem, DType dtype) const override {
-    return scratch_ == nullptr ? 0 : scratch_->backward_scratch(problem, dtype);
+  std::size_t backward_scratch(const ProblemShape& shape, DType dtype) const override {
+    return scratch_ == nullptr ? 0 : scratch_->backward_scratch(shape, dtype);
   }
-  void forward(const ForwardArguments& arguments, std::span<std::byte> scratch) override;
-  void backward(const BackwardArguments& arguments, std::span<std::byte> scratch) override;
-  void merge(const Problem& problem, const Partial& part, const Partial& into) override;
-  void delta(const Problem& problem, const Bshd& o, const Bshd& d_o, const Bhs& delta) override;
-  void copy(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-            const Bshd& to) override;
-  void copy(std::int64_t batch, std::int64_t heads, std::int64_t rows, const Bhs& from,
-            const Bhs& to) override;
-  void add(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-           const Bshd& to) override;
-  void copy(std::int64_t batch, std::int64_t rows, const Visibility& from, std::int32_t* to_compact) override;
+  void forward(const ForwardProblem& problem, std::span<std::byte> scratch) override;
+  void backward(const BackwardProblem& problem, std::span<std::byte> scratch) override;
+  void merge(const Partial& part, const Partial& into) override;
+  void delta(const Bshd& o, const Bshd& d_o, const Bhs& delta) override;
+  void copy(const Bshd& from, const Bshd& to) override;
+  void copy(const Visibility& from, std::int32_t* to) override;
+  void add(const Bshd& from, const Bshd& to) override;
   // Ranges have no values here: whatever has keys counts as seen. Which ranks are seen the transport knows.
-  void shards_seen(std::int64_t batch, std::int64_t rows, const Visibility& visibility,
-                   std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen) override;
+  void shards_seen(const Visibility& visibility, std::span<const std::int64_t> bounds,
+                   std::span<std::uint8_t> seen) override;
   LayerOperations& layers() override { return layers_; }
   double probe_gemm(std::int64_t n) override;
   double probe_read(std::size_t bytes) override;
 
  private:
-  void add_attention(const Problem& problem);
+  void add_attention(const ProblemShape& shape);
 
   Device* const scratch_;
   Steps& steps_;

@@ -36,23 +36,20 @@ void RecordingLayers::linear_backward(const Rows& x, const Parameter&, const Row
   add_product(products * product_flops(x, dy));
 }
 
-void RecordingLayers::norm_forward(const Norm&, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                                   std::int64_t width, const Bshd& x, const Bshd& y) {
-  const std::int64_t elements = batch * rows * heads * width;
+void RecordingLayers::norm_forward(const Norm&, const Bshd& x, const Bshd& y) {
+  const std::int64_t elements = x.elements();
   steps_.add_memory(elements * size_of(x.dtype), elements * size_of(y.dtype));
 }
 
-void RecordingLayers::norm_backward(const Norm&, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                                    std::int64_t width, const Bshd& x, const Bshd& dy, const Bshd& dx,
-                                    bool add_dx, const Parameter&, const Parameter&, std::span<std::byte>) {
-  const std::int64_t elements = batch * rows * heads * width;
+void RecordingLayers::norm_backward(const Norm&, const Bshd& x, const Bshd& dy, const Bshd& dx, bool add_dx,
+                                    const Parameter&, const Parameter&, std::span<std::byte>) {
+  const std::int64_t elements = x.elements();
   const std::int64_t written = dx.data == nullptr ? 0 : elements * size_of(dx.dtype);
   steps_.add_memory(elements * (size_of(x.dtype) + size_of(dy.dtype)) + (add_dx ? written : 0), written);
 }
 
-void RecordingLayers::rotary(double, bool, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                             std::int64_t dim, const Bshd& x, const RowIntegers&, const Bshd& y) {
-  const std::int64_t elements = batch * rows * heads * dim;
+void RecordingLayers::rotary(double, bool, const Bshd& x, const RowIntegers&, const Bshd& y) {
+  const std::int64_t elements = x.elements();
   steps_.add_memory(elements * size_of(x.dtype), elements * size_of(y.dtype));
 }
 

@@ -23,13 +23,11 @@ class RecordingLayers final : public LayerOperations {
   std::size_t norm_scratch(std::int64_t width) const override {
     return scratch_ == nullptr ? 0 : scratch_->norm_scratch(width);
   }
-  void norm_forward(const Norm& norm, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                    std::int64_t width, const Bshd& x, const Bshd& y) override;
-  void norm_backward(const Norm& norm, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                     std::int64_t width, const Bshd& x, const Bshd& dy, const Bshd& dx, bool add_dx,
+  void norm_forward(const Norm& norm, const Bshd& x, const Bshd& y) override;
+  void norm_backward(const Norm& norm, const Bshd& x, const Bshd& dy, const Bshd& dx, bool add_dx,
                      const Parameter& dweight, const Parameter& dbias, std::span<std::byte> scratch) override;
-  void rotary(double theta, bool inverse, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-              std::int64_t dim, const Bshd& x, const RowIntegers& positions, const Bshd& y) override;
+  void rotary(double theta, bool inverse, const Bshd& x, const RowIntegers& positions,
+              const Bshd& y) override;
 
   // No schedule calls the rest.
   void swiglu_forward(const Rows&, const Rows&, const Rows&) override { refuse(); }

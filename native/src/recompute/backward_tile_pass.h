@@ -14,7 +14,7 @@ namespace lvx {
 // live as long as their tile, which turns them into gradients of the parameters and features.
 class BackwardTilePass final : public TilePass {
  public:
-  BackwardTilePass(Call& call, const Shards& shards, const VisualBackward& arguments);
+  BackwardTilePass(Collective& collective, const Shards& shards, const VisualBackwardCall& call);
 
   std::int64_t block_bytes(int home) const override;
   std::int64_t result_bytes(int home) const override;
@@ -24,7 +24,7 @@ class BackwardTilePass final : public TilePass {
   void arrive(int home, std::byte* block, std::byte* result) override;
   Visibility visibility(int home) const override { return at(home).block.visibility; }
   void open(const Tile& tile) override;
-  void complete(int home) override { at(home).dq.finish(call_.device()); }
+  void complete(int home) override { at(home).dq.finish(collective_.device()); }
   void attend(int home) override;
   void close() override;
   void merge(std::byte* result) override;
@@ -42,10 +42,10 @@ class BackwardTilePass final : public TilePass {
   Bshd result_of(int home, std::byte* result) const;
   TileSum<Bshd> sum_in(int home, const Bshd& group) const;
   void start_own();
-  BackwardArguments against(int home, const Tile& tile) const;
+  BackwardProblem against(int home, const Tile& tile) const;
 
-  const VisualBackward& visual_;
-  const AttentionBackward& arguments_;
+  const VisualBackwardCall& visual_;
+  const BackwardCall& call_;
   const bool travels_;  // some peer sees keys for this rank's queries
   const bool narrow_;   // the gradients' dtype is too narrow to sum in
   DBiasSum d_bias_sum_;

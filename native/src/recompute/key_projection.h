@@ -77,7 +77,7 @@ class KeyProjection {
 };
 
 // k = rotary(key_norm(raw)) for rows of every batch item, the first of which has the first of positions. k may be raw.
-void finish_keys(Device& device, const Projection& projection, std::int64_t batch, std::int64_t rows,
-                 const Bshd& raw, const RowIntegers& positions, const Bshd& k);
+void finish_keys(Device& device, const Projection& projection, const Bshd& raw, const RowIntegers& positions,
+                 const Bshd& k);
 
 }  // namespace lvx

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "base/divide.h"
 #include "group/group.h"
 #include "recompute/key_projection.h"
 #include "recompute/tile_sum.h"
@@ -22,22 +23,22 @@ struct Tile {
 
 class TilePass {
  public:
-  TilePass(Call& call, const Shards& shards, const Problem& own, const Rows& features,
+  TilePass(Collective& collective, const Shards& shards, const ProblemShape& own, const Rows& features,
            const Projection& projection, std::int64_t tile_rows, KeyProjection::Use use,
            const ProjectionGradients& gradients)
-      : call_(call),
+      : collective_(collective),
         shards_(shards),
         own_(own),
         dtype_(features.dtype),
         accumulator_(accumulator_of(features.dtype)),
         tile_rows_(std::max<std::int64_t>(1, std::min(tile_rows, own.keys))),
-        keys_(call.device(), projection, features, tile_rows_, use, gradients) {}
+        keys_(collective.device(), projection, features, tile_rows_, use, gradients) {}
   virtual ~TilePass() = default;
   TilePass(const TilePass&) = delete;
   TilePass& operator=(const TilePass&) = delete;
 
   const Shards& shards() const { return shards_; }
-  std::int64_t tiles() const { return (own_.keys + tile_rows_ - 1) / tile_rows_; }
+  std::int64_t tiles() const { return divide_up(own_.keys, tile_rows_); }
   Tile tile(std::int64_t index) const {
     return {index * tile_rows_, std::min(own_.keys, (index + 1) * tile_rows_)};
   }
@@ -70,37 +71,37 @@ class TilePass {
 
  protected:
   // Home's queries against the keys of a tile.
-  Problem problem_of(int home, const Tile& tile) const {
-    Problem problem = own_;
-    problem.queries = shards_.queries(home);
-    problem.keys = tile.end - tile.begin;
-    problem.first_key = shards_.key_begin(call_.rank()) + tile.begin;
-    problem.first_query = shards_.query_begin(home);
-    return problem;
+  ProblemShape shape_of(int home, const Tile& tile) const {
+    ProblemShape shape = own_;
+    shape.queries = shards_.queries(home);
+    shape.keys = tile.end - tile.begin;
+    shape.first_key = shards_.key_begin(collective_.rank()) + tile.begin;
+    shape.first_query = shards_.query_begin(home);
+    return shape;
   }
   // Whether there are so many tiles that what they add up to for a home needs a total beside it.
   bool needs_totals() const { return needs_groups(tiles(), accumulator_); }
   // Calls visit(home) for this rank and every home whose queries come here.
   template <typename Visit>
   void for_each_home(Visit&& visit) const {
-    for (int home = 0; home < call_.size(); ++home) {
-      if (home == call_.rank() || visits(home, call_.rank())) visit(home);
+    for (int home = 0; home < collective_.size(); ++home) {
+      if (home == collective_.rank() || visits(home, collective_.rank())) visit(home);
     }
   }
-  // Calls visit(problem) for every size of problem that this rank may compute.
+  // Calls visit(shape) for every shape of a problem that this rank may compute.
   template <typename Visit>
-  void for_each_problem(Visit&& visit) const {
+  void for_each_shape(Visit&& visit) const {
     for_each_home([&](int home) {
-      visit(problem_of(home, {}));
+      visit(shape_of(home, {}));
       if (own_.keys == 0) return;
-      visit(problem_of(home, tile(0)));
-      visit(problem_of(home, tile(tiles() - 1)));
+      visit(shape_of(home, tile(0)));
+      visit(shape_of(home, tile(tiles() - 1)));
     });
   }
 
-  Call& call_;
+  Collective& collective_;
   const Shards& shards_;
-  const Problem& own_;
+  const ProblemShape& own_;
   const DType dtype_;
   const DType accumulator_;
   const std::int64_t tile_rows_;

@@ -18,21 +18,14 @@ inline bool needs_groups(std::int64_t terms, DType accumulator) {
 }
 
 // Partial results are merged, gradients of queries added.
-inline void add_up(Device& device, const Problem& problem, const Partial& part, const Partial& into) {
-  device.merge(problem, part, into);
-}
-inline void add_up(Device& device, const Problem& p, const Bshd& part, const Bshd& into) {
-  device.add(p.batch, p.queries, p.query_heads, p.head_dim, part, into);
-}
+inline void add_up(Device& device, const Partial& part, const Partial& into) { device.merge(part, into); }
+inline void add_up(Device& device, const Bshd& part, const Bshd& into) { device.add(part, into); }
 
-inline void copy_sum(Device& device, const Problem& p, const Bshd& from, const Bshd& to) {
-  device.copy(p.batch, p.queries, p.query_heads, p.head_dim, from, to);
-}
-inline void copy_sum(Device& device, const Problem& p, const Partial& from, const Partial& to) {
-  copy_sum(device, p, from.o, to.o);
-  device.copy(p.batch, p.query_heads, p.queries, from.lse, to.lse);
-  if (to.bias_max.data == nullptr) return;
-  device.copy(p.batch, p.query_heads, p.queries, from.bias_max, to.bias_max);
+inline void copy_sum(Device& device, const Bshd& from, const Bshd& to) { device.copy(from, to); }
+inline void copy_sum(Device& device, const Partial& from, const Partial& to) {
+  device.copy(from.o, to.o);
+  device.copy(from.lse, to.lse);
+  if (to.bias_max.data != nullptr) device.copy(from.bias_max, to.bias_max);
 }
 
 // Sum: Partial, or Bshd for dq.
@@ -40,9 +33,8 @@ template <typename Sum>
 class TileSum {
  public:
   TileSum() = default;
-  // problem gives batch, queries, query_heads, head_dim. total: in float64; nullopt where no groups are needed.
-  TileSum(const Problem& problem, const Sum& group, const std::optional<Sum>& total)
-      : problem_(problem), group_(group), total_(total) {}
+  // total: in float64; nullopt where no groups are needed.
+  TileSum(const Sum& group, const std::optional<Sum>& total) : group_(group), total_(total) {}
 
   // Where a kernel puts the next tile's share, and whether it adds it to what is there.
   const Sum& group() const { return group_; }
@@ -57,27 +49,26 @@ class TileSum {
   // Adds what another rank's tiles add up to. Not empty.
   void add(Device& device, const Sum& share) {
     close_group(device);
-    add_up(device, problem_, share, total_ ? *total_ : group_);
+    add_up(device, share, total_ ? *total_ : group_);
   }
   // Puts the whole into the memory where it is wanted.
   void finish(Device& device) {
     close_group(device);
-    if (has_total_) copy_sum(device, problem_, *total_, group_);
+    if (has_total_) copy_sum(device, *total_, group_);
   }
 
  private:
   void close_group(Device& device) {
     if (!total_ || terms_ == 0) return;
     if (has_total_) {
-      add_up(device, problem_, group_, *total_);
+      add_up(device, group_, *total_);
     } else {
-      copy_sum(device, problem_, group_, *total_);
+      copy_sum(device, group_, *total_);
     }
     has_total_ = true;
     terms_ = 0;
   }
 
-  Problem problem_;
   Sum group_{};
   std::optional<Sum> total_;
   std::int64_t terms_ = 0;  // in the group

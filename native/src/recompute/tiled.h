@@ -8,6 +8,6 @@ namespace lvx {
 
 // Every query block goes to all its workers at once; each projects its keys once, tile by tile, and sends one result
 // home.
-void run_tiled(Call& call, TilePass& pass);
+void run_tiled(Collective& collective, TilePass& pass);
 
 }  // namespace lvx

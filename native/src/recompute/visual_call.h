@@ -7,15 +7,15 @@
 
 namespace lvx {
 
-struct VisualForward {
-  AttentionForward attention;  // without k and v; its keys are the features' rows
+struct VisualForwardCall {
+  ForwardCall attention;  // without k and v; its keys are the features' rows
   Projection projection;
   Rows features;
   std::int64_t tile_rows = 0;
 };
 
-struct VisualBackward {
-  AttentionBackward attention;  // without k, v, dk and dv
+struct VisualBackwardCall {
+  BackwardCall attention;  // without k, v, dk and dv
   Projection projection;
   Rows features;
   std::int64_t tile_rows = 0;
@@ -24,7 +24,7 @@ struct VisualBackward {
 };
 
 // Collective. statistics may be null.
-void visual_forward(Group& group, const VisualForward& arguments, lvx_statistics* statistics);
-void visual_backward(Group& group, const VisualBackward& arguments, lvx_statistics* statistics);
+void visual_forward(Group& group, const VisualForwardCall& call, lvx_statistics* statistics);
+void visual_backward(Group& group, const VisualBackwardCall& call, lvx_statistics* statistics);
 
 }  // namespace lvx

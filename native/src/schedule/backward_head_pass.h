@@ -4,12 +4,9 @@
 #include <vector>
 
 #include "schedule/attention_call.h"
-#include "schedule/bias_slice.h"
 #include "schedule/d_bias_sum.h"
 #include "schedule/head_pass.h"
-#include "schedule/head_split.h"
 #include "schedule/query_block.h"
-#include "schedule/shards.h"
 
 namespace lvx {
 
@@ -18,7 +15,7 @@ namespace lvx {
 // at home.
 class BackwardHeadPass final : public HeadPass {
  public:
-  BackwardHeadPass(Call& call, const Shards& shards, const AttentionBackward& arguments);
+  BackwardHeadPass(Collective& collective, const Shards& shards, const BackwardCall& call);
 
   std::int64_t share_bytes(int home, int worker) const override;
   std::int64_t result_bytes(int home, int worker) const override;
@@ -47,20 +44,11 @@ class BackwardHeadPass final : public HeadPass {
     Workspace::Piece dq_piece{}, dk_piece{}, dv_piece{};
   };
 
-  Problem problem_of(int queries_home, int keys_home, int worker) const;
-  Problem nothing() const;
-  BiasSlice slice_of(int home, int worker) const;
   Share layout(int home, int worker, std::byte* share) const;
   Gradients result_of(int home, int worker, std::byte* result) const;
   Share& at(int home) { return shares_[static_cast<std::size_t>(home)]; }
 
-  Call& call_;
-  const Shards& shards_;
-  const AttentionBackward& arguments_;
-  const HeadSplit split_;
-  const DType dtype_;
-  const DType accumulator_;
-  const bool narrow_;  // the gradients' dtype is too narrow to sum in
+  const BackwardCall& call_;
   DBiasSum d_bias_sum_;
   std::vector<Share> shares_;
   Workspace::Piece delta_piece_{}, dk_piece_{}, dv_piece_{};

@@ -3,7 +3,7 @@
 // [batch or 1, heads or 1, queries or 1, keys].
 #pragma once
 
-#include "device/device.h"
+#include "attention/views.h"
 #include "group/announcement.h"
 
 namespace lvx {
@@ -26,13 +26,6 @@ class BiasSlice {
   std::int64_t bytes(DType dtype) const { return batch_ * heads_ * rows_ * keys_ * size_of(dtype); }
   Bias view(std::byte* data, DType dtype) const {
     return compact_bias(data, dtype, batch_, heads_, rows_, keys_);
-  }
-
-  void copy(Device& device, const Bias& from, const Bias& to) const {
-    device.copy(batch_, rows_, heads_, keys_, as_bshd(from), as_bshd(to));
-  }
-  void add(Device& device, const Bias& from, const Bias& to) const {
-    device.add(batch_, rows_, heads_, keys_, as_bshd(from), as_bshd(to));
   }
 
  private:

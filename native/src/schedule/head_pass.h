@@ -6,14 +6,27 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "group/group.h"
+#include "schedule/bias_slice.h"
+#include "schedule/head_split.h"
+#include "schedule/shards.h"
 #include "schedule/workspace.h"
 
 namespace lvx {
 
 class HeadPass {
  public:
+  // own: this rank's queries and keys, with all heads.
+  HeadPass(Collective& collective, const Shards& shards, const ProblemShape& own, DType dtype)
+      : collective_(collective),
+        shards_(shards),
+        own_(own),
+        split_(collective, own),
+        rank_(collective.rank()),
+        dtype_(dtype),
+        accumulator_(accumulator_of(dtype)),
+        narrow_(dtype_ != accumulator_) {}
   virtual ~HeadPass() = default;
-  HeadPass() = default;
   HeadPass(const HeadPass&) = delete;
   HeadPass& operator=(const HeadPass&) = delete;
 
@@ -33,6 +46,42 @@ class HeadPass {
   virtual void complete(int home) = 0;
   virtual void merge(int worker, std::byte* result) = 0;
   virtual void finish() = 0;
+
+ protected:
+  // Worker's heads of one rank's queries and one rank's keys.
+  ProblemShape shape_of(int queries_home, int keys_home, int worker) const {
+    ProblemShape shape = own_;
+    shape.queries = shards_.queries(queries_home);
+    shape.keys = shards_.keys(keys_home);
+    shape.query_heads = split_.query_heads(worker).count;
+    shape.key_heads = split_.key_heads(worker).count;
+    shape.first_key = shards_.key_begin(keys_home);
+    shape.first_query = shards_.query_begin(queries_home);
+    return shape;
+  }
+  // This rank's queries against no keys: gives the identity.
+  ProblemShape nothing() const {
+    ProblemShape shape = own_;
+    shape.keys = 0;
+    return shape;
+  }
+  // Worker's heads of home's bias, for all queries.
+  BiasSlice slice_of(int home, int worker) const {
+    return {collective_.announced(home), shards_.all_queries(), split_.query_heads(worker).count};
+  }
+  // The part of such a slice, or of its gradient, for home's queries.
+  Bias of_queries(int home, const Bias& slice) const {
+    return slice.row_range(shards_.query_begin(home), shards_.query_begin(home + 1));
+  }
+
+  Collective& collective_;
+  const Shards& shards_;
+  const ProblemShape& own_;
+  const HeadSplit split_;
+  const int rank_;
+  const DType dtype_;
+  const DType accumulator_;
+  const bool narrow_;  // the dtype is too narrow to merge or sum in
 };
 
 }  // namespace lvx

@@ -10,11 +10,11 @@ namespace lvx {
 
 class LseSum {
  public:
-  explicit LseSum(const AttentionForward& arguments)
-      : problem_(arguments.problem),
-        wanted_(arguments.lse),
-        terms_(arguments.lse_terms),
-        splits_(!arguments.bias.none() || !terms_.none()),
+  explicit LseSum(const ForwardCall& call)
+      : shape_(call.shape),
+        wanted_(call.lse),
+        terms_(call.lse_terms),
+        splits_(!call.bias.none() || !terms_.none()),
         apart_(splits_ && terms_.none()) {}
 
   bool splits() const { return splits_; }
@@ -32,16 +32,14 @@ class LseSum {
   }
   void finish(Device& device) const {
     if (!splits_) return;
-    device.sum(problem_.batch, problem_.query_heads, problem_.queries, terms_.bias_max, terms_.rest, wanted_);
+    device.sum(terms_.bias_max, terms_.rest, wanted_);
   }
 
  private:
-  std::int64_t bytes() const { return problem_.rows() * size_of(wanted_.dtype); }
-  Bhs compact(std::byte* data) const {
-    return compact_bhs(data, wanted_.dtype, problem_.query_heads, problem_.queries);
-  }
+  std::int64_t bytes() const { return shape_.rows() * size_of(wanted_.dtype); }
+  Bhs compact(std::byte* data) const { return compact_row_values(data, wanted_.dtype, shape_); }
 
-  Problem problem_;
+  ProblemShape shape_;
   Bhs wanted_;
   LseTerms terms_;
   bool splits_;

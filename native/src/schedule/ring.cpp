@@ -8,18 +8,19 @@
 //
 // A block skips ranks that it need not visit. The next worker then gets it from home, because its predecessor does
 // not have it.
-#include "schedule/ring.h"
-
 #include <algorithm>
 #include <array>
 #include <vector>
+
+#include "schedule/schedules.h"
 
 namespace lvx {
 namespace {
 
 class Ring {
  public:
-  Ring(Call& call, Pass& pass) : call_(call), pass_(pass), rank_(call.rank()), size_(call.size()) {}
+  Ring(Collective& collective, Pass& pass)
+      : collective_(collective), pass_(pass), rank_(collective.rank()), size_(collective.size()) {}
 
   void run();
 
@@ -46,7 +47,7 @@ class Ring {
       transfers_.push_back(receive_from(from, workspace_.at(piece), static_cast<std::size_t>(bytes)));
   }
 
-  Call& call_;
+  Collective& collective_;
   Pass& pass_;
   const int rank_;
   const int size_;
@@ -77,7 +78,7 @@ void Ring::reserve() {
   leaving_side_ = workspace_.reserve(leaving_side);
   arriving_result_ = workspace_.reserve(arriving_result);
   pass_.reserve(workspace_);
-  workspace_.allocate(call_);
+  workspace_.allocate(collective_);
 }
 
 // What is computed in step + 1 moves during step.
@@ -104,7 +105,7 @@ void Ring::start_sides(int step) {
   if (pass_.visits(home, rank_)) receive(home, side_[(step + 1) % 2], pass_.side_bytes(home, rank_));
   const int worker = worker_at(step + 1);
   if (pass_.visits(rank_, worker) && pass_.side_bytes(rank_, worker) > 0) {
-    call_.compute([&] { pass_.pack_side(worker, workspace_.at(leaving_side_)); });
+    collective_.compute([&] { pass_.pack_side(worker, workspace_.at(leaving_side_)); });
     send(worker, workspace_.at(leaving_side_), pass_.side_bytes(rank_, worker));
   }
 }
@@ -121,7 +122,7 @@ void Ring::start_results(int step) {
 
 void Ring::run() {
   reserve();
-  call_.compute([&] { pass_.begin(workspace_); });
+  collective_.compute([&] { pass_.begin(workspace_); });
   for (int step = 0; step <= size_; ++step) {
     transfers_.clear();
     if (step + 1 < size_) {
@@ -129,32 +130,32 @@ void Ring::run() {
       start_sides(step);
     }
     if (step >= 2) start_results(step);
-    const Ticket ticket = call_.start(transfers_);
+    const Ticket ticket = collective_.start(transfers_);
 
     const int home = home_at(step);
     if (step == 0) {
-      call_.compute([&] { pass_.compute_own_first(); });
+      collective_.compute([&] { pass_.compute_own_first(); });
     } else if (step == size_) {
-      call_.compute([&] { pass_.compute_own_second(); });
+      collective_.compute([&] { pass_.compute_own_second(); });
     } else if (pass_.visits(home, rank_)) {
-      call_.compute([&] {
+      collective_.compute([&] {
         pass_.compute_visitor(home, workspace_.at(block_[step % 2]), workspace_.at(side_[step % 2]),
                               workspace_.at(result_[step % 2]));
       });
     }
 
-    call_.wait(ticket);
+    collective_.wait(ticket);
     if (step < 2) continue;
     const int worker = worker_at(step - 1);
     if (pass_.visits(rank_, worker) && pass_.result_bytes(rank_, worker) > 0) {
-      call_.compute([&] { pass_.merge(worker, workspace_.at(arriving_result_)); });
+      collective_.compute([&] { pass_.merge(worker, workspace_.at(arriving_result_)); });
     }
   }
-  call_.compute([&] { pass_.finish(); });
+  collective_.compute([&] { pass_.finish(); });
 }
 
 }  // namespace
 
-void run_ring(Call& call, Pass& pass) { Ring(call, pass).run(); }
+void run_ring(Collective& collective, Pass& pass) { Ring(collective, pass).run(); }
 
 }  // namespace lvx

@@ -13,7 +13,7 @@ namespace lvx {
 class Shards {
  public:
   // With visibility, exchanges which shards each rank's queries see, in one round of control messages.
-  Shards(Call& call, const Visibility& visibility);
+  Shards(Collective& collective, const Visibility& visibility);
 
   std::int64_t queries(int rank) const { return query_begin(rank + 1) - query_begin(rank); }
   std::int64_t keys(int rank) const { return key_begin(rank + 1) - key_begin(rank); }

@@ -8,10 +8,10 @@
 // its own. While it does, the blocks of round t + 2 come to their leaders, those of round t + 1 go from the leaders
 // to the workers, the results of round t - 1 go to the leaders, and the sums of round t - 2 go home. Each rank
 // computes its own block around the visitors: part of it before round 0, the rest while the last sums go home.
-#include "schedule/two_level.h"
-
 #include <algorithm>
 #include <vector>
+
+#include "schedule/schedules.h"
 
 namespace lvx {
 namespace {
@@ -42,12 +42,12 @@ struct Round {
 
 class TwoLevel {
  public:
-  TwoLevel(Call& call, QueryPass& pass)
-      : call_(call),
+  TwoLevel(Collective& collective, QueryPass& pass)
+      : collective_(collective),
         pass_(pass),
-        rank_(call.rank()),
-        size_(call.size()),
-        per_node_(call.ranks_per_node()),
+        rank_(collective.rank()),
+        size_(collective.size()),
+        per_node_(collective.ranks_per_node()),
         node_(rank_ / per_node_),
         nodes_((size_ + per_node_ - 1) / per_node_),
         rounds_(static_cast<std::size_t>(nodes_)) {}
@@ -79,7 +79,7 @@ class TwoLevel {
     transfers_.push_back(receive_from(from, workspace_.at(piece), static_cast<std::size_t>(bytes)));
   }
 
-  Call& call_;
+  Collective& collective_;
   QueryPass& pass_;
   const int rank_;
   const int size_;
@@ -144,7 +144,7 @@ void TwoLevel::reserve() {
   for (int round = 0; round < nodes_; ++round)
     place(round, bases[static_cast<std::size_t>(round) % bases.size()]);
   pass_.reserve(workspace_);
-  workspace_.allocate(call_);
+  workspace_.allocate(collective_);
 }
 
 // Starts the transfers that overlap with round. Both ends list transfers between two ranks in the same order.
@@ -229,20 +229,20 @@ void TwoLevel::merge(int round) {
 
 void TwoLevel::run() {
   reserve();
-  call_.compute([&] { pass_.begin(workspace_); });
+  collective_.compute([&] { pass_.begin(workspace_); });
   for (int round = -1; round <= nodes_ + 1; ++round) {
     transfers_.clear();
     move(round);
-    const Ticket ticket = call_.start(transfers_);
-    call_.compute([&] { compute(round); });
-    call_.wait(ticket);
-    call_.compute([&] { merge(round); });
+    const Ticket ticket = collective_.start(transfers_);
+    collective_.compute([&] { compute(round); });
+    collective_.wait(ticket);
+    collective_.compute([&] { merge(round); });
   }
-  call_.compute([&] { pass_.finish(); });
+  collective_.compute([&] { pass_.finish(); });
 }
 
 }  // namespace
 
-void run_two_level(Call& call, QueryPass& pass) { TwoLevel(call, pass).run(); }
+void run_two_level(Collective& collective, QueryPass& pass) { TwoLevel(collective, pass).run(); }
 
 }  // namespace lvx

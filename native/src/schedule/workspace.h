@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <span>
 
+#include "base/divide.h"
 #include "group/group.h"
 
 namespace lvx {
@@ -16,11 +17,11 @@ class Workspace {
 
   Piece reserve(std::int64_t bytes) {
     const Piece piece = bytes_;
-    bytes_ += (static_cast<std::size_t>(bytes) + kAlignment - 1) / kAlignment * kAlignment;
+    bytes_ += static_cast<std::size_t>(round_up(bytes, kAlignment));
     return piece;
   }
   // The call owns it, for as long as peers may write into it.
-  void allocate(Call& call) { memory_ = call.allocate(bytes_); }
+  void allocate(Collective& collective) { memory_ = collective.allocate(bytes_); }
   // For work without transfers between ranks; the memory has at least bytes().
   void lie_in(const DeviceMemory& memory) { memory_ = memory.data(); }
 
@@ -28,7 +29,7 @@ class Workspace {
   std::size_t bytes() const { return bytes_; }
 
  private:
-  static constexpr std::size_t kAlignment = 64;
+  static constexpr std::int64_t kAlignment = 64;
 
   std::size_t bytes_ = 0;
   std::byte* memory_ = nullptr;

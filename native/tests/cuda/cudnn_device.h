@@ -74,12 +74,12 @@ class CudnnDevice final : public SimulatedDevice {
   const FakeWatch& watch() const { return watch_; }
 
   void require_attention(const AttentionRequest& request) const override { attention_->require(request); }
-  void forward(const ForwardArguments& a, std::span<std::byte> scratch) override {
+  void forward(const ForwardProblem& a, std::span<std::byte> scratch) override {
     Given given;
     give(given, a, scratch);
     attention_->forward({}, a, scratch);
   }
-  void backward(const BackwardArguments& a, std::span<std::byte> scratch) override {
+  void backward(const BackwardProblem& a, std::span<std::byte> scratch) override {
     Given given;
     give(given, a, scratch);
     attention_->backward({}, a, scratch);

@@ -16,8 +16,8 @@ INSTANTIATE_TEST_SUITE_P(Simulated, CudaHugeBias,
 TEST_P(CudaHugeBias, IsExact) {
   SimulatedDevice device;
   for (const unsigned seed : {1, 6}) {
-    expect_exact_with_huge_biases(device, GetParam(), problem_of(1, 25, 80, 4, 2, 24), seed);
-    expect_exact_with_huge_biases(device, GetParam(), problem_of(2, 2, 300, 4, 2, 40), seed);
+    expect_exact_with_huge_biases(device, GetParam(), shape_of(1, 25, 80, 4, 2, 24), seed);
+    expect_exact_with_huge_biases(device, GetParam(), shape_of(2, 2, 300, 4, 2, 40), seed);
   }
 }
 

@@ -53,7 +53,7 @@ TEST(SimulatedGpus, AddUpManyTilesExactly) {
     LongResults expected = long_reference(tiles);
     LongResults results = compute_long_tiles(tiles, 1, ranks, parts);
     // Values that lie far from 0 let dS cancel, in one tile as well.
-    LongResults once = compute_long_tiles(tiles, tiles.problem.keys, 1, parts);
+    LongResults once = compute_long_tiles(tiles, tiles.shape.keys, 1, parts);
     expect_no_worse(errors_of(results, expected, false), errors_of(once, expected, false));
   }
 }

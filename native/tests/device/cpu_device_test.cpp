@@ -72,7 +72,7 @@ TEST(CpuDevice, CopiesConvertAndRestride) {
     Array to({2, 5, 3, 24}, to_dtype, {1, 2});
     Array expected({2, 5, 3, 24}, to_dtype);
     Case::randomize(from, random);
-    device->copy(2, 5, 3, 24, from.bshd(), to.bshd());
+    device->copy(from.bshd(), to.bshd());
     for (std::int64_t i = 0; i < from.count(); ++i) {
       expected.set(i, from.get(i));
       EXPECT_EQ(to.get(i), expected.get(i));
@@ -119,20 +119,20 @@ TEST(CpuDevice, CopiesRowsBiasAndVisibility) {
   Array lse_copy({2, 3, 70}, DType::kFloat64);
   Case::randomize(lse, random);
   lse.set(5, -kInfinity);
-  device->copy(2, 3, 70, lse.bhs(), lse_copy.bhs());
+  device->copy(lse.bhs(), lse_copy.bhs());
   for (std::int64_t i = 0; i < lse.count(); ++i) EXPECT_EQ(lse_copy.get(i), lse.get(i));
 
   Array bias({2, 1, 4, 90}, DType::kFloat16, {1, 6});
   Array bias_copy({2, 1, 4, 90}, DType::kFloat32);
   Case::randomize(bias, random);
   bias.set(9, -kInfinity);
-  device->copy(2, 4, 1, 90, as_bshd(bias.bias()), as_bshd(bias_copy.bias()));
+  device->copy(as_bshd(bias.bias()), as_bshd(bias_copy.bias()));
   for (std::int64_t i = 0; i < bias.count(); ++i) EXPECT_EQ(bias_copy.get(i), bias.get(i));
 
   std::vector<std::int32_t> ranges(2 * 3 * 2 * 4);  // [2, 3, 2, 2] with ranges four apart
   for (std::size_t i = 0; i < ranges.size(); ++i) ranges[i] = static_cast<std::int32_t>(i);
   std::vector<std::int32_t> compact(2 * 3 * 2 * 2);
-  device->copy(2, 3, Visibility{ranges.data(), 2, 24, 8, 4}, compact.data());
+  device->copy(Visibility{ranges.data(), 2, 3, 2, 24, 8, 4}, compact.data());
   for (std::size_t i = 0; i < compact.size(); ++i) {
     EXPECT_EQ(compact[i], static_cast<std::int32_t>(i / 2 * 4 + i % 2));
   }
@@ -140,7 +140,7 @@ TEST(CpuDevice, CopiesRowsBiasAndVisibility) {
 
 TEST(CpuDevice, MergesByTheRule) {
   const auto device = make_cpu_device({2, 0});
-  const Problem p{1, 4, 0, 1, 1, 8, 1, 0};
+  const ProblemShape p{1, 4, 0, 1, 1, 8, 1, 0};
   Forward part = empty_forward(p, DType::kBFloat16, DType::kFloat32);
   Forward into = empty_forward(p, DType::kFloat32, DType::kFloat32);
   part.o.fill(4);
@@ -153,7 +153,7 @@ TEST(CpuDevice, MergesByTheRule) {
     into.lse.set(i, into_lse[i]);
   }
   for (std::int64_t d = 0; d < 8; ++d) into.o.set(3 * 8 + d, 0);
-  device->merge(p, {part.o.bshd(), part.lse.bhs()}, {into.o.bshd(), into.lse.bhs()});
+  device->merge({part.o.bshd(), part.lse.bhs()}, {into.o.bshd(), into.lse.bhs()});
   const double o[] = {7, 8, 4, 0};  // weights 1 : 3, 0 : 1, 1 : 0, none
   const double lse[] = {1 + std::log(4.0), 2, 1, nothing};
   for (std::int64_t i = 0; i < 4; ++i) {
@@ -169,10 +169,10 @@ TEST(CpuDevice, MergesByTheRule) {
 TEST(CpuDevice, DeltaIsTheRowsumOfProducts) {
   const auto device = make_cpu_device({2, 0});
   for (const DType dtype : {DType::kFloat64, DType::kFloat32, DType::kFloat16}) {
-    const Problem p{2, 9, 0, 3, 3, 40, 1, 0};
+    const ProblemShape p{2, 9, 0, 3, 3, 40, 1, 0};
     Case c(p, dtype, 5, {1, 8});
     Array delta({2, 3, 9}, accumulator_of(dtype));
-    device->delta(p, c.q.bshd(), c.d_o.bshd(), delta.bhs());
+    device->delta(c.q.bshd(), c.d_o.bshd(), delta.bhs());
     for (std::int64_t b = 0; b < 2; ++b) {
       for (std::int64_t row = 0; row < 9; ++row) {
         for (std::int64_t head = 0; head < 3; ++head) {
@@ -194,7 +194,7 @@ TEST(CpuDevice, KnowsWhichShardsAreSeen) {
   std::vector<std::uint8_t> seen(4, 7);
   const auto look = [&](const std::vector<std::int32_t>& ranges) {
     const auto rows = static_cast<std::int64_t>(ranges.size() / 4);
-    device->shards_seen(1, rows, compact_visibility(ranges.data(), rows, 2), bounds, seen);
+    device->shards_seen(compact_visibility(ranges.data(), 1, rows, 2), bounds, seen);
     return seen;
   };
   using Seen = std::vector<std::uint8_t>;
@@ -203,9 +203,9 @@ TEST(CpuDevice, KnowsWhichShardsAreSeen) {
   EXPECT_EQ(look({9, 11, 40, 90}), (Seen{1, 0, 1, 0}));
   EXPECT_EQ(look({-9, 0, 10, 10, 24, 26, 30, 30}), (Seen{0, 0, 1, 1}));
   EXPECT_EQ(look({-9, 900, 0, 0}), (Seen{1, 0, 1, 1}));
-  device->shards_seen(1, 3, Visibility{}, bounds, seen);
+  device->shards_seen(Visibility{.batch = 1, .rows = 3}, bounds, seen);
   EXPECT_EQ(seen, (Seen{1, 0, 1, 1}));
-  device->shards_seen(1, 0, Visibility{}, bounds, seen);
+  device->shards_seen(Visibility{.batch = 1}, bounds, seen);
   EXPECT_EQ(seen, (Seen{0, 0, 0, 0}));
 }
 

@@ -34,7 +34,7 @@ enum class BiasKind { kConstant, kConstantRows, kSome, kMixed, kSpread };
 
 // A bias that its dtype holds; extents of 1 are broadcast.
 inline Array huge_bias(const Case& c, BiasKind kind, unsigned seed, DType dtype) {
-  const Problem& p = c.problem;
+  const ProblemShape& p = c.shape;
   std::mt19937 random(test::seeded(seed));
   Array bias({random() % 2 == 0 ? p.batch : 1, random() % 2 == 0 ? p.query_heads : 1,
               random() % 3 != 0 ? p.queries : 1, p.keys},
@@ -69,12 +69,12 @@ inline Array huge_bias(const Case& c, BiasKind kind, unsigned seed, DType dtype)
   return bias;
 }
 
-inline void expect_exact_with_huge_biases(Device& device, DType dtype, const Problem& problem,
+inline void expect_exact_with_huge_biases(Device& device, DType dtype, const ProblemShape& shape,
                                           unsigned seed) {
   for (const BiasKind kind :
        {BiasKind::kConstant, BiasKind::kConstantRows, BiasKind::kSome, BiasKind::kMixed, BiasKind::kSpread}) {
-    Case c(problem, dtype, seed);
-    if (seed % 2 == 1) c.visibility = random_ranges(c.problem, 2, seed);
+    Case c(shape, dtype, seed);
+    if (seed % 2 == 1) c.visibility = random_ranges(c.shape, 2, seed);
     c.bias = huge_bias(c, kind, seed + 1000, seed % 3 == 0 ? dtype : accumulator_of(dtype));
     SCOPED_TRACE("seed " + std::to_string(seed) + " kind " + std::to_string(static_cast<int>(kind)) + " " +
                  name_of(dtype));
@@ -96,13 +96,13 @@ inline void expect_exact_with_huge_biases(Device& device, DType dtype, const Pro
 // What all keys of a row share changes its lse and nothing else; the results may be rounded otherwise where its bias is
 // not 0.
 inline void expect_a_shared_bias_to_change_lse_alone(Device& device, DType dtype, std::int64_t queries) {
-  Case plain(problem_of(2, queries, 170, 4, 2, 40), dtype, 31);
+  Case plain(shape_of(2, queries, 170, 4, 2, 40), dtype, 31);
   Forward f = device_forward(device, plain);
   Backward b = device_backward(device, plain, f);
   for (const double shared : kHugeBiases) {
     SCOPED_TRACE(shared);
     Case c = plain;
-    c.bias.emplace(std::vector<std::int64_t>{1, 1, 1, c.problem.keys}, accumulator_of(dtype));
+    c.bias.emplace(std::vector<std::int64_t>{1, 1, 1, c.shape.keys}, accumulator_of(dtype));
     c.bias->fill(shared);
     Forward g = device_forward(device, c);
     Backward h = device_backward(device, c, g);
@@ -122,7 +122,7 @@ inline void expect_a_shared_bias_to_change_lse_alone(Device& device, DType dtype
 // Parts with biases of their own, merged by forward itself and by merge, in the order given.
 inline void expect_parts_with_huge_biases_to_merge(Device& device, DType dtype, std::int64_t queries,
                                                    unsigned seed) {
-  Case c(problem_of(2, queries, 300, 4, 2, 40), dtype, seed);
+  Case c(shape_of(2, queries, 300, 4, 2, 40), dtype, seed);
   std::mt19937 random(test::seeded(seed));
   c.bias.emplace(std::vector<std::int64_t>{2, 4, queries, 300}, accumulator_of(dtype));
   const std::int64_t bounds[] = {0, 0, 7, 130, 300};
@@ -142,18 +142,18 @@ inline void expect_parts_with_huge_biases_to_merge(Device& device, DType dtype, 
     x->bias_max->fill(-kInfinity);
   }
   for (int i = 0; i < 4; ++i) {
-    Problem p = c.problem;
+    ProblemShape p = c.shape;
     p.keys = bounds[i + 1] - bounds[i];
     const DeviceMemory scratch(device, device.forward_scratch(p, dtype));
     const std::span<std::byte> room(scratch.data(), scratch.bytes());
-    const Bshd k = c.k.bshd().from_row(bounds[i]);
-    const Bshd v = c.v.bshd().from_row(bounds[i]);
-    const Bias bias = c.bias->bias().from(0, bounds[i]);
+    const Bshd k = c.k.bshd().row_range(bounds[i], bounds[i + 1]);
+    const Bshd v = c.v.bshd().row_range(bounds[i], bounds[i + 1]);
+    const Bias bias = c.bias->bias().key_range(bounds[i], bounds[i + 1]);
     const auto partial = [](Forward& x) { return Partial{x.o.bshd(), x.rest->bhs(), x.bias_max->bhs()}; };
     device.forward({p, c.q.bshd(), k, v, {}, bias, partial(f), true}, room);
     Forward part = empty_forward(c, sums, sums);
     device.forward({p, c.q.bshd(), k, v, {}, bias, partial(part), false}, room);
-    device.merge(p, partial(part), partial(merged));
+    device.merge(partial(part), partial(merged));
   }
   for (Forward* x : {&f, &merged}) {
     for (std::int64_t i = 0; i < x->o.count(); ++i) {

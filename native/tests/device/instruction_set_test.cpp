@@ -21,7 +21,7 @@ namespace {
   try {
     const auto device = device_with(2);
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
-      Case c(problem_of(1, 19, 67, 4, 2, 40), dtype, 7, {});
+      Case c(shape_of(1, 19, 67, 4, 2, 40), dtype, 7, {});
       expect_matches(*device, c, bounds_of(dtype), target);
     }
     std::fprintf(stderr, "<%s>", device->name().c_str());

@@ -50,14 +50,14 @@ struct ManyKeys {
   Case few;   // with that bias
   Case many;  // without one
 
-  ManyKeys(const Problem& p, DType dtype, std::vector<std::int64_t> rows_of_keys, std::int64_t distinct,
+  ManyKeys(const ProblemShape& p, DType dtype, std::vector<std::int64_t> rows_of_keys, std::int64_t distinct,
            double value_offset, unsigned seed)
       : rows(std::move(rows_of_keys)),
         counts(counts_of(rows, distinct)),
         few(with_keys(p, distinct), dtype, seed),
         many(with_keys(p, 0), dtype, seed) {
     for (std::int64_t i = 0; i < few.v.count(); ++i) few.v.set(i, few.v.get(i) + value_offset);
-    many.problem.keys = static_cast<std::int64_t>(rows.size());
+    many.shape.keys = static_cast<std::int64_t>(rows.size());
     many.q = few.q;
     many.d_o = few.d_o;
     many.k = repeated(few.k, rows);
@@ -95,7 +95,7 @@ struct ManyKeys {
   }
 
  private:
-  static Problem with_keys(Problem p, std::int64_t keys) {
+  static ProblemShape with_keys(ProblemShape p, std::int64_t keys) {
     p.keys = keys;
     return p;
   }

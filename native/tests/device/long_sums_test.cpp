@@ -37,7 +37,7 @@ TEST_P(LongSums, ForwardOverManyKeys) {
     for (const std::int64_t queries : {1, 20}) {
       for (const auto& shares : {kEqual, kRuns, kRareLast}) {
         const double offset = shares.size() == 3 ? 0 : 3;
-        ManyKeys c(problem_of(1, queries, 0, 2, 1, 16), GetParam(), runs_of(keys, shares),
+        ManyKeys c(shape_of(1, queries, 0, 2, 1, 16), GetParam(), runs_of(keys, shares),
                    static_cast<std::int64_t>(shares.size()), offset, ++seed);
         expect_exact_forward(*device, c,
                              "queries=" + std::to_string(queries) + " seed=" + std::to_string(seed));
@@ -53,7 +53,7 @@ TEST_P(LongSums, BackwardOverManyKeys) {
   for (const int threads : {1, 2}) {
     const auto device = device_with(threads);
     for (const std::int64_t queries : {1, 60}) {
-      ManyKeys c(problem_of(1, queries, 0, 2, 1, 16), GetParam(), runs_of(keys, kRuns), 3, 0, ++seed);
+      ManyKeys c(shape_of(1, queries, 0, 2, 1, 16), GetParam(), runs_of(keys, kRuns), 3, 0, ++seed);
       SCOPED_TRACE("queries=" + std::to_string(queries) + " seed=" + std::to_string(seed));
       Forward expected = oracle_forward(c.few);
       const Backward gradients = oracle_backward(c.few, expected);
@@ -73,14 +73,15 @@ TEST(LongSums, TwoToThe24EqualKeys) {
   for (const DType dtype : {DType::kFloat64, DType::kFloat32, DType::kBFloat16}) {
     for (const std::int64_t queries : {1, 9}) {
       SCOPED_TRACE(std::string(name_of(dtype)) + " queries=" + std::to_string(queries));
-      Case one(problem_of(1, queries, 1, 1, 1, 8), dtype, 90);
+      Case one(shape_of(1, queries, 1, 1, 1, 8), dtype, 90);
       for (std::int64_t i = 0; i < 8; ++i) one.v.set(i, 96 + one.v.get(i));
       const Forward expected = oracle_forward(one);
-      Problem p = one.problem;
+      ProblemShape p = one.shape;
       p.keys = kKeys;
       Bshd k = one.k.bshd();
       Bshd v = one.v.bshd();
       k.row_stride = v.row_stride = 0;
+      k.rows = v.rows = kKeys;
       Forward f = empty_forward(p, dtype, accumulator_of(dtype));
       const DeviceMemory scratch(*device, device->forward_scratch(p, dtype));
       device->forward({p, one.q.bshd(), k, v, {}, {}, {f.o.bshd(), f.lse.bhs()}, false},
@@ -101,7 +102,7 @@ TEST_P(LongSums, BackwardOverManyQueries) {
   const std::int64_t queries = test::sum_length(std::int64_t{1} << 19, std::int64_t{1} << 15);
   const auto device = device_with(2);
   const DType dtype = GetParam();
-  Problem p = problem_of(1, 0, 9, 4, 1, 16);
+  ProblemShape p = shape_of(1, 0, 9, 4, 1, 16);
   unsigned seed = 70;
   for (const auto& shares : {kEqual, kRuns}) {
     const auto distinct = static_cast<std::int64_t>(shares.size());
@@ -113,7 +114,7 @@ TEST_P(LongSums, BackwardOverManyQueries) {
     for (std::int64_t i = 0; i < 9; ++i) few.bias->set(i, 0.25 * static_cast<double>(i % 4));
     p.queries = 0;
     Case many(p, dtype, seed);
-    many.problem.queries = queries;
+    many.shape.queries = queries;
     many.k = few.k;
     many.v = few.v;
     many.bias = few.bias;
@@ -147,24 +148,24 @@ TEST_P(LongSums, HundredsOfShards) {
   const DType dtype = GetParam();
   const DType sums = accumulator_of(dtype);
   for (const auto& shares : {kEqual, kRuns}) {
-    ManyKeys c(problem_of(1, 12, 0, 2, 1, 16), dtype, runs_of(kShards * kKeys, shares),
+    ManyKeys c(shape_of(1, 12, 0, 2, 1, 16), dtype, runs_of(kShards * kKeys, shares),
                static_cast<std::int64_t>(shares.size()), 3, 80);
     const Forward expected = oracle_forward(c.few);
-    Forward into = empty_forward(c.many.problem, sums, sums);
+    Forward into = empty_forward(c.many.shape, sums, sums);
     into.lse.fill(-kInfinity);
-    Forward merged = empty_forward(c.many.problem, sums, sums);
+    Forward merged = empty_forward(c.many.shape, sums, sums);
     merged.lse.fill(-kInfinity);
-    Problem p = c.many.problem;
+    ProblemShape p = c.many.shape;
     p.keys = kKeys;
     const DeviceMemory scratch(*device, device->forward_scratch(p, dtype));
     const std::span<std::byte> room(scratch.data(), scratch.bytes());
     for (std::int64_t shard = 0; shard < kShards; ++shard) {
-      const Bshd k = c.many.k.bshd().from_row(shard * kKeys);
-      const Bshd v = c.many.v.bshd().from_row(shard * kKeys);
+      const Bshd k = c.many.k.bshd().row_range(shard * kKeys, (shard + 1) * kKeys);
+      const Bshd v = c.many.v.bshd().row_range(shard * kKeys, (shard + 1) * kKeys);
       device->forward({p, c.many.q.bshd(), k, v, {}, {}, {into.o.bshd(), into.lse.bhs()}, true}, room);
       Forward part = empty_forward(p, sums, sums);
       device->forward({p, c.many.q.bshd(), k, v, {}, {}, {part.o.bshd(), part.lse.bhs()}, false}, room);
-      device->merge(p, {part.o.bshd(), part.lse.bhs()}, {merged.o.bshd(), merged.lse.bhs()});
+      device->merge({part.o.bshd(), part.lse.bhs()}, {merged.o.bshd(), merged.lse.bhs()});
     }
     const Bounds bounds = bounds_of(dtype);
     for (const Forward* f : {&into, &merged}) {
@@ -182,14 +183,14 @@ TEST(LongSums, ValuesNearTheLargestNumber) {
       for (const std::int64_t keys : {2, 63, 700, 5000}) {
         SCOPED_TRACE(std::string(name_of(dtype)) + " " + std::to_string(queries) + "x" +
                      std::to_string(keys));
-        Case c(problem_of(1, queries, keys, 2, 1, 16), dtype, 95);
+        Case c(shape_of(1, queries, keys, 2, 1, 16), dtype, 95);
         for (std::int64_t i = 0; i < c.v.count(); ++i) c.v.set(i, i % 16 < 8 ? 3.3e38 : -3.3e38);
         const Forward expected = oracle_forward(c);
         Forward f = device_forward(*device, c);
         EXPECT_LE(error_of(f.o, expected.o), bounds_of(dtype).o);
         // Merged with itself it weighs twice as much and stays the same.
         const Forward before = f;
-        device->merge(c.problem, {f.o.bshd(), f.lse.bhs()}, {f.o.bshd(), f.lse.bhs()});
+        device->merge({f.o.bshd(), f.lse.bhs()}, {f.o.bshd(), f.lse.bhs()});
         EXPECT_LE(error_of(f.o, before.o), bounds_of(dtype).o);
       }
     }

@@ -60,7 +60,7 @@ TEST_F(OneKey, IsAllThereIs) {
       for (const std::int64_t dim : {8, 40, 128}) {
         for (const std::int64_t queries : {1, 17, 63, 200}) {
           for (const std::int64_t group : {1, 3}) {
-            Case c(problem_of(1, queries, 1, 2 * group, 2, dim), dtype, ++seed);
+            Case c(shape_of(1, queries, 1, 2 * group, 2, dim), dtype, ++seed);
             if (seed % 3 == 0) {
               c.bias.emplace(std::vector<std::int64_t>{1, 1, queries, 1}, accumulator_of(dtype));
               std::mt19937 random(test::seeded(seed));
@@ -83,7 +83,7 @@ TEST_F(OneKey, IsAllThatIsSeenOfMany) {
     for (const DType dtype : kDTypes) {
       for (const auto& [queries, keys] : {std::pair{1, 700}, {3, 5000}, {63, 130}, {120, 70}}) {
         for (const bool by_bias : {false, true}) {
-          Case c(problem_of(1, queries, keys, 4, 2, 64), dtype, ++seed);
+          Case c(shape_of(1, queries, keys, 4, 2, 64), dtype, ++seed);
           std::mt19937 random(test::seeded(seed));
           Ranges ranges{1, {}};
           Array bias({1, 1, queries, keys}, dtype);
@@ -111,7 +111,7 @@ TEST_F(OneKey, IsAllThatIsSeenOfMany) {
 TEST_F(OneKey, IsSeenByOneOfManyRows) {
   for_each_target([](Device& device) {
     for (const DType dtype : kDTypes) {
-      Case c(problem_of(1, 40, 100, 2, 2, 64), dtype, 500);
+      Case c(shape_of(1, 40, 100, 2, 2, 64), dtype, 500);
       Ranges ranges{1, {}};
       for (std::int32_t row = 0; row < 40; ++row)
         ranges.bounds.insert(ranges.bounds.end(), {2 * row, row % 3 == 0 ? 2 * row + 1 : 99});
@@ -132,7 +132,7 @@ TEST_F(OneKey, IsSeenByOneOfManyRows) {
 TEST_F(OneKey, StaysNan) {
   for_each_target([](Device& device) {
     for (const DType dtype : kDTypes) {
-      Case c(problem_of(1, 20, 1, 1, 1, 16), dtype, 501);
+      Case c(shape_of(1, 20, 1, 1, 1, 16), dtype, 501);
       c.d_o.set(3 * 16 + 2, std::nan(""));
       Forward f = device_forward(device, c);
       const Backward b = device_backward(device, c, f);

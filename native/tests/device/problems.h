@@ -31,13 +31,13 @@ inline void expect_matches(Device& device, Case& c, const Bounds& bounds, const 
   for (const Array* x : {&f.o, &b.dq, &b.dk, &b.dv}) EXPECT_TRUE(x->gaps_untouched());
 }
 
-inline Problem problem_of(std::int64_t batch, std::int64_t queries, std::int64_t keys,
-                          std::int64_t query_heads, std::int64_t key_heads, std::int64_t dim) {
+inline ProblemShape shape_of(std::int64_t batch, std::int64_t queries, std::int64_t keys,
+                             std::int64_t query_heads, std::int64_t key_heads, std::int64_t dim) {
   return {batch, queries, keys, query_heads, key_heads, dim, 1 / std::sqrt(static_cast<double>(dim)), 0};
 }
 
 // R ascending, disjoint ranges per query over keys [first, first + keys) and a little beyond; some empty.
-inline Ranges random_ranges(const Problem& p, std::int64_t ranges, unsigned seed) {
+inline Ranges random_ranges(const ProblemShape& p, std::int64_t ranges, unsigned seed) {
   std::mt19937 random(test::seeded(seed));
   Ranges result{ranges, {}};
   for (std::int64_t row = 0; row < p.batch * p.queries; ++row) {

@@ -37,8 +37,8 @@ TEST_F(EveryTarget, MatchesTheOracle) {
     for (const DType dtype : {DType::kFloat64, DType::kFloat32, DType::kBFloat16, DType::kFloat16}) {
       for (const std::int64_t dim : {8, 40, 128}) {
         for (const auto& [queries, keys] : {std::pair{1, 530}, {19, 67}, {50, 130}}) {
-          Case c(problem_of(1, queries, keys, 4, 2, dim), dtype, ++seed, {seed % 4, 8 * (seed % 2)});
-          if (seed % 2 == 0) c.visibility = random_ranges(c.problem, 2, seed);
+          Case c(shape_of(1, queries, keys, 4, 2, dim), dtype, ++seed, {seed % 4, 8 * (seed % 2)});
+          if (seed % 2 == 0) c.visibility = random_ranges(c.shape, 2, seed);
           if (seed % 3 == 0) {
             c.bias.emplace(std::vector<std::int64_t>{1, 4, 1, keys}, dtype);
             std::mt19937 random(test::seeded(seed));
@@ -66,16 +66,16 @@ TEST_F(EveryTarget, KeepsTheContractInBFloat16) {
     expect_weights_to_sum_to_one(device, kDType);
     expect_parts_to_merge(device, kDType);
     expect_huge_logits_to_be_safe(device, kDType);
-    expect_bias_broadcast_every_way(device, kDType, problem_of(2, 33, 150, 6, 2, 24));
+    expect_bias_broadcast_every_way(device, kDType, shape_of(2, 33, 150, 6, 2, 24));
     for (unsigned seed = 1; seed <= 3; ++seed) {
-      expect_visibility_ranges(device, kDType, problem_of(2, 37, 300, 6, 2, 24), seed);
+      expect_visibility_ranges(device, kDType, shape_of(2, 37, 300, 6, 2, 24), seed);
     }
   });
 }
 
 // Ranges for each query, or a bias that hides some keys, or both.
 void mask(Case& c, int masks, unsigned seed) {
-  const Problem& p = c.problem;
+  const ProblemShape& p = c.shape;
   if (masks & 1) c.visibility = random_ranges(p, 2, seed);
   if (masks & 2) {
     c.bias.emplace(std::vector<std::int64_t>{1, p.query_heads, p.queries, p.keys}, c.dtype);
@@ -95,7 +95,7 @@ TEST_F(EveryTarget, DecodesAnyFewRows) {
         const std::int64_t heads = 1 + rows % 3;
         const std::int64_t keys = 512 + 5 * rows;
         const int masks = static_cast<int>(seed % 4);
-        Case c(problem_of(1, rows / group, keys, heads * group, heads, rows < 5 ? 40 : 128), dtype, ++seed,
+        Case c(shape_of(1, rows / group, keys, heads * group, heads, rows < 5 ? 40 : 128), dtype, ++seed,
                {seed % 2, 0});
         mask(c, masks, seed);
         expect_matches(device, c, bounds_of(dtype),
@@ -116,7 +116,7 @@ TEST_F(EveryTarget, TakesAnyNumberOfRowsAndKeys) {
         for (const std::int64_t dim : {16, 96, 128}) {
           const std::int64_t keys = 64 * (seed % 2) + 1 + seed % 17;
           const int masks = static_cast<int>(seed % 5);
-          Case c(problem_of(1, rows, keys, 2, 2, dim), dtype, ++seed);
+          Case c(shape_of(1, rows, keys, 2, 2, dim), dtype, ++seed);
           mask(c, masks, seed);
           expect_matches(device, c, bounds_of(dtype),
                          "rows=" + std::to_string(rows) + " keys=" + std::to_string(keys) +
@@ -132,7 +132,7 @@ TEST_F(EveryTarget, ConvertsTheEdgesOfHalfPrecision) {
   for_each_target([](Device& device) {
     for (const DType dtype : {DType::kBFloat16, DType::kFloat16}) {
       for (const std::int64_t keys : {2, 600}) {
-        Case c(problem_of(1, 1, keys, 1, 1, 16), dtype, 5);
+        Case c(shape_of(1, 1, keys, 1, 1, 16), dtype, 5);
         c.visibility = Ranges{1, {0, 1}};
         const double edges[] = {0x1p-24, -0x1p-24, 0x1.ff8p-15, 65504, -65504, 0, -0.0, 0x1p-14};
         for (std::int64_t i = 0; i < 8; ++i) c.v.set(i, edges[i]);

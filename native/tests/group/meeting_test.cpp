@@ -291,10 +291,10 @@ TEST(TcpMeeting, HostileClientsChangeNothing) {
             }
             if (all[1] != 0) break;
             std::vector<std::int64_t> out(20000, rank + round), in(20000);
-            collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
-              const std::array transfers = {send_to((rank + 1) % 4, lend(call, out), 160000),
-                                            receive_from((rank + 3) % 4, lend(call, in), 160000)};
-              call.wait(call.start(transfers));
+            run_collective(group, {}, LVX_QUERY_RING, nullptr, [&](Collective& collective) {
+              const std::array transfers = {send_to((rank + 1) % 4, lend(collective, out), 160000),
+                                            receive_from((rank + 3) % 4, lend(collective, in), 160000)};
+              collective.wait(collective.start(transfers));
             });
             ASSERT_EQ(std::count(in.begin(), in.end(), (rank + 3) % 4 + round), 20000);
           }

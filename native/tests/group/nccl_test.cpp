@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an NCCL group does when NCCL fails, a rank is late, or strangers call. What every group must do is in
+// What an NCCL group does when NCCL fails, a rank is late, or strangers collective. What every group must do is in
 // group_test.cpp.
 #include <gtest/gtest.h>
 
@@ -25,11 +25,12 @@ constexpr double kTimeout = 1.5;
 void ring(Group& group) {
   std::vector<int> out(1000, group.rank());
   std::vector<int> in(1000);
-  collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
+  run_collective(group, {}, LVX_QUERY_RING, nullptr, [&](Collective& collective) {
     for (int step = 0; step < 10; ++step) {
-      const std::array transfers = {send_to((call.rank() + 1) % kRanks, lend(call, out), 4000),
-                                    receive_from((call.rank() + kRanks - 1) % kRanks, lend(call, in), 4000)};
-      call.wait(call.start(transfers));
+      const std::array transfers = {
+          send_to((collective.rank() + 1) % kRanks, lend(collective, out), 4000),
+          receive_from((collective.rank() + kRanks - 1) % kRanks, lend(collective, in), 4000)};
+      collective.wait(collective.start(transfers));
     }
   });
 }

@@ -20,15 +20,15 @@ RankBody sending(std::size_t bytes, int times = 1) {
   return [=](Group& group) {
     std::vector<std::byte> data(bytes);
     for (int i = 0; i < times; ++i) {
-      collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
-        if (call.rank() == 0) {
+      run_collective(group, {}, LVX_QUERY_RING, nullptr, [&](Collective& collective) {
+        if (collective.rank() == 0) {
           std::mt19937_64 random(seeded(static_cast<std::uint64_t>(i)));
           for (std::byte& byte : data) byte = static_cast<std::byte>(random());
-          const std::array out = {send_to(1, lend(call, data), data.size())};
-          call.wait(call.start(out));
-        } else if (call.rank() == 1) {
-          const std::array in = {receive_from(0, lend(call, data), data.size())};
-          call.wait(call.start(in));
+          const std::array out = {send_to(1, lend(collective, data), data.size())};
+          collective.wait(collective.start(out));
+        } else if (collective.rank() == 1) {
+          const std::array in = {receive_from(0, lend(collective, data), data.size())};
+          collective.wait(collective.start(in));
           std::mt19937_64 random(seeded(static_cast<std::uint64_t>(i)));
           for (const std::byte byte : data) ASSERT_EQ(byte, static_cast<std::byte>(random()));
         }
@@ -127,14 +127,14 @@ TEST(TcpLinks, WithoutChecksumsDamageArrives) {
   std::atomic<int> different{0};
   expect_all_well(run_carried_ranks(2, within(20), false, {damaged}, [&](Group& group) {
     std::vector<int> data(50000);
-    collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
-      if (call.rank() == 0) {
+    run_collective(group, {}, LVX_QUERY_RING, nullptr, [&](Collective& collective) {
+      if (collective.rank() == 0) {
         std::iota(data.begin(), data.end(), 1 << 20);
-        const std::array out = {send_to(1, lend(call, data), 200000)};
-        call.wait(call.start(out));
+        const std::array out = {send_to(1, lend(collective, data), 200000)};
+        collective.wait(collective.start(out));
       } else {
-        const std::array in = {receive_from(0, lend(call, data), 200000)};
-        call.wait(call.start(in));
+        const std::array in = {receive_from(0, lend(collective, data), 200000)};
+        collective.wait(collective.start(in));
         for (int i = 0; i < 50000; ++i) different += data[static_cast<std::size_t>(i)] != (1 << 20) + i;
       }
     });
@@ -146,13 +146,13 @@ TEST(TcpLinks, MessagesOfAnotherLengthAreAnError) {
   for (const bool checksums : {true, false}) {
     const auto thrown = run_carried_ranks(2, within(20), checksums, {}, [](Group& group) {
       std::vector<std::byte> data(5000);
-      collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
-        if (call.rank() == 0) {
-          const std::array out = {send_to(1, lend(call, data), 5000)};
-          call.wait(call.start(out));
+      run_collective(group, {}, LVX_QUERY_RING, nullptr, [&](Collective& collective) {
+        if (collective.rank() == 0) {
+          const std::array out = {send_to(1, lend(collective, data), 5000)};
+          collective.wait(collective.start(out));
         } else {
-          const std::array in = {receive_from(0, lend(call, data), 4000)};
-          call.wait(call.start(in));
+          const std::array in = {receive_from(0, lend(collective, data), 4000)};
+          collective.wait(collective.start(in));
         }
       });
     });
@@ -166,15 +166,15 @@ TEST(TcpLinks, MessagesOfAnotherLengthAreAnError) {
 TEST(TcpLinks, WhatWasSentBeforeARankLeftArrives) {
   expect_all_well(run_carried_ranks(2, within(20), true, {}, [](Group& group) {
     std::vector<std::byte> data(300000, std::byte{7});
-    collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
-      if (call.rank() == 0) {
-        const std::array out = {send_to(1, lend(call, data), data.size())};
-        call.wait(call.start(out));
+    run_collective(group, {}, LVX_QUERY_RING, nullptr, [&](Collective& collective) {
+      if (collective.rank() == 0) {
+        const std::array out = {send_to(1, lend(collective, data), data.size())};
+        collective.wait(collective.start(out));
       } else {
         std::this_thread::sleep_for(milliseconds(600));
         std::fill(data.begin(), data.end(), std::byte{0});
-        const std::array in = {receive_from(0, lend(call, data), data.size())};
-        call.wait(call.start(in));
+        const std::array in = {receive_from(0, lend(collective, data), data.size())};
+        collective.wait(collective.start(in));
         EXPECT_EQ(std::count(data.begin(), data.end(), std::byte{7}), 300000);
       }
     });
@@ -185,7 +185,7 @@ TEST(TcpLinks, WhatWasSentBeforeARankLeftArrives) {
 TEST(TcpLinks, BothDirectionsCarryMessagesOfAllSizesInOrder) {
   expect_all_well(run_carried_ranks(3, within(60), true, {}, [](Group& group) {
     std::list<std::vector<std::vector<int>>> messages;
-    collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
+    run_collective(group, {}, LVX_QUERY_RING, nullptr, [&](Collective& collective) {
       std::mt19937 random(seeded(5));
       for (int round = 0; round < 40; ++round) {
         const std::size_t count = round % 5 == 0 ? random() % 2 : random() % (round % 7 == 0 ? 400000 : 3000);
@@ -193,18 +193,18 @@ TEST(TcpLinks, BothDirectionsCarryMessagesOfAllSizesInOrder) {
         std::vector<std::vector<int>>& in = messages.emplace_back();
         std::vector<Transfer> transfers;
         for (int peer = 0; peer < 3; ++peer) {
-          out.emplace_back(count, call.rank() * 1000 + round);
+          out.emplace_back(count, collective.rank() * 1000 + round);
           in.emplace_back(count);
         }
         for (int peer = 0; peer < 3; ++peer) {
-          if (peer == call.rank()) continue;
+          if (peer == collective.rank()) continue;
           const auto slot = static_cast<std::size_t>(peer);
-          transfers.push_back(send_to(peer, lend(call, out[slot]), 4 * count));
-          transfers.push_back(receive_from(peer, lend(call, in[slot]), 4 * count));
+          transfers.push_back(send_to(peer, lend(collective, out[slot]), 4 * count));
+          transfers.push_back(receive_from(peer, lend(collective, in[slot]), 4 * count));
         }
-        call.wait(call.start(transfers));
+        collective.wait(collective.start(transfers));
         for (int peer = 0; peer < 3; ++peer) {
-          if (peer == call.rank()) continue;
+          if (peer == collective.rank()) continue;
           for (const int value : in[static_cast<std::size_t>(peer)]) ASSERT_EQ(value, peer * 1000 + round);
         }
       }

@@ -65,7 +65,7 @@ void expect_every_pair(const std::vector<PlannedShare>& shares, const RandomProb
     for (int rank = 0; rank < random.ranks; ++rank) {
       // A rank's own pair is computed whether or not its mask lets anything through.
       if (!random.sees(home, rank) && home == rank) continue;
-      const std::int64_t all = random.queries(home) * random.keys(rank) * random.problem.query_heads;
+      const std::int64_t all = random.queries(home) * random.keys(rank) * random.shape.query_heads;
       EXPECT_EQ((met[{home, rank}]), random.sees(home, rank) ? all : 0) << home << " at " << rank;
     }
   }
@@ -132,10 +132,10 @@ TEST(PlannedCall, EqualsTiledCallsAndProjectsEveryTileOnce) {
         SCOPED_TRACE((backward ? "backward, rank " : "forward, rank ") + std::to_string(rank));
         expect_counts(plans[rank].statistics, backward ? costs[rank].backward : costs[rank].forward);
         EXPECT_EQ(sent_in(plans[rank], static_cast<int>(rank), options), formulas[rank]);
-        if (random.has_visibility || random.problem.queries == 0) continue;
+        if (random.has_visibility || random.shape.queries == 0) continue;
         double flops = 0;
         for (const lvx_plan_step& step : plans[rank].steps) flops += step.flops;
-        const Problem& p = random.problem;
+        const ProblemShape& p = random.shape;
         const std::int64_t once =
             4 * p.batch * random.keys(static_cast<int>(rank)) * visual.width * p.key_heads * p.head_dim;
         EXPECT_EQ(flops, static_cast<double>((backward ? 3 : 1) * once));
@@ -147,7 +147,7 @@ TEST(PlannedCall, EqualsTiledCallsAndProjectsEveryTileOnce) {
 }
 
 TEST(PlannedCall, CountsThePackingOfAStridedQ) {
-  const RandomProblem random(3, Problem{2, 12, 40, 4, 2, 16, 0.25}, 3);
+  const RandomProblem random(3, ProblemShape{2, 12, 40, 4, 2, 16, 0.25}, 3);
   PlannedShares shares(random, Operation::kForward, LVX_QUERY_RING, 0);
   const PlannedShare compact = shares.plan(0, nullptr);
   shares.call().strided_q = true;
@@ -162,7 +162,7 @@ TEST(PlannedCall, CountsThePackingOfAStridedQ) {
 }
 
 TEST(PlannedCall, NeedsNoMoreRoomThanItIsGiven) {
-  const RandomProblem random(3, Problem{1, 12, 40, 4, 2, 16, 0.25}, 3);
+  const RandomProblem random(3, ProblemShape{1, 12, 40, 4, 2, 16, 0.25}, 3);
   const PlannedShares shares(random, Operation::kForward, LVX_QUERY_GATHER, 0);
   const PlannedShare whole = shares.plan(1, nullptr);
   ASSERT_GT(whole.steps.size(), 3u);

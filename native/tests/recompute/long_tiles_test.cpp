@@ -26,10 +26,10 @@ void expect_exact_tiles(LongTiles& tiles, std::int64_t tile_rows, int ranks) {
 
 // Norms let gradients cancel, so that one tile is not exact either: many add next to nothing to its errors.
 void expect_no_worse_than_one_tile(LongTiles& tiles, std::int64_t tile_rows, int ranks) {
-  SCOPED_TRACE("keys=" + std::to_string(tiles.problem.keys) + " tile_rows=" + std::to_string(tile_rows));
+  SCOPED_TRACE("keys=" + std::to_string(tiles.shape.keys) + " tile_rows=" + std::to_string(tile_rows));
   tiles.norms = true;
   LongResults expected = long_reference(tiles);
-  LongResults once = compute_long_tiles(tiles, tiles.problem.keys, 1);
+  LongResults once = compute_long_tiles(tiles, tiles.shape.keys, 1);
   LongResults results = compute_long_tiles(tiles, tile_rows, ranks);
   expect_no_worse(errors_of(results, expected, true), errors_of(once, expected, true));
 }
@@ -93,7 +93,7 @@ TEST(LongTiles, GradientsOfAShardOfEqualRows) {
     dk.set(i, of_key.get(i % 8));
     dv.set(i, of_key.get(8 + i % 8));
   }
-  tiles.problem.keys = rows;
+  tiles.shape.keys = rows;
   for (std::int64_t i = 0; i < tiles.features.count(); ++i) tiles.features.set(i, tiles.features.get(i % 8));
   Projection projection;
   projection.width = LongTiles::kWidth;

@@ -18,7 +18,7 @@ namespace {
 
 // Whether any query sees a key of [begin, end).
 bool anyone_sees(const RandomProblem& random, std::int64_t begin, std::int64_t end) {
-  if (!random.has_visibility) return random.problem.batch > 0 && random.problem.queries > 0 && begin < end;
+  if (!random.has_visibility) return random.shape.batch > 0 && random.shape.queries > 0 && begin < end;
   for (std::size_t i = 0; i + 1 < random.visible.size(); i += 2) {
     if (std::max<std::int64_t>(random.visible[i], begin) < std::min<std::int64_t>(random.visible[i + 1], end))
       return true;
@@ -71,8 +71,8 @@ TEST(Tiled, EverySplitEqualsTheReferenceProjectsOnceAndSendsWhatTheFormulaSays) 
       EXPECT_EQ(traffic_of(costs[rank].forward), forward[rank]) << "forward";
       EXPECT_EQ(traffic_of(costs[rank].backward), backward[rank]) << "backward";
       // Forward and backward.
-      EXPECT_EQ(projected[rank], 2 * rows_seen(visual, static_cast<int>(rank)) * random.problem.batch * 2 *
-                                     random.problem.key_heads * random.problem.head_dim);
+      EXPECT_EQ(projected[rank], 2 * rows_seen(visual, static_cast<int>(rank)) * random.shape.batch * 2 *
+                                     random.shape.key_heads * random.shape.head_dim);
     }
     ASSERT_FALSE(HasFailure());
   }
@@ -116,7 +116,7 @@ TEST(Tiled, RanksMayBeJoinedByConnections) {
 TEST(Tiled, RanksMustProjectAlike) {
   const VisualProblem visual(3);
   run_ranks_well(2, [&](Group& group) {
-    RandomProblem random(7, Problem{1, 4, 6, 2, 2, 8, 1, 0}, 2);
+    RandomProblem random(7, ProblemShape{1, 4, 6, 2, 2, 8, 1, 0}, 2);
     VisualProblem mine = visual;
     mine.random = random;
     mine.width = 3 + group.rank();

@@ -81,7 +81,7 @@ TEST_P(HugeBiases, ThatAllKeysShareChangeLseAlone) {
     const Results plain = compute(random);
     random.has_bias = true;
     for (const double shared : kHugeBiases) {
-      random.bias.assign(static_cast<std::size_t>(random.problem.keys), shared);
+      random.bias.assign(static_cast<std::size_t>(random.shape.keys), shared);
       const Results biased = compute(random);
       EXPECT_LE(relative_error(biased.o, plain.o), kTolerance) << shared;
       EXPECT_LE(relative_error(biased.dq, plain.dq), kTolerance) << shared;

@@ -20,7 +20,7 @@ std::vector<RandomProblem> problems(lvx_strategy strategy, int ranks) {
   for (std::uint64_t seed = 1; chosen.size() < kProblems; ++seed) {
     if (strategy == LVX_HEAD_ALL_TO_ALL && ranks == 5) {
       const auto some = static_cast<std::int64_t>(seed);
-      chosen.emplace_back(seeded(seed), Problem{1, 16 + some, 40 + some, 10, 5, 16, 0.25, 0}, ranks);
+      chosen.emplace_back(seeded(seed), ProblemShape{1, 16 + some, 40 + some, 10, 5, 16, 0.25, 0}, ranks);
       continue;
     }
     RandomProblem random(seeded(seed));

@@ -19,7 +19,7 @@ namespace {
 // Each query, or all but some that see nothing, sees one key: by its range or, all queries alike, by the bias.
 void show_one_key(RandomProblem& random, std::uint64_t seed) {
   std::mt19937_64 draw(seed);
-  const Problem& p = random.problem;
+  const ProblemShape& p = random.shape;
   const auto any_key = [&] { return static_cast<std::int32_t>(draw() % static_cast<std::uint64_t>(p.keys)); };
   random.has_visibility = seed % 2 == 0;
   random.has_bias = !random.has_visibility;
@@ -50,7 +50,7 @@ TEST_P(OneKeyOverRanks, LeavesNoGradients) {
   int computed = 0;
   for (std::uint64_t seed = campaign_seed(); computed < campaign_size(600); ++seed) {
     RandomProblem random(seed);
-    if (random.problem.keys == 0) continue;
+    if (random.shape.keys == 0) continue;
     if (strategy == LVX_HEAD_ALL_TO_ALL && !heads_divide(random)) continue;
     ++computed;
     SCOPED_TRACE("seed " + std::to_string(seed));

@@ -71,7 +71,7 @@ TEST_P(Schedules, EverySplitEqualsTheReferenceAndSendsWhatTheFormulaSays) {
 // the yardstick.
 TEST_P(Schedules, PartsOfABlockMayNeedMoreScratchThanTheWhole) {
   for (const std::int64_t queries : {4, 32}) {
-    const Problem sizes{1, queries, 2048, 8, 8, 64, 0.125, 0};
+    const ProblemShape sizes{1, queries, 2048, 8, 8, 64, 0.125, 0};
     const RandomProblem whole(7, sizes, 1), shared(7, sizes, 4);
     Results expected(whole), results(shared);
     run_ranks_well(1, [&](Group& group) { compute_share(group, whole, GetParam().strategy, expected); });

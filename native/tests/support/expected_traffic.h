@@ -27,9 +27,9 @@ inline Traffic traffic_of(const lvx_statistics& statistics) {
 }
 
 inline bool heads_divide(const RandomProblem& random) {
-  const std::int64_t group = random.problem.query_heads / random.problem.key_heads;
-  const std::int64_t share = random.problem.query_heads / random.ranks;
-  return random.problem.query_heads % random.ranks == 0 && (share % group == 0 || group % share == 0);
+  const std::int64_t group = random.shape.query_heads / random.shape.key_heads;
+  const std::int64_t share = random.shape.query_heads / random.ranks;
+  return random.shape.query_heads % random.ranks == 0 && (share % group == 0 || group % share == 0);
 }
 
 // float64: elements and accumulators have 8 bytes. The bias's gradient is always asked for.
@@ -83,8 +83,8 @@ class TrafficFormulas {
           result += back(home) / ranks_;
         }
         if (seen) {
-          const std::int64_t part = keys(home) * key_heads(worker) / random_.problem.key_heads;
-          const std::int64_t heads = random_.bias_heads == 1 ? 1 : random_.problem.query_heads / ranks_;
+          const std::int64_t part = keys(home) * key_heads(worker) / random_.shape.key_heads;
+          const std::int64_t heads = random_.bias_heads == 1 ? 1 : random_.shape.query_heads / ranks_;
           const std::int64_t bias =
               random_.has_bias ? random_.bias_batch * heads * random_.bias_rows * random_.keys(home) * 8 : 0;
           share += 2 * part + bias;
@@ -148,15 +148,14 @@ class TrafficFormulas {
   }
 
   std::int64_t rows(int home) const {
-    return random_.problem.batch * random_.queries(home) * random_.problem.query_heads * 8;
+    return random_.shape.batch * random_.queries(home) * random_.shape.query_heads * 8;
   }
-  std::int64_t queries(int home) const { return rows(home) * random_.problem.head_dim; }
+  std::int64_t queries(int home) const { return rows(home) * random_.shape.head_dim; }
   std::int64_t keys(int home) const {
-    return random_.problem.batch * random_.keys(home) * random_.problem.key_heads * random_.problem.head_dim *
-           8;
+    return random_.shape.batch * random_.keys(home) * random_.shape.key_heads * random_.shape.head_dim * 8;
   }
   std::int64_t ranges(int home) const {
-    return random_.problem.batch * random_.queries(home) * random_.ranges * 8;
+    return random_.shape.batch * random_.queries(home) * random_.ranges * 8;
   }
   std::int64_t out(int home) const {
     return (backward_ ? 2 * queries(home) + lse(home) + rows(home) : queries(home)) + ranges(home);
@@ -170,8 +169,8 @@ class TrafficFormulas {
     return random_.bias_batch * random_.bias_heads * bias_rows * random_.keys(home) * 8;
   }
   std::int64_t key_heads(int worker) const {
-    const std::int64_t group = random_.problem.query_heads / random_.problem.key_heads;
-    const std::int64_t share = random_.problem.query_heads / ranks_;
+    const std::int64_t group = random_.shape.query_heads / random_.shape.key_heads;
+    const std::int64_t share = random_.shape.query_heads / ranks_;
     return (worker * share + share - 1) / group - worker * share / group + 1;
   }
 

@@ -24,7 +24,7 @@ inline void give_huge_bias(RandomProblem& random, std::uint64_t seed) {
   const auto huge = [&] {
     return kHugeBiases[static_cast<std::size_t>(pick(0, std::size(kHugeBiases) - 1))];
   };
-  const Problem& p = random.problem;
+  const ProblemShape& p = random.shape;
   random.has_bias = true;
   random.bias_batch = pick(0, 1) != 0 ? p.batch : 1;
   random.bias_heads = pick(0, 1) != 0 ? p.query_heads : 1;

@@ -112,28 +112,26 @@ class FailingDevice final : public QuarantineDevice {
     fuse_->pass(Step::kCompute);
     QuarantineDevice::zero(data, bytes);
   }
-  void forward(const ForwardArguments& arguments, std::span<std::byte> scratch) override {
+  void forward(const ForwardProblem& problem, std::span<std::byte> scratch) override {
     fuse_->pass(Step::kCompute);
-    QuarantineDevice::forward(arguments, scratch);
+    QuarantineDevice::forward(problem, scratch);
   }
-  void backward(const BackwardArguments& arguments, std::span<std::byte> scratch) override {
+  void backward(const BackwardProblem& problem, std::span<std::byte> scratch) override {
     fuse_->pass(Step::kCompute);
-    QuarantineDevice::backward(arguments, scratch);
+    QuarantineDevice::backward(problem, scratch);
   }
-  void merge(const Problem& problem, const Partial& part, const Partial& into) override {
+  void merge(const Partial& part, const Partial& into) override {
     fuse_->pass(Step::kCompute);
-    QuarantineDevice::merge(problem, part, into);
+    QuarantineDevice::merge(part, into);
   }
-  void copy(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-            const Bshd& to) override {
+  void copy(const Bshd& from, const Bshd& to) override {
     fuse_->pass(Step::kCompute);
-    QuarantineDevice::copy(batch, rows, heads, dim, from, to);
+    QuarantineDevice::copy(from, to);
   }
   using QuarantineDevice::copy;
-  void add(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-           const Bshd& to) override {
+  void add(const Bshd& from, const Bshd& to) override {
     fuse_->pass(Step::kCompute);
-    QuarantineDevice::add(batch, rows, heads, dim, from, to);
+    QuarantineDevice::add(from, to);
   }
   LayerOperations& layers() override {
     fuse_->pass(Step::kCompute);

@@ -47,9 +47,9 @@ inline std::vector<std::exception_ptr> run_ranks(int size, const GroupOptions& o
 
 // Memory that outlives a call's body, for its transfers.
 template <typename Value>
-std::byte* lend(Call& call, std::vector<Value>& memory) {
-  return call.lend(reinterpret_cast<std::byte*>(memory.data()),
-                   static_cast<std::int64_t>(memory.size() * sizeof(Value)));
+std::byte* lend(Collective& collective, std::vector<Value>& memory) {
+  return collective.lend(reinterpret_cast<std::byte*>(memory.data()),
+                         static_cast<std::int64_t>(memory.size() * sizeof(Value)));
 }
 
 // All must come through; the first exception otherwise.

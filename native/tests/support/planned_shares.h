@@ -21,7 +21,7 @@ class PlannedShares {
     call_.operation = operation;
     call_.strategy = strategy;
     call_.dtype = DType::kFloat64;
-    call_.sizes = random.problem;
+    call_.shape = random.shape;
     call_.ranks_per_node = ranks_per_node;
     for (int rank = 0; rank < random.ranks; ++rank) {
       queries_.push_back(random.queries(rank));

@@ -18,7 +18,7 @@ struct UnitGroups {
   std::int64_t batches = 1;    // of a task
   std::int64_t key_heads = 1;  // of a task
 
-  UnitGroups(const Problem& p, const Bias& d_bias) {
+  UnitGroups(const ProblemShape& p, const Bias& d_bias) {
     if (d_bias.none()) return;
     if (d_bias.batch_stride == 0) batches = p.batch;
     if (d_bias.head_stride == 0) key_heads = p.key_heads;
@@ -39,7 +39,7 @@ struct Plan {
   T* dq;  // [key part, unit, row, packed head_dim]
   std::size_t bytes;
 
-  Plan(const Problem& p, int threads, std::byte* memory)
+  Plan(const ProblemShape& p, int threads, std::byte* memory)
       : units(Unit::count(p)),
         rows(Unit::rows(p)),
         packed(packed_dim(p.head_dim)),
@@ -57,8 +57,8 @@ struct Plan {
 
 // Sum: the type that the parts are summed in.
 template <typename Sum, typename Operand, typename T = Accumulator<Operand>>
-void sum_dq(ThreadTeam& team, const BackwardArguments& a, const Plan<Operand>& plan) {
-  const Problem& p = a.problem;
+void sum_dq(ThreadTeam& team, const BackwardProblem& a, const Plan<Operand>& plan) {
+  const ProblemShape& p = a.shape;
   const std::int64_t all_rows = plan.units * plan.rows;
   const Sum scale = static_cast<Sum>(p.scale);
   constexpr std::int64_t kRowsAtOnce = 64;
@@ -82,8 +82,8 @@ void sum_dq(ThreadTeam& team, const BackwardArguments& a, const Plan<Operand>& p
 }
 
 template <typename Operand>
-void backward_as(ThreadTeam& team, const BackwardArguments& a, std::span<std::byte> scratch) {
-  const Problem& p = a.problem;
+void backward_as(ThreadTeam& team, const BackwardProblem& a, std::span<std::byte> scratch) {
+  const ProblemShape& p = a.shape;
   const Plan<Operand> plan(p, team.threads(), scratch.data());
   require_scratch("backward", plan.bytes, scratch.size());
   if (plan.units == 0) return;
@@ -123,14 +123,14 @@ void backward_as(ThreadTeam& team, const BackwardArguments& a, std::span<std::by
 
 }  // namespace
 
-std::size_t backward_scratch(const Problem& problem, DType dtype, int threads) {
+std::size_t backward_scratch(const ProblemShape& shape, DType dtype, int threads) {
   return visit_operand(
-      dtype, [&]<typename Operand>(Operand) { return Plan<Operand>(problem, threads, nullptr).bytes; });
+      dtype, [&]<typename Operand>(Operand) { return Plan<Operand>(shape, threads, nullptr).bytes; });
 }
 
-void backward(ThreadTeam& team, const BackwardArguments& arguments, std::span<std::byte> scratch) {
-  visit_operand(arguments.q.dtype,
-                [&]<typename Operand>(Operand) { backward_as<Operand>(team, arguments, scratch); });
+void backward(ThreadTeam& team, const BackwardProblem& problem, std::span<std::byte> scratch) {
+  visit_operand(problem.q.dtype,
+                [&]<typename Operand>(Operand) { backward_as<Operand>(team, problem, scratch); });
 }
 
 }  // namespace lvx::cpu

@@ -71,8 +71,8 @@ class BackwardRun {
 
   BackwardRun(const BackwardTask<Operand>& task, Scratch scratch)
       : task_(task),
-        a_(*task.arguments),
-        p_(a_.problem),
+        a_(*task.problem),
+        p_(a_.shape),
         unit_(p_, task.unit),
         work_(scratch, p_, task.groups),
         packed_(packed_dim(p_.head_dim)),
@@ -326,8 +326,8 @@ class BackwardRun {
 
   static constexpr T kInfinity = std::numeric_limits<T>::infinity();
   const BackwardTask<Operand>& task_;
-  const BackwardArguments& a_;
-  const Problem& p_;
+  const BackwardProblem& a_;
+  const ProblemShape& p_;
   Unit unit_;
   BackwardWorkspace<Operand> work_;
   std::int64_t packed_;

@@ -8,7 +8,7 @@
 #include "device/cpu/range_cursor.h"
 #include "device/cpu/scratch.h"
 #include "device/cpu/unit.h"
-#include "device/device.h"
+#include "device/problem.h"
 
 namespace lvx {
 
@@ -17,8 +17,8 @@ struct BackwardGroups {
   bool keys;  // dq's
   bool rows;  // dk's and dv's
 
-  BackwardGroups(const Problem& problem, std::int64_t keys_of_task)
-      : keys(keys_of_task > kGroupKeys), rows(Unit::rows(problem) > kGroupPanels * kPanelRows) {}
+  BackwardGroups(const ProblemShape& shape, std::int64_t keys_of_task)
+      : keys(keys_of_task > kGroupKeys), rows(Unit::rows(shape) > kGroupPanels * kPanelRows) {}
 };
 
 // The sum of a panel's groups of keys so far; it begins with the first.
@@ -29,7 +29,7 @@ struct DqSums {
 
 template <typename Operand>
 struct BackwardTask {
-  const BackwardArguments* arguments;
+  const BackwardProblem* problem;
   std::int64_t unit;
   std::int64_t key_begin, key_end;
   std::int64_t next_unit, next_key;  // where this thread will probably continue; prefetched at the end
@@ -65,9 +65,9 @@ struct BackwardWorkspace {
   double *dk_sums, *dv_sums;  // [key of the block, packed head_dim]
   double* d_bias_sums;        // [head of the unit, key of the block]: a bias that all queries share
 
-  BackwardWorkspace(Scratch& scratch, const Problem& problem, const BackwardGroups& groups) {
-    const std::int64_t packed = packed_dim(problem.head_dim);
-    const std::int64_t keys = block_keys(problem, kBytes);
+  BackwardWorkspace(Scratch& scratch, const ProblemShape& shape, const BackwardGroups& groups) {
+    const std::int64_t packed = packed_dim(shape.head_dim);
+    const std::int64_t keys = block_keys(shape, kBytes);
     const auto factors = [&](std::int64_t terms) { return scratch.take<Operand>(terms / kTerms<Operand>); };
     k = factors(keys * packed);
     v = factors(keys * packed);
@@ -93,14 +93,14 @@ struct BackwardWorkspace {
     lse = scratch.take<T>(kPanelRows);
     delta = scratch.take<T>(kPanelRows);
     only = scratch.take<T>(kPanelRows);
-    cursors = scratch.take<RangeCursor>(problem.queries);
+    cursors = scratch.take<RangeCursor>(shape.queries);
     panel_cursors = scratch.take<RangeCursor>(kPanelRows);
-    const std::int64_t rows = Unit::rows(problem);
+    const std::int64_t rows = Unit::rows(shape);
     dq_sums = scratch.take<double>(groups.keys ? rows * packed : 0);
     dq_panels = scratch.take<DqSums>(groups.keys ? divide_up(rows, kPanelRows) : 0);
     dk_sums = scratch.take<double>(groups.rows ? keys * packed : 0);
     dv_sums = scratch.take<double>(groups.rows ? keys * packed : 0);
-    d_bias_sums = scratch.take<double>(problem.query_heads / problem.key_heads * keys);
+    d_bias_sums = scratch.take<double>(shape.query_heads / shape.key_heads * keys);
   }
 };
 

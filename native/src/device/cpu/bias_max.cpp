@@ -36,7 +36,7 @@ T largest(const std::byte* data, DType dtype, std::int64_t count) {
 
 // Of the call's keys [begin, end).
 template <typename T>
-T largest_bias(const ForwardArguments& a, std::int64_t batch, std::int64_t head, std::int64_t row,
+T largest_bias(const ForwardProblem& a, std::int64_t batch, std::int64_t head, std::int64_t row,
                std::int64_t begin, std::int64_t end) {
   if (begin >= end) return kNone<T>;
   if (a.bias.none()) return T{0};
@@ -44,8 +44,8 @@ T largest_bias(const ForwardArguments& a, std::int64_t batch, std::int64_t head,
 }
 
 template <typename T>
-T largest_visible_bias(const ForwardArguments& a, std::int64_t batch, std::int64_t head, std::int64_t row) {
-  const Problem& p = a.problem;
+T largest_visible_bias(const ForwardProblem& a, std::int64_t batch, std::int64_t head, std::int64_t row) {
+  const ProblemShape& p = a.shape;
   if (a.visibility.everything()) return largest_bias<T>(a, batch, head, row, 0, p.keys);
   T max = kNone<T>;
   const std::int32_t* range = a.visibility.at(batch, row);
@@ -58,7 +58,7 @@ T largest_visible_bias(const ForwardArguments& a, std::int64_t batch, std::int64
 }
 
 template <typename T>
-void put(const ForwardArguments& a, std::int64_t batch, std::int64_t head, std::int64_t row, T max) {
+void put(const ForwardProblem& a, std::int64_t batch, std::int64_t head, std::int64_t row, T max) {
   std::byte* at = a.out.bias_max.at(batch, head, row);
   if (a.merge) {
     std::byte* lse_at = a.out.lse.at(batch, head, row);
@@ -73,8 +73,8 @@ void put(const ForwardArguments& a, std::int64_t batch, std::int64_t head, std::
 
 // Heads and queries that share a row of the bias, and see the same of it, share its maximum.
 template <typename T>
-void set_as(ThreadTeam& team, const ForwardArguments& a) {
-  const Problem& p = a.problem;
+void set_as(ThreadTeam& team, const ForwardProblem& a) {
+  const ProblemShape& p = a.shape;
   const bool heads_alike = a.bias.none() || a.bias.head_stride == 0;
   const bool rows_alike = a.visibility.everything() && (a.bias.none() || a.bias.row_stride == 0);
   const std::int64_t heads = heads_alike ? std::min<std::int64_t>(1, p.query_heads) : p.query_heads;
@@ -94,12 +94,12 @@ void set_as(ThreadTeam& team, const ForwardArguments& a) {
 
 }  // namespace
 
-void set_bias_max(ThreadTeam& team, const ForwardArguments& arguments) {
-  if (arguments.out.bias_max.data == nullptr) return;
-  if (arguments.out.bias_max.dtype == DType::kFloat64) {
-    set_as<double>(team, arguments);
+void set_bias_max(ThreadTeam& team, const ForwardProblem& problem) {
+  if (problem.out.bias_max.data == nullptr) return;
+  if (problem.out.bias_max.dtype == DType::kFloat64) {
+    set_as<double>(team, problem);
   } else {
-    set_as<float>(team, arguments);
+    set_as<float>(team, problem);
   }
 }
 

@@ -3,12 +3,12 @@
 #pragma once
 
 #include "device/cpu/thread_pool.h"
-#include "device/device.h"
+#include "device/problem.h"
 
 namespace lvx::cpu {
 
 // Before forward's kernels. Overwrites out.bias_max by the largest bias of the call's keys; if results are merged,
 // raises it to that and makes out's lse relative to it.
-void set_bias_max(ThreadTeam& team, const ForwardArguments& arguments);
+void set_bias_max(ThreadTeam& team, const ForwardProblem& problem);
 
 }  // namespace lvx::cpu

@@ -21,8 +21,8 @@ std::int64_t l2_bytes() {
 }
 
 // As many rows of head_dim elements as half of L2 holds; the other half is for streamed tiles.
-std::int64_t rows_in_cache(const Problem& problem, std::size_t bytes) {
-  return l2_bytes() / 2 / (packed_dim(problem.head_dim) * static_cast<std::int64_t>(bytes));
+std::int64_t rows_in_cache(const ProblemShape& shape, std::size_t bytes) {
+  return l2_bytes() / 2 / (packed_dim(shape.head_dim) * static_cast<std::int64_t>(bytes));
 }
 
 // Enough pieces that threads are idle only briefly while the last pieces finish.
@@ -31,47 +31,47 @@ std::int64_t pieces_wanted(std::int64_t units, int threads) {
   return divide_up(std::int64_t{8} * threads, units);
 }
 
-bool is_decode(const Problem& problem) {
+bool is_decode(const ProblemShape& shape) {
   constexpr std::int64_t kManyKeys = 512;  // fewer would fit the cache with their queries: no gain
-  return Unit::rows(problem) <= kDecodeRows && problem.keys >= kManyKeys;
+  return Unit::rows(shape) <= kDecodeRows && shape.keys >= kManyKeys;
 }
 
-Split forward_keys(const Problem& problem, const ForwardBlocking& blocking, int threads) {
+Split forward_keys(const ProblemShape& shape, const ForwardBlocking& blocking, int threads) {
   if (blocking.decode) {
     // Small pieces balance the reading between threads, but each piece has a result to merge, and should have many
     // keys for each row of it.
     constexpr std::int64_t kKeysForARow = 64;
-    const std::int64_t most = problem.keys / (kKeysForARow * std::max<std::int64_t>(1, Unit::rows(problem)));
+    const std::int64_t most = shape.keys / (kKeysForARow * std::max<std::int64_t>(1, Unit::rows(shape)));
     const std::int64_t pieces = std::clamp<std::int64_t>(most, threads, std::int64_t{8} * threads);
-    return {problem.keys, threads == 1 ? 1 : divide_up(pieces, std::max<std::int64_t>(1, problem.batch)),
+    return {shape.keys, threads == 1 ? 1 : divide_up(pieces, std::max<std::int64_t>(1, shape.batch)),
             kDecodeKeys};
   }
-  const std::int64_t tasks = Unit::count(problem) * blocking.rows.parts();
-  return {problem.keys, pieces_wanted(std::max<std::int64_t>(1, tasks), threads), 4 * kTileKeys};
+  const std::int64_t tasks = Unit::count(shape) * blocking.rows.parts();
+  return {shape.keys, pieces_wanted(std::max<std::int64_t>(1, tasks), threads), 4 * kTileKeys};
 }
 
 }  // namespace
 
-std::int64_t block_rows(const Problem& problem, std::size_t bytes) {
+std::int64_t block_rows(const ProblemShape& shape, std::size_t bytes) {
   constexpr std::int64_t kMost = 10 * kPanelRows;
-  return std::clamp(rows_in_cache(problem, bytes) / kPanelRows * kPanelRows, kPanelRows, kMost);
+  return std::clamp(rows_in_cache(shape, bytes) / kPanelRows * kPanelRows, kPanelRows, kMost);
 }
 
-std::int64_t block_keys(const Problem& problem, std::size_t bytes) {
-  return std::clamp(rows_in_cache(problem, bytes) / kTileKeys * kTileKeys, kTileKeys, kMaxBlockKeys);
+std::int64_t block_keys(const ProblemShape& shape, std::size_t bytes) {
+  return std::clamp(rows_in_cache(shape, bytes) / kTileKeys * kTileKeys, kTileKeys, kMaxBlockKeys);
 }
 
-bool key_gradients_exceed_cache(const Problem& problem, std::size_t element) {
-  return 2 * problem.key_elements() * static_cast<std::int64_t>(element) > l2_bytes();
+bool key_gradients_exceed_cache(const ProblemShape& shape, std::size_t element) {
+  return 2 * shape.key_elements() * static_cast<std::int64_t>(element) > l2_bytes();
 }
 
-ForwardBlocking::ForwardBlocking(const Problem& problem, std::size_t bytes, int threads)
-    : decode(is_decode(problem)),
-      rows(Unit::rows(problem), divide_up(Unit::rows(problem), block_rows(problem, bytes)), kLanes),
-      keys(forward_keys(problem, *this, threads)) {}
+ForwardBlocking::ForwardBlocking(const ProblemShape& shape, std::size_t bytes, int threads)
+    : decode(is_decode(shape)),
+      rows(Unit::rows(shape), divide_up(Unit::rows(shape), block_rows(shape, bytes)), kLanes),
+      keys(forward_keys(shape, *this, threads)) {}
 
-BackwardBlocking::BackwardBlocking(const Problem& problem, std::size_t bytes, int threads)
-    : keys(problem.keys, pieces_wanted(std::max<std::int64_t>(1, Unit::count(problem)), threads),
-           block_keys(problem, bytes)) {}
+BackwardBlocking::BackwardBlocking(const ProblemShape& shape, std::size_t bytes, int threads)
+    : keys(shape.keys, pieces_wanted(std::max<std::int64_t>(1, Unit::count(shape)), threads),
+           block_keys(shape, bytes)) {}
 
 }  // namespace lvx

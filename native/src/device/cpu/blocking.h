@@ -7,11 +7,9 @@
 #include <cstdint>
 
 #include "attention/views.h"
+#include "base/divide.h"
 
 namespace lvx {
-
-constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return divide_up(a, b) * b; }
 
 constexpr std::int64_t kLanes = 16;       // no vector is longer; tiles are padded to it
 constexpr std::int64_t kPanelRows = 96;   // query rows of a panel: twice three vectors of 16 floats
@@ -33,11 +31,11 @@ constexpr std::int64_t packed_dim(std::int64_t head_dim) { return round_up(head_
 
 // Sizes that stay in a core's L2 while they are reused. bytes: of all arrays together, for each element of head_dim.
 // Query rows that share packed keys (forward), and keys that share packed queries (backward).
-std::int64_t block_rows(const Problem& problem, std::size_t bytes);
-std::int64_t block_keys(const Problem& problem, std::size_t bytes);
+std::int64_t block_rows(const ProblemShape& shape, std::size_t bytes);
+std::int64_t block_keys(const ProblemShape& shape, std::size_t bytes);
 constexpr std::int64_t kMaxBlockKeys = 512;
 // Whether the gradients of all keys exceed a core's L2.
-bool key_gradients_exceed_cache(const Problem& problem, std::size_t element);
+bool key_gradients_exceed_cache(const ProblemShape& shape, std::size_t element);
 
 // n items in parts of whole grains (the last grain may be short) whose sizes differ by at most one grain.
 class Split {
@@ -66,13 +64,13 @@ struct ForwardBlocking {
   Split rows;   // of a unit
   Split keys;   // more than one part: partial results are merged afterwards
 
-  ForwardBlocking(const Problem& problem, std::size_t bytes, int threads);
+  ForwardBlocking(const ProblemShape& shape, std::size_t bytes, int threads);
 };
 
 struct BackwardBlocking {
   Split keys;  // each part has its own sum of dq
 
-  BackwardBlocking(const Problem& problem, std::size_t bytes, int threads);
+  BackwardBlocking(const ProblemShape& shape, std::size_t bytes, int threads);
 };
 
 }  // namespace lvx

@@ -72,8 +72,8 @@ class DecodeRun {
  private:
   DecodeRun(const DecodeTask<T>& task, Scratch scratch)
       : task_(task),
-        a_(*task.arguments),
-        p_(a_.problem),
+        a_(*task.problem),
+        p_(a_.shape),
         work_(scratch, p_),
         packed_(round_up(p_.head_dim, kLanes)),
         rows_(Unit::rows(p_)),
@@ -88,7 +88,7 @@ class DecodeRun {
   static constexpr std::int64_t kTilesOfGroup = sizeof(Element) > 2 ? 2 : kGroupTiles;
 
   // Prefetch distance: enough bytes in flight to cover the latency of memory.
-  static std::int64_t keys_ahead(const Problem& p) {
+  static std::int64_t keys_ahead(const ProblemShape& p) {
     constexpr std::int64_t kBytes = 16 << 10;
     const std::int64_t row = p.key_heads * p.head_dim * static_cast<std::int64_t>(sizeof(Element));
     return std::clamp<std::int64_t>(kBytes / row / kDotKeys * kDotKeys, kDotKeys, kDecodeKeys);
@@ -297,8 +297,8 @@ class DecodeRun {
   }
 
   const DecodeTask<T>& task_;
-  const ForwardArguments& a_;
-  const Problem& p_;
+  const ForwardProblem& a_;
+  const ProblemShape& p_;
   DecodeWorkspace<T> work_;
   std::int64_t packed_;
   std::int64_t rows_;
@@ -309,7 +309,7 @@ class DecodeRun {
 };
 
 void decode_float(const DecodeTask<float>& task, std::byte* workspace) {
-  switch (task.arguments->k.dtype) {
+  switch (task.problem->k.dtype) {
     case DType::kBFloat16:
       return DecodeRun<float, BFloat16>(task, workspace).run();
     case DType::kFloat16:

@@ -6,13 +6,13 @@
 #include "device/cpu/blocking.h"
 #include "device/cpu/range_cursor.h"
 #include "device/cpu/scratch.h"
-#include "device/device.h"
+#include "device/problem.h"
 
 namespace lvx {
 
 template <typename T>
 struct DecodeTask {
-  const ForwardArguments* arguments;
+  const ForwardProblem* problem;
   std::int64_t batch;
   std::int64_t key_begin, key_end;
   // The partial results of the whole call: [unit, row, head_dim] normalised, [unit, row].
@@ -35,16 +35,16 @@ struct DecodeWorkspace {
   double* maxima;  // as max
   double* sums;
 
-  DecodeWorkspace(Scratch& scratch, const Problem& problem) {
-    const std::int64_t rows = problem.key_heads * kDecodeRows;
-    q = scratch.take<T>(rows * packed_dim(problem.head_dim));
-    o = scratch.take<T>(rows * packed_dim(problem.head_dim));
+  DecodeWorkspace(Scratch& scratch, const ProblemShape& shape) {
+    const std::int64_t rows = shape.key_heads * kDecodeRows;
+    q = scratch.take<T>(rows * packed_dim(shape.head_dim));
+    o = scratch.take<T>(rows * packed_dim(shape.head_dim));
     s = scratch.take<T>(rows * kDecodeKeys);
     mask = scratch.take<T>(kDecodeRows * kDecodeKeys);
     max = scratch.take<T>(rows);
     sum = scratch.take<T>(rows);
     cursors = scratch.take<RangeCursor>(kDecodeRows);
-    o_sums = scratch.take<double>(rows * packed_dim(problem.head_dim));
+    o_sums = scratch.take<double>(rows * packed_dim(shape.head_dim));
     maxima = scratch.take<double>(rows);
     sums = scratch.take<double>(rows);
   }

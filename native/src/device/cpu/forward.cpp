@@ -30,7 +30,7 @@ struct Plan {
   T* partial_sum = nullptr;
   std::size_t bytes;
 
-  Plan(const Problem& p, int threads, std::byte* memory)
+  Plan(const ProblemShape& p, int threads, std::byte* memory)
       : units(Unit::count(p)),
         rows(Unit::rows(p)),
         blocking(p, ForwardWorkspace<Operand>::kBytes, threads),
@@ -57,8 +57,8 @@ struct Plan {
 
 // In float64: there may be many parts, and weighted sums may reach the largest float.
 template <typename Operand, typename T = Accumulator<Operand>>
-void merge_parts(ThreadTeam& team, const ForwardArguments& a, const Plan<Operand>& plan) {
-  const Problem& p = a.problem;
+void merge_parts(ThreadTeam& team, const ForwardProblem& a, const Plan<Operand>& plan) {
+  const ProblemShape& p = a.shape;
   const std::int64_t all_rows = plan.units * plan.rows;
   const std::int64_t parts = plan.blocking.keys.parts();
   constexpr std::int64_t kRowsAtOnce = 64;
@@ -85,7 +85,7 @@ void merge_parts(ThreadTeam& team, const ForwardArguments& a, const Plan<Operand
 }
 
 template <typename Operand>
-void run_blocks(ThreadTeam& team, const ForwardArguments& a, const Plan<Operand>& plan) {
+void run_blocks(ThreadTeam& team, const ForwardProblem& a, const Plan<Operand>& plan) {
   const Split& row_blocks = plan.blocking.rows;
   const Split& key_parts = plan.blocking.keys;
   const std::int64_t tasks = plan.units * row_blocks.parts() * key_parts.parts();
@@ -97,7 +97,7 @@ void run_blocks(ThreadTeam& team, const ForwardArguments& a, const Plan<Operand>
     const std::int64_t unit = unit_of(index);
     const std::int64_t next = std::min(index + team.threads(), tasks - 1);
     ForwardTask<Operand> task{};
-    task.arguments = &a;
+    task.problem = &a;
     task.unit = unit;
     task.row_begin = row_blocks.begin(block);
     task.row_end = row_blocks.end(block);
@@ -105,10 +105,10 @@ void run_blocks(ThreadTeam& team, const ForwardArguments& a, const Plan<Operand>
     task.key_end = key_parts.end(part);
     task.grouped = plan.grouped;
     task.next_unit = unit_of(next);
-    task.next_key = next == index ? a.problem.keys : key_parts.begin(part_of(next));
+    task.next_key = next == index ? a.shape.keys : key_parts.begin(part_of(next));
     if (plan.merges()) {
       const std::int64_t first = (part * plan.units + unit) * plan.rows;
-      task.partial_o = plan.partial_o + first * a.problem.head_dim;
+      task.partial_o = plan.partial_o + first * a.shape.head_dim;
       task.partial_max = plan.partial_max + first;
       task.partial_sum = plan.partial_sum + first;
     }
@@ -117,16 +117,16 @@ void run_blocks(ThreadTeam& team, const ForwardArguments& a, const Plan<Operand>
 }
 
 template <typename Operand, typename T = Accumulator<Operand>>
-void run_decode(ThreadTeam& team, const ForwardArguments& a, const Plan<Operand>& plan) {
+void run_decode(ThreadTeam& team, const ForwardProblem& a, const Plan<Operand>& plan) {
   const Split& key_parts = plan.blocking.keys;
-  team.run(a.problem.batch * key_parts.parts(), [&](std::int64_t index, int slot) {
+  team.run(a.shape.batch * key_parts.parts(), [&](std::int64_t index, int slot) {
     const std::int64_t part = index % key_parts.parts();
     const std::int64_t first = part * plan.units * plan.rows;
     const DecodeTask<T> task{&a,
                              index / key_parts.parts(),
                              key_parts.begin(part),
                              key_parts.end(part),
-                             plan.partial_o + first * a.problem.head_dim,
+                             plan.partial_o + first * a.shape.head_dim,
                              plan.partial_max + first,
                              plan.partial_sum + first};
     run_decode_task(task, plan.workspaces + static_cast<std::size_t>(slot) * plan.workspace);
@@ -134,8 +134,8 @@ void run_decode(ThreadTeam& team, const ForwardArguments& a, const Plan<Operand>
 }
 
 template <typename Operand>
-void forward_as(ThreadTeam& team, const ForwardArguments& a, std::span<std::byte> scratch) {
-  const Plan<Operand> plan(a.problem, team.threads(), scratch.data());
+void forward_as(ThreadTeam& team, const ForwardProblem& a, std::span<std::byte> scratch) {
+  const Plan<Operand> plan(a.shape, team.threads(), scratch.data());
   require_scratch("forward", plan.bytes, scratch.size());
   if (plan.units * plan.rows == 0) return;
   set_bias_max(team, a);
@@ -149,14 +149,14 @@ void forward_as(ThreadTeam& team, const ForwardArguments& a, std::span<std::byte
 
 }  // namespace
 
-std::size_t forward_scratch(const Problem& problem, DType dtype, int threads) {
+std::size_t forward_scratch(const ProblemShape& shape, DType dtype, int threads) {
   return visit_operand(
-      dtype, [&]<typename Operand>(Operand) { return Plan<Operand>(problem, threads, nullptr).bytes; });
+      dtype, [&]<typename Operand>(Operand) { return Plan<Operand>(shape, threads, nullptr).bytes; });
 }
 
-void forward(ThreadTeam& team, const ForwardArguments& arguments, std::span<std::byte> scratch) {
-  visit_operand(arguments.q.dtype,
-                [&]<typename Operand>(Operand) { forward_as<Operand>(team, arguments, scratch); });
+void forward(ThreadTeam& team, const ForwardProblem& problem, std::span<std::byte> scratch) {
+  visit_operand(problem.q.dtype,
+                [&]<typename Operand>(Operand) { forward_as<Operand>(team, problem, scratch); });
 }
 
 }  // namespace lvx::cpu

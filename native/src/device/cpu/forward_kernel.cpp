@@ -46,8 +46,8 @@ class ForwardBlock {
  private:
   ForwardBlock(const ForwardTask<Operand>& task, Scratch scratch)
       : task_(task),
-        a_(*task.arguments),
-        p_(a_.problem),
+        a_(*task.problem),
+        p_(a_.shape),
         unit_(p_, task.unit),
         work_(scratch, p_, task.grouped),
         packed_(packed_dim(p_.head_dim)),
@@ -244,8 +244,8 @@ class ForwardBlock {
   }
 
   const ForwardTask<Operand>& task_;
-  const ForwardArguments& a_;
-  const Problem& p_;
+  const ForwardProblem& a_;
+  const ProblemShape& p_;
   Unit unit_;
   ForwardWorkspace<Operand> work_;
   std::int64_t packed_;

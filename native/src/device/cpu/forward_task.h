@@ -6,7 +6,7 @@
 #include "device/cpu/operand.h"
 #include "device/cpu/range_cursor.h"
 #include "device/cpu/scratch.h"
-#include "device/device.h"
+#include "device/problem.h"
 
 namespace lvx {
 
@@ -14,7 +14,7 @@ template <typename Operand>
 struct ForwardTask {
   using T = Accumulator<Operand>;
 
-  const ForwardArguments* arguments;
+  const ForwardProblem* problem;
   std::int64_t unit;
   std::int64_t row_begin, row_end;
   std::int64_t key_begin, key_end;
@@ -62,10 +62,10 @@ struct ForwardWorkspace {
   double* o_sums;   // as o, of all groups; where tasks are grouped
   GroupSums* sums;  // per panel; likewise
 
-  ForwardWorkspace(Scratch& scratch, const Problem& problem, bool grouped) {
-    const std::int64_t rows = block_rows(problem, kBytes);
+  ForwardWorkspace(Scratch& scratch, const ProblemShape& shape, bool grouped) {
+    const std::int64_t rows = block_rows(shape, kBytes);
     const std::int64_t panels = rows / kPanelRows;
-    const std::int64_t packed = packed_dim(problem.head_dim);
+    const std::int64_t packed = packed_dim(shape.head_dim);
     const auto factors = [&](std::int64_t terms) { return scratch.take<Operand>(terms / kTerms<Operand>); };
     q = factors(panels * kPanelRows * packed);
     o = scratch.take<T>(panels * kPanelRows * packed);

@@ -27,9 +27,9 @@ class KeyBlock {
 
  public:
   // alone: one panel holds all rows.
-  KeyBlock(const BackwardArguments& arguments, const Unit& unit, bool alone,
+  KeyBlock(const BackwardProblem& problem, const Unit& unit, bool alone,
            const BackwardWorkspace<Operand>& room)
-      : a_(arguments), p_(arguments.problem), unit_(unit), alone_(alone), room_(room) {}
+      : a_(problem), p_(problem.shape), unit_(unit), alone_(alone), room_(room) {}
 
   // Packing pays if several panels use the keys (forward_kernel.cpp has figures); it also tells whether zero weights
   // may meet NaN.
@@ -97,8 +97,8 @@ class KeyBlock {
     });
   }
 
-  const BackwardArguments& a_;
-  const Problem& p_;
+  const BackwardProblem& a_;
+  const ProblemShape& p_;
   const Unit& unit_;
   const bool alone_;
   const BackwardWorkspace<Operand>& room_;

@@ -29,10 +29,10 @@ class KeyGradients {
 
  public:
   // alone: one panel holds all rows; grouped: there are more than a group of panels.
-  KeyGradients(const BackwardArguments& arguments, const Unit& unit, bool alone, bool grouped,
+  KeyGradients(const BackwardProblem& problem, const Unit& unit, bool alone, bool grouped,
                const BackwardWorkspace<Operand>& room)
-      : a_(arguments),
-        p_(arguments.problem),
+      : a_(problem),
+        p_(problem.shape),
         unit_(unit),
         alone_(alone),
         grouped_(grouped),
@@ -124,8 +124,8 @@ class KeyGradients {
     }
   }
 
-  const BackwardArguments& a_;
-  const Problem& p_;
+  const BackwardProblem& a_;
+  const ProblemShape& p_;
   const Unit& unit_;
   const bool alone_;
   const bool grouped_;

@@ -17,10 +17,10 @@ namespace lvx {
 // The visibility of consecutive rows of a unit, one cursor per query.
 class RowVisibility {
  public:
-  RowVisibility(const Visibility& visibility, const Problem& problem, const Unit& unit,
+  RowVisibility(const Visibility& visibility, const ProblemShape& shape, const Unit& unit,
                 std::int64_t row_begin, std::int64_t row_end, RangeCursor* cursors)
       : unit_(unit),
-        first_key_(problem.first_key),
+        first_key_(shape.first_key),
         first_query_(unit.query(row_begin)),
         cursors_(cursors),
         everything_(visibility.everything()) {

@@ -29,21 +29,19 @@ void CpuLayers::linear_backward(const Rows& x, const Parameter& w, const Rows& d
 
 std::size_t CpuLayers::norm_scratch(std::int64_t width) const { return cpu::norm_scratch(width); }
 
-void CpuLayers::norm_forward(const Norm& norm, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                             std::int64_t width, const Bshd& x, const Bshd& y) {
-  cpu::norm_forward(team_, norm, {batch, rows, heads, width}, x, y);
+void CpuLayers::norm_forward(const Norm& norm, const Bshd& x, const Bshd& y) {
+  cpu::norm_forward(team_, norm, x, y);
 }
 
-void CpuLayers::norm_backward(const Norm& norm, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                              std::int64_t width, const Bshd& x, const Bshd& dy, const Bshd& dx, bool add_dx,
+void CpuLayers::norm_backward(const Norm& norm, const Bshd& x, const Bshd& dy, const Bshd& dx, bool add_dx,
                               const Parameter& dweight, const Parameter& dbias,
                               std::span<std::byte> scratch) {
-  cpu::norm_backward(team_, norm, {batch, rows, heads, width}, x, dy, dx, add_dx, dweight, dbias, scratch);
+  cpu::norm_backward(team_, norm, x, dy, dx, add_dx, dweight, dbias, scratch);
 }
 
-void CpuLayers::rotary(double theta, bool inverse, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                       std::int64_t dim, const Bshd& x, const RowIntegers& positions, const Bshd& y) {
-  cpu::rotary(team_, theta, inverse, batch, rows, heads, dim, x, positions, y);
+void CpuLayers::rotary(double theta, bool inverse, const Bshd& x, const RowIntegers& positions,
+                       const Bshd& y) {
+  cpu::rotary(team_, theta, inverse, x, positions, y);
 }
 
 void CpuLayers::swiglu_forward(const Rows& gate, const Rows& up, const Rows& y) {

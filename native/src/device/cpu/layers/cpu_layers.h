@@ -19,14 +19,12 @@ class CpuLayers final : public LayerOperations {
                        const Parameter& dw, const Parameter& db, std::span<std::byte> scratch) override;
 
   std::size_t norm_scratch(std::int64_t width) const override;
-  void norm_forward(const Norm& norm, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                    std::int64_t width, const Bshd& x, const Bshd& y) override;
-  void norm_backward(const Norm& norm, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                     std::int64_t width, const Bshd& x, const Bshd& dy, const Bshd& dx, bool add_dx,
+  void norm_forward(const Norm& norm, const Bshd& x, const Bshd& y) override;
+  void norm_backward(const Norm& norm, const Bshd& x, const Bshd& dy, const Bshd& dx, bool add_dx,
                      const Parameter& dweight, const Parameter& dbias, std::span<std::byte> scratch) override;
 
-  void rotary(double theta, bool inverse, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-              std::int64_t dim, const Bshd& x, const RowIntegers& positions, const Bshd& y) override;
+  void rotary(double theta, bool inverse, const Bshd& x, const RowIntegers& positions,
+              const Bshd& y) override;
 
   void swiglu_forward(const Rows& gate, const Rows& up, const Rows& y) override;
   void swiglu_backward(const Rows& gate, const Rows& up, const Rows& dy, const Rows& dgate,

@@ -21,9 +21,12 @@ constexpr std::int64_t kPiece = 256;  // elements of a row that are converted at
 // of threads.
 constexpr std::int64_t kParts = 16;
 
-std::byte* row_at(const NormShape& shape, const Bshd& x, std::int64_t index) {
-  const std::int64_t row = index / shape.heads;
-  return x.at(row / shape.rows, row % shape.rows, index % shape.heads);
+// A row is one head's.
+std::int64_t rows_of(const Bshd& x) { return x.batch * x.rows * x.heads; }
+
+std::byte* row_at(const Bshd& x, std::int64_t index) {
+  const std::int64_t row = index / x.heads;
+  return x.at(row / x.rows, row % x.rows, index % x.heads);
 }
 
 // Calls work(begin, count) for the pieces of a row.
@@ -91,14 +94,14 @@ void load_parameter(const Parameter& parameter, T absent, std::int64_t begin, st
 }
 
 template <typename T>
-void forward_as(ThreadTeam& team, const Norm& norm, const NormShape& shape, const Bshd& x, const Bshd& y) {
-  for_each(team, shape.count(), shape.width, [&](std::int64_t index) {
-    const std::byte* const from = row_at(shape, x, index);
-    std::byte* const to = row_at(shape, y, index);
-    const Statistics statistics = statistics_of<T>(norm, from, x.dtype, shape.width);
+void forward_as(ThreadTeam& team, const Norm& norm, const Bshd& x, const Bshd& y) {
+  for_each(team, rows_of(x), x.dim, [&](std::int64_t index) {
+    const std::byte* const from = row_at(x, index);
+    std::byte* const to = row_at(y, index);
+    const Statistics statistics = statistics_of<T>(norm, from, x.dtype, x.dim);
     const T mean = static_cast<T>(statistics.mean);
     const T scale = static_cast<T>(statistics.scale);
-    for_each_piece(shape.width, [&](std::int64_t begin, std::int64_t count) {
+    for_each_piece(x.dim, [&](std::int64_t begin, std::int64_t count) {
       T row[kPiece], weight[kPiece], bias[kPiece];
       load_piece(from, x.dtype, begin, count, row);
       load_parameter(norm.weight, T{1}, begin, count, weight);
@@ -111,7 +114,6 @@ void forward_as(ThreadTeam& team, const Norm& norm, const NormShape& shape, cons
 
 struct BackwardTensors {
   const Norm& norm;
-  const NormShape& shape;
   const Bshd &x, &dy, &dx;
   bool add_dx;
 };
@@ -120,9 +122,9 @@ struct BackwardTensors {
 // mean) * scale and g = dy * weight: dx = scale * (g - mean(g) - n * mean(g * n)), mean(g) for layer norm only.
 template <typename T>
 void backward_row(const BackwardTensors& a, std::int64_t index, double* dweight, double* dbias) {
-  const std::int64_t width = a.shape.width;
-  const std::byte* const x = row_at(a.shape, a.x, index);
-  const std::byte* const dy = row_at(a.shape, a.dy, index);
+  const std::int64_t width = a.x.dim;
+  const std::byte* const x = row_at(a.x, index);
+  const std::byte* const dy = row_at(a.dy, index);
   const Statistics statistics = statistics_of<T>(a.norm, x, a.x.dtype, width);
   const T mean = static_cast<T>(statistics.mean);
   const T scale = static_cast<T>(statistics.scale);
@@ -161,7 +163,7 @@ void backward_row(const BackwardTensors& a, std::int64_t index, double* dweight,
     }
     if (a.dx.data == nullptr) return;
     T result[kPiece] = {};
-    std::byte* const to = row_at(a.shape, a.dx, index) + begin * size_of(a.dx.dtype);
+    std::byte* const to = row_at(a.dx, index) + begin * size_of(a.dx.dtype);
     if (a.add_dx) load_row(to, a.dx.dtype, count, result);
     for (std::int64_t i = 0; i < count; ++i) {
       result[i] +=
@@ -194,9 +196,9 @@ struct Partials {
 template <typename T>
 void backward_as(ThreadTeam& team, const BackwardTensors& a, const Parameter& dweight, const Parameter& dbias,
                  Scratch scratch) {
-  const std::int64_t width = a.shape.width;
+  const std::int64_t width = a.x.dim;
   const Partials partials(scratch, width);
-  const Split rows(a.shape.count(), kParts, 1);
+  const Split rows(rows_of(a.x), kParts, 1);
   team.run(rows.parts(), [&](std::int64_t part, int) {
     double* const to_weight = dweight.none() ? nullptr : partials.dweight + part * width;
     double* const to_bias = dbias.none() ? nullptr : partials.dbias + part * width;
@@ -217,19 +219,19 @@ std::size_t norm_scratch(std::int64_t width) {
   return counter.used();
 }
 
-void norm_forward(ThreadTeam& team, const Norm& norm, const NormShape& shape, const Bshd& x, const Bshd& y) {
+void norm_forward(ThreadTeam& team, const Norm& norm, const Bshd& x, const Bshd& y) {
   if (x.dtype == DType::kFloat64) {
-    forward_as<double>(team, norm, shape, x, y);
+    forward_as<double>(team, norm, x, y);
   } else {
-    forward_as<float>(team, norm, shape, x, y);
+    forward_as<float>(team, norm, x, y);
   }
 }
 
-void norm_backward(ThreadTeam& team, const Norm& norm, const NormShape& shape, const Bshd& x, const Bshd& dy,
-                   const Bshd& dx, bool add_dx, const Parameter& dweight, const Parameter& dbias,
+void norm_backward(ThreadTeam& team, const Norm& norm, const Bshd& x, const Bshd& dy, const Bshd& dx,
+                   bool add_dx, const Parameter& dweight, const Parameter& dbias,
                    std::span<std::byte> scratch) {
-  require_scratch("backward of a norm", norm_scratch(shape.width), scratch.size());
-  const BackwardTensors tensors{norm, shape, x, dy, dx, add_dx};
+  require_scratch("backward of a norm", norm_scratch(x.dim), scratch.size());
+  const BackwardTensors tensors{norm, x, dy, dx, add_dx};
   if (x.dtype == DType::kFloat64) {
     backward_as<double>(team, tensors, dweight, dbias, Scratch(scratch.data()));
   } else {

@@ -6,7 +6,7 @@
 
 namespace lvx::cpu {
 
-void rotary(ThreadTeam& team, double theta, bool inverse, std::int64_t batch, std::int64_t rows,
-            std::int64_t heads, std::int64_t dim, const Bshd& x, const RowIntegers& positions, const Bshd& y);
+void rotary(ThreadTeam& team, double theta, bool inverse, const Bshd& x, const RowIntegers& positions,
+            const Bshd& y);
 
 }  // namespace lvx::cpu

@@ -6,17 +6,16 @@
 #include <cstdint>
 
 #include "attention/views.h"
+#include "base/divide.h"
 
 namespace lvx::cuda {
 
 constexpr int kRowThreads = 128;  // four warps, one row each
-constexpr std::int64_t row_blocks(std::int64_t rows) {
-  return (rows + kRowThreads / 32 - 1) / (kRowThreads / 32);
-}
+constexpr std::int64_t row_blocks(std::int64_t rows) { return divide_up(rows, kRowThreads / 32); }
 
 // A warp for each piece of a row.
 constexpr std::int64_t kPieceColumns = 256;
-constexpr std::int64_t pieces_of(std::int64_t width) { return (width + kPieceColumns - 1) / kPieceColumns; }
+constexpr std::int64_t pieces_of(std::int64_t width) { return divide_up(width, kPieceColumns); }
 constexpr std::int64_t piece_blocks(std::int64_t rows, std::int64_t width) {
   return row_blocks(rows * pieces_of(width));
 }
@@ -24,7 +23,7 @@ constexpr std::int64_t piece_blocks(std::int64_t rows, std::int64_t width) {
 // A block for 32 columns of one part of the rows. The number of parts depends on the sizes alone, so that sums have
 // the same bits on every GPU.
 constexpr int kSumColumns = 32;
-constexpr std::int64_t sum_tiles(std::int64_t width) { return (width + kSumColumns - 1) / kSumColumns; }
+constexpr std::int64_t sum_tiles(std::int64_t width) { return divide_up(width, kSumColumns); }
 constexpr std::int64_t kMostSums = 512, kFewestSums = 16;  // of one column
 constexpr std::int64_t sum_parts(std::int64_t rows, std::int64_t width) {
   const std::int64_t wanted = 65536 / std::max<std::int64_t>(1, width);
@@ -37,11 +36,11 @@ constexpr std::int64_t sums_of(std::int64_t width) {
 
 // A thread for each element of d_bias; elements that are broadcast are one.
 constexpr int kBiasThreads = 128;
-inline std::int64_t bias_gradient_blocks(const Problem& p, const Bias& d_bias) {
+inline std::int64_t bias_gradient_blocks(const ProblemShape& p, const Bias& d_bias) {
   const std::int64_t rows = (d_bias.batch_stride == 0 ? 1 : p.batch) *
                             (d_bias.head_stride == 0 ? 1 : p.query_heads) *
                             (d_bias.row_stride == 0 ? 1 : p.queries);
-  return (rows * p.keys + kBiasThreads - 1) / kBiasThreads;
+  return divide_up(rows * p.keys, kBiasThreads);
 }
 
 }  // namespace lvx::cuda

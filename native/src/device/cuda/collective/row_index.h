@@ -35,8 +35,8 @@ struct RowIndex {
 };
 
 // All rows of the queries of a problem.
-LVX_GPU std::int64_t row_count(const Problem& problem) {
-  return problem.batch * problem.query_heads * problem.queries;
+LVX_GPU std::int64_t row_count(const ProblemShape& shape) {
+  return shape.batch * shape.query_heads * shape.queries;
 }
 
 // Row i of the queries of a problem, unit after unit.
@@ -44,9 +44,9 @@ struct UnitRow {
   std::int64_t batch;
   int query, head, key_head;
 
-  LVX_GPU UnitRow(const Problem& problem, std::int64_t i) {
-    const std::int64_t unit_rows = problem.queries * (problem.query_heads / problem.key_heads);
-    const UnitRows rows(problem, i / unit_rows);
+  LVX_GPU UnitRow(const ProblemShape& shape, std::int64_t i) {
+    const std::int64_t unit_rows = shape.queries * (shape.query_heads / shape.key_heads);
+    const UnitRows rows(shape, i / unit_rows);
     const int row = static_cast<int>(i % unit_rows);
     batch = rows.batch;
     query = rows.query(row);

@@ -15,11 +15,11 @@ struct UnitRows {
   int group;
   int count;
 
-  LVX_GPU UnitRows(const Problem& problem, std::int64_t unit)
-      : batch(unit / problem.key_heads),
-        key_head(static_cast<int>(unit % problem.key_heads)),
-        group(static_cast<int>(problem.query_heads / problem.key_heads)),
-        count(static_cast<int>(problem.queries) * group) {}
+  LVX_GPU UnitRows(const ProblemShape& shape, std::int64_t unit)
+      : batch(unit / shape.key_heads),
+        key_head(static_cast<int>(unit % shape.key_heads)),
+        group(static_cast<int>(shape.query_heads / shape.key_heads)),
+        count(static_cast<int>(shape.queries) * group) {}
 
   LVX_GPU int query(int row) const { return row / group; }
   LVX_GPU int head(int row) const { return key_head * group + row % group; }
@@ -31,8 +31,8 @@ struct UnitKeys {
   int key_head;
   int count;
 
-  LVX_GPU UnitKeys(const Problem& problem, const UnitRows& rows)
-      : batch(rows.batch), key_head(rows.key_head), count(static_cast<int>(problem.keys)) {}
+  LVX_GPU UnitKeys(const ProblemShape& shape, const UnitRows& rows)
+      : batch(rows.batch), key_head(rows.key_head), count(static_cast<int>(shape.keys)) {}
 
   LVX_GPU int query(int row) const { return row; }
   LVX_GPU int head(int) const { return key_head; }

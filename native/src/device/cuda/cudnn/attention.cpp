@@ -12,16 +12,16 @@ namespace lvx::cudnn {
 namespace {
 
 // Nothing to compute: the result is the identity, which cuDNN would not return.
-bool is_empty(const Problem& p) { return p.rows() == 0 || p.keys == 0; }
+bool is_empty(const ProblemShape& p) { return p.rows() == 0 || p.keys == 0; }
 
 // As in decoding.
 constexpr const char* kFewQueries =
     "with few queries keys grow from call to call, and cuDNN would plan each time";
-bool has_few_queries(const Problem& p) { return cuda::unit_rows_of(p) <= 2 * cuda::kDecodeRows; }
+bool has_few_queries(const ProblemShape& p) { return cuda::unit_rows_of(p) <= 2 * cuda::kDecodeRows; }
 
 }  // namespace
 
-Attention::Attention(Device& device, const Gpu& gpu, lvx_attention_backend wanted, Stopwatch& watch,
+Attention::Attention(MemoryOperations& device, const Gpu& gpu, lvx_attention_backend wanted, Stopwatch& watch,
                      std::shared_ptr<Choices> choices)
     : device_(device), gpu_(gpu), wanted_(wanted), watch_(watch), choices_(std::move(choices)) {
   if (wanted == LVX_ATTENTION_BACKEND_CUDNN) sdpa_ = std::make_unique<SdpaBackend>(device);
@@ -36,12 +36,12 @@ void Attention::require(const AttentionRequest& request) const {
   }
 }
 
-std::size_t Attention::forward_scratch(const Problem& problem, DType dtype) const {
-  return cuda::forward_scratch(problem, dtype);
+std::size_t Attention::forward_scratch(const ProblemShape& shape, DType dtype) const {
+  return cuda::forward_scratch(shape, dtype);
 }
 
-std::size_t Attention::backward_scratch(const Problem& problem, DType dtype) const {
-  return cuda::backward_scratch(problem, dtype);
+std::size_t Attention::backward_scratch(const ProblemShape& shape, DType dtype) const {
+  return cuda::backward_scratch(shape, dtype);
 }
 
 bool Attention::loaded(std::string& reason) {
@@ -68,19 +68,19 @@ lvx_attention_backend Attention::ours(bool backward, DType dtype, const std::str
   return LVX_ATTENTION_BACKEND_LVX;
 }
 
-template <typename Arguments, typename Measure>
-lvx_attention_backend Attention::backend_for(const AttentionRequest& request, const Arguments& a,
+template <typename Problem, typename Measure>
+lvx_attention_backend Attention::backend_for(const AttentionRequest& request, const Problem& a,
                                              Measure&& measure) {
-  if (wanted_ == LVX_ATTENTION_BACKEND_LVX || is_empty(a.problem)) return LVX_ATTENTION_BACKEND_LVX;
+  if (wanted_ == LVX_ATTENTION_BACKEND_LVX || is_empty(a.shape)) return LVX_ATTENTION_BACKEND_LVX;
   require(request);
   if (wanted_ == LVX_ATTENTION_BACKEND_CUDNN) return LVX_ATTENTION_BACKEND_CUDNN;
 
   const std::string refusal = why_not(request, gpu_.compute_major);
   if (!refusal.empty()) return ours(request.backward, request.dtype, refusal);
-  if (has_few_queries(a.problem)) return ours(request.backward, request.dtype, kFewQueries);
-  const Operation operation = operation_of(a.problem, a.q, a.k, a.v, request.backward);
+  if (has_few_queries(a.shape)) return ours(request.backward, request.dtype, kFewQueries);
+  const Operation operation = operation_of(a.shape, a.q, a.k, a.v, request.backward);
   AttentionBackendChoice choice{
-      request.backward, request.dtype, a.problem, LVX_ATTENTION_BACKEND_LVX, 0, 0, {}};
+      request.backward, request.dtype, a.shape, LVX_ATTENTION_BACKEND_LVX, 0, 0, {}};
   if (!loaded(choice.reason)) return ours(request.backward, request.dtype, choice.reason);
   if (const auto known = choices_->find(operation)) return *known;
   if (choices_->full()) return LVX_ATTENTION_BACKEND_LVX;
@@ -99,18 +99,16 @@ lvx_attention_backend Attention::backend_for(const AttentionRequest& request, co
   return choices_->keep(operation, choice);
 }
 
-void Attention::forward(const cuda::Queue& queue, const ForwardArguments& a, std::span<std::byte> scratch) {
-  const auto by_kernels = [&](const ForwardArguments& arguments) {
-    cuda::forward(queue, arguments, scratch);
-  };
+void Attention::forward(const cuda::Queue& queue, const ForwardProblem& a, std::span<std::byte> scratch) {
+  const auto by_kernels = [&](const ForwardProblem& problem) { cuda::forward(queue, problem, scratch); };
   const lvx_attention_backend backend = backend_for(forward_request(a), a, [&] {
-    const Problem& p = a.problem;
+    const ProblemShape& p = a.shape;
     const DeviceMemory o(device_, static_cast<std::size_t>(p.query_elements() * size_of(a.q.dtype)));
     const DeviceMemory lse(device_, static_cast<std::size_t>(p.rows()) * sizeof(float));
-    ForwardArguments trial = a;
+    ForwardProblem trial = a;
     trial.merge = false;
-    trial.out.o = compact_bshd(o.data(), a.q.dtype, p.queries, p.query_heads, p.head_dim);
-    trial.out.lse = compact_bhs(lse.data(), DType::kFloat32, p.query_heads, p.queries);
+    trial.out.o = compact_queries(o.data(), a.q.dtype, p);
+    trial.out.lse = compact_row_values(lse.data(), DType::kFloat32, p);
     return race(
         watch_, [&] { by_kernels(trial); }, [&] { sdpa_->forward(queue, trial); });
   });
@@ -122,21 +120,19 @@ void Attention::forward(const cuda::Queue& queue, const ForwardArguments& a, std
   used_ |= 1U << backend;
 }
 
-void Attention::backward(const cuda::Queue& queue, const BackwardArguments& a, std::span<std::byte> scratch) {
-  const auto by_kernels = [&](const BackwardArguments& arguments) {
-    cuda::backward(queue, arguments, scratch);
-  };
+void Attention::backward(const cuda::Queue& queue, const BackwardProblem& a, std::span<std::byte> scratch) {
+  const auto by_kernels = [&](const BackwardProblem& problem) { cuda::backward(queue, problem, scratch); };
   const lvx_attention_backend backend = backend_for(backward_request(a), a, [&] {
-    const Problem& p = a.problem;
+    const ProblemShape& p = a.shape;
     const auto size = static_cast<std::size_t>(size_of(a.q.dtype));
     const DeviceMemory dq(device_, static_cast<std::size_t>(p.query_elements()) * size);
     const DeviceMemory dk(device_, static_cast<std::size_t>(p.key_elements()) * size);
     const DeviceMemory dv(device_, static_cast<std::size_t>(p.key_elements()) * size);
-    BackwardArguments trial = a;
+    BackwardProblem trial = a;
     trial.add_dq = trial.add_dkv = false;
-    trial.dq = compact_bshd(dq.data(), a.q.dtype, p.queries, p.query_heads, p.head_dim);
-    trial.dk = compact_bshd(dk.data(), a.q.dtype, p.keys, p.key_heads, p.head_dim);
-    trial.dv = compact_bshd(dv.data(), a.q.dtype, p.keys, p.key_heads, p.head_dim);
+    trial.dq = compact_queries(dq.data(), a.q.dtype, p);
+    trial.dk = compact_keys(dk.data(), a.q.dtype, p);
+    trial.dv = compact_keys(dv.data(), a.q.dtype, p);
     return race(
         watch_, [&] { by_kernels(trial); }, [&] { sdpa_->backward(queue, trial); });
   });

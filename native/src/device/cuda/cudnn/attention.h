@@ -16,29 +16,29 @@ struct Gpu {
 class Attention {
  public:
   // Throws Error(LVX_MISSING_LIBRARY) if cuDNN is required and missing. All arguments must outlive this.
-  Attention(Device& device, const Gpu& gpu, lvx_attention_backend wanted, Stopwatch& watch,
+  Attention(MemoryOperations& device, const Gpu& gpu, lvx_attention_backend wanted, Stopwatch& watch,
             std::shared_ptr<Choices> choices);
 
   // Throws Error(LVX_UNSUPPORTED) if cuDNN is required and does not support the problem.
   void require(const AttentionRequest& request) const;
 
-  std::size_t forward_scratch(const Problem& problem, DType dtype) const;
-  std::size_t backward_scratch(const Problem& problem, DType dtype) const;
-  void forward(const cuda::Queue& queue, const ForwardArguments& arguments, std::span<std::byte> scratch);
-  void backward(const cuda::Queue& queue, const BackwardArguments& arguments, std::span<std::byte> scratch);
+  std::size_t forward_scratch(const ProblemShape& shape, DType dtype) const;
+  std::size_t backward_scratch(const ProblemShape& shape, DType dtype) const;
+  void forward(const cuda::Queue& queue, const ForwardProblem& problem, std::span<std::byte> scratch);
+  void backward(const cuda::Queue& queue, const BackwardProblem& problem, std::span<std::byte> scratch);
 
   // Bits 1 << lvx_attention_backend of those that computed since this was last asked.
   std::uint32_t take_used();
   std::vector<AttentionBackendChoice> choices() const { return choices_->all(); }
 
  private:
-  template <typename Arguments, typename Measure>
-  lvx_attention_backend backend_for(const AttentionRequest& request, const Arguments& arguments,
+  template <typename Problem, typename Measure>
+  lvx_attention_backend backend_for(const AttentionRequest& request, const Problem& problem,
                                     Measure&& measure);
   lvx_attention_backend ours(bool backward, DType dtype, const std::string& reason);
   bool loaded(std::string& reason);
 
-  Device& device_;
+  MemoryOperations& device_;
   Gpu gpu_;
   lvx_attention_backend wanted_;
   Stopwatch& watch_;

@@ -20,8 +20,8 @@ struct Strides {
 };
 
 // Strides of extents up to 1 do not count, and are as compact tensors have them.
-Strides strides_of(const Bshd& x, const Problem& p, std::int64_t rows, std::int64_t heads);
-Strides strides_of(const Bhs& x, const Problem& p);
+Strides strides_of(const Bshd& x);
+Strides strides_of(const Bhs& x);
 
 // The key of a plan.
 struct Operation {
@@ -40,7 +40,7 @@ struct Operation {
 };
 
 // The operation on these inputs; the caller adds its other tensors.
-Operation operation_of(const Problem& p, const Bshd& q, const Bshd& k, const Bshd& v, bool backward);
+Operation operation_of(const ProblemShape& p, const Bshd& q, const Bshd& k, const Bshd& v, bool backward);
 
 // Ids of the tensors in a graph.
 enum TensorId : std::int64_t { kQ = 1, kK, kV, kO, kLse, kScale, kDo, kDq, kDk, kDv };

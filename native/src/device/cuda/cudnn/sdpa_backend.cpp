@@ -16,29 +16,23 @@ constexpr std::int64_t kAlignment = 16;
 // to the caller's.
 class Output {
  public:
-  Output(Device& device, const Problem& p, const Bshd& wanted, std::int64_t rows, std::int64_t heads,
-         DType dtype, bool add)
-      : problem_(p),
-        wanted_(wanted),
-        rows_(rows),
-        heads_(heads),
+  Output(MemoryOperations& device, const Bshd& wanted, DType dtype, bool add)
+      : wanted_(wanted),
         add_(add),
-        own_(!add && wanted.dtype == dtype && rows_aligned(wanted, p.batch, rows, heads, kAlignment)),
-        memory_(device,
-                own_ ? 0 : static_cast<std::size_t>(p.batch * rows * heads * p.head_dim * size_of(dtype))),
-        written_(own_ ? wanted : compact_bshd(memory_.data(), dtype, rows, heads, p.head_dim)) {}
+        own_(!add && wanted.dtype == dtype && rows_aligned(wanted, kAlignment)),
+        memory_(device, own_ ? 0 : static_cast<std::size_t>(wanted.elements() * size_of(dtype))),
+        written_(own_ ? wanted
+                      : compact_bshd(memory_.data(), dtype, wanted.batch, wanted.rows, wanted.heads,
+                                     wanted.dim)) {}
 
   const Bshd& written() const { return written_; }
-  Strides strides() const { return strides_of(written_, problem_, rows_, heads_); }
+  Strides strides() const { return strides_of(written_); }
   void finish(const cuda::Queue& queue) const {
-    if (own_) return;
-    cuda::copy(queue, problem_.batch, rows_, heads_, problem_.head_dim, written_, wanted_, add_);
+    if (!own_) cuda::copy(queue, written_, wanted_, add_);
   }
 
  private:
-  const Problem& problem_;
   Bshd wanted_;
-  std::int64_t rows_, heads_;
   bool add_;
   bool own_;  // wanted itself will do
   DeviceMemory memory_;
@@ -50,18 +44,18 @@ bool is_aligned(const Bhs& x) { return reinterpret_cast<std::uintptr_t>(x.data) 
 // lse for cuDNN: in place, or in memory of this call.
 class Statistics {
  public:
-  Statistics(Device& device, const Problem& p, const Bhs& wanted, bool use_wanted)
+  Statistics(MemoryOperations& device, const ProblemShape& p, const Bhs& wanted, bool use_wanted)
       : wanted_(wanted),
         own_(use_wanted && is_aligned(wanted)),
         memory_(device, own_ ? 0 : static_cast<std::size_t>(p.rows()) * sizeof(float)),
-        view_(own_ ? wanted : compact_bhs(memory_.data(), DType::kFloat32, p.query_heads, p.queries)) {}
+        view_(own_ ? wanted : compact_row_values(memory_.data(), DType::kFloat32, p)) {}
 
   const Bhs& view() const { return view_; }
-  void fill(const cuda::Queue& queue, const Problem& p) const {
-    if (!own_) cuda::copy(queue, p.batch, p.query_heads, p.queries, wanted_, view_);
+  void fill(const cuda::Queue& queue) const {
+    if (!own_) cuda::copy(queue, as_bshd(wanted_), as_bshd(view_), false);
   }
-  void finish(const cuda::Queue& queue, const Problem& p) const {
-    if (!own_) cuda::copy(queue, p.batch, p.query_heads, p.queries, view_, wanted_);
+  void finish(const cuda::Queue& queue) const {
+    if (!own_) cuda::copy(queue, as_bshd(view_), as_bshd(wanted_), false);
   }
 
  private:
@@ -101,16 +95,16 @@ void SdpaBackend::execute(const cuda::Queue& queue, const Operation& operation, 
   plan.execute(handle_, pointers, workspace.data());
 }
 
-void SdpaBackend::forward(const cuda::Queue& queue, const ForwardArguments& a) {
-  const Problem& p = a.problem;
+void SdpaBackend::forward(const cuda::Queue& queue, const ForwardProblem& a) {
+  const ProblemShape& p = a.shape;
   // A partial result of its own where it is merged into another.
-  const Output o(device_, p, a.out.o, p.queries, p.query_heads, a.q.dtype, a.merge);
+  const Output o(device_, a.out.o, a.q.dtype, a.merge);
   const Statistics lse(device_, p, a.out.lse, !a.merge);
   const Partial part{o.written(), lse.view()};
 
   Operation operation = operation_of(p, a.q, a.k, a.v, false);
-  operation.o = strides_of(part.o, p, p.queries, p.query_heads);
-  operation.lse = strides_of(part.lse, p);
+  operation.o = strides_of(part.o);
+  operation.lse = strides_of(part.lse);
   auto scale = static_cast<float>(p.scale);
   Pointers pointers{};
   pointers.q = a.q.data;
@@ -121,31 +115,31 @@ void SdpaBackend::forward(const cuda::Queue& queue, const ForwardArguments& a) {
   pointers.scale = &scale;
   execute(queue, operation, pointers);
   if (a.merge) {
-    cuda::merge(queue, p, part, a.out);
+    cuda::merge(queue, part, a.out);
   } else {
     o.finish(queue);
-    lse.finish(queue, p);
+    lse.finish(queue);
   }
 }
 
-void SdpaBackend::backward(const cuda::Queue& queue, const BackwardArguments& a) {
-  const Problem& p = a.problem;
+void SdpaBackend::backward(const cuda::Queue& queue, const BackwardProblem& a) {
+  const ProblemShape& p = a.shape;
   const DType dtype = a.q.dtype;
-  const Output dq(device_, p, a.dq, p.queries, p.query_heads, dtype, a.add_dq);
-  const Output dk(device_, p, a.dk, p.keys, p.key_heads, dtype, a.add_dkv);
-  const Output dv(device_, p, a.dv, p.keys, p.key_heads, dtype, a.add_dkv);
+  const Output dq(device_, a.dq, dtype, a.add_dq);
+  const Output dk(device_, a.dk, dtype, a.add_dkv);
+  const Output dv(device_, a.dv, dtype, a.add_dkv);
   const Statistics lse(device_, p, a.lse, true);
-  lse.fill(queue, p);
+  lse.fill(queue);
   // cuDNN computes delta from o, which this rank does not have.
   const DeviceMemory output(device_, static_cast<std::size_t>(p.query_elements() * size_of(dtype)));
-  const Bshd o = compact_bshd(output.data(), dtype, p.queries, p.query_heads, p.head_dim);
+  const Bshd o = compact_queries(output.data(), dtype, p);
   cuda::launch<cuda::OutputOfDelta>(queue, cuda::row_blocks(p.rows()),
                                     cuda::OutputOfDeltaParams{p, a.d_o, a.delta, o});
 
   Operation operation = operation_of(p, a.q, a.k, a.v, true);
-  operation.o = strides_of(o, p, p.queries, p.query_heads);
-  operation.lse = strides_of(lse.view(), p);
-  operation.d_o = strides_of(a.d_o, p, p.queries, p.query_heads);
+  operation.o = strides_of(o);
+  operation.lse = strides_of(lse.view());
+  operation.d_o = strides_of(a.d_o);
   operation.dq = dq.strides();
   operation.dk = dk.strides();
   operation.dv = dv.strides();

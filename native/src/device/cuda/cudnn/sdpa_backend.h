@@ -10,14 +10,14 @@
 
 #include "device/cuda/cudnn/plan.h"
 #include "device/cuda/launch/kernels.h"
-#include "device/device.h"
+#include "device/device_memory.h"
 
 namespace lvx::cudnn {
 
 class SdpaBackend {
  public:
   // Memory comes from the device, by its pool. Throws Error(LVX_MISSING_LIBRARY).
-  explicit SdpaBackend(Device& device) : api_(loaded_api()), device_(device) {}
+  explicit SdpaBackend(MemoryOperations& device) : api_(loaded_api()), device_(device) {}
   ~SdpaBackend();
   SdpaBackend(const SdpaBackend&) = delete;
   SdpaBackend& operator=(const SdpaBackend&) = delete;
@@ -26,8 +26,8 @@ class SdpaBackend {
 
   // For problems with rows and keys for which why_not is empty. The GPU is the thread's current one. The first call
   // with new sizes or strides builds a plan. Throws Error(LVX_UNSUPPORTED) if cuDNN has none.
-  void forward(const cuda::Queue& queue, const ForwardArguments& arguments);
-  void backward(const cuda::Queue& queue, const BackwardArguments& arguments);
+  void forward(const cuda::Queue& queue, const ForwardProblem& problem);
+  void backward(const cuda::Queue& queue, const BackwardProblem& problem);
 
   // Plans in the cache.
   std::size_t plans() const { return plans_.size(); }
@@ -37,7 +37,7 @@ class SdpaBackend {
   void execute(const cuda::Queue& queue, const Operation& operation, const Pointers& pointers);
 
   const Api& api_;
-  Device& device_;
+  MemoryOperations& device_;
   Handle handle_ = nullptr;
   // Most recently used first; the last one is evicted.
   std::list<std::pair<Operation, Plan>> plans_;

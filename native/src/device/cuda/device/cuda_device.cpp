@@ -18,6 +18,7 @@
 #include "device/cuda/launch/tensors.h"
 #include "device/cuda/layers/cuda_layers.h"
 #include "device/cuda/layers/make_products.h"
+#include "device/extents.h"
 #include "device/plugin.h"
 #include "device/shards_seen.h"
 
@@ -140,57 +141,46 @@ class CudaDevice final : public Device {
     if (bytes > 0) check(cudaMemsetAsync(data, 0, bytes, queue_stream()), "zeros");
   }
 
-  std::size_t forward_scratch(const Problem& problem, DType dtype) const override {
-    return attention_.forward_scratch(problem, dtype);
+  std::size_t forward_scratch(const ProblemShape& shape, DType dtype) const override {
+    return attention_.forward_scratch(shape, dtype);
   }
-  std::size_t backward_scratch(const Problem& problem, DType dtype) const override {
-    return attention_.backward_scratch(problem, dtype);
+  std::size_t backward_scratch(const ProblemShape& shape, DType dtype) const override {
+    return attention_.backward_scratch(shape, dtype);
   }
   void require_attention(const AttentionRequest& request) const override { attention_.require(request); }
-  void forward(const ForwardArguments& arguments, std::span<std::byte> scratch) override {
-    attention_.forward(queue(), arguments, scratch);
+  void forward(const ForwardProblem& problem, std::span<std::byte> scratch) override {
+    require_extents_of_problem(problem);
+    attention_.forward(queue(), problem, scratch);
   }
-  void backward(const BackwardArguments& arguments, std::span<std::byte> scratch) override {
-    attention_.backward(queue(), arguments, scratch);
+  void backward(const BackwardProblem& problem, std::span<std::byte> scratch) override {
+    require_extents_of_problem(problem);
+    attention_.backward(queue(), problem, scratch);
   }
   std::uint32_t take_attention_backends_used() override { return attention_.take_used(); }
   std::vector<AttentionBackendChoice> attention_backend_choices() const override {
     return attention_.choices();
   }
-  void merge(const Problem& problem, const Partial& part, const Partial& into) override {
-    cuda::merge(queue(), problem, part, into);
+  void merge(const Partial& part, const Partial& into) override { cuda::merge(queue(), part, into); }
+  void delta(const Bshd& o, const Bshd& d_o, const Bhs& delta) override {
+    cuda::delta(queue(), o, d_o, delta);
   }
-  void delta(const Problem& problem, const Bshd& o, const Bshd& d_o, const Bhs& delta) override {
-    cuda::delta(queue(), problem, o, d_o, delta);
-  }
-  void copy(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-            const Bshd& to) override {
-    cuda::copy(queue(), batch, rows, heads, dim, from, to, false);
-  }
-  void copy(std::int64_t batch, std::int64_t heads, std::int64_t rows, const Bhs& from,
-            const Bhs& to) override {
-    cuda::copy(queue(), batch, heads, rows, from, to);
-  }
-  void add(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-           const Bshd& to) override {
-    cuda::copy(queue(), batch, rows, heads, dim, from, to, true);
-  }
-  void copy(std::int64_t batch, std::int64_t rows, const Visibility& from, std::int32_t* to) override {
-    cuda::copy(queue(), batch, rows, from, to);
-  }
-  void shards_seen(std::int64_t batch, std::int64_t rows, const Visibility& visibility,
-                   std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen) override {
-    if (visibility.everything()) return find_shards_seen(batch, rows, visibility, bounds, seen);
+  void copy(const Bshd& from, const Bshd& to) override { cuda::copy(queue(), from, to, false); }
+  void copy(const Visibility& from, std::int32_t* to) override { cuda::copy(queue(), from, to); }
+  void add(const Bshd& from, const Bshd& to) override { cuda::copy(queue(), from, to, true); }
+  void shards_seen(const Visibility& visibility, std::span<const std::int64_t> bounds,
+                   std::span<std::uint8_t> seen) override {
+    if (visibility.everything()) return find_shards_seen(visibility, bounds, seen);
+    const auto [batch, rows] = std::pair(visibility.batch, visibility.rows);
     std::vector<std::int32_t> ranges(static_cast<std::size_t>(batch * rows * visibility.ranges * 2));
     if (!ranges.empty()) {
       const std::size_t bytes = ranges.size() * sizeof(std::int32_t);
       const DeviceMemory compact(*this, bytes);
-      copy(batch, rows, visibility, reinterpret_cast<std::int32_t*>(compact.data()));
+      copy(visibility, reinterpret_cast<std::int32_t*>(compact.data()));
       check(cudaMemcpyAsync(ranges.data(), compact.data(), bytes, cudaMemcpyDeviceToHost, stream_),
             "visibility");
       check(cudaStreamSynchronize(stream_), "visibility");
     }
-    find_shards_seen(batch, rows, compact_visibility(ranges.data(), rows, visibility.ranges), bounds, seen);
+    find_shards_seen(compact_visibility(ranges.data(), batch, rows, visibility.ranges), bounds, seen);
   }
 
   void copy_bytes(const std::byte* from, std::byte* to, std::size_t bytes) override {

@@ -6,7 +6,7 @@
 
 #include <memory>
 
-#include "device/device.h"
+#include "device/side_stream.h"
 
 namespace lvx::cuda {
 

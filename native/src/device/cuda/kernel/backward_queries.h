@@ -35,9 +35,9 @@ class BackwardQueries {
     const int row_tile = static_cast<int>(block_index() % row_tiles);
     const int split = static_cast<int>(block_index() / row_tiles % p.splits);
     const std::int64_t unit = block_index() / row_tiles / p.splits;
-    const UnitRows rows(p.problem, unit);
-    const UnitKeys keys(p.problem, rows);
-    const int dim = static_cast<int>(p.problem.head_dim);
+    const UnitRows rows(p.shape, unit);
+    const UnitKeys keys(p.shape, rows);
+    const int dim = static_cast<int>(p.shape.head_dim);
     const int first_row = row_tile * kRows;
     const int warp_row = warp_index() * 16;
 
@@ -63,7 +63,7 @@ class BackwardQueries {
       if (row < rows.count)
         states[half] = RowState(p.lse, p.delta, rows.batch, rows.head(row), rows.query(row));
     }
-    const float scale = static_cast<float>(p.problem.scale) * kLog2e;
+    const float scale = static_cast<float>(p.shape.scale) * kLog2e;
 
     Sums dq = {};
     for (int i = walk.begin(); i < walk.end(); ++i) {
@@ -122,9 +122,8 @@ class BackwardQueries {
       const int query = live ? rows.query(row) : 0;
       const int column = lane() % 4 * 2;
       const std::uint64_t seen =
-          live
-              ? visible_bits(p.visibility, rows.batch, query, p.problem.first_key + first_key, keys) >> column
-              : 0;
+          live ? visible_bits(p.visibility, rows.batch, query, p.shape.first_key + first_key, keys) >> column
+               : 0;
       LVX_UNROLL
       for (int n = 0; n < kKeys / 8; ++n) {
         LVX_UNROLL
@@ -149,12 +148,12 @@ class BackwardQueries {
   // Adds the warp's float32 sums to the float64 sums; overwrites them if fresh. Forward::put_aside says why.
   static LVX_GPU void put_aside(const Params& p, const UnitRows& rows, int split, std::int64_t unit,
                                 int first_row, bool fresh, const Sums& dq) {
-    const int dim = static_cast<int>(p.problem.head_dim);
+    const int dim = static_cast<int>(p.shape.head_dim);
     const int first = first_row + lane() / 4;
     LVX_UNROLL
     for (int half = 0; half < 2; ++half) {
       const int row = first + 8 * half;
-      const std::int64_t units = p.problem.batch * p.problem.key_heads;
+      const std::int64_t units = p.shape.batch * p.shape.key_heads;
       double* to = p.split_dq + ((split * units + unit) * rows.count + row) * dim;
       LVX_UNROLL
       for (int n = 0; n < kDim / 8; ++n) {
@@ -170,8 +169,8 @@ class BackwardQueries {
   }
 
   static LVX_GPU void write(const Params& p, const UnitRows& rows, int first_row, const Sums& dq) {
-    const int dim = static_cast<int>(p.problem.head_dim);
-    const float scale = static_cast<float>(p.problem.scale);
+    const int dim = static_cast<int>(p.shape.head_dim);
+    const float scale = static_cast<float>(p.shape.scale);
     LVX_UNROLL
     for (int half = 0; half < 2; ++half) {
       const int row = first_row + lane() / 4 + 8 * half;

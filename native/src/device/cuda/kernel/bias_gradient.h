@@ -17,7 +17,7 @@ class BiasGradient {
   static constexpr int kSharedBytes = 0;
 
   static LVX_GPU void run(const Params& p) {
-    const Problem& a = p.problem;
+    const ProblemShape& a = p.shape;
     const std::int64_t index = block_index() * kThreads + thread_index();
     const int key = static_cast<int>(index % a.keys);
     std::int64_t rest = index / a.keys;

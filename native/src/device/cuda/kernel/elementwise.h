@@ -16,8 +16,8 @@ class Merge {
   static constexpr int kSharedBytes = 0;
 
   static LVX_GPU void run(const Params& p) {
-    if (warp_row() >= row_count(p.problem)) return;
-    const RowIndex row(warp_row(), p.problem.queries, p.problem.query_heads);
+    if (warp_row() >= row_count(p.shape)) return;
+    const RowIndex row(warp_row(), p.shape.queries, p.shape.query_heads);
     double lse = load_as<double>(p.part_lse, row);
     double shift = 0;
     double base = 0;
@@ -33,7 +33,7 @@ class Merge {
     const std::int64_t at = offset_of(p.part_o, row);
     const RowResult<double> result(p.o, p.lse, row.batch, row.row, row.head, lse, true, shift);
     sync_warp();  // all lanes have read the old lse
-    for_columns(static_cast<int>(p.problem.head_dim), [&](int, int column) {
+    for_columns(static_cast<int>(p.shape.head_dim), [&](int, int column) {
       result.element(column, load_as<double>(p.part_o.data, p.part_o.dtype, at + column));
     });
     if (lane() > 0) return;
@@ -56,12 +56,12 @@ class Delta {
   static constexpr int kSharedBytes = 0;
 
   static LVX_GPU void run(const Params& p) {
-    if (warp_row() >= row_count(p.problem)) return;
-    const RowIndex row(warp_row(), p.problem.queries, p.problem.query_heads);
+    if (warp_row() >= row_count(p.shape)) return;
+    const RowIndex row(warp_row(), p.shape.queries, p.shape.query_heads);
     const std::int64_t o_at = offset_of(p.o, row);
     const std::int64_t do_at = offset_of(p.d_o, row);
     T sum = 0;
-    for_columns(static_cast<int>(p.problem.head_dim), [&](int, int column) {
+    for_columns(static_cast<int>(p.shape.head_dim), [&](int, int column) {
       sum += load_as<T>(p.o.data, p.o.dtype, o_at + column) *
              load_as<T>(p.d_o.data, p.d_o.dtype, do_at + column);
     });

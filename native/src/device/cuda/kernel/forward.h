@@ -40,9 +40,9 @@ class Forward {
     const int row_tile = static_cast<int>(block_index() % row_tiles);
     const int split = static_cast<int>(block_index() / row_tiles % p.splits);
     const std::int64_t unit = block_index() / row_tiles / p.splits;
-    const UnitRows rows(p.problem, unit);
-    const UnitKeys keys(p.problem, rows);
-    const int dim = static_cast<int>(p.problem.head_dim);
+    const UnitRows rows(p.shape, unit);
+    const UnitKeys keys(p.shape, rows);
+    const int dim = static_cast<int>(p.shape.head_dim);
     const int first_row = row_tile * kRows;
 
     const SharedTile<kDim> q_tile{shared_memory()};
@@ -116,7 +116,7 @@ class Forward {
   using Sums = float[kTiles][kDim / 8][4];
 
   static LVX_GPU void scale(const Params& p, Logits& s) {
-    const float factor = static_cast<float>(p.problem.scale) * kLog2e;
+    const float factor = static_cast<float>(p.shape.scale) * kLog2e;
     LVX_UNROLL
     for (int i = 0; i < kTiles; ++i) {
       LVX_UNROLL
@@ -141,7 +141,7 @@ class Forward {
         const int query = rows.query(row);
         const int column = lane() % 4 * 2;
         const std::uint64_t seen =
-            visible_bits(p.visibility, rows.batch, query, p.problem.first_key + first_key, keys) >> column;
+            visible_bits(p.visibility, rows.batch, query, p.shape.first_key + first_key, keys) >> column;
         LVX_UNROLL
         for (int n = 0; n < kWarpKeys / 8; ++n) {
           LVX_UNROLL
@@ -165,7 +165,7 @@ class Forward {
   // The address of a row's partial result.
   static LVX_GPU std::int64_t aside(const Params& p, const UnitRows& rows, int split, std::int64_t unit,
                                     int row) {
-    return (split * p.problem.batch * p.problem.key_heads + unit) * rows.count + row;
+    return (split * p.shape.batch * p.shape.key_heads + unit) * rows.count + row;
   }
 
   // Adds the warp's float32 sums to the float64 sums; overwrites them if fresh. Tensor cores truncate and float32
@@ -173,7 +173,7 @@ class Forward {
   // in float64.
   static LVX_GPU void put_aside(const Params& p, const UnitRows& rows, int split, std::int64_t unit,
                                 int first_row, bool fresh, const Softmax<kTiles>& softmax, const Sums& o) {
-    const int dim = static_cast<int>(p.problem.head_dim);
+    const int dim = static_cast<int>(p.shape.head_dim);
     auto* sums_o = static_cast<double*>(p.sums.o);
     auto* sums = static_cast<double*>(p.sums.sum);
     const int first = first_row + lane() / 4;
@@ -214,7 +214,7 @@ class Forward {
   template <int kParts, typename Value>
   static LVX_GPU void write_row(const Params& p, const UnitRows& rows, int row, float lse, int part,
                                 const Value& value) {
-    const int dim = static_cast<int>(p.problem.head_dim);
+    const int dim = static_cast<int>(p.shape.head_dim);
     const bool live = row < rows.count;
     const int known = live ? row : 0;
     // Nothing is read for padding rows: another block may be writing row 0.
@@ -297,7 +297,7 @@ class Forward {
   static LVX_GPU void store_split(const Params& p, const UnitRows& rows, int split, std::int64_t unit,
                                   int row, float max, float sum, int part, const Value& value) {
     if (row >= rows.count) return;
-    const int dim = static_cast<int>(p.problem.head_dim);
+    const int dim = static_cast<int>(p.shape.head_dim);
     const std::int64_t at = aside(p, rows, split, unit, row);
     float* to = static_cast<float*>(p.sums.o) + at * dim;
     LVX_UNROLL

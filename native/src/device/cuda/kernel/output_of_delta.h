@@ -16,12 +16,12 @@ class OutputOfDelta {
   static constexpr int kSharedBytes = 0;
 
   static LVX_GPU void run(const Params& p) {
-    if (warp_row() >= p.problem.batch * p.problem.query_heads * p.problem.queries) return;
-    const std::int64_t head = warp_row() % p.problem.query_heads;
-    const std::int64_t row = warp_row() / p.problem.query_heads % p.problem.queries;
-    const std::int64_t batch = warp_row() / p.problem.query_heads / p.problem.queries;
+    if (warp_row() >= p.shape.batch * p.shape.query_heads * p.shape.queries) return;
+    const std::int64_t head = warp_row() % p.shape.query_heads;
+    const std::int64_t row = warp_row() / p.shape.query_heads % p.shape.queries;
+    const std::int64_t batch = warp_row() / p.shape.query_heads / p.shape.queries;
     const std::int64_t from = offset_of(p.d_o, batch, row, head);
-    const int dim = static_cast<int>(p.problem.head_dim);
+    const int dim = static_cast<int>(p.shape.head_dim);
     float columns[kLaneColumns] = {};
     float largest = 0;
     for_columns(dim, [&](int i, int column) {

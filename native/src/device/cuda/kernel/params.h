@@ -18,7 +18,7 @@ struct TileLists {
 };
 
 struct TileListParams {
-  Problem problem;
+  ProblemShape shape;
   Visibility visibility;
   TileLists lists;
   int row_tile;  // rows of a unit
@@ -35,7 +35,7 @@ struct SplitSums {
 };
 
 struct ForwardParams {
-  Problem problem;
+  ProblemShape shape;
   Bshd q, k, v;
   Visibility visibility;
   Bias bias;
@@ -54,7 +54,7 @@ struct ForwardParams {
 
 // Gradients are added where add is set, and overwritten where not.
 struct BackwardParams {
-  Problem problem;
+  ProblemShape shape;
   Bshd q, k, v, d_o;
   Bhs lse, delta;
   Visibility visibility;
@@ -73,7 +73,7 @@ struct BackwardParams {
 };
 
 struct BiasGradientParams {
-  Problem problem;
+  ProblemShape shape;
   Bshd q, k, v, d_o;
   Bhs lse, delta;
   Visibility visibility;
@@ -85,7 +85,7 @@ struct BiasGradientParams {
 // bias_max = the largest bias that each row sees, or the old one if that is larger and merge is set; lse, which is
 // relative to it, is adjusted.
 struct BiasMaxParams {
-  Problem problem;
+  ProblemShape shape;
   Visibility visibility;
   Bias bias;
   bool merge;
@@ -94,7 +94,7 @@ struct BiasMaxParams {
 
 // o and lse are the sum of splits partial results.
 struct CombineParams {
-  Problem problem;
+  ProblemShape shape;
   Bshd o;
   Bhs lse;
   bool merge;
@@ -104,7 +104,7 @@ struct CombineParams {
 
 // dq = scale * sum of splits, plus what is there where add is set.
 struct SumParams {
-  Problem problem;
+  ProblemShape shape;
   Bshd dq;
   bool add;
   int splits;
@@ -113,7 +113,7 @@ struct SumParams {
 
 // into = merge(into, part).
 struct MergeParams {
-  Problem problem;
+  ProblemShape shape;
   Bshd part_o;
   Bhs part_lse;
   Bhs part_bias_max;  // what part_lse counts from; none: zero
@@ -124,14 +124,14 @@ struct MergeParams {
 
 // delta = rowsum(o * d_o).
 struct DeltaParams {
-  Problem problem;
+  ProblemShape shape;
   Bshd o, d_o;
   Bhs delta;
 };
 
 // o with rowsum(o * d_o) = delta.
 struct OutputOfDeltaParams {
-  Problem problem;
+  ProblemShape shape;
   Bshd d_o;
   Bhs delta;
   Bshd o;

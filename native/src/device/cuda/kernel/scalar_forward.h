@@ -18,22 +18,22 @@ class ScalarForward {
   static constexpr int kSharedBytes = 0;
 
   static LVX_GPU void run(const Params& p) {
-    if (warp_row() >= row_count(p.problem)) return;
-    const UnitRow row(p.problem, warp_row());
-    const int dim = static_cast<int>(p.problem.head_dim);
+    if (warp_row() >= row_count(p.shape)) return;
+    const UnitRow row(p.shape, warp_row());
+    const int dim = static_cast<int>(p.shape.head_dim);
     constexpr T kNothing = -std::numeric_limits<T>::infinity();
 
     T max = kNothing;
     double sum = 0;
     double o[kLaneColumns] = {};
-    for (std::int64_t first = 0; first < p.problem.keys; first += kWarp) {
-      const int keys = p.problem.keys - first < kWarp ? static_cast<int>(p.problem.keys - first) : kWarp;
+    for (std::int64_t first = 0; first < p.shape.keys; first += kWarp) {
+      const int keys = p.shape.keys - first < kWarp ? static_cast<int>(p.shape.keys - first) : kWarp;
       const std::uint64_t seen =
-          visible_bits(p.visibility, row.batch, row.query, p.problem.first_key + first, keys);
+          visible_bits(p.visibility, row.batch, row.query, p.shape.first_key + first, keys);
       if (seen == 0) continue;
       T x = kNothing;
       if ((seen >> lane() & 1) != 0) {
-        x = logit<T>(p.problem, p.q, p.k, p.bias, p.bias_max, row.batch, row.query, row.head,
+        x = logit<T>(p.shape, p.q, p.k, p.bias, p.bias_max, row.batch, row.query, row.head,
                      static_cast<int>(first) + lane(), row.key_head);
       }
       const T most = warp_max(x);

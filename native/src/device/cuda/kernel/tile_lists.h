@@ -49,18 +49,18 @@ class ListTiles {
 
   // -1 if no row of the tile sees any of its keys.
   static LVX_GPU int entry_of(const Params& p, std::int64_t batch, int row_tile, int key_tile, int inner) {
-    const std::int64_t group = p.problem.query_heads / p.problem.key_heads;
+    const std::int64_t group = p.shape.query_heads / p.shape.key_heads;
     const std::int64_t first_row = static_cast<std::int64_t>(row_tile) * p.row_tile;
     const std::int64_t end_row = first_row + p.row_tile;
     const std::int64_t end_query = (end_row + group - 1) / group;
     const std::int64_t first_key = static_cast<std::int64_t>(key_tile) * p.key_tile;
-    const std::int64_t left = p.problem.keys - first_key;
+    const std::int64_t left = p.shape.keys - first_key;
     const int keys = left < p.key_tile ? static_cast<int>(left) : p.key_tile;
     const std::uint64_t all = bits_between(0, keys);
     bool some = false;
     bool every = true;
-    for (std::int64_t q = first_row / group; q < end_query && q < p.problem.queries; ++q) {
-      const std::uint64_t seen = visible_bits(p.visibility, batch, q, p.problem.first_key + first_key, keys);
+    for (std::int64_t q = first_row / group; q < end_query && q < p.shape.queries; ++q) {
+      const std::uint64_t seen = visible_bits(p.visibility, batch, q, p.shape.first_key + first_key, keys);
       some |= seen != 0;
       every &= seen == all;
     }

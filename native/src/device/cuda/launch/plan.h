@@ -8,6 +8,7 @@
 #include <string>
 
 #include "attention/alignment.h"
+#include "base/divide.h"
 #include "base/error.h"
 #include "device/cpu/scratch.h"
 #include "device/cuda/kernel/params.h"
@@ -15,15 +16,13 @@
 
 namespace lvx::cuda {
 
-inline std::int64_t tiles_of(std::int64_t count, std::int64_t tile) { return (count + tile - 1) / tile; }
-
-inline std::int64_t units_of(const Problem& p) { return p.batch * p.key_heads; }
-inline std::int64_t unit_rows_of(const Problem& p) {
+inline std::int64_t units_of(const ProblemShape& p) { return p.batch * p.key_heads; }
+inline std::int64_t unit_rows_of(const ProblemShape& p) {
   return p.key_heads == 0 ? 0 : p.queries * (p.query_heads / p.key_heads);
 }
 
 // Kernels count rows and keys of one unit in 32 bits.
-inline void require_countable(const Problem& p) {
+inline void require_countable(const ProblemShape& p) {
   const std::int64_t largest = std::numeric_limits<std::int32_t>::max() / 2;
   if (unit_rows_of(p) > largest || p.keys > largest) {
     throw Error(LVX_INVALID_ARGUMENT, "expected at most " + std::to_string(largest) +
@@ -56,10 +55,10 @@ inline int longest_of(std::int64_t longest_sum, int tile) {
 }
 // float32 sums of each split, of which lists of seen tiles may leave some empty.
 inline int pieces_of(std::int64_t key_tiles, std::int64_t splits, int longest) {
-  return static_cast<int>(std::max<std::int64_t>(1, tiles_of(tiles_of(key_tiles, splits), longest)));
+  return static_cast<int>(std::max<std::int64_t>(1, divide_up(divide_up(key_tiles, splits), longest)));
 }
 
-inline TileLists take_lists(Scratch& scratch, const Problem& p, std::int64_t outer, std::int64_t inner) {
+inline TileLists take_lists(Scratch& scratch, const ProblemShape& p, std::int64_t outer, std::int64_t inner) {
   TileLists lists;
   lists.outer = static_cast<int>(outer);
   lists.inner = static_cast<int>(inner);

@@ -17,7 +17,7 @@ void sum_columns(const Queue& queue, const Term& term, std::int64_t rows, std::i
 
 inline void add_column_sums(const Queue& queue, const double* sums, std::int64_t width, std::int64_t parts,
                             const Parameter& to, const Parameter& gate) {
-  launch<AddColumnSums>(queue, (width + kRowThreads - 1) / kRowThreads,
+  launch<AddColumnSums>(queue, divide_up(width, kRowThreads),
                         AddColumnSumsParams{sums, width, parts, to, gate});
 }
 

@@ -7,7 +7,7 @@
 
 #include "device/cuda/launch/kernels.h"
 #include "device/cuda/layers/products.h"
-#include "device/device.h"
+#include "device/device_memory.h"
 #include "device/layers.h"
 
 namespace lvx::cuda {
@@ -16,7 +16,7 @@ class CudaLayers final : public LayerOperations {
  public:
   // queue: of the device; makes its GPU the calling thread's. products: called once, at the first product; its
   // exceptions are that product's.
-  CudaLayers(Device& device, std::function<Queue()> queue,
+  CudaLayers(MemoryOperations& device, std::function<Queue()> queue,
              std::function<std::unique_ptr<Products>()> products)
       : device_(device), queue_(std::move(queue)), make_products_(std::move(products)) {}
 
@@ -28,14 +28,12 @@ class CudaLayers final : public LayerOperations {
                        const Parameter& dw, const Parameter& db, std::span<std::byte> scratch) override;
 
   std::size_t norm_scratch(std::int64_t width) const override;
-  void norm_forward(const Norm& norm, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                    std::int64_t width, const Bshd& x, const Bshd& y) override;
-  void norm_backward(const Norm& norm, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                     std::int64_t width, const Bshd& x, const Bshd& dy, const Bshd& dx, bool add_dx,
+  void norm_forward(const Norm& norm, const Bshd& x, const Bshd& y) override;
+  void norm_backward(const Norm& norm, const Bshd& x, const Bshd& dy, const Bshd& dx, bool add_dx,
                      const Parameter& dweight, const Parameter& dbias, std::span<std::byte> scratch) override;
 
-  void rotary(double theta, bool inverse, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-              std::int64_t dim, const Bshd& x, const RowIntegers& positions, const Bshd& y) override;
+  void rotary(double theta, bool inverse, const Bshd& x, const RowIntegers& positions,
+              const Bshd& y) override;
 
   void swiglu_forward(const Rows& gate, const Rows& up, const Rows& y) override;
   void swiglu_backward(const Rows& gate, const Rows& up, const Rows& dy, const Rows& dgate,
@@ -57,7 +55,7 @@ class CudaLayers final : public LayerOperations {
   Products& products() const;
 
  private:
-  Device& device_;
+  MemoryOperations& device_;
   std::function<Queue()> queue_;
   std::function<std::unique_ptr<Products>()> make_products_;
   mutable std::unique_ptr<Products> products_;

@@ -25,7 +25,7 @@ struct PartSums {
   DeviceMemory memory;
 
   template <typename Term>
-  PartSums(Device& device, const Queue& queue, const Rows& like, const Term& term)
+  PartSums(MemoryOperations& device, const Queue& queue, const Rows& like, const Term& term)
       : parts(sum_parts(like.batch * like.rows, like.width)),
         memory(device, static_cast<std::size_t>(parts * like.width) * sizeof(double)) {
     in_accumulator(like.dtype, [&]<typename T>(T) {
@@ -36,21 +36,24 @@ struct PartSums {
   double* sums() const { return reinterpret_cast<double*>(memory.data()); }
 };
 
-Bshd one_head(const Rows& x) { return {x.data, x.dtype, x.batch_stride, x.row_stride, 0}; }
+Bshd one_head(const Rows& x) {
+  return {x.data, x.dtype, x.batch, x.rows, 1, x.width, x.batch_stride, x.row_stride, 0};
+}
 
 }  // namespace
 
-void CudaLayers::rotary(double theta, bool inverse, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                        std::int64_t dim, const Bshd& x, const RowIntegers& positions, const Bshd& y) {
-  if (dim > 2 * kRotaryPairs) {
-    throw Error(LVX_INTERNAL, "rotary: expected a head of at most 256, got " + std::to_string(dim));
+void CudaLayers::rotary(double theta, bool inverse, const Bshd& x, const RowIntegers& positions,
+                        const Bshd& y) {
+  if (x.dim > 2 * kRotaryPairs) {
+    throw Error(LVX_INTERNAL, "rotary: expected a head of at most 256, got " + std::to_string(x.dim));
   }
-  RotaryParams params{batch, rows, heads, dim, inverse, x, y, positions, {}};
-  for (std::int64_t i = 0; i < dim / 2; ++i) {
-    params.frequencies[i] = std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(dim));
+  RotaryParams params{x.batch, x.rows, x.heads, x.dim, inverse, x, y, positions, {}};
+  for (std::int64_t i = 0; i < x.dim / 2; ++i) {
+    params.frequencies[i] = std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(x.dim));
   }
   const Queue queue = queue_();
-  in_accumulator(x.dtype, [&]<typename T>(T) { launch<Rotary<T>>(queue, row_blocks(batch * rows), params); });
+  in_accumulator(x.dtype,
+                 [&]<typename T>(T) { launch<Rotary<T>>(queue, row_blocks(x.batch * x.rows), params); });
 }
 
 void CudaLayers::swiglu_forward(const Rows& gate, const Rows& up, const Rows& y) {
@@ -102,9 +105,7 @@ void CudaLayers::blend_backward(const Rows& a, const Rows& b, const Parameter& g
   launch_elements<BlendBackward>(queue, dy, BlendBackwardParams{dy, da, db, gate, live});
 }
 
-void CudaLayers::add(const Rows& x, const Rows& y) {
-  copy(queue_(), x.batch, x.rows, 1, x.width, one_head(x), one_head(y), true);
-}
+void CudaLayers::add(const Rows& x, const Rows& y) { copy(queue_(), one_head(x), one_head(y), true); }
 
 void CudaLayers::clear_rows(const RowIntegers& live, const Rows& x) {
   if (live.none()) return;

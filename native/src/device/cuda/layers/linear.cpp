@@ -55,8 +55,10 @@ struct Room {
 // to = from, element by element, of matrices that lie alike.
 void convert(const Queue& queue, std::int64_t lines, std::int64_t length, const Matrix& from,
              const Matrix& to) {
-  copy(queue, 1, lines, 1, length, Bshd{from.data, from.dtype, 0, from.ld, 0},
-       Bshd{to.data, to.dtype, 0, to.ld, 0}, false);
+  const auto as_bshd = [&](const Matrix& x) {
+    return Bshd{x.data, x.dtype, 1, lines, 1, length, 0, x.ld, 0};
+  };
+  copy(queue, as_bshd(from), as_bshd(to), false);
 }
 
 // Writes the initial C into c. Returns whether products are added to it.
