@@ -15,7 +15,7 @@ import org.junit.jupiter.api.condition.OS;
 
 /** Making and closing leaves no native memory behind, in a JVM whose heap cannot grow. */
 @EnabledOnOs(value = OS.LINUX, disabledReason = "reads /proc/self/statm")
-public class FootprintTest {
+class FootprintTest {
   private static final long LIMIT = 2L << 20;
 
   @Test

@@ -122,7 +122,7 @@ public final class VisualRank implements AutoCloseable {
   }
 
   /** Puts what this rank has into its place of the whole; ranks take turns. */
-  public void put(
+  void put(
       VisualResults whole,
       VisualForward forward,
       VisualCheckpoint checkpoint,
