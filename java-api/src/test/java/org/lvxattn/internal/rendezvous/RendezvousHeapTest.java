@@ -14,7 +14,7 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.lvxattn.FootprintTest;
+import org.lvxattn.TestClassPath;
 import org.lvxattn.launch.Rendezvous;
 import org.lvxattn.testing.Seeds;
 
@@ -46,7 +46,7 @@ class RendezvousHeapTest {
                 "-XX:+UseSerialGC",
                 "-XX:TieredStopAtLevel=1",
                 "-cp",
-                FootprintTest.everything(),
+                TestClassPath.all(),
                 Server.class.getName(),
                 String.valueOf(gathering.port()))
             .redirectErrorStream(true)
