@@ -300,7 +300,8 @@ class BuildScriptTest {
     assertThat(check()).contains("native folders: none", "STEP format").doesNotContain("STEP Java");
     source("native/src/group/ring.h", "// other");
     assertThat(check())
-        .contains("native folders: group;", "--gtest_filter=Ring.Turns:Ring.Turns/*", ":Tree.Grows:")
+        .contains(
+            "native folders: group;", "--gtest_filter=Ring.Turns:Ring.Turns/*", ":Tree.Grows:")
         .contains("-DTARGETS=tidy/group/ring.cpp.passed")
         .doesNotContain("lvx_cuda_tests", "STEP Java");
     age();
