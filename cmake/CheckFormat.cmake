@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # cmake [-DFIX=ON] -P CheckFormat.cmake: clang-format on all C and C++ sources.
-# Versions of clang-format disagree on details, so only the one the project was formatted with judges.
+# Versions of clang-format disagree on details, so the check needs the version that formatted the project.
 
 cmake_minimum_required(VERSION 3.22)
 
@@ -34,7 +34,7 @@ else()
 endif()
 execute_process(COMMAND "${clang_format}" --style=file ${mode} ${files} RESULT_VARIABLE result)
 if(NOT result EQUAL 0)
-  message(FATAL_ERROR "C++ sources are not formatted; fix: ./lvx format")
+  message(FATAL_ERROR "C++ sources are not formatted; run ./lvx format")
 endif()
 list(LENGTH files count)
 if(FIX)

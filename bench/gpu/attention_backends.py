@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cuDNN as an attention_backend of the CUDA device: results against PyTorch in float64, every refusal with its reason; then what AUTO
-chooses for a few shapes. Without cuDNN it says SKIPPED."""
+"""cuDNN as an attention backend of the CUDA device: compares results with PyTorch in float64 and prints the reason of each
+unsupported call, then prints what AUTO chooses for a few shapes. Without cuDNN it prints SKIPPED."""
 
 import contextlib
 import ctypes
@@ -32,7 +32,7 @@ class AttentionBackendChoice(ctypes.Structure):
 
 
 def cudnn_version():
-    """Such as 92400; None and nothing else where it is not installed."""
+    """For instance 92400; None if cuDNN is not installed. Other errors are raised."""
     version = ctypes.c_uint64()
     status = LIBRARY.lvx_device_load_cudnn(ctypes.byref(version))
     if status == MISSING_LIBRARY:
@@ -42,12 +42,12 @@ def cudnn_version():
 
 
 def cudnn_rank(stream=None):
-    """A rank that computes by cuDNN; None in its place where it is not installed."""
+    """A context manager for a rank that computes with cuDNN; it gives None if cuDNN is not installed."""
     return Rank(stream=stream, attention_backend=ATTENTION_BACKEND_CUDNN) if cudnn_version() else contextlib.nullcontext()
 
 
 def refusal(call):
-    """Why cuDNN does not take it; None where it does."""
+    """Why cuDNN does not support the call; None if it does."""
     try:
         call()
         return None
@@ -58,7 +58,7 @@ def refusal(call):
 
 
 def cudnn_call(rank, problem, kernel_pass):
-    """A call to be timed, or None."""
+    """A call to be timed; None if cuDNN is not installed or does not support it."""
     if rank is None:
         return None
 

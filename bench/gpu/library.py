@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The C ABI of the library that LVX_LIBRARY names, on tensors of PyTorch, which are passed by pointer."""
+"""The C ABI of the library that LVX_LIBRARY names, for PyTorch tensors, which are passed by pointer."""
 
 import ctypes
 import os
@@ -86,7 +86,7 @@ def check(status):
 
 
 def described(tensor):
-    """The struct for a tensor, or None. ctypes keeps what it points to as long as the struct lives."""
+    """The struct for a tensor, or None. ctypes keeps the arrays to which it points alive as long as the struct."""
     if tensor is None:
         return None
     extents = (ctypes.c_int64 * tensor.dim())(*tensor.shape)
@@ -99,10 +99,10 @@ def described(tensor):
 
 
 class Rank:
-    """A device and its part in a group: alone, or as one rank of a local world."""
+    """A device and its group: one rank alone, or one rank of a local world."""
 
     def __init__(self, world=None, rank=0, stream=None, attention_backend=ATTENTION_BACKEND_LVX):
-        """stream: a torch.cuda.Stream to work on; None: the device's own, which synchronize waits for."""
+        """stream: a torch.cuda.Stream to enqueue work on; None: the device's own stream, which synchronize waits for."""
         self.device = ctypes.c_uint64()
         options = CudaOptions(ctypes.sizeof(CudaOptions), torch.cuda.current_device(), attention_backend, 0,
                               None if stream is None else stream.cuda_stream)
@@ -138,7 +138,7 @@ class Rank:
 
 
 class World:
-    """A meeting place for ranks that are threads of this process."""
+    """A local world: its ranks are threads of this process."""
 
     def __init__(self, size):
         self.handle = ctypes.c_uint64()

@@ -5,16 +5,16 @@
 # shellcheck source=find_tests.sh
 source "$home/tests/scripts/find_tests.sh"
 
-checked=$state/checked # as old as the beginning of the last check that passed
+checked=$state/checked # its time is the start of the last check that passed
 
-# Suites that take long; where nothing says what changed the other ones are run.
+# Slow suites; if no check has passed yet, only the others run.
 slow_suites=(AllReduce EveryDType EveryGroup EveryTarget FailingMpiJobsCampaign FailingWorldsCampaign HugeBias HugeBiases
   LongSums NcclFaults NcclSchedules OneKey OneKeyOverRanks Schedules TcpLinks TcpMeeting Tiled)
 # Folders of Java tests that take seconds.
 fast_packages=(bindings/src/test/java/org/lvxattn/bindings java-api/src/test/java/org/lvxattn/io
   java-api/src/test/java/org/lvxattn/optim cli/src/test/java/org/lvxattn/cli/workload
   tests/errors/src/test/java/org/lvxattn/errors tests/oracle/src/test/java/org/lvxattn/oracle)
-# Sources that clang-tidy reads in three minutes, beside the rest.
+# The number of sources that clang-tidy checks within the three minutes of ./lvx check.
 most_sources=12
 
 command_check() {
@@ -44,10 +44,10 @@ find_changes() {
   local path
   if [[ -e $checked ]]; then
     while read -r path; do changes "$path"; done < <(changed_paths)
-    say "check: since the last one that passed: native rooms: ${rooms[*]:-none}; Java packages: ${packages[*]:-none}"
+    say "check: since the last one that passed: native folders: ${rooms[*]:-none}; Java packages: ${packages[*]:-none}"
   else
-    say "check: none has passed here yet: the fast tests, and clang-tidy on what git does not know"
-    # Only for clang-tidy, to which all would be minutes.
+    say "check: none has passed here yet: the fast tests, and clang-tidy on uncommitted changes"
+    # Only for clang-tidy, which would take minutes for all sources.
     while read -r path; do changes "$path"; done < <(cd "$home" &&
       git status --porcelain --untracked-files=all 2>/dev/null | cut -c 4-)
     rooms=(fast) packages=("${fast_packages[@]}") java=yes
@@ -62,13 +62,13 @@ unique() {
   mapfile -t list < <(printf '%s\n' "${list[@]}" | sort -u | sed '/^$/d')
 }
 
-# Files, and folders, which tell of removed files.
+# Changed files and folders; a changed folder shows that a file was removed.
 changed_paths() {
   (cd "$home" && find pom.xml .clang-format .clang-tidy cmake native bindings java-api cli tests bench examples \
     -name target -prune -o -newer "$checked" -print)
 }
 
-# What a change of a path asks for.
+# Adds the checks that a changed path needs.
 changes() {
   local path=$1
   case $path in
@@ -82,7 +82,7 @@ changes() {
     native/* | cmake/* | .clang-*) rooms+=(fast) ;;
     */src/main/* | */src/test/*)
       java=yes
-      # Tests across modules take minutes: those that were changed, themselves.
+      # Tests across modules take minutes, so only those that were changed themselves.
       case $path in
         tests/src/* | examples/*) [[ ! $path =~ Test\.[a-z]+$ ]] || packages+=("$path") ;;
         *.*) packages+=("$(dirname "${path/src\/main/src/test}")") ;;
@@ -91,13 +91,13 @@ changes() {
     *pom.xml) java=yes ;;
   esac
   case $1 in
-    native/src/device/cuda/* | native/src/group/mpi/* | native/src/group/nccl/*) ;; # which are not of the core
+    native/src/device/cuda/* | native/src/group/mpi/* | native/src/group/nccl/*) ;; # not in the core
     native/src/*.cpp) [[ ! -e $home/$1 ]] || sources+=("${1#native/src/}") ;;
     native/src/*.h | native/include/*.h) sources+=("$(reader_of "${1#native/*/}")") ;;
   esac
 }
 
-# A source of the core that includes a header, best the one of its name.
+# A source of the core that includes a header, preferably the one with the same name.
 reader_of() {
   (cd "$home/native/src" && grep -rlF --include='*.cpp' "\"$1\"" . | sed 's|^\./||' |
     grep -vE '^(device/cuda|group/mpi|group/nccl)/' |
@@ -121,7 +121,7 @@ check_natives() {
     done < <(native_tests)
   done
   programs=("${!filter[@]}")
-  # The rest of the natives, too: all that is packed.
+  # Also compiles the other natives that are packed.
   step "compiling natives" preset release configure,build,pack -DTESTS=ON \
     "-DTARGETS=$(printf '%s,' lvx "${programs[@]}" | sed 's/,$//')"
   [[ " ${failures[*]} " != *"compiling natives"* ]] || return 0
@@ -139,14 +139,14 @@ check_by_clang_tidy() {
     return
   fi
   if ((${#sources[@]} > most_sources)); then
-    say "clang-tidy: the first $most_sources of ${#sources[@]} changed sources; ./lvx test reads all"
+    say "clang-tidy: the first $most_sources of ${#sources[@]} changed sources; ./lvx test checks all"
     sources=("${sources[@]:0:most_sources}")
   fi
   step "clang-tidy: ${sources[*]}" preset tidy configure,build \
     "-DTARGETS=$(printf 'tidy/%s.passed,' "${sources[@]}" | sed 's/,$//')"
 }
 
-# All modules are compiled, as one may break another; tests are those of the packages.
+# Compiles all modules, because a change in one may break another; runs the tests of the changed packages.
 check_java() {
   local name file options=() known
   while read -r name file; do
@@ -160,6 +160,6 @@ check_java() {
   if [[ " ${packages[*]}" == *" tests/src/"* ]]; then
     step "compiling natives for tests" preset release configure,build -DTESTS=ON "-DTARGETS=$natives_for_tests"
   fi
-  step "Java: format, lint, compile, ${#classes[@]} classes of tests" maven -Dnative.steps=configure,pack \
+  step "Java: format, lint, compile, ${#classes[@]} test classes" maven -Dnative.steps=configure,pack \
     test-compile "${options[@]}" spotless:check@format
 }

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Which tests there are, and which a pattern means, by their sources: nothing needs to be built to know. Sourced by the
-# scripts here.
+# Finds tests, and those that match a pattern, in the sources, so that nothing needs to be built. Sourced by the scripts
+# here.
 
 java_modules=(bindings java-api cli tests tests/errors tests/oracle bench examples/spark)
 
-# What tests across Java modules load.
+# The natives that tests across Java modules load.
 natives_for_tests=lvx,lvx_nccl_standin,lvx_cuda_standin_folder
 
-# "Suite.Test file", the file below native/tests; one a line.
+# Prints "Suite.Test file", with the file relative to native/tests; one per line.
 native_tests() {
   (cd "$home/native/tests" &&
     grep -rHoE --include='*.cpp' --include='*.h' '^TEST(_[FP])?\([A-Za-z0-9_]+, *[A-Za-z0-9_]+\)' .) |
     sed -E 's|^\./([^:]*):[^(]*\(([^,]*), *([^)]*)\)|\2.\3 \1|'
 }
 
-# "Class file", the file below the checkout; one a line. Named as surefire wants them.
+# Prints "Class file", with the file relative to the checkout; one per line. Surefire takes these class names.
 java_tests() {
   local module
   for module in "${java_modules[@]}"; do
@@ -24,10 +24,10 @@ java_tests() {
   done | sed -E 's|(.*/)?([^/]*)\.[a-z]+$|\2 &|'
 }
 
-# The methods of a class's file, helpers among them.
+# The methods in the file of a class, including those that are not tests.
 methods_of() { sed -nE 's/.*\b(void|fun|def) ([A-Za-z0-9_]+)\(.*/\2/p' "$1"; }
 
-# The programs of tests that the file of a native test, or the header of a contract, goes into.
+# The test programs that contain the file of a native test or a header.
 programs_of() { # FILE
   local file=$1
   case $file in
@@ -43,10 +43,10 @@ programs_of() { # FILE
   esac
 }
 
-# The path of a program below the build folder.
+# The path of a program, relative to the build folder.
 program_path() { [[ $1 == lvx_gpu_tests ]] && echo "cuda_standin/$1" || echo "$1"; }
 
-# means PIECE SUITE.TEST: whether a piece of a filter names it; instances of parameters are left to GoogleTest.
+# means PIECE SUITE.TEST: whether a piece of a filter matches the test. GoogleTest selects instances of parameterized tests.
 means() {
   local piece=$1 name=$2
   if [[ $piece == */* ]]; then # Prefix/Suite.Test/Parameter, each but the suite optional
@@ -57,7 +57,7 @@ means() {
   [[ $name == $piece || ${name%%.*} == $piece || ${name#*.} == $piece ]]
 }
 
-# gtest_filter PIECES: the filter for GoogleTest, which names instances of parameterized tests, too.
+# gtest_filter PIECES: the filter for GoogleTest, which also matches instances of parameterized tests.
 gtest_filter() {
   local piece filter= pieces
   IFS=: read -ra pieces <<<"${1%%-*}"
@@ -69,7 +69,7 @@ gtest_filter() {
   echo "${filter#:}"
 }
 
-# nearest NAME <NAMES: the five that share most runs of three letters with it.
+# nearest NAME <NAMES: the five names that share the most trigrams with NAME.
 nearest() {
   awk -v wanted="$1" '
     function shared(a, b,   i, n, seen) {

@@ -14,7 +14,7 @@ command_format() {
   takes_nothing format "$@"
   mkdir -p "$state"
   set_up format_needs
-  # With the module that other builds leave out; nothing is compiled or downloaded for it.
+  # The profile adds the module that other builds omit. Formatting neither compiles nor downloads anything for it.
   logged "formatting Java" maven -Pspark spotless:apply || exit 1
   logged "formatting C and C++" cmake -DFIX=ON -P "$home/cmake/CheckFormat.cmake" || exit 1
 }

@@ -20,7 +20,7 @@ command_test_named() {
     esac
     shift
   done
-  [[ -n $pattern ]] || missing "--seed goes with a pattern: which tests? (lvx test --help)"
+  [[ -n $pattern ]] || missing "--seed goes with a pattern that names the tests (lvx test --help)"
   [[ $pattern != *[[:space:]]* ]] || missing "no test has a space in its name, got '$pattern'"
   [[ -z $seed || $seed =~ ^[0-9]{1,18}$ ]] || missing "--seed takes a whole number of at most 18 digits, got '$seed'"
   find_native
@@ -36,7 +36,7 @@ command_test_named() {
   return "$failed"
 }
 
-# The programs that have tests of the pattern.
+# The programs that have tests that match the pattern.
 find_native() {
   local name file piece pieces
   IFS=: read -ra pieces <<<"${pattern%%-*}"
@@ -50,7 +50,7 @@ find_native() {
   ((${#programs[@]} == 0)) || mapfile -t programs < <(printf '%s\n' "${programs[@]}" | sort -u)
 }
 
-# The files of the Java classes of the pattern, without its method.
+# The files of the Java classes that match the pattern, which may end in #method.
 find_java_tests() {
   local name file method=${pattern#*#}
   java_count=0
@@ -115,7 +115,7 @@ $(sed 's/^/     /' <<<"$names")"
 run_java_tests() {
   local modules goals=(surefire:test) options=()
   modules=$(printf '%s\n' "${classes[@]}" | sed 's|/src/test/.*||' | sort -u)
-  # Tests on the CUDA device's stand-in are an execution of their own, over natives that tests alone need.
+  # Tests on the CUDA device's stand-in are a separate Maven execution, with natives that only tests need.
   if grep -qx tests <<<"$modules"; then
     (
       flock 9
@@ -130,7 +130,7 @@ run_java_tests() {
   java_test "$(tr '\n' , <<<"$modules" | sed 's/,$//')" "$pattern" "${goals[@]}" "${options[@]}"
 }
 
-# java_test MODULES PATTERN GOALS AND OPTIONS...: of Maven's output what tests print, and the end of all where it fails.
+# java_test MODULES PATTERN GOALS AND OPTIONS...: prints what the tests print, and Maven's errors if it fails.
 java_test() {
   local log=$state/java-tests.log status=0
   watched "Java tests" "$log" maven -pl "$1" -am -Dnative.steps=configure,pack test-compile "${@:3}" "-Dtest=$2" \
@@ -141,7 +141,7 @@ java_test() {
     grep -v '^[[:space:]]*at ' "$log" | grep '^\[ERROR\]' | tail -n 30 >&2 || true
     say "failed (whole log: $log)"
   elif ! grep -q 'Tests run: [1-9]' "$log"; then
-    say "none of these tests ran: they have a tag that is left out (whole log: $log)"
+    say "none of these tests ran: their tag is excluded (whole log: $log)"
     status=1
   fi
   return "$status"
@@ -151,7 +151,7 @@ how_to_repeat() {
   local seeds
   seeds=$(grep -oE '(LVX_SEED|lvxattn\.seed)=[0-9]+' "$state/tests.log" | sed 's/.*=//' | sort -u | head -n 4) || true
   if [[ -z $seeds ]]; then
-    say "these tests draw no random numbers: to repeat, the same command"
+    say "these tests use no random numbers: to repeat, run the same command"
   else
     while read -r drawn; do
       say "to repeat: ./lvx test '$pattern' --seed $drawn"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# ./lvx test: everything that must hold, by section, or the tests of a name; sourced by lvx.
+# ./lvx test: all tests and checks, by section, or the tests that match a pattern; sourced by lvx.
 
 # shellcheck source=named_tests.sh
 source "$home/tests/scripts/named_tests.sh"
@@ -17,7 +17,7 @@ section() { # NAME COMMAND...
   [[ $verdict == passed ]]
 }
 
-# quietly WHAT LOG COMMAND...: of its output only the end, and that where it fails.
+# quietly WHAT LOG COMMAND...: prints only the end of the output, and only if the command fails.
 quietly() {
   watched "$1" "$2" "${@:3}" || {
     tail -n 40 "$2"
@@ -25,13 +25,13 @@ quietly() {
   }
 }
 
-# The plugin alone, in a build folder of its own so that "lvx run" does not wait for it: for the GPUs by which registers and
-# spills are judged, a fraction of what "build --cuda" builds.
+# Builds only the plugin, in a separate build folder, so that "lvx run" does not wait for it. It is built only for the GPUs
+# whose registers and spills are checked, which is a fraction of what "build --cuda" builds.
 cuda_plugin=$home/native/target/cmake/cuda
 cuda_architectures="80-real;90a-real"
 
 configure_cuda_plugin() {
-  # CMake refuses a build folder that was moved or copied here.
+  # CMake rejects a build folder that was moved or copied here.
   grep -qsxF "CMAKE_HOME_DIRECTORY:INTERNAL=$home/native" "$cuda_plugin/CMakeCache.txt" || rm -rf "$cuda_plugin"
   cmake -S "$home/native" -B "$cuda_plugin" -G Ninja -DCMAKE_BUILD_TYPE=Release -DLVX_BUILD_TESTS=OFF \
     -DLVX_BUILD_CUDA=ON "-DLVX_CUDA_ARCHITECTURES=$cuda_architectures"
@@ -42,16 +42,16 @@ build_cuda_plugin() {
   quietly "configuring the CUDA plugin" "$log" configure_cuda_plugin || return 1
   left_out "$log"
   quietly "CUDA plugin" "$log" cmake --build "$cuda_plugin" --target lvx_cuda || return 1
-  # Plugins are looked for beside the library that asks for them.
+  # The library looks for plugins in its own folder.
   cp "$home/native/target/cmake/release/liblvx.so" "$cuda_plugin" || return 1
-  # Registers, spills and shared memory; the build fails where main kernels spill.
+  # Registers, spills and shared memory; the build fails if tensor-core kernels spill.
   cat "$cuda_plugin/cuda_kernels.md"
 }
 
-# An interpreter of PTX, a folder with its sources; no part of this repository.
+# The source folder of an interpreter of PTX, which is not part of this repository.
 ptxrun=${LVX_PTXRUN:-$home/../shared/tools/ptxrun}
 
-# The compiled kernels, executed on the host: any race, bad access or wrong number fails.
+# Executes the compiled kernels on the host. Any race, invalid access or wrong number fails.
 ptx_tests() {
   local build=$home/native/target/cmake/release log=$state/ptx.log
   quietly "configuring the PTX tests" "$log" cmake -S "$home/native" -B "$build" \
@@ -60,14 +60,15 @@ ptx_tests() {
   "$home/native/tests/ptx/run" "$build"
 }
 
-# The native tests compare our declarations with the real header and library where CMake has found them.
+# The native tests compare our declarations with the real header and library if CMake has found them.
 against_headers() { # NAME WHEEL
   if grep -q "^$1_LIBRARY:.*NOTFOUND" "$home/native/target/cmake/release/CMakeCache.txt"; then
-    result SKIPPED "$1's header and library" "not here (pip install --target DIR $2; then $1_ROOT=DIR ./lvx test)"
+    result SKIPPED "$1's header and library" "not found (pip install --target DIR $2; then $1_ROOT=DIR ./lvx test)"
   fi
 }
 
-# Campaigns take a seeded part of themselves, and all with --long: hours. Native tests read the variable, Java's the property.
+# Randomized tests run a seeded part of their cases; with --long they run all, for hours. Native tests read the variable,
+# Java tests the property.
 whole_campaigns() {
   export LVX_LONG=1
   maven_options+=(-Dlvxattn.long=true)
@@ -81,7 +82,7 @@ command_test() {
   esac
 }
 
-# Spark's libraries, 150 MB, are downloaded once; without a way to them the example is left out.
+# Spark's libraries, 150 MB, are downloaded once; if they cannot be downloaded, the example is skipped.
 with_spark() {
   local version
   version=$(sed -n 's:.*<spark.version>\(.*\)</spark.version>.*:\1:p' "$home/pom.xml")
@@ -93,18 +94,18 @@ with_spark() {
   fi
 }
 
-# What is built first is there for Maven, which is started once: with the plugin its tests load a CUDA device without a
-# driver, get the right exception, and doctor explains it.
+# Builds the natives and the plugin first, so that Maven runs once. With the plugin, its tests open a CUDA device without a
+# driver and check the exception and what doctor says about it.
 everything() {
   local release=$home/native/target/cmake/release
   local verify_options=()
   mkdir -p "$state"
   set_up test_needs
   section "native build" preset release configure,build -DTESTS=ON || true
-  section "CUDA kernels: planted faults are noticed" "$home/native/tests/cuda/mutations" "$release" || true
+  section "CUDA kernels: injected faults are detected" "$home/native/tests/cuda/mutations" "$release" || true
   if ! has_command nvcc; then
     result SKIPPED "CUDA plugin" "nvcc is not on the PATH (NVIDIA's CUDA Toolkit 12.8 or later)"
-  elif section "CUDA plugin by nvcc, for $cuda_architectures" build_cuda_plugin; then
+  elif section "CUDA plugin with nvcc, for $cuda_architectures" build_cuda_plugin; then
     verify_options+=("-Dtest.native.dir=$cuda_plugin")
   fi
   with_spark

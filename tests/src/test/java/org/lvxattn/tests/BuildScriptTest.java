@@ -167,7 +167,7 @@ class BuildScriptTest {
   void helpNamesWhatContributorsNeed() throws Exception {
     assertThat(bash("./lvx --help")).contains("build", "format", "check", "test", "train-demo");
     assertThat(bash("./lvx test --help")).contains("PATTERN", "--seed N", "--long", "LVX_SEED");
-    assertThat(bash("./lvx check --help")).contains("clang-tidy", "native/src/ROOM");
+    assertThat(bash("./lvx check --help")).contains("clang-tidy", "native/src/FOLDER");
     assertThat(bash("./lvx format --help")).contains("clang-format");
   }
 
@@ -297,16 +297,17 @@ class BuildScriptTest {
     assertThat(check())
         .contains("none has passed here yet", "--gtest_filter=Ring.Turns:", "STEP Java:");
     age();
-    assertThat(check()).contains("native rooms: none", "STEP format").doesNotContain("STEP Java");
+    assertThat(check()).contains("native folders: none", "STEP format").doesNotContain("STEP Java");
     source("native/src/group/ring.h", "// other");
     assertThat(check())
-        .contains("native rooms: group;", "--gtest_filter=Ring.Turns:Ring.Turns/*", ":Tree.Grows:")
+        .contains(
+            "native folders: group;", "--gtest_filter=Ring.Turns:Ring.Turns/*", ":Tree.Grows:")
         .contains("-DTARGETS=tidy/group/ring.cpp.passed")
         .doesNotContain("lvx_cuda_tests", "STEP Java");
     age();
     source("cli/src/main/java/org/lvxattn/cli/Ring.java", "// other");
     assertThat(check())
-        .contains("native rooms: none", "-Dtest=RingTest")
+        .contains("native folders: none", "-Dtest=RingTest")
         .doesNotContain("STEP native", "STEP clang-tidy");
   }
 
