@@ -18,7 +18,7 @@ from library import (TIMEOUT, LIBRARY, MISSING_LIBRARY, PEER_LOST, STRATEGIES, C
 from problem import BOUNDS, Problem, error
 
 GROUP_NCCL = 4
-TIMEOUT = 15.0
+TIMEOUT_SECONDS = 15.0
 
 
 class GroupOptions(ctypes.Structure):
@@ -40,7 +40,7 @@ class NcclRank(Rank):
         self.device, self.group, bootstrap = ctypes.c_uint64(), ctypes.c_uint64(), ctypes.c_uint64()
         options = CudaOptions(ctypes.sizeof(CudaOptions), 0, 0, 0, None)
         check(LIBRARY.lvx_device_open_cuda(ctypes.byref(options), ctypes.byref(self.device)))
-        options = GroupOptions(ctypes.sizeof(GroupOptions), TIMEOUT, (size + 1) // 2)
+        options = GroupOptions(ctypes.sizeof(GroupOptions), TIMEOUT_SECONDS, (size + 1) // 2)
         check(LIBRARY.lvx_nccl_begin(rank, size, b"127.0.0.1", ctypes.byref(options), ctypes.byref(bootstrap)))
         length = ctypes.c_uint64()
         check(LIBRARY.lvx_bootstrap_address(bootstrap, None, ctypes.c_uint64(0), ctypes.byref(length)))
@@ -139,7 +139,7 @@ def all_exact(size):
 def all_told(size):
     good = True
     for number, words in enumerate(run(bereaved, size)[:-1]):
-        told = len(words) == 1 and words[0][0] in (PEER_LOST, TIMEOUT) and words[0][2] < TIMEOUT + 5
+        told = len(words) == 1 and words[0][0] in (PEER_LOST, TIMEOUT) and words[0][2] < TIMEOUT_SECONDS + 5
         good = good and told
         print(f"{'' if told else 'FAILED '}rank {size - 1} of {size} died; rank {number} was told: {words}")
     return good
