@@ -49,6 +49,7 @@ class Error(ctypes.Structure):
         ("rank", ctypes.c_int32),
         ("sequence", ctypes.c_uint64),
         ("operation", ctypes.c_char * 32),
+        ("argument", ctypes.c_char * 32),
         ("message", ctypes.c_char * 1024),
     ]
 

@@ -14,9 +14,9 @@ lvx_attention_options read_attention_options(const lvx_attention_options* option
   const lvx_attention_options read = read_options(options, "options");
   require_finite_scale(read.scale, "options.scale");
   if (read.strategy < LVX_QUERY_RING || read.strategy > LVX_TWO_LEVEL) {
-    throw Error(LVX_INVALID_ARGUMENT,
-                "options.strategy: expected LVX_QUERY_RING (1) to LVX_TWO_LEVEL (6), got " +
-                    std::to_string(read.strategy));
+    throw ArgumentError(
+        LVX_INVALID_ARGUMENT, "options.strategy",
+        "expected LVX_QUERY_RING (1) to LVX_TWO_LEVEL (6), got " + std::to_string(read.strategy));
   }
   require_zero(read.reserved, "options.reserved");
   return read;

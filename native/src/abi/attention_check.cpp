@@ -29,13 +29,13 @@ void require_float(const CheckedTensor& tensor) {
 
 void require_heads(const CheckedTensor& tensor) {
   if (tensor.shape[2] < 1) {
-    throw Error(LVX_INVALID_ARGUMENT, std::string(tensor.name) + ": expected at least 1 head, got 0");
+    throw ArgumentError(LVX_INVALID_ARGUMENT, tensor.name, "expected at least 1 head, got 0");
   }
   const std::int64_t head_dim = tensor.shape[3];
   if (head_dim < 8 || head_dim > 256 || head_dim % 8 != 0) {
-    throw Error(LVX_INVALID_ARGUMENT, std::string(tensor.name) +
-                                          ": expected a headDim that is a multiple of 8 from 8 to 256, got " +
-                                          std::to_string(head_dim));
+    throw ArgumentError(
+        LVX_INVALID_ARGUMENT, tensor.name,
+        "expected a headDim that is a multiple of 8 from 8 to 256, got " + std::to_string(head_dim));
   }
 }
 
@@ -90,9 +90,9 @@ void require_exact_lse(const CheckedTensor& lse) {
       for (std::int64_t row = 0; row < lse.shape[2]; ++row) {
         const auto value = load_element<double>(values.at(batch, head, row), values.dtype, 0);
         if (!std::isfinite(value) || std::abs(value) <= kLargestLse) continue;
-        throw Error(
-            LVX_INVALID_ARGUMENT,
-            "lse: expected [3, batch, heads, sequence], lse with its terms, where a bias makes lse as "
+        throw ArgumentError(
+            LVX_INVALID_ARGUMENT, "lse",
+            "expected [3, batch, heads, sequence], lse with its terms, where a bias makes lse as "
             "large as " +
                 std::to_string(value) + "; got lse alone, which is rounded too coarsely for gradients");
       }
@@ -160,8 +160,7 @@ void take_queries(const CheckedQueries& in, Call& out) {
 
 void require_finite_scale(double scale, const char* name) {
   if (!std::isfinite(scale)) {
-    throw Error(LVX_INVALID_ARGUMENT,
-                std::string(name) + ": expected a finite number, got " + std::to_string(scale));
+    throw ArgumentError(LVX_INVALID_ARGUMENT, name, "expected a finite number, got " + std::to_string(scale));
   }
 }
 
@@ -174,9 +173,9 @@ CheckedTensor check_q(const lvx_tensor* q, const DeviceId& device_id) {
 
 void require_head_groups(const CheckedTensor& q, std::int64_t key_heads, const char* name) {
   if (q.shape[2] % key_heads == 0) return;
-  throw Error(LVX_INVALID_ARGUMENT, std::string(name) + ": expected a number of heads that divides the " +
-                                        std::to_string(q.shape[2]) + " heads of q, got " +
-                                        std::to_string(key_heads));
+  throw ArgumentError(LVX_INVALID_ARGUMENT, name,
+                      "expected a number of heads that divides the " + std::to_string(q.shape[2]) +
+                          " heads of q, got " + std::to_string(key_heads));
 }
 
 CheckedQueries check_queries(const CheckedTensor& q, const QueryTensors& tensors, std::int64_t keys,
@@ -209,7 +208,7 @@ CheckedQueryGradients check_query_gradients(const CheckedQueries& queries, const
   require_like(gradients.dq, queries.q, "like q");
   if (dbias == nullptr) return gradients;
   if (!queries.bias) {
-    throw Error(LVX_INVALID_ARGUMENT, "dbias: expected null where bias is null, got a tensor");
+    throw ArgumentError(LVX_INVALID_ARGUMENT, "dbias", "expected null where bias is null, got a tensor");
   }
   gradients.dbias = check_tensor(dbias, "dbias", 4, kBias, device_id);
   require_like(*gradients.dbias, *queries.bias, "like bias");
@@ -278,9 +277,9 @@ CheckedMerge check_merge(const lvx_tensor* o_part, const lvx_tensor* lse_part, c
   require_shape(into, part.shape, "like o_part");
   const CheckedTensor into_lse = check_lse(lse, "lse", into, "[batch, heads, queries] of o", device_id);
   if (has_terms(part_lse) && !has_terms(into_lse)) {
-    throw Error(
-        LVX_INVALID_ARGUMENT,
-        "lse: expected [3, batch, heads, sequence], lse with its terms, like lse_part; got lse alone");
+    throw ArgumentError(
+        LVX_INVALID_ARGUMENT, "lse",
+        "expected [3, batch, heads, sequence], lse with its terms, like lse_part; got lse alone");
   }
   require_separate({&into, &into_lse}, {&part, &part_lse});
   return {partial_of(part, part_lse), partial_of(into, into_lse), part_of_lse(into_lse, 0)};

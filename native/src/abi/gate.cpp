@@ -51,7 +51,7 @@ lvx_status lvx_gated_add_backward(lvx_device device, const lvx_tensor* branch, c
     const OptionalTensor alive = check_live(live, gradient, device_id);
     const CheckedTensor d_added = check_like(dbranch, "dbranch", gradient, device_id);
     if (gate == nullptr && dgate != nullptr) {
-      throw Error(LVX_INVALID_ARGUMENT, "dgate: expected null where gate is null, got a tensor");
+      throw ArgumentError(LVX_INVALID_ARGUMENT, "dgate", "expected null where gate is null, got a tensor");
     }
     const OptionalTensor d_factor =
         if_given(dgate, [&](auto* t) { return check_gradient(t, "dgate", {1}, gradient.dtype, device_id); });

@@ -22,9 +22,10 @@ CheckedTensor check_summed(const lvx_tensor* tensor, const DeviceId& device_id) 
   std::int64_t compact = 1;
   for (auto dim = static_cast<std::size_t>(ndim); dim-- > 0; compact *= checked.shape[dim]) {
     if (!checked.empty() && checked.shape[dim] > 1 && checked.strides[dim] != compact) {
-      throw Error(LVX_INVALID_ARGUMENT,
-                  "tensor: expected compact strides, got " + std::to_string(checked.strides[dim]) +
-                      " instead of " + std::to_string(compact) + " along dimension " + std::to_string(dim));
+      throw ArgumentError(LVX_INVALID_ARGUMENT, "tensor",
+                          "expected compact strides, got " + std::to_string(checked.strides[dim]) +
+                              " instead of " + std::to_string(compact) + " along dimension " +
+                              std::to_string(dim));
     }
   }
   return checked;
@@ -59,18 +60,19 @@ lvx_status lvx_local_world_join(lvx_world world, int32_t rank, lvx_device device
     const lvx_device_kind kind = owner->device->kind();
     if (kind != LVX_CPU) require_no_links(meeting->world->options());
     if (meeting->world->options().links.virtual_time && owner->device->threads() != 1) {
-      throw Error(LVX_INVALID_ARGUMENT,
-                  "device: expected one thread, whose processor time is the rank's clock, got " +
-                      std::to_string(owner->device->threads()));
+      throw ArgumentError(LVX_INVALID_ARGUMENT, "device",
+                          "expected one thread, whose processor time is the rank's clock, got " +
+                              std::to_string(owner->device->threads()));
     }
     const std::lock_guard lock(meeting->mutex);
     if (std::find(meeting->devices.begin(), meeting->devices.end(), device) != meeting->devices.end()) {
-      throw Error(LVX_INVALID_STATE, "device: expected a device of this rank's own, got one of another rank");
+      throw ArgumentError(LVX_INVALID_STATE, "device",
+                          "expected a device of this rank's own, got one of another rank");
     }
     if (meeting->all_are.value_or(kind) != kind) {
-      throw Error(LVX_INVALID_ARGUMENT,
-                  "device: expected one of the same kind as those of the ranks that have joined, got " +
-                      owner->device->name());
+      throw ArgumentError(LVX_INVALID_ARGUMENT, "device",
+                          "expected one of the same kind as those of the ranks that have joined, got " +
+                              owner->device->name());
     }
     meeting->devices.reserve(meeting->devices.size() + 1);  // nothing may fail once the rank is taken
     auto transport = meeting->world->join(rank, owner->device);
@@ -130,8 +132,9 @@ lvx_status lvx_group_all_gather(lvx_group group, const void* mine, uint64_t byte
     require_not_null(mine, "mine");
     require_not_null(all, "all");
     if (bytes < 1 || bytes > kMostGatheredBytes) {
-      throw Error(LVX_INVALID_ARGUMENT, "bytes: expected 1 to " + std::to_string(kMostGatheredBytes) +
-                                            ", got " + std::to_string(bytes));
+      throw ArgumentError(
+          LVX_INVALID_ARGUMENT, "bytes",
+          "expected 1 to " + std::to_string(kMostGatheredBytes) + ", got " + std::to_string(bytes));
     }
     const auto size = static_cast<std::size_t>(bytes);
     object.group.all_gather(
@@ -151,16 +154,17 @@ lvx_status lvx_group_all_reduce(lvx_group group, const lvx_tensor* tensor) {
 lvx_status lvx_group_decline(lvx_group group, int32_t operation, const char* reason) {
   return guard([&] {
     if (operation < LVX_OPERATION_BARRIER || operation > LVX_OPERATION_VISUAL_BACKWARD) {
-      throw Error(LVX_INVALID_ARGUMENT,
-                  "operation: expected LVX_OPERATION_BARRIER (0) to LVX_OPERATION_VISUAL_BACKWARD (6), got " +
-                      std::to_string(operation));
+      throw ArgumentError(LVX_INVALID_ARGUMENT, "operation",
+                          "expected LVX_OPERATION_BARRIER (0) to LVX_OPERATION_VISUAL_BACKWARD (6), got " +
+                              std::to_string(operation));
     }
     require_not_null(reason, "reason");
     const auto object = find_handle<GroupObject>(group);
     const InUse use(object->busy, "group");
     object->group.decline(static_cast<Operation>(operation), reason);
     if (object->group.failed()) {
-      throw Error(LVX_INVALID_STATE, "group: an operation of it broke off; close it and make a new group");
+      throw ArgumentError(LVX_INVALID_STATE, "group",
+                          "an operation of it broke off; close it and make a new group");
     }
   });
 }

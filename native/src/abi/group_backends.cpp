@@ -15,9 +15,9 @@ std::vector<std::span<const std::byte>> parts_of(const std::uint8_t* addresses, 
                                                  int size) {
   const std::uint64_t ranks = static_cast<std::uint64_t>(size);
   if (bytes == 0 || bytes % ranks != 0) {
-    throw Error(LVX_INVALID_ARGUMENT, "bytes: expected the addresses of " + std::to_string(size) +
-                                          " ranks, all of one length, got " + std::to_string(bytes) +
-                                          " bytes");
+    throw ArgumentError(LVX_INVALID_ARGUMENT, "bytes",
+                        "expected the addresses of " + std::to_string(size) +
+                            " ranks, all of one length, got " + std::to_string(bytes) + " bytes");
   }
   const auto length = static_cast<std::size_t>(bytes / ranks);
   std::vector<std::span<const std::byte>> parts;
@@ -68,9 +68,9 @@ lvx_status begin(Begin& begin_backend, std::int32_t rank, std::int32_t size, con
 lvx_status lvx_group_load_backend(int32_t kind) {
   return guard([&] {
     if (kind < LVX_GROUP_SELF || kind > LVX_GROUP_NCCL) {
-      throw Error(LVX_INVALID_ARGUMENT, "kind: expected an lvx_group_kind, " +
-                                            std::to_string(LVX_GROUP_SELF) + " to " +
-                                            std::to_string(LVX_GROUP_NCCL) + ", got " + std::to_string(kind));
+      throw ArgumentError(LVX_INVALID_ARGUMENT, "kind",
+                          "expected an lvx_group_kind, " + std::to_string(LVX_GROUP_SELF) + " to " +
+                              std::to_string(LVX_GROUP_NCCL) + ", got " + std::to_string(kind));
     }
     require_backend(static_cast<lvx_group_kind>(kind));
   });

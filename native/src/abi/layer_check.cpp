@@ -63,12 +63,11 @@ CheckedTensor check_matrix(const lvx_tensor* tensor, const char* name, DType dty
   require_parameter_dtype(checked, dtype);
   const std::int64_t rows = checked.shape[0], width = checked.shape[1], stride = checked.strides[0];
   if (rows > kLargest || width > kLargest || (!checked.empty() && (stride < width || stride > kLargest))) {
-    throw Error(LVX_INVALID_ARGUMENT,
-                std::string(name) +
-                    ": expected at most 2^31 - 1 rows and columns, and rows that lie apart by at "
-                    "least their length and at most 2^31 - 1 elements, got " +
-                    std::to_string(rows) + " rows of " + std::to_string(width) + " with stride " +
-                    std::to_string(stride));
+    throw ArgumentError(LVX_INVALID_ARGUMENT, name,
+                        "expected at most 2^31 - 1 rows and columns, and rows that lie apart by at "
+                        "least their length and at most 2^31 - 1 elements, got " +
+                            std::to_string(rows) + " rows of " + std::to_string(width) + " with stride " +
+                            std::to_string(stride));
   }
   return checked;
 }
@@ -94,7 +93,7 @@ CheckedTensor check_row_integers(const lvx_tensor* tensor, const char* name, con
 
 void require_flag(std::int32_t flag, const char* name) {
   if (flag == 0 || flag == 1) return;
-  throw Error(LVX_INVALID_ARGUMENT, std::string(name) + ": expected 0 or 1, got " + std::to_string(flag));
+  throw ArgumentError(LVX_INVALID_ARGUMENT, name, "expected 0 or 1, got " + std::to_string(flag));
 }
 
 const CheckedTensor* unless_same(const CheckedTensor& input, const CheckedTensor& output) {

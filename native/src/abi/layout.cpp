@@ -26,6 +26,7 @@ constexpr lvx_abi_field kLayout[] = {
     LVX_FIELD(lvx_error, rank),
     LVX_FIELD(lvx_error, sequence),
     LVX_FIELD(lvx_error, operation),
+    LVX_FIELD(lvx_error, argument),
     LVX_FIELD(lvx_error, message),
     LVX_STRUCT(lvx_dl_device),
     LVX_FIELD(lvx_dl_device, device_type),

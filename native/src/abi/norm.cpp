@@ -14,19 +14,19 @@ namespace {
 
 lvx_norm check_norm(std::int32_t norm, double epsilon) {
   if (norm != LVX_NORM_RMS && norm != LVX_NORM_LAYER) {
-    throw Error(LVX_INVALID_ARGUMENT,
-                "norm: expected LVX_NORM_RMS (1) or LVX_NORM_LAYER (2), got " + std::to_string(norm));
+    throw ArgumentError(LVX_INVALID_ARGUMENT, "norm",
+                        "expected LVX_NORM_RMS (1) or LVX_NORM_LAYER (2), got " + std::to_string(norm));
   }
   if (!std::isfinite(epsilon) || epsilon < 0) {
-    throw Error(LVX_INVALID_ARGUMENT,
-                "epsilon: expected a finite number, 0 or more, got " + std::to_string(epsilon));
+    throw ArgumentError(LVX_INVALID_ARGUMENT, "epsilon",
+                        "expected a finite number, 0 or more, got " + std::to_string(epsilon));
   }
   return static_cast<lvx_norm>(norm);
 }
 
 void require_no_bias(lvx_norm norm, const lvx_tensor* bias, const char* name) {
   if (norm == LVX_NORM_LAYER || bias == nullptr) return;
-  throw Error(LVX_INVALID_ARGUMENT, std::string(name) + ": expected null for LVX_NORM_RMS, got a tensor");
+  throw ArgumentError(LVX_INVALID_ARGUMENT, name, "expected null for LVX_NORM_RMS, got a tensor");
 }
 
 }  // namespace
@@ -92,16 +92,16 @@ lvx_status lvx_rotary(lvx_device device, double theta, int32_t inverse, const lv
     const auto object = find_handle<DeviceObject>(device);
     const DeviceId device_id = device_id_of(*object->device);
     if (!std::isfinite(theta) || theta <= 0) {
-      throw Error(LVX_INVALID_ARGUMENT,
-                  "theta: expected a finite number above 0, got " + std::to_string(theta));
+      throw ArgumentError(LVX_INVALID_ARGUMENT, "theta",
+                          "expected a finite number above 0, got " + std::to_string(theta));
     }
     require_flag(inverse, "inverse");
     const CheckedTensor in = check_head_rows(x, "x", device_id);
     if (in.ndim != 4 || in.shape[3] < 2 || in.shape[3] > 256 || in.shape[3] % 2 != 0) {
-      throw Error(LVX_INVALID_ARGUMENT,
-                  "x: expected [batch, rows, heads, headDim] with an even headDim from 2 to 256, got " +
-                      std::to_string(in.ndim) + " dimensions, the last of " +
-                      std::to_string(in.shape[static_cast<std::size_t>(in.ndim - 1)]));
+      throw ArgumentError(LVX_INVALID_ARGUMENT, "x",
+                          "expected [batch, rows, heads, headDim] with an even headDim from 2 to 256, got " +
+                              std::to_string(in.ndim) + " dimensions, the last of " +
+                              std::to_string(in.shape[static_cast<std::size_t>(in.ndim - 1)]));
     }
     const CheckedTensor places = check_row_integers(positions, "positions", in, device_id);
     const CheckedTensor out = check_like(y, "y", in, device_id);

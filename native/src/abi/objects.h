@@ -22,8 +22,7 @@ class InUse {
  public:
   InUse(std::atomic<bool>& flag, const char* what) : flag_(&flag) {
     if (flag.exchange(true, std::memory_order_acquire)) {
-      throw Error(LVX_INVALID_STATE,
-                  std::string(what) + ": in use by another thread, expected one thread at a time");
+      throw ArgumentError(LVX_INVALID_STATE, what, "in use by another thread, expected one thread at a time");
     }
   }
   ~InUse() {
@@ -56,9 +55,9 @@ struct DeviceObject {
 // For groups that read and write the memory of their devices themselves.
 inline void require_host_memory(const Device& device) {
   if (device.kind() != LVX_CPU) {
-    throw Error(LVX_UNSUPPORTED,
-                "device: expected a CPU device, the only one whose memory this kind of group can move, got " +
-                    device.name());
+    throw ArgumentError(
+        LVX_UNSUPPORTED, "device",
+        "expected a CPU device, the only one whose memory this kind of group can move, got " + device.name());
   }
 }
 
@@ -68,7 +67,7 @@ class Tenancy {
   Tenancy(std::shared_ptr<DeviceObject> device, std::uint64_t DeviceObject::*count)
       : device_(std::move(device)), count_(count) {
     const std::lock_guard lock(device_->mutex);
-    if (device_->closed) throw Error(LVX_INVALID_HANDLE, "device: this device was closed");
+    if (device_->closed) throw ArgumentError(LVX_INVALID_HANDLE, "device", "this device was closed");
     ++((*device_).*count_);
   }
   ~Tenancy() { end(); }

@@ -20,8 +20,8 @@ constexpr std::int64_t kMostRanks = std::int64_t{1} << 20;
 constexpr double kMostElements = 36028797018963968.0;  // 2^55
 
 [[noreturn]] void refuse(const std::string& name, const std::string& expected, std::int64_t got) {
-  throw Error(LVX_INVALID_ARGUMENT,
-              "options." + name + ": expected " + expected + ", got " + std::to_string(got));
+  throw ArgumentError(LVX_INVALID_ARGUMENT, "options." + name,
+                      "expected " + expected + ", got " + std::to_string(got));
 }
 
 void require_within(std::int64_t value, std::int64_t low, std::int64_t high, const char* name) {
@@ -29,7 +29,7 @@ void require_within(std::int64_t value, std::int64_t low, std::int64_t high, con
 }
 
 std::span<const std::int64_t> counts(const std::int64_t* values, std::size_t ranks, const char* name) {
-  require_not_null(values, name);
+  require_not_null(values, (std::string("options.") + name).c_str());
   const std::span<const std::int64_t> all(values, ranks);
   for (std::size_t rank = 0; rank < ranks; ++rank) {
     if (all[rank] < 0 || all[rank] > kLargestCount) {
@@ -48,8 +48,8 @@ double sum(std::span<const std::int64_t> values) {
 // So that no sum of the group's tensors overflows.
 void require_small(double elements, const char* what) {
   if (elements > kMostElements) {
-    throw Error(LVX_INVALID_ARGUMENT,
-                std::string("options: expected at most 2^55 elements of ") + what + " over all ranks");
+    throw ArgumentError(LVX_INVALID_ARGUMENT, "options",
+                        std::string("expected at most 2^55 elements of ") + what + " over all ranks");
   }
 }
 
@@ -59,9 +59,10 @@ void check_bias(const lvx_plan_options& options, PlannedCall& planned) {
   planned.bias.dtype = floating_dtype(options.bias_dtype_code, options.bias_dtype_bits, "options.bias_dtype");
   if (planned.bias.dtype != planned.dtype &&
       (planned.bias.dtype != DType::kFloat32 || planned.dtype == DType::kFloat64)) {
-    throw Error(LVX_INVALID_ARGUMENT, std::string("options.bias_dtype: expected ") + name_of(planned.dtype) +
-                                          (size_of(planned.dtype) == 2 ? " or float32" : "") + ", got " +
-                                          name_of(planned.bias.dtype));
+    throw ArgumentError(LVX_INVALID_ARGUMENT, "options.bias_dtype",
+                        std::string("expected ") + name_of(planned.dtype) +
+                            (size_of(planned.dtype) == 2 ? " or float32" : "") + ", got " +
+                            name_of(planned.bias.dtype));
   }
   planned.bias.batch = options.bias_batch;
   planned.bias.heads = options.bias_heads;
@@ -170,8 +171,9 @@ lvx_status lvx_plan_rank(lvx_device device, const lvx_plan_options* options, int
     const lvx_plan_options read = read_options(options, "options");
     const PlannedCall planned = check_options(read);
     if (rank < 0 || rank >= read.ranks) {
-      throw Error(LVX_INVALID_ARGUMENT,
-                  "rank: expected 0 to " + std::to_string(read.ranks - 1) + ", got " + std::to_string(rank));
+      throw ArgumentError(
+          LVX_INVALID_ARGUMENT, "rank",
+          "expected 0 to " + std::to_string(read.ranks - 1) + ", got " + std::to_string(rank));
     }
     require_not_null(count, "count");
     if (capacity > 0) require_not_null(steps, "steps");

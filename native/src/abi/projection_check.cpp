@@ -11,7 +11,7 @@ namespace lvx {
 namespace {
 
 [[noreturn]] void reject(const char* name, const std::string& what) {
-  throw Error(LVX_INVALID_ARGUMENT, std::string(name) + ": " + what);
+  throw ArgumentError(LVX_INVALID_ARGUMENT, name, what);
 }
 
 void require_between(std::int64_t value, std::int64_t low, std::int64_t high, const char* name) {

@@ -13,14 +13,16 @@ namespace {
 
 void require_float64(DType dtype) {
   if (dtype != DType::kFloat64) {
-    throw Error(LVX_INVALID_ARGUMENT, std::string("q: expected dtype float64, got ") + name_of(dtype));
+    throw ArgumentError(LVX_INVALID_ARGUMENT, "q",
+                        std::string("expected dtype float64, got ") + name_of(dtype));
   }
 }
 
 void require_bias_rows(const Bias& bias, std::int64_t queries) {
   if (!bias.none() && bias.rows != 1 && bias.rows != queries) {
-    throw Error(LVX_INVALID_ARGUMENT, "bias: expected 1 or " + std::to_string(queries) +
-                                          " rows, one for each query, got " + std::to_string(bias.rows));
+    throw ArgumentError(LVX_INVALID_ARGUMENT, "bias",
+                        "expected 1 or " + std::to_string(queries) + " rows, one for each query, got " +
+                            std::to_string(bias.rows));
   }
 }
 

@@ -14,7 +14,7 @@ namespace {
 constexpr std::int64_t kLargestSpan = std::int64_t{1} << 48;
 
 [[noreturn]] void reject(const char* name, const std::string& what) {
-  throw Error(LVX_INVALID_ARGUMENT, std::string(name) + ": " + what);
+  throw ArgumentError(LVX_INVALID_ARGUMENT, name, what);
 }
 
 std::string text_of(std::span<const std::int64_t> values) {

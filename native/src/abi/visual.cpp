@@ -19,8 +19,8 @@ lvx_visual_options read_visual_options(const lvx_visual_options* options) {
   const lvx_visual_options read = read_options(options, "options");
   require_finite_scale(read.scale, "options.scale");
   if (read.tile_rows < 1) {
-    throw Error(LVX_INVALID_ARGUMENT,
-                "options.tile_rows: expected 1 or more, got " + std::to_string(read.tile_rows));
+    throw ArgumentError(LVX_INVALID_ARGUMENT, "options.tile_rows",
+                        "expected 1 or more, got " + std::to_string(read.tile_rows));
   }
   return read;
 }
@@ -52,8 +52,9 @@ Inputs check_inputs(const lvx_visual_options& options, const lvx_projection* pro
   const Projection& of = in.projection.projection;
   require_head_groups(queries, of.key_heads, "projection.key_heads");
   if (of.head_dim != queries.shape[3]) {
-    throw Error(LVX_INVALID_ARGUMENT, "projection.head_dim: expected " + std::to_string(queries.shape[3]) +
-                                          " like q, got " + std::to_string(of.head_dim));
+    throw ArgumentError(
+        LVX_INVALID_ARGUMENT, "projection.head_dim",
+        "expected " + std::to_string(queries.shape[3]) + " like q, got " + std::to_string(of.head_dim));
   }
   in.queries = check_queries(queries, tensors, in.features.shape[1], of.key_heads, options.scale, device_id);
   return in;

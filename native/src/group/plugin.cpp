@@ -55,7 +55,7 @@ void require_backend(lvx_group_kind kind) {
       find<PluginRequireNccl>(kNccl, kPluginRequireNccl)();
       return;
   }
-  throw Error(LVX_INVALID_ARGUMENT, "kind: " + std::to_string(kind) + " is no lvx_group_kind");
+  throw ArgumentError(LVX_INVALID_ARGUMENT, "kind", std::to_string(kind) + " is no lvx_group_kind");
 }
 
 }  // namespace lvx

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One rank's arguments of attention over keys and values that are projected tile by tile, already checked.
+// One rank's call of attention over keys and values that are projected tile by tile, already checked.
 #pragma once
 
 #include "recompute/projection.h"

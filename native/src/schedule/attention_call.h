@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One rank's arguments of a distributed attention call, already checked.
+// One rank's call of distributed attention: its arguments, already checked.
 #pragma once
 
 #include "attention/views.h"

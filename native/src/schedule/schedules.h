@@ -18,7 +18,6 @@ void run_gather(Collective& collective, Pass& pass);
 // TWO_LEVEL: a query block enters each other node once, and one result leaves it.
 void run_two_level(Collective& collective, QueryPass& pass);
 
-
 // HEAD_ALL_TO_ALL: heads against sequence.
 void run_head_all_to_all(Collective& collective, HeadPass& pass);
 

@@ -27,7 +27,7 @@ const std::set<std::string> kArguments = {
     "count",     "records",  "fields",  "statistics", "error",   "operation", "reason",   "projection",
     "gradients", "features", "raw_k",   "d_features"};
 
-// The call failed, and its message begins with an argument.
+// The call failed; the error names an argument, and its message begins with it.
 void expect_refused(lvx_status status, const std::string& what) {
   ASSERT_NE(status, LVX_OK) << what;
   const lvx_error error = error_now();
@@ -35,6 +35,9 @@ void expect_refused(lvx_status status, const std::string& what) {
   const std::string message = error.message;
   const std::string first = message.substr(0, message.find_first_of(":. "));
   EXPECT_EQ(kArguments.count(first), 1u) << what << ": " << message;
+  const std::string argument = error.argument;
+  EXPECT_EQ(argument.substr(0, argument.find('.')), first) << what << ": " << message;
+  EXPECT_EQ(message.rfind(argument, 0), 0u) << what << ": " << argument << ", " << message;
   EXPECT_NE(status, LVX_INTERNAL) << what << ": " << message;
 }
 

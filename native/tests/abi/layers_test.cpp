@@ -25,6 +25,7 @@ class Layers : public testing::Test {
   }
   static void refused(lvx_status status, const char* argument, const char* part = "") {
     EXPECT_EQ(status, LVX_INVALID_ARGUMENT) << argument;
+    EXPECT_STREQ(error_now().argument, argument);
     EXPECT_THAT(error_now().message, StartsWith(std::string(argument) + ":"));
     EXPECT_THAT(error_now().message, HasSubstr(part));
   }

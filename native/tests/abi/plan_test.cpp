@@ -16,6 +16,8 @@ namespace lvx::test {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
 
 struct Question {
   std::array<std::int64_t, 2> queries{4, 3}, keys{10, 0}, ranges{1, 1};
@@ -89,6 +91,10 @@ TEST(Plan, RefusesWhatNoCallCouldBe) {
     EXPECT_EQ(lvx_plan_rank(0, &question.options, 0, nullptr, 0, &count, nullptr), LVX_INVALID_ARGUMENT)
         << name;
     EXPECT_THAT(error_now().message, HasSubstr(name));
+    // Without the index of an element.
+    EXPECT_THAT(error_now().message, StartsWith(error_now().argument));
+    EXPECT_THAT(error_now().argument, Not(HasSubstr("[")));
+    EXPECT_STRNE(error_now().argument, "");
     EXPECT_EQ(count, 77u) << name;
   }
   const Question question;

@@ -167,6 +167,7 @@ TEST(Use, TheLastErrorStaysWithItsThread) {
     const lvx_error none = error_now();
     EXPECT_EQ(none.status, LVX_OK);
     EXPECT_EQ(none.rank, -1);
+    EXPECT_STREQ(none.argument, "");
     EXPECT_STREQ(none.message, "");
   }).join();
   EXPECT_EQ(error_now().status, LVX_INVALID_HANDLE);
@@ -257,6 +258,7 @@ TEST(Use, RecordsAndQueriesOfAGroup) {
   EXPECT_EQ(attention.forward(group), LVX_INVALID_ARGUMENT);
   const lvx_error error = error_now();
   EXPECT_STREQ(error.operation, "attention_forward");
+  EXPECT_STREQ(error.argument, "q");
   EXPECT_EQ(error.sequence, 2u);
   EXPECT_EQ(error.rank, -1);
   lvx_group_info info{};
@@ -347,6 +349,7 @@ TEST_F(TwoRanks, AWrongArgumentOfOneReleasesTheOther) {
   EXPECT_EQ(seen.rank, 1);
   EXPECT_STREQ(seen.operation, "attention_forward");
   EXPECT_EQ(seen.sequence, 1u);
+  EXPECT_STREQ(seen.argument, "");  // it was another rank's
   EXPECT_THAT(seen.message, HasSubstr("k: expected dtype float64 like q, got float32"));
 
   std::thread again([&] { EXPECT_EQ(good.forward(groups[0]), LVX_OK) << error_now().message; });

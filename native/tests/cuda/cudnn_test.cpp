@@ -132,9 +132,9 @@ TEST_P(Cudnn, TheOutputOfDeltaHasThatDelta) {
     Case::randomize(delta, random, size);
     for (std::int64_t i = 0; i < p.head_dim; ++i) d_o.set(i, 0);  // a row without a gradient
     Given given;
-    given.queries(p, d_o.bshd());
-    given.queries(p, o.bshd());
-    given.sums(p, delta.bhs());
+    given.tensor(d_o.bshd());
+    given.tensor(o.bshd());
+    given.rows(delta.bhs());
     cuda::launch<cuda::OutputOfDelta>({}, cuda::row_blocks(p.rows()),
                                       cuda::OutputOfDeltaParams{p, d_o.bshd(), delta.bhs(), o.bshd()});
     delta.set(0, 0);

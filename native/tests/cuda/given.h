@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <deque>
 #include <span>
+#include <utility>
 
 #include "device/cuda/host/simulator.h"
 #include "device/device.h"
@@ -53,22 +54,30 @@ inline void spoil(Given& given, std::span<std::byte> memory) {
   given.range(memory.data(), static_cast<std::int64_t>(memory.size()));
 }
 
-// All that attention may touch; scratch is spoilt.
+// All that attention may touch, of views that may hold more rows than the problem; scratch is spoilt.
+template <typename Problem>
+void give_shared(Given& given, const Problem& a) {
+  const auto [queries, keys] = std::pair(a.shape.queries, a.shape.keys);
+  given.tensor(a.q.row_range(0, queries));
+  for (const Bshd* x : {&a.k, &a.v}) given.tensor(x->row_range(0, keys));
+  given.bias(a.bias.row_range(0, queries).key_range(0, keys));
+  given.visibility(a.visibility.row_range(0, queries));
+}
 inline void give(Given& given, const ForwardProblem& a, std::span<std::byte> scratch) {
   require_extents_of_problem(a);
-  for (const Bshd* x : {&a.q, &a.k, &a.v, &a.out.o}) given.tensor(*x);
-  for (const Bhs* x : {&a.out.lse, &a.out.bias_max}) given.rows(*x);
-  given.bias(a.bias);
-  given.visibility(a.visibility);
+  give_shared(given, a);
+  given.tensor(a.out.o.row_range(0, a.shape.queries));
+  for (const Bhs* x : {&a.out.lse, &a.out.bias_max}) given.rows(x->row_range(0, a.shape.queries));
   spoil(given, scratch);
 }
 inline void give(Given& given, const BackwardProblem& a, std::span<std::byte> scratch) {
   require_extents_of_problem(a);
-  for (const Bshd* x : {&a.q, &a.k, &a.v, &a.d_o, &a.dq, &a.dk, &a.dv}) given.tensor(*x);
-  for (const Bhs* x : {&a.lse, &a.delta, &a.bias_max}) given.rows(*x);
-  given.bias(a.bias);
-  given.bias(a.d_bias);
-  given.visibility(a.visibility);
+  give_shared(given, a);
+  const auto [queries, keys] = std::pair(a.shape.queries, a.shape.keys);
+  for (const Bshd* x : {&a.d_o, &a.dq}) given.tensor(x->row_range(0, queries));
+  for (const Bshd* x : {&a.dk, &a.dv}) given.tensor(x->row_range(0, keys));
+  for (const Bhs* x : {&a.lse, &a.delta, &a.bias_max}) given.rows(x->row_range(0, queries));
+  given.bias(a.d_bias.row_range(0, queries).key_range(0, keys));
   spoil(given, scratch);
 }
 

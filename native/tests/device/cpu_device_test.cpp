@@ -4,10 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <thread>
 
 #include "base/error.h"
-#include "device/attention_case.h"
+#include "device/problems.h"
 #include "support/seed.h"
 
 namespace lvx::testing {
@@ -89,7 +90,7 @@ TEST(CpuDevice, AddsInTheTargetsDType) {
   Case::randomize(from, random);
   Case::randomize(to, random);
   const Array before = to;
-  device->add(2, 700, 3, 8, from.bshd(), to.bshd());
+  device->add(from.bshd(), to.bshd());
   for (std::int64_t i = 0; i < to.count(); ++i) {
     EXPECT_EQ(to.get(i), static_cast<float>(before.get(i)) + static_cast<float>(from.get(i)));
   }
@@ -106,7 +107,7 @@ TEST(CpuDevice, AddsRowsOfAnyLength) {
     Case::randomize(from, random);
     Case::randomize(to, random);
     const Array before = to;
-    device->add(2, 3, 2, dim, from.bshd(), to.bshd());
+    device->add(from.bshd(), to.bshd());
     for (std::int64_t i = 0; i < to.count(); ++i) EXPECT_EQ(to.get(i), before.get(i) + from.get(i));
     EXPECT_TRUE(to.gaps_untouched());
   }
@@ -185,6 +186,64 @@ TEST(CpuDevice, DeltaIsTheRowsumOfProducts) {
         }
       }
     }
+  }
+}
+
+// A mistake of a schedule: it would read or write beyond a tensor.
+TEST(CpuDevice, RefusesViewsThatDoNotBelongTogether) {
+  const auto device = make_cpu_device({1, 0});
+  const auto refused = [](auto&& work) {
+    try {
+      work();
+      return false;
+    } catch (const Error& error) {
+      return error.status() == LVX_INTERNAL;
+    }
+  };
+  Case c(shape_of(2, 5, 9, 4, 2, 16), DType::kFloat32, 40);
+  c.bias.emplace(std::vector<std::int64_t>{2, 1, 5, 9}, DType::kFloat32);
+  c.bias->fill(0);
+  Forward f = device_forward(*device, c);
+  Backward b = device_backward(*device, c, f);
+  const Bshd few = c.q.bshd().row_range(0, 4);
+  EXPECT_TRUE(refused([&] { device->copy(few, f.o.bshd()); }));
+  EXPECT_TRUE(refused([&] { device->add(f.o.bshd(), few); }));
+  EXPECT_TRUE(refused([&] { device->copy(f.lse.bhs().row_range(1, 5), f.rest->bhs()); }));
+  EXPECT_TRUE(refused([&] { device->merge({few, f.rest->bhs()}, {f.o.bshd(), f.lse.bhs()}); }));
+  EXPECT_TRUE(refused([&] { device->delta(few, c.d_o.bshd(), b.delta.bhs()); }));
+
+  const DeviceMemory memory(*device, device->backward_scratch(c.shape, c.dtype));
+  const std::span<std::byte> scratch(memory.data(), memory.bytes());
+  const ForwardProblem forward{c.shape,
+                               c.q.bshd(),
+                               c.k.bshd(),
+                               c.v.bshd(),
+                               {},
+                               c.bias->bias(),
+                               {f.o.bshd(), f.rest->bhs(), f.bias_max->bhs()}};
+  const std::vector<std::function<void(ForwardProblem&)>> mistakes{
+      [](ForwardProblem& p) { p.q.rows = 4; },       [](ForwardProblem& p) { p.k.heads = 4; },
+      [](ForwardProblem& p) { p.v.dim = 8; },        [](ForwardProblem& p) { p.bias.keys = 8; },
+      [](ForwardProblem& p) { p.bias.heads = 2; },   [](ForwardProblem& p) { p.out.o.batch = 1; },
+      [](ForwardProblem& p) { p.out.lse.rows = 4; }, [](ForwardProblem& p) { p.shape.queries = 6; }};
+  for (const auto& make : mistakes) {
+    ForwardProblem wrong = forward;
+    make(wrong);
+    EXPECT_TRUE(refused([&] { device->forward(wrong, scratch); })) << &make - mistakes.data();
+  }
+  const BackwardProblem backward{c.shape,          c.q.bshd(),    c.k.bshd(),    c.v.bshd(),
+                                 c.d_o.bshd(),     f.rest->bhs(), b.delta.bhs(), {},
+                                 c.bias->bias(),   b.dq.bshd(),   b.dk.bshd(),   b.dv.bshd(),
+                                 b.d_bias->bias(), false,         false,         f.bias_max->bhs()};
+  const std::vector<std::function<void(BackwardProblem&)>> backward_mistakes{
+      [](BackwardProblem& p) { p.d_o.rows = 4; },      [](BackwardProblem& p) { p.delta.heads = 2; },
+      [](BackwardProblem& p) { p.dq.dim = 8; },        [](BackwardProblem& p) { p.dk.rows = 8; },
+      [](BackwardProblem& p) { p.dv.heads = 4; },      [](BackwardProblem& p) { p.d_bias.rows = 4; },
+      [](BackwardProblem& p) { p.bias_max.rows = 4; }, [](BackwardProblem& p) { p.shape.keys = 10; }};
+  for (const auto& make : backward_mistakes) {
+    BackwardProblem wrong = backward;
+    make(wrong);
+    EXPECT_TRUE(refused([&] { device->backward(wrong, scratch); })) << &make - backward_mistakes.data();
   }
 }
 

@@ -135,7 +135,7 @@ inline void compute_long_share(Group& group, LongTiles& tiles, std::int64_t tile
       a.visibility = compact_visibility(tiles.visible.data(), all.batch, all.queries, 1).row_range(q0, q1);
     }
     if (tiles.key_bias) {
-      a.bias = tiles.key_bias->bias().from(0, k0);
+      a.bias = tiles.key_bias->bias().key_range(k0, k1);
       a.lse_terms = {values_of(results.bias_max), values_of(results.rest)};
     }
     a.o = results.o.bshd().row_range(q0, q1);

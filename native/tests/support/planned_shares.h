@@ -36,7 +36,7 @@ class PlannedShares {
       call_.sees = sees_;
     }
     call_.has_bias = random.has_bias;
-    call_.bias = {DType::kFloat64, {random.bias_batch, random.bias_heads, random.bias_rows}, true};
+    call_.bias = {DType::kFloat64, random.bias_batch, random.bias_heads, random.bias_rows, true};
   }
   PlannedShares(const VisualProblem& visual, Operation operation, int ranks_per_node)
       : PlannedShares(visual.random, operation, LVX_QUERY_GATHER, ranks_per_node) {

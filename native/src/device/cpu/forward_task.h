@@ -20,7 +20,7 @@ struct ForwardTask {
   std::int64_t key_begin, key_end;
   std::int64_t next_unit, next_key;  // where this thread will probably continue; prefetched at the end
   bool grouped;                      // whether tasks may have more keys than a group
-  // Where the unit's partial result goes; o null: finished into arguments->out. Maximum and sum are separate: their
+  // Where the unit's partial result goes; o null: finished into problem->out. Maximum and sum are separate: their
   // lse would round off a part's weight if logits are huge.
   T* partial_o;    // [row, head_dim], normalised
   T* partial_max;  // [row]

@@ -63,7 +63,7 @@ class NcclBootstrap final : public Bootstrap {
 std::unique_ptr<Transport> NcclBootstrap::connect(const std::vector<std::span<const std::byte>>& addresses,
                                                   const std::shared_ptr<Device>& device) {
   if (std::exchange(connected_, true)) {
-    throw Error(LVX_INVALID_STATE, "bootstrap: it was connected already");
+    throw ArgumentError(LVX_INVALID_STATE, "bootstrap", "it was connected already");
   }
   if (addresses.front().size() != address().size()) {
     throw Error(LVX_INVALID_ARGUMENT, "address of rank 0: expected " + std::to_string(address().size()) +

@@ -27,8 +27,9 @@ constexpr milliseconds kPatienceWithAbort{5000};
 void NcclRank::take_stream() {
   stream = device->side_stream();
   if (stream == nullptr && !api.moves_host_memory) {
-    throw Error(LVX_UNSUPPORTED, "device: NCCL joins CUDA devices, this one is " + device->name() +
-                                     "; join ranks on CPUs by Gloo or MPI");
+    throw ArgumentError(
+        LVX_UNSUPPORTED, "device",
+        "NCCL joins CUDA devices, this one is " + device->name() + "; join ranks on CPUs by Gloo or MPI");
   }
 }
 

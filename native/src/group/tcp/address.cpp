@@ -27,7 +27,7 @@ constexpr const char* kExpected =
     "expected a name or an address of this machine by which the others reach it";
 
 [[noreturn]] void refuse(const std::string& host, const std::string& reason) {
-  throw Error(LVX_INVALID_ARGUMENT, "host: '" + host + "' " + reason + "; " + kExpected);
+  throw ArgumentError(LVX_INVALID_ARGUMENT, "host", "'" + host + "' " + reason + "; " + kExpected);
 }
 
 in6_addr v6_of(const TcpAddress& address) {
@@ -124,9 +124,9 @@ TcpAddress resolve_unnamed(const NameLookup& look_up) {
       }
     }
   }
-  throw Error(LVX_INVALID_ARGUMENT, "host: none is given, and this machine's own name '" + own_name() +
-                                        "' and its network interfaces have no address that others can use; " +
-                                        kExpected);
+  throw ArgumentError(LVX_INVALID_ARGUMENT, "host",
+                      "none is given, and this machine's own name '" + own_name() +
+                          "' and its network interfaces have no address that others can use; " + kExpected);
 }
 
 }  // namespace

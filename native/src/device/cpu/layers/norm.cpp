@@ -112,7 +112,7 @@ void forward_as(ThreadTeam& team, const Norm& norm, const Bshd& x, const Bshd& y
   });
 }
 
-struct BackwardTensors {
+struct NormBackwardProblem {
   const Norm& norm;
   const Bshd &x, &dy, &dx;
   bool add_dx;
@@ -121,7 +121,7 @@ struct BackwardTensors {
 // The gradient at one row, and its share of the parameters' gradients, which are null if not wanted. With n = (x -
 // mean) * scale and g = dy * weight: dx = scale * (g - mean(g) - n * mean(g * n)), mean(g) for layer norm only.
 template <typename T>
-void backward_row(const BackwardTensors& a, std::int64_t index, double* dweight, double* dbias) {
+void backward_row(const NormBackwardProblem& a, std::int64_t index, double* dweight, double* dbias) {
   const std::int64_t width = a.x.dim;
   const std::byte* const x = row_at(a.x, index);
   const std::byte* const dy = row_at(a.dy, index);
@@ -194,8 +194,8 @@ struct Partials {
 };
 
 template <typename T>
-void backward_as(ThreadTeam& team, const BackwardTensors& a, const Parameter& dweight, const Parameter& dbias,
-                 Scratch scratch) {
+void backward_as(ThreadTeam& team, const NormBackwardProblem& a, const Parameter& dweight,
+                 const Parameter& dbias, Scratch scratch) {
   const std::int64_t width = a.x.dim;
   const Partials partials(scratch, width);
   const Split rows(rows_of(a.x), kParts, 1);
@@ -231,11 +231,11 @@ void norm_backward(ThreadTeam& team, const Norm& norm, const Bshd& x, const Bshd
                    bool add_dx, const Parameter& dweight, const Parameter& dbias,
                    std::span<std::byte> scratch) {
   require_scratch("backward of a norm", norm_scratch(x.dim), scratch.size());
-  const BackwardTensors tensors{norm, x, dy, dx, add_dx};
+  const NormBackwardProblem problem{norm, x, dy, dx, add_dx};
   if (x.dtype == DType::kFloat64) {
-    backward_as<double>(team, tensors, dweight, dbias, Scratch(scratch.data()));
+    backward_as<double>(team, problem, dweight, dbias, Scratch(scratch.data()));
   } else {
-    backward_as<float>(team, tensors, dweight, dbias, Scratch(scratch.data()));
+    backward_as<float>(team, problem, dweight, dbias, Scratch(scratch.data()));
   }
 }
 

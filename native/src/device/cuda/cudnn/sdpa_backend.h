@@ -11,6 +11,7 @@
 #include "device/cuda/cudnn/plan.h"
 #include "device/cuda/launch/kernels.h"
 #include "device/device_memory.h"
+#include "device/problem.h"
 
 namespace lvx::cudnn {
 

@@ -29,8 +29,9 @@ int checked_ordinal(int ordinal) {
   int count = 0;
   check(cudaGetDeviceCount(&count), "search for GPUs");
   if (ordinal < 0 || ordinal >= count) {
-    throw Error(LVX_INVALID_ARGUMENT, "ordinal: expected a GPU from 0 to " + std::to_string(count - 1) +
-                                          ", got " + std::to_string(ordinal));
+    throw ArgumentError(
+        LVX_INVALID_ARGUMENT, "options.ordinal",
+        "expected a GPU from 0 to " + std::to_string(count - 1) + ", got " + std::to_string(ordinal));
   }
   make_current(ordinal);
   return ordinal;
@@ -134,8 +135,8 @@ class CudaDevice final : public Device {
         found.type == cudaMemoryTypeDevice ? "memory of GPU " + std::to_string(found.device)
         : found.type == cudaMemoryTypeHost ? "page-locked host memory"
                                            : "memory that CUDA does not know, as the host's";
-    throw Error(LVX_INVALID_ARGUMENT,
-                "data: expected memory of GPU " + std::to_string(ordinal_) + ", got " + where);
+    throw ArgumentError(LVX_INVALID_ARGUMENT, "data",
+                        "expected memory of GPU " + std::to_string(ordinal_) + ", got " + where);
   }
   void zero(std::byte* data, std::size_t bytes) override {
     if (bytes > 0) check(cudaMemsetAsync(data, 0, bytes, queue_stream()), "zeros");
