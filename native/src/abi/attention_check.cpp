@@ -271,15 +271,15 @@ CheckedMerge check_merge(const lvx_tensor* o_part, const lvx_tensor* lse_part, c
   require_float(part);
   require_heads(part);
   const CheckedTensor part_lse =
-      check_lse(lse_part, "lse_part", part, "[batch, heads, queries] of o_part", device_id);
+      check_lse(lse_part, "lse_part", part, "[batch, heads, queries] of the part's o", device_id);
   const CheckedTensor into = check_bshd(o, "o", device_id);
   require_float(into);
-  require_shape(into, part.shape, "like o_part");
+  require_shape(into, part.shape, "like the part's o");
   const CheckedTensor into_lse = check_lse(lse, "lse", into, "[batch, heads, queries] of o", device_id);
   if (has_terms(part_lse) && !has_terms(into_lse)) {
     throw ArgumentError(
         LVX_INVALID_ARGUMENT, "lse",
-        "expected [3, batch, heads, sequence], lse with its terms, like lse_part; got lse alone");
+        "expected [3, batch, heads, sequence], lse with its terms, like the part's lse; got lse alone");
   }
   require_separate({&into, &into_lse}, {&part, &part_lse});
   return {partial_of(part, part_lse), partial_of(into, into_lse), part_of_lse(into_lse, 0)};

@@ -12,16 +12,16 @@ using namespace lvx;
 
 namespace {
 
-constexpr const char* kKeys = "[batch, rows, key_heads, head_dim]";
+constexpr const char* kKeys = "[batch, rows, key heads, head dim]";
 
 DeviceId device_id_of(const Device& device) { return {device.kind(), device.ordinal()}; }
 
-// [batch, rows, key_heads, head_dim] of the features' dtype or its accumulator's.
+// [batch, rows, key heads, head dim] of the features' dtype or its accumulator's.
 CheckedTensor check_keys(const lvx_tensor* tensor, const char* name, const CheckedTensor& features,
                          const Projection& projection, bool accumulator, const DeviceId& device_id) {
   const CheckedTensor checked = check_tensor(tensor, name, 4, kKeys, device_id);
   require_shape(checked, {features.shape[0], features.shape[1], projection.key_heads, projection.head_dim},
-                "[batch, rows of the features, key_heads, head_dim]");
+                "[batch, rows of the features, key heads, head dim]");
   if (accumulator) {
     require_dtype(checked, {features.dtype, accumulator_of(features.dtype)},
                   "like the features or their accumulator");
@@ -65,10 +65,10 @@ lvx_status lvx_project_keys(lvx_device device, const lvx_projection* projection,
     const CheckedProjection checked = check_key_finish(projection, raw, device_id);
     require_shape(raw,
                   {raw.shape[0], raw.shape[1], checked.projection.key_heads, checked.projection.head_dim},
-                  "[batch, rows, key_heads, head_dim]");
+                  "[batch, rows, key heads, head dim]");
     const CheckedTensor keys = check_tensor(k, "k", 4, kKeys, device_id);
-    require_shape(keys, std::span(raw.shape).first(4), "like raw_k");
-    require_dtype(keys, {raw.dtype}, "like raw_k");
+    require_shape(keys, std::span(raw.shape).first(4), "like the raw keys");
+    require_dtype(keys, {raw.dtype}, "like the raw keys");
     const std::vector<const CheckedTensor*> outputs{&keys};
     require_separate(TensorPointers(outputs), with(pointers_to(checked.tensors), {unless_same(raw, keys)}));
     const InUse use(object->busy, "device");

@@ -52,7 +52,7 @@ class RankFaultsTest {
     assertMismatch(other(DType.FLOAT64, 2, 4, 2, 8, good.scale, good.strategy), "batch 2");
     assertMismatch(other(DType.FLOAT64, 1, 6, 2, 8, good.scale, good.strategy), "query heads 6");
     assertMismatch(other(DType.FLOAT64, 1, 4, 4, 8, good.scale, good.strategy), "key heads 4");
-    assertMismatch(other(DType.FLOAT64, 1, 4, 2, 16, good.scale, good.strategy), "headDim 16");
+    assertMismatch(other(DType.FLOAT64, 1, 4, 2, 16, good.scale, good.strategy), "head dim 16");
     assertMismatch(other(DType.FLOAT64, 1, 4, 2, 8, 7, good.strategy), "scale 7");
     assertMismatch(other(DType.FLOAT64, 1, 4, 2, 8, good.scale, Strategy.KV_RING), "strategy");
     assertMismatch(

@@ -56,27 +56,6 @@ public final class NativeCalls {
     return error;
   }
 
-  /** Replaces C's argument names by Java's. */
-  private static String namesInJava(String message) {
-    return message
-        .replaceAll("\\bd_o\\b", "dO")
-        .replaceAll("\\bdbias\\b", "dBias")
-        .replaceAll("\\bdweight\\b", "dWeight")
-        .replaceAll("\\bdgate\\b", "dGate")
-        .replaceAll("\\bdup\\b", "dUp")
-        .replaceAll("\\bdbranch\\b", "dBranch")
-        .replaceAll("\\badd_dx\\b", "addDx")
-        .replaceAll("\\bd_features\\b", "dFeatures")
-        .replaceAll("\\braw_k\\b", "rawK")
-        .replaceAll("\\bkey_heads\\b", "keyValueHeads")
-        .replaceAll("\\bhead_dim\\b", "headDim")
-        .replaceAll("\\btile_rows\\b", "tileRows")
-        .replaceAll("\\b(input|key|value)_weight\\b", "$1Weight")
-        .replaceAll("\\b(input|value)_bias\\b", "$1Bias")
-        .replaceAll("\\bo_part\\b", "oPart")
-        .replaceAll("\\blse_part\\b", "lsePart");
-  }
-
   private static RuntimeException failure() {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment error = lastError(arena);
@@ -84,7 +63,9 @@ public final class NativeCalls {
           .get()
           .of(
               lvx_error.status(error),
-              namesInJava(lvx_error.message(error).getString(0)),
+              ArgumentNames.inJava(
+                  lvx_error.message(error).getString(0),
+                  lvx_error.argument(error).getString(0)),
               lvx_error.rank(error),
               lvx_error.sequence(error),
               lvx_error.operation(error).getString(0));
