@@ -46,7 +46,7 @@ inline void to_element(T value, Float16& element) {
   element = to_float16(static_cast<float>(value));
 }
 
-// Calls visit with a typed pointer to data; constness follows Byte.
+// Calls visit with a typed pointer to data, which is const if Byte is const.
 template <typename Byte, typename Visit>
 inline void visit_elements(Byte* data, DType dtype, Visit&& visit) {
   const auto as = [data]<typename Element>(Element*) {
