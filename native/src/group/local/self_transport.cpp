@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A group of one rank: no transfers, only its own announcements to read back.
+// The transport of a group of one rank. It has no transfers; collect returns the rank's own message.
 #include <algorithm>
 #include <vector>
 

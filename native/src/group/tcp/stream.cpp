@@ -49,7 +49,7 @@ void Stream::hash_up_to(const Message& message, std::size_t payload_end) {
   summed_ = payload_end;
 }
 
-// The header, as much of the payload as is moved at once, and behind its end the trailer.
+// Moves the header, then the payload in parts, and the trailer together with the last part.
 Stream::Pumped Stream::pump(std::size_t budget, bool& completed) {
   const std::lock_guard lock(mutex_);
   if (!trouble_.empty()) return Pumped::kBroken;
