@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One rank's arguments of attention over keys and values that are projected tile by tile, already checked.
+// One rank's arguments of attention over keys and values that are projected tile by tile. They are already checked.
 #pragma once
 
 #include "recompute/projection.h"
@@ -19,11 +19,11 @@ struct VisualBackwardCall {
   Projection projection;
   Rows features;
   std::int64_t tile_rows = 0;
-  Rows d_features;  // none: not wanted
+  Rows d_features;  // optional
   ProjectionGradients gradients;
 };
 
-// Collective. statistics may be null.
+// Collective calls. statistics may be null.
 void visual_forward(Group& group, const VisualForwardCall& call, lvx_statistics* statistics);
 void visual_backward(Group& group, const VisualBackwardCall& call, lvx_statistics* statistics);
 
