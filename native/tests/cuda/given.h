@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What kernels of one call may touch: everything between the first and the last element of each of its tensors.
+// The memory that the kernels of one call may access: everything between the first and the last element of each tensor.
 #pragma once
 
 #include <algorithm>
@@ -47,13 +47,13 @@ class Given {
   std::deque<cuda::host::Registered> ranges_;
 };
 
-// Gives memory that holds NaN, so that what is read before it is written is seen.
+// Registers memory and fills it with NaN, so that reads of unwritten memory are detected.
 inline void spoil(Given& given, std::span<std::byte> memory) {
   std::fill(memory.begin(), memory.end(), std::byte{0xff});
   given.range(memory.data(), static_cast<std::int64_t>(memory.size()));
 }
 
-// All that attention may touch; scratch is spoilt.
+// All memory that attention may access. Scratch is filled with NaN.
 inline void give(Given& given, const ForwardProblem& a, std::span<std::byte> scratch) {
   require_extents_of_problem(a);
   for (const Bshd* x : {&a.q, &a.k, &a.v, &a.out.o}) given.tensor(*x);
