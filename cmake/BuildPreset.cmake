@@ -2,7 +2,7 @@
 # cmake -DPRESET=release -DSTEPS=configure,build,pack,test [-DTARGETS=a,b] [-DTESTS=ON|OFF] [-DCUDA=ON|OFF]
 #   [-DPACK_DIR=DIR] [-DLICENSE_DIR=DIR] -P BuildPreset.cmake
 #
-# The one way in which Maven and ./lvx drive the native build.
+# Maven and ./lvx run the native build only through this script.
 
 cmake_minimum_required(VERSION 3.22)
 
@@ -19,7 +19,7 @@ function(run)
   endif()
 endfunction()
 
-# A build folder that was moved or copied here, which CMake would refuse, begins anew; what was asked of it is kept.
+# Reconfigures a build folder that was moved or copied here, which CMake would reject. Keeps its options.
 function(renew_moved)
   if(NOT EXISTS "${build}/CMakeCache.txt")
     return()
@@ -47,7 +47,7 @@ function(renew_moved)
   endif()
 endfunction()
 
-# CMake looks again for what it has not found, but not for what was there once and is no longer.
+# CMake repeats searches that failed, but does not notice that a file which it found has been removed.
 function(forget_removed variable)
   set(forget)
   if(EXISTS "${build}/CMakeCache.txt")
@@ -70,17 +70,17 @@ endfunction()
 foreach(step IN LISTS steps)
   if(step STREQUAL "configure")
     renew_moved()
-    # A build folder keeps the generator it began with.
+    # A build folder keeps its first generator.
     find_program(ninja NAMES ninja ninja-build)
     if(ninja AND NOT EXISTS "${build}/CMakeCache.txt")
       set(ENV{CMAKE_GENERATOR} Ninja)
     endif()
     forget_removed(options)
-    # A build folder that has tests keeps them, and what is compiled of them: only who asks for them builds them.
+    # A build folder that has tests keeps them and their object files. They are built only on request.
     if(DEFINED TESTS AND (TESTS OR NOT EXISTS "${build}/CMakeCache.txt"))
       list(APPEND options -DLVX_BUILD_TESTS=${TESTS})
     endif()
-    # A build folder remembers this one.
+    # A build folder keeps this option.
     if(DEFINED CUDA)
       list(APPEND options -DLVX_BUILD_CUDA=${CUDA})
     endif()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # cmake [-DFIX=ON] -P CheckFormat.cmake: clang-format on all C and C++ sources.
-# Versions of clang-format disagree on details, so only the one the project was formatted with judges.
+# Versions of clang-format differ in details, so only the version with which the project was formatted is accepted.
 
 cmake_minimum_required(VERSION 3.22)
 

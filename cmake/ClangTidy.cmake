@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# The target 'tidy': clang-tidy on every source of the core, which is parsed and not compiled. What has passed is read
-# again only when it, a header or the configuration changed; a single source is the target tidy/ROOM/NAME.cpp.passed.
+# The target 'tidy': runs clang-tidy on every source of the core, without compiling it. A source that has passed is checked
+# again only if it, a header or the configuration changes. tidy/FOLDER/NAME.cpp.passed is the target of a single source.
 
 find_program(LVX_CLANG_TIDY_EXECUTABLE NAMES clang-tidy-14 clang-tidy REQUIRED)
-# The kernels are the same for every target: one is read, the richest.
+# Kernels have the same source for every Highway target, so only the best target is checked.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64")
   target_compile_options(lvx_core PRIVATE ${lvx_avx512})
   target_compile_definitions(lvx_core PRIVATE HWY_COMPILE_ONLY_STATIC)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# liblvx_cuda.so, the CUDA device: machine code for A100 (which its relatives up to sm_89 run too), Hopper and Blackwell,
-# and PTX for what comes later. The runtime is linked statically; the driver is found when a device is opened.
+# liblvx_cuda.so, the CUDA device: machine code for A100 (which GPUs up to sm_89 run, too), Hopper and Blackwell, and PTX for
+# later GPUs. The CUDA runtime is linked statically; the driver is loaded when a device is opened.
 
 if(LVX_SANITIZE)
   message(WARNING "LEFT OUT: the CUDA device, which is not built with sanitizers")
@@ -23,7 +23,7 @@ if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12.8)
   return()
 endif()
 if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
-  # nvcc has known the flag since 12.0, some versions of CMake do not.
+  # nvcc has the flag since 12.0, but some versions of CMake do not know it.
   set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
   set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
 endif()
@@ -59,7 +59,7 @@ set_target_properties(lvx_cuda PROPERTIES
   LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
 list(APPEND lvx_plugins lvx_cuda)
 
-# What ptxas says of each kernel is kept beside its object, and shown as a table once all are there.
+# ptxas's output for each kernel is stored beside the object file, and printed as a table after the last compilation.
 set_property(TARGET lvx_cuda PROPERTY CUDA_COMPILER_LAUNCHER "${cuda}/report/keep_log" ${CMAKE_CUDA_COMPILER_LAUNCHER})
 add_executable(lvx_cuda_shapes "${cuda}/report/shapes.cpp")
 target_include_directories(lvx_cuda_shapes PRIVATE include src)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # cmake -DLOGS=FOLDER -DSHAPES=PROGRAM [-DTABLE=FILE] -P CudaReport.cmake
 #
-# Prints registers, spilled bytes and shared memory of the GPU kernels, by architecture, from what ptxas said when they
-# were compiled. Fails where a tensor-core kernel spills on sm_80 or sm_90a.
+# Prints registers, spilled bytes and shared memory of the GPU kernels, by architecture, from the stored output of ptxas. Fails
+# if a tensor-core kernel spills on sm_80 or sm_90a.
 
 cmake_minimum_required(VERSION 3.22)
 

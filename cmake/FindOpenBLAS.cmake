@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# Finds the serial OpenBLAS (our own threads split the work) and makes the target OpenBLAS::OpenBLAS.
-# It must be the static archive: the jar then carries no BLAS that could clash with the application's, and its pool of
-# buffers, which is not safe for threads, can be given a lock (native/src/device/cpu/blas.cpp).
-# OpenBLAS_ROOT or CMAKE_PREFIX_PATH lead elsewhere.
+# Finds the serial OpenBLAS (our own threads split the work) and defines the target OpenBLAS::OpenBLAS.
+# It must be the static archive: the jar then contains no BLAS that could conflict with the application's, and a lock can be
+# added to its buffer pool, which is not thread-safe (native/src/device/cpu/blas.cpp).
+# OpenBLAS_ROOT and CMAKE_PREFIX_PATH override the search path.
 
 find_path(OpenBLAS_INCLUDE_DIR cblas.h
   PATH_SUFFIXES ${CMAKE_LIBRARY_ARCHITECTURE}/openblas-serial openblas-serial openblas)

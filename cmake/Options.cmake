@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-# What every target of the project is compiled with.
+# Compile options of every target of the project.
 
 set(CMAKE_C_STANDARD 11)
 set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS OFF)
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
-# Without GNU extensions g++ also keeps a*b+c as written, so results do not depend on its choice.
+# Without GNU extensions, g++ does not contract a*b+c to a fused operation, so results do not depend on its choice.
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_C_VISIBILITY_PRESET hidden)
 set(CMAKE_CXX_VISIBILITY_PRESET hidden)
@@ -17,13 +17,13 @@ if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
 endif()
 
-# What was compiled before comes from ccache, where it is installed and no other launcher was chosen.
+# Uses ccache if it is installed and no other compiler launcher was chosen.
 find_program(CCACHE_PROGRAM ccache)
 mark_as_advanced(CCACHE_PROGRAM)
 if(CCACHE_PROGRAM AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
   if(LVX_SANITIZE AND NOT DEFINED ENV{CCACHE_SLOPPINESS})
-    # Without this ccache compiles anew whatever uses a precompiled header.
+    # Without this, ccache never hits for sources that use a precompiled header.
     set(CMAKE_CXX_COMPILER_LAUNCHER
       "${CMAKE_COMMAND}" -E env CCACHE_SLOPPINESS=pch_defines,time_macros "${CCACHE_PROGRAM}")
   endif()
@@ -31,8 +31,8 @@ if(CCACHE_PROGRAM AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CUDA_COMPILER_LAUNCHER "${CMAKE_CXX_COMPILER_LAUNCHER}")
 endif()
 
-# lvx_precompile(TARGET HEADERS...): parses system headers once for all sources of a target. In sanitizer builds alone:
-# the others compile each source with its own includes, and so notice one that is missing.
+# lvx_precompile(TARGET HEADERS...): parses system headers once for all sources of a target. Only in sanitizer builds: the other
+# builds compile each source with its own includes, so that they detect a missing one.
 function(lvx_precompile target)
   if(NOT LVX_SANITIZE)
     return()
@@ -47,13 +47,13 @@ function(lvx_precompile target)
   endif()
 endfunction()
 
-# Highway counts AES and carry-less products in.
+# Highway's targets also require AES and carry-less multiplication.
 set(lvx_avx512 -march=x86-64-v4 -maes -mpclmul)
 if(LVX_SANITIZE)
   add_compile_options(-fsanitize=${LVX_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
   add_link_options(-fsanitize=${LVX_SANITIZE})
-  # The kernels are the same source for every instruction set: sanitizers watch one, the best of this machine. Release
-  # builds test all that the machine has.
+  # Kernels have the same source for every instruction set, so sanitizer builds compile only the best one of this machine.
+  # Release builds test all that the machine supports.
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64")
     execute_process(COMMAND "${CMAKE_CXX_COMPILER}" -march=native -dM -E -x c++ /dev/null OUTPUT_VARIABLE lvx_native)
     if(lvx_native MATCHES "__AVX512BW__" AND lvx_native MATCHES "__AVX512DQ__" AND lvx_native MATCHES "__AVX512VL__")
@@ -66,13 +66,13 @@ if(LVX_SANITIZE)
   endif()
 endif()
 
-# Warnings are errors in our own code only; system headers come in as system includes.
+# Warnings are errors in our own code only; headers of libraries are system includes.
 add_library(lvx_warnings INTERFACE)
 target_compile_options(lvx_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
   $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  # At -O3 g++ 12 sees accesses that cannot happen (an inlined std::sort of a small array, a short
-  # literal behind strnlen). AddressSanitizer and newer compilers watch the bounds.
+  # At -O3, g++ 12 warns of accesses that cannot happen (an inlined std::sort of a small array, a short
+  # literal behind strnlen). AddressSanitizer and newer compilers check the bounds.
   target_compile_options(lvx_warnings INTERFACE -Wno-array-bounds)
 endif()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# The target 'pack': the natives and what they need beyond the C library, with an index, in
-# ${LVX_PACK_DIR}/<os>-<arch>/, and the licences of what others wrote of it in ${LVX_LICENSE_DIR}. Runs again only when a
-# library changed.
+# The target 'pack': copies the natives and their dependencies, except the C library, with an index, to
+# ${LVX_PACK_DIR}/<os>-<arch>/, and the licences of third-party libraries to ${LVX_LICENSE_DIR}. Runs again only if a library
+# changes.
 
 string(TOLOWER "${CMAKE_SYSTEM_NAME}" lvx_os)
 string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" lvx_arch)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# pack_licenses(DIR library...): for each library DIR/<file name>.txt, the copyright notice and licence that its Debian
-# package states, and in DIR/common the licences that those name as known to every Debian system.
+# pack_licenses(DIR library...): writes the copyright notice and licence of each library's Debian package to
+# DIR/<file name>.txt, and the common licences of Debian to which these refer to DIR/common.
 
-# The package that owns a file. Debian's list may name it before or after /lib became a part of /usr.
+# The package that owns a file. Debian's list may have its path from before or after /lib was merged into /usr.
 function(debian_package file variable)
   set(${variable} "" PARENT_SCOPE)
   find_program(dpkg_query dpkg-query)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Backends that join processes: shared libraries beside liblvx.so, each built where its headers are, loaded when asked
-# for. lvx_plugins lists what is built.
+# Plugins for groups of processes: shared libraries beside liblvx.so that are loaded on demand. Each is built if its headers are
+# found. lvx_plugins lists the plugins that are built.
 
 set(lvx_plugins)
 
@@ -9,7 +9,7 @@ if(LVX_BUILD_CUDA)
   include(CudaPlugin)
 endif()
 
-# lvx_add_plugin(NAME LIBRARIES...): the room group/NAME, and of the core what it uses.
+# lvx_add_plugin(NAME LIBRARIES...): builds the folder group/NAME, with the parts of the core that it uses.
 function(lvx_add_plugin name)
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/group/${name}/*.cpp")
   add_library(lvx_${name} MODULE ${sources})
@@ -24,13 +24,13 @@ function(lvx_add_plugin name)
   set(lvx_plugins ${lvx_plugins} lvx_${name} PARENT_SCOPE)
 endfunction()
 
-# NCCL is declared by ourselves and found when it is asked for, so this one is always built.
+# NCCL's functions are redeclared in our sources and loaded on demand, so this plugin is always built.
 lvx_add_plugin(nccl ${CMAKE_DL_LIBS})
 
 find_package(MPI COMPONENTS C)
 if(MPI_C_FOUND)
   lvx_add_plugin(mpi MPI::MPI_C)
-  # Only the C interface, which C++ may use; the one for C++ is deprecated.
+  # Only MPI's C interface; the C++ interface is deprecated.
   target_compile_definitions(lvx_mpi PRIVATE OMPI_SKIP_MPICXX MPICH_SKIP_MPICXX)
 else()
   message(WARNING "LEFT OUT: the MPI backend, its headers are not here (Debian: libopenmpi-dev)")
