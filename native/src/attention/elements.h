@@ -68,7 +68,7 @@ inline void visit_elements(Byte* data, DType dtype, Visit&& visit) {
     case DType::kInt32:
       break;
   }
-  throw Error(LVX_INTERNAL, "int32 is no dtype to compute with");
+  throw Error(LVX_INTERNAL, "cannot compute in int32");
 }
 
 template <typename T>

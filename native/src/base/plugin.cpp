@@ -15,7 +15,7 @@ namespace {
 std::filesystem::path own_directory() {
   Dl_info info{};
   if (dladdr(reinterpret_cast<const void*>(&own_directory), &info) == 0 || info.dli_fname == nullptr) {
-    throw Error(LVX_INTERNAL, "the dynamic linker does not know where this library lies");
+    throw Error(LVX_INTERNAL, "the dynamic linker cannot tell the path of this library");
   }
   return std::filesystem::absolute(info.dli_fname).parent_path();
 }

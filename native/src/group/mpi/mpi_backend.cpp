@@ -289,8 +289,7 @@ void MpiBackend::stop(std::unique_lock<std::mutex>& lock) {
   if (!all_ended) {
     broken_ = true;
     refusal_ =
-        "MPI cannot be used any more: a group broke off in the middle of transfers, which MPI cannot take "
-        "back; "
+        "MPI cannot be used any more: a group broke off in the middle of transfers, which MPI cannot cancel; "
         "start new processes";
   }
   abandoned_ = nullptr;

@@ -74,7 +74,8 @@ void MpiFabric::expect_frame() {
 
 void MpiFabric::take_frame(int source) {
   try {
-    if (incoming_.bytes > Frame::kPayloadBytes) throw Error(LVX_PEER_LOST, "sent a frame longer than any");
+    if (incoming_.bytes > Frame::kPayloadBytes)
+      throw Error(LVX_PEER_LOST, "sent a frame that exceeds the maximum length");
     const std::optional<Frame> answer = mailbox_->deliver(source, incoming_);
     if (answer) post(source, *answer);
   } catch (const std::exception& error) {

@@ -63,7 +63,7 @@ class NcclBootstrap final : public Bootstrap {
 std::unique_ptr<Transport> NcclBootstrap::connect(const std::vector<std::span<const std::byte>>& addresses,
                                                   const std::shared_ptr<Device>& device) {
   if (std::exchange(connected_, true)) {
-    throw Error(LVX_INVALID_STATE, "bootstrap: it was connected already");
+    throw Error(LVX_INVALID_STATE, "bootstrap: already connected");
   }
   if (addresses.front().size() != address().size()) {
     throw Error(LVX_INVALID_ARGUMENT, "address of rank 0: expected " + std::to_string(address().size()) +
@@ -78,7 +78,7 @@ std::unique_ptr<Transport> NcclBootstrap::connect(const std::vector<std::span<co
 void require_in_time(bool ready) {
   if (ready) return;
   throw Error(LVX_TIMEOUT,
-              "NCCL did not connect the ranks within the timeout: some did not come, or cannot be reached");
+              "NCCL did not connect the ranks within the timeout: some did not join, or cannot be reached");
 }
 
 // Buffers that NCCL and the stream may access until these are stopped.

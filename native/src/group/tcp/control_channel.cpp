@@ -31,7 +31,7 @@ std::uint32_t checksum_of_payload(const Frame& frame) {
 
 ControlChannel::ControlChannel(int rank, std::vector<Socket> connections, bool checksums)
     : rank_(rank), checksums_(checksums), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (wake_.none()) throw Error(LVX_INTERNAL, "the system gives no event descriptor");
+  if (wake_.none()) throw Error(LVX_INTERNAL, "the system provides no event descriptor");
   for (Socket& connection : connections) {
     peers_.push_back(std::make_unique<Peer>());
     peers_.back()->connection = std::move(connection);
@@ -98,16 +98,17 @@ bool ControlChannel::receive(int peer) {
 
 void ControlChannel::check_header(const Frame& frame) const {
   if (checksums_ && frame.checksum != checksum_of_header(frame)) {
-    throw Error(LVX_PEER_LOST, "the header of a frame came damaged: wrong checksum");
+    throw Error(LVX_PEER_LOST, "the header of a frame arrived damaged: wrong checksum");
   }
-  if (frame.bytes > Frame::kPayloadBytes) throw Error(LVX_PEER_LOST, "sent a frame longer than any");
+  if (frame.bytes > Frame::kPayloadBytes)
+    throw Error(LVX_PEER_LOST, "sent a frame that exceeds the maximum length");
 }
 
 void ControlChannel::take_frame(int peer) {
   Peer& from = at(peer);
   from.received = 0;
   if (checksums_ && from.incoming.payload_checksum != checksum_of_payload(from.incoming)) {
-    throw Error(LVX_PEER_LOST, "a frame came damaged: wrong checksum");
+    throw Error(LVX_PEER_LOST, "a frame arrived damaged: wrong checksum");
   }
   const std::optional<Frame> answer = mailbox_->deliver(peer, from.incoming);
   if (answer) post(peer, *answer);

@@ -81,13 +81,13 @@ DataChannel::DataChannel(int rank, std::vector<Socket> connections, bool checksu
     : acknowledge_(std::move(acknowledge)),
       events_(epoll_create1(EPOLL_CLOEXEC)),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (events_.none() || wake_.none()) throw Error(LVX_INTERNAL, "the system gives no event descriptor");
+  if (events_.none() || wake_.none()) throw Error(LVX_INTERNAL, "the system provides no event descriptor");
   const auto watch = [&](const Socket& socket, std::uint32_t events, int number) {
     epoll_event event{};
     event.events = events;
     event.data.fd = number;
     if (epoll_ctl(events_.descriptor(), EPOLL_CTL_ADD, socket.descriptor(), &event) != 0) {
-      throw Error(LVX_INTERNAL, "the system does not watch a connection");
+      throw Error(LVX_INTERNAL, "the system cannot watch a connection");
     }
   };
   for (int peer = 0; peer < static_cast<int>(connections.size()); ++peer) {

@@ -253,7 +253,7 @@ void Meeting::require_all(const std::vector<Dial>& dials, const Reception& recep
 Connections Meeting::connect(const std::vector<std::span<const std::byte>>& addresses) {
   const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(
                                         std::chrono::duration<double>(options_.timeout_seconds));
-  if (listener_.none()) throw Error(LVX_INVALID_STATE, "bootstrap: it was connected already");
+  if (listener_.none()) throw Error(LVX_INVALID_STATE, "bootstrap: already connected");
   std::vector<Dial> dials;
   for (int peer = 0; peer < size_; ++peer) {
     const RankAddress header = header_of(peer, addresses[static_cast<std::size_t>(peer)]);

@@ -43,7 +43,7 @@ void Reception::serve(const pollfd* entries) {
     const Position visitor = next++;
     const bool ready = (++entries)->revents != 0;
     if (now >= visitor->expiry) {
-      drop(visitor, "did not prove in time to be of this group");
+      drop(visitor, "did not prove in time that it belongs to this group");
     } else if (ready) {
       advance(visitor);
     }
@@ -77,7 +77,8 @@ void Reception::accept_all() {
 void Reception::make_room() {
   const auto silent = std::find_if(visitors_.begin(), visitors_.end(),
                                    [](const Visitor& visitor) { return !visitor.greeting.spoken(); });
-  drop(silent == visitors_.end() ? visitors_.begin() : silent, "gave way to others, as too many had come");
+  drop(silent == visitors_.end() ? visitors_.begin() : silent,
+       "was dropped because too many connections were open");
 }
 
 void Reception::advance(Position visitor) {
@@ -116,7 +117,7 @@ Clock::time_point Reception::next_expiry() const {
 
 void Reception::close() {
   listener_.close();
-  while (!visitors_.empty()) drop(visitors_.begin(), "came when all ranks were there");
+  while (!visitors_.empty()) drop(visitors_.begin(), "came after all ranks had connected");
 }
 
 }  // namespace lvx
