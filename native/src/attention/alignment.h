@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether all rows of a tensor begin at multiples of a number of bytes, so that loads of that width are possible.
+// Whether all rows of a tensor are aligned to a number of bytes, so that vector loads of that width are possible.
 #pragma once
 
 #include "attention/views.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// bfloat16 and IEEE binary16 to and from float: exact to float, rounded to nearest even from float.
-// A NaN stays a (quiet) NaN, infinities and subnormals are kept.
+// Converts bfloat16 and IEEE binary16 to float, exactly, and float to them, rounding to nearest even.
+// A NaN becomes a quiet NaN. Infinities and subnormals are preserved.
 #pragma once
 
 #include <bit>
@@ -8,7 +8,7 @@
 
 namespace lvx {
 
-// Storage types, so that overloads tell them apart; the bits are the value.
+// Distinct storage types, so that functions can be overloaded on them. bits holds the value's bit pattern.
 struct BFloat16 {
   std::uint16_t bits;
 };

@@ -64,8 +64,8 @@ double bias_max_of(const Arguments& a, std::int64_t b, std::int64_t row, std::in
   return max;
 }
 
-// The logits of one query, with bias - base for a bias; -inf where it does not see the key, whatever the key holds.
-// Softmax does not change, and with a base near the bias the sum does not round off the logit.
+// The logits of one query, with bias - base in place of the bias; -inf for a hidden key, even if that key holds NaN.
+// Subtracting base does not change softmax. With a base near the bias, adding the bias does not round off q k^T.
 template <typename Arguments>
 Row logits(const Arguments& a, std::int64_t b, std::int64_t row, std::int64_t head, double base) {
   const ProblemShape& p = a.shape;
@@ -92,7 +92,7 @@ void clear(const Bshd& x, std::int64_t batch, std::int64_t rows, std::int64_t he
   }
 }
 
-// A bias that is broadcast is visited more than once.
+// Clears the elements of a broadcast bias several times.
 void clear(const Bias& d_bias, const ProblemShape& p) {
   if (d_bias.none()) return;
   for (std::int64_t b = 0; b < p.batch; ++b) {
@@ -106,7 +106,7 @@ void clear(const Bias& d_bias, const ProblemShape& p) {
   }
 }
 
-// The sum of the logits' exponentials, over that of the largest.
+// sum over keys of exp(logit - largest logit).
 struct Denominator {
   double max = -kInfinity;
   double sum = 0;
@@ -148,10 +148,10 @@ void backward_row(const ReferenceBackward& a, std::int64_t b, std::int64_t row, 
   const auto load = [&](const Bhs& x) { return load_element<double>(x.at(b, head, row), x.dtype, 0); };
   const double base = a.lse_terms.none() ? bias_max_of(a, b, row, head) : load(a.lse_terms.bias_max);
   const Row s = logits(a, b, row, head, base);
-  double lse = 0;  // counts from base
+  double lse = 0;  // relative to base
   if (a.lse_terms.none()) {
     const double rest = Denominator(s).log();
-    // 0 unless lse is that of a larger problem: then it is what the other keys add.
+    // The difference is 0, unless a.lse spans more keys than these: then it is the other keys' share of lse.
     lse = rest + (load(a.lse) - (base + rest));
   } else {
     lse = load(a.lse_terms.rest);

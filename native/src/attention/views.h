@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Views of the tensors of attention: a pointer, a dtype, and extents and strides in elements. They own nothing.
+// Non-owning views of attention tensors: a pointer, a dtype, and extents and strides in elements.
 #pragma once
 
 #include <cstddef>
@@ -56,7 +56,7 @@ struct Bhs {
   }
 };
 
-// The same numbers seen as [batch, row = head, head = 0, dim = row].
+// The same elements viewed as [batch, row = head, head = 0, dim = row].
 inline Bshd as_bshd(const Bhs& values) {
   return {values.data,
           values.dtype,
@@ -69,15 +69,15 @@ inline Bshd as_bshd(const Bhs& values) {
           0};
 }
 
-// lse = bias_max + rest, kept apart as they would round each other off: the largest bias of the keys that a row sees, and
-// the lse that counts from it. data == nullptr: none.
+// lse = bias_max + rest, stored as two terms because their sum would lose digits of the smaller one. bias_max is the
+// largest bias of the keys that a row sees; rest is the lse relative to it. data == nullptr: absent.
 struct LseTerms {
   Bhs bias_max, rest;
 
   bool none() const { return rest.data == nullptr; }
 };
 
-// int32 [batch, row, range, 2]: half-open ranges of the group's keys, ascending and disjoint, empty ones anywhere.
+// int32 [batch, row, range, 2]: half-open ranges of the group's keys, ascending and disjoint. Empty ranges may be anywhere.
 // data == nullptr: every query sees every key.
 struct Visibility {
   const std::int32_t* data = nullptr;
@@ -101,8 +101,8 @@ struct Visibility {
   }
 };
 
-// [batch, head, row, key], additive; broadcast where an extent is 1, and the stride is 0 there; keys are contiguous.
-// data == nullptr: none.
+// [batch, head, row, key], additive; key is contiguous. A dimension of extent 1 is broadcast and has stride 0.
+// data == nullptr: absent.
 struct Bias {
   std::byte* data = nullptr;
   DType dtype = DType::kFloat32;
@@ -119,7 +119,7 @@ struct Bias {
   std::byte* at(std::int64_t item, std::int64_t head, std::int64_t row, std::int64_t key) const {
     return data + (item * batch_stride + head * head_stride + row * row_stride + key) * size_of(dtype);
   }
-  // The bias of queries [begin, end); the same where it is broadcast along them.
+  // The bias of queries [begin, end); the whole bias if it is broadcast along queries.
   Bias row_range(std::int64_t begin, std::int64_t end) const {
     if (none() || rows == 1) return *this;
     Bias view = *this;
@@ -137,7 +137,7 @@ struct Bias {
   }
 };
 
-// The same numbers seen as [batch, row, head, dim = keys].
+// The same elements viewed as [batch, row, head, dim = keys].
 inline Bshd as_bshd(const Bias& bias) {
   return {bias.data, bias.dtype,        bias.batch,      bias.rows,       bias.heads,
           bias.keys, bias.batch_stride, bias.row_stride, bias.head_stride};
@@ -152,15 +152,15 @@ struct ProblemShape {
   std::int64_t key_heads = 0;
   std::int64_t head_dim = 0;
   double scale = 1;
-  std::int64_t first_key = 0;    // where the keys lie among the group's keys, which visibility counts in
-  std::int64_t first_query = 0;  // where the queries lie among the group's queries
+  std::int64_t first_key = 0;    // offset of these keys in the group's keys, as visibility ranges count them
+  std::int64_t first_query = 0;  // offset of these queries in the group's queries
 
   std::int64_t query_elements() const { return batch * queries * query_heads * head_dim; }
   std::int64_t key_elements() const { return batch * keys * key_heads * head_dim; }
   std::int64_t rows() const { return batch * query_heads * queries; }
 };
 
-// Compact views over memory that holds a block's tensors.
+// Contiguous views of memory that holds a block's tensors.
 inline Bshd compact_bshd(void* data, DType dtype, std::int64_t batch, std::int64_t rows, std::int64_t heads,
                          std::int64_t dim) {
   return {
@@ -183,7 +183,7 @@ inline Bhs compact_row_values(void* data, DType dtype, const ProblemShape& shape
           shape.query_heads * shape.queries, shape.queries};
 }
 
-// Extents of 1 are broadcast.
+// Dimensions of extent 1 are broadcast.
 inline Bias compact_bias(void* data, DType dtype, std::int64_t batch, std::int64_t heads, std::int64_t rows,
                          std::int64_t keys) {
   return {static_cast<std::byte*>(data),
@@ -202,7 +202,7 @@ inline Visibility compact_visibility(const void* data, std::int64_t batch, std::
   return {static_cast<const std::int32_t*>(data), batch, rows, ranges, rows * ranges * 2, ranges * 2, 2};
 }
 
-// Whether the tensor lies as compact_bshd would have it; strides of extents up to 1 do not count.
+// Whether the tensor is contiguous, as compact_bshd makes it. Strides of dimensions of extent 0 or 1 are ignored.
 inline bool is_compact(const Bshd& x) {
   return (x.batch <= 1 || x.batch_stride == x.rows * x.heads * x.dim) &&
          (x.rows <= 1 || x.row_stride == x.heads * x.dim) && (x.heads <= 1 || x.head_stride == x.dim);

@@ -11,17 +11,17 @@
 namespace lvx {
 namespace {
 
-// Plugins are in the folder of the library that contains this code.
+// The folder of the shared library that contains this code; plugins are there.
 std::filesystem::path own_directory() {
   Dl_info info{};
   if (dladdr(reinterpret_cast<const void*>(&own_directory), &info) == 0 || info.dli_fname == nullptr) {
-    throw Error(LVX_INTERNAL, "the dynamic linker does not know where this library lies");
+    throw Error(LVX_INTERNAL, "the dynamic linker cannot tell the path of this library");
   }
   return std::filesystem::absolute(info.dli_fname).parent_path();
 }
 
 std::string last_link_error() {
-  const char* message = dlerror();  // NOLINT(concurrency-mt-unsafe): glibc keeps it by thread
+  const char* message = dlerror();  // NOLINT(concurrency-mt-unsafe): per thread in glibc
   return message == nullptr ? "no reason given" : message;
 }
 
@@ -47,7 +47,7 @@ void* load_plugin(const PluginFile& plugin) {
     throw Error(LVX_MISSING_LIBRARY, std::string("the ") + plugin.backend + " backend cannot be loaded: " +
                                          last_link_error() + " (" + plugin.needs + ")");
   }
-  // Library and plugin share C++ types, so they must come from one build.
+  // Library and plugin pass C++ types to each other, so they must be from the same build.
   auto* version_of =
       reinterpret_cast<PluginVersionFunction*>(find_in_plugin(library, plugin, kPluginVersionName));
   const std::string version = version_of();

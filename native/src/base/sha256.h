@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SHA-256 (FIPS 180-4) and HMAC with it (RFC 2104): ranks authenticate each other with it. Written here because it
-// is shorter than a dependency; tested with the vectors of NIST and RFC 4231.
+// SHA-256 (FIPS 180-4) and HMAC-SHA-256 (RFC 2104), with which ranks authenticate each other. Implemented here to avoid a
+// dependency; tested with the vectors of NIST and RFC 4231.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@ class Sha256 {
   using Digest = std::array<std::byte, kBytes>;
 
   void update(std::span<const std::byte> bytes);
-  // Once only.
+  // To be called once.
   Digest finish();
 
  private:
@@ -30,14 +30,14 @@ class Sha256 {
   std::uint64_t bytes_ = 0;
 };
 
-// Of the concatenated parts.
+// The digest of the concatenated parts.
 Sha256::Digest hmac_sha256(std::span<const std::byte> key,
                            std::initializer_list<std::span<const std::byte>> parts);
 
-// Constant time.
+// Compares in constant time.
 bool equal_in_constant_time(std::span<const std::byte> one, std::span<const std::byte> other);
 
-// From the system's random generator, for keys. Throws Error(LVX_INTERNAL) if it has none.
+// Cryptographically secure random bytes from the operating system. Throws Error(LVX_INTERNAL) if it provides none.
 void fill_randomly(std::span<std::byte> bytes);
 
 }  // namespace lvx

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which attention backend computes, on devices that have several.
+// The choice of an attention backend, on devices that have several.
 #pragma once
 
 #include <lvx/lvx.h>
@@ -11,17 +11,17 @@
 
 namespace lvx {
 
-// What a backend may refuse, of a call or of one block of it.
+// The properties of a call, or of one block, that decide whether a backend supports it.
 struct AttentionRequest {
   bool backward = false;
   DType dtype = DType::kFloat32;
   std::int64_t head_dim = 0;
   bool visibility = false;
   bool bias = false;
-  bool aligned = true;  // all rows of q, k, v (and d_o) begin at multiples of 16 bytes
+  bool aligned = true;  // all rows of q, k, v (and d_o) are aligned to 16 bytes
 };
 
-// Of a problem or a call.
+// The request that a problem or a call makes.
 template <typename Forward>
 AttentionRequest forward_request(const Forward& a) {
   AttentionRequest request;
@@ -40,7 +40,7 @@ AttentionRequest backward_request(const Backward& a) {
   return request;
 }
 
-// What LVX_ATTENTION_BACKEND_AUTO has chosen for one problem, and why.
+// The choice that LVX_ATTENTION_BACKEND_AUTO made for one problem, and the reason.
 struct AttentionBackendChoice {
   bool backward = false;
   DType dtype = DType::kFloat32;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A device, by concern: its memory, attention, tensors, layers and rates. Operations are enqueued on the device's stream:
-// each sees the results of earlier ones. On the CPU they are done when they return.
+// A device. Its interface is split by concern: memory, attention, tensors, layers and probes. Operations are enqueued on the
+// device's stream, in order. On the CPU they are complete when they return.
 #pragma once
 
 #include <lvx/lvx.h>
@@ -41,7 +41,7 @@ class Device : public MemoryOperations, public AttentionOperations, public Tenso
   virtual int ordinal() const = 0;
   virtual int threads() const = 0;
   virtual std::string name() const = 0;
-  // All zero: no GPU.
+  // All zero if the device is not a GPU.
   virtual GpuProperties gpu() const { return {}; }
 
   using MemoryOperations::zero;
@@ -53,9 +53,10 @@ class Device : public MemoryOperations, public AttentionOperations, public Tenso
     }
   }
 
-  // Non-attention layer operations.
+  // Layer operations other than attention.
   virtual LayerOperations& layers() = 0;
-  // Makes the device the calling thread's current one. Null: the device has no streams, all is done when it returns.
+  // Creates a second stream, and makes this the calling thread's current device. Null if the device has no streams: its
+  // operations are complete when they return.
   virtual std::unique_ptr<SideStream> side_stream() { return nullptr; }
 };
 

@@ -7,7 +7,7 @@
 
 namespace lvx {
 
-// Memory of a device for as long as the object lives.
+// Owns memory of a device (RAII).
 class DeviceMemory {
  public:
   DeviceMemory() = default;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether the views of an operation have extents that belong together: a mistake would read or write beyond a tensor.
-// All throw Error(LVX_INTERNAL), for it is the schedule's.
+// Checks that the extents of an operation's views match, since a mismatch would access memory out of bounds. All functions
+// throw Error(LVX_INTERNAL): a mismatch is a bug in a schedule.
 #pragma once
 
 #include <string>
@@ -18,7 +18,7 @@ inline void require_extents(bool agree, const char* what) {
 inline bool have_same_extents(const Bshd& a, const Bshd& b) {
   return a.batch == b.batch && a.rows == b.rows && a.heads == b.heads && a.dim == b.dim;
 }
-// Whether it has a value for each row of x; one that is null is not there.
+// Whether values has one value for each row of x; true if it is absent (null).
 inline bool fits_rows(const Bhs& values, const Bshd& x) {
   return values.data == nullptr ||
          (values.batch == x.batch && values.heads == x.heads && values.rows == x.rows);
@@ -37,7 +37,7 @@ inline void require_extents_of_delta(const Bshd& o, const Bshd& d_o, const Bhs& 
   require_extents(have_same_extents(o, d_o) && fits_rows(delta, o), "o, d_o and delta");
 }
 
-// What a problem reads and writes; views may hold more rows than its shape has.
+// The extents that a problem's views must have. A view may have more rows than the problem.
 class ProblemExtents {
  public:
   explicit ProblemExtents(const ProblemShape& shape) : shape_(shape) {}

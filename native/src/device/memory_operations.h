@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A device's memory. Enqueued on the device's stream, as all its operations are.
+// A device's memory. Operations are enqueued on the device's stream.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ inline std::string no_host_memory(std::size_t bytes) {
 
 class MemoryOperations {
  public:
-  // Counted against the budget; aligned to 64 bytes. Throws Error(LVX_OUT_OF_MEMORY).
+  // Allocates memory, aligned to 64 bytes and counted against the budget. Throws Error(LVX_OUT_OF_MEMORY).
   virtual std::byte* allocate(std::size_t bytes) = 0;
   virtual void release(std::byte* data, std::size_t bytes) noexcept = 0;
   virtual std::size_t bytes_in_use() const = 0;
@@ -25,8 +25,8 @@ class MemoryOperations {
   // 0: no limit.
   virtual std::size_t memory_budget() const { return 0; }
 
-  // Zeroed host memory for fast copies to and from the device, aligned to 64 bytes; not counted. Throws
-  // Error(LVX_OUT_OF_MEMORY).
+  // Allocates zeroed host memory for fast copies to and from the device (page-locked for a GPU), aligned to 64 bytes and
+  // not counted. Throws Error(LVX_OUT_OF_MEMORY).
   virtual std::byte* allocate_host(std::size_t bytes) {
     void* data = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
     if (data == nullptr) throw Error(LVX_OUT_OF_MEMORY, no_host_memory(bytes));
@@ -34,15 +34,15 @@ class MemoryOperations {
   }
   virtual void release_host(std::byte* data) noexcept { std::free(data); }
 
-  // Throws Error(LVX_INVALID_ARGUMENT) if kernels cannot use memory at this address.
+  // Throws Error(LVX_INVALID_ARGUMENT) if kernels cannot access this address.
   virtual void check_address(const void*) const {}
 
   virtual void zero(std::byte* data, std::size_t bytes) = 0;
-  // Either side may be host memory, which must stay valid until synchronize.
+  // Copies bytes. Source and destination may each be host memory, which must stay valid until synchronize.
   virtual void copy_bytes(const std::byte* from, std::byte* to, std::size_t bytes) {
     if (bytes > 0) std::memcpy(to, from, bytes);
   }
-  // Returns when all enqueued work is done. Throws Error(LVX_DEVICE_ERROR).
+  // Blocks until all enqueued work is complete. Throws Error(LVX_DEVICE_ERROR).
   virtual void synchronize() {}
 
  protected:

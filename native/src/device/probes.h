@@ -6,12 +6,12 @@
 
 namespace lvx {
 
-// Rates of a device to compare its kernels with, in seconds.
+// Measures a device, for comparison with its kernels. Results are in seconds.
 class Probes {
  public:
-  // A product of n x n matrices.
+  // Time of one product of n x n matrices.
   virtual double probe_gemm(std::int64_t n) = 0;
-  // A read of so many bytes.
+  // Time to read that many bytes once.
   virtual double probe_read(std::size_t bytes) = 0;
 
  protected:

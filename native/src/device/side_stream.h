@@ -6,7 +6,7 @@
 
 namespace lvx {
 
-// A device's second stream, for a library with kernels of its own (NCCL). Used by one thread.
+// A device's second stream, for a library that launches its own kernels (NCCL). Confined to one thread.
 class SideStream {
  public:
   virtual ~SideStream() = default;
@@ -14,14 +14,14 @@ class SideStream {
   SideStream(const SideStream&) = delete;
   SideStream& operator=(const SideStream&) = delete;
 
-  // The library's handle of it, for instance a cudaStream_t.
+  // The native handle, for instance a cudaStream_t.
   virtual void* handle() = 0;
-  // Later work on it waits for all work enqueued on the device so far.
+  // Work enqueued on this stream later waits for all work enqueued on the device so far.
   virtual void follow_device() = 0;
-  // Enqueues a copy; either side may be host memory, which must stay valid until the copy is done.
+  // Enqueues a copy. Source and destination may each be host memory, which must stay valid until the copy is complete.
   virtual void copy(const std::byte* from, std::byte* to, std::size_t bytes) = 0;
 
-  // An event: all work that was on it when mark was called. Any thread may query it.
+  // An event that captures all work enqueued on this stream when mark was called. Any thread may query it.
   class Mark {
    public:
     virtual ~Mark() = default;
@@ -32,7 +32,7 @@ class SideStream {
     virtual bool passed() = 0;
   };
   virtual std::unique_ptr<Mark> mark() = 0;
-  // Later work on it waits for the mark, which may be another device's of this kind.
+  // Work enqueued on this stream later waits for the mark, which may be of another device of the same kind.
   virtual void follow(const Mark& mark) = 0;
 };
 

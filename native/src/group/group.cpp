@@ -86,9 +86,10 @@ Collective::Collective(Group& group, Announcement mine) : group_(group), begin_(
 }
 
 Collective::~Collective() {
-  if (!ended_) abandon(LVX_INTERNAL, -1, "a call that was left");
+  if (!ended_) abandon(LVX_INTERNAL, -1, "a call ended before it was finished");
   if (!group_.transport_->has_stuck_transfers()) return;
-  for (auto& memory : memory_) static_cast<void>(memory.release());  // leaked: a peer may still write into it
+  // Leaked, because a peer may still write into it.
+  for (auto& memory : memory_) static_cast<void>(memory.release());
 }
 
 std::byte* Collective::allocate(std::size_t bytes) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory that nobody touches: addresses alone, each handed out once.
+// Fictitious memory: unique addresses that are never accessed.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@ class Addresses {
  public:
   std::byte* take(std::size_t bytes) {
     const std::uintptr_t begin = next_;
-    // Never the same address twice, as memory of no bytes has one too.
+    // + 1, so that memory of 0 bytes has a unique address, too.
     next_ += (bytes / kAlignment + 1) * kAlignment;
     return reinterpret_cast<std::byte*>(begin);  // NOLINT(performance-no-int-to-ptr)
   }

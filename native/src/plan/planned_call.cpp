@@ -11,7 +11,7 @@
 namespace lvx {
 namespace {
 
-// One rank's tensors: extents and strides of a caller's, at addresses where nothing lies.
+// One rank's tensors: a caller's extents and strides, at fictitious addresses.
 class Tensors {
  public:
   Tensors(const PlannedCall& planned, int rank, RecordingDevice& device)
@@ -62,7 +62,7 @@ class Tensors {
     return compact_queries(place(shape_.query_elements(), planned_.dtype), planned_.dtype, shape_);
   }
   Bshd keys() { return compact_keys(place(shape_.key_elements(), planned_.dtype), planned_.dtype, shape_); }
-  // Every second row of a tensor.
+  // Queries that are every second row of a larger tensor.
   Bshd strided_queries() {
     Bshd q = queries();
     q.batch_stride *= 2;

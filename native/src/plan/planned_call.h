@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A call before it is made, as all its ranks know it; already checked.
+// A planned call: what all ranks know of a call, already checked.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace lvx {
 
-// Extents of 1 are broadcast; its keys are each rank's own.
+// Dimensions of extent 1 are broadcast. The number of keys is each rank's own.
 struct PlannedBias {
   DType dtype = DType::kFloat32;
   std::int64_t batch = 1;
@@ -22,7 +22,7 @@ struct PlannedBias {
   bool wants_gradient = false;
 };
 
-// How keys and values are made of features.
+// How keys and values are projected from features.
 struct PlannedProjection {
   std::int64_t width = 0;
   std::int64_t tile_rows = 0;
@@ -36,17 +36,17 @@ struct PlannedCall {
   Operation operation = Operation::kForward;
   lvx_strategy strategy = LVX_QUERY_RING;
   DType dtype = DType::kFloat32;
-  ProblemShape shape;  // queries and keys are each rank's own
+  ProblemShape shape;  // except queries and keys, which differ by rank
   int ranks_per_node = 0;
   std::span<const std::int64_t> queries, keys;  // by rank
   std::span<const std::int64_t> ranges;         // by rank; empty: no visibility
   std::span<const std::uint8_t> sees;           // [home, rank], with ranges
   bool has_bias = false;
   PlannedBias bias;
-  PlannedProjection projection;  // of the visual operations
+  PlannedProjection projection;  // visual operations only
   bool strided_q = false;
   bool strided_d_bias = false;
-  bool plain_lse = false;  // without its terms, though there is a bias
+  bool plain_lse = false;  // lse without its terms, although there is a bias
 
   int ranks() const { return static_cast<int>(queries.size()); }
   bool has_visibility() const { return !ranges.empty(); }
@@ -55,8 +55,8 @@ struct PlannedCall {
   }
 };
 
-// Runs the call's own schedule for one rank over nothing, and writes down what it does. scratch: whose kernels' scratch
-// is counted; null: none is. statistics.peak_bytes and the counts of messages are those of the call.
+// Runs the call's schedule for one rank without data, and records its steps. scratch: the device whose kernel scratch is
+// counted; null: scratch is not counted. statistics.peak_bytes and the message counts are those of the real call.
 void plan_rank(const PlannedCall& planned, int rank, Device* scratch, Steps& steps,
                lvx_statistics* statistics);
 

@@ -16,7 +16,7 @@ std::vector<std::int64_t> begins_of(std::span<const std::int64_t> counts) {
   return begins;
 }
 
-// The shard that a row lies in: of those that begin there the last, which is the one that is not empty.
+// The shard that contains a row. If several shards begin at that row, the last one, because the others are empty.
 std::int32_t shard_of(const std::vector<std::int64_t>& begins, std::int64_t row) {
   return static_cast<std::int32_t>(std::upper_bound(begins.begin(), begins.end(), row) - begins.begin() - 1);
 }

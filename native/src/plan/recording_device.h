@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A device that writes down what it is asked for instead of doing it. Its memory is addresses that nobody touches.
+// A device that records operations instead of executing them. Its memory consists of fictitious addresses.
 #pragma once
 
 #include <algorithm>
@@ -14,10 +14,10 @@ namespace lvx {
 
 class RecordingDevice final : public Device {
  public:
-  // scratch: whose kernels' scratch is asked for; null: they need none.
+  // scratch: the device that tells how much scratch kernels need; null: none.
   RecordingDevice(const PlannedCall& planned, Device* scratch, Steps& steps);
 
-  // Of the caller: not counted.
+  // Memory of the caller, which is not counted.
   std::byte* place(std::int64_t bytes) { return addresses_.take(static_cast<std::size_t>(bytes)); }
 
   lvx_device_kind kind() const override { return scratch_ == nullptr ? LVX_CPU : scratch_->kind(); }
@@ -49,7 +49,7 @@ class RecordingDevice final : public Device {
   void copy(const Bshd& from, const Bshd& to) override;
   void copy(const Visibility& from, std::int32_t* to) override;
   void add(const Bshd& from, const Bshd& to) override;
-  // Ranges have no values here: whatever has keys counts as seen. Which ranks are seen the transport knows.
+  // A plan has no range values, so every nonempty shard counts as seen. RecordingTransport supplies which ranks see which.
   void shards_seen(const Visibility& visibility, std::span<const std::int64_t> bounds,
                    std::span<std::uint8_t> seen) override;
   LayerOperations& layers() override { return layers_; }

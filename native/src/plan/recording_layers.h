@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The layer operations of a RecordingDevice: those that schedules call.
+// The layer operations of a RecordingDevice. Supports those that schedules call.
 #pragma once
 
 #include "device/layers.h"
@@ -9,7 +9,7 @@ namespace lvx {
 
 class RecordingLayers final : public LayerOperations {
  public:
-  // scratch: whose scratch is asked for; null: none is needed.
+  // scratch: the device that tells how much scratch operations need; null: none.
   RecordingLayers(const LayerOperations* scratch, Steps& steps) : scratch_(scratch), steps_(steps) {}
 
   std::size_t linear_scratch(std::int64_t rows, std::int64_t in, std::int64_t out,
@@ -29,7 +29,7 @@ class RecordingLayers final : public LayerOperations {
   void rotary(double theta, bool inverse, const Bshd& x, const RowIntegers& positions,
               const Bshd& y) override;
 
-  // No schedule calls the rest.
+  // Schedules do not call the following operations.
   void swiglu_forward(const Rows&, const Rows&, const Rows&) override { refuse(); }
   void swiglu_backward(const Rows&, const Rows&, const Rows&, const Rows&, const Rows&) override { refuse(); }
   void gelu_forward(const Rows&, const Rows&) override { refuse(); }

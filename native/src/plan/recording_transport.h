@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One rank's transport without peers: it answers for them from what all ranks know of the call, and writes down what
-// would move.
+// One rank's transport without peers. It derives the peers' control messages from the planned call, and records transfers
+// instead of executing them.
 #pragma once
 
 #include "group/transport.h"
@@ -17,11 +17,11 @@ class RecordingTransport final : public Transport {
   lvx_group_kind kind() const override { return LVX_GROUP_LOCAL; }
   int rank() const override { return rank_; }
   int size() const override { return planned_.ranks(); }
-  // Nothing takes time.
+  // Time stands still: operations take no time.
   Clock::time_point now() const override { return {}; }
 
   void publish(std::uint64_t round, std::span<const std::byte> message) override;
-  // Round 0: the announcements, this rank's with the sizes of each. Round 1: who sees whom.
+  // Round 0: the announcements, which are copies of this rank's with each rank's sizes. Round 1: which ranks see which.
   void collect(std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
                Clock::time_point expiry) override;
   Ticket start(std::span<const Transfer> transfers) override;

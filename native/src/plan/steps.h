@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The steps of one rank, written down as far as there is room for them.
+// The recorded steps of one rank. Steps that exceed the memory given are counted, but not stored.
 #pragma once
 
 #include <lvx/lvx.h>
@@ -17,7 +17,7 @@ class Steps {
     if (count_ < room_.size()) room_[count_] = step;
     ++count_;
   }
-  // Work that memory holds up; none: not a step.
+  // Adds a memory-bound step; none if no bytes are read or written.
   void add_memory(std::int64_t bytes_read, std::int64_t bytes_written) {
     if (bytes_read == 0 && bytes_written == 0) return;
     lvx_plan_step step{};
@@ -26,7 +26,7 @@ class Steps {
     step.bytes_written = static_cast<std::uint64_t>(bytes_written);
     add(step);
   }
-  // How many there are, with or without room.
+  // The number of all steps, stored or not.
   std::uint64_t count() const { return count_; }
 
  private:

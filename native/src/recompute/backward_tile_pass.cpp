@@ -120,12 +120,12 @@ void BackwardTilePass::attend(int home) {
 
 void BackwardTilePass::close() { keys_.push(keys_.raw_keys(), visual_.d_features); }
 
-// A share of dq in a message.
+// View of a share of dq in a message.
 Bshd BackwardTilePass::result_of(int home, std::byte* result) const {
   return MessageCursor(result).queries(shape_of(home, {}), accumulator_);
 }
 
-// This rank's queries may have seen none of its own keys: then nothing was written yet.
+// If this rank's queries see none of its own keys, nothing has been written yet: initialises the sum with zeros.
 void BackwardTilePass::start_own() {
   const int rank = collective_.rank();
   if (!at(rank).dq.empty()) return;

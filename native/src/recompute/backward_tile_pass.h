@@ -10,8 +10,9 @@
 
 namespace lvx {
 
-// Out: q, d_o, lse, delta and visibility. Home: dq in the accumulator's dtype, summed over the worker's tiles. dk and dv
-// live as long as their tile, which turns them into gradients of the parameters and features.
+// Message to the worker: q, d_o, lse, delta and visibility. Message to the home: dq in the accumulator's dtype, summed over the
+// worker's tiles. dk and dv exist only while their tile is open; closing it turns them into gradients of parameters and
+// features.
 class BackwardTilePass final : public TilePass {
  public:
   BackwardTilePass(Collective& collective, const Shards& shards, const VisualBackwardCall& call);
@@ -47,7 +48,7 @@ class BackwardTilePass final : public TilePass {
   const VisualBackwardCall& visual_;
   const BackwardCall& call_;
   const bool travels_;  // some peer sees keys for this rank's queries
-  const bool narrow_;   // the gradients' dtype is too narrow to sum in
+  const bool narrow_;   // the gradients' dtype is too narrow to accumulate in
   DBiasSum d_bias_sum_;
   Workspace::Piece packed_piece_{}, delta_piece_{}, dq_piece_{};
 
@@ -56,7 +57,7 @@ class BackwardTilePass final : public TilePass {
   std::vector<Home> homes_;
   Bias d_bias_;
   Tile open_;
-  bool tile_started_ = false;  // the open tile's gradients hold something
+  bool tile_started_ = false;  // the open tile's gradients are initialised
   KernelScratch scratch_;
 };
 

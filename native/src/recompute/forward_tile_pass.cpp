@@ -66,7 +66,7 @@ void ForwardTilePass::arrive(int home, std::byte* block, std::byte* result) {
   at(home).sum = sum_in(home, result_of(home, result));
 }
 
-// Whether the home's lse is summed in two terms.
+// Whether the home's lse is merged in two terms.
 bool ForwardTilePass::has_terms(int home) const {
   return home == collective_.rank() ? lse_sum_.splits() : collective_.announced(home).has_bias != 0;
 }
@@ -109,12 +109,12 @@ void ForwardTilePass::attend(int home) {
   at(home).sum.count(collective_.device());
 }
 
-// A partial result in a message.
+// View of a partial result in a message.
 Partial ForwardTilePass::result_of(int home, std::byte* result) const {
   return MessageCursor(result).partial(shape_of(home, {}), accumulator_, collective_.announced(home));
 }
 
-// This rank's queries may have seen none of its own keys: then nothing was written yet.
+// If this rank's queries see none of its own keys, nothing has been written yet: initialises the sum with the identity.
 void ForwardTilePass::start_own() {
   const int rank = collective_.rank();
   if (!at(rank).sum.empty()) return;

@@ -10,8 +10,8 @@
 
 namespace lvx {
 
-// Out: q and its visibility. Home: the partial (o, lse), all of it in the accumulator's dtype, summed over the
-// worker's tiles.
+// Message to the worker: q and its visibility. Message to the home: the partial (o, lse) in the accumulator's dtype, merged over
+// the worker's tiles.
 class ForwardTilePass final : public TilePass {
  public:
   ForwardTilePass(Collective& collective, const Shards& shards, const VisualForwardCall& call);

@@ -8,10 +8,10 @@
 namespace lvx {
 namespace {
 
-// Enough rows for the full rate of the matrix product, and few enough for a small workspace.
+// Enough rows for the full rate of the matrix product, but few enough for a small workspace.
 constexpr std::int64_t kRowsAtOnce = 1024;
 
-// Calls work(begin, end) for the features' rows, tile by tile, with a projection that has opened the tile.
+// Calls work(projection, begin, end) for each tile of the features' rows. The projection has opened the tile.
 template <typename Work>
 void for_each_tile(Device& device, const Projection& projection, const Rows& features, KeyProjection::Use use,
                    const ProjectionGradients& gradients, Work&& work) {

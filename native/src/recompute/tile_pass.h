@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A pass with keys that are projected tile by tile: what is sent and what is computed. The schedule (tiled.h) is
-// written once against this interface, for forward and backward.
+// A pass with keys that are projected tile by tile: what is sent and what is computed. The schedule (tiled.h) uses this
+// interface, so that it is written once for forward and backward.
 //
-// A block's *home* is the rank whose queries it is; a *worker* is a rank that it visits.
+// A block's *home* is the rank to which its queries belong; a *worker* is a rank that it visits.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,7 @@
 
 namespace lvx {
 
-// Rows [begin, end) of this rank's features, and so of its keys.
+// Rows [begin, end) of this rank's features, which are also its keys.
 struct Tile {
   std::int64_t begin = 0;
   std::int64_t end = 0;
@@ -53,14 +53,14 @@ class TilePass {
   virtual void begin(const Workspace& workspace) = 0;
   // This rank's block as a message; stays valid until finish.
   virtual std::byte* block() = 0;
-  // A visitor is here; its result is summed in the memory given.
+  // Accepts a visitor's block. Its result is accumulated in `result`.
   virtual void arrive(int home, std::byte* block, std::byte* result) = 0;
-  // Of this rank's queries, or of a visitor that is here.
+  // The visibility of this rank's queries, or of a visitor that has arrived.
   virtual Visibility visibility(int home) const = 0;
 
-  // Finishes home's result: no tile is left that it sees.
+  // Completes home's result, after the last tile that it sees.
   virtual void complete(int home) = 0;
-  // Projects a tile's keys and values; computes one home's queries against them; finishes the tile.
+  // open projects a tile's keys and values, attend computes one home's queries against them, close finishes the tile.
   virtual void open(const Tile& tile) = 0;
   virtual void attend(int home) = 0;
   virtual void close() = 0;
@@ -79,16 +79,16 @@ class TilePass {
     shape.first_query = shards_.query_begin(home);
     return shape;
   }
-  // Whether there are so many tiles that what they add up to for a home needs a total beside it.
+  // Whether there are so many tiles that their sum for a home needs a separate total.
   bool needs_totals() const { return needs_groups(tiles(), accumulator_); }
-  // Calls visit(home) for this rank and every home whose queries come here.
+  // Calls visit(home) for this rank and for every home whose queries visit it.
   template <typename Visit>
   void for_each_home(Visit&& visit) const {
     for (int home = 0; home < collective_.size(); ++home) {
       if (home == collective_.rank() || visits(home, collective_.rank())) visit(home);
     }
   }
-  // Calls visit(shape) for every shape of a problem that this rank may compute.
+  // Calls visit(shape) for every problem shape that this rank may compute.
   template <typename Visit>
   void for_each_shape(Visit&& visit) const {
     for_each_home([&](int home) {

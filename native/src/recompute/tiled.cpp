@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Recomputation interchanges the loops of a schedule: a ring would project every tile of keys once per step, so the
-// queries, being small, are gathered, tiles are the outer loop, and blocks of queries the inner one.
+// Recomputation interchanges the loops of a schedule. A ring would project every tile of keys once per step. So the queries,
+// which are small, are gathered; tiles are the outer loop, and blocks of queries the inner loop.
 //
-// All blocks are sent at the start. Meanwhile the first tile that this rank's own queries see is projected and
-// computed against them, then against each visitor as it arrives. Then it is known what the visitors see, and tiles
-// that nobody sees are skipped. Results go home one by one during the last tile; in every tile but the first this
-// rank's own queries come last, to hide those transfers.
+// All blocks are sent at the start. Meanwhile, this rank projects the first tile that its own queries see, and computes it
+// against them, then against each visitor as it arrives. After that it knows what the visitors see, and skips tiles that no
+// query sees. Results are sent home one by one during the last tile. In every tile but the first, this rank's own queries come
+// last, to hide those transfers.
 #include "recompute/tiled.h"
 
 #include <vector>
@@ -31,7 +31,8 @@ class Tiled {
   void run();
 
  private:
-  // What this rank exchanges with the peers at one distance: it works for home, worker works for it. Step 0 is itself.
+  // What this rank exchanges with two peers at one distance: it works for the home at that distance, and the worker at that
+  // distance works for it. Step 0 is this rank itself.
   struct Step {
     Workspace::Piece block{}, result{}, arriving{};
     Ticket blocks = 0, results = 0;
@@ -111,7 +112,7 @@ void Tiled::start_results(int step) {
   at(step).results = collective_.start(transfers_);
 }
 
-// Finds out which tiles the queries at a step see.
+// Determines which tiles the queries of a step see.
 void Tiled::learn(int step) {
   const int home = home_at(step);
   if (!pass_.shards().sees(home, rank_)) return;

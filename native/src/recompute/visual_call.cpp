@@ -8,7 +8,7 @@
 namespace lvx {
 namespace {
 
-// Queries go to all ranks at once and partial results straight home, so that is what the statistics say.
+// The strategy that the statistics report: queries are sent to all ranks at once, and partial results directly home.
 constexpr lvx_strategy kStrategy = LVX_QUERY_GATHER;
 
 Announcement with_projection(Announcement mine, const Projection& projection) {

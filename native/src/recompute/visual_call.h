@@ -19,11 +19,11 @@ struct VisualBackwardCall {
   Projection projection;
   Rows features;
   std::int64_t tile_rows = 0;
-  Rows d_features;  // none: not wanted
+  Rows d_features;  // optional
   ProjectionGradients gradients;
 };
 
-// Collective. statistics may be null.
+// Collective calls. statistics may be null.
 void visual_forward(Group& group, const VisualForwardCall& call, lvx_statistics* statistics);
 void visual_backward(Group& group, const VisualBackwardCall& call, lvx_statistics* statistics);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ring all-reduce (Patarasuk and Yuan 2009): the elements are cut into one chunk for each rank. Each chunk first
-// travels around the ring while every rank adds its own; then the finished chunks travel around. Each rank sends 2
-// (size - 1) / size of the elements, which is optimal.
+// Ring all-reduce (Patarasuk and Yuan 2009). The elements are split into one chunk per rank. First, each chunk travels around
+// the ring while every rank adds its own part (reduce-scatter). Then the sums travel around the ring (all-gather). Each rank
+// sends 2 (size - 1) / size of the elements, which is optimal.
 #include "schedule/all_reduce.h"
 
 #include <algorithm>
@@ -49,7 +49,7 @@ class RingSum {
   std::int64_t bytes(int chunk) const { return count(chunk) * size_of(dtype_); }
   std::byte* at(int chunk) const { return data_ + begin(chunk) * size_of(dtype_); }
 
-  // One chunk goes to the right while another comes from the left.
+  // Sends one chunk to the right while receiving another from the left.
   void exchange(int leaving, int arriving, std::byte* to) {
     transfers_.clear();
     if (bytes(leaving) > 0) {

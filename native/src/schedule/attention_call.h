@@ -14,7 +14,7 @@ struct ForwardCall {
   Bias bias;  // rows: the group's queries; keys: this rank's
   Bshd o;
   Bhs lse;
-  LseTerms lse_terms;  // none: not wanted; backward needs them where there is a bias
+  LseTerms lse_terms;  // optional; backward needs them if there is a bias
   lvx_strategy strategy = LVX_QUERY_RING;
 };
 
@@ -22,11 +22,11 @@ struct BackwardCall {
   ProblemShape shape;
   Bshd q, k, v, o, d_o;
   Bhs lse;
-  LseTerms lse_terms;  // read in lse's place where there is a bias; none: lse is exact enough
+  LseTerms lse_terms;  // with a bias, read instead of lse; absent: lse is exact enough
   Visibility visibility;
   Bias bias;
   Bshd dq, dk, dv;
-  Bias d_bias;  // none: not wanted; with the extents of bias
+  Bias d_bias;  // optional; has the extents of bias
   lvx_strategy strategy = LVX_QUERY_RING;
 };
 
@@ -34,7 +34,7 @@ struct BackwardCall {
 Announcement announce(Operation operation, const ForwardCall& call);
 Announcement announce(Operation operation, const BackwardCall& call);
 
-// Collective. statistics may be null.
+// Collective calls. statistics may be null.
 void attention_forward(Group& group, const ForwardCall& call, lvx_statistics* statistics);
 void attention_backward(Group& group, const BackwardCall& call, lvx_statistics* statistics);
 

@@ -10,9 +10,9 @@
 
 namespace lvx {
 
-// Share: a block of queries as in QUERY_RING, k, v and bias, of the worker's heads. Result: dq, dk and dv of these heads in
-// q's dtype, and the gradient of the bias slice in the accumulator's. Key heads that several ranks work on are summed
-// at home.
+// Share: a block of queries as in QUERY_RING, k, v and bias, with the worker's heads. Result: dq, dk and dv of these heads in
+// q's dtype, and the gradient of the bias slice in the accumulator's dtype. If several ranks work on one key head, the home sums
+// their results.
 class BackwardHeadPass final : public HeadPass {
  public:
   BackwardHeadPass(Collective& collective, const Shards& shards, const BackwardCall& call);
@@ -33,7 +33,7 @@ class BackwardHeadPass final : public HeadPass {
     Bshd dq, dk, dv;
     Bias d_bias;
   };
-  // A home's share at this rank, or this rank's share for a worker.
+  // View of a home's share at this rank, or of this rank's share for a worker.
   struct Share {
     BackwardBlock queries;
     Bshd k, v;

@@ -70,7 +70,7 @@ BackwardProblem BackwardKeyPass::against(const ProblemShape& shape, const Bshd& 
   return block;
 }
 
-// Without queries there is nothing but zeros to write.
+// Writes zeros, by a backward call without queries.
 void BackwardKeyPass::clear_key_gradients() {
   BackwardProblem nothing = against(shape_of(rank_), call_.k, call_.v);
   nothing.shape.queries = 0;

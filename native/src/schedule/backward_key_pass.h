@@ -7,8 +7,8 @@
 
 namespace lvx {
 
-// Home: dk and dv in k's dtype and the slice's gradient in the accumulator's, summed there in the accumulator's. dq
-// stays with its queries.
+// Message to the home: dk and dv in k's dtype and the gradient of the bias slice in the accumulator's dtype. The home sums them
+// in the accumulator's dtype. dq stays at the rank of its queries.
 class BackwardKeyPass final : public KeyPass {
  public:
   BackwardKeyPass(Collective& collective, const Shards& shards, const BackwardCall& call);
@@ -27,7 +27,7 @@ class BackwardKeyPass final : public KeyPass {
   void clear_key_gradients();
 
   const BackwardCall& call_;
-  const bool narrow_;  // the gradients' dtype is too narrow to sum in
+  const bool narrow_;  // the gradients' dtype is too narrow to accumulate in
   DBiasSum d_bias_sum_;
   Workspace::Piece delta_piece_{}, dq_piece_{}, dk_piece_{}, dv_piece_{};
 

@@ -43,12 +43,12 @@ BackwardBlock BackwardQueryPass::parts_of(int home, std::byte* block) const {
   return {shape_of(home), dtype_, collective_.announced(home), block};
 }
 
-// A share of dq in a message or a sum.
+// View of a share of dq in a message or a sum.
 Bshd BackwardQueryPass::result_of(int home, DType dtype, std::byte* result) const {
   return MessageCursor(result).queries(shape_of(home), dtype);
 }
 
-// Without queries there is nothing but zeros to write.
+// Writes zeros, by a backward call without queries.
 void BackwardQueryPass::clear_key_gradients() {
   BackwardProblem nothing = against_keys(rank_, own_block_, 0, own_.keys);
   nothing.shape.queries = 0;

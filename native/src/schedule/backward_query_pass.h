@@ -8,8 +8,9 @@
 
 namespace lvx {
 
-// Out: q, d_o, lse, delta and visibility; o is not sent: only delta = rowsum(d_o * o) is needed, and computed at home.
-// Home: dq in q's dtype, summed there in the accumulator's. dk, dv and d_bias stay with their keys.
+// Message to the worker: q, d_o, lse, delta and visibility. o is not sent, because only delta = rowsum(d_o * o) is needed, which
+// the home computes. Message to the home: dq in q's dtype, which the home sums in the accumulator's dtype. dk, dv and d_bias
+// stay at the rank of their keys.
 class BackwardQueryPass final : public QueryPass {
  public:
   BackwardQueryPass(Collective& collective, const Shards& shards, const BackwardCall& call);
@@ -37,7 +38,7 @@ class BackwardQueryPass final : public QueryPass {
                                std::int64_t end_key) const;
 
   const BackwardCall& call_;
-  const bool narrow_;  // the gradients' dtype is too narrow to sum in
+  const bool narrow_;  // the gradients' dtype is too narrow to accumulate in
   DBiasSum d_bias_sum_;
   Workspace::Piece packed_piece_{}, delta_piece_{}, dq_piece_{}, dk_piece_{}, dv_piece_{};
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of a key rank's bias that travels with its keys, for some queries and heads: compact, with extents
+// The part of a rank's bias that travels with its keys, for some queries and heads. It is contiguous, with extents
 // [batch or 1, heads or 1, queries or 1, keys].
 #pragma once
 
@@ -17,7 +17,7 @@ class BiasSlice {
         keys_(home.has_bias != 0 ? home.keys : 0),
         dtype_(static_cast<DType>(home.bias_dtype)) {}
 
-  // For some heads only.
+  // A slice for some of the heads.
   BiasSlice(const Announcement& home, std::int64_t queries, std::int64_t heads) : BiasSlice(home, queries) {
     if (heads_ != 1) heads_ = heads;
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the gradient of a rank's bias is summed: in the caller's tensor if its dtype is wide enough, else in the
+// Where the gradient of a rank's bias is accumulated: in the caller's tensor if its dtype is wide enough, else in the
 // workspace.
 #pragma once
 
@@ -18,7 +18,7 @@ class DBiasSum {
   void reserve(Workspace& workspace) {
     if (apart_) piece_ = workspace.reserve(bytes());
   }
-  // Zeros, ready to be added to; none where no gradient is wanted.
+  // The zeroed accumulator; absent if the gradient is not wanted.
   Bias begin(Device& device, const Workspace& workspace) {
     if (wanted_.none()) return {};
     sum_ = apart_ ? compact(workspace.at(piece_)) : wanted_;

@@ -9,7 +9,7 @@
 
 namespace lvx {
 
-// Share: q, k, v, visibility and bias of the worker's heads. Result: o in q's dtype and lse of these heads.
+// Share: q, k, v, visibility and bias, with the worker's heads. Result: o in q's dtype and lse of these heads.
 class ForwardHeadPass final : public HeadPass {
  public:
   ForwardHeadPass(Collective& collective, const Shards& shards, const ForwardCall& call);
@@ -26,7 +26,7 @@ class ForwardHeadPass final : public HeadPass {
   void finish() override;
 
  private:
-  // A home's share at this rank, or this rank's share for a worker.
+  // View of a home's share at this rank, or of this rank's share for a worker.
   struct Share {
     Bshd q, k, v;
     Visibility visibility;
@@ -45,7 +45,7 @@ class ForwardHeadPass final : public HeadPass {
   LseSum lse_sum_;
 
   const Workspace* workspace_ = nullptr;
-  Partial own_;  // where this rank's results are put together
+  Partial own_;  // where this rank's results are merged
   KernelScratch scratch_;
 };
 

@@ -61,7 +61,7 @@ void ForwardQueryPass::compute_own(std::int64_t first_key, std::int64_t end_key,
   collective_.device().forward(block, scratch_.memory());
 }
 
-// A partial result in a message or a sum.
+// View of a partial result in a message or a sum.
 Partial ForwardQueryPass::result_of(int home, std::byte* result) const {
   return MessageCursor(result).partial(shape_of(home), accumulator_, collective_.announced(home));
 }

@@ -7,9 +7,9 @@
 
 namespace lvx {
 
-// Out: q and its visibility. Home: the partial (o, lse), all of it in the accumulator's dtype: a partial o may be
-// larger than the o it is merged into, so rounding it to a narrower dtype would cost accuracy with every further
-// rank.
+// Message to the worker: q and its visibility. Message to the home: the partial (o, lse) in the accumulator's dtype. A partial
+// o may be larger than the o that it is merged into, so rounding it to a narrower dtype would cost accuracy with every
+// additional rank.
 class ForwardQueryPass final : public QueryPass {
  public:
   ForwardQueryPass(Collective& collective, const Shards& shards, const ForwardCall& call);

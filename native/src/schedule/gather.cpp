@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The gather: two communication steps for any number of ranks, at the cost of memory for all blocks at once. Moving
-// queries, it suits decoding and very short text; moving keys and values, it is the scheme of Megatron's context
+// The gather: two communication steps for any number of ranks, at the cost of memory for all blocks at once. With queries as
+// blocks, it suits decoding and very short text. With keys and values as blocks, it is the scheme of Megatron's context
 // parallelism.
 //
-// All blocks are in flight from the start. Rank r computes them in the order r - 1, r - 2, ..., each once it has
-// arrived, and sends each result home while it computes the next. It computes its own block first and last, around
-// the visitors.
+// All blocks are sent at the start. Rank r computes them in the order r - 1, r - 2, ..., each after it has arrived, and sends
+// each result home while it computes the next. It computes a part of its own block before the visitors and the rest after
+// them.
 #include <vector>
 
 #include "schedule/schedules.h"
@@ -25,7 +25,8 @@ class Gather {
   void run();
 
  private:
-  // What this rank exchanges with the peers at one distance: it works for home, worker works for it.
+  // What this rank exchanges with two peers at one distance: it works for the home at that distance, and the worker at that
+  // distance works for it.
   struct Peer {
     Workspace::Piece block{}, side{}, result{}, leaving_side{}, arriving_result{};
     Ticket blocks = 0, results = 0;

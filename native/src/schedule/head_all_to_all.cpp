@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Heads against sequence, after DeepSpeed-Ulysses (arXiv 2309.14509): each rank gets some heads of all queries and
+// Exchanges sequence shards for heads, after DeepSpeed-Ulysses (arXiv 2309.14509): each rank gets some heads of all queries and
 // keys, computes them, and returns the results.
 //
-// All shares are in flight from the start. Rank r takes them in the order r, r - 1, r - 2, ..., and computes each
-// new share against those it has. The last share completes all results: it is computed against the others one by
-// one, and each result is sent while the next is computed.
+// All shares are sent at the start. Rank r processes them in the order r, r - 1, r - 2, ..., and computes each new share against
+// those that it has already. The last share completes all results: it is computed against the others one by one, and each
+// result is sent while the next is computed.
 #include <vector>
 
 #include "schedule/schedules.h"
@@ -24,7 +24,7 @@ class HeadAllToAll {
   void run();
 
  private:
-  // What this rank exchanges with the peers at one distance; 0 is this rank itself.
+  // What this rank exchanges with two peers at one distance; distance 0 is this rank itself.
   struct Peer {
     Workspace::Piece share{}, result{}, leaving_share{}, arriving_result{};
     Ticket shares = 0, results = 0;
@@ -91,7 +91,7 @@ void HeadAllToAll::start_result(int step) {
   peer.results = collective_.start(transfers_);
 }
 
-// The share of step against itself and those before it.
+// Computes the share of a step against itself and the shares of earlier steps.
 void HeadAllToAll::compute(int step) {
   Peer& peer = at(step);
   const int home = home_at(step);

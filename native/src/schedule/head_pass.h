@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What travels and what is computed where when heads are exchanged for sequence: every rank gets a part of the heads
-// of all queries and all keys. The schedule is written once for forward and backward.
+// The pass of HEAD_ALL_TO_ALL: what is sent and what is computed where. Every rank gets some heads of all queries and all keys.
+// The schedule uses this interface, so that it is written once for forward and backward.
 #pragma once
 
 #include <cstddef>
@@ -30,25 +30,25 @@ class HeadPass {
   HeadPass(const HeadPass&) = delete;
   HeadPass& operator=(const HeadPass&) = delete;
 
-  // What home sends to worker: worker's heads of its queries and keys. 0: nothing.
+  // Bytes that home sends to worker: worker's heads of its queries and keys. 0: nothing.
   virtual std::int64_t share_bytes(int home, int worker) const = 0;
-  // What worker sends back to home. 0: nothing.
+  // Bytes that worker sends back to home. 0: nothing.
   virtual std::int64_t result_bytes(int home, int worker) const = 0;
 
   virtual void reserve(Workspace& workspace) = 0;
   virtual void begin(const Workspace& workspace) = 0;
   virtual void pack_share(int worker, std::byte* share) = 0;
-  // Hands over what home sent, and where the result for it is to be written.
+  // Passes the share that home sent, and the memory for its result.
   virtual void take_share(int home, std::byte* share, std::byte* result) = 0;
-  // This rank's heads: queries_home's queries against keys_home's keys. Every pair is computed once, in a fixed order.
+  // Computes this rank's heads of queries_home's queries against keys_home's keys. Every pair is computed once, in a fixed order.
   virtual void compute_pair(int queries_home, int keys_home) = 0;
-  // All pairs with home's queries and keys have been computed: completes its result.
+  // Completes home's result, after all pairs with its queries or keys have been computed.
   virtual void complete(int home) = 0;
   virtual void merge(int worker, std::byte* result) = 0;
   virtual void finish() = 0;
 
  protected:
-  // Worker's heads of one rank's queries and one rank's keys.
+  // The problem shape of worker's heads of one rank's queries and one rank's keys.
   ProblemShape shape_of(int queries_home, int keys_home, int worker) const {
     ProblemShape shape = own_;
     shape.queries = shards_.queries(queries_home);
@@ -59,7 +59,7 @@ class HeadPass {
     shape.first_query = shards_.query_begin(queries_home);
     return shape;
   }
-  // This rank's queries against no keys: gives the identity.
+  // This rank's queries against no keys, which gives the identity.
   ProblemShape nothing() const {
     ProblemShape shape = own_;
     shape.keys = 0;
@@ -81,7 +81,7 @@ class HeadPass {
   const int rank_;
   const DType dtype_;
   const DType accumulator_;
-  const bool narrow_;  // the dtype is too narrow to merge or sum in
+  const bool narrow_;  // the dtype is too narrow to merge or accumulate in
 };
 
 }  // namespace lvx

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which heads each rank computes when heads are exchanged for sequence.
+// Which heads each rank computes in HEAD_ALL_TO_ALL.
 #pragma once
 
 #include <string>
@@ -16,7 +16,7 @@ struct HeadRange {
 
 class HeadSplit {
  public:
-  // Throws unless every rank gets the same number of query heads: whole groups, or equal parts of one.
+  // Throws Error unless every rank gets the same number of query heads: whole groups, or equal parts of one group.
   HeadSplit(Collective& collective, const ProblemShape& shape)
       : size_(collective.size()),
         query_heads_(shape.query_heads),
@@ -34,7 +34,7 @@ class HeadSplit {
   }
 
   HeadRange query_heads(int rank) const { return {rank * (query_heads_ / size_), query_heads_ / size_}; }
-  // Key heads may be needed by several ranks.
+  // Several ranks may need the same key head.
   HeadRange key_heads(int rank) const {
     const HeadRange queries = query_heads(rank);
     const std::int64_t first = queries.first / group_;
@@ -47,14 +47,14 @@ class HeadSplit {
   std::int64_t group_;
 };
 
-// The part of a view that holds some heads.
+// The view of some of the heads.
 template <typename View>
 View heads_of(View view, HeadRange heads) {
   if (view.data != nullptr) view.data += heads.first * view.head_stride * size_of(view.dtype);
   view.heads = heads.count;
   return view;
 }
-// A bias that is broadcast along the heads is all heads'.
+// A bias that is broadcast along the heads is not split.
 inline Bias heads_of(Bias view, HeadRange heads) {
   return view.heads == 1 ? view : heads_of<Bias>(view, heads);
 }

@@ -7,10 +7,10 @@
 
 namespace lvx {
 
-// Keys visit queries. Out: k and v, and in addition to each worker the slice of the bias for its queries.
+// Keys visit queries. Message to every worker: k and v; in addition, each worker gets the bias slice for its queries.
 class KeyPass : public Pass {
  public:
-  // k, v and bias of this rank.
+  // k, v and bias: this rank's.
   KeyPass(Collective& collective, const Shards& shards, const ProblemShape& own, const Bshd& k, const Bshd& v,
           const Bias& bias)
       : Pass(collective, shards, own, k.dtype), k_(k), v_(v), bias_(bias) {}

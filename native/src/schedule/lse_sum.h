@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the lse of a rank's queries is merged: in the caller's tensor; in two terms if there is a bias or the caller
-// wants them, and then in the caller's terms.
+// Where the lse of a rank's queries is merged: in the caller's tensor or, if there is a bias or the caller wants two terms, in
+// two terms, using the caller's tensors for them if there are any.
 #pragma once
 
 #include "schedule/attention_call.h"
@@ -24,7 +24,7 @@ class LseSum {
     max_piece_ = workspace.reserve(bytes());
     rest_piece_ = workspace.reserve(bytes());
   }
-  // The partial result of o that the queries' results are merged into.
+  // The partial result, with this o, into which the queries' results are merged.
   Partial begin(const Workspace& workspace, const Bshd& o) {
     if (!splits_) return {o, wanted_};
     if (apart_) terms_ = {compact(workspace.at(max_piece_)), compact(workspace.at(rest_piece_))};

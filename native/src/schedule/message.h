@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lays tensors end to end in a message, without padding: headDim is a multiple of 8, so each part stays aligned to its
+// Places tensors one after the other in a message, without padding. headDim is a multiple of 8, so each tensor is aligned to its
 // element size.
 #pragma once
 
@@ -21,7 +21,7 @@ class MessageCursor {
   Bhs row_values(const ProblemShape& shape, DType dtype) {
     return compact_row_values(take(shape.rows() * size_of(dtype)), dtype, shape);
   }
-  // A partial result; home is whose queries it is of.
+  // A partial result for home's queries.
   Partial partial(const ProblemShape& shape, DType o_dtype, const Announcement& home) {
     const DType accumulator = accumulator_of(o_dtype);
     Partial result;
@@ -38,7 +38,7 @@ class MessageCursor {
     return compact_visibility(take(range_bytes(shape, ranges)), shape.batch, shape.queries, ranges);
   }
 
-  // Of the lse of a block of home's queries, in one term or two.
+  // Bytes of the lse of a block of home's queries, in one term or two.
   static std::int64_t lse_bytes(const ProblemShape& shape, DType dtype, const Announcement& home) {
     return (home.has_bias != 0 ? 2 : 1) * shape.rows() * size_of(accumulator_of(dtype));
   }

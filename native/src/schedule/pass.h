@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A pass: what is sent and what is computed where, when a block of one side visits the ranks that keep the other
-// side. Schedules are written once against this interface, for queries that visit keys and for keys that visit
-// queries, forward and backward.
+// A pass: what is sent and what is computed where, when blocks of queries visit the ranks that hold keys, or vice versa.
+// Schedules use this interface, so that each is written once for visiting queries and visiting keys, forward and backward.
 //
-// A block's *home* is the rank it belongs to; a *worker* is a rank that it visits.
+// A block's *home* is the rank that it belongs to; a *worker* is a rank that it visits.
 #pragma once
 
 #include <cstddef>
@@ -31,10 +30,10 @@ class Pass {
   Pass(const Pass&) = delete;
   Pass& operator=(const Pass&) = delete;
 
-  // Whether home's block has anything to do at worker; false where they are the same rank.
+  // Whether home's block must visit worker; false if they are the same rank.
   virtual bool visits(int home, int worker) const = 0;
 
-  // Sizes of messages: the block itself; what one worker alone needs in addition (0: nothing); and a worker's result
+  // Sizes of messages: the block itself; the side, which one worker alone needs in addition (0: nothing); and a worker's result
   // for home (0: none).
   virtual std::int64_t block_bytes(int home) const = 0;
   virtual std::int64_t side_bytes(int home, int worker) const = 0;
@@ -47,30 +46,30 @@ class Pass {
   std::byte* block() const { return block_; }
   virtual void pack_side(int worker, std::byte* side) = 0;
 
-  // This rank's own queries against its own keys, in two parts: the first hides the arrival of the first visitor,
-  // the second the transfer of the last result. Both must be called, in this order, and the first before any
-  // visitor. If there is nothing to hide, the first computes all.
+  // Computes this rank's own queries against its own keys, in two parts: the first hides the arrival of the first visitor, the
+  // second the transfer of the last result. Both must be called, in this order, and the first before any visitor is computed.
+  // If there is nothing to hide, the first part computes everything.
   void compute_own_first() { compute_own(0, first_part(), false); }
   void compute_own_second() {
     if (first_part() < own_.keys) compute_own(first_part(), own_.keys, true);
   }
-  // A visitor at this rank.
+  // Computes a visitor at this rank.
   virtual void compute_visitor(int home, std::byte* block, std::byte* side, std::byte* result) = 0;
-  // A worker's result for this rank's block. Called in an order that does not depend on timing.
+  // Merges a worker's result for this rank's block. Called in an order that does not depend on timing.
   virtual void merge(int worker, std::byte* result) = 0;
   virtual void finish() = 0;
 
  protected:
-  // This rank's part of the pass with home's block.
+  // The problem shape of home's block at this rank.
   virtual ProblemShape shape_of(int home) const = 0;
   virtual std::size_t scratch_bytes(const ProblemShape& shape) const = 0;
-  // Own keys [first_key, end_key); add: to what the first part has computed.
+  // Computes own keys [first_key, end_key). add: accumulates into the results of the first part.
   virtual void compute_own(std::int64_t first_key, std::int64_t end_key, bool add) = 0;
 
-  // Whether a transfer of this rank's block, or of a result to it, is to be hidden.
+  // Whether there is a transfer to hide: of a block or of a result.
   bool splits() const { return queries_travel_ || keys_travel_; }
-  // How many of this rank's own keys are computed at first: each part takes as long as the transfer it hides, of a block
-  // and of a result.
+  // The number of this rank's own keys in the first part. The parts are proportional to the transfers that they hide: a block,
+  // and a result.
   std::int64_t first_part() const {
     if (!splits()) return own_.keys;
     const auto block = static_cast<double>(block_bytes(rank_));
@@ -84,12 +83,12 @@ class Pass {
   }
 
   void need_scratch(const ProblemShape& shape) { scratch_.need(scratch_bytes(shape)); }
-  // Of all that this rank computes.
+  // Reserves scratch for every problem that this rank computes.
   void reserve_scratch(Workspace& workspace) {
     for (int home = 0; home < collective_.size(); ++home) {
       if (visits(home, rank_)) need_scratch(shape_of(home));
     }
-    // Fewer keys can need more scratch: they may be cut another way.
+    // Fewer keys can need more scratch, because they may be split differently.
     ProblemShape part = shape_of(rank_);
     part.keys = first_part();
     need_scratch(part);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A rank's queries in a message.
+// The blocks of a rank's queries, as messages.
 #pragma once
 
 #include "device/device.h"
@@ -37,7 +37,7 @@ struct ForwardBlock {
   }
 };
 
-// Backward: q, d_o, the final lse, delta and visibility. Where there is a bias, lse counts from bias_max.
+// Backward: q, d_o, the final lse, delta and visibility. If there is a bias, lse is relative to bias_max.
 struct BackwardBlock {
   Bshd q, d_o;
   Bhs lse, delta, bias_max;
@@ -49,7 +49,7 @@ struct BackwardBlock {
   }
 
   BackwardBlock() = default;
-  // Of a rank's own queries; delta is still to be given.
+  // Views of a rank's own queries. The caller must set delta.
   explicit BackwardBlock(const BackwardCall& call)
       : q(call.q), d_o(call.d_o), lse(call.lse), visibility(call.visibility) {
     if (call.bias.none() || call.lse_terms.none()) return;
@@ -69,7 +69,7 @@ struct BackwardBlock {
     }
   }
 
-  // Fills the message from the caller's tensors, but for delta, which is computed in its place.
+  // Fills the message from the caller's tensors, except delta, which is computed in the message.
   void pack(Device& device, const BackwardBlock& from) const {
     device.copy(from.q, q);
     device.copy(from.d_o, d_o);

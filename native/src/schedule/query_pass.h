@@ -5,7 +5,7 @@
 
 namespace lvx {
 
-// Queries visit keys. Such results can be merged on their way home.
+// Queries visit keys. Results can be merged on their way home.
 class QueryPass : public Pass {
  public:
   using Pass::Pass;
@@ -14,11 +14,11 @@ class QueryPass : public Pass {
   std::int64_t side_bytes(int, int) const override { return 0; }
   void pack_side(int, std::byte*) override {}
 
-  // The sum of several workers' results, kept where a block entered a node, in the accumulator's dtype.
+  // The sum of several workers' results, in the accumulator's dtype. The leader through which a block entered a node keeps it.
   virtual std::int64_t sum_bytes(int home) const = 0;
   virtual void start_sum(int home, std::byte* block, std::byte* sum) = 0;
   virtual void add_to_sum(int home, std::byte* result, std::byte* sum) = 0;
-  // The sum as a result that can go home.
+  // Converts the sum to a result that can be sent home.
   virtual void finish_sum(int home, std::byte* sum, std::byte* result) = 0;
 
  protected:

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ring: LV-XAttn (arXiv 2502.02406) if the queries are the blocks, Ring Attention (arXiv 2310.01889) if keys and
-// values are.
+// The ring: LV-XAttn (arXiv 2502.02406) if blocks are queries, Ring Attention (arXiv 2310.01889) if blocks are keys and values.
 //
-// In step t (1 to size - 1) rank r computes the block whose home is r - t. While it computes, three things are in
-// flight: the block of step t + 1 arrives, the result of step t - 1 goes home, and another rank's result for r's own
-// block arrives. r computes its own block around the visitors: part of it in step 0, the rest in step size.
+// In step t (1 to size - 1), rank r computes the block whose home is r - t. Three transfers overlap with this: the block of step
+// t + 1 arrives, the result of step t - 1 is sent home, and another rank's result for r's own block arrives. r computes a part
+// of its own block in step 0, and the rest in step size.
 //
-// A block skips ranks that it need not visit. The next worker then gets it from home, because its predecessor does
+// A block skips ranks that it need not visit. The next worker then gets it from its home, because the worker's predecessor does
 // not have it.
 #include <algorithm>
 #include <array>
@@ -26,10 +25,10 @@ class Ring {
 
  private:
   int wrap(int rank) const { return ((rank % size_) + size_) % size_; }
-  // The block that this rank computes in step, and the rank that computes this rank's block then.
+  // The home of the block that this rank computes in a step, and the rank that computes this rank's block in that step.
   int home_at(int step) const { return wrap(rank_ - step); }
   int worker_at(int step) const { return wrap(rank_ + step); }
-  // The rank that sends home's block to worker, which it visits.
+  // The rank that sends home's block to worker. The block must visit worker.
   int source(int home, int worker) const {
     const int before = wrap(worker - 1);
     return before == home || pass_.visits(home, before) ? before : home;
@@ -53,7 +52,7 @@ class Ring {
   const int size_;
 
   Workspace workspace_;
-  // Of even and odd steps: one is computed while the other moves.
+  // Double buffers, for even and odd steps: one is computed while the other is transferred.
   std::array<Workspace::Piece, 2> block_{}, side_{}, result_{};
   Workspace::Piece leaving_side_{}, arriving_result_{};
   std::vector<Transfer> transfers_;
@@ -81,14 +80,14 @@ void Ring::reserve() {
   workspace_.allocate(collective_);
 }
 
-// What is computed in step + 1 moves during step.
+// Starts the transfers during `step` of what is computed in step + 1.
 void Ring::start_blocks(int step) {
   const int next = home_at(step + 1);
   if (pass_.visits(next, rank_)) {
     receive(source(next, rank_), block_[(step + 1) % 2], pass_.block_bytes(next));
   }
-  // The successor gets the block that this rank computes now; a worker whose predecessor is skipped gets this rank's
-  // own block.
+  // The successor gets the block that this rank computes now. A worker whose predecessor is skipped gets this rank's own
+  // block.
   const int held = home_at(step);
   const int successor = worker_at(1);
   if (pass_.visits(held, successor) && source(held, successor) == rank_) {
@@ -110,7 +109,7 @@ void Ring::start_sides(int step) {
   }
 }
 
-// What was computed in step - 1 moves during step.
+// Starts the transfers during `step` of what was computed in step - 1.
 void Ring::start_results(int step) {
   const int home = home_at(step - 1);
   if (pass_.visits(home, rank_)) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The communication patterns: which block moves when. What a block is, and what is computed with it, is a pass's.
+// The communication patterns, which determine when each block moves. A pass determines what a block is and what is computed with
+// it.
 #pragma once
 
 #include "group/group.h"
@@ -9,16 +10,16 @@
 
 namespace lvx {
 
-// QUERY_RING and KV_RING: blocks travel around the ring; results go directly home.
+// QUERY_RING and KV_RING: blocks travel around the ring; results are sent directly home.
 void run_ring(Collective& collective, Pass& pass);
 
-// QUERY_GATHER and KV_GATHER: every block goes from home to all its workers at once; results go directly home.
+// QUERY_GATHER and KV_GATHER: the home sends its block to all workers at once; results are sent directly home.
 void run_gather(Collective& collective, Pass& pass);
 
-// TWO_LEVEL: a query block enters each other node once, and one result leaves it.
+// TWO_LEVEL: a query block is sent to each other node once, and each node returns one result.
 void run_two_level(Collective& collective, QueryPass& pass);
 
-// HEAD_ALL_TO_ALL: heads against sequence.
+// HEAD_ALL_TO_ALL: sequence shards are exchanged for heads.
 void run_head_all_to_all(Collective& collective, HeadPass& pass);
 
 }  // namespace lvx

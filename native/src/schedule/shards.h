@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The offsets of each rank's queries and keys in the group's, and whose queries see whose keys.
+// The offsets of each rank's queries and keys in the group's, and which ranks' queries see which ranks' keys.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace lvx {
 
 class Shards {
  public:
-  // With visibility, exchanges which shards each rank's queries see, in one round of control messages.
+  // If there is visibility, exchanges in one round of control messages which shards each rank's queries see.
   Shards(Collective& collective, const Visibility& visibility);
 
   std::int64_t queries(int rank) const { return query_begin(rank + 1) - query_begin(rank); }
@@ -29,7 +29,7 @@ class Shards {
                  static_cast<std::size_t>(rank)] != 0;
   }
 
-  // Whether any query of rank sees a key at all, or any key of rank is seen.
+  // Whether any query of rank sees a key at all; whether any key of rank is seen.
   bool queries_see(int rank) const { return queries_see_others(rank) || sees(rank, rank); }
   bool keys_seen(int rank) const { return keys_seen_by_others(rank) || sees(rank, rank); }
   // Whether any query of rank sees a key of another rank.

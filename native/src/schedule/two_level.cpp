@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two levels: between nodes a block and its result cross the network once per node, not once per rank.
+// Two levels: a block and its result cross the network between nodes once per node, not once per rank.
 //
-// A block enters a node at its *leader*, one of the ranks there that it visits; the home is the leader of its own
-// node. The leader passes it to the node's other workers, merges their results with its own and sends one sum home.
+// A block enters a node at its *leader*, one of the node's ranks that it visits; in its own node, the home is the leader. The
+// leader forwards it to the node's other workers, merges their results with its own and sends one sum home.
 //
-// Nodes are visited in rounds: in round t a node computes the blocks whose home lies t nodes before it; round 0 is
-// its own. While it does, the blocks of round t + 2 come to their leaders, those of round t + 1 go from the leaders
-// to the workers, the results of round t - 1 go to the leaders, and the sums of round t - 2 go home. Each rank
-// computes its own block around the visitors: part of it before round 0, the rest while the last sums go home.
+// Nodes are visited in rounds. In round t, a node computes the blocks of the node t places before it; round 0 is its own. Four
+// transfers overlap with this: the blocks of round t + 2 arrive at their leaders, those of round t + 1 are forwarded by the
+// leaders to the workers, the results of round t - 1 are sent to the leaders, and the sums of round t - 2 are sent home. Each
+// rank computes a part of its own block before round 0, and the rest while the last sums are sent home.
 #include <algorithm>
 #include <vector>
 
@@ -30,13 +30,13 @@ struct Visitor {
   int home;
   int leader;
   Workspace::Piece block{}, result{};
-  Workspace::Piece sum{};  // at the leader only
+  Workspace::Piece sum{};  // leader only
 };
 
 struct Round {
   std::vector<Visitor> visitors;
   std::vector<Arrival> arrivals;
-  int leader = kNone;  // where this rank's own block enters the node that computes it in this round
+  int leader = kNone;  // leader of this rank's own block in the node that computes it in this round
   Workspace::Piece sum{};
 };
 
@@ -55,7 +55,7 @@ class TwoLevel {
   void run();
 
  private:
-  // A round's memory is used from two rounds before its computation to two rounds after it.
+  // A round's memory is in use from two rounds before its computation to two rounds after it.
   static constexpr int kRoundsAtOnce = 5;
 
   bool has_round(int round) const { return round >= 0 && round < nodes_; }
@@ -91,8 +91,8 @@ class TwoLevel {
   std::vector<Transfer> transfers_;
 };
 
-// The first rank of the node that home's block visits, counted from home's index in its own node, so that the blocks
-// of one node are spread over the ranks of another. kNone if it visits none.
+// The leader of home's block in a node: the first rank there that the block visits, starting at home's index in its own node, so
+// that the blocks of one node are spread over the ranks of another. kNone if it visits no rank there.
 int TwoLevel::leader_of(int home, int node) const {
   const int first = first_of(node);
   const int count = end_of(node) - first;
@@ -147,7 +147,7 @@ void TwoLevel::reserve() {
   workspace_.allocate(collective_);
 }
 
-// Starts the transfers that overlap with round. Both ends list transfers between two ranks in the same order.
+// Starts the transfers that overlap with a round. Both ends list the transfers between them in the same order.
 void TwoLevel::move(int round) {
   if (has_round(round + 2)) {
     const Round& coming = at(round + 2);
@@ -203,7 +203,7 @@ void TwoLevel::compute(int round) {
   }
 }
 
-// Processes what arrived while round was computed.
+// Processes the results that arrived while a round was computed.
 void TwoLevel::merge(int round) {
   if (has_round(round - 1)) {
     Round& last = at(round - 1);

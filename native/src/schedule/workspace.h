@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory that is reserved piece by piece and allocated once, usually for one call.
+// Memory that is reserved piece by piece and allocated once, usually per call.
 #pragma once
 
 #include <algorithm>
@@ -20,9 +20,9 @@ class Workspace {
     bytes_ += static_cast<std::size_t>(round_up(bytes, kAlignment));
     return piece;
   }
-  // The call owns it, for as long as peers may write into it.
+  // Allocates from the call, which owns the memory as long as peers may write into it.
   void allocate(Collective& collective) { memory_ = collective.allocate(bytes_); }
-  // For work without transfers between ranks; the memory has at least bytes().
+  // Uses memory of at least bytes() that is given. For work without transfers between ranks.
   void lie_in(const DeviceMemory& memory) { memory_ = memory.data(); }
 
   std::byte* at(Piece piece) const { return memory_ == nullptr ? nullptr : memory_ + piece; }
@@ -35,7 +35,7 @@ class Workspace {
   std::byte* memory_ = nullptr;
 };
 
-// Scratch that a pass's kernels share in turn: the maximum of their needs.
+// Scratch that the kernels of a pass use one after the other: the maximum of their needs.
 class KernelScratch {
  public:
   void need(std::size_t bytes) { bytes_ = std::max(bytes_, bytes); }

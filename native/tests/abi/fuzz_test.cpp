@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Thousands of malformed calls: each must fail with a message that names an argument, and touch nothing.
+// Thousands of malformed calls: each must fail with a message that names an argument, and must not write to any tensor.
 #include <gmock/gmock.h>
 #include <lvx/lvx.h>
 
@@ -16,7 +16,7 @@ namespace {
 constexpr int kTensorCalls = 32000;
 constexpr int kHandleCalls = 8000;
 
-// The words that messages begin with.
+// The words with which messages may begin.
 const std::set<std::string> kArguments = {
     "q",         "k",        "v",       "visibility", "bias",    "o",         "lse",      "d_o",
     "dq",        "dk",       "dv",      "dbias",      "delta",   "o_part",    "lse_part", "group",
@@ -27,7 +27,7 @@ const std::set<std::string> kArguments = {
     "count",     "records",  "fields",  "statistics", "error",   "operation", "reason",   "projection",
     "gradients", "features", "raw_k",   "d_features"};
 
-// The call failed; the error names an argument, and its message begins with it.
+// Expects that the call failed, that the error names an argument, and that its message begins with it.
 void expect_refused(lvx_status status, const std::string& what) {
   ASSERT_NE(status, LVX_OK) << what;
   const lvx_error error = error_now();
@@ -139,7 +139,7 @@ TEST_F(Fuzz, TensorsOfEveryKind) {
   EXPECT_GT(valid, kTensorCalls / 20);
 }
 
-// Calls without tensors: in each, one argument is wrong and the results hold marks.
+// Calls without tensors. In each, one argument is invalid, and results hold marks that must not change.
 TEST_F(Fuzz, HandlesOptionsAndResults) {
   for (int i = 0; i < kHandleCalls && !HasFailure(); ++i) {
     Dice dice(static_cast<std::uint64_t>(i));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Groups of processes through the C ABI: over the stand-in for NCCL both ways in, and what is refused; who came uncalled.
+// Groups of processes through the C ABI: both ways to form a group over the stand-in for NCCL, rejected arguments, and the
+// report of connections from strangers.
 #include <gtest/gtest.h>
 #include <lvx/lvx.h>
 #include <sys/socket.h>
@@ -25,7 +26,7 @@ std::string last_message() {
   return error.message;
 }
 
-// A rank's device and group, until both are closed.
+// Owns a rank's device and group.
 void gather_and_close(lvx_device device, lvx_group group, std::int32_t rank) {
   const std::uint8_t mine = static_cast<std::uint8_t>(10 + rank);
   std::array<std::uint8_t, kRanks> all{};
@@ -43,7 +44,7 @@ void gather_and_close(lvx_device device, lvx_group group, std::int32_t rank) {
 
 template <typename Rank>
 void run_threads(Rank&& body) {
-  lvx::test::live_communicators();  // the stand-in is what will be found
+  lvx::test::live_communicators();  // makes the library find the stand-in
   std::vector<std::thread> threads;
   for (std::int32_t rank = 0; rank < kRanks; ++rank) threads.emplace_back([&body, rank] { body(rank); });
   for (std::thread& thread : threads) thread.join();
@@ -86,7 +87,7 @@ lvx_strangers last_strangers() {
   return strangers;
 }
 
-// Whoever came is told of once this rank's attempt is over, and forgotten when it makes another.
+// Strangers are reported after this rank's attempt to connect, and cleared by its next attempt.
 TEST(GlooAbi, StrangersAreToldOfAfterAFailure) {
   lvx_device device = 0;
   ASSERT_EQ(lvx_device_open_cpu(nullptr, &device), LVX_OK);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers, tensors that may be one and tensors that may be absent in calls of layer operations, and sums over ranks.
+// Layer operations through the C ABI: results, in-place calls, absent optional tensors, and sums over ranks.
 #include <gmock/gmock.h>
 #include <lvx/lvx.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// lvx_plan_rank: what it refuses, by name, and how much it writes.
+// lvx_plan_rank: invalid arguments, which errors must name, and how many steps it writes.
 #include <gmock/gmock.h>
 #include <lvx/lvx.h>
 

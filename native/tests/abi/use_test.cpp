@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The C ABI as a careful caller and as a careless one uses it.
+// The C ABI with valid and with invalid calls.
 #include <gmock/gmock.h>
 #include <lvx/lvx.h>
 
@@ -306,7 +306,7 @@ TEST(Use, SecretsOfAGroupAreBoundedAndNeverTold) {
   lvx_device_close(device);
 }
 
-// Two ranks, each a thread with a device of its own.
+// Two ranks, each a thread with its own device.
 class TwoRanks : public testing::Test {
  protected:
   void SetUp() override {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ranges that are none: refused where the host can read them, before anything is computed.
+// Invalid ranges: rejected before anything is computed, if the host can read them.
 #include <gmock/gmock.h>
 #include <lvx/lvx.h>
 
@@ -30,7 +30,7 @@ lvx_device open_device() {
   return device;
 }
 
-// A problem of one rank; outputs hold kUntouched until something is written.
+// A problem of one rank. Outputs hold kUntouched until they are written.
 struct Call {
   OwnedTensor q{DType::kFloat64, {kBatch, kQueries, 2, 8}}, k{DType::kFloat64, {kBatch, 4, 1, 8}},
       v{DType::kFloat64, {kBatch, 4, 1, 8}}, o{DType::kFloat64, {kBatch, kQueries, 2, 8}},
@@ -84,7 +84,7 @@ struct Wrong {
   std::string message;
 };
 
-// In batch 1, query 1.
+// Sets the ranges of query 1 of batch item 1.
 const std::vector<Wrong> kWrong = {
     {{4, 2}, {4, 4}, "end where they begin or later, got [4, 2) in batch 1, query 1, range 0"},
     {{0, 1}, {3, 2}, "end where they begin or later, got [3, 2) in batch 1, query 1, range 1"},

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The oracle against values worked out by hand, and its gradients against finite differences of its forward.
+// Compares the oracle with values computed by hand, and its gradients with finite differences of its forward.
 #include "attention/reference.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SHA-256, HMAC and CRC-32C against the vectors of those who defined them.
+// SHA-256, HMAC and CRC-32C against the test vectors of their specifications.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -103,7 +103,7 @@ TEST(Checks, Crc32cGivesTheStandardsSums) {
   }
 }
 
-// Every length around the steps of the implementation, any alignment, in pieces.
+// Every length around the implementation's block sizes, at any alignment, in pieces.
 TEST(Checks, Crc32cIsTheSameByInstructionByTablesAndInPieces) {
   std::mt19937_64 random(seeded(20));
   std::vector<std::byte> all(20000);
@@ -120,7 +120,7 @@ TEST(Checks, Crc32cIsTheSameByInstructionByTablesAndInPieces) {
   }
 }
 
-// What the checksum of TCP misses: it is a sum of 16-bit words.
+// Detects errors that TCP's checksum misses, since that is a sum of 16-bit words.
 TEST(Checks, Crc32cNoticesSwappedWords) {
   std::mt19937_64 random(seeded(21));
   std::vector<std::byte> bytes(4096);

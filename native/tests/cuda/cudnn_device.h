@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The simulated CUDA device with a choice of attention_backends, over the stand-in for cuDNN.
+// The simulated CUDA device with a choice of attention backends, using the stand-in for cuDNN.
 #pragma once
 
 #include <dlfcn.h>
@@ -28,7 +28,7 @@ inline int cudnn_live() { return cudnn_standin<int()>("lvx_cudnn_standin_live")(
 inline int cudnn_plans() { return cudnn_standin<int()>("lvx_cudnn_standin_plans")(); }
 inline int cudnn_executions() { return cudnn_standin<int()>("lvx_cudnn_standin_executions")(); }
 
-// The stand-in shows this fault (see standin/fault.h) for as long as the object lives.
+// Injects this fault (see standin/fault.h) into the stand-in for the lifetime of the object.
 class CudnnFault {
  public:
   explicit CudnnFault(const char* fault) { set(fault); }
@@ -40,7 +40,7 @@ class CudnnFault {
   static void set(const char* fault) { cudnn_standin<void(const char*)>("lvx_cudnn_standin_fault")(fault); }
 };
 
-// Says that cuDNN takes so many times as long as our kernels, and counts how often it was asked.
+// A stopwatch by which cuDNN takes a given multiple of our kernels' time. Counts the measurements.
 class FakeWatch final : public cudnn::Stopwatch {
  public:
   explicit FakeWatch(double ratio) : ratio_(ratio) {}
@@ -63,7 +63,7 @@ class CudnnDevice final : public SimulatedDevice {
                        int compute_major = 10,
                        std::shared_ptr<cudnn::Choices> choices = std::make_shared<cudnn::Choices>())
       : watch_(cudnn_takes) {
-    cudnn_live();  // the stand-in becomes the library that is loaded
+    cudnn_live();  // makes the library load the stand-in
     attention_.emplace(*this, cudnn::Gpu{compute_major}, attention_backend, watch_, std::move(choices));
   }
   ~CudnnDevice() override {

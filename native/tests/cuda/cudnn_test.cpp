@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention by cuDNN, whose functions the stand-in has: partial results, gradients from final statistics, plans, the
-// choice between attention_backends, and errors.
+// Attention by cuDNN, using the stand-in: partial results, gradients from final statistics, plans, the choice between
+// attention backends, and errors.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr Padding kAligned = {8, 16};  // rows still begin at multiples of 16 bytes
+constexpr Padding kAligned = {8, 16};  // rows are still aligned to 16 bytes
 
 class Cudnn : public ::testing::TestWithParam<DType> {
  protected:
@@ -56,7 +56,7 @@ TEST_P(Cudnn, MatchesTheOracleInAnyShape) {
   EXPECT_EQ(device.take_attention_backends_used(), 0U);
 }
 
-// As a ring does: results of parts of the keys are merged in float32; gradients of parts come from the final lse of all.
+// As in a ring: partial results over parts of the keys are merged in float32; the gradients of each part use the final lse.
 TEST_P(Cudnn, PartsOfKeysMakeTheWhole) {
   CudnnDevice device(LVX_ATTENTION_BACKEND_CUDNN);
   Case c(shape_of(2, 19, 70, 6, 2, 40), GetParam(), 5, kAligned);
@@ -118,7 +118,7 @@ TEST_P(Cudnn, PartsOfKeysMakeTheWhole) {
   EXPECT_LE(error_of(gradients.dv, expected_gradients.dv), bounds_of(GetParam()).gradients);
 }
 
-// What stands for o gives back delta, whatever the sizes of its numbers.
+// The substitute for o yields delta, for d_o of any magnitude.
 TEST_P(Cudnn, TheOutputOfDeltaHasThatDelta) {
   const ProblemShape p = shape_of(2, 5, 1, 3, 1, 72);
   SimulatedDevice device;
@@ -196,7 +196,7 @@ TEST_P(Cudnn, AutoTakesTheFasterAndKeepsToIt) {
         EXPECT_EQ(choice.reason, "measured");
       }
     }
-    // Another device of the same GPU, on which the times would be the other way round.
+    // Another device of the same GPU, whose measurements would favour the other backend.
     CudnnDevice device(LVX_ATTENTION_BACKEND_AUTO, 1 / ratio, 10, choices);
     device_forward(device, c);
     EXPECT_EQ(device.watch().measured(), 0);
@@ -251,7 +251,7 @@ TEST_P(Cudnn, ChosenButRefusedIsAnErrorWithTheReason) {
   EXPECT_EQ(device.take_attention_backends_used(), 0U);
 }
 
-// Nothing to compute is no reason to refuse, and cuDNN is not asked.
+// A problem without rows or keys is valid, and does not use cuDNN.
 TEST_P(Cudnn, EmptyProblemsGiveTheIdentity) {
   CudnnDevice device(LVX_ATTENTION_BACKEND_CUDNN);
   const int before = cudnn_executions();
@@ -308,7 +308,7 @@ TEST(CudnnSupport, SaysWhyNot) {
   }
 }
 
-// In processes of their own: a library stays once it is loaded.
+// In separate processes, because a loaded library is never unloaded.
 void load_and_tell(const char* library, const char* version) {
   setenv("LVX_CUDNN_LIBRARY", library, 1);          // NOLINT(concurrency-mt-unsafe)
   setenv("LVX_CUDNN_STANDIN_VERSION", version, 1);  // NOLINT(concurrency-mt-unsafe)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What kernels of one call may touch: everything between the first and the last element of each of its tensors.
+// The memory that the kernels of one call may access: everything between the first and the last element of each tensor.
 #pragma once
 
 #include <algorithm>
@@ -48,13 +48,13 @@ class Given {
   std::deque<cuda::host::Registered> ranges_;
 };
 
-// Gives memory that holds NaN, so that what is read before it is written is seen.
+// Registers memory and fills it with NaN, so that reads of unwritten memory are detected.
 inline void spoil(Given& given, std::span<std::byte> memory) {
   std::fill(memory.begin(), memory.end(), std::byte{0xff});
   given.range(memory.data(), static_cast<std::int64_t>(memory.size()));
 }
 
-// All that attention may touch, of views that may hold more rows than the problem; scratch is spoilt.
+// All memory that attention may access, of views that may hold more rows than the problem. Scratch is filled with NaN.
 template <typename Problem>
 void give_shared(Given& given, const Problem& a) {
   const auto [queries, keys] = std::pair(a.shape.queries, a.shape.keys);

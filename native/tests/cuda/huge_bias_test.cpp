@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Biases of any finite size, by the GPU's kernels.
+// Biases of any finite magnitude, with the GPU's kernels.
 #include "cuda/simulated_device.h"
 #include "device/huge_bias_contract.h"
 
@@ -12,7 +12,7 @@ INSTANTIATE_TEST_SUITE_P(Simulated, CudaHugeBias,
                                            DType::kFloat16),
                          [](const auto& parameter) { return name_of(parameter.param); });
 
-// Queries enough for tiles, and few enough for decoding.
+// Enough queries for tiles, and few enough for decode.
 TEST_P(CudaHugeBias, IsExact) {
   SimulatedDevice device;
   for (const unsigned seed : {1, 6}) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The GPU kernels, run lane by lane on the host, against the oracle.
+// Compares the GPU kernels, executed lane by lane on the host, with the oracle.
 #include <gtest/gtest.h>
 
 #include "cuda/simulated_device.h"
@@ -19,7 +19,7 @@ TEST_P(CudaKernels, HeadDims) {
   unsigned seed = 0;
   for (const std::int64_t dim : {8, 24, 64, 72, 80, 96, 128, 200, 256}) {
     for (const auto& [queries, keys] : {std::pair{5, 67}, {50, 150}}) {
-      if (queries == 50 && size_of(GetParam()) > 2) continue;  // scalar kernels know no tiles
+      if (queries == 50 && size_of(GetParam()) > 2) continue;  // scalar kernels have no tiles
       Case c(shape_of(1, queries, keys, 2, 1, dim), GetParam(), ++seed);
       expect_matches(device, c, bounds_of(GetParam()),
                      "D=" + std::to_string(dim) + " " + std::to_string(queries) + "x" + std::to_string(keys));
@@ -40,7 +40,7 @@ TEST_P(CudaKernels, GroupsAndOddSizesAnyStride) {
   }
 }
 
-// Fewer row tiles than blocks are wanted: keys are split, and the parts are combined.
+// With fewer row tiles than the target number of blocks, keys are split, and the splits are combined.
 TEST_P(CudaKernels, Splits) {
   SimulatedDevice device;
   unsigned seed = 200;
@@ -60,7 +60,7 @@ TEST_P(CudaKernels, VisibilityRanges) {
   }
 }
 
-// Frames: neighbouring queries see the same few tiles, and most tiles are seen by none.
+// As with video frames: adjacent queries see the same few tiles, and no query sees most tiles.
 TEST_P(CudaKernels, FramesFarApart) {
   SimulatedDevice device;
   Case c(shape_of(1, 80, 900, 2, 1, 64), GetParam(), 300);

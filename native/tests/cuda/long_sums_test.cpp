@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sums over very many keys or rows, where float32 alone would round or cut off at every step; and sums of one key, of whose
-// gradients nothing is left.
+// Sums over very many keys or rows, where float32 alone would round or truncate at every step; and single keys, whose softmax
+// gradient is 0.
 #include <gtest/gtest.h>
 
 #include "cuda/simulated_device.h"
@@ -15,7 +15,7 @@ INSTANTIATE_TEST_SUITE_P(Simulated, LongSums,
                                            DType::kFloat16),
                          [](const auto& parameter) { return name_of(parameter.param); });
 
-// Rows from `kinds` on are as those before, so that every rounding error of a sum goes the same way.
+// Rows from `kinds` on repeat those before, so that all rounding errors of a sum have the same sign.
 void repeat(Array& x, std::int64_t kinds) {
   const std::int64_t width = x.count() / (x.extent(0) * x.extent(1));
   for (std::int64_t i = kinds * width; i < x.count(); ++i) x.set(i, x.get(i % (kinds * width)));
@@ -38,7 +38,7 @@ TEST_P(LongSums, OfTheSameKeyAndOfTheSameRow) {
   }
 }
 
-// Weights of one, which halves hold, and values that are the same: o differs from them by what summing does alone.
+// Weights of 1, which half precision represents exactly, and equal values: o differs from the values only by summation error.
 TEST_P(LongSums, OfHalvesAreCut) {
   if (size_of(GetParam()) > 2) GTEST_SKIP() << "scalar kernels do not cut";
   for (const std::int64_t queries : {1, 40}) {
@@ -55,7 +55,7 @@ TEST_P(LongSums, OfHalvesAreCut) {
   }
 }
 
-// Every piece of every sum arrives, whatever it is cut into, and what is seen of it.
+// Every piece of every sum is added, for any split and any visibility.
 TEST_P(LongSums, CutAnywhereAreTheSame) {
   if (size_of(GetParam()) > 2) GTEST_SKIP() << "scalar kernels do not cut";
   unsigned seed = 80;
@@ -78,7 +78,7 @@ TEST_P(LongSums, OfManyRowsAddToWhatIsThere) {
   expect_parts_to_merge(device, GetParam(), 100);
 }
 
-// dP and delta are one number then, summed in two orders.
+// dP and delta are then the same number, summed in two orders.
 TEST_P(LongSums, OfOneKeyCancel) {
   SimulatedDevice device;
   for (const std::int64_t queries : {1, 63}) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CUDA device without a GPU: the same launches and the same kernels, run by the simulator on host memory. Kernels may
-// touch the tensors of each call and the memory of the device, and nothing else.
+// The CUDA device without a GPU: the simulator executes the same launches and the same kernels on host memory. Kernels may
+// access only the tensors of their call and the memory of the device.
 #pragma once
 
 #include <algorithm>
@@ -106,7 +106,7 @@ class SimulatedDevice : public Device {
   cuda::Cutting cutting_;
   std::size_t in_use_ = 0;
   std::size_t peak_ = 0;
-  std::map<std::byte*, Given> given_;  // its own memory
+  std::map<std::byte*, Given> given_;  // memory that this device has allocated
   SimulatedLayers layers_{*this};
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CUDA device's layers without a GPU: kernels run by the simulator, matrix products by the CPU's BLAS.
+// The CUDA device's layers without a GPU: the simulator executes kernels, the CPU's BLAS computes matrix products.
 #pragma once
 
 #include "cuda/cpu_products.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The real cuDNN without a GPU. Its symbols and descriptors need nothing else; its plans need a driver's functions, which a
-// stand-in has (standin/driver_standin.c), and NVRTC: kernels are chosen and compiled, and never run.
+// The real cuDNN without a GPU. Symbols and descriptors need nothing else. Plans need NVRTC and a driver, for which there is a
+// stand-in (standin/driver_standin.c): kernels are chosen and compiled, but never executed.
 #include <dlfcn.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ using ::testing::HasSubstr;
 
 const cudnn::Api& real_cudnn() {
   static const cudnn::Api& api = []() -> const cudnn::Api& {
-    // Whatever asks for the driver later gets this one, by its name.
+    // Later loads of the driver get this library, because it has the same soname.
     EXPECT_NE(dlopen(LVX_DRIVER_STANDIN, RTLD_NOW | RTLD_GLOBAL), nullptr) << dlerror();
 #ifdef LVX_NVRTC_LIBRARY
     dlopen(LVX_NVRTC_LIBRARY, RTLD_NOW | RTLD_GLOBAL);
@@ -44,7 +44,7 @@ Operation operation(bool backward, const ProblemShape& p, DType dtype) {
   return made;
 }
 
-// A GPU as cuDNN is told of one; cuDNN's plans depend on what is different here.
+// The GPU properties that cuDNN plans for. The fields are those on which plans depend.
 BackendDescriptor gpu(const cudnn::Api& api, int compute_capability, int multiprocessors, int shared_bytes) {
   const std::string json =
       R"({"deviceName":"a GPU","maxGridSize":[2147483647,65535,65535],"maxBlockSize":[1024,1024,64],)"
@@ -94,7 +94,7 @@ TEST(CudnnLibrary, RefusesHeadsThatDoNotGroup) {
   EXPECT_THROW(describe(real_cudnn(), operation(false, {1, 4, 4, 3, 2, 64, 1, 0}, DType::kBFloat16)), Error);
 }
 
-// The calls that a GPU is needed for say so.
+// Calls that need a GPU report its absence.
 TEST(CudnnLibrary, StartsNothingWithoutAGpu) {
   const cudnn::Api& api = real_cudnn();
   cudnn::Handle handle = nullptr;
@@ -118,7 +118,7 @@ TEST(CudnnLibrary, PlansForward) {
   }
 }
 
-// Backward has no heuristics: its engines are asked one after the other.
+// Backward has no heuristics, so its engines are tried one after the other.
 TEST(CudnnLibrary, PlansBackwardWhereItRuns) {
   const BackendDescriptor device = b200(real_cudnn());
   for (const ProblemShape& p : kShapes) {
@@ -126,7 +126,7 @@ TEST(CudnnLibrary, PlansBackwardWhereItRuns) {
   }
 }
 
-// What cudnn::why_not says of backward is what cuDNN answers. When this fails, cuDNN has learnt more: change both.
+// cudnn::why_not agrees with cuDNN for backward. If this fails, cuDNN supports more: change both.
 TEST(CudnnLibrary, RefusesBackwardElsewhere) {
   const ProblemShape wide = {1, 64, 100, 4, 4, 256, 1, 0};
   for (const auto& [make, p] :

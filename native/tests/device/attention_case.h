@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention problems for tests: tensors of any dtype and stride in memory whose gaps hold NaN, the oracle's answer
-// to the same (rounded) inputs, and the project's error measure.
+// Attention problems for tests: tensors of any dtype and stride in memory whose gaps hold NaN, the oracle's results for the
+// same (rounded) inputs, and the project's error measure.
 #pragma once
 
 #include <algorithm>
@@ -23,13 +23,13 @@ namespace lvx::testing {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// How a tensor lies in memory: gaps after each row of the last dimension and before the first element.
+// The padding of a tensor in memory: after each row of the last dimension, and before the first element.
 struct Padding {
   std::int64_t offset = 0;
   std::int64_t gap = 0;
 };
 
-// Memory that begins with a line of the cache, as a device's does.
+// Memory that is aligned to a cache line, like a device's.
 template <typename T>
 struct LineAllocator {
   using value_type = T;
@@ -55,7 +55,7 @@ class Array {
     for (std::int64_t i = 0; i < offset_ + stride; ++i) store_element(std::nan(""), memory_.data(), dtype, i);
   }
 
-  // Elements in row-major order, whatever the strides.
+  // Elements are indexed in row-major order, independent of the strides.
   std::int64_t count() const {
     std::int64_t n = 1;
     for (const std::int64_t extent : shape_) n *= extent;
@@ -151,7 +151,7 @@ struct Case {
 
 struct Forward {
   Array o, lse;
-  std::optional<Array> bias_max, rest;  // what lse is the sum of, where there is a bias
+  std::optional<Array> bias_max, rest;  // the terms of lse, if there is a bias
 
   LseTerms terms() { return bias_max ? LseTerms{bias_max->bhs(), rest->bhs()} : LseTerms{}; }
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What attention promises on every device beyond the oracle's numbers for ordinary problems.
+// Guarantees of attention on every device, in addition to agreement with the oracle on ordinary problems.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -24,7 +24,7 @@ inline void expect_nothing_where_there_is_nothing(Device& device, DType dtype) {
   expect_matches(device, hidden, bounds_of(dtype), "a bias of -inf hides everything");
 }
 
-// Keys that a row does not see hold NaN and infinity, while other rows see them; queries that see nothing hold NaN.
+// Keys that are hidden from a row, but visible to others, hold NaN and infinity. Queries that see no key hold NaN.
 inline void expect_no_leaks(Device& device, DType dtype, std::int64_t queries = 40) {
   for (const bool by_bias : {false, true}) {
     Case clean(shape_of(1, queries, 200, 6, 2, 24), dtype, 8);
@@ -71,7 +71,7 @@ inline void expect_no_leaks(Device& device, DType dtype, std::int64_t queries = 
   }
 }
 
-// A key that some rows see holds infinity in v: those rows are lost, the others are not.
+// A key has infinity in v. It affects the rows that see the key, and no others.
 inline void expect_infinity_to_stay(Device& device, DType dtype) {
   for (const double lost : {kInfinity, -kInfinity}) {
     Case c(shape_of(1, 2, 10, 1, 1, 8), dtype, 9);
@@ -86,7 +86,7 @@ inline void expect_infinity_to_stay(Device& device, DType dtype) {
   }
 }
 
-// What is rounded on the way is what a row is divided by: values that are all the same come back as they are.
+// A row is divided by the sum of its rounded weights, so values that are all equal are returned exactly.
 inline void expect_weights_to_sum_to_one(Device& device, DType dtype) {
   for (const std::int64_t keys : {3, 65, 900}) {
     Case c(shape_of(1, 33, keys, 4, 2, 24), dtype, 61);
@@ -97,7 +97,7 @@ inline void expect_weights_to_sum_to_one(Device& device, DType dtype) {
   }
 }
 
-// A NaN that is seen is seen in every gradient that depends on it, and in no other.
+// A visible NaN propagates to every gradient that depends on it, and to no other.
 inline void expect_nan_to_stay(Device& device, DType dtype) {
   Case c(shape_of(1, 70, 70, 1, 1, 8), dtype, 62);
   Forward f = device_forward(device, c);
@@ -122,7 +122,7 @@ inline void expect_parts_to_merge(Device& device, DType dtype, std::int64_t quer
 
   const DType sums = accumulator_of(dtype);
   Forward f = empty_forward(c.shape, sums, sums);
-  f.lse.fill(-kInfinity);  // o stays NaN: the identity is known by its lse
+  f.lse.fill(-kInfinity);  // o stays NaN: lse alone identifies the identity
   Forward merged = empty_forward(c.shape, dtype, sums);
   merged.lse.fill(-kInfinity);
   Backward b = empty_backward(c.shape, sums, c.bias);
@@ -145,7 +145,7 @@ inline void expect_parts_to_merge(Device& device, DType dtype, std::int64_t quer
     device.forward({p, c.q.bshd(), k, v, c.visible(), {}, {part.o.bshd(), part.lse.bhs()}, false}, room);
     device.merge({part.o.bshd(), part.lse.bhs()}, {merged.o.bshd(), merged.lse.bhs()});
   }
-  // Rows that see nothing keep what stood in o beside an lse of -inf.
+  // With lse = -inf, o is undefined, so rows that see no key keep the NaN that o held. Ignores them.
   for (std::int64_t i = 0; i < f.o.count(); ++i) {
     if (std::isnan(f.o.get(i))) f.o.set(i, 0);
     if (std::isnan(merged.o.get(i))) merged.o.set(i, 0);
@@ -153,7 +153,7 @@ inline void expect_parts_to_merge(Device& device, DType dtype, std::int64_t quer
   const Bounds limits = bounds_of(dtype);
   EXPECT_LE(error_of(f.o, expected.o), limits.o);
   EXPECT_LE(error_of(f.lse, expected.lse), limits.lse);
-  EXPECT_LE(error_of(merged.o, expected.o), 2 * limits.o);  // each of the four parts was rounded on its way
+  EXPECT_LE(error_of(merged.o, expected.o), 2 * limits.o);  // each of the four parts was rounded
   device.delta(f.o.bshd(), c.d_o.bshd(), b.delta.bhs());
   for (int i = 0; i < 4; ++i) {
     const ProblemShape p = part_of(i);
@@ -180,7 +180,7 @@ inline void expect_parts_to_merge(Device& device, DType dtype, std::int64_t quer
   EXPECT_LE(error_of(b.dv, expected_gradients.dv), limits.gradients);
 }
 
-// Of up to 2^seed / 2 ranges for each query.
+// With up to 2^seed / 2 ranges per query.
 inline void expect_visibility_ranges(Device& device, DType dtype, const ProblemShape& shape, unsigned seed) {
   const std::int64_t ranges = std::int64_t{1} << seed;
   Case c(shape, dtype, seed);
@@ -203,8 +203,8 @@ inline void expect_bias_broadcast_every_way(Device& device, DType dtype, const P
   }
 }
 
-// Gradients of rows that one key dominates are differences of nearly equal numbers, which half precision does not
-// hold: there, forward alone.
+// Gradients of rows that one key dominates are differences of nearly equal numbers, for which half precision is too coarse. So
+// half precision tests forward only.
 inline void expect_huge_logits_to_be_safe(Device& device, DType dtype) {
   for (const double sigma : {6.0, 20.0}) {
     Case c(shape_of(1, 17, 83, 4, 2, 64), dtype, 11);

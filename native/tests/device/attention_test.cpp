@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Forward and backward on the CPU device against the oracle.
+// Compares forward and backward on the CPU device with the oracle.
 #include <gtest/gtest.h>
 
 #include "device/attention_contract.h"
@@ -29,7 +29,7 @@ TEST_P(EveryDType, HeadDimsGroupsAndOddSizes) {
   }
 }
 
-// Rows that begin anywhere: strides of an odd number of elements.
+// Unaligned rows: strides are odd numbers of elements.
 TEST_P(EveryDType, OddStrides) {
   const auto device = device_with(2);
   for (const std::int64_t queries : {3, 20, 70}) {
@@ -58,7 +58,7 @@ TEST_P(EveryDType, GarbageOutsideTheVisibilityDoesNotLeak) {
   for (const std::int64_t queries : {40, 17}) expect_no_leaks(*device_with(2), GetParam(), queries);
 }
 
-// Odd numbers of rows in a panel, whose queries are all finite.
+// Odd numbers of rows in a panel, with finite queries.
 TEST_P(EveryDType, GarbageInKeysAloneDoesNotLeak) {
   const auto device = device_with(2);
   for (const std::int64_t queries : {3, 19, 97}) {
@@ -104,7 +104,7 @@ TEST_P(EveryDType, WeightsSumToOne) { expect_weights_to_sum_to_one(*device_with(
 
 TEST_P(EveryDType, NanStaysWhereItIsSeen) { expect_nan_to_stay(*device_with(1), GetParam()); }
 
-// More gradients of keys than a core's cache holds are written past it, where few rows have them at once.
+// If the gradients of keys exceed a core's cache and there are few rows, they are written with non-temporal stores.
 TEST_P(EveryDType, FewRowsAndManyKeys) {
   const auto device = device_with(2);
   for (const std::int64_t queries : {5, 17}) {
@@ -116,7 +116,7 @@ TEST_P(EveryDType, FewRowsAndManyKeys) {
   }
 }
 
-// Few rows and many keys take another way through forward.
+// Few rows and many keys use a different forward kernel.
 TEST_P(EveryDType, Decode) {
   const auto device = device_with(2);
   unsigned seed = 40;
@@ -160,7 +160,7 @@ TEST_P(EveryDType, GarbageOutsideTheVisibilityDoesNotLeakInDecode) {
 
 TEST_P(EveryDType, HugeLogits) { expect_huge_logits_to_be_safe(*device_with(2), GetParam()); }
 
-// Beyond what float32 can hold of lse (and thus of gradients), o is still right, also where keys are split.
+// With logits so large that float32 is too coarse for lse (and thus for gradients), o is still correct, even if keys are split.
 TEST(Attention, LogitsFarApartAreSafe) {
   const auto device = device_with(2);
   Case c(shape_of(1, 3, 300, 1, 1, 8), DType::kFloat32, 13);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products of several threads at once: ranks are threads of one process, and a device has threads of its own.
+// Concurrent products on several threads, as several ranks of one process and the threads of a device make them.
 #include "device/cpu/blas.h"
 
 #include <gtest/gtest.h>
@@ -17,7 +17,7 @@ namespace {
 constexpr int kThreads = 6;
 constexpr int kProducts = 20000;
 
-// c = a b with whole numbers, which are exact.
+// c = a b with integers, so that results are exact.
 bool multiplies_well(std::mt19937& random) {
   const auto pick = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
   const int m = pick(1, 30);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the CPU device does besides attention.
+// The CPU device's operations other than attention.
 #include "device/cpu/cpu_device.h"
 
 #include <gtest/gtest.h>
@@ -97,7 +97,7 @@ TEST(CpuDevice, AddsInTheTargetsDType) {
   EXPECT_TRUE(to.gaps_untouched());
 }
 
-// The gradient of a bias has as many elements in a row as there are keys.
+// A row of a bias's gradient has one element per key.
 TEST(CpuDevice, AddsRowsOfAnyLength) {
   const auto device = make_cpu_device({2, 0});
   std::mt19937 random(test::seeded(4));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What attention promises about biases of any finite size: softmax does not see what all keys of a row share, so results
-// are as exact as with small ones.
+// Guarantees of attention for biases of any finite magnitude: softmax does not depend on a bias that all keys of a row share, so
+// results are as exact as with small biases.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@
 
 namespace lvx::testing {
 
-// Masks as they are written in practice, a bias beyond their reach, and their opposites.
+// Values that masks have in practice, larger ones, and their negatives.
 inline constexpr double kHugeBiases[] = {-1e4, -65504, -1e9, -3.4028234663852886e38, 1e4, 65504, 1e9, 3e38};
 
 // |x - reference| / max(1, |reference|), the largest; rows of lse may differ by many orders of magnitude.
@@ -29,10 +29,10 @@ inline double entrywise_error(const Array& x, const Array& reference) {
   return largest;
 }
 
-// How the entries of a bias are chosen.
+// The distribution of a bias's elements.
 enum class BiasKind { kConstant, kConstantRows, kSome, kMixed, kSpread };
 
-// A bias that its dtype holds; extents of 1 are broadcast.
+// A bias that its dtype can represent. Dimensions of extent 1 are broadcast.
 inline Array huge_bias(const Case& c, BiasKind kind, unsigned seed, DType dtype) {
   const ProblemShape& p = c.shape;
   std::mt19937 random(test::seeded(seed));
@@ -41,7 +41,7 @@ inline Array huge_bias(const Case& c, BiasKind kind, unsigned seed, DType dtype)
              dtype);
   const auto pick = [&] {
     const double value = kHugeBiases[random() % std::size(kHugeBiases)];
-    // float16 holds no more than this.
+    // The largest float16.
     return dtype == DType::kFloat16 ? std::clamp(value, -65504.0, 65504.0) : value;
   };
   const double constant = pick();
@@ -61,7 +61,7 @@ inline Array huge_bias(const Case& c, BiasKind kind, unsigned seed, DType dtype)
       case BiasKind::kMixed:
         bias.set(i, random() % 4 == 0 ? -kInfinity : random() % 2 == 0 ? pick() : of_row);
         break;
-      case BiasKind::kSpread:  // small differences on top of something huge
+      case BiasKind::kSpread:  // small differences added to a huge value
         bias.set(i, of_row + static_cast<double>(random() % 9));
         break;
     }
@@ -93,8 +93,7 @@ inline void expect_exact_with_huge_biases(Device& device, DType dtype, const Pro
   }
 }
 
-// What all keys of a row share changes its lse and nothing else; the results may be rounded otherwise where its bias is
-// not 0.
+// A bias that all keys of a row share changes only its lse. Other results may be rounded differently if that bias is not 0.
 inline void expect_a_shared_bias_to_change_lse_alone(Device& device, DType dtype, std::int64_t queries) {
   Case plain(shape_of(2, queries, 170, 4, 2, 40), dtype, 31);
   Forward f = device_forward(device, plain);
@@ -110,7 +109,7 @@ inline void expect_a_shared_bias_to_change_lse_alone(Device& device, DType dtype
       EXPECT_NEAR(g.lse.get(i), shared + f.lse.get(i), 1e-7 * std::abs(shared)) << i;
       EXPECT_NEAR(g.rest->get(i), f.lse.get(i), 1e-6) << i;
     }
-    // Half precision may round to the neighbour.
+    // Half precision may round to the adjacent value.
     const Bounds bounds = size_of(dtype) > 2 ? Bounds{1e-6, 1e-6, 1e-6} : bounds_of(dtype);
     EXPECT_LE(error_of(g.o, f.o), bounds.o);
     EXPECT_LE(error_of(h.dq, b.dq), bounds.gradients);
@@ -119,7 +118,7 @@ inline void expect_a_shared_bias_to_change_lse_alone(Device& device, DType dtype
   }
 }
 
-// Parts with biases of their own, merged by forward itself and by merge, in the order given.
+// Parts with different biases, merged by forward itself and by merge, in the given order.
 inline void expect_parts_with_huge_biases_to_merge(Device& device, DType dtype, std::int64_t queries,
                                                    unsigned seed) {
   Case c(shape_of(2, queries, 300, 4, 2, 40), dtype, seed);
@@ -138,7 +137,7 @@ inline void expect_parts_with_huge_biases_to_merge(Device& device, DType dtype, 
   Forward f = empty_forward(c, sums, sums);
   Forward merged = empty_forward(c, sums, sums);
   for (Forward* x : {&f, &merged}) {
-    x->rest->fill(-kInfinity);  // o stays NaN: the identity is known by its lse
+    x->rest->fill(-kInfinity);  // o stays NaN: lse alone identifies the identity
     x->bias_max->fill(-kInfinity);
   }
   for (int i = 0; i < 4; ++i) {

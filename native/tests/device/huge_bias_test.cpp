@@ -6,7 +6,7 @@ namespace {
 
 class HugeBias : public ::testing::TestWithParam<DType> {};
 
-// Queries enough for blocks, and few enough for decoding.
+// Enough queries for blocks, and few enough for decode.
 TEST_P(HugeBias, IsExact) {
   const auto device = device_with(2);
   for (unsigned seed = 1; seed <= 6; ++seed) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// LVX_CPU_TARGET is read once by a process, so each value gets a process of its own.
+// LVX_CPU_TARGET is read once per process, so each value is tested in a separate process.
 #include "device/cpu/instruction_set.h"
 
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@
 namespace lvx::testing {
 namespace {
 
-// Opens a device with LVX_CPU_TARGET as given, computes, and says what it was.
+// Opens a device with LVX_CPU_TARGET set to the given value, computes, and reports the instruction set in use.
 [[noreturn]] void compute_with(const std::string& target) {
   setenv("LVX_CPU_TARGET", target.c_str(), 1);
   try {
@@ -35,7 +35,7 @@ void expect_answer(const std::string& target, const std::string& answer) {
   EXPECT_EXIT(compute_with(target), ::testing::ExitedWithCode(0), answer);
 }
 
-// The sets of this machine, as the refusal of an unknown one lists them.
+// The instruction sets of this machine, as listed by the error for an unknown one.
 std::vector<std::string> sets_here() {
   const std::string best = instruction_set();
 #ifdef HWY_COMPILE_ONLY_STATIC  // as sanitizers have it

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sums over very many keys, queries and parts are as exact as short ones. Values far from 0 and terms that are all alike
-// are the worst: rounding then errs in one direction.
+// Sums over very many keys, queries and parts are as exact as short ones. Values far from 0 and terms that are all equal are the
+// worst case, because all rounding errors then have the same sign.
 #include <gtest/gtest.h>
 
 #include "device/long_problems.h"
@@ -28,7 +28,7 @@ void expect_exact_forward(Device& device, ManyKeys& c, const std::string& what) 
   EXPECT_LE(error_of(f.lse, expected.lse), bounds.lse);
 }
 
-// A few queries take the way of decode, many that of blocks; with two threads keys are cut into parts.
+// A few queries use decode, many use blocks. With two threads, keys are split into parts.
 TEST_P(LongSums, ForwardOverManyKeys) {
   const std::int64_t keys = test::sum_length(std::int64_t{1} << 22, std::int64_t{1} << 17);
   unsigned seed = 0;
@@ -66,7 +66,7 @@ TEST_P(LongSums, BackwardOverManyKeys) {
   }
 }
 
-// The keys are one row that is read again and again, so that it takes no memory.
+// The keys are one row with stride 0, so that they take no memory.
 TEST(LongSums, TwoToThe24EqualKeys) {
   constexpr std::int64_t kKeys = std::int64_t{1} << (test::kSanitized ? 20 : 24);
   const auto device = device_with(2);
@@ -96,8 +96,8 @@ TEST(LongSums, TwoToThe24EqualKeys) {
   }
 }
 
-// dk, dv and the gradient of a bias that all queries share are sums over queries and the heads of a group. Gradients are
-// linear in d_o: in the oracle each of the few queries has its d_o as often as it comes.
+// dk, dv and the gradient of a bias that all queries share are sums over queries and the heads of a group. Gradients are linear
+// in d_o, so the oracle multiplies the d_o of each distinct query by its number of occurrences.
 TEST_P(LongSums, BackwardOverManyQueries) {
   const std::int64_t queries = test::sum_length(std::int64_t{1} << 19, std::int64_t{1} << 15);
   const auto device = device_with(2);
@@ -131,7 +131,7 @@ TEST_P(LongSums, BackwardOverManyQueries) {
     const Backward b = device_backward(*device, many, f);
     const Bounds bounds = bounds_of(dtype);
     SCOPED_TRACE("seed=" + std::to_string(seed));
-    // dv is beyond what float16 holds.
+    // dv would overflow float16.
     if (dtype != DType::kFloat16) {
       EXPECT_LE(error_of(b.dv, gradients.dv), bounds.gradients);
       EXPECT_LE(error_of(b.dk, gradients.dk), bounds.gradients);
@@ -140,7 +140,7 @@ TEST_P(LongSums, BackwardOverManyQueries) {
   }
 }
 
-// Shard after shard, each computed into the result so far, or apart and merged.
+// One shard after the other, each merged into the result by forward, or computed separately and merged by merge.
 TEST_P(LongSums, HundredsOfShards) {
   constexpr std::int64_t kShards = 600;
   constexpr std::int64_t kKeys = 40;
@@ -175,7 +175,7 @@ TEST_P(LongSums, HundredsOfShards) {
   }
 }
 
-// Weighed values are added up before they are divided by what they weigh: near the largest number that would overflow.
+// Weighted values are summed before they are divided by the sum of weights. Near the largest number, a naive sum overflows.
 TEST(LongSums, ValuesNearTheLargestNumber) {
   const auto device = device_with(2);
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
@@ -188,7 +188,7 @@ TEST(LongSums, ValuesNearTheLargestNumber) {
         const Forward expected = oracle_forward(c);
         Forward f = device_forward(*device, c);
         EXPECT_LE(error_of(f.o, expected.o), bounds_of(dtype).o);
-        // Merged with itself it weighs twice as much and stays the same.
+        // A result merged with itself has twice the weight and the same o.
         const Forward before = f;
         device->merge({f.o.bshd(), f.lse.bhs()}, {f.o.bshd(), f.lse.bhs()});
         EXPECT_LE(error_of(f.o, before.o), bounds_of(dtype).o);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The softmax of a query that sees one key is 1, whatever its logit: nothing depends on q, k or the bias, and their
-// gradients are 0. To the bit, unless forward and backward sum a logit of float32 or float64 in different orders, as where
-// few queries meet many keys: then to the last places of what is summed.
+// The softmax of a query that sees a single key is 1 for any logit. So results do not depend on q, k or the bias, and the
+// gradients of these are 0. They are exactly 0, unless forward and backward sum a float32 or float64 logit in different orders,
+// as with few queries and many keys: then they are 0 up to the rounding of these sums.
 #define HWY_DISABLED_TARGETS HWY_SSSE3  // as the kernels
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
@@ -12,7 +12,7 @@
 namespace lvx::testing {
 namespace {
 
-enum class Order { kTheSame, kAny };  // of the sums of a logit in forward and backward
+enum class Order { kTheSame, kAny };  // whether forward and backward sum a logit in the same order
 
 void expect_zeros(const Array& x, DType dtype, Order order, const std::string& what) {
   double largest = 0;
@@ -21,7 +21,7 @@ void expect_zeros(const Array& x, DType dtype, Order order, const std::string& w
   EXPECT_LE(largest, rounded ? bounds_of(dtype).gradients : 0) << what;
 }
 
-// o is the key's value, its gradient those of the queries that see it, everything else 0.
+// Expects that o is the key's value, that dv is the sum of d_o over the queries that see the key, and that other gradients are 0.
 void expect_no_gradients(Device& device, Case& c, Order order, const std::string& what) {
   SCOPED_TRACE(what + " " + name_of(c.dtype));
   Forward expected = oracle_forward(c);
@@ -76,7 +76,7 @@ TEST_F(OneKey, IsAllThereIs) {
   });
 }
 
-// By its range or its bias, also where few queries meet many keys.
+// Other keys are hidden by the range or by the bias. Also with few queries and many keys.
 TEST_F(OneKey, IsAllThatIsSeenOfMany) {
   for_each_target([](Device& device) {
     unsigned seed = 300;
@@ -107,7 +107,7 @@ TEST_F(OneKey, IsAllThatIsSeenOfMany) {
   });
 }
 
-// Such rows stay exact beside others that see more.
+// Such rows are exact even if other rows see more keys.
 TEST_F(OneKey, IsSeenByOneOfManyRows) {
   for_each_target([](Device& device) {
     for (const DType dtype : kDTypes) {
@@ -128,7 +128,7 @@ TEST_F(OneKey, IsSeenByOneOfManyRows) {
   });
 }
 
-// A NaN that such a row sees is no 0.
+// A NaN that such a row sees propagates: the gradient is not 0.
 TEST_F(OneKey, StaysNan) {
   for_each_target([](Device& device) {
     for (const DType dtype : kDTypes) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernels of every instruction set that this machine has, one after the other.
+// Tests the kernels of every instruction set that this machine supports, one after the other.
 #define HWY_DISABLED_TARGETS HWY_SSSE3  // as the kernels
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
@@ -14,7 +14,7 @@ class EveryTarget : public ::testing::Test {
  protected:
   ~EveryTarget() override { hwy::SetSupportedTargetsForTest(0); }
 
-  // Calls check(device) with each instruction set, and fails if there is only one: the scalar one is always there.
+  // Calls check(device) with each instruction set. Fails if there is only one, because the scalar one always exists.
   template <typename Check>
   void for_each_target(const Check& check) {
     const std::vector<std::int64_t> targets = hwy::SupportedAndGeneratedTargets();
@@ -54,8 +54,7 @@ TEST_F(EveryTarget, MatchesTheOracle) {
   });
 }
 
-// bfloat16 is multiplied in pairs by some of them and converted to float by the others; what else attention promises
-// holds for both.
+// Some sets multiply bfloat16 in pairs, the others convert it to float. The guarantees of attention hold for both.
 TEST_F(EveryTarget, KeepsTheContractInBFloat16) {
   for_each_target([](Device& device) {
     constexpr DType kDType = DType::kBFloat16;
@@ -85,7 +84,7 @@ void mask(Case& c, int masks, unsigned seed) {
   }
 }
 
-// Every number of rows that decode takes, in blocks of up to four, and tiles and groups of keys that end early.
+// Every number of rows that decode supports, in blocks of up to four, and incomplete tiles and groups of keys.
 TEST_F(EveryTarget, DecodesAnyFewRows) {
   for_each_target([](Device& device) {
     unsigned seed = 100;
@@ -106,7 +105,7 @@ TEST_F(EveryTarget, DecodesAnyFewRows) {
   });
 }
 
-// Rows that do not fill their last vector, with every remainder of keys and of rows that blocks can leave.
+// Rows that do not fill the last vector, with every possible remainder of keys and of rows.
 TEST_F(EveryTarget, TakesAnyNumberOfRowsAndKeys) {
   for_each_target([](Device& device) {
     unsigned seed = 200;
@@ -138,7 +137,7 @@ TEST_F(EveryTarget, ConvertsTheEdgesOfHalfPrecision) {
         for (std::int64_t i = 0; i < 8; ++i) c.v.set(i, edges[i]);
         c.v.set(8, kInfinity);
         c.v.set(9, -kInfinity);
-        const Forward f = device_forward(device, c);  // one key: its value comes back
+        const Forward f = device_forward(device, c);  // with one key, o is its value
         for (std::int64_t i = 0; i < 16; ++i) EXPECT_EQ(f.o.get(i), c.v.get(i)) << i;
       }
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The choice of attention_backends as users make it: options, refusals before anything moves, and what is said of it afterwards.
+// The choice of attention backends through the C ABI: options, rejections before any data moves, and the reported choice.
 #include <gmock/gmock.h>
 #include <lvx/lvx.h>
 
@@ -27,7 +27,7 @@ struct Call {
   lvx_statistics statistics{};
 };
 
-// A group of one rank computes forward in float32, which cuDNN does not take.
+// A group of one rank computes forward in float32, which cuDNN does not support.
 Call forward_by(int attention_backend) {
   Call call;
   lvx_device device = 0;

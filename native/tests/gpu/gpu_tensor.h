@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tensor of the C ABI in a GPU's memory, with its numbers on the host.
+// A C ABI tensor in GPU memory, with a copy of its elements on the host.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -31,7 +31,7 @@ class GpuTensor {
   GpuTensor(const GpuTensor&) = delete;
   GpuTensor& operator=(const GpuTensor&) = delete;
 
-  // Normal numbers, on the host and on the GPU.
+  // Fills it with normally distributed numbers, on the host and on the GPU.
   GpuTensor& fill(std::uint64_t seed) {
     std::mt19937_64 random(seeded(seed));
     std::normal_distribution<double> normal;

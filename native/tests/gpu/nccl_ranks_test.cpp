@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ranks of an NCCL group on GPUs: the stand-in for NCCL takes its turns on the streams of the stand-in for CUDA, and
-// reads and writes the memory of its GPUs.
+// Ranks of an NCCL group on GPUs. The stand-in for NCCL enqueues transfers on streams of the stand-in for CUDA, and accesses the
+// memory of its GPUs.
 #include "support/nccl_ranks.h"
 
 #include <dlfcn.h>
@@ -21,9 +21,9 @@ namespace {
 using std::chrono::seconds;
 using Id = std::array<std::uint8_t, LVX_NCCL_ID_BYTES>;
 
-// The two stand-ins know nothing of each other by themselves.
+// Connects the two stand-ins.
 void join_standins() {
-  live_communicators();                              // the stand-in is what will be found
+  live_communicators();                              // makes the library find the stand-in
   EXPECT_EQ(lvx_device_close(open_gpu(0)), LVX_OK);  // the plugin is loaded
   void* cuda = dlopen(LVX_CUDA_STANDIN, RTLD_NOW | RTLD_NOLOAD);
   ASSERT_NE(cuda, nullptr) << dlerror();
@@ -33,7 +33,7 @@ void join_standins() {
   standin_function<void(const GpuTransfers*)>("lvx_nccl_standin_gpus")(transfers());
 }
 
-// One rank on each of those GPUs, each of which calls compute(group, device, rank).
+// One rank on each of these GPUs. Each rank calls compute(group, device, rank).
 template <typename Compute>
 void run_group(const std::vector<int>& gpus, double timeout, const Compute& compute) {
   Id id{};
@@ -118,7 +118,7 @@ TEST_P(NcclGpuFaults, EndEveryRankAndLeaveTheGpusUsable) {
   expect_alike(run_ranks({0, 1, 1}, LVX_QUERY_RING), one);
 }
 
-// What they do is said in standin/fault.h.
+// standin/fault.h describes the faults.
 INSTANTIATE_TEST_SUITE_P(Kinds, NcclGpuFaults,
                          testing::Values("ncclGroupEnd:1:3:2", "async:1:3:3", "lost:1:4:0", "stall:1:4:0"));
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ranks that exchange, disagree, leave and stall, as threads and over real connections.
+// Ranks that exchange messages, disagree, leave and stall, as threads and over real connections.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -57,7 +57,7 @@ INSTANTIATE_TEST_SUITE_P(Gloo, EveryGroup, testing::Values(Backend::kGloo));
 INSTANTIATE_TEST_SUITE_P(Nccl, EveryGroup,
                          testing::Values(Backend::kNccl, Backend::kNcclStreams, Backend::kNcclById));
 
-// Each rank sends its numbers to all others, in several rounds with messages of uneven length.
+// Each rank sends numbers to all others, in several rounds with messages of different lengths.
 TEST_P(EveryGroup, DeliversEveryMessageInOrder) {
   for (const int size : {2, 3, 5, 8}) {
     run_well(size, [&](Group& group) {
@@ -195,7 +195,7 @@ TEST_P(EveryGroup, RankThatLeavesIsNamed) {
   }
 }
 
-// One rank throws in the middle of a ring of transfers: all others end, and each knows whose fault it was.
+// One rank throws in the middle of a ring of transfers. All other ranks get an error that names it.
 TEST_P(EveryGroup, RankThatFailsIsNamedByAll) {
   const int size = 5;
   const auto thrown = run(size, {}, [&](Group& group) {
@@ -272,7 +272,7 @@ TEST_P(EveryGroup, FailedGroupRefusesFurtherCallsAndANewOneWorks) {
   run_well(2, [](Group& group) { group.barrier(); });
 }
 
-// Memory of a call's body is gone before the call is abandoned: a peer would write into what follows it.
+// A call's body releases its memory before the call is abandoned, so a peer could write into memory that is reused.
 TEST_P(EveryGroup, RefusesTransfersOfMemoryThatMayNotOutliveThem) {
   const auto thrown = run(2, {}, [](Group& group) {
     run_collective(group, {}, LVX_QUERY_RING, nullptr, [](Collective& collective) {
@@ -295,7 +295,7 @@ TEST_P(EveryGroup, RefusesToEndACallBeforeItsTransfers) {
       collective.start(transfers);
     });
   });
-  // The slower rank may be told that the other has left, and why, before it comes to its own mistake.
+  // The slower rank may learn that the other has left, and why, before it makes its own mistake.
   int own_mistakes = 0;
   for (const auto& one : thrown) {
     if (error_of(one).status() == LVX_INTERNAL) {
@@ -309,7 +309,7 @@ TEST_P(EveryGroup, RefusesToEndACallBeforeItsTransfers) {
   EXPECT_GE(own_mistakes, 1);
 }
 
-// What is thrown may be anything.
+// The thrown object may be of any type.
 TEST_P(EveryGroup, RankThatThrowsAnythingIsNamed) {
   const auto thrown = run(2, {}, [](Group& group) {
     run_collective(group, {}, LVX_QUERY_RING, nullptr, [](Collective& collective) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an NCCL group does when NCCL fails, a rank is late, or strangers collective. What every group must do is in
-// group_test.cpp.
+// The behaviour of NCCL groups when NCCL fails, when a rank is late, and when strangers connect. group_test.cpp tests the
+// behaviour of all groups.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -21,7 +21,7 @@ using std::chrono::seconds;
 constexpr int kRanks = 3;
 constexpr double kTimeout = 1.5;
 
-// Every rank sends to the next, many times.
+// Every rank sends to the next rank, many times.
 void ring(Group& group) {
   std::vector<int> out(1000, group.rank());
   std::vector<int> in(1000);
@@ -38,10 +38,10 @@ void ring(Group& group) {
 class NcclFaults : public testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
-    run_nccl_ranks(2, {}, [](Group& group) { group.barrier(); });  // what is made once, is made
+    run_nccl_ranks(2, {}, [](Group& group) { group.barrier(); });  // creates what exists once per process
     before_ = OpenThings::now();
   }
-  // Whatever happened, nothing is left over, and a new group works.
+  // Whatever happened, no threads or file descriptors are left over, and a new group works.
   void TearDown() override {
     EXPECT_EQ(live_communicators(), 0);
     expect_open(before_);
@@ -64,7 +64,7 @@ class NcclFaults : public testing::TestWithParam<bool> {
     return errors;
   }
 
-  // Rank 1 knows what has failed, the others that it was rank 1.
+  // Rank 1 reports what has failed; the others report that rank 1 failed.
   static void expect_named(const std::vector<Error>& errors, lvx_status status, const std::string& text) {
     EXPECT_EQ(errors[1].status(), status) << errors[1].what();
     EXPECT_NE(std::string(errors[1].what()).find(text), std::string::npos) << errors[1].what();
@@ -101,7 +101,7 @@ TEST_P(NcclFaults, ARankThatCannotBeginToJoinIsNamed) {
                "ncclCommInitRankConfig: NCCL: unhandled system error");
 }
 
-// The processes live and answer, so none is named: NCCL does not tell.
+// All processes are alive and answer, and NCCL does not report the culprit, so the error names no rank.
 TEST_P(NcclFaults, ConnectionsThatBreakEndTheCallEverywhere) {
   for (const Error& error : run("lost:1:4:0")) EXPECT_EQ(error.status(), LVX_PEER_LOST) << error.what();
 }
@@ -204,7 +204,7 @@ TEST(NcclBootstrap, RefusesWhatIsNoAddressOfTheGroup) {
       << "an address of no machine";
 }
 
-// Others may find the port; the ranks find each other all the same.
+// Strangers may connect to the port; the ranks must still find each other.
 TEST(NcclBootstrap, StrangersAreTurnedAway) {
   live_communicators();
   std::vector<std::unique_ptr<Bootstrap>> bootstraps;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages over TCP that are slow, held up, damaged or of other lengths than expected.
+// Messages over TCP that are slow, delayed, corrupted or of unexpected length.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -15,7 +15,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Rank 0 sends to rank 1, once or again and again.
+// Rank 0 sends to rank 1, once or repeatedly.
 RankBody sending(std::size_t bytes, int times = 1) {
   return [=](Group& group) {
     std::vector<std::byte> data(bytes);
@@ -55,7 +55,7 @@ TEST(TcpLinks, ASlowLinkIsWaitedForWhileBytesFlow) {
   EXPECT_GT(Clock::now() - begin, std::chrono::seconds(1)) << "the link was not slow";
 }
 
-// The ranks behind the slow link wait, too: for ranks that wait for bytes that flow.
+// The ranks behind the slow link also wait, for ranks that wait for bytes that are moving.
 TEST(TcpLinks, RanksThatWaitForARankBehindASlowLinkWait) {
   const CarriedWay slow{TcpFabric::kData, 0, 1, [](std::span<std::byte>) { return 20; }};
   expect_all_well(run_carried_ranks(4, within(0.5), true, {slow}, [&](Group& group) {
@@ -64,7 +64,7 @@ TEST(TcpLinks, RanksThatWaitForARankBehindASlowLinkWait) {
   }));
 }
 
-// Bytes flow and then no more: the rank behind the link is named within the timeout, counted from the last one.
+// Bytes move, then stop. The error names the rank behind the link, within one timeout after the last byte.
 TEST(TcpLinks, ALinkOnWhichNothingMovesAnyMoreIsNotWaitedFor) {
   std::atomic<int> parts{0};
   const CarriedWay stalled{TcpFabric::kData, 0, 1,
@@ -81,14 +81,14 @@ TEST(TcpLinks, ALinkOnWhichNothingMovesAnyMoreIsNotWaitedFor) {
   });
   for (const std::size_t rank : {0, 1}) {
     EXPECT_LT(waited[rank], std::chrono::seconds(5));
-    // Each waits for the other; who has waited longer says so, and leaves.
+    // Each waits for the other. The rank that has waited longer reports the timeout and leaves.
     const Error error = error_of(thrown[rank]);
     EXPECT_TRUE(error.status() == LVX_TIMEOUT || error.status() == LVX_PEER_LOST) << error.what();
     EXPECT_EQ(error.peer(), 1 - static_cast<int>(rank)) << error.what();
   }
 }
 
-// Swaps two 16-bit words that differ, once, in the middle of what travels: TCP's own sum does not see it.
+// Swaps two different 16-bit words, once, in the middle of the data. TCP's checksum cannot detect this.
 OnTheWay swapping(std::atomic<int>& left, int part) {
   return [&left, part, seen = std::make_shared<int>(0)](std::span<std::byte> bytes) {
     if (++*seen < part || left.load() == 0 || bytes.size() < 64) return 0;
@@ -120,7 +120,7 @@ TEST(TcpLinks, DamageThatTcpMissesIsAnErrorThatNamesTheRank) {
   }
 }
 
-// The test above is one of checksums: without them the damage arrives.
+// Shows that the test above tests checksums: without them, the corrupted data arrives.
 TEST(TcpLinks, WithoutChecksumsDamageArrives) {
   std::atomic<int> damages{1};
   const CarriedWay damaged{TcpFabric::kData, 0, 1, swapping(damages, 3)};
@@ -162,7 +162,7 @@ TEST(TcpLinks, MessagesOfAnotherLengthAreAnError) {
   }
 }
 
-// What a rank sent before it left is delivered, though its farewell comes first and the receiver late.
+// Messages that a rank sent before it left are delivered, even if its farewell arrives first and the receiver is late.
 TEST(TcpLinks, WhatWasSentBeforeARankLeftArrives) {
   expect_all_well(run_carried_ranks(2, within(20), true, {}, [](Group& group) {
     std::vector<std::byte> data(300000, std::byte{7});
@@ -181,7 +181,7 @@ TEST(TcpLinks, WhatWasSentBeforeARankLeftArrives) {
   }));
 }
 
-// Both directions at once, messages of all sizes, empty ones too.
+// Both directions at once, with messages of all sizes, including empty ones.
 TEST(TcpLinks, BothDirectionsCarryMessagesOfAllSizesInOrder) {
   expect_all_well(run_carried_ranks(3, within(60), true, {}, [](Group& group) {
     std::list<std::vector<std::vector<int>>> messages;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is planned is what calls do: bytes, messages and memory to the byte, and the formulas of docs/schedules.md.
+// Plans equal the calls that they predict: bytes, messages and memory agree to the byte, also with docs/schedules.md's formulas.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -39,7 +39,7 @@ Traffic sent_in(const PlannedShare& share, int rank, const GroupOptions& options
   return traffic;
 }
 
-// What each pair of ranks exchanges, in order, must be what both say.
+// The plans of both ranks of a pair must agree on what they exchange, in order.
 void expect_matching_messages(const std::vector<PlannedShare>& shares) {
   using Lines = std::map<std::pair<int, int>, std::vector<std::uint64_t>>;
   Lines sent, received;
@@ -52,7 +52,7 @@ void expect_matching_messages(const std::vector<PlannedShare>& shares) {
   EXPECT_EQ(sent, received);
 }
 
-// Every query meets every key that its rank sees, once for each head.
+// Every query is computed against every key that its rank sees, once per head.
 void expect_every_pair(const std::vector<PlannedShare>& shares, const RandomProblem& random) {
   std::map<std::pair<int, int>, std::int64_t> met;
   for (const PlannedShare& share : shares) {
@@ -63,7 +63,7 @@ void expect_every_pair(const std::vector<PlannedShare>& shares, const RandomProb
   }
   for (int home = 0; home < random.ranks; ++home) {
     for (int rank = 0; rank < random.ranks; ++rank) {
-      // A rank's own pair is computed whether or not its mask lets anything through.
+      // A rank's own block is computed even if its mask hides everything.
       if (!random.sees(home, rank) && home == rank) continue;
       const std::int64_t all = random.queries(home) * random.keys(rank) * random.shape.query_heads;
       EXPECT_EQ((met[{home, rank}]), random.sees(home, rank) ? all : 0) << home << " at " << rank;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// tcp_rates [ROUNDS]: two ranks exchange messages over this machine's loopback device, in turns with checksums and without;
-// prints medians and their ratio, which is what checksums cost where the network costs least.
+// tcp_rates [ROUNDS]: two ranks exchange messages over this machine's loopback device, alternately with and without checksums.
+// Prints medians and their ratio, which is the cost of checksums on the fastest possible network.
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -12,7 +12,7 @@
 namespace lvx::test {
 namespace {
 
-// Seconds of one exchange: both ranks send and receive a message of so many bytes.
+// Seconds of one exchange, in which both ranks send and receive a message of that many bytes.
 double exchange_seconds(std::size_t bytes, bool checksums, int times) {
   double seconds = 0;
   const auto thrown = run_gloo_ranks(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Recomputation by tiles: any split over any number of ranks, any tile, gives what one textbook computation gives; every
-// tile that is seen is projected once a pass, and what moves is what docs/schedules.md says.
+// Recomputation by tiles. For any split over any number of ranks and any tile size, results equal those of a textbook
+// implementation, every visible tile is projected once per pass, and traffic is as docs/schedules.md says.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -82,7 +82,7 @@ TEST(Tiled, TwoRunsGiveTheSameBits) {
   for (std::uint64_t seed = seeded(1000); seed < seeded(1000) + sample_size(20); ++seed) {
     const VisualProblem visual(seed);
     VisualResults first(visual), second(visual);
-    // The ranks' shares of a sum come in any order here, so only one rank's are compared.
+    // The ranks' shares of a sum are added in any order here, so bits are compared only with one rank.
     ProjectionValues sums[2] = {visual.parameters.like(), visual.parameters.like()};
     for (int run = 0; run < 2; ++run) {
       VisualResults& results = run == 0 ? first : second;

@@ -79,7 +79,7 @@ void expect_sums(int size, std::size_t count, void (*run)(int, const RankBody&))
   for (std::size_t i = 0; i < count; ++i) {
     ASSERT_NEAR(static_cast<double>(results[0][i]), expected[i], sizeof(T) == 8 ? 1e-13 : 1e-5) << i;
   }
-  // Every chunk is sent once by all ranks but one while it is summed, and once more when it is done.
+  // All ranks but one send each chunk once while it is summed, and all but one send it once more when it is complete.
   EXPECT_EQ(all_sent, 2 * static_cast<std::uint64_t>(size - 1) * count * sizeof(T));
 }
 

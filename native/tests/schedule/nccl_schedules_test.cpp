@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every strategy over NCCL, which carries out one start after the other: exact, and nobody waits for what comes later.
+// Every strategy over NCCL, which executes starts in order. Results must be exact, and no rank may wait for a transfer that is
+// started later.
 #include <gtest/gtest.h>
 
 #include "support/attention_shares.h"
@@ -13,7 +14,7 @@ namespace {
 
 constexpr double kTolerance = 1e-12;
 
-// Random problems of so many ranks that the strategy can compute; heads that five ranks can share are not among them.
+// Random problems that the strategy supports with that many ranks. None has heads that five ranks can share.
 std::vector<RandomProblem> problems(lvx_strategy strategy, int ranks) {
   constexpr std::size_t kProblems = 6;
   std::vector<RandomProblem> chosen;

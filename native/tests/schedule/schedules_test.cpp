@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every strategy: any split over any number of ranks gives what one textbook computation gives, and sends what
+// Every strategy: with any split over any number of ranks, results equal those of a textbook implementation, and traffic is as
 // docs/schedules.md says.
 #include <gtest/gtest.h>
 
@@ -67,8 +67,8 @@ TEST_P(Schedules, EverySplitEqualsTheReferenceAndSendsWhatTheFormulaSays) {
   }
 }
 
-// Sizes at which the device cuts a block and its parts in different ways; too large for the oracle, so one rank is
-// the yardstick.
+// Sizes at which the device splits a block and its parts in different ways. They are too large for the oracle, so the results
+// are compared with those of one rank.
 TEST_P(Schedules, PartsOfABlockMayNeedMoreScratchThanTheWhole) {
   for (const std::int64_t queries : {4, 32}) {
     const ProblemShape sizes{1, queries, 2048, 8, 8, 64, 0.125, 0};

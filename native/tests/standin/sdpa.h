@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The attention operations of the stand-in for cuDNN: what they must be told, and what they compute, by the oracle on host
-// memory.
+// The attention operations of the stand-in for cuDNN: checks their attributes, and computes them with the oracle on host memory.
 #pragma once
 
 #include <algorithm>
@@ -70,7 +69,7 @@ class Sdpa {
       reference_forward({p, q, k, v, {}, {}, o, lse});
       return;
     }
-    // In float64 until the end: gradients are sums.
+    // Accumulated in float64, because gradients are sums.
     const Bshd d_q = view(cudnn::kBackwardDq, pointers);
     const Bshd d_k = view(cudnn::kBackwardDk, pointers);
     const Bshd d_v = view(cudnn::kBackwardDv, pointers);

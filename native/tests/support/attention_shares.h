@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A random problem computed whole by the oracle, and share by share by the ranks of a group.
+// A random problem, computed as a whole by the oracle, and in shares by the ranks of a group.
 #pragma once
 
 #include <vector>
@@ -82,7 +82,7 @@ struct Costs {
   lvx_statistics forward{}, backward{};
 };
 
-// One rank's share: forward, then backward from its results; both written into their place of the whole.
+// Computes one rank's share: forward, then backward from its results. Writes both to their place in the whole.
 inline Costs compute_share(Group& group, const RandomProblem& random, lvx_strategy strategy, Results& whole) {
   const int rank = group.rank();
   const auto at = static_cast<std::size_t>(rank);

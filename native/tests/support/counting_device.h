@@ -14,7 +14,7 @@ class CountingDevice final : public ForwardingDevice {
   explicit CountingDevice(std::unique_ptr<Device> device)
       : ForwardingDevice(std::move(device)), layers_(ForwardingDevice::layers()) {}
 
-  // Rows times outputs of all forward products since.
+  // Rows times outputs of all forward products so far.
   std::int64_t projected() const { return layers_.projected; }
 
   LayerOperations& layers() override { return layers_; }

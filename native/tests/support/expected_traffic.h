@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The formulas of docs/schedules.md, written down a second time: what each rank sends.
+// An independent implementation of the formulas of docs/schedules.md for what each rank sends.
 #pragma once
 
 #include <ostream>
@@ -32,7 +32,7 @@ inline bool heads_divide(const RandomProblem& random) {
   return random.shape.query_heads % random.ranks == 0 && (share % group == 0 || group % share == 0);
 }
 
-// float64: elements and accumulators have 8 bytes. The bias's gradient is always asked for.
+// For float64: elements and accumulators have 8 bytes. The gradient of the bias is always computed.
 class TrafficFormulas {
  public:
   TrafficFormulas(const RandomProblem& random, const GroupOptions& options, bool backward)
@@ -161,7 +161,7 @@ class TrafficFormulas {
     return (backward_ ? 2 * queries(home) + lse(home) + rows(home) : queries(home)) + ranges(home);
   }
   std::int64_t back(int home) const { return backward_ ? queries(home) : queries(home) + lse(home); }
-  // In two terms where there is a bias.
+  // In two terms if there is a bias.
   std::int64_t lse(int home) const { return (random_.has_bias ? 2 : 1) * rows(home); }
   std::int64_t slice(int home, int worker) const {
     if (!random_.has_bias) return 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A device that leaves everything to another: what tests watch or change a device by.
+// A device that forwards all calls to another device. Base class for tests that observe or modify a device.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs every rank of a group over TCP (Gloo by name) on a thread of its own: the connections are real, the process is one.
+// Runs every rank of a TCP group (named Gloo) on its own thread: one process, but real connections.
 #pragma once
 
 #include "group/plugin.h"
@@ -7,7 +7,7 @@
 
 namespace lvx::test {
 
-// What each rank threw, null where it came through.
+// What each rank threw; null if it succeeded.
 inline std::vector<std::exception_ptr> run_gloo_ranks(int size, const GroupOptions& options,
                                                       const RankBody& body, bool checksums = true,
                                                       const RankParts& parts = {}) {

@@ -27,7 +27,7 @@ struct Injection {
   Thrown thrown = Thrown::kError;
 };
 
-// Counts a rank's steps, and fails at one.
+// Counts a rank's steps, and fails at one of them.
 class Fuse {
  public:
   explicit Fuse(const Injection& injection = {}) : injection_(injection) {}
@@ -55,7 +55,7 @@ class Fuse {
   bool blown_ = false;
 };
 
-// Takes its time to leave: what is released before is written in that time, if ever.
+// Delays leave, so that writes to memory that was released too early have time to happen.
 class FailingTransport final : public Transport {
  public:
   FailingTransport(std::unique_ptr<Transport> to, std::shared_ptr<Fuse> fuse)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Very many tiles of keys that are all alike, but that the second half of them differs from the first: rounding then errs in
-// one direction. Values lie far from 0, and keys and values come out of the projection without rounding.
+// Very many tiles of keys. All tiles of the first half are equal, and so are those of the second half, so that rounding errors
+// have the same sign. Values are far from 0, and the projection yields keys and values without rounding.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -28,7 +28,7 @@ inline Parameter parameter_view(Array& x) {
   return {view.data, view.dtype, x.extent(0), x.extent(1), view.batch_stride};
 }
 
-// Numbers that every dtype holds.
+// Numbers that every dtype represents exactly.
 inline void fill_exactly(Array& x, std::mt19937& random) {
   std::uniform_int_distribution<int> eighths(-8, 8);
   for (std::int64_t i = 0; i < x.count(); ++i) x.set(i, 0.125 * eighths(random));
@@ -44,15 +44,15 @@ struct LongTiles {
   std::vector<std::int32_t> visible;  // [query, range, 2], one range each; empty: everything
   std::optional<Array> key_bias;      // [1, 1, 1, key]
 
-  // offset: of the values from 0.
+  // offset: added to the values.
   LongTiles(DType type, std::int64_t keys, unsigned seed, double offset = 3);
 
-  // Queries that see few of the keys, many, one end of them, none, all.
+  // Queries that see few keys, many, those at one end, none, or all.
   void mask() {
     const auto keys = static_cast<std::int32_t>(shape.keys);
     visible = {0, keys / 100, keys / 3, keys, keys - keys / 50, keys, 7, 7, 0, keys};
   }
-  // One for each key, with a constant that logits are lost beside; the largest comes late.
+  // One element per key, plus a constant so large that adding it would round off the logits. The largest element comes late.
   void add_bias() {
     key_bias.emplace(std::vector<std::int64_t>{1, 1, 1, shape.keys}, DType::kFloat32);
     for (std::int64_t i = 0; i < shape.keys; ++i) {
@@ -107,7 +107,7 @@ struct LongResults {
         input_bias(input_weight),
         key_weight(bias) {
     d_features.fill(0);
-    // Gradients are added to what is there.
+    // Gradients are accumulated.
     for (Array* x : sums()) x->fill(0.5);
   }
   std::vector<Array*> sums() {
@@ -115,7 +115,7 @@ struct LongResults {
   }
 };
 
-// Forward and backward of one rank, its share of all arrays in place; sums are its own.
+// Forward and backward of one rank, in place on its share of all arrays. sums are the rank's own.
 inline void compute_long_share(Group& group, LongTiles& tiles, std::int64_t tile_rows, LongResults& results) {
   const ProblemShape& all = tiles.shape;
   const std::int64_t rank = group.rank();
@@ -176,7 +176,7 @@ inline void compute_long_share(Group& group, LongTiles& tiles, std::int64_t tile
   visual_backward(group, backward, nullptr);
 }
 
-// The ranks' sums are added up in float64.
+// Adds the ranks' sums in float64.
 inline LongResults compute_long_tiles(LongTiles& tiles, std::int64_t tile_rows, int ranks,
                                       const RankParts& parts = {}) {
   std::vector<LongResults> shares(static_cast<std::size_t>(ranks), LongResults(tiles.shape, tiles.dtype));
@@ -216,7 +216,7 @@ inline LongResults compute_long_tiles(LongTiles& tiles, std::int64_t tile_rows, 
   return whole;
 }
 
-// The same numbers in float64, in one tile.
+// The same problem in float64, in one tile.
 inline LongResults long_reference(const LongTiles& tiles) {
   LongTiles exact(DType::kFloat64, tiles.shape.keys, 0);
   const auto copy = [](const Array& from, Array& to) {
@@ -262,7 +262,7 @@ inline void expect_within(const ErrorsOfTiles& errors, const testing::Bounds& bo
   }
 }
 
-// Many tiles add no more than 5e-6 to the errors of one.
+// Many tiles may add at most 5e-6 to the errors of one tile.
 inline void expect_no_worse(const ErrorsOfTiles& of_many, const ErrorsOfTiles& of_one) {
   EXPECT_LE(of_many.o, 5e-6 + of_one.o);
   EXPECT_LE(of_many.lse, 5e-6 + of_one.lse);

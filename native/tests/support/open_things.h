@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What this process holds open: threads and file descriptors.
+// The threads and file descriptors of this process.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A random problem as one call that is planned, and what its plan says of each rank.
+// A random problem as a planned call, and the plan of each rank.
 #pragma once
 
 #include <vector>

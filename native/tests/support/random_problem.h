@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Seeded random problems in float64 with random splits over ranks: what a rank passes to a call, and how to put the
-// ranks' results together again.
+// Seeded random problems in float64 with random splits over ranks: the arguments of each rank's call, and the assembly of the
+// ranks' results.
 #pragma once
 
 #include <algorithm>
@@ -26,8 +26,8 @@ inline Bhs row_values_view(const Values& values, const ProblemShape& p) {
   return compact_row_values(const_cast<double*>(values.data()), DType::kFloat64, p);
 }
 
-// max |x - reference| / max |reference| over finite entries, as the numeric contract has it; infinite on a misplaced
-// infinity or NaN.
+// max |x - reference| / max |reference| over finite elements, as in the numeric contract. Infinite for a misplaced infinity or
+// NaN.
 inline double relative_error(const Values& x, const Values& reference) {
   double difference = 0;
   double magnitude = 0;
@@ -52,7 +52,7 @@ struct RandomProblem {
   std::int64_t bias_batch = 1, bias_heads = 1, bias_rows = 1;
 
   explicit RandomProblem(std::uint64_t seed);
-  // Of these sizes, without masks, split evenly.
+  // A problem of these sizes, without masks, split evenly.
   RandomProblem(std::uint64_t seed, const ProblemShape& sizes, int size);
 
   std::int64_t queries(int rank) const { return bound(query_begin, rank + 1) - bound(query_begin, rank); }
@@ -111,7 +111,7 @@ inline RandomProblem::RandomProblem(std::uint64_t seed) {
     ranges = pick(1, 3);
     for (std::int64_t row = 0; row < shape.batch * shape.queries; ++row) {
       std::vector<std::int64_t> cuts;
-      // Short ranges in one part of the keys leave whole ranks out.
+      // With short ranges in one part of the keys, whole ranks are not seen.
       const std::int64_t low = pick(0, shape.keys);
       const std::int64_t high = pick(low, std::min(shape.keys, low + pick(0, 40)));
       for (std::int64_t cut = 0; cut < 2 * ranges; ++cut) cuts.push_back(pick(low, high));

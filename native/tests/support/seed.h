@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where tests take the seeds of their random numbers from: LVX_SEED in the environment, a whole number. What is taken is
-// printed, so that a failure can be had again (./lvx test PATTERN --seed N).
+// The seeds of random tests: LVX_SEED in the environment, an integer. The seed in use is printed, so that a failure can be
+// reproduced (./lvx test PATTERN --seed N).
 #pragma once
 
 #include <charconv>
@@ -32,13 +32,13 @@ inline std::uint64_t say_seed(std::uint64_t seed) {
   return seed;
 }
 
-// A test's own seed, moved on by LVX_SEED: without it every run draws the same numbers.
+// A test's own seed plus LVX_SEED. Without LVX_SEED, every run draws the same numbers.
 inline std::uint64_t seeded(std::uint64_t own) {
   static const std::uint64_t moved = say_seed(given_seed().value_or(0));
   return own + moved;
 }
 
-// A campaign's first seed: LVX_SEED, or another one in each run.
+// A campaign's first seed: LVX_SEED, or a different one in each run.
 inline std::uint64_t campaign_seed() {
   static const std::uint64_t seed = say_seed(given_seed() ? *given_seed() : std::random_device()());
   return seed;

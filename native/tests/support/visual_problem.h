@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A random attention problem whose keys and values are made of random features, with textbook loops for the way there
-// and back.
+// A random attention problem whose keys and values are projected from random features, with textbook loops for the projection
+// and its gradients.
 #pragma once
 
 #include "recompute/projection.h"
@@ -9,7 +9,7 @@
 namespace lvx::test {
 
 struct ProjectionValues {
-  // Of K and V together, [2 Hkv D, width] and [2 Hkv D]; where they are separate, K's come first.
+  // Of K and V together, [2 Hkv D, width] and [2 Hkv D]. If they are separate, K's come first.
   Values weight, bias;
   Values input_weight, input_bias, key_weight;
 
@@ -20,7 +20,7 @@ struct ProjectionValues {
 };
 
 struct VisualProblem {
-  RandomProblem random;  // k and v are those that the projection makes
+  RandomProblem random;  // k and v are the projected ones
   std::int64_t width = 0;
   std::int64_t tile_rows = 1;
   lvx_key_value_layout layout = LVX_KEY_VALUE_SEPARATE;
@@ -35,12 +35,12 @@ struct VisualProblem {
 
   explicit VisualProblem(std::uint64_t seed);
 
-  // The projection of some rows; positions are [batch, rows] of those.
+  // The projection of some rows. positions: [batch, rows] of these rows.
   Projection view(const ProjectionValues& values, const std::vector<std::int32_t>& at,
                   std::int64_t rows) const;
   ProjectionGradients gradients(ProjectionValues& sums) const;
 
-  // From dk and dv of all keys.
+  // The gradients from dk and dv of all keys.
   void backward(const Values& dk, const Values& dv, Values& d_features, ProjectionValues& sums) const;
 
  private:
@@ -217,7 +217,7 @@ inline Parameter parameter_view(const Values& values, std::int64_t rows, std::in
   return {data, DType::kFloat64, rows, width, width};
 }
 
-// Calls set(parameters, member) alike for parameters and their gradients.
+// Calls set(parameters, member) for each member, for parameters and for their gradients.
 template <typename Out>
 void set_products(lvx_key_value_layout layout, const ProjectionValues& values, std::int64_t key_width,
                   std::int64_t width, Out& out) {

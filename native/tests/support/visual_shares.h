@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A random visual problem computed whole by textbook loops, and share by share by the ranks of a group.
+// A random visual problem, computed as a whole by textbook loops, and in shares by the ranks of a group.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@
 namespace lvx::test {
 
 struct VisualResults {
-  Results attention;  // dk and dv stay as they are where keys are recomputed
+  Results attention;  // dk and dv do not change if keys are recomputed
   Values d_features;
   ProjectionValues sums;
 
@@ -46,7 +46,7 @@ inline void add_to(Values& sum, const Values& more) {
   for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += more[i];
 }
 
-// What one rank passes to a call.
+// The arguments of one rank's call.
 struct VisualShare {
   std::int64_t q0, q1, k0, k1;
   Values q, d_o, features, bias;
@@ -124,7 +124,7 @@ void VisualShare::set(const VisualProblem& visual, const ProblemShape& p, Call& 
   call.tile_rows = visual.tile_rows;
 }
 
-// One rank's share: forward, then backward from its results; both written into their place of the whole.
+// Computes one rank's share: forward, then backward from its results. Writes both to their place in the whole.
 inline Costs compute_visual_share(Group& group, const VisualProblem& visual, VisualResults& whole) {
   VisualShare share(visual, group.rank());
   Costs costs;
@@ -132,7 +132,7 @@ inline Costs compute_visual_share(Group& group, const VisualProblem& visual, Vis
   visual_forward(group, share.forward, &costs.forward);
   visual_backward(group, share.backward, &costs.backward);
 
-  // The ranks write disjoint rows, and sum gradients of parameters in turn.
+  // The ranks write disjoint rows, and add gradients of parameters one after the other.
   const RandomProblem& random = visual.random;
   const ProblemShape& all = random.shape;
   const std::int64_t q_width = all.query_heads * all.head_dim;

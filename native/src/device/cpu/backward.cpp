@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Splits backward into tasks by keys, so that dk, dv and d_bias have one writer each, then sums the tasks' dq in order,
-// in float64.
+// Splits backward into tasks by keys, so that one task alone writes each element of dk, dv and d_bias. Then sums the tasks'
+// dq in order, in float64.
 #include "device/cpu/backward.h"
 
 #include <algorithm>
@@ -13,10 +13,10 @@
 namespace lvx::cpu {
 namespace {
 
-// Units that add to the same elements of d_bias are done by one task, one after the other.
+// Units that accumulate into the same elements of d_bias belong to one task, which processes them one after the other.
 struct UnitGroups {
-  std::int64_t batches = 1;    // of a task
-  std::int64_t key_heads = 1;  // of a task
+  std::int64_t batches = 1;    // per task
+  std::int64_t key_heads = 1;  // per task
 
   UnitGroups(const ProblemShape& p, const Bias& d_bias) {
     if (d_bias.none()) return;
@@ -30,7 +30,7 @@ struct Plan {
   using T = Accumulator<Operand>;
 
   std::int64_t units;
-  std::int64_t rows;  // of a unit
+  std::int64_t rows;  // per unit
   std::int64_t packed;
   BackwardBlocking blocking;
   BackwardGroups groups;
@@ -55,7 +55,7 @@ struct Plan {
   }
 };
 
-// Sum: the type that the parts are summed in.
+// Sum: the type in which the parts are summed.
 template <typename Sum, typename Operand, typename T = Accumulator<Operand>>
 void sum_dq(ThreadTeam& team, const BackwardProblem& a, const Plan<Operand>& plan) {
   const ProblemShape& p = a.shape;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Backward on one run of keys, block by block: for each panel of rows and tile of keys, p = exp(K Q^T - lse),
-// ds = p (V dO^T - delta), dV += p^T dO, dK += ds^T Q, dQ += ds K. Tiles lie as in forward: keys along rows.
+// ds = p (V dO^T - delta), dV += p^T dO, dK += ds^T Q, dQ += ds K. Tiles have the layout of forward: a key per row.
 // Method: Dao et al. 2022.
 #define HWY_DISABLED_TARGETS HWY_SSSE3  // processors without SSE4.1 are too rare for one more build
 #undef HWY_TARGET_INCLUDE
@@ -83,7 +83,7 @@ class BackwardRun {
         keys_(a_, unit_, alone_, work_),
         sums_(a_, unit_, alone_, task.groups.rows, work_) {}
 
-  // One panel uses each key once, so a block larger than a tile would not help.
+  // A single panel uses each key once, so a block larger than a tile would gain nothing.
   std::int64_t block_step() const {
     return alone_ ? kTileKeys : block_keys(p_, BackwardWorkspace<Operand>::kBytes);
   }
@@ -127,16 +127,17 @@ class BackwardRun {
     ahead_ = a_.add_dkv ? ahead({&a_.k, &a_.v, &a_.dk, &a_.dv}) : ahead({&a_.k, &a_.v});
   }
 
-  // Threshold of s - lse: from here on the row is taken to see this key only, and the weights of others as 0. Half
-  // precision needs a margin, because forward may sum the logit in another order. If lse is large, its last bit is
-  // too coarse to decide.
+  // Threshold of s - lse. At or above it, this key is taken to be the only one that the row sees, and the weights of other
+  // keys to be 0. Half precision needs a margin, because forward may sum the logit in another order. If lse is large, its
+  // last bit is too coarse to decide.
   T sees_only(T lse) const {
     constexpr T kLargest = 64;
     if (!(std::abs(lse) <= kLargest)) return kInfinity;
     return size_of(a_.q.dtype) == 2 ? T(-0x1p-18) * (T{1} + std::abs(lse)) : T{0};
   }
 
-  // Rows of a panel whose logits are dot products; all but the last are whole vectors.
+  // The number of rows of a panel whose logits are computed as dot products. Only the last panel has such rows: the others
+  // consist of whole vectors.
   std::int64_t left_over(std::int64_t panel) const {
     return rows_left_over<Operand>(panels_.end(panel) - panels_.begin(panel), p_.head_dim);
   }
@@ -150,7 +151,7 @@ class BackwardRun {
       const std::int64_t query = unit_.query(begin + i);
       const std::int64_t head = unit_.head(begin + i);
       const T lse = load_element<T>(a_.lse.at(unit_.batch, head, query), a_.lse.dtype, 0);
-      // exp(s - inf) = 0: all weights of a row that sees no key are 0.
+      // exp(s - inf) = 0: a row that sees no key has zero weights.
       work_.lse[i] = lse == -kInfinity ? kInfinity : lse;
       work_.only[i] = sees_only(lse);
       work_.delta[i] = load_element<T>(a_.delta.at(unit_.batch, head, query), a_.delta.dtype, 0);
@@ -163,7 +164,7 @@ class BackwardRun {
     panel_ = {index, begin, end, rows - left, left, q_finite, d_o_finite};
   }
 
-  // The panel's rows of x with terms along rows and, as columns, along head_dim; true if all are finite.
+  // Packs the panel's rows of x twice: with terms along rows and, as columns, along head_dim. True if all are finite.
   bool pack_rows_of(const Bshd& x, std::int64_t begin, std::int64_t end, Operand* by_rows,
                     Operand* columns) const {
     const auto row_at = [&](std::int64_t i) {
@@ -179,7 +180,7 @@ class BackwardRun {
 
   void panel(std::int64_t key_begin, std::int64_t key_end) {
     const Panel& panel = panel_;
-    // If a query's heads are in two panels, its ranges are walked twice over the same keys.
+    // If a query's heads are in two panels, its ranges are traversed twice over the same keys.
     RowVisibility visible = visible_.fork(panel.begin, panel.end, work_.panel_cursors);
     for (std::int64_t key = key_begin; key < key_end; key += kTileKeys) {
       const std::int64_t end = std::min(key + kTileKeys, key_end);
@@ -202,7 +203,7 @@ class BackwardRun {
     }
   }
 
-  // Adds the panel's group of tiles to the sum of earlier groups, and begins another.
+  // Adds the panel's group of tiles to the sum of earlier groups, and begins a new group.
   void add_groups(std::int64_t index) {
     DqSums& sums = work_.dq_panels[index];
     for (std::int64_t row = panels_.begin(index); row < panels_.end(index); ++row) {
@@ -221,7 +222,7 @@ class BackwardRun {
     }
   }
 
-  // With an odd number of rows, the last pair contains a padding row. Its values are 0, so its weights must not be NaN.
+  // With an odd number of rows, the last pair contains a padding row. Its values are 0; its weights must not be NaN.
   void hide_from_missing_row(std::int64_t rows, std::int64_t keys) const {
     if (rows % kTerms<Operand> == 0) return;
     for (std::int64_t key = 0; key < keys; ++key) work_.mask[key * kPanelRows + rows] = -kInfinity;
@@ -275,7 +276,7 @@ class BackwardRun {
     }
   }
 
-  // sums[key] += sum over rows of weights[key, row] values[row]; with the final scale if sums are the caller's tensor.
+  // sums[key] += sum over rows of weights[key, row] values[row]. Applies the final scale if sums is the caller's tensor.
   Product<Operand> gather(const Operand* weights, const Operand* values, const Rows<T>& sums,
                           std::int64_t key, T scale, const Panel& panel, std::int64_t keys) const {
     const bool first = sums_.first_product_writes();
@@ -293,7 +294,7 @@ class BackwardRun {
             .non_temporal = first && sums_.in_place() && sums_.non_temporal()};
   }
 
-  // Whether all queries share one bias: its gradient is then summed over them in the workspace, block by block.
+  // Whether the bias is broadcast along queries. Its gradient is then summed over them in the workspace, block by block.
   bool shares_d_bias() const { return !a_.d_bias.none() && a_.d_bias.row_stride == 0; }
 
   // key counts from the start of the block of block_keys.
@@ -315,7 +316,7 @@ class BackwardRun {
     }
   }
 
-  // Broadcast dimensions have stride 0: their rows add to the same elements in turn.
+  // Broadcast dimensions have stride 0, so their rows accumulate into the same elements one after the other.
   void add_d_bias(const Panel& panel, std::int64_t key_begin, std::int64_t key_end) {
     for (std::int64_t row = panel.begin; row < panel.end; ++row) {
       const T* column = work_.dp + (row - panel.begin);
@@ -333,9 +334,9 @@ class BackwardRun {
   std::int64_t packed_;
   std::int64_t width_;
   Split panels_;
-  bool alone_;  // all rows are one panel
+  bool alone_;  // one panel holds all rows
   RowVisibility visible_;
-  Panel panel_{};  // the one that is packed
+  Panel panel_{};  // the packed panel
   KeyBlock<Operand> keys_;
   KeyGradients<Operand> sums_;
   Prefetcher ahead_;

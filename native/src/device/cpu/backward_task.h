@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One piece of backward: all rows of a unit against a run of keys. It alone writes those keys' dk, dv and d_bias;
-// its share of dq is summed with the others' afterwards.
+// One task of backward: all rows of a unit against a run of keys. No other task writes those keys' dk, dv and d_bias.
+// Its share of dq is added to the other tasks' shares afterwards.
 #pragma once
 
 #include "device/cpu/blocking.h"
@@ -12,18 +12,18 @@
 
 namespace lvx {
 
-// Which sums have more terms than a group, and so are added up in float64.
+// Which sums have more terms than a group, so that groups are accumulated in float64.
 struct BackwardGroups {
-  bool keys;  // dq's
-  bool rows;  // dk's and dv's
+  bool keys;  // dq, a sum over keys
+  bool rows;  // dk and dv, sums over rows
 
   BackwardGroups(const ProblemShape& shape, std::int64_t keys_of_task)
       : keys(keys_of_task > kGroupKeys), rows(Unit::rows(shape) > kGroupPanels * kPanelRows) {}
 };
 
-// The sum of a panel's groups of keys so far; it begins with the first.
+// The sum of a panel's groups of keys so far.
 struct DqSums {
-  std::int64_t tiles;  // of the group that has not been added yet
+  std::int64_t tiles;  // tiles of the current group, which has not been added yet
   bool begun;
 };
 
@@ -32,17 +32,18 @@ struct BackwardTask {
   const BackwardProblem* problem;
   std::int64_t unit;
   std::int64_t key_begin, key_end;
-  std::int64_t next_unit, next_key;  // where this thread will probably continue; prefetched at the end
+  std::int64_t next_unit, next_key;  // this thread's probable next task; prefetched at the end
   BackwardGroups groups;
   Accumulator<Operand>* dq;  // [unit row, packed head_dim], not yet scaled
 };
 
-// Pairs in sums over head_dim hold neighbours along it; in sums over keys or rows they hold neighbouring keys or
-// rows. Extents count operands, of which there are fewer if each holds several terms.
+// A pair holds two adjacent terms of a sum: adjacent elements of head_dim, or two adjacent keys or rows. Extents count
+// operands, so they are smaller if each operand holds several terms. "numbers: x" means that the array is x unless operands
+// are pairs.
 template <typename Operand>
 struct BackwardWorkspace {
   using T = Accumulator<Operand>;
-  // Of a block's keys, for each element of head_dim: k, v, for pairs k by keys, dk, dv.
+  // Bytes of a key of the block per element of head_dim: k, v, k by keys (pairs only), dk, dv.
   static constexpr std::size_t kBytes =
       (kIsPair<Operand> ? 3 : 2) * sizeof(Operand) / kTerms<Operand> + 2 * sizeof(T);
 
@@ -59,11 +60,11 @@ struct BackwardWorkspace {
   T *lse, *delta, *only;             // [panel row]
   RangeCursor* cursors;              // per query
   RangeCursor* panel_cursors;        // per query of the panel
-  // Of all groups before the last one, where there are several.
+  // Sums of all groups before the current one, if there are several groups.
   double* dq_sums;            // [unit row, packed head_dim]
   DqSums* dq_panels;          // per panel
   double *dk_sums, *dv_sums;  // [key of the block, packed head_dim]
-  double* d_bias_sums;        // [head of the unit, key of the block]: a bias that all queries share
+  double* d_bias_sums;        // [head of the unit, key of the block], if the bias is broadcast along queries
 
   BackwardWorkspace(Scratch& scratch, const ProblemShape& shape, const BackwardGroups& groups) {
     const std::int64_t packed = packed_dim(shape.head_dim);

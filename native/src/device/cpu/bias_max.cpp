@@ -14,7 +14,7 @@ namespace {
 template <typename T>
 constexpr T kNone = -std::numeric_limits<T>::infinity();
 
-// The largest of count elements, -inf for none. NaN is ignored: it will show in the logits.
+// The largest of count elements, -inf if there are none. Ignores NaN, which propagates through the logits anyway.
 template <typename T>
 T largest(const std::byte* data, DType dtype, std::int64_t count) {
   constexpr std::int64_t kRun = 512;
@@ -34,7 +34,7 @@ T largest(const std::byte* data, DType dtype, std::int64_t count) {
   return *std::max_element(max, max + kSideBySide);
 }
 
-// Of the call's keys [begin, end).
+// The maximum over the call's keys [begin, end).
 template <typename T>
 T largest_bias(const ForwardProblem& a, std::int64_t batch, std::int64_t head, std::int64_t row,
                std::int64_t begin, std::int64_t end) {
@@ -71,7 +71,7 @@ void put(const ForwardProblem& a, std::int64_t batch, std::int64_t head, std::in
   store_element(max, at, a.out.bias_max.dtype, 0);
 }
 
-// Heads and queries that share a row of the bias, and see the same of it, share its maximum.
+// Heads and queries that share a row of the bias, and see the same keys, share its maximum.
 template <typename T>
 void set_as(ThreadTeam& team, const ForwardProblem& a) {
   const ProblemShape& p = a.shape;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The largest bias of the keys that a row sees; its logits and its lse are relative to it.
+// The largest bias of the keys that a row sees. The row's logits and lse are relative to it.
 #pragma once
 
 #include "device/cpu/thread_pool.h"
@@ -7,8 +7,8 @@
 
 namespace lvx::cpu {
 
-// Before forward's kernels. Overwrites out.bias_max by the largest bias of the call's keys; if results are merged,
-// raises it to that and makes out's lse relative to it.
+// Runs before forward's kernels. Sets out.bias_max to the largest bias of the call's keys. If results are merged, sets it to
+// the larger of that and its old value, and makes out's lse relative to the new value.
 void set_bias_max(ThreadTeam& team, const ForwardProblem& problem);
 
 }  // namespace lvx::cpu

@@ -8,7 +8,7 @@
 namespace lvx {
 namespace {
 
-// The L2 of a core; a common size if the system does not tell.
+// Bytes of a core's L2; a common size if the system does not report it.
 std::int64_t l2_bytes() {
   static const std::int64_t bytes = [] {
     std::int64_t told = 0;
@@ -20,26 +20,26 @@ std::int64_t l2_bytes() {
   return bytes;
 }
 
-// As many rows of head_dim elements as half of L2 holds; the other half is for streamed tiles.
+// The number of rows of head_dim elements that fit half of L2; the other half is for streamed tiles.
 std::int64_t rows_in_cache(const ProblemShape& shape, std::size_t bytes) {
   return l2_bytes() / 2 / (packed_dim(shape.head_dim) * static_cast<std::int64_t>(bytes));
 }
 
-// Enough pieces that threads are idle only briefly while the last pieces finish.
+// Enough parts that threads idle only briefly while the last parts finish.
 std::int64_t pieces_wanted(std::int64_t units, int threads) {
   if (threads == 1 || units % threads == 0) return 1;
   return divide_up(std::int64_t{8} * threads, units);
 }
 
 bool is_decode(const ProblemShape& shape) {
-  constexpr std::int64_t kManyKeys = 512;  // fewer would fit the cache with their queries: no gain
+  constexpr std::int64_t kManyKeys = 512;  // fewer keys fit the cache together with their queries: no gain
   return Unit::rows(shape) <= kDecodeRows && shape.keys >= kManyKeys;
 }
 
 Split forward_keys(const ProblemShape& shape, const ForwardBlocking& blocking, int threads) {
   if (blocking.decode) {
-    // Small pieces balance the reading between threads, but each piece has a result to merge, and should have many
-    // keys for each row of it.
+    // Small parts balance the memory reads of the threads. But each part has a partial result to merge, so it should have
+    // many keys per row.
     constexpr std::int64_t kKeysForARow = 64;
     const std::int64_t most = shape.keys / (kKeysForARow * std::max<std::int64_t>(1, Unit::rows(shape)));
     const std::int64_t pieces = std::clamp<std::int64_t>(most, threads, std::int64_t{8} * threads);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Forward with few query rows per key head, which is bound by reading k and v. One task: all heads of a batch item
-// against a run of keys, so that memory is read sequentially.
+// Forward with few query rows per key head, which is bound by the memory bandwidth for k and v. A task computes all heads of
+// a batch item against a run of keys, so that memory is read sequentially.
 #pragma once
 
 #include "device/cpu/blocking.h"
@@ -24,15 +24,15 @@ struct DecodeTask {
 template <typename T>
 struct DecodeWorkspace {
   T* q;     // [key head, row, packed head_dim]
-  T* o;     // likewise
+  T* o;     // [key head, row, packed head_dim]
   T* s;     // [key head, row, key of the tile]
   T* mask;  // [row, key of the tile]
   T* max;   // [key head, row]
   T* sum;
-  RangeCursor* cursors;  // per query: all heads see the same
-  // Of all groups of keys so far; they begin with the first.
-  double* o_sums;  // as o
-  double* maxima;  // as max
+  RangeCursor* cursors;  // per query: all heads see the same keys
+  // Sums and maxima of all groups of keys so far.
+  double* o_sums;  // shape of o
+  double* maxima;  // shape of max
   double* sums;
 
   DecodeWorkspace(Scratch& scratch, const ProblemShape& shape) {

@@ -14,7 +14,7 @@
 namespace lvx::cpu {
 namespace {
 
-// Calls work(to, from) with typed pointers; T is the type to compute in.
+// Calls work(to, from) with typed pointers. T is the compute type.
 template <typename T>
 void convert(std::int64_t count, const std::byte* from, DType from_dtype, std::byte* to, DType to_dtype) {
   visit_elements(from, from_dtype, [&](const auto* source) {
@@ -25,7 +25,7 @@ void convert(std::int64_t count, const std::byte* from, DType from_dtype, std::b
 }
 
 void convert_run(std::int64_t count, const std::byte* from, DType from_dtype, std::byte* to, DType to_dtype) {
-  if (count == 0) return;  // Both may be null, which memcpy must not get.
+  if (count == 0) return;  // both pointers may be null, which memcpy does not allow
   if (from_dtype == to_dtype) {
     std::memcpy(to, from, static_cast<std::size_t>(count * size_of(from_dtype)));
   } else if (from_dtype == DType::kFloat64 || to_dtype == DType::kFloat64) {
@@ -40,12 +40,12 @@ std::int64_t rows_of(const Bshd& x) { return x.batch * x.rows * x.heads; }
 struct BshdIndex {
   std::int64_t batch, row, head;
 
-  // Row i of a tensor like this.
+  // Row i of a tensor with these extents.
   BshdIndex(std::int64_t i, const Bshd& like)
       : batch(i / like.heads / like.rows), row(i / like.heads % like.rows), head(i % like.heads) {}
 };
 
-// Makes a row of both results relative to the larger bias_max; returns the part's lse.
+// Makes a row of both results relative to the larger bias_max. Returns the part's lse.
 template <typename T>
 T count_alike(const BshdIndex& at, const Partial& part, T lse, const Partial& into) {
   const auto row_of = [&](const Bhs& values) { return values.at(at.batch, at.head, at.row); };
@@ -87,7 +87,7 @@ void delta_as(ThreadTeam& team, const Bshd& o, const Bshd& d_o, const Bhs& delta
     T y[kMaxHeadDim];
     load_row(o.at(at.batch, at.row, at.head), o.dtype, o.dim, x);
     load_row(d_o.at(at.batch, at.row, at.head), d_o.dtype, o.dim, y);
-    // Eight independent sums: head_dim is a multiple of 8, and the error grows with an eighth of it.
+    // Eight independent sums, since head_dim is a multiple of 8. The error grows with head_dim / 8.
     T sums[8] = {};
     for (std::int64_t d = 0; d < o.dim; d += 8) {
       for (std::int64_t j = 0; j < 8; ++j) sums[j] += x[d + j] * y[d + j];
@@ -101,7 +101,7 @@ template <typename T>
 void add_as(ThreadTeam& team, const Bshd& from, const Bshd& to) {
   for_each(team, rows_of(to), to.dim, [&](std::int64_t i) {
     const BshdIndex at(i, to);
-    // dim is not always headDim: a bias's gradient has keys there, lse queries.
+    // dim is not always headDim: it is the keys of a bias's gradient, and the queries of lse.
     constexpr std::int64_t kRun = 256;
     T x[kRun];
     T y[kRun];

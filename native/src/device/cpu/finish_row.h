@@ -12,7 +12,7 @@
 
 namespace lvx {
 
-// Divides a row's sum of weighted values by that of the weights; 0 if there are no weights.
+// Divides a row's sum of weighted values by its sum of weights; 0 if there are no weights.
 template <typename T>
 void normalise(T sum, std::int64_t dim, T* o) {
   const T inverse = sum == T{0} ? T{0} : T{1} / sum;

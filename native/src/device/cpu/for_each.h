@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Splits cheap work over the threads, in pieces large enough for a task.
+// Distributes cheap elementwise work over the threads, in pieces large enough for a task.
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Splits forward into tasks for the threads and, if keys are split, merges their partial results in order.
+// Splits forward into tasks. If keys are split, merges the partial results in a fixed order.
 #include "device/cpu/forward.h"
 
 #include <algorithm>
@@ -20,7 +20,7 @@ struct Plan {
   using T = Accumulator<Operand>;
 
   std::int64_t units;
-  std::int64_t rows;  // of a unit
+  std::int64_t rows;  // per unit
   ForwardBlocking blocking;
   bool grouped;
   std::size_t workspace;  // bytes per thread
@@ -55,7 +55,7 @@ struct Plan {
   bool merges() const { return blocking.decode || blocking.keys.parts() > 1; }
 };
 
-// In float64: there may be many parts, and weighted sums may reach the largest float.
+// In float64, because there may be many parts, and weighted sums may reach the largest float.
 template <typename Operand, typename T = Accumulator<Operand>>
 void merge_parts(ThreadTeam& team, const ForwardProblem& a, const Plan<Operand>& plan) {
   const ProblemShape& p = a.shape;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Forward on one block: for each tile of keys and panel of rows, logits = K Q^T, online softmax, O += P V.
-// Keys run along the rows of the tile of logits and queries along its vectors, so that neither K nor V is transposed
-// and softmax needs no sums across lanes. Method: Milakov and Gimelshein 2018; Dao et al. 2022.
+// A tile of logits has a key per row and a query per vector lane, so that neither K nor V is transposed and softmax needs no
+// reduction across lanes. Method: Milakov and Gimelshein 2018; Dao et al. 2022.
 #define HWY_DISABLED_TARGETS HWY_SSSE3  // processors without SSE4.1 are too rare for one more build
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "device/cpu/forward_kernel.cpp"
@@ -82,7 +82,7 @@ class ForwardBlock {
     std::fill_n(work_.s, kTileKeys * kPanelRows, T{0});
   }
 
-  // Of the last panel, whose rows are in work_.row; the others are whole vectors.
+  // Dot-product rows of the last panel, which are in work_.row. Other panels consist of whole vectors.
   std::int64_t left_over(std::int64_t panel) const {
     return rows_left_over<Operand>(row_end(panel) - row_begin(panel), p_.head_dim);
   }
@@ -110,8 +110,9 @@ class ForwardBlock {
     }
   }
 
-  // Packing pays if several panels use the tile. With one panel, reading in place took 2 to 12 % less for 16 to 33
-  // rows and head dimensions such as 40 and 72. Packing also tells whether zero weights may meet NaN: false if so.
+  // Packing pays off if several panels use the tile. With one panel, reading in place took 2 to 12 % less time for 16 to 33
+  // rows and head dimensions such as 40 and 72. Packing also finds non-finite elements, which must not be multiplied by zero
+  // weights; false if there are any.
   bool choose_keys(std::int64_t key, std::int64_t keys, bool masked) {
     const std::int64_t dim = p_.head_dim;
     const bool alone = panels_.parts() == 1;
@@ -130,7 +131,7 @@ class ForwardBlock {
       v_ = where_it_lies<const Operand>(a_.v, unit_.batch, key, unit_.key_head);
       return true;
     } else {
-      // Whole vectors of v are read.
+      // The product reads whole vectors of v.
       for (std::int64_t i = 0; i < keys && width_ != dim; ++i) {
         std::fill_n(work_.v + i * packed_ + dim, width_ - dim, T{0});
       }
@@ -191,7 +192,7 @@ class ForwardBlock {
     }
   }
 
-  // Adds the panel's group of tiles to the sums of earlier groups, and begins another.
+  // Adds the panel's group of tiles to the sums of earlier groups, and begins a new group.
   void add_groups(std::int64_t panel) {
     const std::int64_t rows = row_end(panel) - row_begin(panel);
     RunningSoftmax<T>& group = state(panel);
@@ -230,8 +231,8 @@ class ForwardBlock {
     for (std::int64_t i = 0; i < row_end(panel) - row_begin(panel); ++i) {
       Sum* line = lines + i * packed_;
       const std::int64_t row = row_begin(panel) + i;
-      // Rounded weights have another sum than exact ones. Divided by their own sum they add up to 1, so rounding
-      // errors that all of them share cancel.
+      // Dividing by the sum of the rounded weights, not of the exact ones, makes the weights add up to 1. Rounding errors
+      // that all weights share then cancel.
       normalise(kIsPair<Operand> ? sums.rounded[i] : sums.sum[i], p_.head_dim, line);
       if (task_.partial_o == nullptr) {
         finish_row(a_, unit_, row, line, sums.max[i], kOnce * sums.sum[i]);

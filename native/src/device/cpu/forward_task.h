@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One piece of forward: a block of a unit's rows against a run of keys.
+// One task of forward: a block of a unit's rows against a run of keys.
 #pragma once
 
 #include "device/cpu/blocking.h"
@@ -18,21 +18,21 @@ struct ForwardTask {
   std::int64_t unit;
   std::int64_t row_begin, row_end;
   std::int64_t key_begin, key_end;
-  std::int64_t next_unit, next_key;  // where this thread will probably continue; prefetched at the end
+  std::int64_t next_unit, next_key;  // this thread's probable next task; prefetched at the end
   bool grouped;                      // whether tasks may have more keys than a group
-  // Where the unit's partial result goes; o null: finished into problem->out. Maximum and sum are separate: their
-  // lse would round off a part's weight if logits are huge.
+  // The unit's partial result; if partial_o is null, the final result is written to problem->out instead. Maximum and sum
+  // are kept separate, because combining them to an lse would round off a part's weight if logits are huge.
   T* partial_o;    // [row, head_dim], normalised
   T* partial_max;  // [row]
   T* partial_sum;
 };
 
-// The sums of a panel's groups of keys so far, in place of a RunningSoftmax; they begin with the first group.
+// The sums of a panel's groups of keys so far, kept in place of a RunningSoftmax.
 struct GroupSums {
   double max[kPanelRows];
   double sum[kPanelRows];
   double rounded[kPanelRows];
-  std::int64_t tiles;  // of the group that has not been added yet
+  std::int64_t tiles;  // tiles of the current group, which has not been added yet
   bool begun;
 
   void clear() {
@@ -41,12 +41,12 @@ struct GroupSums {
   }
 };
 
-// Pairs in sums over head_dim hold neighbours along it; in sums over keys they hold neighbouring keys. Extents count
-// operands, of which there are fewer if each holds several terms.
+// A pair holds two adjacent terms of a sum: adjacent elements of head_dim, or two adjacent keys. Extents count operands, so
+// they are smaller if each operand holds several terms. "numbers: x" means that the array is x unless operands are pairs.
 template <typename Operand>
 struct ForwardWorkspace {
   using T = Accumulator<Operand>;
-  // Of a block's rows, for each element of head_dim: q, o.
+  // Bytes of a row of the block per element of head_dim: q, o.
   static constexpr std::size_t kBytes = sizeof(Operand) / kTerms<Operand> + sizeof(T);
 
   Operand* q;  // per panel [head_dim, panel row]
@@ -56,11 +56,11 @@ struct ForwardWorkspace {
   T* mask;
   Operand* k;    // [key, packed head_dim]
   Operand* v;    // [key, packed head_dim], terms along keys
-  Operand* row;  // room for transposing
+  Operand* row;  // temporary memory for transposing
   T* state;      // per panel: a RunningSoftmax
   RangeCursor* cursors;
-  double* o_sums;   // as o, of all groups; where tasks are grouped
-  GroupSums* sums;  // per panel; likewise
+  double* o_sums;   // sums of all groups, in the layout of o; only if tasks are grouped
+  GroupSums* sums;  // per panel; only if tasks are grouped
 
   ForwardWorkspace(Scratch& scratch, const ProblemShape& shape, bool grouped) {
     const std::int64_t rows = block_rows(shape, kBytes);

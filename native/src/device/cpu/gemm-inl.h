@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Small matrix products on packed tiles: C[m, n] (op)= sum over k of A(m, k) B[k, n]. Registers hold a block of C,
 // vectors run along n, elements of A are broadcast. B and C are padded to whole vectors along n; A is not padded. A
-// and B hold operands, and k counts them.
+// and B consist of operands, and k counts operands.
 #if defined(LVX_GEMM_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LVX_GEMM_INL_H
 #undef LVX_GEMM_INL_H
@@ -41,7 +41,7 @@ struct Product {
   Update update;
   Accumulator<T> scale = 1;                // kScale, kAdd
   const Accumulator<T>* factor = nullptr;  // kRescale
-  bool non_temporal = false;  // kScale: C, aligned to vectors, is written without being read first
+  bool non_temporal = false;               // kScale: writes C, aligned to vectors, with non-temporal stores
 };
 
 template <LayoutOfA kLayout, typename T>
@@ -96,7 +96,7 @@ HWY_INLINE void update_block(D d, const Product<T>& p, std::int64_t m, std::int6
   }
 }
 
-// kM rows by kVectors vectors of C, at (m, n). The arrays live in registers: every loop over them is unrolled.
+// Computes kM rows by kVectors vectors of C, at (m, n). The arrays stay in registers: every loop over them is unrolled.
 template <LayoutOfA kLayout, int kM, int kVectors, class D, typename T>
 HWY_INLINE void block_product(D d, const Product<T>& p, std::int64_t m, std::int64_t n, Prefetcher& ahead) {
   using V = hn::Vec<D>;
@@ -116,7 +116,7 @@ HWY_INLINE void block_product(D d, const Product<T>& p, std::int64_t m, std::int
     }
     b += p.ldb;
   };
-  constexpr std::int64_t kOperations = kM * kVectors;  // a term
+  constexpr std::int64_t kOperations = kM * kVectors;  // per term
   const std::int64_t terms = ahead.pace(kOperations);
   for (std::int64_t begin = 0; begin < p.k; begin += terms) {
     const std::int64_t end = std::min(begin + terms, p.k);
@@ -130,8 +130,8 @@ HWY_INLINE void block_product(D d, const Product<T>& p, std::int64_t m, std::int
   update_block(d, p, m, n, sum);
 }
 
-// Rows of a block: 8 x 3 accumulators need 28 registers; machines with 16 take half. A single vector has more rows:
-// fewer than eight sums would stall on the latency of addition.
+// Rows of a block: 8 x 3 accumulators need 28 registers; machines with 16 registers use half. A block that is one vector
+// wide has more rows, because fewer than eight accumulators would stall on the latency of addition.
 template <int kVectors>
 constexpr int kRegisterRows = HWY_TARGET <= HWY_AVX3 ? 8 : (kVectors == 1 ? 8 : 4);
 
@@ -150,7 +150,7 @@ HWY_NOINLINE void block_of_rows(D d, const Product<T>& p, std::int64_t rows, std
   block_product<kLayout, kM, kVectors>(d, p, m, n, ahead);
 }
 
-// The last two blocks share the remaining rows evenly: one of a row or two would stall on the latency of addition.
+// The last two blocks share the remaining rows evenly: a block of one or two rows would stall on the latency of addition.
 template <LayoutOfA kLayout, int kM, int kVectors, class D, typename T>
 HWY_INLINE void column_of_blocks(D d, const Product<T>& p, std::int64_t n, Prefetcher& ahead) {
   std::int64_t m = 0;
@@ -186,14 +186,14 @@ HWY_NOINLINE void multiply(const Product<T>& p, Prefetcher& ahead) {
   }
 }
 
-// The work of a product with that many terms, as the prefetcher counts it.
+// The number of operations of a product with that many terms, as the prefetcher counts them.
 template <typename T>
 std::int64_t operations(std::int64_t m, std::int64_t n, std::int64_t terms) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<Accumulator<T>>()));
   return m * divide_up(n, lanes) * divide_up(terms, kTerms<T>);
 }
 
-// The same product where 0 times anything is 0: for tiles that hold NaN or infinity next to weights of exactly 0.
+// The same product with 0 * x = 0 for every x, for tiles in which NaN or infinity may be multiplied by a weight of exactly 0.
 template <LayoutOfA kLayout, typename T>
 HWY_NOINLINE void multiply_skipping_zeros(const Product<T>& p) {
   for (std::int64_t m = 0; m < p.m; ++m) {

@@ -31,8 +31,8 @@ class KeyBlock {
            const BackwardWorkspace<Operand>& room)
       : a_(problem), p_(problem.shape), unit_(unit), alone_(alone), room_(room) {}
 
-  // Packing pays if several panels use the keys (forward_kernel.cpp has figures); it also tells whether zero weights
-  // may meet NaN.
+  // Packing pays off if several panels use the keys (measurements are in forward_kernel.cpp). It also finds non-finite
+  // elements, which must not be multiplied by zero weights.
   void choose(std::int64_t key_begin, std::int64_t keys) {
     const bool masked = !a_.visibility.everything() || !a_.bias.none();
     const std::int64_t ld = packed_ / kTerms<Operand>;
@@ -61,7 +61,7 @@ class KeyBlock {
   const Rows<const Operand>& v() const { return v_; }
   // Terms along keys.
   const Rows<const Operand>& k_by_keys() const { return by_keys_; }
-  // Of the tile that begins at key, where there is a mask.
+  // For the tile that begins at key, if there is a mask.
   bool k_is_finite(std::int64_t key) const { return finite_[key / kTileKeys]; }
 
  private:
@@ -80,7 +80,7 @@ class KeyBlock {
                                              p_.head_dim, room_.k + first * ld, ld);
     });
     if constexpr (!kIsPair<Operand>) {
-      // Whole vectors of k are read where it is the second factor.
+      // The product reads whole vectors of k as its second operand.
       for (std::int64_t i = 0; i < keys && width_ != p_.head_dim; ++i) {
         std::fill(room_.k + i * packed_ + p_.head_dim, room_.k + i * packed_ + width_, T{0});
       }

@@ -14,7 +14,7 @@
 
 #include "device/cpu/operand.h"
 
-// Whether the instruction set that is being compiled for can have products of pairs.
+// Whether the target instruction set may have products of pairs.
 #define LVX_MULTIPLIES_PAIRS (HWY_TARGET <= HWY_AVX3)
 
 HWY_BEFORE_NAMESPACE();
@@ -22,7 +22,7 @@ namespace lvx {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// A vector of operands with as many elements as D has sums.
+// A vector of operands with one operand for each accumulator lane of D.
 template <class D>
 HWY_INLINE hn::Vec<D> load_operands(D d, const hn::TFromD<D>* at) {
   return hn::LoadU(d, at);
@@ -36,7 +36,7 @@ HWY_INLINE V multiply_add(V a, V b, V sum) {
   return hn::MulAdd(a, b, sum);
 }
 
-// sum + a b where 0 times anything is 0.
+// sum + a b, with 0 * x = 0 for every x.
 template <typename T>
 HWY_INLINE T add_skipping_zeros(T a, T b, T sum) {
   return a != T{0} && b != T{0} ? sum + a * b : sum;
@@ -47,7 +47,7 @@ HWY_INLINE float add_skipping_zeros(BFloat16Pair a, BFloat16Pair b, float sum) {
 }
 
 #if LVX_MULTIPLIES_PAIRS
-// Highway has no names for these instructions yet. They flush subnormal numbers to 0.
+// Inline assembly, because Highway has no operation for these instructions yet. They flush subnormal numbers to 0.
 using Pairs = hn::Vec<hn::ScalableTag<std::uint32_t>>;
 using PairSums = hn::Vec<hn::ScalableTag<float>>;
 
@@ -66,14 +66,14 @@ HWY_INLINE PairSums multiply_add(Pairs a, Pairs b, PairSums sum) {
   return sum;
 }
 
-// Rounded to nearest even: all of low, then all of high.
+// low and high rounded to nearest even; low comes first.
 HWY_INLINE hn::Vec<hn::ScalableTag<std::uint16_t>> round_to_bfloat16(PairSums low, PairSums high) {
   hn::Vec<hn::ScalableTag<std::uint16_t>> rounded;
   asm("vcvtne2ps2bf16 %2, %1, %0" : "=v"(rounded.raw) : "v"(high.raw), "v"(low.raw));
   return rounded;
 }
 
-// Pairs from the consecutive results of round_to_bfloat16.
+// Pairs each lane of low with that of high; takes the result of round_to_bfloat16.
 HWY_INLINE Pairs pair_up(hn::Vec<hn::ScalableTag<std::uint16_t>> low_then_high) {
   alignas(64) static constexpr std::uint16_t kOrder[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
                                                            21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,

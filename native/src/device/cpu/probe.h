@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rates of this machine, to compare kernels with.
+// Measures this machine, for comparison with kernels.
 #pragma once
 
 #include "device/cpu/memory.h"

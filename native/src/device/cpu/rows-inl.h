@@ -28,20 +28,20 @@ struct Rows {
   Value* at(std::int64_t row) const { return data + row * ld; }
 };
 
-// Whether rows of x can be used in place: whole vectors of the compute type.
+// Whether rows of x can be read in place as whole vectors of the compute type.
 template <typename T>
 bool lies_as(const Bshd& x, std::int64_t dim) {
   return sizeof(T) == static_cast<std::size_t>(size_of(x.dtype)) && dim % kLanes == 0;
 }
 
-// Whether rows of x are operands in place, read one by one.
+// Whether rows of x can be read in place, operand by operand.
 template <typename Operand>
 bool usable_one_by_one(const Bshd& x) {
   return kIsPair<Operand> ? x.row_stride % kTerms<Operand> == 0
                           : sizeof(Accumulator<Operand>) == static_cast<std::size_t>(size_of(x.dtype));
 }
 
-// The same, read as whole vectors: numbers only, because pairs would be along the wrong dimension.
+// The same for whole vectors. Only numbers can be, because pairs would be along the wrong dimension.
 template <typename Operand>
 bool usable_as_vectors(const Bshd& x, std::int64_t dim) {
   return !kIsPair<Operand> && lies_as<Accumulator<Operand>>(x, dim);
@@ -52,8 +52,8 @@ Rows<Operand> where_it_lies(const Bshd& x, std::int64_t b, std::int64_t row, std
   return {reinterpret_cast<Operand*>(x.at(b, row, head)), x.row_stride / kTerms<Operand>};
 }
 
-// columns[d, row] of a panel, terms along d, and in room [row, packed d] the rows themselves; padded with zeros to
-// whole vectors. row_at(i) is where row i begins. True if all are finite.
+// Packs a panel as columns[d, row], with terms along d, and its rows as room[row, packed d]. Both are zero-padded to whole
+// vectors. row_at(i) is the address of row i. True if all elements are finite.
 template <typename Operand, typename RowAt>
 HWY_INLINE bool pack_columns(std::int64_t rows, std::int64_t dim, DType dtype, const RowAt& row_at,
                              Operand* room, Operand* columns) {

@@ -11,7 +11,7 @@
 namespace lvx {
 namespace {
 
-// Spins for about as long as sleeping and waking up take.
+// Spins for about as long as going to sleep and waking up take.
 template <typename Condition>
 void look_out(const Condition& there) {
   constexpr auto kLongest = std::chrono::microseconds(40);
@@ -81,7 +81,7 @@ void ThreadPool::take_part(Job& job, int slot) {
   try {
     for (std::int64_t i = job.next++; i < job.count; i = job.next++) job.call(job.work, i, slot);
   } catch (...) {
-    job.next = job.count;  // the other results are not needed
+    job.next = job.count;  // skips the remaining indices
     const std::lock_guard lock(mutex_);
     if (job.failure == nullptr) job.failure = std::current_exception();
   }

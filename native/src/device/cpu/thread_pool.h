@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The threads of a device. The calling thread takes part; the others belong to a pool that all devices of the
-// process share, one thread fewer than cores, so that many ranks in one process do not oversubscribe them. It uses
-// only a mutex, condition variables and atomics, which ThreadSanitizer understands. Waiting threads spin for a
-// moment, yielding, before they sleep: without that, calls of some tens of microseconds took twice as long on two
-// threads as on one.
+// The threads of a device. The calling thread participates; the others belong to a pool that all devices of the process share.
+// The pool has one thread fewer than there are cores, so that several ranks in one process do not oversubscribe the cores. It
+// uses only a mutex, condition variables and atomics, which ThreadSanitizer supports. Waiting threads spin briefly, yielding,
+// before they sleep. Without spinning, calls of some tens of microseconds took twice as long on two threads as on one.
 #pragma once
 
 #include <atomic>
@@ -17,24 +16,24 @@
 
 namespace lvx {
 
-// As many threads as this process may use; respects taskset and containers.
+// The number of CPUs that this process may use; respects taskset and containers.
 int usable_threads();
 
 class ThreadPool {
  public:
-  // Work that threads take index by index.
+  // Work that threads claim index by index.
   struct Job {
     void (*call)(const void* work, std::int64_t index, int slot);
     const void* work;
     std::int64_t count;
-    int slots;  // threads that may take part, the caller included
+    int slots;  // maximum number of threads, including the caller
     std::atomic<std::int64_t> next{0};
-    int taken = 1;               // slots given out; the caller has slot 0
-    std::atomic<int> inside{0};  // pool threads at work
+    int taken = 1;               // assigned slots; the caller has slot 0
+    std::atomic<int> inside{0};  // pool threads that are working on it
     std::exception_ptr failure = nullptr;
   };
 
-  // The process's pool; its threads end with the last device.
+  // The process's pool. Its threads end with the last device.
   static std::shared_ptr<ThreadPool> shared();
 
   explicit ThreadPool(int threads);
@@ -42,7 +41,7 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  // Returns when every index is done; throws what the first failed one threw.
+  // Returns when every index is done. Rethrows the exception of the first call that failed.
   void run(Job& job);
 
  private:
@@ -65,8 +64,8 @@ class ThreadTeam {
 
   int threads() const { return threads_; }
 
-  // Calls work(index, slot) for every index of [0, count); no two calls with the same slot, which is in
-  // [0, threads), run at a time. What is computed must not depend on the slot.
+  // Calls work(index, slot) for every index of [0, count). slot is in [0, threads); calls with the same slot never overlap in
+  // time. Results must not depend on the slot.
   template <typename Work>
   void run(std::int64_t count, const Work& work) {
     if (threads_ == 1 || count <= 1) {

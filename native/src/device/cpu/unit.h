@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The query rows that share one key/value head of one batch item: its queries times the heads of its group.
-// Row r is query r / group, head r % group, so that neighbouring rows see the same keys.
+// A unit: the query rows that share one key/value head of one batch item, which are its queries times the heads of its group.
+// Row r is query r / group and head r % group, so that adjacent rows see the same keys.
 #pragma once
 
 #include <cstdint>

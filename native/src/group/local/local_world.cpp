@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ranks are threads; a message is one copy, made by the side that is ready last. Between GPUs that side enqueues the
-// copy on its stream, after the earlier work of both ranks; nothing blocks until wait.
+// Ranks are threads. A message is one copy, made by the rank that is ready last. Between GPUs, that rank enqueues the copy on
+// its stream, after the earlier work of both ranks. Nothing blocks until wait.
 #include "group/local/local_world.h"
 
 #include <algorithm>
@@ -26,17 +26,17 @@ using MarkPointer = std::shared_ptr<SideStream::Mark>;
 struct Post {
   Transfer transfer;
   Ticket ticket;
-  Clock::time_point ready;  // in the time of the rank that posted it
-  MarkPointer begun;        // what the rank's device does before; null: it is done
+  Clock::time_point ready;  // by the clock of the rank that posted it
+  MarkPointer begun;        // the rank's earlier device work; null: it is complete
   bool copying = false;
   bool done = false;
-  MarkPointer copied;                               // once done, the end of the copy; null: it has ended
-  std::shared_ptr<EmulatedLinks::Message> message;  // once both sides are there
+  MarkPointer copied;                               // set with done: the end of the copy; null: it has ended
+  std::shared_ptr<EmulatedLinks::Message> message;  // set when both ranks have posted
 };
 
 struct ControlMessage {
   std::uint64_t round;
-  Clock::time_point published;  // by the clock of the rank that did
+  Clock::time_point published;  // by the clock of the rank that published it
   std::vector<std::byte> bytes;
 };
 
@@ -45,7 +45,7 @@ constexpr std::chrono::microseconds kPause{20};
 constexpr std::chrono::seconds kPatienceWithCopies{30};
 constexpr std::chrono::milliseconds kPatienceWithOthers{20};
 
-// What the others know of a rank.
+// The state of a rank that the other ranks can see.
 struct RankState {
   bool joined = false;
   bool left = false;
@@ -57,11 +57,11 @@ struct RankState {
   std::list<Post> posts;
   Ticket last_ticket = 0;
   int waiting_for = kNobody;
-  bool begins = false;   // has waited for no transfer since the last control message
-  bool settles = false;  // waits for the others to wait
+  bool begins = false;   // has not waited for a transfer since the last control message
+  bool settles = false;  // waits until all other ranks wait
 };
 
-// Messages from one rank to another, unmatched, in the order in which they were started.
+// Unmatched messages from one rank to another, in the order in which they were started.
 struct Channel {
   std::deque<Post*> sends;
   std::deque<Post*> receives;
@@ -141,7 +141,7 @@ class LocalTransport final : public Transport {
       stream_ = device_->side_stream();
     const Clock::time_point now = clock_.now();
     const Ticket ticket = world_->start(rank_, transfers, now, stream_.get());
-    // Links would have copied.
+    // Real links would make the copy, so its CPU time does not count as the rank's.
     if (clock_.is_virtual()) clock_.take_back(now);
     return ticket;
   }
@@ -154,7 +154,7 @@ class LocalTransport final : public Transport {
   const std::shared_ptr<World> world_;
   const int rank_;
   const std::shared_ptr<Device> device_;
-  std::unique_ptr<SideStream> stream_;  // made by the rank's thread; null: messages lie in host memory
+  std::unique_ptr<SideStream> stream_;  // created by the rank's thread; null: messages are in host memory
   RankClock clock_;
 };
 
@@ -175,7 +175,7 @@ std::unique_ptr<Transport> World::join(int rank, std::shared_ptr<Device> device)
 void World::close() {
   const Lock lock(mutex_);
   closed_ = true;
-  // A rank that nobody joined as would never answer.
+  // A rank that never joined would never answer.
   for (RankState& rank : ranks_) {
     if (rank.joined) {
       rank.wake.notify_all();
@@ -269,14 +269,14 @@ Ticket World::start(int me, std::span<const Transfer> transfers, Clock::time_poi
   return ticket;
 }
 
-// Waits for work on a stream, when no mark for it will be recorded.
+// Waits for work on a stream for which no mark could be recorded.
 void drain(SideStream& stream) noexcept {
   try {
     const auto mark = stream.mark();
     const Clock::time_point until = Clock::now() + kPatienceWithCopies;
     while (!mark->passed() && Clock::now() < until) std::this_thread::sleep_for(kPause);
   } catch (...) {
-    // A device that has failed copies nothing any more.
+    // A device that has failed makes no more copies.
   }
 }
 
@@ -296,7 +296,7 @@ MarkPointer copy(const Post& send, const Post& receive, SideStream* stream) {
   }
 }
 
-// Copies what both sides have posted. The copy itself runs outside the lock; leave waits for it.
+// Matches sends with receives and copies their data. Releases the lock during a copy; leave waits for the copy.
 void World::match(Lock& lock, int from, int to, SideStream* stream) {
   Channel& line = channel(from, to);
   while (!line.sends.empty() && !line.receives.empty()) {
@@ -308,7 +308,7 @@ void World::match(Lock& lock, int from, int to, SideStream* stream) {
                                     std::to_string(to) + " expects " +
                                     std::to_string(receive.transfer.bytes));
     }
-    // First what may fail: a copy that does not begin must not be waited for.
+    // Allocations come first, because they may fail: nobody may wait for a copy that does not begin.
     send.message = links_.offer(from, to, send.transfer.bytes, std::max(send.ready, receive.ready));
     receive.message = send.message;
     line.sends.pop_front();
@@ -368,9 +368,9 @@ bool World::all_wait() const {
   });
 }
 
-// Virtual time only. Other ranks may still start transfers that are due before those of this rank. So it waits until
-// all wait, or for a moment, since some may be in no call. This happens at the beginning of a call, when most
-// transfers start; later, evicting the shared caches would cost more than it gains.
+// Virtual time only. Other ranks may still start transfers that precede those of this rank in virtual time. So this rank waits
+// until all ranks wait, but only briefly, since some may not be in a call. It does so at the beginning of a call, when most
+// transfers start. Later in a call, the eviction of shared caches would cost more than waiting gains.
 void World::let_others_start(Lock& lock, int me) {
   const std::uint64_t times = times_all_waited_;
   const Clock::time_point soon = Clock::now() + kPatienceWithOthers;
@@ -402,8 +402,8 @@ void World::await_copies(Lock& lock, const std::list<Post>& posts, Ticket ticket
   lock.lock();
 }
 
-// Waits for all copies of a rank's posts, which others no longer match. A device that has failed, or has not
-// finished them within that time, copies nothing any more.
+// Waits for all copies of a rank's posts, which other ranks no longer match. Assumes that a device that has failed, or has not
+// finished the copies within that time, makes no more copies.
 void World::end_copies(Lock& lock, const std::list<Post>& posts) noexcept {
   lock.unlock();
   const Clock::time_point until = Clock::now() + kPatienceWithCopies;
@@ -412,14 +412,14 @@ void World::end_copies(Lock& lock, const std::list<Post>& posts) noexcept {
     try {
       while (!post.copied->passed() && Clock::now() < until) std::this_thread::sleep_for(kPause);
     } catch (...) {
-      // As said.
+      // A device that has failed makes no more copies.
     }
   }
   lock.lock();
 }
 
-// Sleeps until something changed or the expiry; throws after the timeout. waiting_for stays set while the caller
-// checks its condition, and after a throw until leave, so that others see the whole chain of waits.
+// Sleeps until a state changes, or until `until`. Throws after the expiry. waiting_for stays set while the caller checks its
+// condition and, after a throw, until leave, so that other ranks see the whole chain of waits.
 void World::sleep(Lock& lock, int me, int peer, Clock::time_point until, Clock::time_point expiry) {
   state(me).waiting_for = peer;
   if (Clock::now() < expiry) {
@@ -434,7 +434,7 @@ void World::sleep(Lock& lock, int me, int peer, Clock::time_point until, Clock::
               culprit);
 }
 
-// The rank at the end of a chain of waits: the one that all others wait for.
+// The rank at the end of a chain of waits, for which all others wait.
 int World::root_of_wait(int rank) {
   int root = rank;
   for (int steps = 0; steps < size() && !state(root).left && state(root).waiting_for != kNobody; ++steps) {

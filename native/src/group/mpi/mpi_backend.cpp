@@ -13,12 +13,12 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
-// MPI counts in int.
+// MPI's counts are of type int.
 constexpr std::size_t kMostBytesAtOnce = std::size_t{1} << 30;
 constexpr microseconds kPauseInTransfer{20};
 constexpr microseconds kPauseIdle{1000};
 constexpr milliseconds kPatienceWithCancel{200};
-constexpr double kSecondsForBrokenEnd = 3;  // an end of MPI in which all take part takes milliseconds
+constexpr double kSecondsForBrokenEnd = 3;  // MPI_Finalize takes milliseconds if all processes call it
 
 std::string text_of(int code) {
   std::array<char, MPI_MAX_ERROR_STRING> text{};
@@ -36,9 +36,9 @@ struct Announced {
   const char* size;
 };
 
-// How many processes the launcher says it has started.
+// The number of processes that the launcher says it has started.
 Announced announced_size() {
-  // NOLINTBEGIN(concurrency-mt-unsafe): nobody sets them
+  // NOLINTBEGIN(concurrency-mt-unsafe): the environment does not change
   for (const char* variable : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
     if (const char* size = std::getenv(variable)) return {variable, size};
   }
@@ -49,7 +49,7 @@ Announced announced_size() {
   // NOLINTEND(concurrency-mt-unsafe)
 }
 
-// An MPI that does not support its launcher gives each process a world of its own.
+// An MPI library that does not support the launcher gives each process an MPI_COMM_WORLD of its own.
 void require_announced_size(int size) {
   const Announced announced = announced_size();
   if (announced.size == nullptr || announced.size == std::to_string(size)) return;
@@ -125,7 +125,7 @@ bool MpiBackend::wait(const MpiTransfer& transfer, Clock::time_point until) {
 
 bool MpiBackend::abandon(const std::vector<std::shared_ptr<MpiTransfer>>& transfers) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return abandoned_ == nullptr || ended_; });  // those of another group
+  changed_.wait(lock, [&] { return abandoned_ == nullptr || ended_; });  // another group's are stopped first
   if (!ended_) {
     abandoned_ = &transfers;
     wake_.notify_one();
@@ -168,7 +168,7 @@ void MpiBackend::initialize() {
     }
   }
   require_success(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
-  // A communicator of our own, so that the application's messages do not match ours.
+  // A separate communicator, so that the application's messages do not match ours.
   require_success(MPI_Comm_dup(MPI_COMM_WORLD, &comm_), "MPI_Comm_dup");
   require_success(MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
   const std::lock_guard lock(mutex_);
@@ -268,7 +268,7 @@ void MpiBackend::finish(MpiTransfer& transfer, const std::string& failure) {
   if (failure.empty() && transfer.on_done) transfer.on_done(transfer.source);
 }
 
-// Ends what was abandoned.
+// Ends the abandoned transfers.
 void MpiBackend::stop(std::unique_lock<std::mutex>& lock) {
   const std::vector<std::shared_ptr<MpiTransfer>>& abandoned = *abandoned_;
   const auto is_abandoned = [&](const std::shared_ptr<MpiTransfer>& transfer) {
@@ -289,8 +289,7 @@ void MpiBackend::stop(std::unique_lock<std::mutex>& lock) {
   if (!all_ended) {
     broken_ = true;
     refusal_ =
-        "MPI cannot be used any more: a group broke off in the middle of transfers, which MPI cannot take "
-        "back; "
+        "MPI cannot be used any more: a group broke off in the middle of transfers, which MPI cannot cancel; "
         "start new processes";
   }
   abandoned_ = nullptr;
@@ -313,7 +312,8 @@ bool MpiBackend::cancel(MpiTransfer& transfer) {
   return ended;
 }
 
-// MPI_Finalize waits for all peers: in vain for one that died, or that cannot call it as it could not take back a send.
+// MPI_Finalize waits for all peers. It waits forever for a peer that died, or that cannot call it because it has a send that
+// cannot be cancelled. So this function waits for a limited time.
 void MpiBackend::end_with_process() {
   std::unique_lock lock(mutex_);
   end_wanted_ = true;
@@ -322,7 +322,7 @@ void MpiBackend::end_with_process() {
       peers_may_not_end_ ? std::min(kSecondsForBrokenEnd, timeout_seconds_) : timeout_seconds_;
   const auto patience = std::chrono::duration<double>(std::max(patience_seconds, 1.0));
   changed_.wait_for(lock, patience, [&] { return ended_; });
-  // A thread that is still inside MPI ends with the process.
+  // A thread that is still in an MPI call ends with the process.
   thread_.detach();
 }
 

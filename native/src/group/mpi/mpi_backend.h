@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// MPI in this process: started once, and used by one thread only, which also drives progress of transfers while
-// ranks compute.
+// MPI in this process. It is started once and called by one thread only, which also makes progress on transfers while ranks
+// compute.
 #pragma once
 
 #include <mpi.h>
@@ -19,7 +19,7 @@
 
 namespace lvx {
 
-// One transfer. Shared by who waits for it and by the backend.
+// One transfer. The waiting rank and the backend share its ownership.
 struct MpiTransfer {
   Transfer::Direction direction;
   int peer;  // or MPI_ANY_SOURCE
@@ -28,34 +28,35 @@ struct MpiTransfer {
   std::size_t bytes;
   std::function<void(int source)> on_done = nullptr;  // called by the backend's thread
 
-  // The backend's own.
+  // Used only by the backend's thread.
   std::vector<MPI_Request> requests = {};
   int source = MPI_ANY_SOURCE;
-  // Read and written under the backend's lock.
+  // Guarded by the backend's lock.
   bool done = false;
   std::string failure = {};
 };
 
 class MpiBackend {
  public:
-  // Starts MPI the first time. Throws Error.
+  // Starts MPI in the first call. Throws Error.
   static MpiBackend& started(double timeout_seconds);
 
   int rank() const { return rank_; }
   int size() const { return size_; }
-  // Numbers groups the same way in all processes, which make them in the same order.
+  // The number of a new group. It is the same in all processes, because they create groups in the same order.
   int next_group();
-  // Some rank of the last group may be unable to end MPI.
+  // Tells that a rank of the last group may be unable to end MPI.
   void group_broke_off();
-  // When an operation that begins now has taken too long.
+  // The expiry of an operation that begins now.
   Clock::time_point expiry();
 
   void submit(std::shared_ptr<MpiTransfer> transfer);
-  // Waits until the transfer is done or has failed, or the time has come. Throws Error(LVX_PEER_LOST) for a failure.
+  // Waits until the transfer is done or has failed, or the expiry. Returns whether it is done. Throws Error(LVX_PEER_LOST) if
+  // it has failed.
   bool wait(const MpiTransfer& transfer, Clock::time_point until);
   bool done(const MpiTransfer& transfer);
-  // Ensures that MPI touches none of these any more; calls none of their on_done. If some cannot be stopped, this
-  // process never calls MPI again, and the result is false: a peer that knows their address may still use it.
+  // Ensures that MPI no longer accesses the memory of these transfers. Does not call their on_done. If some cannot be stopped,
+  // this process never calls MPI again, and the result is false: a peer that knows their addresses may still access them.
   bool abandon(const std::vector<std::shared_ptr<MpiTransfer>>& transfers);
 
  private:
@@ -73,8 +74,8 @@ class MpiBackend {
   void end_with_process();
 
   std::mutex mutex_;
-  std::condition_variable wake_;     // the backend's thread
-  std::condition_variable changed_;  // those who wait for it
+  std::condition_variable wake_;     // wakes the backend's thread
+  std::condition_variable changed_;  // wakes threads that wait for the backend
   std::thread thread_;
   double timeout_seconds_ = 0;
   bool ready_ = false;
@@ -91,7 +92,7 @@ class MpiBackend {
   MPI_Comm comm_ = MPI_COMM_NULL;
 
   std::vector<std::shared_ptr<MpiTransfer>> submitted_;
-  std::list<std::shared_ptr<MpiTransfer>> active_;  // the thread's own
+  std::list<std::shared_ptr<MpiTransfer>> active_;  // used only by the backend's thread
   const std::vector<std::shared_ptr<MpiTransfer>>* abandoned_ = nullptr;
 };
 

@@ -17,7 +17,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kFlushPatience{1000};
 constexpr milliseconds kSlice{10};
-// MPI promises tags up to 32767.
+// MPI guarantees tags up to 32767.
 constexpr int kGroupsTold = 16000;
 
 }  // namespace
@@ -52,7 +52,7 @@ void MpiFabric::open(Mailbox& mailbox) {
   if (size() > 1) expect_frame();
 }
 
-// Does nothing once closed. Forgets transfers that are done, so that the list stays short.
+// Does nothing once closed. Removes transfers that are done, so that the list stays short.
 std::shared_ptr<MpiTransfer> MpiFabric::submit(MpiTransfer transfer) {
   auto shared = std::make_shared<MpiTransfer>(std::move(transfer));
   {
@@ -74,7 +74,8 @@ void MpiFabric::expect_frame() {
 
 void MpiFabric::take_frame(int source) {
   try {
-    if (incoming_.bytes > Frame::kPayloadBytes) throw Error(LVX_PEER_LOST, "sent a frame longer than any");
+    if (incoming_.bytes > Frame::kPayloadBytes)
+      throw Error(LVX_PEER_LOST, "sent a frame that exceeds the maximum length");
     const std::optional<Frame> answer = mailbox_->deliver(source, incoming_);
     if (answer) post(source, *answer);
   } catch (const std::exception& error) {
@@ -103,7 +104,8 @@ void MpiFabric::start(std::span<const Transfer> transfers, Operations& started) 
   }
 }
 
-// Also to the culprit, and to those who have left: they may wait for this rank's farewell, as await_readers does.
+// Waits for sends to all peers, even to the culprit and to ranks that have left, since they may wait for this rank's farewell
+// in await_readers.
 void MpiFabric::flush(const std::vector<std::shared_ptr<MpiTransfer>>& transfers) {
   const auto until = Clock::now() + kFlushPatience;
   for (const auto& transfer : transfers) {
@@ -111,13 +113,13 @@ void MpiFabric::flush(const std::vector<std::shared_ptr<MpiTransfer>>& transfers
     try {
       backend_.wait(*transfer, until);
     } catch (const Error&) {
-      // a peer that cannot be told has gone
+      // A peer that cannot be reached has gone.
     }
   }
 }
 
-// A peer reads a large message directly from this rank's memory, and MPI cannot cancel such a send. So that memory
-// stays unchanged until the peer has the message or has left, as its farewell says, which follows this rank's.
+// A peer reads a large message directly from this rank's memory, and MPI cannot cancel such a send. So this rank keeps that
+// memory unchanged until the peer has received the message, or has sent the farewell with which it answers this rank's.
 void MpiFabric::await_readers(const std::vector<std::shared_ptr<MpiTransfer>>& transfers, int culprit) {
   const auto until = backend_.expiry();
   for (const auto& transfer : transfers) {
@@ -137,7 +139,7 @@ void MpiFabric::close(int culprit) noexcept {
     transfers = transfers_;
   }
   flush(transfers);
-  await_readers(transfers, culprit);  // by their frames, which still come
+  await_readers(transfers, culprit);  // before closed_ is set, because it needs the peers' frames
   {
     const std::lock_guard lock(mutex_);
     closed_ = true;

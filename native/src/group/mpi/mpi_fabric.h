@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Processes joined by MPI. Data and frames have a tag each, of their group alone.
+// The fabric of groups over MPI. Each group has one tag for data and one for frames.
 #pragma once
 
 #include <mutex>
@@ -41,9 +41,9 @@ class MpiFabric final : public Fabric {
   Frame incoming_;
   bool stuck_ = false;
 
-  std::mutex mutex_;  // of the rest
+  std::mutex mutex_;  // guards the members below
   bool closed_ = false;
-  std::vector<std::shared_ptr<MpiTransfer>> transfers_;  // perhaps still under way
+  std::vector<std::shared_ptr<MpiTransfer>> transfers_;  // may still be in progress
 };
 
 }  // namespace lvx

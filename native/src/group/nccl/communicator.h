@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One rank's NCCL communicator. Non-blocking: long operations are begun, then polled.
+// One rank's NCCL communicator. It is non-blocking: long operations are started, then polled.
 #pragma once
 
 #include <span>
@@ -11,23 +11,23 @@ namespace lvx {
 
 class Communicator {
  public:
-  // Begins to join the ranks that have the same id; the calling thread's current device is the rank's.
+  // Starts to connect the ranks that have the same id. Uses the calling thread's current device.
   Communicator(const nccl::Api& api, const nccl::UniqueId& id, int rank, int size);
-  // Aborts what is in progress.
+  // Aborts operations in progress.
   ~Communicator();
   Communicator(const Communicator&) = delete;
   Communicator& operator=(const Communicator&) = delete;
 
-  // Whether the last operation is done; NCCL accepts nothing new before. Throws Error.
+  // Whether the last operation is complete; NCCL accepts no other operation before. Throws Error if it failed.
   bool ready();
-  // Waits for that; false at the expiry.
+  // Waits until ready, or the expiry; false at the expiry.
   bool await_ready(Clock::time_point until);
 
-  // Enqueues the transfers together, after all work that is on the stream.
+  // Enqueues the transfers on the stream, as one NCCL group.
   void exchange(std::span<const Transfer> transfers, nccl::Stream stream);
   void all_gather(const std::byte* mine, std::byte* all, std::size_t bytes, nccl::Stream stream);
 
-  // Ends it when nothing is in progress, if all ranks do so in time.
+  // Ends the communicator, if all ranks do so before the expiry. No operation may be in progress.
   void finalize(Clock::time_point until) noexcept;
 
  private:

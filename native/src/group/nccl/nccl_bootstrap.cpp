@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The plugin liblvx_nccl.so: the two ways in which ranks find each other before NCCL joins them.
+// The plugin liblvx_nccl.so, with the two ways to form an NCCL group: by addresses that the caller exchanges, or by an NCCL id.
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -39,13 +39,13 @@ std::unique_ptr<Transport> transport_of(NcclRank rank, Connections connections) 
       std::make_unique<NcclFabric>(std::move(rank), std::move(connections)));
 }
 
-// The caller exchanges addresses; rank 0's contains the group's id.
+// The caller exchanges addresses. Rank 0's address contains the group's NCCL id.
 class NcclBootstrap final : public Bootstrap {
  public:
   NcclBootstrap(int rank, int size, const JoinOptions& options)
       : meeting_(rank, size, kLanes, options, bytes_of(rank == 0 ? new_id() : nccl::UniqueId{})),
         timeout_seconds_(options.timeout_seconds) {
-    nccl::loaded_api();  // fail now if NCCL is missing on this rank
+    nccl::loaded_api();  // fails early if this rank has no NCCL
   }
 
   int rank() const override { return meeting_.rank(); }
@@ -63,7 +63,7 @@ class NcclBootstrap final : public Bootstrap {
 std::unique_ptr<Transport> NcclBootstrap::connect(const std::vector<std::span<const std::byte>>& addresses,
                                                   const std::shared_ptr<Device>& device) {
   if (std::exchange(connected_, true)) {
-    throw ArgumentError(LVX_INVALID_STATE, "bootstrap", "it was connected already");
+    throw ArgumentError(LVX_INVALID_STATE, "bootstrap", "already connected");
   }
   if (addresses.front().size() != address().size()) {
     throw Error(LVX_INVALID_ARGUMENT, "address of rank 0: expected " + std::to_string(address().size()) +
@@ -78,10 +78,10 @@ std::unique_ptr<Transport> NcclBootstrap::connect(const std::vector<std::span<co
 void require_in_time(bool ready) {
   if (ready) return;
   throw Error(LVX_TIMEOUT,
-              "NCCL did not connect the ranks within the timeout: some did not come, or cannot be reached");
+              "NCCL did not connect the ranks within the timeout: some did not join, or cannot be reached");
 }
 
-// Memory that NCCL and the stream may use until they are stopped.
+// Buffers that NCCL and the stream may access until these are stopped.
 struct AddressBuffers {
   AddressBuffers(Device& device, int size, std::size_t bytes_each)
       : bytes(bytes_each), all(bytes * static_cast<std::size_t>(size)), memory(device, all.size() + bytes) {}
@@ -97,7 +97,7 @@ struct AddressBuffers {
   DeviceMemory memory;
 };
 
-// Tells every rank the addresses of all, by NCCL itself.
+// All-gathers the ranks' addresses over NCCL.
 void exchange_addresses(const NcclRank& self, std::span<const std::byte> address, AddressBuffers& buffers,
                         Clock::time_point expiry) {
   const std::size_t bytes = address.size();
@@ -108,7 +108,7 @@ void exchange_addresses(const NcclRank& self, std::span<const std::byte> address
     std::memcpy(buffers.all.data(), buffers.gathered(), buffers.all.size());
     return;
   }
-  self.stream->follow_device();  // which gave the memory
+  self.stream->follow_device();  // the device allocated the buffers on its own stream
   self.stream->copy(address.data(), buffers.mine(), bytes);
   self.communicator->all_gather(buffers.mine(), buffers.gathered(), bytes, self.stream->handle());
   require_in_time(self.communicator->await_ready(expiry));
@@ -120,13 +120,13 @@ void exchange_addresses(const NcclRank& self, std::span<const std::byte> address
   }
 }
 
-// The caller has an NCCL id, which is all that the ranks have in common.
+// Forms a group from an NCCL id, without addresses.
 std::unique_ptr<Transport> join(const nccl::UniqueId& id, int rank, int size, const JoinOptions& options,
                                 const std::shared_ptr<Device>& device) {
   const nccl::Api& api = nccl::loaded_api();
   Meeting meeting(rank, size, kLanes, options);
   AddressBuffers buffers(*device, size, meeting.address().size());
-  // Destroyed before the memory that it may use.
+  // Declared after buffers, so that it is destroyed before the memory that it may access.
   NcclRank self{api, id, rank, size, options.timeout_seconds, device};
   self.take_stream();
   const Clock::time_point expiry = self.expiry();

@@ -16,7 +16,8 @@ using std::chrono::milliseconds;
 constexpr microseconds kPause{20};
 constexpr milliseconds kSlice{5};
 constexpr milliseconds kAskEvery{200};
-// A peer's farewell may arrive after NCCL reports its end, and NCCL may report a transfer after the peer has left.
+// A peer's farewell may arrive after NCCL has reported the peer's end. NCCL may report a transfer as complete after the peer has
+// left.
 constexpr milliseconds kFarewellPatience{300};
 constexpr milliseconds kPatienceWithAnswers{1500};
 constexpr milliseconds kPatienceWithEnd{1000};
@@ -53,7 +54,7 @@ class NcclFabric::Exchange final : public Fabric::Operation {
       ask_at_ = begin + kAskEvery;
     }
     Clock::time_point until = begin + kSlice;
-    // The last transfers of a peer that has left may be done without NCCL having reported it.
+    // The last transfers of a peer that has left may be complete although NCCL has not reported it yet.
     if (fabric_.gone_peer(*launch_) >= 0) until = begin + kFarewellPatience;
     for (;;) {
       fabric_.progress();
@@ -87,7 +88,7 @@ void NcclFabric::open(Mailbox& mailbox) {
   if (self_.communicator == nullptr) connect();
 }
 
-// Every rank is in the side channel by now: a rank that fails says so there, or is silent.
+// Every rank is connected to the control channel by now. A rank that fails says so there, or does not answer.
 void NcclFabric::connect() {
   const Clock::time_point expiry = self_.expiry();
   self_.begin();
@@ -107,7 +108,7 @@ void NcclFabric::connect() {
   }
 }
 
-// As the communicator's. If it fails, a peer's own farewell tells more.
+// Like Communicator::ready. After a failure, prefers a peer's farewell to NCCL's error, because the farewell tells more.
 bool NcclFabric::ready() {
   try {
     return self_.communicator->ready();
@@ -131,7 +132,7 @@ void NcclFabric::start(std::span<const Transfer> transfers, Operations& started)
   progress();
 }
 
-// Makes progress: NCCL accepts one launch at a time, and may execute several.
+// Makes progress on launches. NCCL accepts one launch at a time, and may execute several concurrently.
 void NcclFabric::progress() {
   for (const auto& launch : launches_) {
     if (!advance(*launch)) break;
@@ -139,7 +140,7 @@ void NcclFabric::progress() {
   while (!launches_.empty() && launches_.front()->state == Launch::State::kDone) launches_.pop_front();
 }
 
-// Whether NCCL takes the next one.
+// Makes progress on a launch. Returns whether NCCL accepts the next one.
 bool NcclFabric::advance(Launch& launch) {
   if (launch.state == Launch::State::kQueued) {
     for (const Transfer& transfer : launch.transfers) mailbox_->count_transfer(transfer.peer);
@@ -169,7 +170,7 @@ int NcclFabric::gone_peer(const Launch& launch) {
   return -1;
 }
 
-// A peer that is not known to have begun its side of a transfer.
+// A peer that, as far as is known, has not begun its side of a transfer.
 int NcclFabric::awaited_peer(const Launch& launch) {
   for (std::size_t i = 0; i < launch.transfers.size(); ++i) {
     const int peer = launch.transfers[i].peer;
@@ -188,7 +189,7 @@ void NcclFabric::close(int culprit) noexcept {
   drain();
 }
 
-// An abort may return before the kernels that it ends have ended.
+// Waits for the stream, because an abort may return before the aborted kernels have ended.
 void NcclFabric::drain() noexcept {
   if (self_.stream == nullptr) return;
   try {
@@ -197,7 +198,7 @@ void NcclFabric::drain() noexcept {
     while (!mark->passed() && Clock::now() < until) std::this_thread::sleep_for(kPause);
     stuck_ = !mark->passed();
   } catch (const std::exception&) {
-    // A device that has failed runs nothing any more.
+    // A device that has failed executes no more work.
   }
 }
 

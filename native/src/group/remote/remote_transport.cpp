@@ -9,8 +9,8 @@
 namespace lvx {
 namespace {
 
-// How long a rank waits for answers to its probes after its timeout. Answers take far less; a stopped process gives
-// none.
+// How long a rank waits for answers to its probes after its timeout. Answers take far less time, and a stopped process does
+// not answer.
 constexpr std::chrono::milliseconds kPatienceWithAnswers{1500};
 
 }  // namespace
@@ -81,11 +81,11 @@ void RemoteTransport::wait(Ticket ticket, Clock::time_point expiry) {
     for (;;) {
       const int peer = operation->peer();
       mailbox_.waiting_for(peer, operation->moved());
-      // Checked first: what a peer sent before it left counts.
+      // Checked before finished(), because messages that a peer sent before it left are valid.
       const bool gone = mailbox_.gone(peer);
       if (operation->finished()) break;
       if (gone) mailbox_.throw_lost(peer);
-      // A byte that moves is a sign of life.
+      // A byte that moves shows that the peer is alive.
       expiry = std::max(expiry, operation->moved() + patience);
       if (Clock::now() >= expiry) expiry = find_late(operation->peer(), patience) + patience;
     }
@@ -94,7 +94,7 @@ void RemoteTransport::wait(Ticket ticket, Clock::time_point expiry) {
   started_.erase(found);
 }
 
-// When a byte last moved on the transfer that holds up that peer; throws for a peer that is late.
+// The time at which a byte last moved on the transfer that delays the peer. Throws Error if a rank is late.
 Clock::time_point RemoteTransport::find_late(int peer, Clock::duration patience) {
   mailbox_.forget_answers();
   Frame probe;
@@ -113,8 +113,8 @@ void RemoteTransport::leave(int culprit, std::string_view reason) noexcept {
   farewell.bytes = static_cast<std::uint32_t>(std::min(reason.size(), Frame::kPayloadBytes));
   std::copy_n(reinterpret_cast<const std::byte*>(reason.data()), farewell.bytes, farewell.payload.begin());
   for_each_peer([&](int peer) { fabric_->post(peer, farewell); });
-  // Ranks usually leave together. A connection that is closed before its last messages were read loses them, so each
-  // rank waits a moment for the others' farewells.
+  // Ranks usually leave together. Closing a connection before its last messages are read discards these messages, so each rank
+  // waits briefly for the others' farewells.
   const Clock::time_point until = Clock::now() + std::chrono::milliseconds(250);
   for_each_peer([&](int peer) {
     if (peer != culprit) mailbox_.await_end_of(peer, until);

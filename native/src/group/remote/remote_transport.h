@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The transport between processes: everything that backends have in common.
+// The transport between processes: the part that is common to all fabrics.
 #pragma once
 
 #include <map>

@@ -18,7 +18,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kRetry{20};
 constexpr milliseconds kLongestRetry{1000};
-// Time for a peer to finish once it has begun to answer a dial.
+// Time limit for a peer to finish the handshake once it has begun to answer.
 constexpr milliseconds kPatience{5000};
 constexpr milliseconds kLongestWait{1000};
 
@@ -35,7 +35,7 @@ bool all_there(const Connections& connections) {
 struct Meeting::Dial {
   Ends ends;
   TcpAddress to;
-  std::optional<Greeting> greeting = std::nullopt;  // none: retried at the time next
+  std::optional<Greeting> greeting = std::nullopt;  // absent: retried at the time `next`
   Clock::time_point next{};
   milliseconds pause = kRetry;
   bool done = false;
@@ -119,7 +119,7 @@ void Meeting::check(int peer, const RankAddress& theirs) const {
                     " checksums, this rank does not; expected the same on all ranks (LVX_CHECKSUM)",
                 peer);
   }
-  // A rank on the loopback device is reachable from its own machine only.
+  // A rank with a loopback address can be reached only from its own machine.
   if (at.is_loopback() != loopback_) {
     throw Error(
         LVX_INVALID_ARGUMENT,
@@ -133,7 +133,7 @@ void Meeting::check(int peer, const RankAddress& theirs) const {
 void Meeting::begin(Dial& dial) const {
   try {
     dial.greeting.emplace(Socket::connecting(dial.to), Handshake::dialer(key_, dial.ends));
-    // The other side may not listen yet: it has until the meeting's end.
+    // The other side may not answer yet: it has time until the end of the meeting.
     dial.next = Clock::time_point::max();
   } catch (const std::system_error& error) {
     dial.fail(error.what());
@@ -165,8 +165,8 @@ void Meeting::advance(Dial& dial, Connections& connections) const {
   }
 }
 
-// Ends this rank's part after a peer has rejected its proof, but not before the others have seen it too: to them a
-// rank that merely left would be a missing rank.
+// Throws after a peer has rejected this rank's proof, but only after the other peers have rejected it, too. Otherwise they
+// would report this rank as missing.
 void Meeting::require_acceptance(const std::vector<Dial>& dials, Clock::time_point now,
                                  Clock::time_point& expiry) const {
   const auto refused =
@@ -186,7 +186,7 @@ void Meeting::require_acceptance(const std::vector<Dial>& dials, Clock::time_poi
 void Meeting::await(std::vector<Dial>& dials, Reception& reception, Connections& connections,
                     Clock::time_point until) const {
   std::vector<pollfd> entries;
-  auto expiry = until;  // time to wait for others after this rank was rejected
+  auto expiry = until;  // earlier once a peer has rejected this rank
   while (!all_there(connections)) {
     const auto now = Clock::now();
     require_acceptance(dials, now, expiry);
@@ -213,7 +213,7 @@ void Meeting::await(std::vector<Dial>& dials, Reception& reception, Connections&
     }
     reception.serve(entries.data() + dials.size());
     for (Reception::Proved& proved : reception.take_proved()) {
-      // A second connection from the same rank: its first one failed on its side.
+      // A second connection from the same rank replaces the first, which failed on that rank's side.
       connections
           .lanes[static_cast<std::size_t>(proved.ends.lane)][static_cast<std::size_t>(proved.ends.from)] =
           std::move(proved.socket);
@@ -253,7 +253,7 @@ void Meeting::require_all(const std::vector<Dial>& dials, const Reception& recep
 Connections Meeting::connect(const std::vector<std::span<const std::byte>>& addresses) {
   const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(
                                         std::chrono::duration<double>(options_.timeout_seconds));
-  if (listener_.none()) throw ArgumentError(LVX_INVALID_STATE, "bootstrap", "it was connected already");
+  if (listener_.none()) throw ArgumentError(LVX_INVALID_STATE, "bootstrap", "already connected");
   std::vector<Dial> dials;
   for (int peer = 0; peer < size_; ++peer) {
     const RankAddress header = header_of(peer, addresses[static_cast<std::size_t>(peer)]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The meeting connects the ranks of a group: each dials lower ranks and accepts higher ones.
+// The meeting connects the ranks of a group: each connects to lower ranks and accepts connections of higher ranks.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +13,11 @@
 
 namespace lvx {
 
-// The result of a meeting: connections with both sides authenticated.
+// The result of a meeting: mutually authenticated connections.
 struct Connections {
   int rank = 0;
   bool checksums = true;
-  std::vector<std::vector<Socket>> lanes;  // of each lane in rank order, none for the own rank
+  std::vector<std::vector<Socket>> lanes;  // per lane, in rank order; none() for this rank
 };
 
 class Meeting {
@@ -29,7 +29,7 @@ class Meeting {
   int rank() const { return rank_; }
   int size() const { return size_; }
   std::span<const std::byte> address() const { return address_; }
-  // What a rank of the group added to its address, which has this rank's length.
+  // The extra bytes of a rank's address, whose length must equal that of this rank's address.
   std::span<const std::byte> extra_of(std::span<const std::byte> address) const;
 
   // Connects to all others, whose addresses are in rank order. Once only. Throws Error(LVX_INVALID_ARGUMENT) for one

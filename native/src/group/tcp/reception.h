@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Connections to this rank's listener until they have authenticated or are dropped. Strangers cost a bounded number
-// of sockets, a few bytes each, and no thread.
+// Handles connections to this rank's listener until they have authenticated or are dropped. Strangers take a bounded number of
+// sockets, a few bytes each, and no threads.
 #pragma once
 
 #include <poll.h>
@@ -17,13 +17,13 @@ namespace lvx {
 
 class Reception {
  public:
-  // Adds whom it drops to strangers.
+  // Adds dropped connections to strangers.
   Reception(Socket listener, int rank, int size, int lanes, const GroupKey& key, Strangers& strangers);
 
-  // Appends the descriptors to poll; takes the same number of entries back with their results.
+  // await appends the descriptors to poll. serve takes the same entries with the results of poll.
   void await(std::vector<pollfd>& entries) const;
   void serve(const pollfd* entries);
-  // The next time at which something must be done without a socket event.
+  // The next time at which serve must be called even without a socket event.
   Clock::time_point next_expiry() const;
 
   struct Proved {
@@ -33,7 +33,7 @@ class Reception {
   // The connections that have authenticated since the last call, in order.
   std::vector<Proved> take_proved() { return std::exchange(proved_, {}); }
 
-  // Whether a connection claimed to be that rank and could not prove it.
+  // Whether a connection claimed to be that rank but could not prove it.
   bool saw_impostor_of(int rank) const { return impostors_[static_cast<std::size_t>(rank)]; }
   // Stops listening and drops unauthenticated connections.
   void close();
@@ -56,11 +56,11 @@ class Reception {
   const int size_;
   const int lanes_;
   const GroupKey key_;
-  std::list<Visitor> visitors_;  // in the order of their coming
+  std::list<Visitor> visitors_;  // in the order of arrival
   std::vector<Proved> proved_;
   std::vector<bool> impostors_;
   Strangers& strangers_;
-  Clock::time_point closed_until_{};  // where the process may open no more sockets
+  Clock::time_point closed_until_{};  // accepts no connections before, after the process ran out of sockets
 };
 
 }  // namespace lvx

@@ -49,7 +49,7 @@ void Stream::hash_up_to(const Message& message, std::size_t payload_end) {
   summed_ = payload_end;
 }
 
-// The header, as much of the payload as is moved at once, and behind its end the trailer.
+// Moves the header, then the payload in parts, and the trailer together with the last part.
 Stream::Pumped Stream::pump(std::size_t budget, bool& completed) {
   const std::lock_guard lock(mutex_);
   if (!trouble_.empty()) return Pumped::kBroken;
@@ -118,7 +118,7 @@ void Incoming::accept(const Message& message, std::size_t from, std::size_t to) 
   if (from < sizeof(MessageHeader)) {
     if (to < sizeof(MessageHeader)) return;
     if (checksums_ && header_.checksum != checksum_of(header_)) {
-      refuse("the header of its message came damaged: wrong checksum");
+      refuse("the header of its message arrived damaged: wrong checksum");
     }
     if (header_.number != message.number || header_.bytes != message.bytes) {
       refuse("it sent message " + std::to_string(header_.number) + " of " + std::to_string(header_.bytes) +
@@ -128,7 +128,7 @@ void Incoming::accept(const Message& message, std::size_t from, std::size_t to) 
   }
   hash_up_to(message, std::min(to - sizeof(MessageHeader), message.bytes));
   if (checksums_ && to == wire_bytes(message) && trailer_ != sum_) {
-    refuse("its message of " + std::to_string(message.bytes) + " bytes came damaged: wrong checksum");
+    refuse("its message of " + std::to_string(message.bytes) + " bytes arrived damaged: wrong checksum");
   }
 }
 

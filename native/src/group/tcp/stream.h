@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One direction of a data connection: a queue of messages. Any thread may make progress on it; a message is read
-// from the connection only when there is memory for it.
+// One direction of a data connection: a queue of messages. Any thread may make progress on it. A message is read from the
+// connection only when there is memory for it.
 #pragma once
 
 #include <sys/uio.h>
@@ -26,35 +26,36 @@ class Stream {
   Stream& operator=(const Stream&) = delete;
 
   enum class Pumped {
-    kIdle,     // there is nothing to move
+    kIdle,     // the queue is empty
     kBlocked,  // the connection would block
-    kMore,     // the budget is used up; there may be more
-    kBroken    // the connection, or what came of it
+    kMore,     // the budget is used up, and there may be more to move
+    kBroken    // the connection has broken, or invalid bytes arrived
   };
 
   std::shared_ptr<Message> add(std::byte* data, std::size_t bytes);
-  // Moves data, little more than budget bytes. Sets completed if a message is done, or all are lost.
+  // Moves about budget bytes. Sets completed if a message is complete, or if the stream has broken.
   Pumped pump(std::size_t budget, bool& completed);
-  // Stops: no memory is touched any more.
+  // Stops the stream, which then accesses no message's memory any more.
   void forget_all();
 
-  // Why the stream has stopped; empty while it works.
+  // Why the stream has stopped; empty if it has not.
   std::string trouble() const;
-  // Whether invalid bytes arrived: then that is the reason, while broken connections have others.
+  // Whether the stream stopped because invalid bytes arrived. A broken connection, in contrast, may be the effect of an error
+  // elsewhere.
   bool trouble_is_damage() const { return damaged_; }
   // When a byte last moved; the epoch before the first.
   Clock::time_point moved() const { return Clock::time_point(Clock::duration(moved_.load())); }
-  // Messages done so far.
+  // The number of complete messages.
   std::uint64_t done() const { return done_; }
-  // Whether they are received.
+  // Whether messages are received, not sent.
   virtual bool receives() const = 0;
 
  protected:
-  // As Socket::send_some and receive_some.
+  // Socket::send_some or receive_some.
   virtual std::ptrdiff_t move(std::span<iovec> pieces) = 0;
-  // Called before bytes of a message are moved, up to this offset of its payload.
+  // Called before bytes of a message are moved. payload_end: the offset in the payload up to which bytes may be moved.
   virtual void prepare(const Message& message, std::size_t payload_end) = 0;
-  // Called afterwards, with offsets from the header's begin. Throws Error if they are invalid.
+  // Called after bytes [from, to) were moved, counted from the beginning of the header. Throws Error if they are invalid.
   virtual void accept(const Message& message, std::size_t from, std::size_t to) = 0;
 
   std::size_t wire_bytes(const Message& message) const {
@@ -65,17 +66,17 @@ class Stream {
 
   const Socket& socket_;
   const bool checksums_;
-  MessageHeader header_;  // of the message that moves
+  MessageHeader header_;  // of the current message
   MessageTrailer trailer_ = 0;
-  std::uint32_t sum_ = 0;  // of its payload, so far
+  std::uint32_t sum_ = 0;  // checksum of its payload so far
   std::size_t summed_ = 0;
 
  private:
   void break_off(const std::string& trouble, bool damaged);
 
-  mutable std::mutex mutex_;  // of all but the atomics
+  mutable std::mutex mutex_;  // guards all members except the atomics
   std::deque<std::shared_ptr<Message>> queue_;
-  std::size_t at_ = 0;  // in the message that moves, counted from its header's begin
+  std::size_t at_ = 0;  // bytes of the current message that were moved, header included
   std::uint64_t added_ = 0;
   std::string trouble_;
   std::atomic<bool> damaged_{false};
@@ -83,13 +84,14 @@ class Stream {
   std::atomic<std::uint64_t> done_{0};
 };
 
-// What this rank sends to a peer.
+// The messages that this rank sends to a peer.
 class Outgoing final : public Stream {
  public:
   using Stream::Stream;
 
   bool receives() const override { return false; }
-  // As moved(), but acknowledged bytes count too: the system buffers many bytes and sends them slowly.
+  // Like moved(), but also counts bytes when the peer's system acknowledges them, because the system may buffer many bytes and
+  // send them slowly.
   Clock::time_point arrived();
 
  private:
@@ -97,10 +99,10 @@ class Outgoing final : public Stream {
   void prepare(const Message& message, std::size_t payload_end) override;
   void accept(const Message&, std::size_t, std::size_t) override {}
 
-  std::size_t on_the_way_ = 0;  // of the thread that asks
+  std::size_t on_the_way_ = 0;  // unacknowledged bytes; used only by the thread that calls arrived
 };
 
-// What it receives.
+// The messages that this rank receives from a peer.
 class Incoming final : public Stream {
  public:
   using Stream::Stream;

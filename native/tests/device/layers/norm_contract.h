@@ -102,7 +102,7 @@ TEST_P(Norms, EqualTheReference) {
         c.forward(*device);
         EXPECT_LE(error_of(c.y, expected.y), tolerance_of(dtype));
         c.backward(*device, c.dx.bshd(), false);
-        // A row of one element, or two nearly equal ones, is all cancellation.
+        // A row of one element, or of two nearly equal ones, cancels completely.
         if (c.width > 1) {
           EXPECT_LE(error_of(c.dx, expected.dx), 2 * tolerance_of(dtype));
         }

@@ -59,7 +59,7 @@ TEST_P(RotaryEmbedding, TurnsPairsByPositionBothWays) {
   }
 }
 
-// The embedding is linear and keeps lengths: its gradient is its inverse.
+// The embedding is linear and preserves lengths, so its gradient is its inverse.
 TEST_P(RotaryEmbedding, TheInverseIsTheGradient) {
   Array x = random_array({1, 3, 2, 8}, DType::kFloat64, 3),
         dy = random_array({1, 3, 2, 8}, DType::kFloat64, 4);

@@ -15,7 +15,7 @@ T sigmoid(T x) {
   return T{1} / (T{1} + std::exp(-x));
 }
 
-// The normal distribution function; erfc keeps its precision where the result is small.
+// The cumulative normal distribution function; erfc keeps precision if the result is small.
 template <typename T>
 T phi_below(T x) {
   return T{0.5} * std::erfc(-x / std::numbers::sqrt2_v<T>);

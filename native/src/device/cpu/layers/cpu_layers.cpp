@@ -10,7 +10,7 @@
 
 namespace lvx {
 
-// Tiles of half precision are converted; their size depends on the number of threads alone.
+// Scratch for converted tiles of half precision. Its size depends only on the number of threads.
 std::size_t CpuLayers::linear_scratch(std::int64_t /*rows*/, std::int64_t /*in*/, std::int64_t /*out*/,
                                       DType dtype) const {
   return size_of(dtype) == 2 ? cpu::conversion_scratch(team_.threads()) : 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CPU device's layer operations: each is a function beside this file.
+// The CPU device's layer operations. Each forwards to a function of another file in this folder.
 #pragma once
 
 #include "device/cpu/thread_pool.h"

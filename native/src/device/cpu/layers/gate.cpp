@@ -9,7 +9,8 @@
 namespace lvx::cpu {
 namespace {
 
-// dgate is a sum over all rows: a fixed number of partial sums, added up in order, for any number of threads.
+// dgate is a sum over all rows. It is computed as a fixed number of partial sums, which are added in order, so that the result
+// does not depend on the number of threads.
 constexpr std::int64_t kParts = 64;
 
 double factor_of(const Parameter& gate) {
@@ -21,7 +22,7 @@ void add_to(const Parameter& parameter, std::int64_t index, double value) {
   store_element(before + value, parameter.data, parameter.dtype, index);
 }
 
-// The gradient of the factor of the branch.
+// The gradient of the branch's factor.
 template <typename T>
 double dot(ThreadTeam& team, const Rows& branch, const RowIntegers& live, const Rows& dy) {
   const Split rows(dy.batch * dy.rows, kParts, 1);
@@ -47,7 +48,7 @@ double dot(ThreadTeam& team, const Rows& branch, const RowIntegers& live, const 
 
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
-// The share of b in each of a piece's columns.
+// The weight of b in each column of a piece.
 template <typename T>
 void load_shares(const Parameter& gate, const Piece& piece, T* shares) {
   double values[Piece::kLongest];
@@ -77,7 +78,7 @@ void gated_add_backward(ThreadTeam& team, const Rows& branch, const Parameter& g
                         const Rows& dy, const Rows& dbranch, const Parameter& dgate) {
   in_accumulator(dy.dtype, [&]<typename T>(T) {
     const double factor = factor_of(gate);
-    // Before dbranch is written, which may be branch.
+    // dgate is computed before dbranch is written, because dbranch may be branch.
     if (!dgate.none()) add_to(dgate, 0, (1 - factor * factor) * dot<T>(team, branch, live, dy));
     for_each_piece(team, dy, [&](const Piece& piece) {
       T d[Piece::kLongest] = {};
@@ -106,7 +107,7 @@ void blend_forward(ThreadTeam& team, const Rows& a, const Rows& b, const Paramet
   });
 }
 
-// Each task has columns of its own, so that dgate is always summed in the same order.
+// Each task has its own columns, so that dgate is always summed in the same order.
 void blend_backward(ThreadTeam& team, const Rows& a, const Rows& b, const Parameter& gate,
                     const RowIntegers& live, const Rows& dy, const Rows& da, const Rows& db,
                     const Parameter& dgate) {

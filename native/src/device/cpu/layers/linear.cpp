@@ -10,7 +10,7 @@
 namespace lvx::cpu {
 namespace {
 
-// db += column sums of dy. Each task has columns of its own, so that the order of the sums is always the same.
+// db += column sums of dy. Each task has its own columns, so that db is always summed in the same order.
 template <typename T>
 void add_column_sums(ThreadTeam& team, const Rows& dy, const Parameter& db) {
   constexpr std::int64_t kColumns = 64;

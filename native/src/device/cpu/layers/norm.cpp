@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// RMS norm (arXiv 1910.07467) and layer norm (arXiv 1607.06450). Statistics of a row are summed in double; rows are
-// read piece by piece, from the cache from the second time on.
+// RMS norm (arXiv 1910.07467) and layer norm (arXiv 1607.06450). The statistics of a row are summed in double. Each row is
+// read several times, in pieces; all but the first read hit the cache.
 #include "device/cpu/layers/norm.h"
 
 #include <algorithm>
@@ -17,11 +17,11 @@ namespace {
 
 constexpr std::int64_t kPiece = 256;  // elements of a row that are converted at a time
 
-// Gradients of parameters are sums over all rows: a fixed number of partial sums, added up in order, for any number
-// of threads.
+// Gradients of parameters are sums over all rows. They are computed as a fixed number of partial sums, which are added in
+// order, so that the result does not depend on the number of threads.
 constexpr std::int64_t kParts = 16;
 
-// A row is one head's.
+// One row per head.
 std::int64_t rows_of(const Bshd& x) { return x.batch * x.rows * x.heads; }
 
 std::byte* row_at(const Bshd& x, std::int64_t index) {
@@ -40,7 +40,7 @@ void load_piece(const std::byte* row, DType dtype, std::int64_t begin, std::int6
   load_row(row + begin * size_of(dtype), dtype, count, piece);
 }
 
-// Sums term(i) over [0, count), eight sums side by side.
+// Sums term(i) over [0, count), in eight independent accumulators.
 template <typename Term>
 double sum(std::int64_t count, const Term& term) {
   double sums[8] = {};
@@ -118,8 +118,8 @@ struct NormBackwardProblem {
   bool add_dx;
 };
 
-// The gradient at one row, and its share of the parameters' gradients, which are null if not wanted. With n = (x -
-// mean) * scale and g = dy * weight: dx = scale * (g - mean(g) - n * mean(g * n)), mean(g) for layer norm only.
+// The gradient of one row, and its share of the parameters' gradients, which are null if not wanted. With
+// n = (x - mean) * scale and g = dy * weight: dx = scale * (g - mean(g) - n * mean(g * n)). mean(g) is for layer norm only.
 template <typename T>
 void backward_row(const NormBackwardProblem& a, std::int64_t index, double* dweight, double* dbias) {
   const std::int64_t width = a.x.dim;
@@ -173,7 +173,7 @@ void backward_row(const NormBackwardProblem& a, std::int64_t index, double* dwei
   });
 }
 
-// parameter += sums of all parts.
+// parameter += sum over all parts.
 void add_parts(ThreadTeam& team, const double* parts, std::int64_t count, std::int64_t stride,
                const Parameter& parameter) {
   if (parameter.none()) return;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rotary embedding (arXiv 2104.09864), pairs half a head apart.
+// Rotary embedding (arXiv 2104.09864). The two elements of a pair are half a head apart.
 #include "device/cpu/layers/rotary.h"
 
 #include <cmath>
@@ -11,7 +11,8 @@
 namespace lvx::cpu {
 namespace {
 
-// Sines and cosines of one position's angles. Neighbouring rows often share a position: the rows of an image do.
+// Sines and cosines of one position's angles. They are cached, because adjacent rows often share a position: the rows of an
+// image do.
 template <typename T>
 class Angles {
  public:

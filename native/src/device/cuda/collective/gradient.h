@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From logits to probabilities and the gradients of logits, in backward.
+// Computes probabilities and the gradients of logits from logits, in backward.
 #pragma once
 
 #include "device/cuda/collective/mask.h"
@@ -21,12 +21,12 @@ struct RowState {
   }
 };
 
-// From here on a weight is 1 up to rounding, mostly that of lse.
+// At or above this, a weight is taken to be 1: the difference is rounding, mostly that of lse.
 constexpr float kCertain = -0x1p-18f;
 
-// s, a base-2 logit, becomes the probability, and dp the gradient of the logit. If a row sees one key, or one key
-// has all the weight, dp and delta are the same number, summed in two orders, delta from a rounded o: their
-// difference would be noise.
+// Replaces s, a base-2 logit, by the probability, and dp by the gradient of the logit. If a row sees a single key, or one key
+// has all the weight, dp and delta are the same number, summed in two orders, delta from a rounded o. Their difference would
+// be noise, so it is replaced by 0.
 LVX_GPU void to_gradient(const RowState& row, float& s, float& dp) {
   const float x = s - row.lse;
   s = exp2_fast(x);

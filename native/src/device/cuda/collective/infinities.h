@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hidden rows may hold anything, and a tensor core computes NaN for zero times infinity. So before a product p b in
+// Hidden rows may hold NaN and infinity, and a tensor core computes NaN for zero times infinity. So before a product p b in
 // which zeros of p mean hidden pairs, non-finite elements of b are set to zero, and their effect on the rows that
-// see them is added separately. Only for masked tiles with such elements.
+// see them is added separately. Used only for masked tiles with such elements.
 #pragma once
 
 #include "device/cuda/collective/mask.h"
@@ -20,7 +20,7 @@ struct HalfBits<Float16> {
   static constexpr std::uint32_t kExponent = 0x7c00, kMantissa = 0x3ff;
 };
 
-// Of a tile of up to 64 rows.
+// The non-finite elements of a tile of up to 64 rows.
 template <typename T, int kRows, int kDim>
 class Infinities {
  public:
@@ -43,7 +43,7 @@ class Infinities {
     return ballot(found) != 0;
   }
 
-  // Sets them to zero, and records for each column which rows held +infinity or NaN, and which -infinity or NaN.
+  // Sets non-finite elements to zero. Records for each column which rows held +infinity or NaN, and which -infinity or NaN.
   template <int kThreads>
   LVX_GPU void take_out() const {
     sync_block();  // all warps have checked
@@ -65,7 +65,7 @@ class Infinities {
     sync_block();
   }
 
-  // Adds to c what they contribute to p b, for rows [first_row, first_row + kDepth) and columns from first_column on.
+  // Adds their contribution to p b to c, for rows [first_row, first_row + kDepth) and columns from first_column on.
   template <int kTiles, int kDepth, int kColumns>
   LVX_GPU void add(float (&c)[kTiles][kColumns / 8][4], const float (&p)[kTiles][kDepth / 8][4],
                    int first_row, int first_column) const {
@@ -75,7 +75,7 @@ class Infinities {
       LVX_UNROLL
       for (int half = 0; half < 2; ++half) {
         sync_warp();  // otherwise the compiler keeps the masks of all columns in registers
-        // Where factors are above and below zero; NaN is both.
+        // The rows where p is positive, and where it is negative. NaN counts as both.
         std::uint64_t above = 0;
         std::uint64_t below = 0;
         LVX_UNROLL
@@ -106,7 +106,7 @@ class Infinities {
   }
 
  private:
-  // Of the four lanes that hold one row.
+  // Combines the four lanes that hold one row.
   static LVX_GPU std::uint64_t joined(std::uint64_t bits) {
     bits |= shuffle_xor(bits, 1);
     return bits | shuffle_xor(bits, 2);

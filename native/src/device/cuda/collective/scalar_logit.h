@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One logit, or one product of rows, by one thread.
+// One logit, or one dot product of rows, computed by one thread.
 #pragma once
 
 #include <limits>
@@ -21,7 +21,7 @@ LVX_GPU T dot(const Bshd& x, std::int64_t x_at, const Bshd& y, std::int64_t y_at
   return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
-// scale q k^T + bias, relative to the row's base; -infinity if the bias hides the key, whatever q and k hold.
+// scale q k^T + bias, relative to the row's base; -infinity if the bias hides the key, even if q or k holds NaN.
 template <typename T>
 LVX_GPU T logit(const ProblemShape& shape, const Bshd& q, const Bshd& k, const Bias& bias,
                 const Bhs& bias_max, std::int64_t batch, int query, int head, int key, int key_head) {
@@ -37,7 +37,7 @@ LVX_GPU T logit(const ProblemShape& shape, const Bshd& q, const Bshd& k, const B
          added;
 }
 
-// Probability and gradient of one logit; zeros where the query does not see the key.
+// Probability and gradient of one logit; both are 0 if the query does not see the key.
 template <typename T>
 struct ScalarGradient {
   T p = 0, ds = 0;
@@ -52,7 +52,7 @@ struct ScalarGradient {
     const T delta = load_as<T>(a.delta.data, a.delta.dtype, offset_of(a.delta, batch, head, query));
     const T dp = dot<T>(a.d_o, offset_of(a.d_o, batch, query, head), a.v,
                         offset_of(a.v, batch, key, key_head), static_cast<int>(a.shape.head_dim));
-    // A row that sees one key: dp and delta are the same number, summed in different orders.
+    // The row sees a single key: dp and delta are the same number, summed in different orders.
     ds = (p == 1 ? T{0} : p) * (dp - delta);
   }
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The query rows that share one key/value head of one batch item: its queries times the heads of its group. Row r is
-// query r / group, head r % group, so that neighbouring rows see the same keys, and a short query block still fills a
-// tile.
+// The rows of a unit: the query rows that share one key/value head of one batch item, which are its queries times the heads
+// of its group. Row r is query r / group and head r % group, so that adjacent rows see the same keys, and a short query block
+// still fills a tile.
 #pragma once
 
 #include "attention/views.h"
@@ -25,7 +25,7 @@ struct UnitRows {
   LVX_GPU int head(int row) const { return key_head * group + row % group; }
 };
 
-// The rows of a tensor of keys, as one head of a unit has them.
+// The rows of a unit's key head, in a tensor of keys or values.
 struct UnitKeys {
   std::int64_t batch;
   int key_head;

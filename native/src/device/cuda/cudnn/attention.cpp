@@ -11,10 +11,10 @@
 namespace lvx::cudnn {
 namespace {
 
-// Nothing to compute: the result is the identity, which cuDNN would not return.
+// Whether there is nothing to compute. The result is then the identity, which cuDNN would not return.
 bool is_empty(const ProblemShape& p) { return p.rows() == 0 || p.keys == 0; }
 
-// As in decoding.
+// Few queries, as in decoding.
 constexpr const char* kFewQueries =
     "with few queries keys grow from call to call, and cuDNN would plan each time";
 bool has_few_queries(const ProblemShape& p) { return cuda::unit_rows_of(p) <= 2 * cuda::kDecodeRows; }
@@ -55,7 +55,8 @@ bool Attention::loaded(std::string& reason) {
   }
 }
 
-// Records that cuDNN supports no operation of this kind, distinguished only by what the reason depends on.
+// Chooses our kernels, and records that cuDNN supports no operation of this kind. The record's key has only the properties that
+// the reason depends on.
 lvx_attention_backend Attention::ours(bool backward, DType dtype, const std::string& reason) {
   Operation kind;
   kind.backward = backward;
@@ -92,7 +93,7 @@ lvx_attention_backend Attention::backend_for(const AttentionRequest& request, co
         times.cudnn_seconds < times.lvx_seconds ? LVX_ATTENTION_BACKEND_CUDNN : LVX_ATTENTION_BACKEND_LVX;
     choice.reason = "measured";
   } catch (const Error& error) {
-    // No plan for this problem, or no memory to try it in.
+    // There is no plan for this problem, or not enough memory to measure it.
     if (error.status() != LVX_UNSUPPORTED && error.status() != LVX_OUT_OF_MEMORY) throw;
     choice.reason = error.what();
   }

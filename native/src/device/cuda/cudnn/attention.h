@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention of a CUDA device by its attention backend: our kernels, cuDNN, or the faster of the two.
+// Attention of a CUDA device by the selected attention backend: our kernels, cuDNN, or the faster of the two.
 #pragma once
 
 #include <memory>
@@ -27,7 +27,7 @@ class Attention {
   void forward(const cuda::Queue& queue, const ForwardProblem& problem, std::span<std::byte> scratch);
   void backward(const cuda::Queue& queue, const BackwardProblem& problem, std::span<std::byte> scratch);
 
-  // Bits 1 << lvx_attention_backend of those that computed since this was last asked.
+  // The attention backends used since the last call, as bits 1 << lvx_attention_backend.
   std::uint32_t take_used();
   std::vector<AttentionBackendChoice> choices() const { return choices_->all(); }
 

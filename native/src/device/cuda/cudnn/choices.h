@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Measured choices of AUTO: shared by all devices of a GPU until the process ends, so that the same calls give the
-// same bits.
+// The choices that AUTO made by measurement. All devices of a GPU share them until the process ends, so that the same calls
+// give the same bits.
 #pragma once
 
 #include <functional>
@@ -19,14 +19,14 @@ namespace lvx::cudnn {
 
 class Choices {
  public:
-  // Those of a GPU.
+  // The choices of one GPU.
   static std::shared_ptr<Choices> of_gpu(int ordinal);
 
   std::optional<lvx_attention_backend> find(const Operation& operation) const;
-  // Keeps the choice unless there is one already; returns what is kept. Measuring happens without the lock, because
-  // a measurement may wait for other ranks, which may measure too.
+  // Stores the choice unless there is one already; returns the stored choice. Callers measure without holding the lock,
+  // because a measurement may wait for other ranks, which may measure too.
   lvx_attention_backend keep(const Operation& operation, const AttentionBackendChoice& choice);
-  // Records that cuDNN does not support these operations for any sizes, and why.
+  // Records that cuDNN does not support these operations at any size, and why.
   void note(const Operation& operation, const AttentionBackendChoice& choice);
   // The maximum number of measurements: a program whose sizes never recur gains nothing from more.
   bool full() const;
@@ -38,7 +38,7 @@ class Choices {
   std::map<std::pair<Operation, std::string>, AttentionBackendChoice> noted_;
 };
 
-// Times work on an otherwise idle device.
+// Measures the time of work on an otherwise idle device.
 class Stopwatch {
  public:
   virtual ~Stopwatch() = default;
@@ -48,7 +48,7 @@ class Stopwatch {
   virtual double seconds(const std::function<void()>& work) = 0;
 };
 
-// Runs both in alternation, after each has warmed up, and returns the shortest time of each.
+// Warms up both, then runs them alternately, and returns the shortest time of each.
 struct Race {
   double lvx_seconds;
   double cudnn_seconds;

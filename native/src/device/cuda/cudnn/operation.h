@@ -11,7 +11,7 @@
 
 namespace lvx::cudnn {
 
-// Strides in elements, as cuDNN needs them in addition to extents.
+// Strides in elements, which cuDNN needs in addition to extents.
 struct Strides {
   std::int64_t batch = 0;
   std::int64_t row = 0;
@@ -19,7 +19,7 @@ struct Strides {
   auto operator<=>(const Strides&) const = default;
 };
 
-// Strides of extents up to 1 do not count, and are as compact tensors have them.
+// Strides of dimensions of extent 0 or 1 have no effect; they are set to those of a contiguous tensor.
 Strides strides_of(const Bshd& x);
 Strides strides_of(const Bhs& x);
 
@@ -35,17 +35,17 @@ struct Operation {
   std::int64_t head_dim = 0;
   Strides q, k, v, o;
   Strides lse;              // row: 1
-  Strides d_o, dq, dk, dv;  // of backward
+  Strides d_o, dq, dk, dv;  // backward only
   auto operator<=>(const Operation&) const = default;
 };
 
-// The operation on these inputs; the caller adds its other tensors.
+// The operation with these inputs. The caller adds its other tensors.
 Operation operation_of(const ProblemShape& p, const Bshd& q, const Bshd& k, const Bshd& v, bool backward);
 
 // Ids of the tensors in a graph.
 enum TensorId : std::int64_t { kQ = 1, kK, kV, kO, kLse, kScale, kDo, kDq, kDk, kDv };
 
-// The operation and the tensors it is about; the first is the operation.
+// The descriptors of the operation and its tensors. The first is the operation's.
 std::vector<BackendDescriptor> describe(const Api& api, const Operation& operation);
 
 }  // namespace lvx::cudnn

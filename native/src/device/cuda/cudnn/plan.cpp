@@ -9,8 +9,8 @@
 namespace lvx::cudnn {
 namespace {
 
-// Finds a cuDNN engine that accepts the graph: in the order of cuDNN's heuristics or, if it has none (backward, at
-// least up to 9.24), in sequence, each with all its kernels.
+// Finds a cuDNN engine that accepts the graph. Tries engines in the order of cuDNN's heuristics. If there are none (backward,
+// at least up to 9.24), tries engines in sequence, each with all its kernels.
 class Search {
  public:
   Search(const Api& api, const Target& target, const BackendDescriptor& graph)
@@ -24,8 +24,8 @@ class Search {
   }
 
  private:
-  // Keeps cuDNN's reason against the last attempt. Errors of the machine propagate; other errors of one engine may
-  // not affect the next.
+  // Stores cuDNN's reason for rejecting the last attempt. Errors such as out of memory propagate; other errors
+  // of one engine may not affect the next engine.
   template <typename Try>
   auto attempt(Try&& make) -> std::optional<decltype(make())> {
     try {

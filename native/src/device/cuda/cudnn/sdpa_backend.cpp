@@ -12,8 +12,8 @@ constexpr std::size_t kMostPlans = 128;
 
 constexpr std::int64_t kAlignment = 16;
 
-// A tensor that cuDNN writes: the caller's if its layout is suitable, else memory of this call, which finish copies
-// to the caller's.
+// A tensor that cuDNN writes: the caller's tensor if its layout is suitable, else a temporary, which finish copies to the
+// caller's tensor.
 class Output {
  public:
   Output(MemoryOperations& device, const Bshd& wanted, DType dtype, bool add)
@@ -41,7 +41,7 @@ class Output {
 
 bool is_aligned(const Bhs& x) { return reinterpret_cast<std::uintptr_t>(x.data) % kAlignment == 0; }
 
-// lse for cuDNN: in place, or in memory of this call.
+// lse for cuDNN: in place, or in a temporary.
 class Statistics {
  public:
   Statistics(MemoryOperations& device, const ProblemShape& p, const Bhs& wanted, bool use_wanted)
@@ -97,7 +97,7 @@ void SdpaBackend::execute(const cuda::Queue& queue, const Operation& operation, 
 
 void SdpaBackend::forward(const cuda::Queue& queue, const ForwardProblem& a) {
   const ProblemShape& p = a.shape;
-  // A partial result of its own where it is merged into another.
+  // A temporary if the result is to be merged into a.out.
   const Output o(device_, a.out.o, a.q.dtype, a.merge);
   const Statistics lse(device_, p, a.out.lse, !a.merge);
   const Partial part{o.written(), lse.view()};
@@ -130,7 +130,7 @@ void SdpaBackend::backward(const cuda::Queue& queue, const BackwardProblem& a) {
   const Output dv(device_, a.dv, dtype, a.add_dkv);
   const Statistics lse(device_, p, a.lse, true);
   lse.fill(queue);
-  // cuDNN computes delta from o, which this rank does not have.
+  // cuDNN computes delta from o, which this rank does not have. So cuDNN gets an o that yields the same delta.
   const DeviceMemory output(device_, static_cast<std::size_t>(p.query_elements() * size_of(dtype)));
   const Bshd o = compact_queries(output.data(), dtype, p);
   cuda::launch<cuda::OutputOfDelta>(queue, cuda::row_blocks(p.rows()),

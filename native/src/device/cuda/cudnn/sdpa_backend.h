@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention by cuDNN with the semantics of Device: merges partial results, and computes gradients for some keys from
-// the final statistics of all.
+// Attention by cuDNN with the semantics of Device: merges partial results, and computes the gradients for some keys from the
+// final statistics over all keys.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ namespace lvx::cudnn {
 
 class SdpaBackend {
  public:
-  // Memory comes from the device, by its pool. Throws Error(LVX_MISSING_LIBRARY).
+  // Temporaries come from the device's memory pool. Throws Error(LVX_MISSING_LIBRARY).
   explicit SdpaBackend(MemoryOperations& device) : api_(loaded_api()), device_(device) {}
   ~SdpaBackend();
   SdpaBackend(const SdpaBackend&) = delete;
@@ -25,12 +25,12 @@ class SdpaBackend {
 
   std::string version() const { return api_.version_text(); }
 
-  // For problems with rows and keys for which why_not is empty. The GPU is the thread's current one. The first call
-  // with new sizes or strides builds a plan. Throws Error(LVX_UNSUPPORTED) if cuDNN has none.
+  // For problems that have rows and keys and for which why_not is empty. Uses the thread's current GPU. The first call with
+  // new sizes or strides builds a plan. Throws Error(LVX_UNSUPPORTED) if cuDNN has none.
   void forward(const cuda::Queue& queue, const ForwardProblem& problem);
   void backward(const cuda::Queue& queue, const BackwardProblem& problem);
 
-  // Plans in the cache.
+  // The number of cached plans.
   std::size_t plans() const { return plans_.size(); }
 
  private:
@@ -40,7 +40,7 @@ class SdpaBackend {
   const Api& api_;
   MemoryOperations& device_;
   Handle handle_ = nullptr;
-  // Most recently used first; the last one is evicted.
+  // Most recently used first; the last plan is evicted first.
   std::list<std::pair<Operation, Plan>> plans_;
   std::map<Operation, decltype(plans_)::iterator> found_;
 };

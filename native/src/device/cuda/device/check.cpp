@@ -8,7 +8,7 @@
 namespace lvx::cuda {
 namespace {
 
-// Sticky errors: the process cannot use the GPU any more, and every call reports this.
+// Whether the error is sticky: the process cannot use the GPU any more, and every later call reports the error.
 bool is_sticky(cudaError_t result) {
   switch (result) {
     case cudaErrorIllegalAddress:

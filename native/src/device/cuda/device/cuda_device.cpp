@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CUDA device: one stream, its own or the caller's, on which all work is enqueued, and a memory pool.
+// The CUDA device: a memory pool, and one stream, its own or the caller's, on which all work is enqueued.
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
@@ -48,7 +48,7 @@ cudaDeviceProp properties_of(int ordinal) {
   return properties;
 }
 
-// By events of the stream.
+// Measures times by events on the stream.
 class StreamWatch final : public cudnn::Stopwatch {
  public:
   explicit StreamWatch(cudaStream_t stream) : stream_(stream) {}
@@ -122,7 +122,7 @@ class CudaDevice final : public Device {
   }
   void release_host(std::byte* data) noexcept override {
     cudaSetDevice(ordinal_);
-    cudaStreamSynchronize(stream_);  // copies from and to it may be in progress
+    cudaStreamSynchronize(stream_);  // copies from or to this memory may be in progress
     if (cudaFreeHost(data) != cudaSuccess) cudaGetLastError();
   }
   void check_address(const void* data) const override {
@@ -193,14 +193,14 @@ class CudaDevice final : public Device {
 
   LayerOperations& layers() override { return layers_; }
 
-  // One product of bfloat16, the second of two.
+  // Times one product of bfloat16 matrices, after another to warm up.
   double probe_gemm(std::int64_t n) override {
     const std::size_t bytes = static_cast<std::size_t>(n * n) * 2;
     const DeviceMemory a(*this, bytes);
     const DeviceMemory b(*this, bytes);
     const DeviceMemory c(*this, bytes);
     const DeviceMemory workspace(*this, layers_.products().workspace());
-    // Numbers from -3 to 3: zeros would draw less power than real data.
+    // Numbers from -3 to 3, because zeros draw less power than real data.
     std::vector<std::uint16_t> numbers(static_cast<std::size_t>(n * n));
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       numbers[i] = to_bfloat16(static_cast<float>(i * i % 7) - 3.0f).bits;
@@ -252,7 +252,7 @@ class CudaDevice final : public Device {
   CudaLayers layers_{*this, [this] { return queue(); },
                      [this] {
                        make_current(ordinal_);
-                       // What NVIDIA recommends.
+                       // NVIDIA's recommendation.
                        return make_products(properties_.major >= 9 ? 32 << 20 : 4 << 20);
                      }};
 };

@@ -16,7 +16,7 @@ Pool::Pool(int ordinal, std::size_t budget) : budget_(budget) {
   properties.location.type = cudaMemLocationTypeDevice;
   properties.location.id = ordinal;
   check(cudaMemPoolCreate(&pool_, &properties), "memory pool");
-  // The pool keeps freed memory: otherwise each synchronisation returns it to the system.
+  // The pool keeps freed memory. By default, each synchronisation returns it to the system.
   std::uint64_t keep = std::numeric_limits<std::uint64_t>::max();
   check(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &keep), "memory pool");
 }

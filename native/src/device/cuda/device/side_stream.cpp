@@ -51,8 +51,7 @@ class CudaSideStream final : public SideStream {
  private:
   int ordinal_;
   cudaStream_t device_stream_;
-  Event
-      given_;  // all work enqueued on the device so far; a wait refers to the record at the time it was enqueued
+  Event given_;  // all work enqueued on the device so far; a wait uses the record that precedes it
   Stream stream_;
 };
 

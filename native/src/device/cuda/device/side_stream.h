@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A second stream for communication, synchronised with the device's by events.
+// A second stream for communication, synchronised with the device's stream by events.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -10,7 +10,7 @@
 
 namespace lvx::cuda {
 
-// Of the current GPU.
+// Creates a stream of the current GPU.
 std::unique_ptr<SideStream> make_side_stream(int ordinal, cudaStream_t device_stream);
 
 }  // namespace lvx::cuda

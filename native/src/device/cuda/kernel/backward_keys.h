@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// dk and dv with tensor cores: a block holds a tile of keys and iterates over the tiles of query rows, of all heads
-// of the group, that see them. Logits are computed transposed, so that they are the left operand of both products.
+// dk and dv with tensor cores. A block holds a tile of keys and iterates over the tiles of query rows, of all heads of the
+// group, that see these keys. Logits are computed transposed, so that they are the left operand of both products.
 #pragma once
 
 #include "device/cuda/collective/gradient.h"
@@ -118,8 +118,8 @@ class BackwardKeys {
     multiply<T, 1, kRows, kColumns>(sums, left, right, 0, first_column);
   }
 
-  // to_gradient where a row sees a key, zero elsewhere, whatever s and ds are. own_key and the eighth after it are the
-  // lane's.
+  // Applies to_gradient to visible pairs. Sets hidden pairs to 0, even if s or ds is NaN. This lane has the keys own_key and
+  // own_key + 8.
   static LVX_GPU void hide(const Params& p, const UnitRows& rows, int first_row, int first_key, int own_key,
                            int key_count, const RowState (&states)[kRows / 8][2], Tile& s, Tile& ds) {
     const int keys = key_count - first_key < kKeys ? key_count - first_key : kKeys;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// dq with tensor cores: a block holds a tile of query rows and iterates over the tiles of keys that they see, as
-// forward does, so that each row has one writer and a fixed order of summation.
+// dq with tensor cores. As in forward, a block holds a tile of query rows and iterates over the tiles of keys that they see,
+// so that one block alone writes a row, and sums it in a fixed order.
 #pragma once
 
 #include "device/cuda/collective/gradient.h"
@@ -25,7 +25,7 @@ class BackwardQueries {
       SharedTile<kDim>::bytes(2 * kRows + 2 * kKeys) + KeyInfinities::kSharedBytes;
 
   static LVX_GPU void run(const Params& p) {
-    // Each piece ends with a barrier after which nobody reads tiles any more.
+    // Each piece ends with a barrier, after which no thread reads tiles.
     for (int piece = 0; piece < p.pieces; ++piece) sum_up(p, piece);
   }
 
@@ -111,7 +111,7 @@ class BackwardQueries {
   using Tile = float[1][kKeys / 8][4];
   using Sums = float[1][kDim / 8][4];
 
-  // to_gradient where a row sees a key, zero elsewhere, whatever s and dp are.
+  // Applies to_gradient to visible pairs. Sets hidden pairs to 0, even if s or dp is NaN.
   static LVX_GPU void hide(const Params& p, const UnitRows& rows, int first_row, int first_key, int key_count,
                            const RowState (&states)[2], Tile& s, Tile& dp) {
     const int keys = key_count - first_key < kKeys ? key_count - first_key : kKeys;
@@ -135,7 +135,7 @@ class BackwardQueries {
             const float bias =
                 bias_at<T>(p.bias, rows.batch, rows.head(row), query, first_key + 8 * n + column + e);
             sees = bias != -kInfinity;
-            // Read here and not once for the row, which would exceed the register budget.
+            // Read here, not once per row: that would exceed the register budget.
             x += (bias - bias_base<float>(p.bias_max, rows.batch, rows.head(row), query)) * kLog2e;
           }
           to_gradient(states[half], x, dx);
@@ -145,7 +145,7 @@ class BackwardQueries {
     }
   }
 
-  // Adds the warp's float32 sums to the float64 sums; overwrites them if fresh. Forward::put_aside says why.
+  // Adds the warp's float32 sums to the float64 sums; overwrites these if fresh. Forward::put_aside has the reason.
   static LVX_GPU void put_aside(const Params& p, const UnitRows& rows, int split, std::int64_t unit,
                                 int first_row, bool fresh, const Sums& dq) {
     const int dim = static_cast<int>(p.shape.head_dim);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// d_bias, in any dtype, without tensor cores: a thread for each element, which sums over the dimensions along which the
-// bias is broadcast, in a fixed order.
+// d_bias, in any dtype, without tensor cores. One thread per element sums over the dimensions along which the bias is
+// broadcast, in a fixed order.
 #pragma once
 
 #include "device/cuda/collective/row_blocks.h"
@@ -42,7 +42,7 @@ class BiasGradient {
   }
 
  private:
-  // One index of a dimension, or all where the bias is broadcast along it.
+  // The range of a dimension to sum over: one index, or all indices if the bias is broadcast along the dimension.
   struct Span {
     std::int64_t begin, end;
 

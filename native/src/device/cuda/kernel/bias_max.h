@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The base of each row's biases: a block for each row.
+// Computes the base of each row's biases, with one block per row.
 #pragma once
 
 #include "device/cuda/collective/mask.h"

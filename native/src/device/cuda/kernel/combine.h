@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Combines the partial results of splits: a warp for each row, in the order of the splits and in float64, so that
-// their number does not affect accuracy.
+// Combines the partial results of splits, with one warp per row. Adds them in the order of the splits and in float64, so that
+// the number of splits does not affect accuracy.
 #pragma once
 
 #include "device/cuda/collective/row_result.h"
@@ -9,7 +9,7 @@
 
 namespace lvx::cuda {
 
-// Part: what the sums are of.
+// Part: the element type of the splits' sums.
 template <typename Part>
 class CombineSplits {
  public:

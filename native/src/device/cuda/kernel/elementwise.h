@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Elementwise operations of schedules: a warp for each row, in T, float or double.
+// Elementwise operations of schedules, with one warp per row. T, the compute type, is float or double.
 #pragma once
 
 #include "device/cuda/collective/row_result.h"
@@ -8,7 +8,7 @@
 
 namespace lvx::cuda {
 
-// In float64: a result may be merged from very many parts.
+// In float64, because a result may be merged from very many parts.
 class Merge {
  public:
   using Params = MergeParams;
@@ -22,7 +22,7 @@ class Merge {
     double shift = 0;
     double base = 0;
     if (p.bias_max.data != nullptr) {
-      // Makes both relative to the larger base; empty results have none.
+      // Makes both relative to the larger base. Empty results have no base.
       const double mine = load_as<double>(p.part_bias_max, row);
       const double theirs = load_as<double>(p.bias_max, row);
       const bool first = load_as<double>(p.lse, row) == kNothing;
@@ -71,7 +71,7 @@ class Delta {
   }
 };
 
-// Rows of any width.
+// Supports rows of any width.
 template <typename T>
 class Copy {
  public:

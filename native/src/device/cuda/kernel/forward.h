@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Forward with tensor cores (Dao 2023, FlashAttention-2): a block holds a tile of query rows and iterates over the
-// tiles of keys that they see. V is loaded while logits are computed, the next K while values are summed.
+// Forward with tensor cores (Dao 2023, FlashAttention-2). A block holds a tile of query rows and iterates over the tiles of
+// keys that they see. V is loaded while logits are computed, the next K while values are summed.
 #pragma once
 
 #include "device/cuda/collective/infinities.h"
@@ -29,7 +29,8 @@ class Forward {
     if constexpr (kDecode) {
       sum_up(p, 0);
     } else {
-      // No barrier between them: the last one of a piece is after all reads of Q and K, and V is loaded after the next.
+      // No barrier is needed between pieces: the last barrier of a piece follows all reads of Q and K, and V is loaded after
+      // the next barrier.
       for (int piece = 0; piece < p.pieces; ++piece) sum_up(p, piece);
     }
   }
@@ -127,7 +128,7 @@ class Forward {
     }
   }
 
-  // Adds the bias relative to the row's base; -infinity if a row does not see a key, whatever the logit is.
+  // Adds the bias, relative to the row's base. Sets hidden pairs to -infinity, even if the logit is NaN.
   static LVX_GPU void hide(const Params& p, const UnitRows& rows, int first_row, int first_key, int key_count,
                            Logits& s) {
     const int keys =
@@ -152,7 +153,7 @@ class Forward {
               const float bias =
                   bias_at<T>(p.bias, rows.batch, rows.head(row), query, first_key + 8 * n + column + e);
               sees = bias != -kInfinity;
-              // Read here and not once for the row, which would exceed the register budget.
+              // Read here, not once per row: that would exceed the register budget.
               x += (bias - bias_base<float>(p.bias_max, rows.batch, rows.head(row), query)) * kLog2e;
             }
             if (!sees) x = -kInfinity;
@@ -168,9 +169,9 @@ class Forward {
     return (split * p.shape.batch * p.shape.key_heads + unit) * rows.count + row;
   }
 
-  // Adds the warp's float32 sums to the float64 sums; overwrites them if fresh. Tensor cores truncate and float32
-  // rounds, so the error of a float32 sum grows with the number of keys: sums of a limited number of keys are added
-  // in float64.
+  // Adds the warp's float32 sums to the float64 sums; overwrites these if fresh. Tensor cores truncate and float32 rounds, so
+  // the error of a float32 sum grows with the number of keys. Therefore a float32 sum spans a limited number of keys, and such
+  // sums are added in float64.
   static LVX_GPU void put_aside(const Params& p, const UnitRows& rows, int split, std::int64_t unit,
                                 int first_row, bool fresh, const Softmax<kTiles>& softmax, const Sums& o) {
     const int dim = static_cast<int>(p.shape.head_dim);
@@ -210,14 +211,14 @@ class Forward {
     }
   }
 
-  // Lane `part` of kParts lanes that share a row writes its pairs of columns, 2 (n kParts + part) for each n.
+  // kParts lanes share a row. Lane `part` of them writes the pairs of columns that begin at 2 (n kParts + part), for each n.
   template <int kParts, typename Value>
   static LVX_GPU void write_row(const Params& p, const UnitRows& rows, int row, float lse, int part,
                                 const Value& value) {
     const int dim = static_cast<int>(p.shape.head_dim);
     const bool live = row < rows.count;
     const int known = live ? row : 0;
-    // Nothing is read for padding rows: another block may be writing row 0.
+    // Padding rows read nothing: they would read row 0, which another block may be writing.
     const RowResult<float> result(p.o, p.lse, rows.batch, rows.query(known), rows.head(known), lse,
                                   p.merge && live);
     sync_warp();  // all lanes have read the old lse
@@ -232,11 +233,11 @@ class Forward {
     if (part == 0) result.close();
   }
 
-  // The warps' partial results of the same rows, added in the order of their keys.
+  // Adds the warps' partial results of the same rows, in the order of their keys.
   static LVX_GPU void combine_warps(const Params& p, const UnitRows& rows, int split, std::int64_t unit,
                                     int first_row, const Softmax<kTiles>& softmax, const Sums& o) {
     constexpr int kWarps = kShape.key_warps;
-    constexpr int kStride = kDim + 8;  // so that rows lie in different banks
+    constexpr int kStride = kDim + 8;  // puts rows into different banks
     constexpr int kSumsBytes = kWarps * kRows * kStride * 4;
     static_assert(kTiles == 1 && kRows == 16);
     static_assert(kSumsBytes + kWarps * kRows * 8 <= kSharedBytes);
@@ -292,7 +293,7 @@ class Forward {
     }
   }
 
-  // A split of decode is stored at once.
+  // In decode, a split is one sum, which is stored directly.
   template <int kParts, typename Value>
   static LVX_GPU void store_split(const Params& p, const UnitRows& rows, int split, std::int64_t unit,
                                   int row, float max, float sum, int part, const Value& value) {

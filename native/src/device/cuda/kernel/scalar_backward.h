@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gradients in float32 or float64 without tensor cores: a warp for each row of a gradient, a lane for each of 32
-// rows of the other side at a time. 32 rows are summed in T, and those sums in float64, since there may be very
-// many.
+// Gradients in float32 or float64 without tensor cores. A warp computes one row of a gradient and processes 32 rows of the
+// other side at a time, one per lane. These 32 rows are summed in T, and such sums, of which there may be very many, in
+// float64.
 #pragma once
 
 #include "device/cuda/collective/scalar_logit.h"
@@ -36,7 +36,7 @@ class ScalarBackwardQueries {
       T added[kLaneColumns] = {};
       for (int j = 0; j < keys; ++j) {
         const T factor = shuffle(ds, j);
-        if (factor == 0) continue;  // hidden, or nothing: k may hold anything
+        if (factor == 0) continue;  // hidden or zero weight: k may hold NaN
         const std::int64_t at = offset_of(p.k, row.batch, first + j, row.key_head);
         for_columns(dim, [&](int i, int column) {
           added[i] += factor * load_global(elements<T>(p.k.data) + at + column);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Forward in float32 or float64 without tensor cores: a warp for each row, a lane for each of 32 keys at a time. 32
-// keys are summed in T, and those sums in float64, since there may be very many.
+// Forward in float32 or float64 without tensor cores. A warp computes one row and processes 32 keys at a time, one per lane.
+// These 32 keys are summed in T, and such sums, of which there may be very many, in float64.
 #pragma once
 
 #include "device/cuda/collective/row_result.h"
@@ -46,7 +46,7 @@ class ScalarForward {
       T added[kLaneColumns] = {};
       for (int j = 0; j < keys; ++j) {
         const T share = shuffle(weight, j);
-        if (share == 0) continue;  // hidden, or nothing: v may hold anything
+        if (share == 0) continue;  // hidden or zero weight: v may hold NaN
         const std::int64_t at = offset_of(p.v, row.batch, first + j, row.key_head);
         for_columns(dim, [&](int i, int column) {
           added[i] += share * load_global(elements<T>(p.v.data) + at + column);

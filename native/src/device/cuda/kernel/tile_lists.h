@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lists the tiles that any query sees, so that kernels skip the others: a block for each list.
+// Lists the tiles that at least one query sees, so that kernels skip the others. One block per list.
 #pragma once
 
 #include "device/cuda/collective/mask.h"
@@ -24,7 +24,7 @@ class ListTiles {
       if (inner < p.lists.inner) {
         entry = p.by_keys ? entry_of(p, batch, inner, outer, inner) : entry_of(p, batch, outer, inner, inner);
       }
-      // Entries before this one: of this warp, and of the warps before it.
+      // The number of entries before this one: in this warp, and in the warps before it.
       const std::uint32_t votes = ballot(entry >= 0);
       sync_block();
       if (lane() == 0) store_shared(shared_memory() + 4 * warp_index(), bits_in(votes));
@@ -47,7 +47,7 @@ class ListTiles {
     return count;
   }
 
-  // -1 if no row of the tile sees any of its keys.
+  // The tile's entry; -1 if all its pairs are hidden.
   static LVX_GPU int entry_of(const Params& p, std::int64_t batch, int row_tile, int key_tile, int inner) {
     const std::int64_t group = p.shape.query_heads / p.shape.key_heads;
     const std::int64_t first_row = static_cast<std::int64_t>(row_tile) * p.row_tile;

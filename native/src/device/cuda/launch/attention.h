@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention as a sequence of kernels: which ones, their grids, and the scratch between them.
+// Attention as a sequence of kernels: selects them and their grids, and allots scratch for their intermediate results.
 #pragma once
 
 #include <cstddef>

@@ -11,12 +11,12 @@ struct Plan {
   int dim;
   BackwardShape queries, keys;
   TileLists by_queries, by_keys;
-  std::int64_t splits;           // of dq's keys
-  int longest;                   // tiles of one float32 sum of dq
-  int pieces;                    // of a split, such sums
-  double* split_dq = nullptr;    // none: one split of one sum
+  std::int64_t splits;           // of the keys, for dq
+  int longest;                   // maximum number of tiles of one float32 sum of dq
+  int pieces;                    // float32 sums per split
+  double* split_dq = nullptr;    // null: one split with one float32 sum
   std::int64_t queries_at_once;  // for dk and dv
-  // Their sums where not all are; else none.
+  // Sums of dk and dv, if queries are processed in several parts; else absent.
   std::byte* dk = nullptr;
   std::byte* dv = nullptr;
   std::size_t bytes;
@@ -69,7 +69,7 @@ void launch_halves(const Queue& queue, DType dtype, int dim, std::int64_t blocks
   }
 }
 
-// For queries [first, first + count) only.
+// The problem restricted to queries [first, first + count).
 BackwardParams part_of(const BackwardParams& whole, std::int64_t first, std::int64_t count) {
   BackwardParams part = whole;
   part.shape.queries = count;
@@ -84,7 +84,7 @@ BackwardParams part_of(const BackwardParams& whole, std::int64_t first, std::int
   return part;
 }
 
-// dk and dv, one part of the queries at a time; half-precision gradients are accumulated in float32.
+// Computes dk and dv for one part of the queries after the other. Half-precision gradients are accumulated in float32.
 void sum_parts(const Queue& queue, const Plan& plan, const BackwardProblem& a, BackwardParams whole) {
   const ProblemShape& p = a.shape;
   const bool apart = plan.dk != nullptr && (a.dk.dtype != DType::kFloat32 || a.dv.dtype != DType::kFloat32);

@@ -12,9 +12,9 @@ struct Plan {
   ForwardShape shape;
   TileLists lists;
   std::int64_t splits;
-  int longest;     // tiles of one float32 sum
-  int pieces;      // of a split, such sums
-  SplitSums sums;  // none: one split of one sum
+  int longest;     // maximum number of tiles of one float32 sum
+  int pieces;      // float32 sums per split
+  SplitSums sums;  // absent: one split with one float32 sum
   std::size_t bytes;
 
   Plan(const ProblemShape& p, const Cutting& cutting, std::byte* memory)
@@ -27,7 +27,7 @@ struct Plan {
     lists = take_lists(scratch, p, row_tiles, key_tiles);
     splits = splits_of(units_of(p) * row_tiles, key_tiles, cutting);
     longest = longest_of(cutting.longest_sum_of_keys, shape.keys);
-    // Decode has so few rows that each sum can be a split.
+    // Decode has so few rows that each float32 sum can be a split.
     if (decode) splits = std::max(splits, divide_up(key_tiles, longest));
     pieces = pieces_of(key_tiles, splits, longest);
     if (splits > 1 || pieces > 1) {
@@ -92,7 +92,7 @@ ForwardParams params_of(const ForwardProblem& a) {
   return params;
 }
 
-// Must run before anything is added: it sets the base of lse.
+// Must run before the kernels that add biases or merge: it sets the base of lse.
 void find_bias_max(const Queue& queue, const ForwardProblem& a) {
   const BiasMaxParams params{a.shape, a.visibility, a.bias, a.merge, a.out.bias_max, a.out.lse};
   if (a.out.bias_max.dtype == DType::kFloat64) {

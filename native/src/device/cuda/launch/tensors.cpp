@@ -7,7 +7,7 @@
 namespace lvx::cuda {
 namespace {
 
-// Its rows as queries of a problem without keys.
+// A problem without keys whose query rows are the tensor's rows.
 ProblemShape as_queries(const Bshd& o) {
   ProblemShape shape;
   shape.batch = o.batch;

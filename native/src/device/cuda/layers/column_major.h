@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A product of row-major matrices for column-major BLAS libraries: C^T = B^T A^T has the same layout.
+// Expresses a product of row-major matrices for a column-major BLAS: C = A B in row-major order is C^T = B^T A^T in column-major
+// order, with the same memory layout.
 #pragma once
 
 #include "device/product.h"
@@ -11,8 +12,8 @@ struct ColumnMajor {
     std::byte* data;
     DType dtype;
     std::int64_t rows, columns;  // as stored
-    std::int64_t ld;             // from column to column
-    bool transposed;             // the product takes its transpose
+    std::int64_t ld;             // elements from column to column
+    bool transposed;             // the product uses its transpose
   };
 
   std::int64_t m, n, k;  // out [m, n] = left [m, k] right [k, n]

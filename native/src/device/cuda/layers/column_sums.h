@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gradients of parameters that are sums over rows, in two steps over memory between them.
+// Gradients of parameters that are sums over rows, in two kernels with partial sums in memory between them.
 #pragma once
 
 #include "device/cuda/collective/row_blocks.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The GPU's layer operations: kernels of our own, and a library's matrix products.
+// The GPU's layer operations: our own kernels, and matrix products by a library.
 #pragma once
 
 #include <functional>
@@ -14,8 +14,8 @@ namespace lvx::cuda {
 
 class CudaLayers final : public LayerOperations {
  public:
-  // queue: of the device; makes its GPU the calling thread's. products: called once, at the first product; its
-  // exceptions are that product's.
+  // queue: returns the device's stream, and makes its GPU the calling thread's current device. products: called once, at the
+  // first product, which propagates its exceptions.
   CudaLayers(MemoryOperations& device, std::function<Queue()> queue,
              std::function<std::unique_ptr<Products>()> products)
       : device_(device), queue_(std::move(queue)), make_products_(std::move(products)) {}
@@ -51,7 +51,7 @@ class CudaLayers final : public LayerOperations {
   void add(const Rows& x, const Rows& y) override;
   void clear_rows(const RowIntegers& live, const Rows& x) override;
 
-  // Throws what the factory of products throws.
+  // Propagates the exceptions of the products factory.
   Products& products() const;
 
  private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Operations on the elements of rows: one kernel each, and sums over rows where there is a gate.
+// Elementwise operations on rows: one kernel each, plus sums over rows if there is a gate.
 #include <cmath>
 
 #include "base/error.h"
@@ -11,7 +11,7 @@
 namespace lvx::cuda {
 namespace {
 
-// Starts Kernel<T> with a warp for each piece of a row of a tensor like this.
+// Launches Kernel<T> with one warp per piece of a row of x.
 template <template <typename> class Kernel, typename Params>
 void launch_elements(const Queue& queue, const Rows& like, const Params& params) {
   in_accumulator(like.dtype, [&]<typename T>(T) {
@@ -19,7 +19,7 @@ void launch_elements(const Queue& queue, const Rows& like, const Params& params)
   });
 }
 
-// Sums of a term over all rows of a tensor like this, in parts; the memory is the device's until the work is done.
+// Sums a term over all rows of a tensor, in parts. The sums are in device memory that is freed on the stream.
 struct PartSums {
   std::int64_t parts;
   DeviceMemory memory;
@@ -81,7 +81,7 @@ void CudaLayers::gated_add_forward(const Rows& x, const Rows& branch, const Para
 void CudaLayers::gated_add_backward(const Rows& branch, const Parameter& gate, const RowIntegers& live,
                                     const Rows& dy, const Rows& dbranch, const Parameter& dgate) {
   const Queue queue = queue_();
-  // Before dbranch is written, which may be branch.
+  // Summed before dbranch is written, because dbranch may be branch.
   if (!dgate.none()) {
     const PartSums part(device_, queue, dy, GatedAddTerm{branch, dy, live});
     launch<AddTotal>(queue, 1, AddTotalParams{part.sums(), part.parts * dy.width, dgate, gate});
@@ -97,7 +97,7 @@ void CudaLayers::blend_forward(const Rows& a, const Rows& b, const Parameter& ga
 void CudaLayers::blend_backward(const Rows& a, const Rows& b, const Parameter& gate, const RowIntegers& live,
                                 const Rows& dy, const Rows& da, const Rows& db, const Parameter& dgate) {
   const Queue queue = queue_();
-  // Before da and db are written, which may be a and b.
+  // Summed before da and db are written, because they may be a and b.
   if (!dgate.none()) {
     const PartSums part(device_, queue, dy, BlendTerm{a, b, dy, live});
     add_column_sums(queue, part.sums(), dy.width, part.parts, dgate, gate);

@@ -10,8 +10,8 @@
 namespace lvx::cuda {
 namespace {
 
-constexpr std::int64_t kRowsAtOnce = 8192;  // of backward, whose statistics lie in scratch
-constexpr std::int64_t kWide = 512;         // from here on a block has one row alone
+constexpr std::int64_t kRowsAtOnce = 8192;  // in backward, which keeps statistics in scratch
+constexpr std::int64_t kWide = 512;         // rows of at least this width have a block each
 
 struct Room {
   std::byte* statistics;
@@ -34,7 +34,7 @@ NormParams params_of(const Norm& norm, const Bshd& x, const Bshd& y) {
       norm.weight, norm.bias, x,     y};
 }
 
-// Starts Kernel<T, warps of a row> for the rows [first, end).
+// Launches Kernel<T, warps per row> for the rows [first, end).
 template <template <typename, int> class Kernel, typename T, typename Params>
 void launch_rows(const Queue& queue, const NormParams& norm, const Params& params) {
   const std::int64_t rows = norm.end - norm.first;
@@ -76,7 +76,7 @@ void CudaLayers::norm_backward(const Norm& norm, const Bshd& x, const Bshd& dy, 
         sum_columns<T>(queue, NormTerm{params, room.statistics, dy, of_weight}, params.end - first, width,
                        parts, sums, first > 0);
       };
-      // Before dx is written, which may be dy.
+      // Summed before dx is written, because dx may be dy.
       sum(dweight, true, room.weight_sums);
       sum(dbias, false, room.bias_sums);
       if (dx.data != nullptr) {

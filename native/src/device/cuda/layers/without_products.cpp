@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Replaces the folder cublaslt if its header was not found.
+// Replaces the sources in cublaslt if cuBLASLt's header was not found.
 #include "base/error.h"
 #include "device/cuda/layers/make_products.h"
 

@@ -23,7 +23,7 @@ constexpr cudaDataType_t data_type_of(DType dtype) {
   }
 }
 
-// Plain float32: not TF32, which keeps ten bits of each operand's mantissa.
+// Plain float32, not TF32, which keeps only ten bits of each operand's mantissa.
 constexpr cublasComputeType_t compute_type_of(DType dtype) {
   return dtype == DType::kFloat64 ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F;
 }
@@ -85,8 +85,8 @@ struct Descriptors {
   }
 };
 
-// Constraints on algorithms: the workspace, these addresses' alignment, and split-K reductions in the compute type
-// only.
+// Constraints on algorithms: the workspace, the alignment of these addresses, and split-K reductions only in the compute
+// type.
 struct Preference {
   Described<cublasLtMatmulPreference_t> handle;
 
@@ -105,7 +105,7 @@ struct Preference {
     set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment_of(p.out));
   }
 
-  // The largest power of two, up to 256, that the matrix begins at a multiple of.
+  // The alignment of the matrix in bytes, at most 256.
   static std::uint32_t alignment_of(const ColumnMajor::Stored& x) {
     const auto address = reinterpret_cast<std::uintptr_t>(x.data) | 256u;
     return static_cast<std::uint32_t>(address & (~address + 1));
