@@ -6,11 +6,11 @@ import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.internal.Preconditions;
 
-/** Texts for native code, which ends them at a zero. */
+/** NUL-terminated strings for native code. */
 public final class Texts {
   private Texts() {}
 
-  /** A copy of a text; a null pointer where there is none. */
+  /** A native copy of a text; a null pointer if it is null. */
   public static MemorySegment optional(@Nullable String text, Arena arena, String name) {
     if (text == null) {
       return MemorySegment.NULL;
