@@ -128,7 +128,7 @@ public final class CudaOptions {
     public Builder stream(MemorySegment stream) {
       Preconditions.require(
           Preconditions.present(stream, "stream").isNative(),
-          "stream lies on the Java heap; the address that a cudaStream_t is was expected");
+          "stream lies on the Java heap; a native address, a cudaStream_t, was expected");
       this.stream = stream;
       return this;
     }

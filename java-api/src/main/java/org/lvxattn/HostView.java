@@ -99,7 +99,7 @@ public final class HostView implements AutoCloseable {
    */
   public void commit() {
     if (!writable) {
-      throw new UnsupportedOperationException("the view is for reading alone");
+      throw new UnsupportedOperationException("the view is read-only");
     }
     if (copy != null) {
       tensor.requireUsable("tensor");

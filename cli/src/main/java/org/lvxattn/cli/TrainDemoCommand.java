@@ -88,8 +88,7 @@ final class TrainDemoCommand implements Callable<Integer> {
   @Option(
       names = "--policy",
       paramLabel = "P",
-      description =
-          "Recomputation policy: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+      description = "Recomputation policy: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
   private RecomputePolicy policy = RecomputePolicy.RECOMPUTE_TILED;
 
   @Option(

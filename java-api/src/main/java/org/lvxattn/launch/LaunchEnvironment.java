@@ -201,7 +201,7 @@ public record LaunchEnvironment(Kind kind, int rank, int size, String masterHost
       try {
         return new Machine(HostLookup.SYSTEM, OwnAddress.Interface.ofThisMachine());
       } catch (IOException e) {
-        throw new IllegalStateException("this machine does not tell its network interfaces", e);
+        throw new IllegalStateException("this machine's network interfaces cannot be listed", e);
       }
     }
   }

@@ -59,6 +59,6 @@ public record Plan(List<StrategyPlan> rows) {
       }
     }
     throw new IllegalArgumentException(
-        "strategy is " + strategy + "; one of a schedule was expected");
+        "strategy is " + strategy + "; a strategy other than AUTO was expected");
   }
 }

@@ -105,8 +105,7 @@ final class Recording implements AutoCloseable {
       case HEAD_ALL_TO_ALL -> Lvx.LVX_HEAD_ALL_TO_ALL();
       case TWO_LEVEL -> Lvx.LVX_TWO_LEVEL();
       case AUTO ->
-          throw new IllegalArgumentException(
-              "strategy is AUTO; one that says what moves was expected");
+          throw new IllegalArgumentException("strategy is AUTO; another strategy was expected");
     };
   }
 

@@ -127,7 +127,7 @@ final class Simulation {
     double waited = 0;
     for (Rank rank : ranks) {
       if (rank.next < rank.steps.size() || rank.awaited >= 0) {
-        throw new IllegalStateException("rank " + rank.number + " waits for ever");
+        throw new IllegalStateException("rank " + rank.number + " never finishes waiting");
       }
       waited = Math.max(waited, rank.waited);
     }

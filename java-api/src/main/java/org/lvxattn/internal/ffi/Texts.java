@@ -16,7 +16,7 @@ public final class Texts {
       return MemorySegment.NULL;
     }
     Preconditions.require(
-        text.indexOf('\0') < 0, name + " has a zero in it; a text without was expected");
+        text.indexOf('\0') < 0, name + " contains a NUL character; none was expected");
     return arena.allocateFrom(text);
   }
 }

@@ -110,7 +110,7 @@ public final class Layout {
               + from
               + " to "
               + to
-              + " is no range of dimension "
+              + " is not a range of dimension "
               + dimension
               + "; 0 <= from <= to <= "
               + shape[dimension]
@@ -176,7 +176,7 @@ public final class Layout {
       throw new IllegalArgumentException(
           "shape "
               + Arrays.toString(extents)
-              + " joins dimensions that do not lie evenly: strides "
+              + " joins dimensions whose strides do not match: strides "
               + Arrays.toString(strides)
               + " of shape "
               + Arrays.toString(shape)

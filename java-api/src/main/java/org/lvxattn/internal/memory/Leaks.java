@@ -64,7 +64,7 @@ public final class Leaks {
   }
 
   static void failedToRelease(String what, RuntimeException failure) {
-    LOGGER.log(Level.WARNING, "cannot give back a forgotten " + what, failure);
+    LOGGER.log(Level.WARNING, "cannot free a leaked " + what, failure);
   }
 
   private static Mode modeAtStart() {

@@ -64,7 +64,7 @@ final class IncomingConnection implements Runnable, Closeable {
       Thread.currentThread().interrupt(); // nobody does that
     } catch (IOException e) {
       if (inTheWay) {
-        server.drop(this, "it was not done, and others came");
+        server.drop(this, "it was not done, and others needed room");
       } else {
         server.drop(this, e instanceof SocketTimeoutException ? "it was too slow" : reason(e));
       }

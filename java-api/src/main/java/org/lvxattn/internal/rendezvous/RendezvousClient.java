@@ -174,7 +174,7 @@ final class RendezvousClient {
         channel.socket().connect(new InetSocketAddress(address, server.port()), patience);
         RendezvousConnection connection = new RendezvousConnection(channel);
         if (connection.isToItself()) {
-          throw new IOException("nobody listens there");
+          throw new IOException("no process listens there");
         }
         return connection;
       } catch (ClosedByInterruptException e) {
@@ -252,7 +252,7 @@ final class RendezvousClient {
           "what serves " + server.where() + " does not know the secret of this rank", 0);
     }
     if (frame.type() != type || !frame.authentic()) {
-      throw new IOException("a message was damaged or changed on its way");
+      throw new IOException("a message was corrupted or modified in transit");
     }
     return frame.body();
   }
@@ -272,7 +272,7 @@ final class RendezvousClient {
           0);
     }
     if (!frame.authentic()) {
-      throw new IOException("a refusal was damaged or changed on its way");
+      throw new IOException("a refusal was corrupted or modified in transit");
     }
     if (reason == TIMED_OUT) {
       throw Failures.timeout(RendezvousProtocol.harmless(text), culprit);

@@ -61,7 +61,7 @@ final class RendezvousKeys {
       mac.init(new SecretKeySpec(key, ALGORITHM));
       return mac;
     } catch (GeneralSecurityException e) {
-      throw new IllegalStateException("this JVM has no " + ALGORITHM + ", as every one must", e);
+      throw new IllegalStateException("this JVM has no " + ALGORITHM + ", which is required", e);
     }
   }
 }

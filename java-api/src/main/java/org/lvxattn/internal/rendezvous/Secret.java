@@ -28,7 +28,7 @@ public final class Secret {
             + Lvx.LVX_SECRET_BYTES()
             + " were expected");
     Preconditions.require(
-        text.indexOf('\0') < 0, name + " has a zero in it; a text without was expected");
+        text.indexOf('\0') < 0, name + " contains a NUL character; none was expected");
     return text;
   }
 
