@@ -447,7 +447,7 @@ public final class CrossAttention {
     }
 
     /**
-     * Factor of the logits; headDim<sup>-1/2</sup> if not set.
+     * Scale of the logits; headDim<sup>-1/2</sup> if not set.
      *
      * @throws IllegalArgumentException if it is not finite
      */

@@ -42,8 +42,7 @@ public record VisualPlan(
     Preconditions.present(scratch, "scratch");
     Preconditions.require(layers >= 1, "layers", layers, "1 or more");
     Preconditions.require(tileRows >= 1, "tileRows", tileRows, "1 or more");
-    Preconditions.require(
-        strategy != Strategy.AUTO, "strategy", strategy, "one other than AUTO");
+    Preconditions.require(strategy != Strategy.AUTO, "strategy", strategy, "one other than AUTO");
     AttentionSizes sizes = attention.sizes();
     Preconditions.require(
         features.batch() == sizes.batch()
