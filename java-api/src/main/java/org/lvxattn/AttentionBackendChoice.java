@@ -6,11 +6,11 @@ import org.lvxattn.bindings.generated.Lvx;
 import org.lvxattn.bindings.generated.lvx_attention_backend_choice;
 
 /**
- * One decision of {@link AttentionBackend#AUTO}. Sizes are those of one block of queries and keys;
- * all 0 means any sizes, for the reason given.
+ * One decision of {@link AttentionBackend#AUTO}. Sizes are those of one block of queries and keys.
+ * If all sizes are 0, the choice holds for any size, for the given reason.
  *
- * @param attentionBackend the one chosen
- * @param backward whether it is for backward; forward otherwise
+ * @param attentionBackend the chosen attention backend
+ * @param backward whether the choice is for backward, not forward
  * @param dtype of queries, keys and values
  * @param batch the batch size
  * @param queries queries of the block
@@ -18,9 +18,9 @@ import org.lvxattn.bindings.generated.lvx_attention_backend_choice;
  * @param queryHeads heads of queries
  * @param keyHeads heads of keys and values
  * @param headDim elements of a head
- * @param lvxSeconds what {@link AttentionBackend#LVX} took; 0 if that was not measured
- * @param cudnnSeconds what {@link AttentionBackend#CUDNN} took; 0 if that was not measured
- * @param reason for people
+ * @param lvxSeconds duration with {@link AttentionBackend#LVX}; 0 if not measured
+ * @param cudnnSeconds duration with {@link AttentionBackend#CUDNN}; 0 if not measured
+ * @param reason why it was chosen, as text for users
  */
 public record AttentionBackendChoice(
     AttentionBackend attentionBackend,

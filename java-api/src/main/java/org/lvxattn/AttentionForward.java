@@ -38,28 +38,31 @@ public final class AttentionForward implements AutoCloseable {
     this.statistics = statistics;
   }
 
-  /** {@code [batch, queries, heads, headDim]} in the queries' dtype; 0 where nothing is seen. */
+  /**
+   * {@code [batch, queries, heads, headDim]} in the queries' dtype; 0 for queries that see no key.
+   */
   public Tensor output() {
     return output;
   }
 
   /**
    * Natural logarithm of the sum of the exponentials of each query's logits, {@code [batch, heads,
-   * queries]}, float32 (float64 for float64); -infinity where nothing is seen.
+   * queries]}, float32 (float64 for float64); -infinity for queries that see no key.
    */
   public Tensor logSumExp() {
     return logSumExp;
   }
 
   /**
-   * What backward and merges of parts need of log-sum-exp: with a bias {@code [3, batch, heads,
-   * queries]}, it and its two terms; without one, it alone.
+   * The log-sum-exp as backward and merges of partial results need it. With a bias: {@code [3,
+   * batch, heads, queries]}, the log-sum-exp and its two terms. Without a bias: the same as {@link
+   * #logSumExp}.
    */
   public Tensor logSumExpWithTerms() {
     return logSumExpWithTerms;
   }
 
-  /** What the call cost this rank. */
+  /** The cost of the call on this rank. */
   public Statistics statistics() {
     return statistics;
   }

@@ -38,13 +38,13 @@ public final class AttentionGradients implements AutoCloseable {
 
   /**
    * Shape and dtype of this rank's bias, summed over the dimensions along which it is broadcast;
-   * null if it was not asked for.
+   * null if it was not requested.
    */
   public @Nullable Tensor bias() {
     return bias;
   }
 
-  /** What the call cost this rank. */
+  /** The cost of the call on this rank. */
   public Statistics statistics() {
     return statistics;
   }

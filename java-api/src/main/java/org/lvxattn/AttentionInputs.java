@@ -2,12 +2,12 @@
 package org.lvxattn;
 
 /**
- * What one rank gives to a call of {@link CrossAttention}. Nothing is checked before the call,
- * which tells the peers of what is wrong.
+ * The inputs of one rank to a call of {@link CrossAttention}. The call checks them, and reports
+ * wrong ones to the peers.
  *
  * @param q {@code [batch, queries, heads, headDim]}
  * @param k {@code [batch, keys, keyValueHeads, headDim]}
  * @param v as k
- * @param mask what the queries see
+ * @param mask which keys each query sees, and the bias
  */
 public record AttentionInputs(Tensor q, Tensor k, Tensor v, Mask mask) {}

@@ -6,8 +6,8 @@ import org.lvxattn.internal.Preconditions;
 import org.lvxattn.internal.collective.Collective;
 
 /**
- * The ranks that a call of attention spans, as one of them sees them. Its one kind is {@link
- * org.lvxattn.group.Group}.
+ * The ranks over which attention is computed, as seen from one of them. {@link
+ * org.lvxattn.group.Group} is its only subclass.
  */
 public abstract class Communicator {
   private final Device device;
@@ -16,10 +16,10 @@ public abstract class Communicator {
   private final int size;
 
   /**
-   * For this library alone, which does not export the type of the native side.
+   * For use inside this library only: it does not export the type of {@code collective}.
    *
-   * @param device what this rank computes with
-   * @param collective what calls are made by
+   * @param device this rank's device
+   * @param collective makes this rank's native calls
    * @param rank this rank's number
    * @param size number of ranks
    */
@@ -41,18 +41,19 @@ public abstract class Communicator {
     return size;
   }
 
-  /** What this rank computes with. */
+  /** This rank's device. */
   public final Device device() {
     return device;
   }
 
   /**
-   * What {@link Strategy#AUTO} stands for in a call that all ranks make; the same on all of them.
+   * Chooses the strategy that {@link Strategy#AUTO} stands for in a collective call. The choice is
+   * the same on all ranks.
    *
-   * @param pass which pass the call is; never {@link Pass#BOTH}
+   * @param pass the pass of the call; never {@link Pass#BOTH}
    * @param attention the attention that is called
-   * @param inputs this rank's part in the call
-   * @param dBias the gradient of the bias that is wanted, or null
+   * @param inputs this rank's inputs of the call
+   * @param dBias output for the gradient of the bias, or null if it is not wanted
    */
   protected abstract Strategy chooseStrategy(
       Pass pass, CrossAttention attention, AttentionInputs inputs, @Nullable Tensor dBias);

@@ -8,9 +8,9 @@ import org.lvxattn.internal.Preconditions;
  *
  * <p>The process caches released large blocks, up to an eighth of the machine's memory, for the
  * next allocation of the same size. The system may reclaim their pages at any time (on Linux {@code
- * MADV_FREE}). They count against no device, and are freed with the last device.
+ * MADV_FREE}). They do not count against any device's budget, and are freed with the last device.
  *
- * <p>Immutable; starts from {@link #builder} or {@link #defaults}.
+ * <p>Immutable. Created by {@link #builder} or {@link #defaults}.
  */
 public final class CpuOptions {
   private static final int MAX_THREADS = 1024;
@@ -24,22 +24,22 @@ public final class CpuOptions {
     this.memoryBudget = builder.memoryBudget;
   }
 
-  /** All threads that the process may use, no limit of memory. */
+  /** All threads that the process may use, no memory limit. */
   public static CpuOptions defaults() {
     return DEFAULTS;
   }
 
-  /** Starts with {@link #defaults}. */
+  /** A builder that starts from {@link #defaults}. */
   public static Builder builder() {
     return new Builder();
   }
 
-  /** Starts with these settings. */
+  /** A builder that starts from these settings. */
   public Builder toBuilder() {
     return new Builder().threads(threads).memoryBudget(memoryBudget);
   }
 
-  /** How many threads compute; 0 for all that the process may use. */
+  /** Number of compute threads; 0 for all that the process may use. */
   public int threads() {
     return threads;
   }
@@ -62,9 +62,9 @@ public final class CpuOptions {
     private Builder() {}
 
     /**
-     * How many threads compute, the calling one among them.
+     * Sets the number of compute threads, including the calling thread.
      *
-     * @param threads 1 to 1024; 0, as if not set, for all that the process may use
+     * @param threads 1 to 1024; 0 (default) for all that the process may use
      * @throws IllegalArgumentException if it is out of range
      */
     public Builder threads(int threads) {
@@ -78,9 +78,9 @@ public final class CpuOptions {
     }
 
     /**
-     * The bytes that tensors and workspaces of the device may hold together.
+     * Limits the bytes that tensors and workspaces of the device hold together.
      *
-     * @param memoryBudget bytes; 0, as if not set, for no limit
+     * @param memoryBudget bytes; 0 (default) for no limit
      * @throws IllegalArgumentException if it is negative
      */
     public Builder memoryBudget(long memoryBudget) {
@@ -90,7 +90,7 @@ public final class CpuOptions {
       return this;
     }
 
-    /** The options that were described. */
+    /** Builds the options. */
     public CpuOptions build() {
       return new CpuOptions(this);
     }

@@ -12,23 +12,24 @@ import org.lvxattn.internal.memory.Reachability;
  * Exact softmax attention of queries over the keys of all ranks of a group: {@code o =
  * softmax(scale q k^T + bias) v}, over the keys that each query sees.
  *
- * <p>Every rank passes its own shard of the queries and of the keys and values; shards may be
- * uneven or empty; in rank order they are the whole. Shapes are {@code [batch, sequence, heads,
- * headDim]}; query head {@code h} reads key head {@code h / (heads / keyValueHeads)}. Inputs are
- * float64, float32, bfloat16 or float16, all of one dtype; sums are kept in float32 (float64 for
- * float64), long ones in groups that are added up in float64, also across ranks. Values may be as
- * large as 3.39e38 (on a GPU 1e34). Any strides with a contiguous last dimension are accepted.
- * Results have the same bits on every run. With {@link Strategy#AUTO} this holds if the group has a
- * {@linkplain org.lvxattn.group.Group#setPlanner planner}; a choice by measurement may differ
- * between runs.
+ * <p>Every rank passes its own shard of the queries and of the keys and values. Shards may be
+ * uneven or empty; concatenated in rank order they are the whole sequence. Shapes are {@code
+ * [batch, sequence, heads, headDim]}; query head {@code h} reads key head {@code h / (heads /
+ * keyValueHeads)}. Inputs are float64, float32, bfloat16 or float16, all of one dtype. Sums are
+ * accumulated in float32 (float64 for float64). Long sums are split into groups, which are added in
+ * float64, also across ranks. Values may be as large as 3.39e38 (on a GPU 1e34). Any strides with a
+ * contiguous last dimension are accepted. Results have the same bits on every run, except that
+ * {@link AttentionBackend#CUDNN} does not guarantee it for gradients. With {@link Strategy#AUTO}
+ * the group must have a {@linkplain org.lvxattn.group.Group#setPlanner planner}, since a choice by
+ * measurement may differ between runs.
  *
  * <p>All calls are collective: every rank of the group makes them, with the same batch, heads,
- * headDim, dtype, scale and strategy. A wrong argument leaves all outputs as they were.
+ * headDim, dtype, scale and strategy. If an argument is wrong, all outputs stay unchanged.
  *
  * <p>Method: online softmax by blocks (Milakov and Gimelshein, arXiv 1805.02867; Dao et al., arXiv
  * 2205.14135), partial results merged by their log-sum-exp, distributed as {@link Strategy} says.
  *
- * <p>Immutable; any number of threads may use it, each with a group of its own.
+ * <p>Immutable. Any number of threads may use it, each with its own group.
  */
 public final class CrossAttention {
   private static final int FORWARD = Lvx.LVX_OPERATION_FORWARD();
@@ -49,7 +50,7 @@ public final class CrossAttention {
     this.strategy = strategy;
   }
 
-  /** Starts with nothing set; {@link Builder#heads} and {@link Builder#headDim} must be. */
+  /** An empty builder; {@link Builder#heads} and {@link Builder#headDim} must be set. */
   public static Builder builder() {
     return new Builder();
   }
@@ -69,12 +70,12 @@ public final class CrossAttention {
     return headDim;
   }
 
-  /** What multiplies the logits. */
+  /** The factor of the logits. */
   public double scale() {
     return scale;
   }
 
-  /** What moves between the ranks. */
+  /** Which tensors move between the ranks. */
   public Strategy strategy() {
     return strategy;
   }
@@ -98,7 +99,7 @@ public final class CrossAttention {
    * @param q {@code [batch, queries, heads, headDim]}
    * @param k {@code [batch, keys, keyValueHeads, headDim]}
    * @param v as k
-   * @param mask what the queries see
+   * @param mask which keys each query sees, and the bias
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape, stride or device
    * @throws IllegalStateException if a tensor or the group was closed, or the group has failed
@@ -123,7 +124,7 @@ public final class CrossAttention {
     }
   }
 
-  /** A result that is not computed yet. */
+  /** Allocates the result of a forward call. */
   private AttentionForward newForward(Device device, Tensor q, Tensor k, Tensor v, Mask mask) {
     requireQuery(q);
     Preconditions.present(mask, "mask");
@@ -187,8 +188,8 @@ public final class CrossAttention {
   /**
    * Computes the gradients of queries, keys and values into new tensors on the group's device.
    *
-   * @param group the group that forward was computed in, or a like one
-   * @param forward the result of forward; what it was computed from must be open and unchanged
+   * @param group the group that forward was computed in, or an equivalent one
+   * @param forward the result of forward; its inputs must be open and unchanged
    * @param dO gradient of the output: its shape and dtype
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape, stride or device, or if
@@ -203,10 +204,10 @@ public final class CrossAttention {
   }
 
   /**
-   * As {@link #backward(Communicator, AttentionForward, Tensor)}, and the gradient of the bias as
-   * well.
+   * As {@link #backward(Communicator, AttentionForward, Tensor)}; also computes the gradient of the
+   * bias.
    *
-   * @param group the group that forward was computed in, or a like one
+   * @param group the group that forward was computed in, or an equivalent one
    * @param forward the result of forward with a mask that has a bias
    * @param dO gradient of the output: its shape and dtype
    * @throws IllegalArgumentException also if forward was computed without a bias
@@ -243,7 +244,7 @@ public final class CrossAttention {
     }
   }
 
-  /** Gradients that are not computed yet. */
+  /** Allocates the result of a backward call. */
   private AttentionGradients newGradients(AttentionForward forward, boolean withBias) {
     if (!forward.attention().sameAs(this)) {
       throw new IllegalArgumentException(
@@ -273,15 +274,15 @@ public final class CrossAttention {
    * Computes gradients into tensors of the caller, from the final output and log-sum-exp. Allocates
    * nothing on the heap once the JVM has warmed up.
    *
-   * <p>Method: Dao et al., arXiv 2205.14135; probabilities are recomputed from lse, delta =
-   * rowsum(dO * o) once at home.
+   * <p>Method: Dao et al., arXiv 2205.14135. Probabilities are recomputed from lse; each rank
+   * computes delta = rowsum(dO * o) of its own queries once.
    *
    * @param group this rank's part in the group
    * @param inputs as in forward
-   * @param outputs of forward; if the log-sum-exp covers more keys than the inputs, the result is
-   *     the share of these keys in dq. With a bias it is {@code [3, batch, heads, queries]}, with
-   *     its terms; {@code [batch, heads, queries]} suffices if no bias is large: an entry beyond
-   *     4096 in magnitude is rejected (not checked on a GPU)
+   * @param outputs of forward. If the log-sum-exp covers more keys than the inputs, dq gets the
+   *     contribution of the inputs' keys only. With a bias the log-sum-exp has its terms, {@code
+   *     [3, batch, heads, queries]}. Without them, as {@code [batch, heads, queries]}, a bias entry
+   *     beyond 4096 in magnitude is rejected (not checked on a GPU)
    * @param dO gradient of the output: its shape and dtype
    * @param gradients output
    * @param statistics output
@@ -341,7 +342,7 @@ public final class CrossAttention {
     return strategy == Strategy.AUTO ? group.chooseStrategy(pass, this, inputs, dBias) : strategy;
   }
 
-  /** What the native side cannot know: the heads this was built for. It checks everything else. */
+  /** Checks the heads, which the native side does not know; it checks everything else. */
   private void requireInputs(AttentionInputs inputs) {
     Preconditions.present(inputs, "inputs");
     Preconditions.present(inputs.mask(), "mask");
@@ -350,7 +351,7 @@ public final class CrossAttention {
     requireShape(Preconditions.present(inputs.v(), "v"), "v", keyValueHeads);
   }
 
-  /** For results that are made after the queries. */
+  /** Checks the queries before results are allocated by their shape. */
   void requireQuery(Tensor q) {
     Preconditions.present(q, "q").requireUsable("q");
     requireShape(q, "q", heads);
@@ -424,7 +425,7 @@ public final class CrossAttention {
     }
 
     /**
-     * Number of key and value heads, a divisor of the query heads; as many as those if not set.
+     * Number of key and value heads, a divisor of the query heads; the same number if not set.
      *
      * @throws IllegalArgumentException if it is not positive
      */
@@ -438,7 +439,7 @@ public final class CrossAttention {
     /**
      * Elements of one head; must be set.
      *
-     * @throws IllegalArgumentException if it is no multiple of 8 from 8 to 256
+     * @throws IllegalArgumentException if it is not a multiple of 8 from 8 to 256
      */
     public Builder headDim(int headDim) {
       this.headDim = Preconditions.headDim(headDim);
@@ -446,7 +447,7 @@ public final class CrossAttention {
     }
 
     /**
-     * What multiplies the logits; headDim<sup>-1/2</sup> if not set.
+     * Scale of the logits; headDim<sup>-1/2</sup> if not set.
      *
      * @throws IllegalArgumentException if it is not finite
      */
@@ -458,7 +459,7 @@ public final class CrossAttention {
     }
 
     /**
-     * What moves between the ranks; {@link Strategy#QUERY_RING} if not set.
+     * Which tensors move between the ranks; {@link Strategy#QUERY_RING} if not set.
      *
      * @throws NullPointerException if strategy is null
      */
@@ -468,10 +469,10 @@ public final class CrossAttention {
     }
 
     /**
-     * The attention that was described.
+     * Builds the attention.
      *
      * @throws IllegalStateException if heads or headDim was not set
-     * @throws IllegalArgumentException if heads is no multiple of keyValueHeads
+     * @throws IllegalArgumentException if heads is not a multiple of keyValueHeads
      */
     public CrossAttention build() {
       if (heads == 0 || headDim == 0) {

@@ -7,7 +7,7 @@ import org.lvxattn.internal.Preconditions;
 /**
  * Options of a CUDA device.
  *
- * <p>Immutable; starts from {@link #builder} or {@link #defaults}.
+ * <p>Immutable. Created by {@link #builder} or {@link #defaults}.
  */
 public final class CudaOptions {
   private static final CudaOptions DEFAULTS = builder().build();
@@ -24,29 +24,29 @@ public final class CudaOptions {
     this.stream = builder.stream;
   }
 
-  /** The first GPU, the library's own kernels, a stream of the device's own, no limit of memory. */
+  /** GPU 0, this library's kernels, a stream that the device creates, no memory limit. */
   public static CudaOptions defaults() {
     return DEFAULTS;
   }
 
-  /** Starts with {@link #defaults}. */
+  /** A builder that starts from {@link #defaults}. */
   public static Builder builder() {
     return new Builder();
   }
 
-  /** Starts with these settings. */
+  /** A builder that starts from these settings. */
   public Builder toBuilder() {
     return new Builder()
         .ordinal(ordinal).attentionBackend(attentionBackend).memoryBudget(memoryBudget).stream(
             stream);
   }
 
-  /** The GPU, as the CUDA runtime counts them, from 0. */
+  /** Index of the GPU in the CUDA runtime, from 0. */
   public int ordinal() {
     return ordinal;
   }
 
-  /** What computes attention. */
+  /** The attention backend. */
   public AttentionBackend attentionBackend() {
     return attentionBackend;
   }
@@ -56,7 +56,7 @@ public final class CudaOptions {
     return memoryBudget;
   }
 
-  /** The caller's stream; {@link MemorySegment#NULL} for one of the device's own. */
+  /** The caller's stream; {@link MemorySegment#NULL} if the device creates one. */
   public MemorySegment stream() {
     return stream;
   }
@@ -84,7 +84,7 @@ public final class CudaOptions {
     private Builder() {}
 
     /**
-     * The GPU, as the CUDA runtime counts them; 0 if not set.
+     * Index of the GPU in the CUDA runtime; 0 if not set.
      *
      * @throws IllegalArgumentException if it is negative
      */
@@ -95,7 +95,7 @@ public final class CudaOptions {
     }
 
     /**
-     * What computes attention; {@link AttentionBackend#LVX} if not set.
+     * The attention backend; {@link AttentionBackend#LVX} if not set.
      *
      * @throws NullPointerException if attentionBackend is null
      */
@@ -105,9 +105,9 @@ public final class CudaOptions {
     }
 
     /**
-     * The bytes that tensors and workspaces of the device may hold together.
+     * Limits the bytes that tensors and workspaces of the device hold together.
      *
-     * @param memoryBudget bytes; 0, as if not set, for no limit
+     * @param memoryBudget bytes; 0 (default) for no limit
      * @throws IllegalArgumentException if it is negative
      */
     public Builder memoryBudget(long memoryBudget) {
@@ -118,23 +118,22 @@ public final class CudaOptions {
     }
 
     /**
-     * The caller's {@code cudaStream_t} of that GPU, on which all work is enqueued, for instance
-     * another framework's; it must outlive the device.
+     * Enqueues all work on the caller's {@code cudaStream_t} of that GPU, for instance another
+     * framework's stream. It must outlive the device.
      *
-     * @param stream its address; {@link MemorySegment#NULL}, as if not set, for one that the device
-     *     makes
+     * @param stream its address; {@link MemorySegment#NULL} (default) if the device creates one
      * @throws NullPointerException if stream is null
-     * @throws IllegalArgumentException if it is no address
+     * @throws IllegalArgumentException if it is a heap segment
      */
     public Builder stream(MemorySegment stream) {
       Preconditions.require(
           Preconditions.present(stream, "stream").isNative(),
-          "stream lies on the Java heap; the address that a cudaStream_t is was expected");
+          "stream lies on the Java heap; a native address, a cudaStream_t, was expected");
       this.stream = stream;
       return this;
     }
 
-    /** The options that were described. */
+    /** Builds the options. */
     public CudaOptions build() {
       return new CudaOptions(this);
     }

@@ -13,7 +13,7 @@ public enum DType {
   BFLOAT16(ElementType.BFLOAT16),
   /** IEEE 754 half precision: 5 bits of exponent, 11 of precision; accumulated in float32. */
   FLOAT16(ElementType.FLOAT16),
-  /** Two's complement integers, for visibility ranges; not computed with. */
+  /** 32-bit two's complement integers, for visibility ranges, positions and row flags. */
   INT32(ElementType.INT32);
 
   private final ElementType element;
@@ -33,8 +33,8 @@ public enum DType {
   }
 
   /**
-   * What sums of this type, log-sum-exp and delta are kept in: float64 for float64, float32 for the
-   * other floating-point types.
+   * The dtype of sums of this type, of log-sum-exp and of delta: float64 for float64, float32 for
+   * the other floating-point types.
    *
    * @throws IllegalArgumentException for {@link #INT32}, which is never accumulated
    */

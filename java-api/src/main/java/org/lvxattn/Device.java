@@ -18,18 +18,17 @@ import org.lvxattn.internal.memory.DeviceResource;
 import org.lvxattn.internal.memory.Reachability;
 
 /**
- * A processor and its memory: {@link #cpu()}, or {@link #cuda(int)} for a GPU. Programs are the
- * same for both.
+ * A processor and its memory: {@link #cpu()}, or {@link #cuda(int)} for a GPU. The same programs
+ * run on both.
  *
- * <p>CUDA calls are asynchronous: they return once work is enqueued, each sees the results of
- * earlier ones, and {@link #synchronize} waits for all of them. Copies to the host ({@link
- * Tensor#toFloats} and others) block. A failure of enqueued work is reported by the next call that
- * waits.
+ * <p>CUDA calls are asynchronous: they return once their work is enqueued. They execute in order,
+ * and {@link #synchronize} waits for all of them. Copies to the host ({@link Tensor#toFloats} and
+ * others) block. The next call that waits reports a failure of enqueued work.
  *
- * <p>A device and everything made on it, tensors and groups, is confined to one thread: the one
- * that made it, until {@link #handOver} names another. Use from any other thread throws a {@link
- * WrongThreadException}. For concurrency each thread has a device of its own, as the ranks of a
- * {@link org.lvxattn.group.LocalWorld} do; a device itself may use several cores.
+ * <p>A device and all tensors and groups on it are confined to one thread: the thread that opened
+ * the device, until {@link #handOver} names another. Use from any other thread throws a {@link
+ * WrongThreadException}. For concurrency, each thread opens its own device, as the ranks of a
+ * {@link org.lvxattn.group.LocalWorld} do. A device itself may use several cores.
  */
 public final class Device implements AutoCloseable {
   private final DeviceResource resource;
@@ -66,7 +65,7 @@ public final class Device implements AutoCloseable {
       this.code = code;
     }
 
-    /** DLPack's number of it. */
+    /** DLPack's device type code. */
     int code() {
       return code;
     }
@@ -106,7 +105,7 @@ public final class Device implements AutoCloseable {
   /**
    * Opens an NVIDIA GPU.
    *
-   * @param ordinal the GPU, as the CUDA runtime counts them, from 0
+   * @param ordinal index of the GPU in the CUDA runtime, from 0
    * @throws IllegalArgumentException if there is no such GPU
    * @throws LinkageError if the native library cannot be loaded; the message says what to do
    * @throws LvxException with {@link Status#MISSING_LIBRARY} if the build has no CUDA device, or
@@ -118,8 +117,7 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * Opens an NVIDIA GPU. Several devices may be of one GPU, each with a stream and memory of its
-   * own.
+   * Opens an NVIDIA GPU. Several devices may share one GPU; each has its own stream and memory.
    *
    * @throws NullPointerException if options is null
    * @throws IllegalArgumentException if there is no such GPU
@@ -150,7 +148,7 @@ public final class Device implements AutoCloseable {
     return kind;
   }
 
-  /** Which of its kind: the number by which {@link #cuda} opened it, 0 for a CPU. */
+  /** Index of the GPU in the CUDA runtime, as passed to {@link #cuda}; 0 for a CPU. */
   public int ordinal() {
     return ordinal;
   }
@@ -179,12 +177,12 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * Returns when all enqueued work is done; at once on a CPU, where calls return when their work is
-   * done.
+   * Waits until all enqueued work is done. On a CPU it returns at once, since calls are synchronous
+   * there.
    *
    * @throws IllegalStateException if the device was closed
    * @throws WrongThreadException if another thread owns the device
-   * @throws DeviceFailedException if some of it failed
+   * @throws DeviceFailedException if enqueued work failed
    */
   public void synchronize() {
     requireUsable("device");
@@ -192,18 +190,18 @@ public final class Device implements AutoCloseable {
     Reachability.keep(this);
   }
 
-  /** How many threads of the host compute, the calling one among them; 1 for a GPU. */
+  /** Number of host threads that compute, including the calling thread; 1 for a GPU. */
   public int threads() {
     return threads;
   }
 
-  /** A name for people: the instruction set in use, or the GPU's name. */
+  /** A name for users: the instruction set in use, or the GPU's name. */
   public String name() {
     return name;
   }
 
   /**
-   * Bytes now held by tensors and workspaces.
+   * Bytes that tensors and workspaces hold now.
    *
    * @throws IllegalStateException if the device was closed
    * @throws WrongThreadException if another thread owns the device
@@ -229,7 +227,7 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * Loads cuDNN as {@link AttentionBackend#CUDNN} does, without a GPU.
+   * Loads cuDNN as {@link AttentionBackend#CUDNN} does. Needs no GPU.
    *
    * @return its version, for instance {@code 9.24.0}
    * @throws LinkageError if the native library cannot be loaded; the message says what to do
@@ -247,7 +245,7 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * What {@link AttentionBackend#AUTO} has chosen on this device's GPU so far; empty for a CPU.
+   * The choices of {@link AttentionBackend#AUTO} on this device's GPU so far; empty for a CPU.
    *
    * @throws IllegalStateException if the device was closed
    * @throws WrongThreadException if another thread owns the device
@@ -274,14 +272,14 @@ public final class Device implements AutoCloseable {
     }
   }
 
-  /** The thread that may use the device and everything made on it. */
+  /** The thread that may use the device and everything on it. */
   public Thread owner() {
     return owner;
   }
 
   /**
-   * Gives the device and everything made on it to another thread. What this thread did before is
-   * visible to that thread.
+   * Transfers the device and everything on it to another thread. Earlier writes of this thread are
+   * visible to the new owner.
    *
    * @param next the new owner
    * @throws NullPointerException if next is null
@@ -330,7 +328,9 @@ public final class Device implements AutoCloseable {
     return resource;
   }
 
-  /** Checks liveness and thread; {@code what} names the argument or object that is used. */
+  /**
+   * Checks that it is open and owned by this thread; {@code what} names the argument for messages.
+   */
   void requireUsable(String what) {
     requireOwner(what);
     if (closed) {

@@ -7,9 +7,9 @@ import org.jspecify.annotations.Nullable;
 import org.lvxattn.internal.Preconditions;
 
 /**
- * A host view of a tensor, which Java can read and write: the tensor's own memory if it is host
- * memory, otherwise a copy, which {@link #commit} writes back. Made and used by the thread that
- * owns the tensor's device.
+ * A view of a tensor that Java can read and write. It is the tensor's own memory if that is host
+ * memory, otherwise a copy, which {@link #commit} writes back. Only the thread that owns the
+ * tensor's device may use it.
  *
  * <pre>{@code
  * try (HostView view = HostView.updating(tensor)) {
@@ -48,7 +48,7 @@ public final class HostView implements AutoCloseable {
   }
 
   /**
-   * For reading alone.
+   * Opens a read-only view.
    *
    * @throws NullPointerException if tensor is null
    * @throws IllegalStateException if it was closed
@@ -60,7 +60,7 @@ public final class HostView implements AutoCloseable {
   }
 
   /**
-   * For reading and writing.
+   * Opens a view for reading and writing.
    *
    * @throws NullPointerException if tensor is null
    * @throws UnsupportedOperationException if the tensor is read-only
@@ -73,7 +73,7 @@ public final class HostView implements AutoCloseable {
   }
 
   /**
-   * For writing every element; what is not written is undefined.
+   * Opens a view for writing every element. Elements that are not written are undefined.
    *
    * @throws NullPointerException if tensor is null
    * @throws UnsupportedOperationException if the tensor is read-only
@@ -82,24 +82,24 @@ public final class HostView implements AutoCloseable {
    */
   public static HostView writing(Tensor tensor) {
     Preconditions.present(tensor, "tensor").requireWritable();
-    // Memory between the elements belongs to others and must not change.
+    // Memory between the elements belongs to other tensors and must not change.
     return new HostView(tensor, true, tensor.hasGaps());
   }
 
-  /** From the first element on, by the tensor's strides; until this is closed. */
+  /** Memory from the first element on, with the tensor's strides; valid until this is closed. */
   public MemorySegment segment() {
     return segment;
   }
 
   /**
-   * Writes the elements back to the tensor; on a CPU they are there already.
+   * Writes the elements back to the tensor. On a CPU it does nothing.
    *
    * @throws UnsupportedOperationException if this view is read-only
    * @throws IllegalStateException if the tensor was closed
    */
   public void commit() {
     if (!writable) {
-      throw new UnsupportedOperationException("the view is for reading alone");
+      throw new UnsupportedOperationException("the view is read-only");
     }
     if (copy != null) {
       tensor.requireUsable("tensor");
@@ -107,7 +107,7 @@ public final class HostView implements AutoCloseable {
     }
   }
 
-  /** Gives up what was not committed. */
+  /** Closes the view. A copy's uncommitted changes are lost. */
   @Override
   public void close() {
     if (copy != null) {

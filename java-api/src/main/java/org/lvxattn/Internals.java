@@ -10,7 +10,9 @@ import org.lvxattn.internal.ffi.Failures;
 import org.lvxattn.internal.memory.DeviceResource;
 import org.lvxattn.internal.memory.ElementType;
 
-/** The native side of this package's classes: for itself and, by hooks, for its neighbours. */
+/**
+ * The native side of this package's classes, for this package and, by hooks, for other packages.
+ */
 final class Internals {
   static {
     Failures.HOOK.install(new Exceptions());
@@ -19,7 +21,7 @@ final class Internals {
 
   private Internals() {}
 
-  /** The descriptor of a tensor that is read. */
+  /** The descriptor of an input tensor. */
   static MemorySegment input(@Nullable Tensor tensor, Device device, String name) {
     return Preconditions.present(tensor, name).descriptorFor(device, name);
   }
@@ -29,7 +31,7 @@ final class Internals {
     return tensor == null ? MemorySegment.NULL : tensor.descriptorFor(device, name);
   }
 
-  /** The descriptor of a tensor that is written. */
+  /** The descriptor of an output tensor. */
   static MemorySegment output(@Nullable Tensor tensor, Device device, String name) {
     Tensor target = Preconditions.present(tensor, name);
     MemorySegment descriptor = target.descriptorFor(device, name);
@@ -45,7 +47,7 @@ final class Internals {
     return tensor == null ? MemorySegment.NULL : output(tensor, device, name);
   }
 
-  /** Which exception a failure is. */
+  /** Maps native failures to exceptions. */
   private static final class Exceptions implements Failures {
     @Override
     public RuntimeException of(
@@ -75,7 +77,7 @@ final class Internals {
     }
   }
 
-  /** Types come from org.lvxattn.internal.handle, the one caller. */
+  /** Casts are safe: the only caller, org.lvxattn.internal.handle, has typed parameters. */
   private static final class Access implements RootAccess {
     @Override
     public void requireUsableDevice(Object device, String name) {

@@ -5,29 +5,29 @@ import org.lvxattn.internal.Preconditions;
 import org.lvxattn.internal.memory.Leaks;
 
 /**
- * Finds devices, tensors, groups and worlds that were forgotten rather than closed.
+ * Finds devices, tensors, groups and worlds that were never closed.
  *
  * <p>Objects that become unreachable without being closed are always freed, some time after a
- * garbage collection. The {@link Mode} decides what is reported; it comes from the system property
+ * garbage collection. The {@link Mode} decides what is reported. It comes from the system property
  * {@value #PROPERTY} ({@code off}, {@code count} or {@code trace}; {@code count} if it is not set)
  * or from {@link #setMode(Mode)}. Reports go to the {@link System.Logger} named {@code
  * org.lvxattn.LeakDetector}.
  */
 public final class LeakDetector {
-  /** System property: the mode at start, in any case of letters. */
+  /** System property with the mode at start; case-insensitive. */
   public static final String PROPERTY = Leaks.PROPERTY;
 
   private LeakDetector() {}
 
   /** How leaks are reported. */
   public enum Mode {
-    /** Not at all. */
+    /** Leaks are not reported. */
     OFF,
-    /** Each is counted and logged as a warning. */
+    /** Each leak is counted and logged as a warning. */
     COUNT,
     /**
-     * As {@link #COUNT}, with the stack trace of where the forgotten object was made. Costs a stack
-     * trace for each object made: for tests and for finding a leak.
+     * As {@link #COUNT}, with the stack trace of the allocation. Each new object costs a stack
+     * trace: use it in tests and to find a leak.
      */
     TRACE
   }
@@ -38,7 +38,7 @@ public final class LeakDetector {
   }
 
   /**
-   * Changes the mode for objects made from now on.
+   * Changes the mode for objects created from now on.
    *
    * @throws NullPointerException if mode is null
    */
@@ -46,7 +46,7 @@ public final class LeakDetector {
     Leaks.setMode(Leaks.Mode.valueOf(Preconditions.present(mode, "mode").name()));
   }
 
-  /** How many forgotten objects were found so far, other than in mode {@link Mode#OFF}. */
+  /** Number of leaks found so far; mode {@link Mode#OFF} does not count. */
   public static long leaks() {
     return Leaks.found();
   }

@@ -12,18 +12,19 @@ import org.lvxattn.internal.memory.Reachability;
  * -infinity).
  */
 public final class PartialAttention {
-  /** The log-sum-exp, the largest bias of the keys that each query sees, and the rest. */
+  /** The log-sum-exp, the largest bias of the keys that each query sees, and the remainder. */
   private static final int TERMS = 3;
 
   private PartialAttention() {}
 
   /**
-   * Room for the log-sum-exp of a call: {@code [batch, heads, queries]} in the accumulator's dtype;
-   * {@code [3, batch, heads, queries]}, followed by its two terms, if the mask has a bias.
+   * Allocates a tensor for the log-sum-exp of a call, in the accumulator's dtype: {@code [batch,
+   * heads, queries]}, or with its two terms {@code [3, batch, heads, queries]} if the mask has a
+   * bias.
    *
-   * @param device where
+   * @param device where to allocate
    * @param q {@code [batch, queries, heads, headDim]}
-   * @param mask what the queries see
+   * @param mask which keys each query sees, and the bias
    * @throws NullPointerException if an argument is null
    * @throws IllegalStateException if the device was closed
    * @throws WrongThreadException if another thread owns the device
@@ -40,7 +41,7 @@ public final class PartialAttention {
   }
 
   /**
-   * A view of a log-sum-exp without its terms: itself where it has none.
+   * A view of a log-sum-exp without its terms, or the tensor itself if it has none.
    *
    * @param lse {@code [batch, heads, queries]} or {@code [3, batch, heads, queries]}
    * @throws NullPointerException if lse is null
@@ -58,17 +59,16 @@ public final class PartialAttention {
    * l2), w1 = exp(l1 - m), w2 = exp(l2 - m), lse becomes m + log(w1 + w2) and o becomes (w1 o1 + w2
    * o2) / (w1 + w2). Computed in float32 (float64 where both are float64).
    *
-   * <p>Where there is a bias, both lse should have their terms, as {@link
-   * CrossAttention#forwardInto} describes: a large bias rounds off the weights of the parts if lse
-   * is given alone.
+   * <p>With a bias, both lse should have their terms (see {@link AttentionOutputs}). Without the
+   * terms, rounding of a large bias makes the weights of the parts inaccurate.
    *
    * @param device where all tensors are
    * @param oPart {@code [batch, queries, heads, headDim]}, any floating-point dtype
    * @param lsePart {@code [batch, heads, queries]} or, with its terms, {@code [3, batch, heads,
    *     queries]}, float32 (float64 for float64)
    * @param o output and input: shape of oPart
-   * @param lse output and input: {@code [batch, heads, queries]}, or with its terms, as it must be
-   *     where lsePart is; empty where it and its terms are -infinity
+   * @param lse output and input: {@code [batch, heads, queries]}, or with its terms, which it must
+   *     have if lsePart has them; -infinity, terms included, for rows without a key so far
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape, stride or device, or
    *     tensors overlap
@@ -88,7 +88,7 @@ public final class PartialAttention {
   }
 
   /**
-   * Computes delta = rowsum(dO * o), which backward needs of each query.
+   * Computes delta = rowsum(dO * o) of each query, which backward needs.
    *
    * @param device where all tensors are
    * @param o {@code [batch, queries, heads, headDim]}

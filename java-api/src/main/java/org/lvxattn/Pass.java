@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn;
 
-/** What is computed. */
+/** Which pass is computed. */
 public enum Pass {
   /** Output and log-sum-exp. */
   FORWARD,

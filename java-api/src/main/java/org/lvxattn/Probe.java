@@ -9,17 +9,17 @@ import org.lvxattn.internal.Preconditions;
 import org.lvxattn.internal.ffi.NativeCalls;
 import org.lvxattn.internal.memory.Reachability;
 
-/** Rates of this machine, to compare kernels with. */
+/** Measures rates of this machine, as yardsticks for kernels. */
 public final class Probe {
   private static final long MAX_SIZE = 16384;
 
   private Probe() {}
 
   /**
-   * Times one float32 matrix product by the BLAS on all threads of the device: 2 n<sup>3</sup>
-   * operations.
+   * Times one float32 matrix product of the BLAS, 2 n<sup>3</sup> operations, on all threads of the
+   * device.
    *
-   * @param device what computes
+   * @param device the device to measure
    * @param n rows and columns, 1 to 16384
    * @return seconds
    * @throws NullPointerException if device is null
@@ -41,10 +41,10 @@ public final class Probe {
   }
 
   /**
-   * Times one pass of all threads of the device over memory, read only.
+   * Times one read of memory by all threads of the device.
    *
-   * @param device what reads
-   * @param bytes how much, at least 1
+   * @param device the device to measure
+   * @param bytes how many bytes to read, at least 1
    * @return seconds
    * @throws NullPointerException if device is null
    * @throws IllegalArgumentException if bytes is not positive

@@ -8,9 +8,9 @@ import org.lvxattn.internal.ffi.NativeCalls;
 import org.lvxattn.internal.memory.Reachability;
 
 /**
- * The oracle that all results are compared with: textbook attention in float64 on one thread,
- * without blocks or ranks. Slow by design. All tensors are float64 (visibility: int32) on one CPU
- * device, unsharded.
+ * The oracle with which all results are compared: textbook attention in float64 on one thread,
+ * without blocks or ranks. It is slow by design. All tensors are float64 (visibility: int32) on one
+ * CPU device, unsharded.
  */
 public final class ReferenceAttention {
   private ReferenceAttention() {}
@@ -22,7 +22,7 @@ public final class ReferenceAttention {
    * @param q {@code [batch, queries, heads, headDim]}
    * @param k {@code [batch, keys, keyValueHeads, headDim]}
    * @param v as k
-   * @param mask what the queries see
+   * @param mask which keys each query sees, and the bias
    * @param o output: shape of q
    * @param lse output: {@code [batch, heads, queries]}, or with its terms (see {@link
    *     CrossAttention#forwardInto})
@@ -59,7 +59,7 @@ public final class ReferenceAttention {
    * @param v as in forward
    * @param mask as in forward
    * @param o output of forward
-   * @param lse log-sum-exp of forward, exact with any bias also without its terms
+   * @param lse log-sum-exp of forward; its terms are not needed, however large the bias
    * @param dO gradient of o: its shape
    * @param dq output: shape of q
    * @param dk output: shape of k

@@ -9,10 +9,11 @@ import org.lvxattn.bindings.generated.lvx_statistics;
  * The cost of one call on this rank. The caller owns it and may pass it to any number of calls;
  * each overwrites it. Not thread-safe.
  *
- * <p>Bytes and messages are payload; headers and handshakes are the control counts.
+ * <p>Bytes and messages count payload only. Headers and handshakes are counted as control bytes and
+ * messages.
  *
- * <p>Seconds are those of the calling thread. CUDA calls are asynchronous: there compute time is
- * the time to enqueue work, and waiting may include computation.
+ * <p>Seconds are those of the calling thread. CUDA calls are asynchronous: there, compute time is
+ * the time to enqueue work, and wait time may include computation.
  */
 public final class Statistics {
   private long bytesSent;
@@ -97,9 +98,8 @@ public final class Statistics {
   }
 
   /**
-   * The attention backends that computed attention: more than one where {@link
-   * AttentionBackend#AUTO} chose differently for blocks of different sizes. {@link
-   * AttentionBackend#LVX} for a CPU.
+   * The attention backends that computed attention; more than one if {@link AttentionBackend#AUTO}
+   * chose differently for blocks of different sizes. {@link AttentionBackend#LVX} for a CPU.
    */
   public Set<AttentionBackend> attentionBackends() {
     return AttentionBackend.ofBits(attentionBackends);

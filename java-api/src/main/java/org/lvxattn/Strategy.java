@@ -4,22 +4,23 @@ package org.lvxattn;
 import java.util.List;
 import org.lvxattn.bindings.generated.Lvx;
 
-/** What is sent between the ranks of a group. Every strategy is exact. */
+/** Which tensors are sent between the ranks of a group. Every strategy is exact. */
 public enum Strategy {
   /**
-   * The cheapest of the others for the sizes, masks and links at hand, the same on every rank. Each
-   * call begins with an exchange of shapes; the first of a kind measures the kernels and links of
-   * the group, unless it has a {@linkplain org.lvxattn.group.Group#setPlanner planner}.
+   * The cheapest of the other strategies for the call's sizes and masks and the group's links; the
+   * same on every rank. Each call first exchanges shapes. The first call of each kind also measures
+   * the kernels and links of the group, unless the group has a {@linkplain
+   * org.lvxattn.group.Group#setPlanner planner}.
    */
   AUTO(0),
   /**
-   * Query blocks travel around the ring; partial results go directly home and are merged there
-   * (LV-XAttn, arXiv 2502.02406). For many more keys than queries.
+   * Query blocks travel around the ring. Partial results go directly to the block's home rank and
+   * are merged there (LV-XAttn, arXiv 2502.02406). For many more keys than queries.
    */
   QUERY_RING(Lvx.LVX_QUERY_RING()),
   /**
-   * Query blocks go to all ranks at once, partial results directly home: the fewest steps, for
-   * decoding and very few queries.
+   * Query blocks go to all ranks at once, and partial results directly to the home rank. It has the
+   * fewest steps: for decoding and very few queries.
    */
   QUERY_GATHER(Lvx.LVX_QUERY_GATHER()),
   /**
@@ -30,13 +31,14 @@ public enum Strategy {
   /** Keys and values go to all ranks at once, as in Megatron's context parallelism. */
   KV_GATHER(Lvx.LVX_KV_GATHER()),
   /**
-   * Heads against sequence, as in DeepSpeed-Ulysses (arXiv 2309.14509): each rank gets all tokens
-   * of some heads. An {@link UnsupportedRequestException} if the heads cannot be divided.
+   * An all-to-all turns shards of the sequence into shards of the heads, as in DeepSpeed-Ulysses
+   * (arXiv 2309.14509): each rank gets all tokens of some heads. Throws an {@link
+   * UnsupportedRequestException} if the heads cannot be divided.
    */
   HEAD_ALL_TO_ALL(Lvx.LVX_HEAD_ALL_TO_ALL()),
   /**
-   * Query blocks enter each node once and one result leaves it, so that traffic between nodes is
-   * minimal; see {@link org.lvxattn.group.GroupOptions#ranksPerNode}.
+   * Each query block enters each node once, and one result leaves it. This minimises traffic
+   * between nodes; see {@link org.lvxattn.group.GroupOptions#ranksPerNode}.
    */
   TWO_LEVEL(Lvx.LVX_TWO_LEVEL());
 
@@ -58,7 +60,7 @@ public enum Strategy {
     return code;
   }
 
-  /** That of a result. No list: its iterator is garbage until it is optimised away. */
+  /** The strategy of a result. Loops over an array, since a list's iterator would be garbage. */
   static Strategy of(int code) {
     for (Strategy strategy : VALUES) {
       if (strategy.code == code && strategy != AUTO) {

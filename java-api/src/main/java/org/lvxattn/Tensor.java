@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0
-// Longer than 500 lines: what users do with a tensor is in one place, and half of it is their
-// documentation; shapes, elements and ownership are in org.lvxattn.internal.memory.
+// SPDX-License-Identifier: Apache-2.0 Longer than 500 lines: all operations on tensors are in one
+// place, and half of the file is Javadoc; shapes, elements and ownership are in
+// org.lvxattn.internal.memory.
 package org.lvxattn;
 
 import java.lang.foreign.Arena;
@@ -25,15 +25,15 @@ import org.lvxattn.internal.memory.TensorResource;
  * Memory of a device with a dtype, a shape and strides.
  *
  * <p>A tensor owns its memory ({@link #allocate}), wraps caller-owned memory ({@link #wrap}), or is
- * a view of another tensor ({@link #slice}, {@link #permute}, {@link #reshape}). It is used by the
- * thread that owns its device. Sizes and strides are in elements; dimension 0 comes first in
- * row-major order.
+ * a view of another tensor ({@link #slice}, {@link #permute}, {@link #reshape}). Only the thread
+ * that owns its device may use it. Sizes and strides are in elements; dimension 0 is the outermost
+ * in row-major order.
  *
- * <p>The struct that native calls read is made once, with the tensor, so calls marshal nothing.
+ * <p>The struct that native calls read is created once, with the tensor, so calls marshal nothing.
  *
  * <p>The host cannot access the memory of a GPU ({@link Device#cuda}): {@link #segment} has
  * byteSize 0 there. {@link #copyFrom(float[])}, {@link #toFloats} and others copy arrays and block;
- * {@link HostView} is a host view.
+ * {@link HostView} gives access to single elements.
  */
 public final class Tensor implements AutoCloseable {
   private final Device device;
@@ -43,12 +43,14 @@ public final class Tensor implements AutoCloseable {
   private final boolean wrapped;
   private final TensorResource resource;
 
-  /** From the first element on; bounds are those of the memory, its lifetime that of the caller. */
+  /**
+   * Memory from the first element on, with the bounds and the lifetime of the underlying memory.
+   */
   private final MemorySegment data;
 
   private final MemorySegment descriptor;
 
-  /** What {@link #segment} gave out. */
+  /** The segment that {@link #segment} returned. */
   private @Nullable MemorySegment exposed;
 
   private boolean closed;
@@ -78,7 +80,7 @@ public final class Tensor implements AutoCloseable {
   /**
    * Allocates memory on a device, filled with zeros and aligned to 64 bytes.
    *
-   * @param device where
+   * @param device where to allocate
    * @param dtype type of the elements
    * @param shape extents, each 0 or more; at most 8
    * @throws NullPointerException if an argument is null
@@ -126,14 +128,14 @@ public final class Tensor implements AutoCloseable {
   }
 
   /**
-   * Allocates memory and fills it, in row-major order; where that throws, nothing stays allocated.
+   * Allocates memory and fills it in row-major order. If filling fails, nothing stays allocated.
    *
-   * @param device where
-   * @param dtype type of the elements, a floating-point one; numbers are rounded to it
-   * @param values as many as the shape says
+   * @param device where to allocate
+   * @param dtype floating-point type of the elements; values are rounded to it
+   * @param values as many as the shape has elements
    * @param shape extents, each 0 or more; at most 8
    * @throws NullPointerException if an argument is null
-   * @throws IllegalArgumentException if the dtype is int32, the shape is none, or the number of
+   * @throws IllegalArgumentException if the dtype is int32, the shape is invalid, or the number of
    *     values differs from its elements
    * @throws IllegalStateException if the device was closed
    * @throws WrongThreadException if another thread owns the device
@@ -165,21 +167,20 @@ public final class Tensor implements AutoCloseable {
 
   /**
    * Wraps caller-owned memory; close does not free it. The segment's arena cannot be closed while a
-   * call of this library uses the memory; after the arena was closed, the tensor can only be
-   * closed.
+   * call of this library uses the memory. Once the arena is closed, the tensor can only be closed.
    *
    * @param device a device that can use the memory
    * @param segment native memory that begins with the first element, aligned to the dtype; if it is
-   *     read-only, so is the tensor. On a GPU: a zero-length segment whose address is memory of
-   *     that GPU, for instance of another framework's tensor, which must stay as large as the shape
-   *     says
+   *     read-only, so is the tensor. On a GPU: a zero-length segment at an address in that GPU's
+   *     memory, for instance of another framework's tensor. The memory must be as large as the
+   *     shape and strides say
    * @param dtype type of the elements
    * @param shape extents, each 0 or more; at most 8
-   * @param strides distance between neighbours along each dimension, each 0 or more; null for
-   *     compact row-major order
+   * @param strides distance in elements between neighbours along each dimension, each 0 or more;
+   *     null for compact row-major order
    * @throws NullPointerException if an argument other than strides is null
-   * @throws IllegalArgumentException if the segment lies on the heap, is too small or not aligned,
-   *     is the host's and the device a GPU, or if shape or strides are wrong
+   * @throws IllegalArgumentException if the segment is on the heap, too small or not aligned, if it
+   *     is host memory and the device is a GPU, or if shape or strides are wrong
    * @throws IllegalStateException if the device or the segment's arena was closed
    * @throws WrongThreadException if another thread owns the device, or the segment is confined to
    *     another thread
@@ -200,7 +201,7 @@ public final class Tensor implements AutoCloseable {
     if (external && bytes > 0) {
       requireMemoryOf(device, segment);
     }
-    // The size of foreign memory is trusted.
+    // A zero-length segment of GPU memory has no size to check.
     if (segment.byteSize() < bytes && !(external && segment.byteSize() == 0)) {
       throw new IllegalArgumentException(
           "segment has "
@@ -277,19 +278,20 @@ public final class Tensor implements AutoCloseable {
     return layout.elements();
   }
 
-  /** Whether this describes memory that cannot be written. */
+  /** Whether the tensor's memory is read-only. */
   public boolean isReadOnly() {
     return data.isReadOnly();
   }
 
   /**
    * The memory itself. For a tensor that owns its memory: all of it, accessible by any thread until
-   * the tensor is closed. For one that wraps a segment: that segment. For a view: the same from the
-   * view's first element on. Reads and writes through it are not ordered against other threads.
+   * the tensor is closed. For a tensor that wraps a segment: that segment. For a view: its tensor's
+   * segment from the view's first element on. Reads and writes through it are not ordered against
+   * other threads.
    *
    * <p>A GPU tensor's segment has byteSize 0, so reading it from Java throws {@link
-   * IndexOutOfBoundsException}; it is an address for native code. {@link HostView} gives access
-   * from Java.
+   * IndexOutOfBoundsException}. Its address is for native code. {@link HostView} gives access from
+   * Java.
    *
    * @throws IllegalStateException if the tensor was closed
    * @throws WrongThreadException if another thread owns the device
@@ -309,7 +311,7 @@ public final class Tensor implements AutoCloseable {
 
   /**
    * A view of the elements {@code from} to {@code to - 1} along a dimension. It shares memory with
-   * this tensor and cannot be used once this one was closed.
+   * this tensor and cannot be used once this tensor is closed.
    *
    * @throws IllegalArgumentException if there is no such dimension or range
    * @throws IllegalStateException if the tensor was closed
@@ -322,9 +324,9 @@ public final class Tensor implements AutoCloseable {
   }
 
   /**
-   * A view with the dimensions in another order: dimension {@code i} of it is dimension {@code
-   * order[i]} of this tensor. It shares memory with this tensor and cannot be used once this one
-   * was closed.
+   * A view with the dimensions in another order: its dimension {@code i} is dimension {@code
+   * order[i]} of this tensor. It shares memory with this tensor and cannot be used once this tensor
+   * is closed.
    *
    * @throws NullPointerException if order is null
    * @throws IllegalArgumentException if order does not name each dimension once
@@ -339,13 +341,14 @@ public final class Tensor implements AutoCloseable {
   /**
    * A view of the same elements, in the same logical row-major order, under another shape: {@code
    * [batch, rows, heads * headDim]} of {@code [batch, rows, heads, headDim]}, for instance. Nothing
-   * is copied, so dimensions that are joined must lie evenly. It shares memory with this tensor and
-   * cannot be used once this one was closed.
+   * is copied, so the strides must allow it: of two joined dimensions, the outer stride must be the
+   * inner stride times the inner extent. It shares memory with this tensor and cannot be used once
+   * this tensor is closed.
    *
    * @param shape extents, each 0 or more; at most 8; as many elements as this tensor has
    * @throws NullPointerException if shape is null
    * @throws IllegalArgumentException if shape is wrong, has another number of elements, or the
-   *     strides of this tensor allow no view of that shape; a copy into a new tensor does then
+   *     strides of this tensor allow no view of that shape; copy into a new tensor in that case
    * @throws IllegalStateException if the tensor was closed
    * @throws WrongThreadException if another thread owns the device
    */
@@ -424,8 +427,8 @@ public final class Tensor implements AutoCloseable {
    * @param sourceType their dtype
    * @return this
    * @throws NullPointerException if an argument is null
-   * @throws IllegalArgumentException if source has another size or is not aligned, or just one of
-   *     the dtypes is int32
+   * @throws IllegalArgumentException if source has another size or is not aligned, or exactly one
+   *     of the dtypes is int32
    * @throws UnsupportedOperationException if the tensor is read-only
    * @throws IllegalStateException if the tensor or the segment's arena was closed
    * @throws WrongThreadException if another thread owns the device, or the segment is confined to
@@ -464,15 +467,15 @@ public final class Tensor implements AutoCloseable {
   }
 
   /**
-   * Enqueues a copy from pinned memory into this tensor. On a GPU it is asynchronous: do not touch
-   * the memory until {@link Device#synchronize}.
+   * Enqueues a copy from pinned memory into this tensor. On a GPU it is asynchronous: do not write
+   * to the memory until {@link Device#synchronize} returns.
    *
    * @param source of the same device
-   * @param offset of the first element's bytes in it
+   * @param offset of the first element in source, in bytes
    * @return this
    * @throws NullPointerException if source is null
-   * @throws IllegalArgumentException if source is too small from there on or of another device, or
-   *     the tensor is not compact row-major
+   * @throws IllegalArgumentException if source is too small from that offset on or belongs to
+   *     another device, or the tensor is not compact row-major
    * @throws UnsupportedOperationException if the tensor is read-only
    * @throws IllegalStateException if one of the two was closed
    * @throws WrongThreadException if another thread owns the device
@@ -485,13 +488,13 @@ public final class Tensor implements AutoCloseable {
 
   /**
    * Enqueues a copy of this tensor into pinned memory. On a GPU it is asynchronous: the bytes are
-   * there after {@link Device#synchronize}.
+   * valid once {@link Device#synchronize} returns.
    *
    * @param target of the same device
-   * @param offset where the first element's bytes go
+   * @param offset of the first element in target, in bytes
    * @throws NullPointerException if target is null
-   * @throws IllegalArgumentException if target is too small from there on or of another device, or
-   *     the tensor is not compact row-major
+   * @throws IllegalArgumentException if target is too small from that offset on or belongs to
+   *     another device, or the tensor is not compact row-major
    * @throws IllegalStateException if one of the two was closed
    * @throws WrongThreadException if another thread owns the device
    */
@@ -532,7 +535,9 @@ public final class Tensor implements AutoCloseable {
     void on(MemorySegment memory);
   }
 
-  /** Writes every element. Memory of the host needs no view, which would give it a lifetime. */
+  /**
+   * Writes every element. Host memory is written directly, since a view would allocate an arena.
+   */
   private Tensor write(HostWork work) {
     if (device.hasHostMemory()) {
       work.on(data);
@@ -563,7 +568,7 @@ public final class Tensor implements AutoCloseable {
    *
    * @return this
    * @throws NullPointerException if source is null
-   * @throws IllegalArgumentException if the shapes differ, or just one of the dtypes is int32
+   * @throws IllegalArgumentException if the shapes differ, or exactly one of the dtypes is int32
    * @throws UnsupportedOperationException if this tensor is read-only
    * @throws IllegalStateException if one of the tensors was closed
    * @throws WrongThreadException if another thread owns one of the devices
@@ -581,7 +586,7 @@ public final class Tensor implements AutoCloseable {
     }
     requireConvertible(source.dtype);
     if (!copiedByDevice(source)) {
-      // The source is shown before anything is written: the two may share memory.
+      // The source's host view is taken before anything is written: the two may share memory.
       source.read(from -> write(memory -> Elements.copy(from, source.layout, memory, layout)));
     }
     Reachability.keep(source, this);
@@ -613,7 +618,7 @@ public final class Tensor implements AutoCloseable {
    * The elements in logical row-major order, rounded where the dtype is float64.
    *
    * @throws IllegalStateException if the tensor was closed, is int32, or has more elements than an
-   *     array
+   *     array can hold
    * @throws WrongThreadException if another thread owns the device
    */
   public float[] toFloats() {
@@ -626,7 +631,7 @@ public final class Tensor implements AutoCloseable {
    * The elements in logical row-major order.
    *
    * @throws IllegalStateException if the tensor was closed, is int32, or has more elements than an
-   *     array
+   *     array can hold
    * @throws WrongThreadException if another thread owns the device
    */
   public double[] toDoubles() {
@@ -639,7 +644,7 @@ public final class Tensor implements AutoCloseable {
    * The elements of an int32 tensor in logical row-major order.
    *
    * @throws IllegalStateException if the tensor was closed, is not int32, or has more elements than
-   *     an array
+   *     an array can hold
    * @throws WrongThreadException if another thread owns the device
    */
   public int[] toInts() {
@@ -649,8 +654,8 @@ public final class Tensor implements AutoCloseable {
   }
 
   /**
-   * Frees memory that the tensor owns; segments that {@link #segment} gave out become inaccessible
-   * and views unusable. A view owns nothing and may be left to the garbage collector.
+   * Frees the memory that the tensor owns. Segments that {@link #segment} returned become
+   * inaccessible, and views unusable. A view owns nothing and may be left to the garbage collector.
    *
    * <p>Closing it again does nothing.
    *
@@ -667,7 +672,7 @@ public final class Tensor implements AutoCloseable {
     closed = true;
   }
 
-  /** Whether the memory is the caller's, and so is its lifetime. */
+  /** Whether the caller owns the memory and decides its lifetime. */
   boolean isWrapped() {
     return wrapped;
   }
@@ -676,17 +681,17 @@ public final class Tensor implements AutoCloseable {
     return layout;
   }
 
-  /** From the first element on; of no length on a GPU. */
+  /** Memory from the first element on; zero-length on a GPU. */
   MemorySegment data() {
     return data;
   }
 
-  /** Whether elements lie side by side in row-major order. */
+  /** Whether the elements are contiguous in row-major order. */
   boolean isCompact() {
     return layout.isCompact();
   }
 
-  /** Whether memory between the first and the last element is not this tensor's. */
+  /** Whether some memory between the first and the last element is not this tensor's. */
   boolean hasGaps() {
     return layout.hasGaps();
   }
@@ -699,12 +704,14 @@ public final class Tensor implements AutoCloseable {
     }
   }
 
-  /** The same struct: a native call that is given it keeps this tensor's memory open, too. */
+  /**
+   * The same struct, as a segment that also keeps this tensor's memory open during a native call.
+   */
   MemorySegment keptOpenBy(MemorySegment struct) {
     return Pointers.livingWith(struct, data);
   }
 
-  /** What native calls take, after a check that this call may use the tensor. */
+  /** The descriptor for native calls. Checks first that the call may use the tensor. */
   MemorySegment descriptorFor(Device expected, String name) {
     requireUsable(name);
     if (device != expected) {
@@ -714,7 +721,7 @@ public final class Tensor implements AutoCloseable {
     return descriptor;
   }
 
-  /** Checks liveness and thread; {@code name} is the argument for the message. */
+  /** Checks that it is open and owned by this thread; {@code name} is for messages. */
   void requireUsable(String name) {
     device.requireUsable(name);
     if (closed) {

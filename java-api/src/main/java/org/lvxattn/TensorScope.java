@@ -7,7 +7,7 @@ import org.lvxattn.internal.Closing;
 import org.lvxattn.internal.Preconditions;
 
 /**
- * Tensors, and results that own tensors, that end together: the newest first.
+ * Closes tensors, and results that own tensors, together: the newest first.
  *
  * <pre>{@code
  * try (TensorScope scope = new TensorScope(device)) {
@@ -17,14 +17,14 @@ import org.lvxattn.internal.Preconditions;
  * }
  * }</pre>
  *
- * <p>It is used by the thread that owns the device.
+ * <p>Only the thread that owns the device may use it.
  */
 public final class TensorScope implements AutoCloseable {
   private final Device device;
   private final Deque<AutoCloseable> members = new ArrayDeque<>();
 
   /**
-   * An empty scope.
+   * Creates an empty scope.
    *
    * @param device where {@link #allocate} allocates
    * @throws NullPointerException if device is null
@@ -39,7 +39,7 @@ public final class TensorScope implements AutoCloseable {
   }
 
   /**
-   * Takes over something that is closed when this is, before what was added earlier.
+   * Adds a resource to be closed with this scope, before those that were added earlier.
    *
    * @param resource a tensor, or a result that owns tensors; its close must throw no checked
    *     exception
@@ -51,19 +51,21 @@ public final class TensorScope implements AutoCloseable {
     return resource;
   }
 
-  /** A tensor of this scope, as by {@link Tensor#allocate}. */
+  /** Allocates a tensor of this scope, as {@link Tensor#allocate} does. */
   public Tensor allocate(DType dtype, long... shape) {
     return add(Tensor.allocate(device, dtype, shape));
   }
 
-  /** A tensor of this scope, as by {@link Tensor#allocateLike}; on the device of the other. */
+  /**
+   * Allocates a tensor of this scope, as {@link Tensor#allocateLike} does, on that tensor's device.
+   */
   public Tensor like(Tensor tensor) {
     return add(Tensor.allocateLike(tensor));
   }
 
   /**
-   * Closes everything, the newest first, also where some of it cannot be closed. A second time it
-   * closes what was added since, if anything.
+   * Closes all resources, the newest first, even if some of them fail. A second call closes those
+   * that were added since.
    *
    * @throws RuntimeException the first failure, with later ones suppressed
    */

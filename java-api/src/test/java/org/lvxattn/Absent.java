@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn;
 
-/** Null, for tests of what happens where callers pass it against the annotations. */
+/** Null, for tests that pass it despite the annotations. */
 public final class Absent {
   private Absent() {}
 

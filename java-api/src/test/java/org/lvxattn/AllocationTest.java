@@ -12,12 +12,12 @@ import org.lvxattn.group.LocalWorld;
 import org.lvxattn.layer.LayerOperations;
 import org.lvxattn.layer.Norm;
 
-/** Calls that write into tensors of the caller allocate nothing on the heap. */
+/** Calls that write into the caller's tensors allocate nothing on the heap. */
 @Timeout(300)
 class AllocationTest {
   /**
-   * The JVM allocates a little now and then until it has compiled everything for good, which takes
-   * its time on a busy machine. What calls themselves allocate shows in every round.
+   * The JVM allocates a little until it has compiled everything, which takes a while on a busy
+   * machine. Allocations of the calls themselves show in every round.
    */
   private static final int MOST_ROUNDS = 500;
 
@@ -31,7 +31,7 @@ class AllocationTest {
     assertThat(after - before).isGreaterThanOrEqualTo(garbage.length);
   }
 
-  /** A call that allocates is found out, however many rounds it is given. */
+  /** A call that allocates is detected, for any number of rounds. */
   @Test
   void anAllocationInEveryCallShowsInEveryRound() {
     Object[] kept = new Object[1];
@@ -87,7 +87,9 @@ class AllocationTest {
     }
   }
 
-  /** Of all rounds of calls, until every rank has had one without any allocation. */
+  /**
+   * Allocated bytes of each round of calls, until every rank has had a round without allocations.
+   */
   private static long leastAllocated(Group group, Problem problem, int calls) {
     long least = Long.MAX_VALUE;
     for (int round = 0; round < MOST_ROUNDS; round++) {

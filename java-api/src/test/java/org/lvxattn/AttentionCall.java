@@ -61,7 +61,7 @@ public final class AttentionCall {
     return MAY_BE_NULL.contains(name);
   }
 
-  /** The call with another tensor in place of the one of that name. */
+  /** Runs the call with another tensor for the given name. */
   @SuppressWarnings("NullAway") // null where none may be is one of the mistakes to be tried
   public void with(String name, @Nullable Tensor tensor) {
     Map<String, @Nullable Tensor> all = new LinkedHashMap<>(inputs);
@@ -95,12 +95,12 @@ public final class AttentionCall {
     }
   }
 
-  /** The call as it is meant. */
+  /** Runs the valid call. */
   public void run() {
     with("q", problem.q);
   }
 
-  /** Fills the outputs with a number that no computation gives. */
+  /** Fills the outputs with a number that no computation produces. */
   public void mark() {
     for (Tensor output : outputs.values()) {
       double[] marks = new double[(int) output.elements()];
@@ -109,7 +109,7 @@ public final class AttentionCall {
     }
   }
 
-  /** Whether the outputs hold what {@link #mark} left. */
+  /** Whether the outputs still hold the number of {@link #mark}. */
   public boolean isUntouched() {
     for (Tensor output : outputs.values()) {
       for (double element : output.toDoubles()) {

@@ -78,7 +78,7 @@ class CrossAttentionTest {
       try (AttentionForward forward =
               attention.forward(group, problem.q, problem.k, problem.v, problem.mask);
           AttentionGradients gradients = attention.backwardWithBias(group, forward, problem.dO);
-          // Backward with a bias is exact by lse with its terms, which the other form keeps.
+          // With a bias, exact backward needs lse with its terms, which the other form keeps.
           Tensor lse =
               Tensor.allocate(device, DType.FLOAT32, forward.logSumExpWithTerms().shape())) {
         attention.forwardInto(

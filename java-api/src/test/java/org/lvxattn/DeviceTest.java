@@ -133,7 +133,7 @@ class DeviceTest {
     assertThat(seen.get()).containsExactly(1, 2);
   }
 
-  /** Rethrows what the other thread met. */
+  /** Rethrows the other thread's exception. */
   private static void onAnotherThread(Runnable use) throws InterruptedException {
     AtomicReference<RuntimeException> failure = new AtomicReference<>();
     Thread thread =

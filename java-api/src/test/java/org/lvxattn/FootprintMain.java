@@ -6,7 +6,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.lvxattn.group.Group;
 
-/** Makes and closes everything many times; prints by how many bytes the process has grown. */
+/**
+ * Creates and closes all kinds of objects many times; prints by how many bytes the process has
+ * grown.
+ */
 final class FootprintMain {
   private static final long PAGE = 4096;
   private static final int WARM_UP = 2_000;

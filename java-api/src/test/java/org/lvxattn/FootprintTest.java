@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 
-/** Making and closing leaves no native memory behind, in a JVM whose heap cannot grow. */
+/** Creating and closing objects leaks no native memory, in a JVM whose heap cannot grow. */
 @EnabledOnOs(value = OS.LINUX, disabledReason = "reads /proc/self/statm")
 class FootprintTest {
   private static final long LIMIT = 2L << 20;

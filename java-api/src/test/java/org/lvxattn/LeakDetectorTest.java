@@ -115,7 +115,7 @@ class LeakDetectorTest {
     }
   }
 
-  /** A device cannot be closed while a tensor of it is there. */
+  /** A device cannot be closed while one of its tensors is open. */
   private static boolean closes(Device device) {
     try {
       device.close();

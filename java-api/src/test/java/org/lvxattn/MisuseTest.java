@@ -25,8 +25,8 @@ import org.lvxattn.layer.LayerOperations;
 import org.lvxattn.testing.Seeds;
 
 /**
- * Every way to get a call wrong that a machine can enumerate: an exception each, of the right kind,
- * whose message names the argument; outputs untouched, and everything usable afterwards.
+ * Enumerates wrong calls. Each must throw the right exception, whose message names the argument,
+ * and must leave outputs unchanged and all objects usable.
  */
 @Timeout(120)
 class MisuseTest {
@@ -113,7 +113,7 @@ class MisuseTest {
 
   private void wrongType(AttentionCall call, String name, Tensor good) {
     for (DType dtype : DType.values()) {
-      // A bias may be float32 whatever the queries are, but then its gradient is, too.
+      // A bias may be float32 for any dtype of queries, but then its gradient is float32, too.
       boolean allowed =
           name.equals("bias")
               && dtype == DType.FLOAT32
@@ -136,7 +136,7 @@ class MisuseTest {
     longer[shape.length] = 1;
     expectShape(call, name, good, longer);
     for (int i = 0; i < shape.length; i++) {
-      // A bias may have a batch of its own, and visibility any number of ranges.
+      // A bias may have batch 1, and visibility any number of ranges.
       boolean free =
           (name.equals("visibility") && i == 2)
               || (name.equals("bias") && i == 0 && !call.names().contains("dBias"));
@@ -192,7 +192,7 @@ class MisuseTest {
     }
   }
 
-  /** Strides with 0 along the second dimension, which every output has more than one of. */
+  /** Strides with 0 along the second dimension, which has an extent above 1 in every output. */
   private static long[] broadcast(Tensor tensor) {
     long[] strides = tensor.strides();
     strides[1] = 0;

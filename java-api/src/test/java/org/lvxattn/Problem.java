@@ -38,7 +38,7 @@ public final class Problem implements AutoCloseable {
   private final List<Tensor> made = new ArrayList<>();
 
   /**
-   * @param queries and keys of this rank
+   * @param queries number of queries and of keys of this rank
    * @param allQueries of the group
    * @param allKeys of the group: every query sees the first three quarters
    */
@@ -71,7 +71,7 @@ public final class Problem implements AutoCloseable {
     gradients = new GradientOutputs(dq, dk, dv, dBias);
   }
 
-  /** A problem that one rank has for itself. */
+  /** A problem for a group of one rank. */
   public static Problem alone(Device device, DType dtype) {
     return new Problem(device, dtype, 3, 5, 3, 5, 1);
   }

@@ -11,7 +11,7 @@ import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** What ends together, and what is allocated and filled in one expression. */
+/** Scopes close their tensors; tensors are allocated and filled in one expression. */
 class TensorScopeTest {
   private final Device device = Device.cpu(CpuOptions.builder().threads(1).build());
 

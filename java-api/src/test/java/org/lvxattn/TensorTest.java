@@ -60,7 +60,7 @@ class TensorTest {
 
   @Test
   void roundsToNearestEvenOnce() {
-    // Half-way between two bfloat16 numbers but for a bit that float32 does not hold.
+    // Half-way between two bfloat16 numbers, except for a bit that float32 cannot hold.
     double[] values = {1 + 0x1p-8, 1 + 0x1p-8 + 0x1p-40, 1 + 3 * 0x1p-8, -1 - 0x1p-8 - 0x1p-40};
     try (Tensor tensor = Tensor.allocate(device, DType.BFLOAT16, 4)) {
       assertThat(tensor.copyFrom(values).toDoubles())
@@ -149,7 +149,7 @@ class TensorTest {
         assertThat(view.shape()).containsExactly(shape);
         assertThat(view.toFloats()).containsExactly(values);
       }
-      // Rows of a slice of columns: they can be split, and joined with what lies even with them.
+      // Rows of a slice of columns can be split, and joined with dimensions of matching stride.
       Tensor columns = tensor.slice(2, 1, 3);
       assertThat(columns.reshape(6, 2).toFloats()).containsExactly(columns.toFloats());
       assertThat(columns.reshape(2, 3, 1, 2).strides()).containsExactly(12, 4, 2, 1);

@@ -15,7 +15,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.lvxattn.group.Group;
 import org.lvxattn.group.LocalWorld;
 
-/** Ranges that are none are refused, on one rank and over several, and everything stays usable. */
+/** Invalid ranges are rejected, on one rank and over several, and all objects stay usable. */
 @Timeout(120)
 class VisibilityTest {
   private static final int QUERIES = 3;

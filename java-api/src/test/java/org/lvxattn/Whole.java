@@ -3,7 +3,7 @@ package org.lvxattn;
 
 import org.lvxattn.errors.RelativeError;
 
-/** A tensor of all ranks, {@code [items, rows, width]}, as one array that ranks take rows of. */
+/** A tensor of all ranks, {@code [items, rows, width]}, as an array of which ranks take rows. */
 public final class Whole {
   public final double[] values;
 
@@ -46,7 +46,7 @@ public final class Whole {
     }
   }
 
-  /** The project's error: NaN for a failure. */
+  /** The project's relative error; NaN for a failure. */
   public static double error(double[] x, double[] reference) {
     return RelativeError.of(x, reference);
   }

@@ -16,13 +16,13 @@ import org.lvxattn.group.GroupOptions;
 import org.lvxattn.group.LinkEmulation;
 import org.lvxattn.group.LocalWorld;
 
-/** The ranks of a local group, each on a thread that stays, so that calls can be repeated. */
+/** The ranks of a local group, each on its own thread for repeated calls. */
 public final class RankCrew implements AutoCloseable {
   private final LocalWorld world;
   private final List<ExecutorService> threads = new ArrayList<>();
   private final List<Group> groups;
 
-  /** Ranks with a device of so many threads each. */
+  /** Creates ranks whose devices have the given number of threads. */
   public RankCrew(int size, int threadsPerRank, GroupOptions options, LinkEmulation emulation) {
     world = LocalWorld.of(size, options, emulation);
     for (int rank = 0; rank < size; rank++) {
@@ -32,7 +32,7 @@ public final class RankCrew implements AutoCloseable {
     groups = onThreads(rank -> world.join(rank, Device.cpu(cpu)));
   }
 
-  /** Lets every rank do something at once, on its own thread, and waits for all. */
+  /** Runs a task on every rank's thread at the same time, and waits for all. */
   public <T> List<T> each(Function<Group, T> task) {
     return onThreads(rank -> task.apply(groups.get(rank)));
   }

@@ -18,9 +18,9 @@ import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.group.Group;
 
-/** What one rank computes attention from and into: made once, used for any number of calls. */
+/** One rank's inputs and outputs of attention, allocated once for any number of calls. */
 public final class RankTensors implements AutoCloseable {
-  /** Rows of noise that long inputs repeat; what numbers are in them does not change the time. */
+  /** Number of random rows that long inputs repeat; values do not affect the time. */
   private static final long NOISE_ROWS = 512;
 
   private final Group group;
@@ -55,7 +55,7 @@ public final class RankTensors implements AutoCloseable {
             : null;
   }
 
-  /** Attention of the heads of those sizes. */
+  /** Attention with the heads of the given sizes. */
   public static CrossAttention attention(Sizes sizes, Strategy strategy) {
     return CrossAttention.builder()
         .heads(sizes.heads())
@@ -65,13 +65,13 @@ public final class RankTensors implements AutoCloseable {
         .build();
   }
 
-  /** Collective, as {@link CrossAttention#forwardInto} is. */
+  /** Computes forward. Collective, like {@link CrossAttention#forwardInto}. */
   public void forward(CrossAttention attention, Statistics statistics) {
     attention.forwardInto(
         group, new AttentionInputs(q, k, v, Mask.none()), new AttentionOutputs(o, lse), statistics);
   }
 
-  /** Collective; takes what the last {@link #forward} left. */
+  /** Computes backward from the last {@link #forward}. Collective. */
   public void backward(CrossAttention attention, Statistics statistics) {
     Gradients to = gradients;
     if (to == null) {
@@ -86,7 +86,7 @@ public final class RankTensors implements AutoCloseable {
         statistics);
   }
 
-  /** What a pass must read and write at least: its inputs and results, once. */
+  /** Lower bound of the bytes that a pass reads and writes: its inputs and results, once. */
   public long bytes() {
     return open.stream().mapToLong(tensor -> tensor.elements() * tensor.dtype().bytes()).sum();
   }
@@ -113,7 +113,7 @@ public final class RankTensors implements AutoCloseable {
     return tensor;
   }
 
-  /** The rank's device, for measurements other than attention. */
+  /** The rank's device, for other measurements. */
   public Device device() {
     return group.device();
   }

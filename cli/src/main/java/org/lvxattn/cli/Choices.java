@@ -10,16 +10,16 @@ import org.lvxattn.oracle.DeviceChoice;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
-/** The words that options take. */
+/** Parsers for the values of options. */
 final class Choices {
-  /** What {@code --device} says, wherever it is an option. */
+  /** Description of every {@code --device} option. */
   static final String DEVICE = "Device: cpu (default), cuda, or cuda:i for GPU number i.";
 
   private static final List<String> GROUPS = List.of("local", "gloo", "mpi", "nccl");
 
   private Choices() {}
 
-  /** A floating-point dtype by its lower-case name. */
+  /** Parses a floating-point dtype by its lower-case name. */
   static final class Dtype implements ITypeConverter<DType> {
     @Override
     public DType convert(String word) {
@@ -33,7 +33,7 @@ final class Choices {
     }
   }
 
-  /** A model by its name. */
+  /** Parses a model by its name. */
   static final class ModelWord implements ITypeConverter<Model> {
     @Override
     public Model convert(String word) {
@@ -45,7 +45,7 @@ final class Choices {
     }
   }
 
-  /** Six sizes. */
+  /** Parses six sizes. */
   static final class Shape implements ITypeConverter<AttentionShape> {
     @Override
     public AttentionShape convert(String word) {
@@ -57,7 +57,7 @@ final class Choices {
     }
   }
 
-  /** The backend between ranks. */
+  /** Parses the backend of a group. */
   static final class GroupWord implements ITypeConverter<String> {
     @Override
     public String convert(String word) {
@@ -69,7 +69,7 @@ final class Choices {
     }
   }
 
-  /** What computes attention on a GPU. */
+  /** Parses the attention backend of a GPU. */
   static final class AttentionBackendWord implements ITypeConverter<AttentionBackend> {
     @Override
     public AttentionBackend convert(String word) {
@@ -84,7 +84,7 @@ final class Choices {
     }
   }
 
-  /** What computes. */
+  /** Parses a device. */
   static final class DeviceWord implements ITypeConverter<DeviceChoice> {
     @Override
     public DeviceChoice convert(String word) {

@@ -32,7 +32,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code lvx compare}: every strategy on the same job, compared with the planner's prediction. */
+/** {@code lvx compare}: every strategy on the same job, beside the planner's prediction. */
 @Command(
     name = "compare",
     description = {
@@ -78,7 +78,7 @@ final class CompareCommand implements Callable<Integer> {
         new AttentionSizes(
             shape.batch(), shape.queryHeads(), shape.keyHeads(), shape.headDim(), job.dtype);
     Shards shards = Shards.even(shape.queries(), shape.keys(), job.ranks);
-    // One rank's block; where there is none, one row stands for it.
+    // The largest block of a rank, at least one row.
     long queries = Math.max(shards.queries().getFirst(), 1);
     long keys = Math.max(shards.keys().getFirst(), 1);
     Machine machine =
@@ -137,7 +137,7 @@ final class CompareCommand implements Callable<Integer> {
         if (results != null && expected != null) {
           errors = results.errors(expected);
         }
-      } catch (RuntimeException e) { // the other strategies are still worth knowing
+      } catch (RuntimeException e) { // go on with the other strategies
         failure = e.getClass().getSimpleName() + ": " + e.getMessage();
       }
     }

@@ -6,7 +6,7 @@ import org.lvxattn.AttentionBackend;
 import org.lvxattn.oracle.DeviceChoice;
 import picocli.CommandLine.Option;
 
-/** What computes, and by which attention backend. */
+/** The device and its attention backend. */
 final class DeviceOptions {
   @Option(
       names = "--device",

@@ -7,7 +7,7 @@ import org.lvxattn.cli.output.Json;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** {@code lvx doctor}: what is there, what is missing, and what to do about it. */
+/** {@code lvx doctor}: what this machine has, what it lacks, and how to get it. */
 @Command(
     name = "doctor",
     description =

@@ -24,7 +24,7 @@ import org.lvxattn.cli.output.Units;
 import org.lvxattn.group.Group;
 import org.lvxattn.launch.GroupBackend;
 
-/** Looks at the machine. */
+/** Checks the machine. */
 final class Examination {
   private static final int JAVA_NEEDED = 25;
   private static final String NATIVE_DIRECTORY = "org.lvxattn.native.dir";
@@ -109,7 +109,7 @@ final class Examination {
     }
   }
 
-  /** Neither is a GPU that is not there: what is missing is the message's first words. */
+  /** A missing GPU is not a fault either; the message begins with what is missing. */
   private static Item cuda() {
     try (Device device = Device.cuda(0)) {
       GpuProperties gpu = device.gpu().orElseThrow();
@@ -150,7 +150,7 @@ final class Examination {
     }
   }
 
-  /** What AUTO chooses here for a block of usual size; nothing without a GPU. */
+  /** AUTO's choice for a block of a common size; empty without a GPU. */
   private static String choices() {
     try (Device device =
             Device.cuda(
@@ -193,7 +193,7 @@ final class Examination {
     return "see the message";
   }
 
-  /** A missing backend is not a fault: local ranks need none. */
+  /** A missing backend is not a fault, since local ranks need none. */
   private static Item backend(String name, GroupBackend kind) {
     try {
       Group.loadBackend(kind);

@@ -20,7 +20,7 @@ import picocli.CommandLine.Option;
  * What is computed, on which ranks, and how often: the options of {@code run} and {@code compare}.
  */
 final class JobOptions {
-  /** Text tokens of the main job: few enough for the oracle to follow on two cores. */
+  /** Text tokens of the default job: few enough for the oracle on two cores. */
   private static final int MAIN_JOB_TEXT = 32;
 
   @Mixin final ShapeOptions sizes = new ShapeOptions();
@@ -36,7 +36,7 @@ final class JobOptions {
       paramLabel = "N",
       converter = Positive.class,
       description =
-          "Number of ranks (default: ${DEFAULT-VALUE}); that of the launcher, if there is one.")
+          "Number of ranks (default: ${DEFAULT-VALUE}, or the launcher's number of processes).")
   int ranks = 4;
 
   @Mixin final LinkOptions links = new LinkOptions();
@@ -118,7 +118,7 @@ final class JobOptions {
     return group.equals("local");
   }
 
-  /** How the ranks are joined. */
+  /** Options of the group. */
   GroupOptions groupOptions() {
     boolean emulated = links.isEmulated();
     if (emulated && !isLocal()) {
@@ -133,8 +133,8 @@ final class JobOptions {
   }
 
   /**
-   * What messages between local ranks take. Where links are emulated, each rank's clock counts its
-   * own processor time: ranks that share processors are timed as if each had one.
+   * How long messages between local ranks take. With emulated links, each rank's clock counts its
+   * own CPU time, so ranks that share processors are timed as if each had its own.
    */
   LinkEmulation linkEmulation() {
     return LinkEmulation.builder()

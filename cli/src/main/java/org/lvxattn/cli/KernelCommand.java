@@ -27,7 +27,7 @@ import picocli.CommandLine.Option;
     },
     sortOptions = false)
 final class KernelCommand implements Callable<Integer> {
-  /** What is timed. */
+  /** Which pass is timed. */
   enum Pass {
     FORWARD,
     BACKWARD,

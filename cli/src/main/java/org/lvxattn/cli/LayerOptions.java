@@ -8,7 +8,7 @@ import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 
-/** Whole layers instead of one attention. */
+/** Options for whole layers instead of attention alone. */
 final class LayerOptions {
   private static final int ALL = 0;
 
@@ -51,7 +51,7 @@ final class LayerOptions {
     return layers != null;
   }
 
-  /** How many, of a model that has so many. */
+  /** Number of layers to compute, of a model with the given number. */
   int layers(int all) {
     return layers == null || layers == ALL ? all : layers;
   }
@@ -64,7 +64,7 @@ final class LayerOptions {
     return tileRows == null ? 256 : tileRows;
   }
 
-  /** Null: by the memory. */
+  /** The scale; null to derive it from the memory. */
   @Nullable Double scaleWidth() {
     if (scaleWidth != null && !(scaleWidth > 0 && scaleWidth <= 1)) {
       throw new UsageException("--scale-width " + scaleWidth + ", expected above 0 up to 1");
@@ -72,7 +72,7 @@ final class LayerOptions {
     return scaleWidth;
   }
 
-  /** A number of layers, or all. */
+  /** Parses a number of layers, or all. */
   static final class Count implements ITypeConverter<Integer> {
     @Override
     public Integer convert(String word) {
@@ -80,7 +80,7 @@ final class LayerOptions {
     }
   }
 
-  /** One policy, or all. */
+  /** Parses one policy, or all. */
   static final class Policies implements ITypeConverter<List<RecomputePolicy>> {
     @Override
     public List<RecomputePolicy> convert(String word) {

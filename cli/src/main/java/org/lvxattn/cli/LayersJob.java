@@ -20,7 +20,7 @@ import org.lvxattn.group.LinkEmulation;
 import org.lvxattn.oracle.Results;
 import org.lvxattn.plan.RecomputePolicy;
 
-/** {@code lvx run --layers}: whole layers over local ranks, the policies in turns. */
+/** {@code lvx run --layers}: whole layers over local ranks; the policies alternate. */
 final class LayersJob {
   private static final double MIN_SCALE = 1.0 / 64;
 
@@ -48,7 +48,7 @@ final class LayersJob {
     int steps = (job.check() ? 1 : 0) + 2 * job.ranks * policies.size() * job.repeat;
     try (Progress progress = Progress.of("lvx run", steps)) {
       Results reference = job.check() ? reference(settings, progress) : null;
-      // In turns: a machine's speed moves while they run.
+      // Policies alternate, since the machine's speed changes while they run.
       for (int round = 0; round < job.repeat; round++) {
         for (int i = 0; i < policies.size(); i++) {
           RecomputePolicy policy = policies.get(i);
@@ -107,7 +107,7 @@ final class LayersJob {
         job.device());
   }
 
-  /** On one rank, where nothing is sent or recomputed, in float64. */
+  /** Results on one rank in float64, where nothing is sent or recomputed. */
   private static Results reference(LayersRun.Settings settings, Progress progress) {
     progress.doing("float64 on one rank");
     LayersRun run = new LayersRun(settings.reference(), 1, true);
@@ -131,7 +131,7 @@ final class LayersJob {
     return scale;
   }
 
-  /** Bytes of weights, their gradients, features and kept keys and values, roughly. */
+  /** Estimated bytes of weights, their gradients, features, and kept keys and values. */
   private double estimate(LayerSizes sizes) {
     double weights = 0;
     for (long[] shape : RankLayers.parameterShapes(sizes).values()) {
@@ -144,12 +144,12 @@ final class LayersJob {
     double run =
         job.dtype.bytes() * (weights + features + keys)
             + (job.backward() ? wide * (job.ranks * weights + features) : 0);
-    // With results of the run and of the reference, as float64.
+    // Plus the results of the run and of the reference, as float64.
     double check = job.check() ? Double.BYTES * (4 * weights + 4 * features + keys) : 0;
     return run + check;
   }
 
-  /** Of this machine, or of the container. */
+  /** Memory of this machine, or of the container. */
   private static double memory() {
     return ((OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean())
         .getTotalMemorySize();

@@ -18,14 +18,14 @@ import org.lvxattn.oracle.AttentionShape;
 import org.lvxattn.oracle.Bounds;
 import org.lvxattn.plan.RecomputePolicy;
 
-/** What {@code lvx run --layers} says: a row for each policy. */
+/** The report of {@code lvx run --layers}, a row for each policy. */
 record LayersReport(
     JobOptions job,
     Strategy strategy,
     LayersRun.Settings settings,
     double scale,
     List<PolicyResult> policies) {
-  /** Whether every error is within the bound that golden layers are held to. */
+  /** Whether every error is within the bound for golden layers. */
   boolean passed() {
     return policies.stream()
         .flatMap(result -> Stream.of(result.errors(), result.weightErrors()))

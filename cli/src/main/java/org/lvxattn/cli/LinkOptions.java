@@ -5,7 +5,7 @@ import org.jspecify.annotations.Nullable;
 import org.lvxattn.plan.Link;
 import picocli.CommandLine.Option;
 
-/** Where the ranks are, and the links between them. */
+/** Placement of the ranks on nodes, and the links between them. */
 final class LinkOptions {
   @Option(
       names = "--ranks-per-node",
@@ -33,7 +33,7 @@ final class LinkOptions {
       description = "The ranks of a node share one link to other nodes.")
   boolean sharedInter;
 
-  /** How many ranks a node has, 0 for all. */
+  /** Number of ranks per node; 0 for one node. */
   int ranksPerNode() {
     if (ranksPerNode == null && (inter != null || sharedInter)) {
       throw new UsageException(

@@ -11,7 +11,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 
-/** {@code lvx}: the command on top of the library. */
+/** {@code lvx}: the command-line tool of the library. */
 @Command(
     name = "lvx",
     description = "Exact distributed cross-attention.",
@@ -62,7 +62,7 @@ public final class Main {
     line.setExecutionExceptionHandler((e, at, parsed) -> main.explainFailure(e, at));
     try {
       return line.execute(arguments);
-    } catch (LinkageError | OutOfMemoryError e) { // picocli handles exceptions alone
+    } catch (LinkageError | OutOfMemoryError e) { // picocli handles exceptions only, not errors
       return main.explainFailure(e, line);
     }
   }

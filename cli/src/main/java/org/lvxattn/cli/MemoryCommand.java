@@ -19,7 +19,7 @@ import org.lvxattn.plan.RecomputePolicy;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** {@code lvx memory}: what the policies of recomputation take, by the formulas. */
+/** {@code lvx memory}: predicts the memory of each recomputation policy. */
 @Command(
     name = "memory",
     description = {

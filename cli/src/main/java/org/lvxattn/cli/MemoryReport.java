@@ -12,14 +12,14 @@ import org.lvxattn.cli.output.Table;
 import org.lvxattn.cli.output.Units;
 import org.lvxattn.plan.RecomputePolicy;
 
-/** What {@code lvx memory} says: a row for each model. */
+/** The report of {@code lvx memory}, a row for each model. */
 record MemoryReport(
     int frames, int text, int ranks, DType dtype, int tileRows, double fit, List<Row> rows) {
   /**
    * One model.
    *
-   * @param peakBytes of the fullest rank, weights and their gradients aside
-   * @param frames that fit
+   * @param peakBytes of the rank with the most memory, without weights and their gradients
+   * @param frames number of frames that fit
    */
   record Row(
       String model,

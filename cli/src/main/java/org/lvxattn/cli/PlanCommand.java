@@ -28,7 +28,9 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 
-/** {@code lvx plan}: what each strategy would cost on machines that need not be there. */
+/**
+ * {@code lvx plan}: predicts the cost of each strategy, also for machines that are not available.
+ */
 @Command(
     name = "plan",
     description = {
@@ -158,7 +160,7 @@ final class PlanCommand implements Callable<Integer> {
         : problem.withReach(Reach.estimate(shape.batch(), shards, density));
   }
 
-  /** A preset by its name. */
+  /** Parses a preset by its name. */
   static final class PresetWord implements ITypeConverter<Preset> {
     @Override
     public Preset convert(String word) {

@@ -16,7 +16,7 @@ import org.lvxattn.plan.Plan;
 import org.lvxattn.plan.StrategyPlan;
 import org.lvxattn.plan.Topology;
 
-/** What {@code lvx plan} says: one row for each strategy, the fastest first. */
+/** The report of {@code lvx plan}: one row for each strategy, the fastest first. */
 record PlanReport(
     AttentionShape shape, DType dtype, Pass pass, int ranks, Topology topology, Plan plan) {
   Map<String, @Nullable Object> toJson() {

@@ -11,20 +11,20 @@ import org.lvxattn.launch.GroupBackend;
 import org.lvxattn.oracle.DeviceChoice;
 import picocli.CommandLine.Model.CommandSpec;
 
-/** This process's rank in a group of processes, and the device it computes with. */
+/** This process's rank in a group of processes, and its device. */
 record ProcessGroup(Device device, Group group) implements AutoCloseable {
   /**
-   * By them launchers of MPI tell how many processes they have started; some say only who is who.
+   * Variables in which MPI launchers set the number of processes; some launchers set only the rank.
    */
   private static final List<String> MPI_SIZES = List.of("OMPI_COMM_WORLD_SIZE", "PMI_SIZE");
 
   private static final String PMIX_RANK = "PMIX_RANK";
 
   /**
-   * Whether nobody has started the ranks yet; mpirun must, Gloo's and NCCL's processes can be our
-   * own.
+   * Whether this command must start the ranks itself: for Gloo and NCCL, if no launcher has started
+   * them. MPI ranks are always started by mpirun.
    *
-   * @throws org.lvxattn.LvxException if they cannot be joined
+   * @throws org.lvxattn.LvxException if the backend is not installed
    */
   static boolean isToBeStarted(String backend, DeviceChoice device) {
     if (!device.isCpu() && !backend.equals("nccl")) {
@@ -49,11 +49,11 @@ record ProcessGroup(Device device, Group group) implements AutoCloseable {
                 + " MASTER_ADDR and MASTER_PORT for each process");
       }
     }
-    Group.loadBackend(kind(backend)); // what is missing is said once, not by each
+    Group.loadBackend(kind(backend)); // reports a missing library once, not per rank
     return true;
   }
 
-  /** Whether an option was said, rather than left to its default. */
+  /** Whether an option was given on the command line. */
   static boolean given(CommandSpec command, String option) {
     return command.commandLine().getParseResult().hasMatchedOption(option);
   }
@@ -65,8 +65,8 @@ record ProcessGroup(Device device, Group group) implements AutoCloseable {
   /**
    * Joins the group that this process was started for.
    *
-   * @param asked how many ranks the command line wants, null where it leaves that to the launcher
-   * @throws UsageException if there are others, or nothing can be joined
+   * @param asked the number of ranks on the command line, null if the launcher decides
+   * @throws UsageException if the group has another number of ranks, or cannot be joined
    */
   static ProcessGroup join(
       String backend, DeviceChoice choice, GroupOptions options, @Nullable Integer asked) {
@@ -99,7 +99,7 @@ record ProcessGroup(Device device, Group group) implements AutoCloseable {
                 + whoStartedThem(backend));
       }
       return joined;
-    } catch (IllegalStateException e) { // what the environment says cannot be
+    } catch (IllegalStateException e) { // the environment is invalid
       device.close();
       throw new UsageException(String.valueOf(e.getMessage()), e);
     } catch (RuntimeException e) {

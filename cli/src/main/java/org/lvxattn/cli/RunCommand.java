@@ -21,7 +21,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** {@code lvx run}: one attention, or whole layers, over several ranks. */
+/** {@code lvx run}: attention, or whole layers, over several ranks. */
 @Command(
     name = "run",
     description = {
@@ -75,7 +75,7 @@ final class RunCommand implements Callable<Integer> {
     return strategy == null ? Strategy.AUTO : strategy;
   }
 
-  /** As one rank among processes, of which rank 0 speaks. */
+  /** Runs as one rank of a group of processes; only rank 0 prints. */
   private int runInProcesses(Inputs inputs) throws InterruptedException {
     Integer asked = ProcessGroup.given(spec, "--ranks") ? Integer.valueOf(job.ranks) : null;
     try (ProcessGroup process =

@@ -18,9 +18,7 @@ import org.lvxattn.oracle.AttentionShape;
 import org.lvxattn.oracle.Bounds;
 import org.lvxattn.oracle.Split;
 
-/**
- * What {@code lvx run} says: to programs, and to people. Errors are empty if nothing was checked.
- */
+/** The report of {@code lvx run}, as JSON or text. Errors are empty if nothing was checked. */
 record RunReport(
     @Nullable String model,
     @Nullable Path video,

@@ -6,7 +6,7 @@ import org.lvxattn.cli.workload.Model;
 import org.lvxattn.oracle.AttentionShape;
 import picocli.CommandLine.Option;
 
-/** What is computed: a model's attention, or any sizes. */
+/** The sizes of the attention: a model's, or any. */
 final class ShapeOptions {
   @Option(
       names = "--model",
@@ -32,7 +32,7 @@ final class ShapeOptions {
   @Option(names = "--text", paramLabel = "N", description = "Text tokens: Sq.")
   @Nullable Integer text;
 
-  /** Whether nothing was said about sizes. */
+  /** Whether no option for sizes was given. */
   boolean isDefault() {
     return model == null && shape == null && frames == null && text == null;
   }
@@ -42,7 +42,7 @@ final class ShapeOptions {
     return shape != null ? null : model().modelName();
   }
 
-  /** The sizes, with that many text tokens where the command line does not say. */
+  /** The sizes, with the given number of text tokens if the command line has none. */
   AttentionShape resolve(int defaultText) {
     if (shape != null) {
       if (model != null || frames != null || text != null) {
@@ -63,12 +63,12 @@ final class ShapeOptions {
     return resolve(model().defaultText());
   }
 
-  /** Frames of the video. */
+  /** Number of frames of the video. */
   int frames() {
     return frames == null ? model().defaultFrames() : frames;
   }
 
-  /** Text tokens. */
+  /** Number of text tokens. */
   int text() {
     return text == null ? model().defaultText() : text;
   }

@@ -88,8 +88,7 @@ final class TrainDemoCommand implements Callable<Integer> {
   @Option(
       names = "--policy",
       paramLabel = "P",
-      description =
-          "What is kept of the video: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+      description = "Recomputation policy: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
   private RecomputePolicy policy = RecomputePolicy.RECOMPUTE_TILED;
 
   @Option(
@@ -175,7 +174,7 @@ final class TrainDemoCommand implements Callable<Integer> {
     return adam ? new Adam(rate) : new Sgd(rate, SGD_MOMENTUM, 0);
   }
 
-  /** A model family by its name. */
+  /** Parses a model family. */
   static final class FamilyWord implements ITypeConverter<Family> {
     @Override
     public Family convert(String word) {
@@ -187,7 +186,7 @@ final class TrainDemoCommand implements Callable<Integer> {
     }
   }
 
-  /** An optimiser by its name. */
+  /** Parses an optimizer. */
   static final class OptimizerWord implements ITypeConverter<String> {
     @Override
     public String convert(String word) {

@@ -24,11 +24,11 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** {@code lvx verify}: golden cases against what this library computes. */
+/** {@code lvx verify}: compares golden cases with what this library computes. */
 @Command(
     name = "verify",
     description = {
-      "Recomputes golden cases over several ranks and compares every tensor they hold.",
+      "Recomputes golden cases over several ranks and compares every tensor in them.",
       "Sequences are split unevenly, with some empty shards; masks that can be ranges and biases"
           + " are tested as both. Whole layers run with every recomputation policy, and with cached"
           + " keys and values."
@@ -128,7 +128,7 @@ final class VerifyCommand implements Callable<Integer> {
     }
   }
 
-  /** As one of the processes for which rank 0 speaks. */
+  /** Runs in a process other than rank 0's, which does not print. */
   private void assist(List<Path> files, List<Strategy> strategies, Ranks joined) {
     for (Path file : files) {
       GoldenCheck check = GoldenCheck.of(file, dtype);

@@ -13,7 +13,7 @@ import org.lvxattn.cli.output.Units;
 import org.lvxattn.errors.RelativeError;
 import org.lvxattn.oracle.golden.CaseResult;
 
-/** What {@code lvx verify} says: to programs, and to people. */
+/** The report of {@code lvx verify}, as JSON or text. */
 record VerifyReport(String group, String device, List<CaseResult> results) {
   private long count(CaseResult.Status status) {
     return results.stream().filter(result -> result.status() == status).count();
@@ -34,7 +34,7 @@ record VerifyReport(String group, String device, List<CaseResult> results) {
     return json;
   }
 
-  /** A line for each case and strategy, then why something was skipped or failed. */
+  /** A line for each case and strategy, then the reasons of skipped and failed ones. */
   String toText() {
     Table table = new Table("case", "strategy", "ranks", "dtype", "tensors", "worst error", "");
     group(r -> r.name() + ' ' + r.strategy() + ' ' + r.status())
@@ -69,7 +69,7 @@ record VerifyReport(String group, String device, List<CaseResult> results) {
             count(CaseResult.Status.SKIPPED));
   }
 
-  /** A line for each digest, in the manner of sha256sum. */
+  /** A line for each digest, in the format of sha256sum. */
   private String digests() {
     StringBuilder lines = new StringBuilder();
     for (CaseResult result : results) {

@@ -24,8 +24,8 @@ import org.lvxattn.group.Group;
 import org.lvxattn.launch.GroupBackend;
 
 /**
- * The number of ranks that the command line or the launcher speaks of is the group's, or an error:
- * nobody computes alone and calls it exact.
+ * The group has the number of ranks of the command line or launcher, or the command fails: no rank
+ * may compute alone and report "exact".
  */
 @Timeout(300)
 class LaunchedProcessesTest {
@@ -55,7 +55,7 @@ class LaunchedProcessesTest {
     assertThat(alone.code()).as(alone.err()).isZero();
   }
 
-  /** As a launcher of another MPI leaves it, to which this library's is deaf. */
+  /** The environment of another MPI's launcher, which this library's MPI ignores. */
   @ParameterizedTest
   @ValueSource(strings = {"PMI_SIZE", "OMPI_COMM_WORLD_SIZE"})
   void aLauncherThatMpiDoesNotHearIsNamed(String variable) throws Exception {
@@ -115,7 +115,7 @@ class LaunchedProcessesTest {
         "mpirun is not on the PATH (Debian: openmpi-bin)");
   }
 
-  /** {@code lvx run}, small, in JVMs of its own with this environment alone. */
+  /** Runs a small {@code lvx run} in separate JVMs with only this environment. */
   private Lvx run(List<String> launcher, Map<String, String> variables, String... arguments)
       throws IOException, InterruptedException {
     Path out = folder.resolve("out");

@@ -72,7 +72,7 @@ class VerifyCommandTest {
     Lvx lvx = Lvx.run("verify", golden.toString(), "--strategy", "all", "--ranks", "2,3", "--json");
     assertThat(lvx.code()).as(lvx.out()).isZero();
     assertThat(lvx.objects("cases")).hasSize(2 * Strategy.schedules().size());
-    // Four heads do not go round three ranks.
+    // Four heads cannot be divided among three ranks.
     assertThat(lvx.objects("cases"))
         .filteredOn(entry -> "skipped".equals(entry.get("status")))
         .singleElement()

@@ -17,7 +17,7 @@ import org.lvxattn.model.VisualMask;
 import org.lvxattn.visual.VisualCheckpoint;
 
 /**
- * Computes a layer of a checkpoint over four ranks and compares it with the output stored there.
+ * Computes a layer of a checkpoint over four ranks and compares the result with the stored output.
  */
 public final class FirstProgram {
   private static final LlamaCrossAttentionLayer LAYER =
@@ -38,7 +38,7 @@ public final class FirstProgram {
     System.out.printf("4 ranks, largest error %.1e: %s%n", error, error < 1e-5 ? "right" : "WRONG");
   }
 
-  /** One rank: its share of the text rows attends to the features of all ranks. */
+  /** Runs one rank: its text rows attend to the features of all ranks. */
   private static double error(Group group, Path file) {
     try (var checkpoint = StoredTensors.open(file);
         var weights =

@@ -22,13 +22,13 @@ import org.lvxattn.plan.Shards;
 import org.lvxattn.plan.Topology;
 
 /**
- * {@link Strategy#AUTO} in one group: the ranks exchange their shapes, and each asks the same
- * planner, which gives all of them the same answer.
+ * {@link Strategy#AUTO} in one group: the ranks exchange their shapes, and each asks an equal
+ * planner, so that all get the same answer.
  */
 final class AutomaticStrategy {
   private static final int REMEMBERED = 256;
 
-  /** Blocks large enough for the kernels' full rate, small enough to be measured at once. */
+  /** Blocks large enough for the kernels' full rate, and small enough to be measured quickly. */
   private static final long MOST_MEASURED_QUERIES = 128;
 
   private static final long MOST_MEASURED_KEYS = 2048;
@@ -56,7 +56,7 @@ final class AutomaticStrategy {
   private record Question(
       AttentionSizes sizes, Pass pass, List<CallFacts> facts, List<List<Long>> visiblePairs) {}
 
-  /** Decides by this planner from now on. */
+  /** Uses this planner from now on. */
   void use(Planner planner) {
     given = planner;
     answers.clear();
@@ -84,7 +84,7 @@ final class AutomaticStrategy {
         group.allGather(CallFacts.of(inputs, dBias).encode()).stream()
             .map(CallFacts::decode)
             .toList();
-    // If ranks differ in what must be the same, the call itself reports it.
+    // If the ranks differ in what must be equal, the call itself reports it.
     if (facts.stream().map(CallFacts::common).distinct().count() > 1) {
       return Strategy.QUERY_RING;
     }

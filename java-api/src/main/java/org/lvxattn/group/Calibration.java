@@ -24,16 +24,16 @@ import org.lvxattn.plan.Topology;
 
 /**
  * Measures what a planner needs to know. All methods are collective: every rank of the group calls
- * them with the same arguments, at once, and gets the same answer. They take in the order of a
- * second, and nothing else should run meanwhile.
+ * them at the same time with the same arguments and gets the same answer. They take about a second;
+ * nothing else should run meanwhile.
  */
 public final class Calibration {
   private static final int REPEATS = 3;
 
-  /** More than most caches hold, and read in no time. */
+  /** Larger than most caches, and still read quickly. */
   private static final long READ_BYTES = 64L << 20;
 
-  /** Messages of 2 KiB a key: few, for the latency, and many, for the bandwidth. */
+  /** Messages have 2 KiB per key: few keys measure the latency, many the bandwidth. */
   private static final int FEW_KEYS = 4;
 
   private static final int MANY_KEYS = 4096;
@@ -43,13 +43,12 @@ public final class Calibration {
   private Calibration() {}
 
   /**
-   * The rates of the kernels while all ranks compute, by the group's clock: those of the slowest
-   * rank.
+   * The rates of the slowest rank's kernels while all ranks compute, by the group's clock.
    *
    * @param group this rank's part in the group
-   * @param sizes what is computed
-   * @param queries of one block
-   * @param keys of one block
+   * @param sizes of the attention to measure
+   * @param queries number of queries of one block
+   * @param keys number of keys of one block
    * @throws IllegalArgumentException if queries, keys or the batch is not positive
    */
   public static Machine machine(Group group, AttentionSizes sizes, long queries, long keys) {
@@ -76,7 +75,7 @@ public final class Calibration {
     return new Machine(slowest[0], slowest[1], slowest[2]);
   }
 
-  /** Rank 0 reads while the others wait, since they may share processors and not take part. */
+  /** Only rank 0 reads, and the others wait: ranks may share processors. */
   private static double readRate(Group group) {
     group.barrier();
     if (group.rank() != 0) {
@@ -89,7 +88,7 @@ public final class Calibration {
     return median(rates);
   }
 
-  /** Ranges with which a rank's queries see its own keys alone, so that nothing moves. */
+  /** Ranges with which a rank's queries see only its own keys, so that no data moves. */
   private static int[] ownKeys(Group group, long ends, long keys) {
     int[] ranges = new int[Math.toIntExact(ends)];
     for (int i = 0; i < ranges.length; i++) {
@@ -99,11 +98,11 @@ public final class Calibration {
   }
 
   /**
-   * The links of the group, as the ranks 0 and 1 and the first ranks of the first two nodes find
-   * them. A link that messages pass as fast as they can be measured is {@link Link#INSTANT}.
+   * The links of the group, measured between ranks 0 and 1 and between the first ranks of the first
+   * two nodes. A link that is too fast to be measured is {@link Link#INSTANT}.
    *
    * @param group this rank's part in the group
-   * @param ranksPerNode as the group was made with, but at least 1
+   * @param ranksPerNode as in the group's options, but at least 1
    * @param sharedInter whether the ranks of a node share their link to other nodes
    */
   public static Topology topology(Group group, int ranksPerNode, boolean sharedInter) {
@@ -116,7 +115,7 @@ public final class Calibration {
     return new Topology(ranksPerNode, intra, inter == null ? intra : inter, sharedInter);
   }
 
-  /** The link between rank 0 and a peer: rank 0 has the one query, which sees the peer's keys. */
+  /** The link between rank 0 and a peer: rank 0 has the only query, which sees the peer's keys. */
   private static Link link(Group group, int peer) {
     double few = waitSeconds(group, peer, FEW_KEYS);
     double many = waitSeconds(group, peer, MANY_KEYS);
@@ -131,7 +130,7 @@ public final class Calibration {
     return new Link(bytesPerSecond, Math.max(latency - ownTime, 0));
   }
 
-  /** The shortest time that rank 0 did not compute while keys came from a rank; 0 elsewhere. */
+  /** The shortest time for which rank 0 waited for keys of a rank; 0 on other ranks. */
   private static double waitSeconds(Group group, int from, int keys) {
     AttentionSizes sizes = new AttentionSizes(1, 1, 1, LINK_HEAD_DIM, DType.FLOAT32);
     boolean asks = group.rank() == 0;
@@ -149,7 +148,7 @@ public final class Calibration {
     return asks ? shortest : 0;
   }
 
-  /** For each value the least that any rank has. */
+  /** The minimum of each value over the ranks. */
   private static double[] agree(Group group, double... mine) {
     ByteBuffer bytes = ByteBuffer.allocate(mine.length * Double.BYTES);
     bytes.asDoubleBuffer().put(mine);
@@ -229,7 +228,7 @@ public final class Calibration {
                   statistics));
     }
 
-    /** A GPU computes behind the call, so its time is until it has ended. */
+    /** Times a call, including work that it enqueued on a GPU. */
     private double seconds(Group group, Runnable call) {
       Device device = group.device();
       if (device.kind() == Device.Kind.CPU) {

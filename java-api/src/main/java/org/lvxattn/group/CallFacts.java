@@ -8,12 +8,12 @@ import org.lvxattn.DType;
 import org.lvxattn.Tensor;
 import org.lvxattn.plan.BiasShape;
 
-/** What one rank tells the others of its call, so that all choose the same strategy. */
+/** What one rank tells the others about its call, so that all choose the same strategy. */
 record CallFacts(long queries, long keys, long ranges, Common common, BiasFacts bias) {
-  /** What must be alike on all ranks. */
+  /** What must be equal on all ranks. */
   record Common(long batch, long elementBytes, boolean hasVisibility, boolean hasBias) {}
 
-  /** How the bias lies, all false where there is none. */
+  /** Broadcasting and dtype of the bias; all false if there is none. */
   record BiasFacts(
       boolean perBatch, boolean perHead, boolean perQuery, boolean isFloat32, boolean hasGradient) {
     BiasShape shape(DType queries) {

@@ -4,8 +4,8 @@ package org.lvxattn.group;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Access to JDK Flight Recorder, which a run-time image may lack. If nothing is recorded, it costs
- * a check of a flag and allocates nothing.
+ * Access to JDK Flight Recorder, which a run-time image may lack. If no recording runs, a call
+ * checks a flag and allocates nothing.
  */
 final class FlightEvents {
   private static final boolean AVAILABLE = ModuleLayer.boot().findModule("jdk.jfr").isPresent();
@@ -13,7 +13,7 @@ final class FlightEvents {
   private FlightEvents() {}
 
   /**
-   * Before a collective call.
+   * Begins an event before a collective call.
    *
    * @return for {@link #end}; null if nothing is recorded
    */
@@ -25,7 +25,7 @@ final class FlightEvents {
     return OperationEvent.begun(newest == null ? 0 : newest.sequence());
   }
 
-  /** After the call, however it ended. */
+  /** Ends the event after the call, whether or not it succeeded. */
   static void end(@Nullable OperationEvent event, NativeGroup group) {
     if (event != null) {
       FlightRecord newest = group.newestRecord();

@@ -9,12 +9,12 @@ import org.lvxattn.bindings.generated.lvx_record;
 import org.lvxattn.internal.handle.Handles;
 
 /**
- * One operation of a group, as its flight recorder keeps it.
+ * One operation of a group, as recorded by its flight recorder.
  *
  * @param sequence number of the operation, counted from 1, the same on all ranks
  * @param operation for instance {@code forward}
- * @param state how far it came
- * @param status what it failed with, {@link Status#OK} if it did not
+ * @param state how far it has come
+ * @param status the kind of its failure, {@link Status#OK} if it has not failed
  * @param peer the rank at fault, or -1
  * @param begin when this rank began it
  * @param end when it ended, or null while it runs
@@ -34,13 +34,13 @@ public record FlightRecord(
 
   private static final long NANOS = 1_000_000_000L;
 
-  /** How far an operation came. */
+  /** How far an operation has come. */
   public enum State {
-    /** It runs. */
+    /** It is running. */
     BEGUN,
-    /** It ended well. */
+    /** It succeeded. */
     DONE,
-    /** It broke off. */
+    /** It failed. */
     FAILED
   }
 

@@ -10,15 +10,15 @@ import org.lvxattn.bindings.generated.lvx_strangers;
 import org.lvxattn.internal.ffi.NativeCalls;
 
 /**
- * The connections that the native library dropped while it connected the ranks of a group. It logs
- * nothing itself, and keeps the first of them: a line each, and one for the number of the others.
+ * Logs the connections that the native library dropped while it connected the ranks of a group. The
+ * native library does not log; it keeps the first few and counts the others.
  */
 final class ForeignConnections {
   private static final System.Logger LOG = System.getLogger("org.lvxattn");
 
   private ForeignConnections() {}
 
-  /** Of the group that this thread has just made, or failed to make, as some rank. */
+  /** Logs those of the group that this thread has just created, or failed to create, as a rank. */
   static void log(int rank) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment strangers = lvx_strangers.allocate(arena);

@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: Apache-2.0
-// Longer than 500 lines: each way of making a group is documented here; calls are in NativeGroup.
+// SPDX-License-Identifier: Apache-2.0 Longer than 500 lines: all factory methods are documented
+// here; native calls are in NativeGroup.
 package org.lvxattn.group;
 
 import java.lang.foreign.Arena;
@@ -35,14 +35,15 @@ import org.lvxattn.plan.Planner;
  * One rank's part in a group of ranks that compute together.
  *
  * <p>Operations of a group are collective: every rank makes the same ones in the same order. If a
- * rank dies, hangs or calls a different collective, the others' calls fail within the timeout, with
- * a {@link GroupException} that names it. After {@link org.lvxattn.PeerLostException} or {@link
- * org.lvxattn.PeerTimeoutException} the group has {@link #failed}: close it and make a new one.
- * After {@link org.lvxattn.PeerMismatchException} it stays usable.
+ * rank dies, hangs or calls a different collective, the calls of the other ranks fail within the
+ * timeout, with a {@link GroupException} that names that rank. After {@link
+ * org.lvxattn.PeerLostException} or {@link org.lvxattn.PeerTimeoutException} the group has {@link
+ * #failed}: close it and make a new one. After {@link org.lvxattn.PeerMismatchException} it stays
+ * usable.
  *
  * <p>If a call's arguments are invalid on one rank, the other ranks' calls fail with {@link
- * org.lvxattn.PeerMismatchException} at once. Peers cannot be notified if the group is null, closed
- * or owned by another thread; they time out.
+ * org.lvxattn.PeerMismatchException} at once. If the group is null, closed or owned by another
+ * thread, the peers cannot be notified and time out.
  */
 public final class Group extends Communicator implements AutoCloseable {
   private final NativeGroup calls;
@@ -92,28 +93,30 @@ public final class Group extends Communicator implements AutoCloseable {
   }
 
   /**
-   * One rank of a group whose ranks are processes, joined over TCP. All ranks call it at the same
-   * time; it returns when they are connected. After a failure the survivors can form a new group
-   * with it.
+   * Joins a group whose ranks are processes, over TCP. All ranks call it at the same time; it
+   * returns when they are connected. After a failure the surviving ranks can call it to form a new
+   * group.
    *
-   * <p>It is named after Gloo, which once moved the data. Gloo's listeners trust whoever connects,
+   * <p>It is named after Gloo, which once moved the data. Gloo's listeners trust every connection,
    * so this library has its own transport. Both sides of each connection prove that they know the
-   * addresses of all ranks and the secret of the options, if any. Other connections are dropped,
-   * each with a warning of the {@link System.Logger} named {@code org.lvxattn} (of many the first
-   * ten, then their number) once the ranks have met or failed to. Nothing is encrypted.
+   * addresses of all ranks and the secret of the options, if any. Other connections are dropped.
+   * Once the group is formed or has failed to form, the {@link System.Logger} named {@code
+   * org.lvxattn} warns of them: of the first ten each, then of the number of the others. Nothing is
+   * encrypted.
    *
    * @param rank of this process, 0 to size - 1
    * @param size number of processes, 1 to 4096
-   * @param rendezvous how they find each other
-   * @param host the name or address of this machine by which the others reach it; null for what its
-   *     own name resolves to or, where that is none that others can use, an interface's, IPv4 first
+   * @param rendezvous how the ranks find each other
+   * @param host the name or address by which the other ranks reach this machine. Null: the address
+   *     that its own name resolves to. If other machines cannot use that address: the address of a
+   *     network interface, IPv4 preferred
    * @param options of the group; the timeout also bounds the rendezvous
    * @throws NullPointerException if device, rendezvous or options is null
    * @throws IllegalArgumentException if rank or size is out of range, or host is not this machine
    * @throws IllegalStateException if the device was closed
-   * @throws org.lvxattn.GroupJoinException if the ranks do not fit together, which waiting would
-   *     not mend: they were given different secrets, for instance
-   * @throws GroupException naming a rank that did not come or cannot be reached
+   * @throws org.lvxattn.GroupJoinException if the ranks do not fit together, so that waiting would
+   *     not help; for instance, if their secrets differ
+   * @throws GroupException that names a rank that did not arrive or is unreachable
    * @throws WrongThreadException if another thread owns the device
    */
   public static Group gloo(
@@ -133,27 +136,28 @@ public final class Group extends Communicator implements AutoCloseable {
   }
 
   /**
-   * One rank of a group whose ranks are CUDA devices, joined by NCCL 2.18 or later. Otherwise as
-   * {@link #gloo}, including errors that name a failed or missing rank: NCCL moves the data,
-   * announcements go over TCP. A process may have several ranks, each with a device and a thread of
-   * its own.
+   * Joins a group whose ranks are CUDA devices, over NCCL 2.18 or later. NCCL moves the data and
+   * announcements go over TCP. Otherwise it is like {@link #gloo}: errors also name a failed or
+   * missing rank. A process may have several ranks, each with its own device and thread.
    *
-   * <p>NCCL is loaded from the system or the CUDA toolkit; if it is elsewhere, as in pip's wheels,
-   * the environment variable {@code LVX_NCCL_LIBRARY} names the file.
+   * <p>NCCL is loaded from the system or the CUDA toolkit. If it is elsewhere, for instance in a
+   * pip wheel, set the environment variable {@code LVX_NCCL_LIBRARY} to the file.
    *
    * @param rank of this device, 0 to size - 1
    * @param size number of ranks, 1 to 4096
-   * @param rendezvous how they find each other
-   * @param host the name or address of this machine by which the others reach it; null for what its
-   *     own name resolves to or, where that is none that others can use, an interface's, IPv4 first
-   * @param options of the group; the timeout also bounds the rendezvous and NCCL's connecting
+   * @param rendezvous how the ranks find each other
+   * @param host the name or address by which the other ranks reach this machine. Null: the address
+   *     that its own name resolves to. If other machines cannot use that address: the address of a
+   *     network interface, IPv4 preferred
+   * @param options of the group; the timeout also bounds the rendezvous and the setup of NCCL's
+   *     connections
    * @throws NullPointerException if device, rendezvous or options is null
    * @throws IllegalArgumentException if rank or size is out of range, or host is not this machine
    * @throws IllegalStateException if the device was closed
    * @throws org.lvxattn.UnsupportedRequestException if the device is not a CUDA device
-   * @throws org.lvxattn.GroupJoinException if the ranks do not fit together, which waiting would
-   *     not mend
-   * @throws GroupException naming a rank that did not come or cannot be reached
+   * @throws org.lvxattn.GroupJoinException if the ranks do not fit together, so that waiting would
+   *     not help
+   * @throws GroupException that names a rank that did not arrive or is unreachable
    * @throws org.lvxattn.LvxException with {@link org.lvxattn.Status#MISSING_LIBRARY} if NCCL is not
    *     installed
    * @throws WrongThreadException if another thread owns the device
@@ -175,13 +179,13 @@ public final class Group extends Communicator implements AutoCloseable {
   }
 
   /**
-   * One rank of a group of all ranks that pass the same id at the same time: for schedulers that
+   * Joins the group of all ranks that pass the same NCCL id at the same time: for schedulers that
    * can only broadcast bytes. Errors cannot name a missing rank.
    *
-   * @param id what {@link #newNcclId} gave one of the ranks, or NCCL's own {@code ncclGetUniqueId};
-   *     128 bytes
-   * @throws IllegalArgumentException if id has another length, and as with a rendezvous
-   * @throws org.lvxattn.PeerTimeoutException if some rank did not come
+   * @param id result of {@link #newNcclId} on one of the ranks, or of NCCL's {@code
+   *     ncclGetUniqueId}; 128 bytes
+   * @throws IllegalArgumentException if id has another length, or as with a rendezvous
+   * @throws org.lvxattn.PeerTimeoutException if a rank did not arrive in time
    * @see #nccl(Device, int, int, Rendezvous, String, GroupOptions)
    */
   public static Group nccl(
@@ -212,8 +216,8 @@ public final class Group extends Communicator implements AutoCloseable {
   }
 
   /**
-   * An NCCL unique id: one rank makes it, all pass it to {@link #nccl(Device, int, int, byte[],
-   * String, GroupOptions)}. It serves one group.
+   * Creates an NCCL unique id. One rank calls this, and all ranks pass the id to {@link
+   * #nccl(Device, int, int, byte[], String, GroupOptions)}. An id serves one group only.
    *
    * @return 128 bytes
    * @throws org.lvxattn.LvxException with {@link org.lvxattn.Status#MISSING_LIBRARY} if NCCL is not
@@ -229,7 +233,7 @@ public final class Group extends Communicator implements AutoCloseable {
     }
   }
 
-  /** The processes that MPI has started, joined by NCCL: MPI only exchanges their addresses. */
+  /** Joins the processes that MPI has started over NCCL; MPI only exchanges their addresses. */
   private static Group ncclByMpi(Device device, @Nullable String host, GroupOptions options) {
     try (Device cpu = Device.cpu(CpuOptions.builder().threads(1).build());
         Group processes = mpi(cpu, options)) {
@@ -239,14 +243,13 @@ public final class Group extends Communicator implements AutoCloseable {
   }
 
   /**
-   * This process's rank among all processes that {@code mpirun}, or another launcher of MPI, has
-   * started. Initialises MPI if necessary; it is finalised when the process ends, which waits for
-   * the peers.
+   * Joins the group of all processes that {@code mpirun}, or another MPI launcher, has started.
+   * Initialises MPI if necessary. MPI is finalised when the process ends; that waits for the peers.
    *
    * @throws NullPointerException if an argument is null
-   * @throws IllegalStateException if the device was closed, MPI cannot be used any more because an
-   *     earlier group of it broke off, or MPI knows of another number of processes than the
-   *     launcher says that it has started, as where they belong to different MPIs
+   * @throws IllegalStateException if the device was closed, if MPI is unusable because an earlier
+   *     MPI group failed, or if MPI and the launcher report different numbers of processes, for
+   *     instance because they belong to different MPI installations
    * @throws org.lvxattn.LvxException with {@link org.lvxattn.Status#MISSING_LIBRARY} if MPI is not
    *     installed
    * @throws WrongThreadException if another thread owns the device
@@ -265,36 +268,37 @@ public final class Group extends Communicator implements AutoCloseable {
   /**
    * As {@link #fromEnvironment(Device, GroupOptions)}, with default options.
    *
-   * @throws IllegalStateException if the device was closed or the environment makes no sense
+   * @throws IllegalStateException if the device was closed or the environment is invalid
    */
   public static Group fromEnvironment(Device device) {
     return fromEnvironment(device, GroupOptions.defaults());
   }
 
   /**
-   * The group that this process was started for, as its launcher's environment describes it.
+   * Joins the group that the environment variables of this process's launcher describe.
    *
    * <ul>
    *   <li>{@code WORLD_SIZE} above 1, with {@code RANK}, {@code MASTER_ADDR} and {@code
    *       MASTER_PORT}, as torchrun sets them: Gloo. Rank 0 serves the rendezvous at that address;
-   *       a name that does not resolve yet is retried until the timeout. The others reach this
-   *       machine by its address on the route to rank 0's, or by that of the interface that {@code
-   *       GLOO_SOCKET_IFNAME} names: one of rank 0's family if it has one, never a link-local one.
+   *       a name that does not resolve yet is retried until the timeout. The other ranks reach this
+   *       machine by its address on the route to rank 0, or by the address of the interface that
+   *       {@code GLOO_SOCKET_IFNAME} names. Of that interface's addresses, one of rank 0's family
+   *       is preferred; link-local ones are never used.
    *   <li>{@code OMPI_COMM_WORLD_SIZE} or {@code PMI_SIZE} above 1, as mpirun sets it, or {@code
    *       SLURM_STEP_NUM_TASKS} with {@code PMIX_RANK}, as srun does: MPI.
    *   <li>Otherwise a group of one rank.
    * </ul>
    *
-   * <p>{@code LVX_GROUP} says which backend joins the processes: {@code gloo}, {@code mpi} or
-   * {@code nccl}, whose ranks find each other by {@code MASTER_ADDR} or MPI. If it is not set, CUDA
-   * devices are joined by NCCL.
+   * <p>{@code LVX_GROUP} selects the backend: {@code gloo}, {@code mpi} or {@code nccl}. NCCL's
+   * ranks find each other by {@code MASTER_ADDR} or MPI. If it is not set, CUDA devices are joined
+   * by NCCL.
    *
    * @throws NullPointerException if an argument is null
-   * @throws IllegalStateException if the device was closed or the environment makes no sense; the
+   * @throws IllegalStateException if the device was closed or the environment is invalid; the
    *     message names the variable
-   * @throws org.lvxattn.GroupJoinException if the ranks do not fit together, which waiting would
-   *     not mend
-   * @throws GroupException naming a rank that did not come or cannot be reached
+   * @throws org.lvxattn.GroupJoinException if the ranks do not fit together, so that waiting would
+   *     not help
+   * @throws GroupException that names a rank that did not arrive or is unreachable
    * @throws org.lvxattn.LvxException with {@link org.lvxattn.Status#MISSING_LIBRARY} if the backend
    *     is not installed
    * @throws WrongThreadException if another thread owns the device
@@ -307,8 +311,8 @@ public final class Group extends Communicator implements AutoCloseable {
    * As {@link #fromEnvironment(Device, GroupOptions)}, with a backend of the caller's choice.
    *
    * @param backend {@link GroupBackend#GLOO}, {@link GroupBackend#MPI} or {@link GroupBackend#NCCL}
-   * @throws IllegalArgumentException if backend is another
-   * @throws IllegalStateException if the device was closed or the environment makes no sense, or
+   * @throws IllegalArgumentException if backend is none of these
+   * @throws IllegalStateException if the device was closed or the environment is invalid, or has
    *     nothing that the backend can use
    */
   public static Group fromEnvironment(Device device, GroupBackend backend, GroupOptions options) {
@@ -353,7 +357,7 @@ public final class Group extends Communicator implements AutoCloseable {
   }
 
   /**
-   * Loads the libraries of a backend without making a group, for diagnosis.
+   * Loads the libraries of a backend without creating a group, for diagnostics.
    *
    * @throws NullPointerException if backend is null
    * @throws org.lvxattn.LvxException with {@link org.lvxattn.Status#MISSING_LIBRARY}, naming the
@@ -375,7 +379,7 @@ public final class Group extends Communicator implements AutoCloseable {
   }
 
   /**
-   * The longest wait for a peer at any one point.
+   * The longest time that an operation waits for a peer at any one point.
    *
    * @throws IllegalStateException if the group was closed
    * @throws WrongThreadException if another thread owns the device
@@ -389,7 +393,8 @@ public final class Group extends Communicator implements AutoCloseable {
   }
 
   /**
-   * Sets the longest wait for a peer at any one point, for operations of this rank from now on.
+   * Sets the longest time that an operation waits for a peer at any one point. It applies to this
+   * rank's operations from now on.
    *
    * @throws NullPointerException if timeout is null
    * @throws IllegalArgumentException if it is not longer than zero
@@ -404,7 +409,7 @@ public final class Group extends Communicator implements AutoCloseable {
   }
 
   /**
-   * Returns when every rank of the group has called it.
+   * Waits until every rank of the group has called it.
    *
    * @throws IllegalStateException if the group was closed or has failed
    * @throws GroupException if a peer left, did not answer in time, or called a different collective
@@ -458,12 +463,12 @@ public final class Group extends Communicator implements AutoCloseable {
   }
 
   /**
-   * Replaces a tensor by its sum over the ranks, for instance weight gradients by those of all
-   * ranks' rows. The order of the sum depends on the number of ranks alone, and all ranks get the
+   * Replaces a tensor by its sum over the ranks, for instance to sum weight gradients over all
+   * ranks' rows. The order of summation depends only on the number of ranks, and all ranks get the
    * same bits.
    *
-   * @param tensor input and output: float32 or float64, 1 to 4 dimensions, compact; of the same
-   *     dtype and shape on every rank
+   * @param tensor input and output: float32 or float64, 1 to 4 dimensions, compact row-major; the
+   *     same dtype and shape on every rank
    * @throws NullPointerException if tensor is null
    * @throws IllegalArgumentException if its dtype, number of dimensions, strides or device is
    *     wrong, or it is read-only
@@ -482,7 +487,7 @@ public final class Group extends Communicator implements AutoCloseable {
   }
 
   /**
-   * Whether an operation has failed midway, so that the group can only be closed.
+   * Whether an operation failed after it had started, so that the group can only be closed.
    *
    * @throws IllegalStateException if the group was closed
    * @throws WrongThreadException if another thread owns the device
@@ -495,8 +500,9 @@ public final class Group extends Communicator implements AutoCloseable {
   }
 
   /**
-   * The newest operations of this rank, oldest first. Any thread may call this, also while an
-   * operation runs. They are also events of JDK Flight Recorder, {@code org.lvxattn.Operation}.
+   * The latest operations of this rank, oldest first. Any thread may call this, even while an
+   * operation runs. Operations are also events of JDK Flight Recorder, {@code
+   * org.lvxattn.Operation}.
    *
    * @throws IllegalStateException if the group was closed
    */
@@ -522,15 +528,15 @@ public final class Group extends Communicator implements AutoCloseable {
   }
 
   /**
-   * Tells the peers that this rank will not make a collective call because of an error. Their calls
-   * fail with {@link org.lvxattn.PeerMismatchException}, which names this rank and the error, and
-   * the group stays usable. For code that fails before a collective call; a call with wrong
-   * arguments declines by itself. Does not block.
+   * Declines a collective call: tells the peers that this rank will not make it because of an
+   * error. Their calls fail with {@link org.lvxattn.PeerMismatchException}, which names this rank
+   * and the error, and the group stays usable. For code that fails before a collective call; a call
+   * with wrong arguments declines by itself. Does not block.
    *
-   * @param operation what the peers call
-   * @param mistake why this rank does not; a {@link GroupException} is not reported, as the peers
-   *     know it already
-   * @return the mistake, to be thrown; a failure to report it is added as suppressed
+   * @param operation the call that the peers make
+   * @param mistake why this rank does not make it; a {@link GroupException} is not reported, since
+   *     the peers know it already
+   * @return the mistake, for the caller to throw; a failure to report it is added as suppressed
    */
   public <E extends Throwable> E decline(Operation operation, E mistake) {
     return calls.decline(operation.code(), mistake);

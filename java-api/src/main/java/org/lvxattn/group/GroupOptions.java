@@ -15,10 +15,10 @@ import org.lvxattn.plan.Link;
 /**
  * Options of a group.
  *
- * <p>Immutable; starts from {@link #builder} or {@link #defaults}.
+ * <p>Immutable. Created by {@link #builder} or {@link #defaults}.
  */
 public final class GroupOptions {
-  /** Some thirty years. */
+  /** About thirty years. */
   private static final Duration LONGEST_TIMEOUT = Duration.ofSeconds(1_000_000_000);
 
   private static final String CHECKSUM = "LVX_CHECKSUM";
@@ -46,12 +46,12 @@ public final class GroupOptions {
     return DEFAULTS;
   }
 
-  /** Starts with {@link #defaults}. */
+  /** A builder that starts from {@link #defaults}. */
   public static Builder builder() {
     return new Builder();
   }
 
-  /** Starts with these settings. */
+  /** A builder that starts from these settings. */
   public Builder toBuilder() {
     Builder builder = new Builder();
     builder.timeout = timeout;
@@ -62,17 +62,17 @@ public final class GroupOptions {
     return builder;
   }
 
-  /** The longest wait for a peer at any one point; see {@link Builder#timeout}. */
+  /** The longest time to wait for a peer at any one point; see {@link Builder#timeout}. */
   public Duration timeout() {
     return timeout;
   }
 
-  /** How many ranks are on a node; 0 for one node. */
+  /** Number of ranks per node; 0 if all ranks are on one node. */
   public int ranksPerNode() {
     return ranksPerNode;
   }
 
-  /** How many operations the flight recorder keeps. */
+  /** Number of operations that the flight recorder keeps. */
   public int recorderEntries() {
     return recorderEntries;
   }
@@ -88,10 +88,10 @@ public final class GroupOptions {
   }
 
   /**
-   * These options with the environment's secret if they have none, and without checksums if the
-   * environment turns them off.
+   * These options with the secret of the environment if they have none, and without checksums if
+   * the environment disables them.
    *
-   * @throws IllegalStateException naming the variable that makes no sense
+   * @throws IllegalStateException that names an invalid variable
    */
   GroupOptions withEnvironment(UnaryOperator<@Nullable String> variables) {
     Builder told = toBuilder();
@@ -146,7 +146,7 @@ public final class GroupOptions {
     return struct;
   }
 
-  // The native side says 0 for as fast as memory.
+  // For the native side, 0 means as fast as memory.
   private static double bandwidth(Link link) {
     return Double.isInfinite(link.bytesPerSecond()) ? 0 : link.bytesPerSecond();
   }
@@ -178,9 +178,9 @@ public final class GroupOptions {
     private Builder() {}
 
     /**
-     * The longest wait for a peer at any one point; 60 seconds if not set. Over TCP ({@link
-     * Group#gloo}) it counts from the last byte that moved: a slow link is waited for while bytes
-     * flow. MPI and NCCL do not report bytes, so there it bounds each whole transfer.
+     * The longest time to wait for a peer at any one point; 60 seconds if not set. Over TCP ({@link
+     * Group#gloo}) it counts from the last byte that moved, so a slow transfer does not time out
+     * while bytes flow. MPI and NCCL do not report bytes, so there it bounds each whole transfer.
      *
      * @param timeout more than zero, at most 10^9 seconds
      * @throws NullPointerException if timeout is null
@@ -193,10 +193,10 @@ public final class GroupOptions {
     }
 
     /**
-     * How many ranks are on a node. They are placed on nodes in order, which decides what counts as
-     * traffic between nodes.
+     * Sets the number of ranks per node. Ranks are assigned to nodes in rank order; this decides
+     * what counts as traffic between nodes.
      *
-     * @param ranksPerNode 0, as if not set, for one node
+     * @param ranksPerNode 0 (default) if all ranks are on one node
      * @throws IllegalArgumentException if it is negative
      */
     public Builder ranksPerNode(int ranksPerNode) {
@@ -207,7 +207,7 @@ public final class GroupOptions {
     }
 
     /**
-     * How many operations the flight recorder keeps; 4096 if not set.
+     * Number of operations that the flight recorder keeps; 4096 if not set.
      *
      * @param recorderEntries 1 to 2^20
      * @throws IllegalArgumentException if it is out of range
@@ -224,13 +224,13 @@ public final class GroupOptions {
 
     /**
      * The shared secret by which the ranks of a Gloo or NCCL group authenticate each other. It is
-     * never sent, written or shown. If it is not set, it is the environment variable {@code
-     * LVX_SECRET} when the group is made; without either, whoever sees the ranks' addresses in
-     * transit can join in a rank's place.
+     * never sent, logged or shown. If it is not set, the environment variable {@code LVX_SECRET} is
+     * read when the group is created. Without a secret, anyone who can read the ranks' addresses in
+     * transit can join in place of a rank.
      *
-     * @param secret a text of 1 to 1024 bytes in UTF-8, the same on all ranks
+     * @param secret 1 to 1024 bytes in UTF-8, the same on all ranks
      * @throws NullPointerException if secret is null
-     * @throws IllegalArgumentException if it is empty, too long or has a zero in it
+     * @throws IllegalArgumentException if it is empty or too long, or contains a NUL character
      */
     public Builder secret(String secret) {
       this.secret = Secret.require(secret, "secret");
@@ -238,16 +238,16 @@ public final class GroupOptions {
     }
 
     /**
-     * Whether every message of a group over Gloo, and every announcement of an NCCL group, carries
-     * a checksum (CRC-32C), the same on all ranks; they do if this is not set. {@code
-     * LVX_CHECKSUM=0} in the environment turns them off, too.
+     * Whether every message of a Gloo group, and every announcement of an NCCL group, carries a
+     * checksum (CRC-32C); true if not set. The same on all ranks. {@code LVX_CHECKSUM=0} in the
+     * environment also disables checksums.
      */
     public Builder checksums(boolean checksums) {
       this.checksums = checksums;
       return this;
     }
 
-    /** The options that were described. */
+    /** Builds the options. */
     public GroupOptions build() {
       return new GroupOptions(this);
     }

@@ -7,7 +7,7 @@ import org.lvxattn.internal.ffi.NativeCalls;
 import org.lvxattn.internal.memory.DeviceResource;
 import org.lvxattn.internal.memory.Resource;
 
-/** A native group, and the structs that each call of it needs. */
+/** A native group and the structs that each of its calls needs. */
 final class GroupResource extends Resource {
   final long handle;
 

@@ -5,10 +5,10 @@ import org.lvxattn.internal.Preconditions;
 import org.lvxattn.plan.Link;
 
 /**
- * Links of other machines, for a {@link LocalWorld} to emulate: its ranks' messages take as long as
- * they would take there. The groups of processes have real links and none of this.
+ * Links of other machines that a {@link LocalWorld} emulates: messages take as long as on those
+ * links. Groups of processes use their real links, and no emulation.
  *
- * <p>Immutable; starts from {@link #builder}.
+ * <p>Immutable. Created by {@link #builder}.
  */
 public final class LinkEmulation {
   private static final LinkEmulation NONE = builder().build();
@@ -25,17 +25,17 @@ public final class LinkEmulation {
     this.virtualTime = builder.virtualTime;
   }
 
-  /** Messages as fast as memory, in real time. */
+  /** No emulation: messages are as fast as memory, in real time. */
   public static LinkEmulation none() {
     return NONE;
   }
 
-  /** Starts with {@link #none}. */
+  /** A builder that starts from {@link #none}. */
   public static Builder builder() {
     return new Builder();
   }
 
-  /** Starts with these settings. */
+  /** A builder that starts from these settings. */
   public Builder toBuilder() {
     return new Builder()
         .intra(intra)
@@ -44,12 +44,12 @@ public final class LinkEmulation {
         .virtualTime(virtualTime);
   }
 
-  /** The link between ranks of a node; {@link Link#INSTANT} for none. */
+  /** The link between ranks of a node; {@link Link#INSTANT} if not emulated. */
   public Link intra() {
     return intra;
   }
 
-  /** The link between ranks of different nodes; {@link Link#INSTANT} for none. */
+  /** The link between ranks of different nodes; {@link Link#INSTANT} if not emulated. */
   public Link inter() {
     return inter;
   }
@@ -118,17 +118,17 @@ public final class LinkEmulation {
     }
 
     /**
-     * Whether the clock of each rank counts the CPU time of its thread and the emulated transfers
-     * instead of real time, so that more ranks than processors can be compared without waiting. All
-     * times in {@link org.lvxattn.Statistics} are then of this clock; the ranks' devices must have
-     * one thread.
+     * Whether each rank's clock counts the CPU time of its thread and the emulated transfers
+     * instead of real time. This compares strategies over more ranks than the machine has
+     * processors. All times in {@link org.lvxattn.Statistics} are then of this clock. Each rank's
+     * device must have one thread.
      */
     public Builder virtualTime(boolean virtualTime) {
       this.virtualTime = virtualTime;
       return this;
     }
 
-    /** The emulation that was described. */
+    /** Builds the emulation. */
     public LinkEmulation build() {
       return new LinkEmulation(this);
     }

@@ -16,7 +16,7 @@ import org.lvxattn.internal.handle.Handles;
 import org.lvxattn.internal.memory.Reachability;
 
 /**
- * Where threads of this process meet as the ranks of one group. Any thread may use it.
+ * Joins threads of this process as the ranks of one group. Any thread may use it.
  *
  * <pre>{@code
  * List<float[]> outputs = LocalWorld.run(4, group -> {
@@ -46,7 +46,7 @@ public final class LocalWorld implements AutoCloseable {
   }
 
   /**
-   * A world with default options.
+   * Creates a world with default options.
    *
    * @param size number of ranks, 1 to 4096
    * @throws IllegalArgumentException if size is out of range
@@ -57,10 +57,10 @@ public final class LocalWorld implements AutoCloseable {
   }
 
   /**
-   * A world.
+   * Creates a world.
    *
    * @param size number of ranks, 1 to 4096
-   * @param options of the groups that its ranks make
+   * @param options of the groups of its ranks
    * @throws NullPointerException if options is null
    * @throws IllegalArgumentException if size is out of range
    * @throws LinkageError if the native library cannot be loaded; the message says what to do
@@ -70,9 +70,9 @@ public final class LocalWorld implements AutoCloseable {
   }
 
   /**
-   * As {@link #of(int, GroupOptions)}, with links of other machines.
+   * As {@link #of(int, GroupOptions)}, with emulated links.
    *
-   * @param emulation what messages between the ranks take
+   * @param emulation how long messages between the ranks take
    * @throws NullPointerException if options or emulation is null
    */
   public static LocalWorld of(int size, GroupOptions options, LinkEmulation emulation) {
@@ -98,11 +98,11 @@ public final class LocalWorld implements AutoCloseable {
   }
 
   /**
-   * Joins as one rank of the group. Each rank joins once and has a device of its own. Does not wait
-   * for the other ranks: the first collective operation does.
+   * Joins as one rank of the group. Each rank joins once and has its own device. Does not wait for
+   * the other ranks: the first collective operation does.
    *
    * @param rank 0 to size - 1
-   * @param device what the rank computes with
+   * @param device the rank's device
    * @throws NullPointerException if device is null
    * @throws IllegalArgumentException if rank is out of range
    * @throws IllegalStateException if the rank is taken, or the world or the device was closed
@@ -124,7 +124,10 @@ public final class LocalWorld implements AutoCloseable {
     }
   }
 
-  /** No rank can join any more. Existing groups stay usable. Closing it again does nothing. */
+  /**
+   * Closes the world: no rank can join any more. Existing groups stay usable. Closing it again does
+   * nothing.
+   */
   @Override
   public synchronized void close() {
     if (closed) {
@@ -135,17 +138,17 @@ public final class LocalWorld implements AutoCloseable {
   }
 
   /**
-   * Runs a task on every rank of a new local group, each on a thread of its own with a CPU device
-   * of its own; the devices share the process's cores evenly.
+   * Runs a task on every rank of a new local group. Each rank has its own thread and CPU device;
+   * the devices share the process's cores evenly.
    *
    * @param size number of ranks, 1 to 4096
    * @param task what each rank does
    * @return the results in rank order
    * @throws NullPointerException if task is null
    * @throws IllegalArgumentException if size is out of range
-   * @throws RuntimeException whatever a rank's task threw: the first failure that was not caused by
-   *     another rank's, with those of the other ranks suppressed. A checked exception is the cause
-   *     of an {@link IllegalStateException}
+   * @throws RuntimeException the exception of a rank's task: the first failure that another rank
+   *     did not cause, with those of the other ranks suppressed. A checked exception is wrapped in
+   *     an {@link IllegalStateException}
    */
   public static <R extends @Nullable Object> List<R> run(int size, RankTask<R> task) {
     return run(size, GroupOptions.defaults(), task);
@@ -167,11 +170,11 @@ public final class LocalWorld implements AutoCloseable {
   }
 
   /**
-   * As {@link #run(int, GroupOptions, RankTask)}, with links of other machines.
+   * As {@link #run(int, GroupOptions, RankTask)}, with emulated links.
    *
    * @param size number of ranks, 1 to 4096
    * @param options of the group
-   * @param emulation what messages between the ranks take
+   * @param emulation how long messages between the ranks take
    * @param task what each rank does
    * @return the results in rank order
    * @throws NullPointerException if an argument is null
@@ -185,13 +188,13 @@ public final class LocalWorld implements AutoCloseable {
   }
 
   /**
-   * As {@link #run(int, RankTask)}, with options and with devices of the caller's choice: {@code
+   * As {@link #run(int, RankTask)}, with options and with devices that the caller opens: {@code
    * rank -> Device.cuda(0)} for several ranks on one GPU.
    *
    * @param size number of ranks, 1 to 4096
    * @param options of the group
-   * @param devices opens the device of a rank, one of its own, all of one kind; it is closed when
-   *     the rank has ended
+   * @param devices opens a new device for a rank; all must be of one kind. It is closed when the
+   *     rank has ended
    * @param task what each rank does
    * @return the results in rank order
    * @throws NullPointerException if options, devices or task is null
@@ -203,11 +206,11 @@ public final class LocalWorld implements AutoCloseable {
   }
 
   /**
-   * As {@link #run(int, GroupOptions, IntFunction, RankTask)}, with links of other machines.
+   * As {@link #run(int, GroupOptions, IntFunction, RankTask)}, with emulated links.
    *
    * @param size number of ranks, 1 to 4096
    * @param options of the group
-   * @param emulation what messages between the ranks take
+   * @param emulation how long messages between the ranks take
    * @param devices opens the device of a rank
    * @param task what each rank does
    * @return the results in rank order

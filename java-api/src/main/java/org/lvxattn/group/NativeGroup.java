@@ -21,7 +21,7 @@ import org.lvxattn.internal.ffi.NativeCalls;
 import org.lvxattn.internal.handle.Handles;
 import org.lvxattn.internal.memory.Reachability;
 
-/** The native side of one rank's {@link Group}: its calls, and what its peers are told of them. */
+/** The native side of one rank's {@link Group}: its collective calls, and those it declines. */
 final class NativeGroup implements Collective {
   private final Device device;
   private final GroupResource resource;
@@ -62,7 +62,7 @@ final class NativeGroup implements Collective {
     requireOpen();
   }
 
-  /** Of any thread. */
+  /** For any thread. */
   void requireOpen() {
     if (closed) {
       throw new IllegalStateException("group: it was closed; an open one was expected");
@@ -121,7 +121,7 @@ final class NativeGroup implements Collective {
   @Override
   public <E extends Throwable> E decline(int operation, E mistake) {
     if (mistake instanceof GroupException) {
-      return mistake; // the peers know
+      return mistake; // the peers know it already
     }
     try (Arena arena = Arena.ofConfined()) {
       requireUsable();
@@ -146,7 +146,7 @@ final class NativeGroup implements Collective {
     return info;
   }
 
-  /** The newest operations, oldest first. */
+  /** The latest operations, oldest first. */
   List<FlightRecord> records() {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment count = arena.allocate(ValueLayout.JAVA_LONG);
@@ -155,7 +155,7 @@ final class NativeGroup implements Collective {
       MemorySegment records = lvx_record.allocateArray(Math.max(capacity, 1), arena);
       NativeCalls.check(Lvx.lvx_group_records(resource.handle, records, capacity, count));
       Reachability.keep(this);
-      // Operations may have begun in between: the newest that fit were copied.
+      // Operations may have begun meanwhile: the latest that fit were copied.
       long copied = Math.min(capacity, count.get(ValueLayout.JAVA_LONG, 0));
       List<FlightRecord> result = new ArrayList<>();
       for (long i = 0; i < copied; i++) {
@@ -165,7 +165,7 @@ final class NativeGroup implements Collective {
     }
   }
 
-  /** The newest of {@link #records}; null if there is none. */
+  /** The latest of {@link #records}; null if there is none. */
   @Nullable FlightRecord newestRecord() {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment count = arena.allocate(ValueLayout.JAVA_LONG);

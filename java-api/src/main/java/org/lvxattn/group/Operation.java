@@ -3,7 +3,7 @@ package org.lvxattn.group;
 
 import org.lvxattn.bindings.generated.Lvx;
 
-/** The calls that all ranks of a group make together. */
+/** The collective calls of a group. */
 public enum Operation {
   /** {@link Group#barrier}. */
   BARRIER(Lvx.LVX_OPERATION_BARRIER()),

@@ -16,7 +16,7 @@ import jdk.jfr.StackTrace;
 @Description("A call that all ranks of a group make together, on one rank")
 @StackTrace(false)
 final class OperationEvent extends Event {
-  /** Tells for all events whether they are recorded. */
+  /** Tells whether such events are recorded. */
   private static final OperationEvent ANY = new OperationEvent();
 
   @Label("Rank")
@@ -26,7 +26,7 @@ final class OperationEvent extends Event {
   int ranks;
 
   @Label("Sequence")
-  @Description("Number of the operation, alike on all ranks")
+  @Description("Sequence number of the operation, the same on all ranks")
   long sequence;
 
   @Label("Operation")
@@ -47,7 +47,7 @@ final class OperationEvent extends Event {
   @DataAmount
   long bytesReceived;
 
-  /** The number of the operation before this. */
+  /** Sequence number of the previous operation. */
   private transient long before;
 
   private OperationEvent() {}
@@ -63,7 +63,7 @@ final class OperationEvent extends Event {
     return event;
   }
 
-  /** Records the group's newest operation, unless that is the one before. */
+  /** Records the group's latest operation, unless it is still the previous one. */
   void finish(NativeGroup group, FlightRecord newest) {
     end();
     if (newest.sequence() == before) {

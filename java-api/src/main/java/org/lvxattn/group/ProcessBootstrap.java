@@ -16,7 +16,7 @@ import org.lvxattn.internal.ffi.Texts;
 import org.lvxattn.internal.handle.Handles;
 import org.lvxattn.launch.Rendezvous;
 
-/** A rank that can be reached, by processes that are to form a group, and is not yet connected. */
+/** A rank that listens for the other processes of a future group and is not connected yet. */
 final class ProcessBootstrap implements AutoCloseable {
   private final long handle;
   private final int rank;
@@ -49,7 +49,7 @@ final class ProcessBootstrap implements AutoCloseable {
     return new ProcessBootstrap(Lvx::lvx_nccl_begin, rank, size, host, options);
   }
 
-  /** Tells all ranks' addresses to all by the rendezvous, and connects to them. */
+  /** Exchanges the addresses of all ranks by the rendezvous, and connects to them. */
   Group meet(Device device, Rendezvous rendezvous) {
     byte[] mine = address();
     List<byte[]> all =
@@ -68,7 +68,7 @@ final class ProcessBootstrap implements AutoCloseable {
     }
   }
 
-  /** They come from wherever the rendezvous has them. */
+  /** Checks the addresses, since a rendezvous may be user code. */
   private void requireAddresses(@Nullable List<byte[]> addresses, int length) {
     int count = addresses == null ? 0 : addresses.size();
     if (addresses == null || count != size) {
@@ -112,7 +112,7 @@ final class ProcessBootstrap implements AutoCloseable {
       } catch (UnsupportedRequestException e) {
         throw e;
       } catch (IllegalArgumentException e) {
-        // What can be wrong is what the other ranks said, and no argument of the caller's.
+        // Only what the other ranks sent can be wrong here, not an argument of the caller.
         RuntimeException misfit =
             Failures.join(String.valueOf(e.getMessage()), NativeCalls.lastRank());
         misfit.initCause(e);

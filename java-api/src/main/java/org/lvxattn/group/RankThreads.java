@@ -10,14 +10,14 @@ import org.lvxattn.Device;
 import org.lvxattn.GroupException;
 import org.lvxattn.internal.handle.Handles;
 
-/** The threads of {@link LocalWorld#run}: one for each rank, from its first step to its close. */
+/** The threads of {@link LocalWorld#run}: one for each rank, from join to close. */
 final class RankThreads<R extends @Nullable Object> {
   private final LocalWorld world;
   private final IntFunction<Device> devices;
   private final RankTask<R> task;
   private final List<@Nullable R> results;
 
-  /** In the order in which they happened. */
+  /** Failures in the order in which they happened. */
   private final List<Throwable> failures = Collections.synchronizedList(new ArrayList<>());
 
   RankThreads(LocalWorld world, IntFunction<Device> devices, RankTask<R> task) {
@@ -31,7 +31,7 @@ final class RankThreads<R extends @Nullable Object> {
     List<Thread> threads = new ArrayList<>();
     List<Group> groups = new ArrayList<>();
     try {
-      // All ranks join before one runs, so that none waits for a rank that could not be made.
+      // All ranks join before any runs, so that none waits for a rank that failed to join.
       for (int rank = 0; rank < world.size(); rank++) {
         Device device = devices.apply(rank);
         try {
@@ -78,7 +78,7 @@ final class RankThreads<R extends @Nullable Object> {
     }
   }
 
-  /** The task may have closed one or both already. */
+  /** Closes group and device; the task may have closed them already. */
   private static void leave(Group group) {
     Device device = group.device();
     if (group.isOpen()) {
@@ -89,7 +89,10 @@ final class RankThreads<R extends @Nullable Object> {
     }
   }
 
-  /** Ranks wait for each other, so one that was asked to stop cannot be left behind. */
+  /**
+   * Waits for all threads, even if interrupted: ranks wait for each other, so none may be left
+   * running.
+   */
   private static void awaitAll(List<Thread> threads) {
     boolean interrupted = false;
     for (Thread thread : threads) {
@@ -113,7 +116,7 @@ final class RankThreads<R extends @Nullable Object> {
             .filter(failure -> !(failure instanceof GroupException))
             .findFirst()
             .orElse(failures.getFirst());
-    // Ranks may have thrown one and the same exception, which cannot suppress itself.
+    // Ranks may have thrown the same exception object, which cannot suppress itself.
     failures.removeIf(first::equals);
     failures.forEach(first::addSuppressed);
     if (first instanceof Error error) {

@@ -3,11 +3,11 @@ package org.lvxattn.internal;
 
 import org.jspecify.annotations.Nullable;
 
-/** Closes several resources, none of which throws checked exceptions. */
+/** Closes several resources that throw no checked exceptions. */
 public final class Closing {
   private Closing() {}
 
-  /** Closes all that there are, and then throws the first failure, the others suppressed. */
+  /** Closes all non-null resources, then throws the first failure with the others suppressed. */
   public static void closeAll(@Nullable AutoCloseable... resources) {
     RuntimeException failure = null;
     for (AutoCloseable resource : resources) {
@@ -31,7 +31,7 @@ public final class Closing {
     }
   }
 
-  /** Closes what was made before a failure, which stays the one that is reported. */
+  /** Closes resources after a failure; failures to close are added to it as suppressed. */
   public static void closeAfter(Throwable failure, @Nullable AutoCloseable... resources) {
     try {
       closeAll(resources);

@@ -4,21 +4,21 @@ package org.lvxattn.internal;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Something of the package org.lvxattn that the packages below it call and cannot name: the package
- * installs it, as the JDK does with its shared secrets.
+ * A part of the package org.lvxattn that packages below it call but cannot name. The package
+ * installs it, like the JDK's shared secrets.
  */
 public final class Hook<T> {
-  /** Its static initializer installs every hook. */
+  /** The class whose static initializer installs every hook. */
   private static final String INSTALLER = "org.lvxattn.Internals";
 
   private volatile @Nullable T installed;
 
-  /** Called once, by the package that this belongs to. */
+  /** Called once, by the package that implements the hook. */
   public void install(T implementation) {
     installed = implementation;
   }
 
-  /** What was installed. */
+  /** The installed implementation. */
   public T get() {
     T known = installed;
     if (known == null) {

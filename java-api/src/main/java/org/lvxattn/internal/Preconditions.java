@@ -3,7 +3,7 @@ package org.lvxattn.internal;
 
 import org.jspecify.annotations.Nullable;
 
-/** Checks of what callers pass in, with messages that name the argument and what was expected. */
+/** Checks of arguments, with messages that name the argument and what was expected. */
 public final class Preconditions {
   private static final int HEAD_DIM_UNIT = 8;
   private static final int MAX_HEAD_DIM = 256;
@@ -25,7 +25,7 @@ public final class Preconditions {
     }
   }
 
-  /** As {@link #require(boolean, String)}, for an argument that has a value. */
+  /** As {@link #require(boolean, String)}, with a message made from an argument's value. */
   public static void require(boolean condition, String name, Object value, String expected) {
     if (!condition) {
       throw new IllegalArgumentException(name + " is " + value + "; " + expected + " was expected");
@@ -68,14 +68,14 @@ public final class Preconditions {
     return value;
   }
 
-  /** A setting of a builder that has no default, and is 0 until it is set. */
+  /** A builder setting without a default; 0 means that it was not set. */
   public static void set(int value, String name) {
     if (value == 0) {
       throw new IllegalStateException(name + " was not set");
     }
   }
 
-  /** The elements of one head, as kernels take them. */
+  /** The elements of one head: a multiple of 8 from 8 to 256, as kernels require. */
   public static int headDim(int headDim) {
     require(
         headDim >= HEAD_DIM_UNIT && headDim <= MAX_HEAD_DIM && headDim % HEAD_DIM_UNIT == 0,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** What every package of this library uses and no user names: checks and hooks. */
+/** For all packages of this library: argument checks and hooks. */
 @NullMarked
 package org.lvxattn.internal;
 

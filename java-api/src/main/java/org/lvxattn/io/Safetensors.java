@@ -18,11 +18,11 @@ import java.util.Map;
  * A safetensors file, mapped into memory: nothing is copied, and files may be far larger than 2
  * GiB.
  *
- * <p>The whole header is checked first. A file whose tensors do not tile its data exactly (gaps,
- * overlaps, trailing bytes), whose sizes and shapes disagree, that repeats a name or is truncated
- * is rejected. A tensor of an unknown type is listed, and reading its data throws. Any number of
- * threads may use it. A file must not shrink while it is open: native code that reads beyond its
- * end would crash the process (SIGBUS).
+ * <p>Opening checks the whole header. It rejects a file whose tensors do not cover its data exactly
+ * (gaps, overlaps, trailing bytes), whose sizes and shapes disagree, that repeats a name, or that
+ * is truncated. A tensor of an unknown type is listed, but reading its data throws. The class is
+ * thread-safe. A file must not shrink while it is open: native code that reads beyond its end would
+ * crash the process (SIGBUS).
  *
  * <p>Format: <a
  * href="https://github.com/huggingface/safetensors#format">huggingface/safetensors</a>.
@@ -51,7 +51,7 @@ public final class Safetensors implements StoredTensors {
    * Opens a file.
    *
    * @throws SafetensorsException if it is not a well-formed safetensors file; the message says what
-   *     else it seems to be (a Git LFS pointer, a web page, a pickle)
+   *     it seems to be instead (a Git LFS pointer, a web page, a pickle)
    * @throws IOException if it cannot be read, or is a folder
    */
   public static Safetensors open(Path file) throws IOException {
@@ -70,7 +70,7 @@ public final class Safetensors implements StoredTensors {
       Map<String, StoredTensor> tensors = new LinkedHashMap<>();
       for (SafetensorsHeader.Entry entry : header.entries()) {
         long size = entry.end - entry.begin;
-        // Where there is nothing, any address will do, and this one is aligned.
+        // Without data any aligned address will do.
         MemorySegment slice = size == 0 ? bytes.asSlice(0, 0) : data.asSlice(entry.begin, size);
         tensors.put(entry.name, new StoredTensor(entry, slice));
       }
@@ -123,7 +123,7 @@ public final class Safetensors implements StoredTensors {
         : new SafetensorsException(file, 0, "this seems to be " + seems);
   }
 
-  /** The free text pairs of the file, in its order; empty if it has none. */
+  /** The file's metadata, pairs of free text, in file order; empty if there is none. */
   public Map<String, String> metadata() {
     return metadata;
   }

@@ -14,9 +14,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The header of a safetensors file. It is read by its own grammar, not as JSON in general: only the
- * format's own constructs are accepted, so a hostile file can neither nest deeply nor cause large
- * allocations.
+ * The header of a safetensors file. The parser accepts only the constructs of this format, not JSON
+ * in general, so a hostile file can neither nest deeply nor cause large allocations.
  */
 final class SafetensorsHeader {
   static final String METADATA = "__metadata__";

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.launch;
 
-/** What joins the ranks of a group. */
+/** The backend that joins the ranks of a group. */
 public enum GroupBackend {
-  /** Nothing: one rank. */
+  /** No backend: one rank. */
   SELF,
   /** Ranks are threads of one process. */
   LOCAL,

@@ -20,8 +20,8 @@ import org.lvxattn.internal.rendezvous.TcpGathering;
  *
  * @param kind how the processes join
  * @param rank this process's rank
- * @param size number of processes; 1 where the launcher's own library knows it
- * @param masterHost the name or address of rank 0's machine, empty where it is not needed
+ * @param size number of processes; 1 if the launcher's own library knows it
+ * @param masterHost the name or address of rank 0's machine, empty if not needed
  * @param masterPort the port at which rank 0 serves the rendezvous
  */
 public record LaunchEnvironment(Kind kind, int rank, int size, String masterHost, int masterPort) {
@@ -29,18 +29,18 @@ public record LaunchEnvironment(Kind kind, int rank, int size, String masterHost
   private static final List<String> RANKS =
       List.of("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT");
 
-  /** Names the network interface to use, as in PyTorch. */
+  /** The network interface to use, as in PyTorch. */
   private static final String INTERFACE = "GLOO_SOCKET_IFNAME";
 
-  /** Names the backend. */
+  /** The backend. */
   private static final String BACKEND = "LVX_GROUP";
 
-  /** For rank 0 to find out what its own name is. */
+  /** How long rank 0 tries to resolve its own name. */
   private static final Duration OWN_NAME_PATIENCE = Duration.ofSeconds(2);
 
   /** How the processes join. */
   public enum Kind {
-    /** One process alone. */
+    /** A single process. */
     SELF,
     /** By Gloo, over the addresses in the environment. */
     GLOO,
@@ -53,11 +53,11 @@ public record LaunchEnvironment(Kind kind, int rank, int size, String masterHost
   }
 
   /**
-   * Reads it.
+   * Reads the environment.
    *
-   * @param device what this process computes with
-   * @param told the backend, or null for what the environment says
-   * @throws IllegalStateException naming a variable that is missing or makes no sense
+   * @param device the device of this process
+   * @param told the backend, or null to let the environment decide
+   * @throws IllegalStateException that names a missing or invalid variable
    */
   public static LaunchEnvironment read(
       UnaryOperator<@Nullable String> variables, Device.Kind device, @Nullable GroupBackend told) {
@@ -102,14 +102,14 @@ public record LaunchEnvironment(Kind kind, int rank, int size, String masterHost
     };
   }
 
-  /** How many processes a launcher of MPI has started, 1 if none says. */
+  /** The number of processes that an MPI launcher has started; 1 if no variable says so. */
   private static int mpiSize(UnaryOperator<@Nullable String> variables) {
     for (String name : MPI_SIZES) {
       if (variables.apply(name) != null) {
         return number(variables, name, 1, Integer.MAX_VALUE, 1);
       }
     }
-    // Slurm's tasks need have nothing to do with MPI, unless it serves PMIx to them.
+    // Slurm's tasks need not be MPI processes, unless Slurm serves PMIx to them.
     return variables.apply("PMIX_RANK") == null
         ? 1
         : number(variables, "SLURM_STEP_NUM_TASKS", 1, Integer.MAX_VALUE, 1);
@@ -189,38 +189,39 @@ public record LaunchEnvironment(Kind kind, int rank, int size, String masterHost
             + " was expected");
   }
 
-  /** How the ranks find each other, until some time, where rank 0's address is known. */
+  /** The rendezvous at rank 0's address, if it is known; it gives up at the expiry. */
   public Rendezvous rendezvous(long expiry) {
     return new TcpRendezvous(
         new TcpGathering(masterHost, masterPort, HostLookup.SYSTEM, expiry), null);
   }
 
-  /** What this machine has, for {@link #ownHost}; tests have other machines. */
+  /** The name lookup and interfaces of a machine; tests pass other machines. */
   record Machine(HostLookup lookup, List<OwnAddress.Interface> interfaces) {
     static Machine own() {
       try {
         return new Machine(HostLookup.SYSTEM, OwnAddress.Interface.ofThisMachine());
       } catch (IOException e) {
-        throw new IllegalStateException("this machine does not tell its network interfaces", e);
+        throw new IllegalStateException("this machine's network interfaces cannot be listed", e);
       }
     }
   }
 
   /**
-   * The address of this machine by which the others reach it: that of the interface that {@code
-   * GLOO_SOCKET_IFNAME} names, else the one from which rank 0's machine is reached. Rank 0 need not
-   * know its own name: whatever the others know it by, its address is that of its way out.
+   * The address by which the other ranks reach this machine: the address of the interface that
+   * {@code GLOO_SOCKET_IFNAME} names, else the local address on the route to rank 0's machine. Rank
+   * 0 need not be able to resolve its own name: if it cannot, it uses the address of its default
+   * route.
    *
-   * @param expiry how long to wait for rank 0's name to be known, by {@link System#nanoTime}
-   * @param timeout what that was as a duration, for messages
-   * @throws org.lvxattn.PeerTimeoutException if it is not known then
-   * @throws IllegalStateException naming the variable that this machine cannot use
+   * @param expiry when to give up resolving rank 0's name, by {@link System#nanoTime}
+   * @param timeout the same as a duration, for messages
+   * @throws org.lvxattn.PeerTimeoutException if the name does not resolve until then
+   * @throws IllegalStateException that names a variable whose value this machine cannot use
    */
   public String ownHost(UnaryOperator<@Nullable String> variables, long expiry, Duration timeout) {
     return ownHost(variables, Machine.own(), expiry, timeout);
   }
 
-  /** As above, of some machine. */
+  /** As above, for the given machine. */
   String ownHost(
       UnaryOperator<@Nullable String> variables, Machine machine, long expiry, Duration timeout) {
     String name = variables.apply(INTERFACE);
@@ -247,7 +248,7 @@ public record LaunchEnvironment(Kind kind, int rank, int size, String masterHost
     }
   }
 
-  /** Null where it is not known to rank 0 itself. */
+  /** Rank 0's address; null on rank 0 if it cannot resolve its own name. */
   private @Nullable InetAddress master(Machine machine, long expiry, Duration timeout)
       throws InterruptedException {
     long soon = System.nanoTime() + OWN_NAME_PATIENCE.toNanos();
@@ -274,7 +275,7 @@ public record LaunchEnvironment(Kind kind, int rank, int size, String masterHost
     }
   }
 
-  /** A machine may know its own name as an address that only itself can use, 127.0.1.1. */
+  /** A machine may resolve its own name to an address that only it can use, such as 127.0.1.1. */
   private boolean isOwnName(InetAddress master) {
     return master.isLoopbackAddress()
         && !HostLookup.isLoopbackName(masterHost)
@@ -282,9 +283,9 @@ public record LaunchEnvironment(Kind kind, int rank, int size, String masterHost
   }
 
   /**
-   * An address of this machine when no other rank's is known: that of the interface that {@code
-   * GLOO_SOCKET_IFNAME} names, else its name's; if that does not resolve or only this machine can
-   * use it, the address of its default route.
+   * The address of this machine if no other rank's address is known: that of the interface that
+   * {@code GLOO_SOCKET_IFNAME} names, else the one that its name resolves to. If the name does not
+   * resolve, or only this machine can use that address, the address of its default route.
    */
   public static String anyHost(UnaryOperator<@Nullable String> variables) {
     return anyHost(variables, Machine.own());

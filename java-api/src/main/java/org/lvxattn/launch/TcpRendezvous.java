@@ -10,8 +10,8 @@ import org.lvxattn.internal.rendezvous.TcpGathering;
 /**
  * The rendezvous over TCP.
  *
- * @param secret what the ranks prove to know; null for the group's, or else what {@code LVX_SECRET}
- *     says
+ * @param secret the shared secret of the ranks; null for the group's secret, or else {@code
+ *     LVX_SECRET}
  */
 record TcpRendezvous(TcpGathering gathering, @Nullable String secret) implements Rendezvous {
   @Override

@@ -6,8 +6,9 @@ import org.lvxattn.Tensor;
 import org.lvxattn.internal.Closing;
 
 /**
- * Gradients of a projection's parameters: each has the parameter's shape in float32 (float64 for
- * float64), and is added to. Null: not wanted, or no such parameter.
+ * Gradients of a projection's parameters. Each has the parameter's shape in float32 (float64 for
+ * float64) and is accumulated. A gradient is null if it is not wanted or there is no such
+ * parameter.
  */
 public final class KeyValueGradients implements AutoCloseable {
   private final @Nullable Tensor weight;
@@ -38,48 +39,48 @@ public final class KeyValueGradients implements AutoCloseable {
     this.owned = owned;
   }
 
-  /** Starts with none wanted; the tensors stay the caller's. */
+  /** An empty builder: no gradient is wanted. The caller keeps ownership of the tensors. */
   public static Builder builder() {
     return new Builder();
   }
 
-  /** Of {@link KeyValueProjection.Builder#weight}. */
+  /** Gradient of {@link KeyValueProjection.Builder#weight}. */
   public @Nullable Tensor weight() {
     return weight;
   }
 
-  /** Of {@link KeyValueProjection.Builder#bias}. */
+  /** Gradient of {@link KeyValueProjection.Builder#bias}. */
   public @Nullable Tensor bias() {
     return bias;
   }
 
-  /** Of {@link KeyValueProjection.Builder#valueWeight}. */
+  /** Gradient of {@link KeyValueProjection.Builder#valueWeight}. */
   public @Nullable Tensor valueWeight() {
     return valueWeight;
   }
 
-  /** Of {@link KeyValueProjection.Builder#valueBias}. */
+  /** Gradient of {@link KeyValueProjection.Builder#valueBias}. */
   public @Nullable Tensor valueBias() {
     return valueBias;
   }
 
-  /** Of the weight of {@link KeyValueProjection.Builder#inputNorm}. */
+  /** Gradient of the weight of {@link KeyValueProjection.Builder#inputNorm}. */
   public @Nullable Tensor inputWeight() {
     return inputWeight;
   }
 
-  /** Of the bias of {@link KeyValueProjection.Builder#inputNorm}. */
+  /** Gradient of the bias of {@link KeyValueProjection.Builder#inputNorm}. */
   public @Nullable Tensor inputBias() {
     return inputBias;
   }
 
-  /** Of the weight of {@link KeyValueProjection.Builder#keyNorm}. */
+  /** Gradient of the weight of {@link KeyValueProjection.Builder#keyNorm}. */
   public @Nullable Tensor keyWeight() {
     return keyWeight;
   }
 
   /**
-   * Closes the tensors if {@link KeyValueProjection#newGradients} made them; those of a {@link
+   * Closes the tensors if {@link KeyValueProjection#newGradients} allocated them; those of a {@link
    * Builder} stay open. Closing again does nothing.
    *
    * @throws WrongThreadException if another thread owns the device
@@ -91,7 +92,7 @@ public final class KeyValueGradients implements AutoCloseable {
     }
   }
 
-  /** Collects the tensors to be added to. */
+  /** Collects the tensors that are accumulated into. */
   public static final class Builder {
     private @Nullable Tensor weight;
     private @Nullable Tensor bias;
@@ -103,49 +104,49 @@ public final class KeyValueGradients implements AutoCloseable {
 
     private Builder() {}
 
-    /** Of {@link KeyValueProjection.Builder#weight}. */
+    /** Gradient of {@link KeyValueProjection.Builder#weight}. */
     public Builder weight(@Nullable Tensor weight) {
       this.weight = weight;
       return this;
     }
 
-    /** Of {@link KeyValueProjection.Builder#bias}. */
+    /** Gradient of {@link KeyValueProjection.Builder#bias}. */
     public Builder bias(@Nullable Tensor bias) {
       this.bias = bias;
       return this;
     }
 
-    /** Of {@link KeyValueProjection.Builder#valueWeight}. */
+    /** Gradient of {@link KeyValueProjection.Builder#valueWeight}. */
     public Builder valueWeight(@Nullable Tensor valueWeight) {
       this.valueWeight = valueWeight;
       return this;
     }
 
-    /** Of {@link KeyValueProjection.Builder#valueBias}. */
+    /** Gradient of {@link KeyValueProjection.Builder#valueBias}. */
     public Builder valueBias(@Nullable Tensor valueBias) {
       this.valueBias = valueBias;
       return this;
     }
 
-    /** Of the weight of {@link KeyValueProjection.Builder#inputNorm}. */
+    /** Gradient of the weight of {@link KeyValueProjection.Builder#inputNorm}. */
     public Builder inputWeight(@Nullable Tensor inputWeight) {
       this.inputWeight = inputWeight;
       return this;
     }
 
-    /** Of the bias of {@link KeyValueProjection.Builder#inputNorm}. */
+    /** Gradient of the bias of {@link KeyValueProjection.Builder#inputNorm}. */
     public Builder inputBias(@Nullable Tensor inputBias) {
       this.inputBias = inputBias;
       return this;
     }
 
-    /** Of the weight of {@link KeyValueProjection.Builder#keyNorm}. */
+    /** Gradient of the weight of {@link KeyValueProjection.Builder#keyNorm}. */
     public Builder keyWeight(@Nullable Tensor keyWeight) {
       this.keyWeight = keyWeight;
       return this;
     }
 
-    /** The gradients that were collected. */
+    /** Builds the gradients. */
     public KeyValueGradients build() {
       return new KeyValueGradients(
           weight, bias, valueWeight, valueBias, inputWeight, inputBias, keyWeight, false);

@@ -3,7 +3,7 @@ package org.lvxattn.layer;
 
 /** The layout of the weights of a {@link KeyValueProjection}. */
 public enum KeyValueLayout {
-  /** One weight for keys and one for values, each head after head. */
+  /** One weight for keys and one for values, each ordered by head. */
   SEPARATE,
   /** One weight: the keys of all heads, then the values of all heads (OpenFlamingo). */
   CONCATENATED,

@@ -16,12 +16,12 @@ import org.lvxattn.internal.Preconditions;
  * K = rotary(keyNorm(K), positions)
  * }</pre>
  *
- * <p>Norms and rotary embedding are optional. Parameters are tensors of the caller, which must be
- * open and unchanged whenever the projection is used; they have the dtype of the features or that
- * of its accumulator. If they wrap segments of several arenas, no other thread may close one of
- * those during a call. Shapes are checked by the calls that use the projection.
+ * <p>Norms and rotary embedding are optional. The caller owns the parameters and keeps them open
+ * and unchanged while the projection is in use. They have the features' dtype or its accumulator.
+ * If they wrap segments of several arenas, no other thread may close one of these arenas during a
+ * call. The calls that use the projection check the shapes.
  *
- * <p>Immutable. It owns no memory and is cheap to make.
+ * <p>Immutable. It owns no memory and is cheap to create.
  */
 public final class KeyValueProjection {
   private final int keyValueHeads;
@@ -59,8 +59,8 @@ public final class KeyValueProjection {
   }
 
   /**
-   * Starts with nothing set; {@link Builder#keyValueHeads}, {@link Builder#headDim} and {@link
-   * Builder#weight} must be.
+   * An empty builder; {@link Builder#keyValueHeads}, {@link Builder#headDim} and {@link
+   * Builder#weight} must be set.
    */
   public static Builder builder() {
     return new Builder();
@@ -76,7 +76,7 @@ public final class KeyValueProjection {
     return headDim;
   }
 
-  /** How the weights lie. */
+  /** Layout of the weights. */
   public KeyValueLayout layout() {
     return layout;
   }
@@ -96,27 +96,27 @@ public final class KeyValueProjection {
     return positions != null;
   }
 
-  /** Wk, or Wk and Wv by {@link #layout}. */
+  /** Wk, or Wk and Wv in one tensor; see {@link #layout}. */
   public Tensor weight() {
     return weight;
   }
 
-  /** bk; null: none. */
+  /** bk, or null if there is none. */
   public @Nullable Tensor bias() {
     return bias;
   }
 
-  /** Wv, where it lies apart. */
+  /** Wv, or null if it is part of {@link #weight}. */
   public @Nullable Tensor valueWeight() {
     return valueWeight;
   }
 
-  /** bv, where it lies apart; null: none. */
+  /** bv, or null if there is none or it is part of {@link #bias}. */
   public @Nullable Tensor valueBias() {
     return valueBias;
   }
 
-  /** What is added to the variance of the features. */
+  /** The epsilon that is added to the variance of the features. */
   public double inputEpsilon() {
     return inputEpsilon;
   }
@@ -131,7 +131,7 @@ public final class KeyValueProjection {
     return inputBias;
   }
 
-  /** What is added to the variance of each head's keys. */
+  /** The epsilon that is added to the variance of each head's keys. */
   public double keyEpsilon() {
     return keyEpsilon;
   }
@@ -141,19 +141,19 @@ public final class KeyValueProjection {
     return keyWeight;
   }
 
-  /** Base of the rotation. */
+  /** Base of the rotary embedding's frequencies. */
   public double theta() {
     return theta;
   }
 
-  /** Positions of the rows, where keys are rotated. */
+  /** Positions of the rows; null if keys are not rotated. */
   public @Nullable Tensor positions() {
     return positions;
   }
 
   /**
-   * Zeros, ready to be added to, for every parameter: its shape, float32 (float64 for float64), on
-   * its device.
+   * Allocates zero gradients for all parameters: each has the parameter's shape, in float32
+   * (float64 for float64), on the parameter's device.
    *
    * @throws IllegalStateException if a parameter was closed
    * @throws WrongThreadException if another thread owns the device
@@ -237,7 +237,7 @@ public final class KeyValueProjection {
     /**
      * Elements of one head; must be set.
      *
-     * @throws IllegalArgumentException if it is no multiple of 8 from 8 to 256
+     * @throws IllegalArgumentException if it is not a multiple of 8 from 8 to 256
      */
     public Builder headDim(int headDim) {
       this.headDim = Preconditions.headDim(headDim);
@@ -245,7 +245,7 @@ public final class KeyValueProjection {
     }
 
     /**
-     * How the weights lie; {@link KeyValueLayout#SEPARATE} if not set.
+     * Layout of the weights; {@link KeyValueLayout#SEPARATE} if not set.
      *
      * @throws NullPointerException if layout is null
      */
@@ -255,8 +255,8 @@ public final class KeyValueProjection {
     }
 
     /**
-     * Wk {@code [keyValueHeads * headDim, width]}; with {@code 2 * keyValueHeads * headDim} outputs
-     * where the layout has one weight for keys and values. Must be set.
+     * Wk {@code [keyValueHeads * headDim, width]}; or {@code [2 * keyValueHeads * headDim, width]}
+     * if the layout has one weight for keys and values. Must be set.
      *
      * @throws NullPointerException if weight is null
      */
@@ -265,33 +265,33 @@ public final class KeyValueProjection {
       return this;
     }
 
-    /** bk, one number for each output of {@link #weight}; null: none. */
+    /** bk, one number for each row of {@link #weight}; null for none. */
     public Builder bias(@Nullable Tensor bias) {
       this.bias = bias;
       return this;
     }
 
-    /** Wv {@code [keyValueHeads * headDim, width]}, for {@link KeyValueLayout#SEPARATE} alone. */
+    /** Wv {@code [keyValueHeads * headDim, width]}, for {@link KeyValueLayout#SEPARATE} only. */
     public Builder valueWeight(@Nullable Tensor valueWeight) {
       this.valueWeight = valueWeight;
       return this;
     }
 
-    /** bv, for {@link KeyValueLayout#SEPARATE} alone; null: none. */
+    /** bv, for {@link KeyValueLayout#SEPARATE} only; null for none. */
     public Builder valueBias(@Nullable Tensor valueBias) {
       this.valueBias = valueBias;
       return this;
     }
 
     /**
-     * Normalises the features' rows first.
+     * Normalises each row of the features before the projection.
      *
      * @param epsilon added to the mean square or variance, above 0
      * @param weight {@code [width]}
      * @param bias {@code [width]} for {@link Norm#LAYER}, null for {@link Norm#RMS}
      * @throws NullPointerException if norm or weight is null
      * @throws IllegalArgumentException if norm is {@link Norm#NONE}, epsilon is not above 0, or
-     *     bias does not go with norm
+     *     bias does not match norm
      */
     public Builder inputNorm(Norm norm, double epsilon, Tensor weight, @Nullable Tensor bias) {
       Preconditions.require(
@@ -346,7 +346,7 @@ public final class KeyValueProjection {
      * Builds the projection.
      *
      * @throws IllegalStateException if keyValueHeads, headDim or weight was not set
-     * @throws IllegalArgumentException if valueWeight or valueBias does not go with the layout
+     * @throws IllegalArgumentException if valueWeight or valueBias does not match the layout
      */
     public KeyValueProjection build() {
       if (keyValueHeads == 0 || headDim == 0) {

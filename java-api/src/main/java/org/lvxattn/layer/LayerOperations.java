@@ -11,24 +11,26 @@ import org.lvxattn.internal.handle.Handles;
 import org.lvxattn.internal.memory.Reachability;
 
 /**
- * Non-attention layer operations, on the device of their tensors. Calls allocate nothing on the
- * heap.
+ * Layer operations other than attention, on the device of their tensors. Calls allocate nothing on
+ * the heap.
  *
  * <p>Rows are {@code [batch, rows, width]} of one floating-point dtype, with any strides and a
- * contiguous last dimension; they are computed in float32 (float64 for float64). Parameters have
- * their dtype or its {@linkplain org.lvxattn.DType#accumulator() accumulator}; gradients of
- * parameters have the accumulator and are <em>added to</em>. Every other output is overwritten
- * unless a flag says that it is added to. An output may be the same tensor as an input where
- * stated, and must not share memory with another tensor otherwise. {@code live} is int32 {@code
- * [batch, rows]}: rows with 0 are skipped as described, and may hold anything, NaN included; null
- * means all rows. Sums have a fixed order: the same call gives the same bits.
+ * contiguous last dimension. Computations are in float32 (float64 for float64). Parameters have the
+ * rows' dtype or its {@linkplain org.lvxattn.DType#accumulator() accumulator}. Gradients of
+ * parameters have the accumulator's dtype and are <em>accumulated</em>. Every other output is
+ * overwritten, unless a flag says that it is accumulated. Where stated, an operation works
+ * in-place: an output may be the same tensor as an input. Otherwise an output must not share memory
+ * with another tensor. {@code live} is int32 {@code [batch, rows]}: rows with 0 are skipped as
+ * described, and may have any value, NaN included; null means that all rows are live. Sums have a
+ * fixed order, so the same call gives the same bits.
  *
- * <p>All methods throw {@link NullPointerException} for a missing tensor, {@link
- * IllegalArgumentException} for one of a wrong dtype, shape, stride or device, for an output that
- * is read-only or shares memory with another tensor, and for a number out of range, {@link
- * IllegalStateException} if something was closed, {@link WrongThreadException} if another thread
- * owns the device, and {@link org.lvxattn.OutOfDeviceMemoryException} if half precision cannot be
- * converted for lack of memory. Wrong arguments leave all outputs untouched.
+ * <p>All methods throw {@link NullPointerException} if a required tensor is null, {@link
+ * IllegalStateException} if something was closed, and {@link WrongThreadException} if another
+ * thread owns the device. They throw {@link IllegalArgumentException} if a tensor has a wrong
+ * dtype, shape, stride or device, if an output is read-only or shares memory with another tensor,
+ * or if a number is out of range. They throw {@link org.lvxattn.OutOfDeviceMemoryException} if
+ * there is no memory to convert half precision. If an argument is wrong, all outputs stay
+ * unchanged.
  */
 public final class LayerOperations {
   private LayerOperations() {}
@@ -57,13 +59,13 @@ public final class LayerOperations {
    * Gradients of {@link #linear}: {@code dx = dy w}, {@code dw += dy^T x}, {@code db += sum(dy)}
    * over all rows.
    *
-   * @param x as in linear; may be null where dw is
+   * @param x as in linear; may be null if dw is null
    * @param w as in linear
    * @param dy gradient of y: {@code [batch, rows, out]}
    * @param dx output, or null if it is not wanted: like x
-   * @param addDx whether dx is added to
-   * @param dw added to, or null: {@code [out, in]}, float32 (float64 for float64)
-   * @param db added to, or null: {@code [out]}, float32 (float64 for float64)
+   * @param addDx whether dx is accumulated instead of overwritten
+   * @param dw accumulated, or null: {@code [out, in]}, float32 (float64 for float64)
+   * @param db accumulated, or null: {@code [out]}, float32 (float64 for float64)
    */
   public static void linearBackward(
       @Nullable Tensor x,
@@ -95,7 +97,7 @@ public final class LayerOperations {
    * Normalises the last dimension.
    *
    * @param norm {@link Norm#RMS} or {@link Norm#LAYER}
-   * @param epsilon added below the root, 0 or more
+   * @param epsilon added under the square root, 0 or more
    * @param x {@code [batch, rows, width]} or {@code [batch, rows, heads, width]}
    * @param weight {@code [width]}
    * @param bias {@code [width]}, or null for none; null for RMS
@@ -122,13 +124,13 @@ public final class LayerOperations {
    *
    * @param norm as in norm
    * @param epsilon as in norm
-   * @param x what norm read
+   * @param x input of norm
    * @param weight as in norm
    * @param dy gradient of y: like x
-   * @param dx output, or null if it is not wanted: like x; may be dy unless it is added to
-   * @param addDx whether dx is added to
-   * @param dWeight added to, or null: {@code [width]}, float32 (float64 for float64)
-   * @param dBias added to, or null: {@code [width]}, float32 (float64 for float64); null for RMS
+   * @param dx output, or null if it is not wanted: like x; may be dy unless it is accumulated
+   * @param addDx whether dx is accumulated instead of overwritten
+   * @param dWeight accumulated, or null: {@code [width]}, float32 (float64 for float64)
+   * @param dBias accumulated, or null: {@code [width]}, float32 (float64 for float64); null for RMS
    */
   public static void normBackward(
       Norm norm,
@@ -163,7 +165,7 @@ public final class LayerOperations {
    * pairs {@code (i, i + headDim / 2)} of each head by {@code position * theta^(-2 i / headDim)}.
    *
    * @param theta base of the frequencies, above 0
-   * @param inverse whether by the negative angle, which is also the gradient
+   * @param inverse whether to rotate by the negative angle; that is also the gradient's rotation
    * @param x {@code [batch, rows, heads, headDim]}, headDim even and at most 256
    * @param positions int32 {@code [batch, rows]}
    * @param y output: like x; may be x
@@ -203,8 +205,8 @@ public final class LayerOperations {
   /**
    * Gradients of {@link #swiglu}.
    *
-   * @param gate what swiglu read
-   * @param up what swiglu read
+   * @param gate input of swiglu
+   * @param up input of swiglu
    * @param dy gradient of y: like gate
    * @param dGate output: like gate; may be gate
    * @param dUp output: like gate; may be up
@@ -241,7 +243,7 @@ public final class LayerOperations {
   /**
    * Gradient of {@link #gelu}.
    *
-   * @param x what gelu read
+   * @param x input of gelu
    * @param dy gradient of y: like x
    * @param dx output: like x; may be x or dy
    */
@@ -257,7 +259,7 @@ public final class LayerOperations {
   }
 
   /**
-   * Joins a branch: {@code y = x + tanh(gate) branch} in live rows, {@code y = x} in others.
+   * Gated residual: {@code y = x + tanh(gate) branch} in live rows, {@code y = x} in others.
    *
    * @param x {@code [batch, rows, width]}
    * @param branch like x
@@ -281,14 +283,15 @@ public final class LayerOperations {
   }
 
   /**
-   * Gradients of {@link #gatedAdd}; that of x is dy itself.
+   * Gradients of {@link #gatedAdd}; the gradient of x is dy itself.
    *
-   * @param branch what gatedAdd read; may be null where dGate is
+   * @param branch input of gatedAdd; may be null if dGate is null
    * @param gate as in gatedAdd
    * @param live as in gatedAdd
    * @param dy gradient of y: {@code [batch, rows, width]}
    * @param dBranch output: like dy; 0 in rows that are not live; may be branch
-   * @param dGate added to, or null: {@code [1]}, float32 (float64 for float64); null where gate is
+   * @param dGate accumulated, or null: {@code [1]}, float32 (float64 for float64); null if gate is
+   *     null
    */
   public static void gatedAddBackward(
       @Nullable Tensor branch,
@@ -316,8 +319,8 @@ public final class LayerOperations {
   }
 
   /**
-   * Blends column by column: {@code y = (1 - sigmoid(gate)) a + sigmoid(gate) b} in live rows,
-   * {@code y = a} in others.
+   * Gated blend with a gate for each column: {@code y = (1 - sigmoid(gate)) a + sigmoid(gate) b} in
+   * live rows, {@code y = a} in others.
    *
    * @param a {@code [batch, rows, width]}
    * @param b like a
@@ -342,14 +345,14 @@ public final class LayerOperations {
   /**
    * Gradients of {@link #blend}.
    *
-   * @param a what blend read
-   * @param b what blend read
+   * @param a input of blend
+   * @param b input of blend
    * @param gate as in blend
    * @param live as in blend
    * @param dy gradient of y: like a
    * @param da output: like a; dy in rows that are not live; may be a
    * @param db output: like a; 0 in rows that are not live; may be b
-   * @param dGate added to, or null: {@code [width]}, float32 (float64 for float64)
+   * @param dGate accumulated, or null: {@code [width]}, float32 (float64 for float64)
    */
   public static void blendBackward(
       Tensor a,
@@ -380,7 +383,7 @@ public final class LayerOperations {
    * {@code y += x}.
    *
    * @param x {@code [batch, rows, width]}
-   * @param y input and output: shape of x, in its dtype or the accumulator of that
+   * @param y input and output: shape of x, in x's dtype or its accumulator
    */
   public static void add(Tensor x, Tensor y) {
     Device device = deviceOf(x, "x");

@@ -5,7 +5,7 @@ import org.lvxattn.bindings.generated.Lvx;
 
 /** How a row is normalised. */
 public enum Norm {
-  /** Not at all. */
+  /** No normalisation. */
   NONE(Lvx.LVX_NORM_NONE()),
   /**
    * {@code weight * x / sqrt(mean(x^2) + epsilon)} (<a
@@ -24,7 +24,7 @@ public enum Norm {
     this.code = code;
   }
 
-  /** The number of the C ABI. */
+  /** The value in the C ABI. */
   int code() {
     return code;
   }

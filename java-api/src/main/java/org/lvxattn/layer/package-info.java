@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Layer operations other than attention: projections, norms, rotation, activations, gates. */
+/**
+ * Layer operations other than attention: projections, norms, rotary embedding, activations, gates.
+ */
 @NullMarked
 package org.lvxattn.layer;
 

@@ -5,11 +5,11 @@ import org.lvxattn.CrossAttention;
 import org.lvxattn.Strategy;
 import org.lvxattn.internal.Preconditions;
 
-/** The attentions of layers. */
+/** Creates the attention of a layer. */
 final class Attentions {
   private Attentions() {}
 
-  /** With the usual scale; as many key heads as query heads if keyValueHeads is 0. */
+  /** With scale headDim<sup>-1/2</sup>; keyValueHeads 0 stands for as many as query heads. */
   static CrossAttention of(int heads, int keyValueHeads, int headDim, Strategy strategy) {
     Preconditions.set(heads, "heads");
     Preconditions.set(headDim, "headDim");

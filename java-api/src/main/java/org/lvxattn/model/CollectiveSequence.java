@@ -7,7 +7,7 @@ import org.lvxattn.group.Operation;
 
 /**
  * Tracks the collective calls that every rank makes in one method. If the method fails before one
- * of them, it declines that call, so that peers fail at once.
+ * of them, this declines that call, so that peers fail at once.
  */
 final class CollectiveSequence {
   private final Group group;
@@ -16,9 +16,9 @@ final class CollectiveSequence {
   private boolean calling;
 
   /**
-   * Begins.
+   * Begins the sequence.
    *
-   * @param calls how many calls every rank makes
+   * @param calls number of calls that every rank makes
    */
   CollectiveSequence(Group group, Operation operation, int calls) {
     this.group = group;
@@ -26,7 +26,7 @@ final class CollectiveSequence {
     this.ahead = calls;
   }
 
-  /** Makes one of the calls, which tells the peers of its own mistakes. */
+  /** Makes one of the calls, which reports its own errors to the peers. */
   <T> T call(Supplier<T> collective) {
     ahead--;
     calling = true;
@@ -44,7 +44,7 @@ final class CollectiveSequence {
         });
   }
 
-  /** Ends before its last call, by a failure that the caller throws. */
+  /** Ends the sequence before its last call because of a failure, which the caller throws. */
   void failed(Throwable failure) {
     if (!calling && ahead > 0) {
       group.decline(operation, failure);

@@ -10,7 +10,7 @@ import org.lvxattn.layer.LayerOperations;
 import org.lvxattn.layer.Norm;
 
 /**
- * OpenFlamingo's feed-forward: {@code out = y + tanh(g) * W3 gelu(W1 LN(y))}; without a gate g, the
+ * OpenFlamingo's feed-forward: {@code out = y + tanh(g) * W3 gelu(W1 LN(y))}; without a gate, the
  * factor is 1.
  */
 final class FeedForward {
@@ -24,9 +24,9 @@ final class FeedForward {
   private final double epsilon;
 
   /**
-   * A feed-forward.
+   * Creates a feed-forward.
    *
-   * @param prefix of its parameters' names, as {@code "ff."}
+   * @param prefix of its parameters' names, for instance {@code "ff."}
    */
   FeedForward(String prefix, @Nullable String residualGate, int width, int inner, double epsilon) {
     this.normWeight = prefix + "0.weight";
@@ -49,14 +49,14 @@ final class FeedForward {
     }
   }
 
-  /** What backward needs, all as large as the rows. */
+  /** What backward needs; all tensors have as many rows as the text. */
   record Saved(Tensor y, Tensor u, @Nullable Tensor branch) {}
 
-  /** Keeps what backward needs; y must stay as it is. */
+  /** Computes out and keeps what backward needs; y must stay unchanged until then. */
   Saved forward(TensorScope kept, Parameters w, Tensor y, Tensor out) {
     Device device = kept.device();
     Tensor u = inner(kept, y);
-    // Only its own gradient needs what a gate multiplies.
+    // Only the gate's gradient needs the branch.
     Tensor branch = residualGate == null ? null : kept.like(y);
     try (TensorScope scratch = new TensorScope(device)) {
       Tensor z = scratch.like(y);
@@ -71,7 +71,7 @@ final class FeedForward {
     return new Saved(y, u, branch);
   }
 
-  /** Turns d, the gradient of out, into that of y. */
+  /** Overwrites d, the gradient of out, with the gradient of y. */
   void backward(Saved saved, Parameters w, Gradients g, Tensor d) {
     Device device = d.device();
     try (TensorScope scratch = new TensorScope(device)) {

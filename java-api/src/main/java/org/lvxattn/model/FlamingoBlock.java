@@ -23,7 +23,7 @@ import org.lvxattn.visual.VisualForward;
 
 /**
  * OpenFlamingo's gated cross-attention block (open_flamingo {@code GatedCrossAttentionBlock}),
- * which stands before a layer of the language model:
+ * which precedes a layer of the language model:
  *
  * <pre>
  * q = split(LN(x) to_q^T)    [k | v] = split(media to_kv^T)
@@ -31,13 +31,13 @@ import org.lvxattn.visual.VisualForward;
  * out = y + tanh(ff_gate) * W3 gelu(W1 LN(y))
  * </pre>
  *
- * <p>Rows that average all visual rows ({@link FlamingoMasks}) do so whatever their logits are: no
- * gradient reaches their queries, nor the keys from them.
+ * <p>Rows that average all visual rows ({@link FlamingoMasks}) do so independently of their logits:
+ * they pass no gradient to their queries or to the keys.
  *
  * <p>Parameters: {@code attn.norm.weight}, {@code attn.norm.bias}, {@code attn.to_q.weight}, {@code
  * attn.to_kv.weight}, {@code attn.to_out.weight}, {@code attn_gate}, {@code ff.0.weight}, {@code
- * ff.0.bias}, {@code ff.1.weight}, {@code ff.3.weight}, {@code ff_gate}; in checkpoints {@code
- * lang_encoder.transformer.blocks.N.gated_cross_attn_layer.} stands before them. Immutable.
+ * ff.0.bias}, {@code ff.1.weight}, {@code ff.3.weight}, {@code ff_gate}; in checkpoints they have
+ * the prefix {@code lang_encoder.transformer.blocks.N.gated_cross_attn_layer.}. Immutable.
  */
 public final class FlamingoBlock {
   private static final String NORM_WEIGHT = "attn.norm.weight";
@@ -62,12 +62,12 @@ public final class FlamingoBlock {
     this.feedForward = new FeedForward("ff.", "ff_gate", width, inner, epsilon);
   }
 
-  /** Starts with 8 heads of 64; width and visualWidth must be set. */
+  /** A builder with 8 heads of 64 elements; width and visualWidth must be set. */
   public static Builder builder() {
     return new Builder();
   }
 
-  /** The attention that is computed. */
+  /** The attention that the layer computes. */
   public CrossAttention attention() {
     return attention;
   }
@@ -101,8 +101,8 @@ public final class FlamingoBlock {
    *
    * @param weights by the names above
    * @param x text rows of this rank, {@code [batch, rows, width]}
-   * @param visual media of this rank, {@code [batch, rows, visualWidth]}, as the resampler gives
-   *     them
+   * @param visual media of this rank, {@code [batch, rows, visualWidth]}, the output of the
+   *     resampler
    * @param mask of {@link FlamingoMasks}, or {@link VisualMask#none} without media locations
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if a tensor or parameter has a wrong dtype, shape or device
@@ -138,13 +138,13 @@ public final class FlamingoBlock {
   }
 
   /**
-   * Computes gradients: adds those of the parameters to gradients, and that of the media to the
-   * checkpoint. A collective call.
+   * Computes gradients. Accumulates the parameters' gradients into {@code gradients} and the
+   * media's gradient into the checkpoint. A collective call.
    *
-   * @param activations of forward; what they were computed from must be open and unchanged
+   * @param activations of forward; their inputs must be open and unchanged
    * @param dOut gradient of the output: its shape and dtype
-   * @param gradients by the parameters' names; this rank's share
-   * @return gradient of x, for the caller to close
+   * @param gradients by the parameters' names; over this rank's rows
+   * @return gradient of x; the caller closes it
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
@@ -170,7 +170,7 @@ public final class FlamingoBlock {
     }
   }
 
-  /** Turns d, the gradient of y, into that of x. */
+  /** Overwrites d, the gradient of y, with the gradient of x. */
   private void attentionBackward(
       CollectiveSequence calls, Activations activations, Gradients g, Tensor d) {
     Parameters w = activations.weights;
@@ -209,14 +209,14 @@ public final class FlamingoBlock {
   }
 
   /**
-   * Computes the block over cached keys and values and keeps nothing. A collective call.
+   * Computes the block over cached keys and values. Keeps nothing for backward. A collective call.
    *
    * @param group the ranks
    * @param weights by the names above
    * @param x new text rows of this rank, {@code [batch, rows, width]}
-   * @param cache what {@link VisualCheckpoint#project} made with {@link #projection}
-   * @param mask as in forward; mostly {@link FlamingoMasks#ofCached}
-   * @return the output, shape and dtype of x, for the caller to close
+   * @param cache result of {@link VisualCheckpoint#project} with {@link #projection}
+   * @param mask as in forward; usually {@link FlamingoMasks#ofCached}
+   * @return the output, shape and dtype of x; the caller closes it
    * @throws IllegalArgumentException if a tensor or parameter has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
    * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
@@ -266,7 +266,7 @@ public final class FlamingoBlock {
     return q;
   }
 
-  /** With q = 0 all logits of a row are the same, as for rows that average all visual rows. */
+  /** Sets q to 0 in rows that average all visual rows: all logits of such a row are then equal. */
   private static void clearAveraging(VisualMask mask, Tensor q) {
     Tensor live = mask.live();
     if (live != null) {
@@ -318,7 +318,7 @@ public final class FlamingoBlock {
       return saved.q;
     }
 
-    /** The attention itself, before its output projection. */
+    /** The attention before its output projection. */
     public VisualForward attention() {
       return saved.attention;
     }
@@ -366,29 +366,29 @@ public final class FlamingoBlock {
       return this;
     }
 
-    /** Inner width of the feed-forward over width; 4 if not set. */
+    /** Inner width of the feed-forward, as a multiple of width; 4 if not set. */
     public Builder feedForwardFactor(int feedForwardFactor) {
       this.feedForwardFactor = Preconditions.positive(feedForwardFactor, "feedForwardFactor");
       return this;
     }
 
-    /** What the norms add to the variance; 1e-5 if not set. */
+    /** Epsilon that the norms add to the variance; 1e-5 if not set. */
     public Builder epsilon(double epsilon) {
       this.epsilon = Preconditions.finitePositive(epsilon, "epsilon");
       return this;
     }
 
-    /** What moves between ranks; {@link Strategy#QUERY_RING} if not set. */
+    /** Which tensors move between the ranks; {@link Strategy#QUERY_RING} if not set. */
     public Builder strategy(Strategy strategy) {
       this.strategy = Preconditions.present(strategy, "strategy");
       return this;
     }
 
     /**
-     * The block that was described.
+     * Builds the block.
      *
-     * @throws IllegalStateException if something that must be set was not
-     * @throws IllegalArgumentException if heads and headDim make no attention
+     * @throws IllegalStateException if a required setting is missing
+     * @throws IllegalArgumentException if {@link CrossAttention} does not accept heads or headDim
      */
     public FlamingoBlock build() {
       Preconditions.set(width, "width");

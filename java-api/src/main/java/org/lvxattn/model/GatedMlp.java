@@ -12,7 +12,7 @@ import org.lvxattn.layer.Norm;
 
 /**
  * The second half of a Llama or Qwen2 layer: {@code out = y + tanh(g) * live * down(silu(gate z) *
- * up z)} with {@code z = RMS(y)}; without a gate g, the factor is 1.
+ * up z)} with {@code z = RMS(y)}; without a gate, the factor is 1.
  */
 final class GatedMlp {
   private static final String NORM = "post_attention_layernorm.weight";
@@ -42,15 +42,15 @@ final class GatedMlp {
     }
   }
 
-  /** What backward needs, all as large as the rows. */
+  /** What backward needs; all tensors have as many rows as the text. */
   record Saved(Tensor y, Tensor gate, Tensor up, @Nullable Tensor branch) {}
 
-  /** Keeps what backward needs; y must stay as it is. */
+  /** Computes out and keeps what backward needs; y must stay unchanged until then. */
   Saved forward(TensorScope kept, Parameters w, Tensor y, @Nullable Tensor live, Tensor out) {
     Device device = kept.device();
     Tensor gate = inner(kept, y);
     Tensor up = inner(kept, y);
-    // Only its own gradient needs what a gate multiplies.
+    // Only the gate's gradient needs the branch.
     Tensor branch = residualGate == null ? null : kept.like(y);
     try (TensorScope scratch = new TensorScope(device)) {
       Tensor z = scratch.like(y);
@@ -66,7 +66,7 @@ final class GatedMlp {
     return new Saved(y, gate, up, branch);
   }
 
-  /** Turns d, the gradient of out, into that of y. */
+  /** Overwrites d, the gradient of out, with the gradient of y. */
   void backward(Saved saved, Parameters w, Gradients g, @Nullable Tensor live, Tensor d) {
     Device device = d.device();
     try (TensorScope scratch = new TensorScope(device)) {

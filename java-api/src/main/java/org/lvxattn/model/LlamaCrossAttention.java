@@ -23,7 +23,7 @@ import org.lvxattn.visual.VisualCheckpoint;
 import org.lvxattn.visual.VisualForward;
 
 /**
- * Llama 3-V's cross-attention without what surrounds it (transformers {@code
+ * Llama 3-V's cross-attention without the rest of the layer (transformers {@code
  * MllamaTextCrossAttention}):
  *
  * <pre>
@@ -45,7 +45,7 @@ public final class LlamaCrossAttention {
     this.attention = attention;
   }
 
-  /** Starts with nothing set; hidden, heads and headDim must be. */
+  /** An empty builder; hidden, heads and headDim must be set. */
   public static Builder builder() {
     return new Builder();
   }
@@ -55,7 +55,7 @@ public final class LlamaCrossAttention {
     return hidden;
   }
 
-  /** The attention that is computed. */
+  /** The attention that the layer computes. */
   public CrossAttention attention() {
     return attention;
   }
@@ -124,13 +124,13 @@ public final class LlamaCrossAttention {
   }
 
   /**
-   * Computes gradients: adds those of the parameters to gradients, and that of the features to the
-   * checkpoint. A collective call.
+   * Computes gradients. Accumulates the parameters' gradients into {@code gradients} and the
+   * features' gradient into the checkpoint. A collective call.
    *
-   * @param activations of forward; what they were computed from must be open and unchanged
+   * @param activations of forward; their inputs must be open and unchanged
    * @param dOut gradient of the output: its shape and dtype
-   * @param gradients by the parameters' names; this rank's share
-   * @return gradient of h, for the caller to close
+   * @param gradients by the parameters' names; over this rank's rows
+   * @return gradient of h; the caller closes it
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
    * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
@@ -153,7 +153,9 @@ public final class LlamaCrossAttention {
     }
   }
 
-  /** What backward needs, all as large as the text rows or kept by the checkpoint. */
+  /**
+   * What backward needs: tensors with as many rows as the text, or kept by the checkpoint's policy.
+   */
   record Saved(Tensor h, Query query, VisualForward visual) {}
 
   /** Queries before and after their norm, [batch, rows, heads, headDim]. */
@@ -176,7 +178,7 @@ public final class LlamaCrossAttention {
     return new Saved(h, q, forward);
   }
 
-  /** As forward, over cached keys and values; keeps nothing. */
+  /** As forward, over cached keys and values; keeps nothing for backward. */
   void decode(
       CollectiveSequence calls,
       Group group,
@@ -282,7 +284,7 @@ public final class LlamaCrossAttention {
       return saved.query.normed;
     }
 
-    /** The attention itself, before its output projection. */
+    /** The attention before its output projection. */
     public VisualForward attention() {
       return saved.visual;
     }
@@ -329,23 +331,23 @@ public final class LlamaCrossAttention {
       return this;
     }
 
-    /** What the norms add to the mean square; 1e-5 if not set. */
+    /** Epsilon that the norms add to the mean square; 1e-5 if not set. */
     public Builder epsilon(double epsilon) {
       this.epsilon = Preconditions.finitePositive(epsilon, "epsilon");
       return this;
     }
 
-    /** What moves between ranks; {@link Strategy#QUERY_RING} if not set. */
+    /** Which tensors move between the ranks; {@link Strategy#QUERY_RING} if not set. */
     public Builder strategy(Strategy strategy) {
       this.strategy = Preconditions.present(strategy, "strategy");
       return this;
     }
 
     /**
-     * The attention that was described.
+     * Builds the attention.
      *
-     * @throws IllegalStateException if something that must be set was not
-     * @throws IllegalArgumentException if heads and headDim make no attention
+     * @throws IllegalStateException if a required setting is missing
+     * @throws IllegalArgumentException if {@link CrossAttention} does not accept heads or headDim
      */
     public LlamaCrossAttention build() {
       Preconditions.set(hidden, "hidden");

@@ -27,14 +27,14 @@ import org.lvxattn.visual.VisualForward;
  * out = y + tanh(cross_attn_mlp_gate) * live * down(silu(gate z) * up z), z = RMS(y; post_attention_layernorm)
  * </pre>
  *
- * where {@code live} is 0 for text rows that may see no tile. What those attend to is the mask's
- * choice: {@link EmptyRows}.
+ * where {@code live} is 0 for text rows that see no tile. The mask decides what these rows attend
+ * to: {@link EmptyRows}.
  *
- * <p>Parameters: those of {@link LlamaCrossAttention} with {@code cross_attn.} before them, {@code
+ * <p>Parameters: those of {@link LlamaCrossAttention} with the prefix {@code cross_attn.}, {@code
  * cross_attn_attn_gate}, {@code cross_attn_mlp_gate}, {@code input_layernorm.weight}, {@code
  * post_attention_layernorm.weight}, {@code mlp.gate_proj.weight}, {@code mlp.up_proj.weight},
- * {@code mlp.down_proj.weight}; in checkpoints {@code language_model.model.layers.N.} stands before
- * them. Immutable.
+ * {@code mlp.down_proj.weight}; in checkpoints they have the prefix {@code
+ * language_model.model.layers.N.}. Immutable.
  */
 public final class LlamaCrossAttentionLayer {
   private static final String ATTENTION = "cross_attn.";
@@ -51,7 +51,7 @@ public final class LlamaCrossAttentionLayer {
     this.epsilon = epsilon;
   }
 
-  /** Starts with nothing set; hidden, heads, headDim and intermediate must be. */
+  /** An empty builder; hidden, heads, headDim and intermediate must be set. */
   public static Builder builder() {
     return new Builder();
   }
@@ -111,13 +111,13 @@ public final class LlamaCrossAttentionLayer {
   }
 
   /**
-   * Computes gradients: adds those of the parameters to gradients, and that of the features to the
-   * checkpoint. A collective call.
+   * Computes gradients. Accumulates the parameters' gradients into {@code gradients} and the
+   * features' gradient into the checkpoint. A collective call.
    *
-   * @param activations of forward; what they were computed from must be open and unchanged
+   * @param activations of forward; their inputs must be open and unchanged
    * @param dOut gradient of the output: its shape and dtype
-   * @param gradients by the parameters' names; this rank's share
-   * @return gradient of x, for the caller to close
+   * @param gradients by the parameters' names; over this rank's rows
+   * @return gradient of x; the caller closes it
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
@@ -158,14 +158,14 @@ public final class LlamaCrossAttentionLayer {
   }
 
   /**
-   * Computes the layer over cached keys and values and keeps nothing. A collective call.
+   * Computes the layer over cached keys and values. Keeps nothing for backward. A collective call.
    *
    * @param group the ranks
    * @param weights by the names above
    * @param x new text rows of this rank, {@code [batch, rows, hidden]}
-   * @param cache what {@link VisualCheckpoint#project} made with {@link #projection}
+   * @param cache result of {@link VisualCheckpoint#project} with {@link #projection}
    * @param mask of {@link LlamaMasks}, or {@link VisualMask#none}
-   * @return the output, shape and dtype of x, for the caller to close
+   * @return the output, shape and dtype of x; the caller closes it
    * @throws IllegalArgumentException if a tensor or parameter has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
    * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
@@ -244,7 +244,7 @@ public final class LlamaCrossAttentionLayer {
       return saved.attention.query().normed();
     }
 
-    /** The attention itself, before its output projection. */
+    /** The attention before its output projection. */
     public VisualForward attention() {
       return saved.attention.visual();
     }
@@ -294,24 +294,24 @@ public final class LlamaCrossAttentionLayer {
       return this;
     }
 
-    /** What the norms add to the mean square; 1e-5 if not set. */
+    /** Epsilon that the norms add to the mean square; 1e-5 if not set. */
     public Builder epsilon(double epsilon) {
       attention.epsilon(epsilon);
       this.epsilon = epsilon;
       return this;
     }
 
-    /** What moves between ranks; {@link Strategy#QUERY_RING} if not set. */
+    /** Which tensors move between the ranks; {@link Strategy#QUERY_RING} if not set. */
     public Builder strategy(Strategy strategy) {
       attention.strategy(strategy);
       return this;
     }
 
     /**
-     * The layer that was described.
+     * Builds the layer.
      *
-     * @throws IllegalStateException if something that must be set was not
-     * @throws IllegalArgumentException if heads and headDim make no attention
+     * @throws IllegalStateException if a required setting is missing
+     * @throws IllegalArgumentException if {@link CrossAttention} does not accept heads or headDim
      */
     public LlamaCrossAttentionLayer build() {
       LlamaCrossAttention built = attention.build();

@@ -14,15 +14,15 @@ public final class LlamaMasks {
   private LlamaMasks() {}
 
   /**
-   * The mask of a {@code cross_attention_mask}, for a whole text or a piece of one.
+   * The mask of a {@code cross_attention_mask}, for a whole text or a piece of a text.
    *
-   * @param device where the mask lies
-   * @param tiles {@code [batch][text row][image][tile]} of all text rows, for a piece from the
-   *     beginning of the text to the piece's end: whether the row sees the tile
-   * @param tokensPerTile visual rows of a tile
-   * @param emptyRows what becomes of text rows that see no tile
-   * @param text this rank's text rows, for a piece {@link RowShard#after} those before it
-   * @throws IllegalArgumentException if the array is ragged or has not as many rows as text
+   * @param device where to allocate the mask
+   * @param tiles {@code [batch][text row][image][tile]} of all text rows: whether the row sees the
+   *     tile. For a piece: the rows from the beginning of the text to the end of the piece
+   * @param tokensPerTile number of visual rows of a tile
+   * @param emptyRows how text rows that see no tile are treated
+   * @param text this rank's text rows; for a piece, {@link RowShard#after} the earlier rows
+   * @throws IllegalArgumentException if the array is ragged or has not one row for each text row
    */
   public static VisualMask of(
       Device device, boolean[][][][] tiles, int tokensPerTile, EmptyRows emptyRows, RowShard text) {
@@ -58,14 +58,15 @@ public final class LlamaMasks {
   }
 
   /**
-   * What the processor derives from the places of image tokens: a row sees an image from its token
-   * up to the next image token; of directly adjacent tokens all see as far as the last of them.
+   * The {@code cross_attention_mask} that the processor derives from the positions of image tokens.
+   * An image is visible from its token up to the next image token. Images of directly adjacent
+   * tokens stay visible as long as the last of them.
    *
    * @param positions {@code [batch][image]}: text rows of the image tokens, ascending
-   * @param realTiles {@code [batch][image]}: tiles of each image that are no padding
-   * @param rows text rows of all ranks
-   * @param images that an item has room for
-   * @param tiles that an image has room for
+   * @param realTiles {@code [batch][image]}: number of tiles of each image that are not padding
+   * @param rows number of text rows of all ranks
+   * @param images number of images that an item has room for
+   * @param tiles number of tiles that an image has room for
    * @return {@code [batch][text row][image][tile]}
    * @throws IllegalArgumentException if positions do not ascend within the rows, or there are more
    *     images or tiles than there is room for

@@ -79,8 +79,9 @@ final class Owl3Attention {
   }
 
   /**
-   * What backward needs, as large as the text rows, the past included. images are views of visual,
-   * which in the fused variant holds the merged softmax; text is null then.
+   * What backward needs; its size is proportional to the text rows, the past included. {@code
+   * images} are views of {@code visual}. In the fused variant, {@code visual} holds the merged
+   * softmax and {@code text} is null.
    */
   record Saved(
       Tensor x,
@@ -122,7 +123,7 @@ final class Owl3Attention {
     }
   }
 
-  /** As forward, over cached keys and values; writes those of the new rows behind the past's. */
+  /** As forward, over cached keys and values; appends those of the new rows to the past. */
   void decode(
       CollectiveSequence calls,
       Group group,
@@ -152,7 +153,7 @@ final class Owl3Attention {
     }
   }
 
-  /** Turns d, the gradient of y, into that of x; overwrites dk and dv. */
+  /** Overwrites d, the gradient of y, with the gradient of x; also overwrites dk and dv. */
   void backward(
       CollectiveSequence calls,
       Saved saved,
@@ -198,7 +199,7 @@ final class Owl3Attention {
     }
   }
 
-  /** Gradients of attention to text and images; one and the same tensor in the fused variant. */
+  /** Gradients of attention to text and images; the same tensor in the fused variant. */
   private static void contextBackward(
       Saved saved,
       Parameters w,
@@ -229,7 +230,7 @@ final class Owl3Attention {
     }
   }
 
-  /** Gradients of the cached rows, the first of those of all keys or values. */
+  /** The gradient of the cached rows, which come first among all keys or values. */
   Tensor past(Saved saved, Tensor gradient) {
     return text.keys(gradient.slice(1, 0, gradient.dimension(1) - saved.x.dimension(1)));
   }
@@ -239,7 +240,7 @@ final class Owl3Attention {
     return text.keys(fresh(all, saved.x));
   }
 
-  /** What the output projection takes, [batch, rows, heads * headDim]; fused: merges text. */
+  /** The input of the output projection, [batch, rows, heads * headDim]; fused: merges text. */
   private Tensor context(
       TensorScope scratch,
       Parameters w,
@@ -277,19 +278,19 @@ final class Owl3Attention {
     return h;
   }
 
-  /** All rows of all items as those of one item: the images of all are one sequence. */
+  /** Views the rows of all items as rows of one item, since all images form one sequence. */
   private static Tensor folded(Tensor heads) {
     long rows = heads.dimension(0) * heads.dimension(1);
     return heads.reshape(1, rows, heads.dimension(2), heads.dimension(3));
   }
 
-  /** Views of folded results by item. */
+  /** Views folded results by item. */
   private static Owl3Text.Attended unfolded(Tensor o, Tensor lse, Tensor q) {
     Tensor byItem = lse.reshape(lse.dimension(1), q.dimension(0), q.dimension(1));
     return new Owl3Text.Attended(o.reshape(q.shape()), byItem.permute(1, 0, 2));
   }
 
-  /** The last rows of keys or values, those of x. */
+  /** The last rows of keys or values, which belong to x. */
   private static Tensor fresh(Tensor all, Tensor x) {
     return all.slice(1, all.dimension(1) - x.dimension(1), all.dimension(1));
   }

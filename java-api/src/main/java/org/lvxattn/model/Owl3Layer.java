@@ -18,7 +18,7 @@ import org.lvxattn.visual.VisualCheckpoint;
 
 /**
  * A layer of mPLUG-Owl3 with hyper attention ({@code HyperQwen2DecoderLayer}): text rows attend
- * causally to each other, and with the same queries to the images before them.
+ * causally to each other and, with the same queries, to the images before them.
  *
  * <pre>
  * h = RMS(x; input_layernorm)                 e = RMS(images; input_layernorm)
@@ -30,14 +30,14 @@ import org.lvxattn.visual.VisualCheckpoint;
  * y = x + c Wo^T;  out = y + down(silu(gate z) * up z), z = RMS(y; post_attention_layernorm)
  * </pre>
  *
- * <p>The images of all batch items are one visual sequence, {@code [1, rows, hidden]}; which part
- * of it a row sees is the {@link Owl3Batch}'s to say. Rotary embedding pairs i with i + headDim/2.
+ * <p>The images of all batch items form one visual sequence, {@code [1, rows, hidden]}; {@link
+ * Owl3Batch} says which part of it a row sees. Rotary embedding pairs i with i + headDim/2.
  *
  * <p>Parameters: {@code input_layernorm.weight}, {@code self_attn.{q,k,v}_proj.{weight,bias}},
  * {@code self_attn.v_kv_proj.{weight,bias}}, {@code self_attn.o_proj.weight}, {@code
  * self_attn.gate} (gated), {@code post_attention_layernorm.weight}, {@code
- * mlp.{gate,up,down}_proj.weight}; in checkpoints {@code language_model.model.layers.N.} stands
- * before them. Immutable.
+ * mlp.{gate,up,down}_proj.weight}; in checkpoints they have the prefix {@code
+ * language_model.model.layers.N.}. Immutable.
  */
 public final class Owl3Layer {
   private final Owl3Attention attention;
@@ -48,12 +48,12 @@ public final class Owl3Layer {
     this.mlp = mlp;
   }
 
-  /** Starts with nothing set; variant, hidden, heads, headDim and intermediate must be. */
+  /** An empty builder; variant, hidden, heads, headDim and intermediate must be set. */
   public static Builder builder() {
     return new Builder();
   }
 
-  /** The attention that is computed, to text and to images. */
+  /** The attention that the layer computes, to text and to images. */
   public CrossAttention attention() {
     return attention.attention();
   }
@@ -77,7 +77,7 @@ public final class Owl3Layer {
    * @param weights by the names above
    * @param x text rows of this rank, {@code [batch, rows, hidden]}
    * @param visual image embeddings of this rank, {@code [1, rows, hidden]}
-   * @param batch where these rows stand
+   * @param batch positions and masks of these rows
    * @param past keys and values of the rows before these, or null if there are none
    * @throws NullPointerException if an argument other than past is null
    * @throws IllegalArgumentException if a tensor or parameter has a wrong dtype, shape or device,
@@ -113,13 +113,13 @@ public final class Owl3Layer {
   }
 
   /**
-   * Computes gradients: adds those of the parameters to gradients, and that of the embeddings to
-   * the checkpoint. A collective call.
+   * Computes gradients. Accumulates the parameters' gradients into {@code gradients} and the
+   * embeddings' gradient into the checkpoint. A collective call.
    *
-   * @param activations of forward; what they were computed from must be open and unchanged
+   * @param activations of forward; their inputs must be open and unchanged
    * @param dOut gradient of the output: its shape and dtype
-   * @param gradients by the parameters' names; this rank's share
-   * @return gradients of x and of the past, for the caller to close
+   * @param gradients by the parameters' names; over this rank's rows
+   * @return gradients of x and of the past; the caller closes them
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
@@ -158,16 +158,16 @@ public final class Owl3Layer {
   }
 
   /**
-   * Computes the layer over cached keys and values of images and text, to which those of the new
-   * rows are added, and keeps nothing else. A collective call.
+   * Computes the layer over cached keys and values of images and text, and appends those of the new
+   * rows to the text cache. Keeps nothing for backward. A collective call.
    *
    * @param group the ranks
    * @param weights by the names above
    * @param x new text rows of this rank, {@code [batch, rows, hidden]}
-   * @param visual what {@link VisualCheckpoint#project} made with {@link #projection}
+   * @param visual result of {@link VisualCheckpoint#project} with {@link #projection}
    * @param past keys and values of the rows before these; the new ones are appended
-   * @param batch where these rows stand
-   * @return the output, shape and dtype of x, for the caller to close
+   * @param batch positions and masks of these rows
+   * @return the output, shape and dtype of x; the caller closes it
    * @throws IllegalArgumentException if a tensor or parameter has a wrong dtype, shape or device,
    *     batch does not describe these rows, or past has no room for them
    * @throws IllegalStateException if something was closed, or the group has failed
@@ -262,7 +262,8 @@ public final class Owl3Layer {
     }
 
     /**
-     * Attention to the images, fused: to images and text, {@code [batch, rows, heads, headDim]}.
+     * Attention to the images (gated) or to images and text (fused), {@code [batch, rows, heads,
+     * headDim]}.
      */
     public Tensor attention() {
       return attended.images().o();
@@ -273,14 +274,14 @@ public final class Owl3Layer {
       return attended.images().lse();
     }
 
-    /** Gated: attention to the text, {@code [batch, rows, heads, headDim]}; fused: null. */
+    /** Attention to the text (gated), {@code [batch, rows, heads, headDim]}, or null (fused). */
     public @Nullable Tensor textAttention() {
       Owl3Text.Attended text = attended.text();
       return text == null ? null : text.o();
     }
 
     /**
-     * Keys and values of these rows, for a cache to append.
+     * Appends keys and values of these rows to a cache.
      *
      * @throws IllegalArgumentException if the cache has no room
      */
@@ -346,7 +347,7 @@ public final class Owl3Layer {
 
     private Builder() {}
 
-    /** Which operator; must be set. */
+    /** The variant of hyper attention; must be set. */
     public Builder variant(Owl3Variant variant) {
       this.variant = Preconditions.present(variant, "variant");
       return this;
@@ -382,7 +383,7 @@ public final class Owl3Layer {
       return this;
     }
 
-    /** What the norms add to the mean square; 1e-6 if not set. */
+    /** Epsilon that the norms add to the mean square; 1e-6 if not set. */
     public Builder epsilon(double epsilon) {
       this.epsilon = Preconditions.finitePositive(epsilon, "epsilon");
       return this;
@@ -397,17 +398,17 @@ public final class Owl3Layer {
       return this;
     }
 
-    /** What moves between ranks; {@link Strategy#QUERY_RING} if not set. */
+    /** Which tensors move between the ranks; {@link Strategy#QUERY_RING} if not set. */
     public Builder strategy(Strategy strategy) {
       this.strategy = Preconditions.present(strategy, "strategy");
       return this;
     }
 
     /**
-     * The layer that was described.
+     * Builds the layer.
      *
-     * @throws IllegalStateException if something that must be set was not
-     * @throws IllegalArgumentException if heads and headDim make no attention
+     * @throws IllegalStateException if a required setting is missing
+     * @throws IllegalArgumentException if {@link CrossAttention} does not accept heads or headDim
      */
     public Owl3Layer build() {
       if (variant == null) {

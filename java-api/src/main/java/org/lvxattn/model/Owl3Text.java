@@ -15,7 +15,7 @@ import org.lvxattn.TensorScope;
 import org.lvxattn.group.Group;
 import org.lvxattn.layer.LayerOperations;
 
-/** Queries, keys and values of text rows, and their causal attention to each other. */
+/** Queries, keys and values of text rows, and causal attention among the rows. */
 final class Owl3Text {
   private static final String Q = "self_attn.q_proj";
   private static final String K = "self_attn.k_proj";
@@ -39,7 +39,7 @@ final class Owl3Text {
     }
   }
 
-  /** For queries of rows like those of x, [batch, rows, heads, headDim]. */
+  /** Allocates room for the queries of x's rows, [batch, rows, heads, headDim]. */
   Tensor empty(TensorScope scope, Tensor x) {
     return scope.allocate(
         x.dtype(), x.dimension(0), x.dimension(1), attention.heads(), attention.headDim());
@@ -51,7 +51,7 @@ final class Owl3Text {
     LayerOperations.rotary(theta, false, q, positions, q);
   }
 
-  /** Writes rotated keys, and values, [batch, rows, keyValueHeads * headDim]. */
+  /** Writes rotated keys and values, [batch, rows, keyValueHeads * headDim]. */
   void keyValues(Parameters w, Tensor h, Tensor positions, Tensor k, Tensor v) {
     linear(w, K, h, k);
     linear(w, V, h, v);
@@ -59,7 +59,7 @@ final class Owl3Text {
     LayerOperations.rotary(theta, false, keys, positions, keys);
   }
 
-  /** Attention of the rows to each other; k and v as keyValues wrote them. */
+  /** Attention among the rows; k and v as written by {@link #keyValues}. */
   Attended attend(
       CollectiveSequence calls,
       TensorScope scope,
@@ -84,7 +84,7 @@ final class Owl3Text {
   /** [batch, rows, heads, headDim] and [batch, heads, rows]. */
   record Attended(Tensor o, Tensor lse) {}
 
-  /** Overwrites dq, dk and dv; o and lse may be those of a larger softmax. */
+  /** Overwrites dq, dk and dv; o and lse may be those of a softmax over more keys. */
   void attendBackward(
       CollectiveSequence calls,
       Group group,
@@ -108,7 +108,7 @@ final class Owl3Text {
                 Statistics.create()));
   }
 
-  /** Overwrites dh, and dq and dk as well; dk and dv are those of the rows of h. */
+  /** Overwrites dh, dq and dk; dk and dv belong to the rows of h. */
   void backward(
       Parameters w,
       Gradients g,
@@ -126,7 +126,7 @@ final class Owl3Text {
     linearBackward(w, g, V, h, dv, dh, true);
   }
 
-  /** New keys or values behind those of the past, [batch, past + rows, width]. */
+  /** A copy of the past's keys or values with room for new ones, [batch, past + rows, width]. */
   Tensor behind(TensorScope scope, @Nullable Tensor past, Tensor h) {
     long before = past == null ? 0 : past.dimension(1);
     Tensor all = scope.allocate(h.dtype(), h.dimension(0), before + h.dimension(1), keyWidth());

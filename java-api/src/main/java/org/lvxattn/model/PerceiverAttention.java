@@ -22,8 +22,8 @@ import org.lvxattn.visual.VisualCheckpoint;
 import org.lvxattn.visual.VisualForward;
 
 /**
- * The attention of one resampler layer, with its residual: latents attend to the features and to
- * all latents in one softmax, whose two parts are merged by their log-sum-exp.
+ * The attention of one resampler layer, with its residual. Latents attend to the features and to
+ * all latents in one softmax; the two partial results are merged by their log-sum-exp.
  */
 final class PerceiverAttention {
   private final String prefix;
@@ -63,7 +63,7 @@ final class PerceiverAttention {
         .build();
   }
 
-  /** What backward needs, all as large as the latents: keyValues holds K and V of the latents. */
+  /** What backward needs, for this rank's latents; keyValues holds their K and V. */
   record Saved(Tensor latents, Tensor q, Tensor keyValues, VisualForward visual) {}
 
   Saved forward(
@@ -98,7 +98,7 @@ final class PerceiverAttention {
     }
   }
 
-  /** Turns d, the gradient of out, into that of the latents. */
+  /** Overwrites d, the gradient of out, with the gradient of the latents. */
   void backward(
       CollectiveSequence calls,
       Saved saved,

@@ -19,26 +19,27 @@ import org.lvxattn.layer.Norm;
 import org.lvxattn.visual.VisualCheckpoint;
 
 /**
- * OpenFlamingo's resampler (open_flamingo {@code PerceiverResampler}): a fixed number of latents of
- * each image attend to its features and to each other, in several layers:
+ * OpenFlamingo's resampler (open_flamingo {@code PerceiverResampler}): in each of several layers, a
+ * fixed number of latents per image attend to the image's features and to each other.
  *
  * <pre>
  * latents += attention(LN(latents); [LN(features); LN(latents)])
  * latents += W3 gelu(W1 LN(latents))
  * </pre>
  *
- * and a layer norm at the end. Images are batch items; the ranks share the features of every image
- * and its latents. Ranks that rather share whole images use a group of one rank each.
+ * A layer norm follows the last layer. Images are batch items. Features and latents of every image
+ * are sharded over the ranks. To distribute whole images instead, give each rank a group of one
+ * rank.
  *
- * <p>The frames of an image, where it has several, follow each other in its rows: {@code frame *
- * tokens + token}. The embeddings of frames and of images that open_flamingo can add to the
- * features, and the released models have not, are the caller's to add before.
+ * <p>If an image has several frames, its rows are {@code frame * tokens + token}. open_flamingo can
+ * add frame and image embeddings to the features. The released models do not have them; a caller
+ * that needs them adds them beforehand.
  *
  * <p>Parameters: {@code latents} and for each layer N {@code
  * layers.N.0.{norm_media,norm_latents}.{weight,bias}}, {@code
  * layers.N.0.{to_q,to_kv,to_out}.weight}, {@code layers.N.1.0.{weight,bias}}, {@code
- * layers.N.1.{1,3}.weight}; {@code norm.{weight,bias}}. In checkpoints {@code perceiver.} stands
- * before them. Immutable.
+ * layers.N.1.{1,3}.weight}; {@code norm.{weight,bias}}. In checkpoints they have the prefix {@code
+ * perceiver.}. Immutable.
  */
 public final class PerceiverResampler {
   private static final String LATENTS = "latents";
@@ -63,12 +64,12 @@ public final class PerceiverResampler {
     }
   }
 
-  /** Starts with 6 layers, 64 latents and 8 heads of 64; width must be set. */
+  /** A builder with 6 layers, 64 latents and 8 heads of 64 elements; width must be set. */
   public static Builder builder() {
     return new Builder();
   }
 
-  /** Number of latents, and so of rows, of each image. */
+  /** Number of latents, and thus of output rows, of each image. */
   public int latents() {
     return latents;
   }
@@ -91,7 +92,7 @@ public final class PerceiverResampler {
     return shapes;
   }
 
-  /** How a layer's keys and values are made of the features. */
+  /** How a layer projects keys and values from the features. */
   public KeyValueProjection projection(Parameters weights, int layer) {
     return attentions.get(layer).projection(weights);
   }
@@ -101,7 +102,7 @@ public final class PerceiverResampler {
    *
    * @param weights by the names above
    * @param visual features of this rank, {@code [images, rows, width]}
-   * @param shard the latents that this rank computes
+   * @param shard this rank's latents
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if a tensor or parameter has a wrong dtype, shape or device,
    *     or shard is not one of all latents
@@ -151,12 +152,12 @@ public final class PerceiverResampler {
   }
 
   /**
-   * Computes gradients: adds those of the parameters to gradients, and that of the features to the
-   * checkpoint. A collective call.
+   * Computes gradients. Accumulates the parameters' gradients into {@code gradients} and the
+   * features' gradient into the checkpoint. A collective call.
    *
-   * @param activations of forward; what they were computed from must be open and unchanged
+   * @param activations of forward; their inputs must be open and unchanged
    * @param dOut gradient of the output: its shape and dtype
-   * @param gradients by the parameters' names; this rank's share
+   * @param gradients by the parameters' names; over this rank's rows
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
@@ -187,7 +188,7 @@ public final class PerceiverResampler {
         feedForwards.get(layer).backward(saved.feedForward, w, gradients, d);
         attentions.get(layer).backward(calls, saved.attention, w, activations.visual, gradients, d);
       }
-      // All images begin with the same latents.
+      // All images start from the same latents, so their gradients are summed.
       Tensor whole = gradients.get(LATENTS);
       RowShard shard = activations.shard;
       Tensor sum = whole.slice(0, shard.begin(), shard.end()).reshape(1, shard.rows(), width);
@@ -293,29 +294,29 @@ public final class PerceiverResampler {
       return this;
     }
 
-    /** Inner width of the feed-forward over width; 4 if not set. */
+    /** Inner width of the feed-forward, as a multiple of width; 4 if not set. */
     public Builder feedForwardFactor(int feedForwardFactor) {
       this.feedForwardFactor = Preconditions.positive(feedForwardFactor, "feedForwardFactor");
       return this;
     }
 
-    /** What the norms add to the variance; 1e-5 if not set. */
+    /** Epsilon that the norms add to the variance; 1e-5 if not set. */
     public Builder epsilon(double epsilon) {
       this.epsilon = Preconditions.finitePositive(epsilon, "epsilon");
       return this;
     }
 
-    /** What moves between ranks; {@link Strategy#QUERY_RING} if not set. */
+    /** Which tensors move between the ranks; {@link Strategy#QUERY_RING} if not set. */
     public Builder strategy(Strategy strategy) {
       this.strategy = Preconditions.present(strategy, "strategy");
       return this;
     }
 
     /**
-     * The resampler that was described.
+     * Builds the resampler.
      *
      * @throws IllegalStateException if width was not set
-     * @throws IllegalArgumentException if heads and headDim make no attention
+     * @throws IllegalArgumentException if {@link CrossAttention} does not accept heads or headDim
      */
     public PerceiverResampler build() {
       Preconditions.set(width, "width");

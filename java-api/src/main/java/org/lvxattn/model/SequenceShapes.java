@@ -6,11 +6,11 @@ import org.jspecify.annotations.Nullable;
 import org.lvxattn.Tensor;
 import org.lvxattn.internal.Preconditions;
 
-/** Checks of the shapes that layers are given. */
+/** Checks shapes of layers' arguments. */
 final class SequenceShapes {
   private SequenceShapes() {}
 
-  /** Rows of a sequence: floating-point [batch, rows, width]. */
+  /** Checks the rows of a sequence: floating-point [batch, rows, width]. */
   static Tensor rows(@Nullable Tensor tensor, String name, long width) {
     Tensor rows = Preconditions.present(tensor, name);
     Preconditions.require(
@@ -19,7 +19,7 @@ final class SequenceShapes {
     return rows;
   }
 
-  /** A tensor that must be as large as another one. */
+  /** Checks that a tensor has the shape and dtype of another one. */
   static void sameShape(Tensor tensor, String name, Tensor like) {
     Preconditions.require(
         Arrays.equals(tensor.shape(), like.shape()) && tensor.dtype() == like.dtype(),

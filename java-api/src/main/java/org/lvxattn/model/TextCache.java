@@ -7,9 +7,9 @@ import org.lvxattn.Tensor;
 import org.lvxattn.internal.Preconditions;
 
 /**
- * Keys and values of this rank's text rows of one layer, to be extended row by row while decoding:
+ * Keys and values of this rank's text rows of one layer, which decoding extends row by row. It has
  * room for {@code [batch, capacity, heads, headDim]}, of which the first rows are filled. Keys are
- * rotated already.
+ * already rotated.
  */
 public final class TextCache implements AutoCloseable {
   private final Tensor keys;
@@ -26,12 +26,12 @@ public final class TextCache implements AutoCloseable {
   }
 
   /**
-   * An empty cache.
+   * Allocates an empty cache.
    *
-   * @param device where
+   * @param device where to allocate
    * @param dtype of the text rows
-   * @param batch number of items
-   * @param capacity rows there is room for
+   * @param batch number of batch items
+   * @param capacity rows of each item that there is room for
    * @param heads number of key and value heads
    * @param headDim elements of a head
    * @throws org.lvxattn.OutOfDeviceMemoryException if memory or the device's budget does not
@@ -72,7 +72,7 @@ public final class TextCache implements AutoCloseable {
   }
 
   /**
-   * Copies rows behind those that are filled.
+   * Appends rows to those that are filled.
    *
    * @param k {@code [batch, rows, heads, headDim]}, rotated
    * @param v as k
@@ -89,17 +89,19 @@ public final class TextCache implements AutoCloseable {
     Heads.split(to.slice(1, rows, to.dimension(1)), heads, headDim).copyFrom(from);
   }
 
-  /** The filled keys and room for more rows, [batch, rows + added, heads * headDim]. */
+  /**
+   * A view of the filled keys and of room for more rows, [batch, rows + added, heads * headDim].
+   */
   Tensor keysAnd(long added) {
     return first(keys, added);
   }
 
-  /** As keysAnd. */
+  /** As {@link #keysAnd}, for values. */
   Tensor valuesAnd(long added) {
     return first(values, added);
   }
 
-  /** The rows that were written count as filled from now on. */
+  /** Counts rows that were written as filled. */
   void advance(long added) {
     rows += added;
   }

@@ -15,11 +15,11 @@ import org.lvxattn.internal.Preconditions;
  * </pre>
  *
  * @param learningRate above 0
- * @param beta1 from 0 to below 1
- * @param beta2 from 0 to below 1
+ * @param beta1 decay of the first moment, in [0, 1)
+ * @param beta2 decay of the second moment, in [0, 1)
  * @param epsilon above 0
  * @param weightDecay 0 or more
- * @param decoupled whether the decay bypasses the averages
+ * @param decoupled whether the weight decay bypasses the moments, as in AdamW
  */
 public record Adam(
     double learningRate,
@@ -30,7 +30,7 @@ public record Adam(
     boolean decoupled)
     implements UpdateRule {
   /**
-   * Checks the numbers.
+   * Checks the components.
    *
    * @throws IllegalArgumentException if one is out of its range
    */
@@ -42,12 +42,12 @@ public record Adam(
     Preconditions.finiteNonNegative(weightDecay, "weightDecay");
   }
 
-  /** Without weight decay, and otherwise as the paper has it: 0.9, 0.999, 1e-8. */
+  /** Without weight decay, and with the paper's defaults: beta1 0.9, beta2 0.999, epsilon 1e-8. */
   public Adam(double learningRate) {
     this(learningRate, 0.9, 0.999, 1e-8, 0, false);
   }
 
-  /** With decoupled weight decay, and otherwise as {@link #Adam(double)}. */
+  /** With decoupled weight decay (AdamW), otherwise as {@link #Adam(double)}. */
   public static Adam withDecoupledDecay(double learningRate, double weightDecay) {
     return new Adam(learningRate, 0.9, 0.999, 1e-8, weightDecay, true);
   }

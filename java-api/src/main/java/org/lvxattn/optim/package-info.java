@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Optimisers. */
+/** Optimizers: SGD, Adam and AdamW, on the host. */
 @NullMarked
 package org.lvxattn.optim;
 

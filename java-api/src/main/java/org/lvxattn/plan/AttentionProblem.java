@@ -6,14 +6,14 @@ import org.lvxattn.Pass;
 import org.lvxattn.internal.Preconditions;
 
 /**
- * One call over all its ranks.
+ * One attention call over all ranks.
  *
  * @param sizes what the ranks have in common
- * @param shards what each of them keeps
- * @param reach whose queries see whose keys
- * @param bias what is added to the logits, or null
- * @param stridedQueries whether q's rows lie apart, as those of a part of a wider tensor do: where
- *     q is sent, it has to be packed then
+ * @param shards how many queries and keys each rank holds
+ * @param reach which ranks' queries see which ranks' keys
+ * @param bias the bias that is added to the logits, or null
+ * @param stridedQueries whether q's rows are not contiguous, for instance because q is a slice of a
+ *     wider tensor; it must then be packed before it is sent
  */
 public record AttentionProblem(
     AttentionSizes sizes,
@@ -25,7 +25,7 @@ public record AttentionProblem(
    * Checks the components.
    *
    * @throws NullPointerException if sizes, shards or reach is null
-   * @throws IllegalArgumentException if shards and reach are of different numbers of ranks
+   * @throws IllegalArgumentException if shards and reach differ in the number of ranks
    */
   public AttentionProblem {
     Preconditions.present(sizes, "sizes");
@@ -35,23 +35,23 @@ public record AttentionProblem(
         reach.ranks() == shards.ranks(), "ranks of reach", reach.ranks(), "as of shards");
   }
 
-  /** Every query sees every key, without a bias; q lies compact. */
+  /** A problem in which every query sees every key, without a bias and with a contiguous q. */
   public static AttentionProblem of(AttentionSizes sizes, Shards shards) {
     return new AttentionProblem(
         sizes, shards, Reach.everything(sizes.batch(), shards), null, false);
   }
 
-  /** This problem with that reach. */
+  /** This problem with the given reach. */
   public AttentionProblem withReach(Reach reach) {
     return new AttentionProblem(sizes, shards, reach, bias, stridedQueries);
   }
 
-  /** This problem with a bias. */
+  /** This problem with the given bias. */
   public AttentionProblem withBias(BiasShape bias) {
     return new AttentionProblem(sizes, shards, reach, bias, stridedQueries);
   }
 
-  /** This problem with a q whose rows lie apart. */
+  /** This problem with a q whose rows are not contiguous. */
   public AttentionProblem withStridedQueries() {
     return new AttentionProblem(sizes, shards, reach, bias, true);
   }
@@ -61,7 +61,7 @@ public record AttentionProblem(
     return shards.ranks();
   }
 
-  /** Floating-point operations of all ranks, over the pairs that are visible. */
+  /** Floating-point operations of all ranks, over the visible pairs. */
   public double flops(Pass pass) {
     double pairs = 0;
     for (int home = 0; home < ranks(); home++) {
@@ -72,7 +72,7 @@ public record AttentionProblem(
     return sizes.flops(pairs, pass);
   }
 
-  /** In how many terms lse is kept and travels. */
+  /** Number of terms in which lse is kept and sent. */
   int lseTerms() {
     return bias == null ? 1 : 2;
   }

@@ -6,7 +6,7 @@ import org.lvxattn.Pass;
 import org.lvxattn.internal.Preconditions;
 
 /**
- * What all ranks of a call have in common.
+ * The sizes that all ranks of a call have in common.
  *
  * @param batch batch items, 0 or more
  * @param heads query heads, a multiple of keyValueHeads
@@ -42,9 +42,9 @@ public record AttentionSizes(int batch, int heads, int keyValueHeads, int headDi
   }
 
   /**
-   * Floating-point operations, multiplications and additions, for that many pairs of a query and a
-   * key that it sees, counted over batch items but not over heads: {@code 4 * heads * headDim} a
-   * pair forward, 2.5 times that backward.
+   * Floating-point operations (multiplications and additions) for a number of visible query-key
+   * pairs. Pairs are counted over batch items but not over heads. A pair costs {@code 4 * heads *
+   * headDim} in forward, and 2.5 times that in backward.
    */
   public double flops(double pairs, Pass pass) {
     double forward = 4.0 * heads * headDim * pairs;

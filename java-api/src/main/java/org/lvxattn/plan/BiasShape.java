@@ -11,7 +11,7 @@ import org.lvxattn.internal.Preconditions;
  * @param perHead whether it differs between query heads
  * @param perQuery whether it differs between queries
  * @param dtype of its elements; floating-point
- * @param gradient whether its gradient is wanted in backward
+ * @param gradient whether backward computes its gradient
  */
 public record BiasShape(
     boolean perBatchItem, boolean perHead, boolean perQuery, DType dtype, boolean gradient) {

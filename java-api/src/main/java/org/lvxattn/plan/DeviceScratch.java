@@ -11,7 +11,7 @@ import org.lvxattn.internal.ffi.NativeCalls;
 import org.lvxattn.internal.handle.Handles;
 import org.lvxattn.internal.memory.Reachability;
 
-/** Asks the native side what the kernels of a device need. */
+/** Asks the native side for the scratch memory of a device's kernels. */
 record DeviceScratch(Device device) implements KernelScratch {
   @Override
   public long handle() {

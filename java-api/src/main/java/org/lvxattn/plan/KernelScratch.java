@@ -5,12 +5,9 @@ import org.lvxattn.Device;
 import org.lvxattn.Pass;
 import org.lvxattn.internal.handle.Handles;
 
-/**
- * Memory that a device's kernels need beside their arguments, in bytes. {@link #of} knows a
- * device's.
- */
+/** Scratch memory that a device's kernels need in addition to their arguments, in bytes. */
 public interface KernelScratch {
-  /** Kernels that need none: leaves their part out of a plan. */
+  /** Kernels without scratch memory: plans then leave it out. */
   KernelScratch NONE =
       new KernelScratch() {
         @Override
@@ -25,8 +22,8 @@ public interface KernelScratch {
       };
 
   /**
-   * The workspace of a device's kernels, to predict memory. Usable while the device is open, by the
-   * thread that owns it.
+   * The scratch memory of a device's kernels. Usable while the device is open, by the thread that
+   * owns it.
    *
    * @throws NullPointerException if device is null
    * @throws IllegalStateException if the device was closed
@@ -37,13 +34,15 @@ public interface KernelScratch {
   }
 
   /**
-   * The native handle of the device, by which plans of calls ask for what its kernels need; 0 for
-   * none.
+   * The native handle of the device that is asked for its kernels' scratch memory; 0 for none.
    *
    * @throws IllegalStateException if the device was closed
    */
   long handle();
 
-  /** For projecting rows of each batch item; the larger of the two for both passes. */
+  /**
+   * Scratch for projecting the given rows of each batch item; for {@link Pass#BOTH}, the larger of
+   * the two.
+   */
   long projection(VisualSizes sizes, long rows, Pass pass);
 }

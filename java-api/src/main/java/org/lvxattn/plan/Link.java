@@ -2,15 +2,15 @@
 package org.lvxattn.plan;
 
 /**
- * A link between ranks: a message takes {@code latencySeconds + bytes / bytesPerSecond}, and the
- * link carries one at a time each way.
+ * A link between ranks. A message takes {@code latencySeconds + bytes / bytesPerSecond}, and the
+ * link carries one message at a time in each direction.
  *
- * @param bytesPerSecond in one direction; positive and at most 10^18, or infinite for a link that
- *     costs nothing
- * @param latencySeconds from the end of a message's sending to its arrival; 0 to 10^18
+ * @param bytesPerSecond bandwidth in one direction; positive and at most 10^18, or infinite if
+ *     transfers take no time
+ * @param latencySeconds time from the end of sending a message to its arrival; 0 to 10^18
  */
 public record Link(double bytesPerSecond, double latencySeconds) {
-  /** Costs nothing. */
+  /** Messages take no time. */
   public static final Link INSTANT = new Link(Double.POSITIVE_INFINITY, 0);
 
   private static final double MOST = 1e18;

@@ -8,8 +8,8 @@ import org.lvxattn.Strategy;
 import org.lvxattn.internal.Preconditions;
 
 /**
- * Says what each strategy costs on given machines and links. Immutable; its answers depend on its
- * input alone, so all ranks that agree on that come to the same.
+ * Predicts the cost of each strategy on given machines and links. Immutable. Its answers depend
+ * only on its input, so ranks with the same input get the same answer.
  */
 public final class Planner {
   private final Machine machine;
@@ -17,7 +17,7 @@ public final class Planner {
   private final KernelScratch scratch;
 
   /**
-   * A planner for ranks that are all alike. Memory is planned without the kernels' own scratch.
+   * A planner for ranks with equal machines. Planned memory excludes the kernels' scratch.
    *
    * @throws NullPointerException if an argument is null
    */
@@ -32,9 +32,9 @@ public final class Planner {
   }
 
   /**
-   * This planner, but what the kernels of a device need counts as memory too: planned peaks are
-   * then those of calls on that device. It plans while the device is open, on the thread that owns
-   * it.
+   * This planner, but planned memory includes the scratch of a device's kernels, so that planned
+   * peaks equal those of calls on that device. It can be used while the device is open, on the
+   * thread that owns it.
    *
    * @throws NullPointerException if scratch is null
    */
@@ -43,10 +43,10 @@ public final class Planner {
   }
 
   /**
-   * What every strategy costs.
+   * The cost of every strategy.
    *
    * @throws IllegalArgumentException if the problem is too large to be planned; the message says
-   *     what is
+   *     which size
    * @throws LinkageError if the native library cannot be loaded; the message says what to do
    */
   public Plan plan(AttentionProblem problem, Pass pass) {
@@ -58,7 +58,7 @@ public final class Planner {
   }
 
   /**
-   * What one strategy costs.
+   * Predicts the cost of one strategy.
    *
    * @throws IllegalArgumentException if strategy is {@link Strategy#AUTO}, or as {@link
    *     #plan(AttentionProblem, Pass)}
@@ -88,11 +88,12 @@ public final class Planner {
   }
 
   /**
-   * What a strategy costs one rank, in time and memory that do not grow with the other ranks' work.
+   * Predicts the cost of a strategy for one rank. The time and memory of this prediction do not
+   * grow with the other ranks' work.
    *
-   * @param rank 0 to the number of ranks
-   * @throws IllegalArgumentException if rank is none of the problem's, the strategy cannot serve
-   *     the problem, or as {@link #plan(AttentionProblem, Pass, Strategy)}
+   * @param rank 0 to the number of ranks - 1
+   * @throws IllegalArgumentException if the problem has no such rank, the strategy cannot serve the
+   *     problem, or as {@link #plan(AttentionProblem, Pass, Strategy)}
    */
   public RankPlan plan(AttentionProblem problem, Pass pass, Strategy strategy, int rank) {
     if (pass == Pass.BOTH) {

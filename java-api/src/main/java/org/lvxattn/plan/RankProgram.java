@@ -6,16 +6,16 @@ import java.util.List;
 
 /** What one rank does in a call: computations, transfers, and waits for transfers, in order. */
 final class RankProgram {
-  /** One step of it. */
+  /** One step of the program. */
   sealed interface Step permits Start, Compute, Await {}
 
-  /** Starts transfers that complete together. */
+  /** Starts transfers that are awaited together. */
   record Start(int ticket, List<Transfer> transfers) implements Step {}
 
   /** Computes. */
   record Compute(double seconds) implements Step {}
 
-  /** Waits for the transfers of a start. */
+  /** Waits for the transfers of a {@link Start}. */
   record Await(int ticket) implements Step {}
 
   /** A message to or from a peer. Messages between two ranks match in the order of their starts. */
@@ -25,7 +25,7 @@ final class RankProgram {
   private int tickets;
   private double computeSeconds;
 
-  /** Starts a message; those of one ticket come one after the other. */
+  /** Starts a message; consecutive messages with the same ticket form one {@link Start}. */
   void start(int ticket, boolean sends, int peer, long bytes) {
     if (steps.isEmpty() || !(steps.getLast() instanceof Start last) || last.ticket() != ticket) {
       steps.add(new Start(ticket, new ArrayList<>()));
@@ -54,7 +54,7 @@ final class RankProgram {
     return steps;
   }
 
-  /** More than any ticket. */
+  /** A number larger than every ticket. */
   int tickets() {
     return tickets;
   }

@@ -8,8 +8,8 @@ import java.util.List;
 import org.lvxattn.internal.Preconditions;
 
 /**
- * Which ranks' queries see which ranks' keys: for every two ranks, how many pairs of a query of the
- * one and a key that it sees of the other there are, over all batch items.
+ * Which ranks' queries see which ranks' keys: for each pair of ranks, the number of visible
+ * query-key pairs with the query on the first and the key on the second, over all batch items.
  */
 public final class Reach {
   private final List<double[]> pairs;
@@ -22,7 +22,7 @@ public final class Reach {
     this.visibility = visibility;
   }
 
-  /** Every query sees every key; no visibility is given, so none travels. */
+  /** Every query sees every key. There is no visibility tensor, so none is sent. */
   public static Reach everything(int batch, Shards shards) {
     List<double[]> pairs = new ArrayList<>();
     for (int home = 0; home < shards.ranks(); home++) {
@@ -36,10 +36,10 @@ public final class Reach {
   }
 
   /**
-   * From what each rank says of its own queries: the pairs of {@link #visiblePairs}, and the number
-   * of ranges a query has.
+   * The reach from each rank's own counts: the pairs of {@link #visiblePairs}, and the number of
+   * ranges of a query.
    *
-   * @param pairs for each rank, one number for each rank
+   * @param pairs for each query rank, the pairs with each key rank
    * @param ranges for each rank, the third extent of its visibility
    * @throws IllegalArgumentException if the lists' lengths differ or a number is negative
    */
@@ -60,11 +60,11 @@ public final class Reach {
   }
 
   /**
-   * From the ranges themselves.
+   * The reach of the given visibility ranges.
    *
    * @param ranges for each rank, its visibility {@code [batch, queries, R, 2]} row by row:
    *     half-open ranges of the group's keys, disjoint
-   * @throws IllegalArgumentException if a rank's ranges do not fit its queries
+   * @throws IllegalArgumentException if a rank's ranges do not match its queries
    */
   public static Reach ofRanges(int batch, Shards shards, List<int[]> ranges) {
     Preconditions.require(
@@ -89,11 +89,11 @@ public final class Reach {
   }
 
   /**
-   * How many pairs of a query and a key that it sees there are with the keys of each rank.
+   * The number of visible query-key pairs with the keys of each rank.
    *
-   * @param ranges half-open ranges of the group's keys, begin and end in turn; those of one query
-   *     disjoint
-   * @param keys how many keys each rank keeps
+   * @param ranges half-open ranges of the group's keys as alternating begin and end; the ranges of
+   *     a query are disjoint
+   * @param keys how many keys each rank holds
    */
   public static long[] visiblePairs(int[] ranges, List<Long> keys) {
     long[] pairs = new long[keys.size()];
@@ -109,10 +109,10 @@ public final class Reach {
   }
 
   /**
-   * An estimate for text in step with its video: each query sees one range of keys, density of all
-   * wide, at the place that the query has in the text.
+   * An estimate for text that is aligned with its video. Each query sees one range of keys, whose
+   * width is density times all keys and whose position follows the query's position in the text.
    *
-   * @param density part of all pairs that are visible, above 0 and at most 1
+   * @param density fraction of all pairs that are visible, above 0 and at most 1
    * @throws IllegalArgumentException if density is out of range
    */
   public static Reach estimate(int batch, Shards shards, double density) {
@@ -132,7 +132,7 @@ public final class Reach {
     return new Reach(pairs, Collections.nCopies(shards.ranks(), 1), true);
   }
 
-  /** Pairs spread evenly over the keys from begin to end. */
+  /** Spreads pairs evenly over the keys from begin to end. */
   private static double[] share(double pairs, double begin, double end, Shards shards) {
     double[] row = new double[shards.ranks()];
     double firstKey = 0;
@@ -150,17 +150,17 @@ public final class Reach {
     return pairs.size();
   }
 
-  /** Pairs of a query of home and a key of rank that it sees. */
+  /** Number of visible pairs with the query on home and the key on rank. */
   public double pairs(int home, int rank) {
     return pairs.get(home)[rank];
   }
 
-  /** Whether a query of home sees a key of rank. */
+  /** Whether any query of home sees a key of rank. */
   public boolean sees(int home, int rank) {
     return pairs(home, rank) > 0;
   }
 
-  /** Whether visibility is given, rather than everything visible. */
+  /** Whether there is a visibility tensor. */
   boolean hasVisibility() {
     return visibility;
   }

@@ -5,12 +5,12 @@ package org.lvxattn.plan;
 public enum RecomputePolicy {
   /** All of them, in each layer. */
   KEEP,
-  /** None: backward projects the whole shard again, and holds it while the layer runs. */
+  /** Nothing: backward projects the whole shard again and holds it while the layer runs. */
   RECOMPUTE,
   /**
-   * None, and never more than a tile: all queries are gathered, and one tile of keys and values
-   * after the other is projected, used and dropped, in forward and in backward. The attention's
-   * {@link org.lvxattn.Strategy} does not matter.
+   * Nothing, and at most one tile exists at a time: queries of all ranks are gathered, and each
+   * tile of keys and values is projected, used and dropped, in forward and in backward. The
+   * attention's {@link org.lvxattn.Strategy} is ignored.
    */
   RECOMPUTE_TILED
 }

@@ -17,8 +17,8 @@ import org.lvxattn.bindings.generated.lvx_statistics;
 import org.lvxattn.internal.ffi.NativeCalls;
 
 /**
- * What the native schedules do in a call, rank by rank: they run over a device and a transport that
- * write down what they are asked for. All calls of native code that a plan makes are here.
+ * Records what the native schedules do in a call, rank by rank: they run over a device and a
+ * transport that only record the requests. All native calls of a plan are here.
  */
 final class Recording implements AutoCloseable {
   private static final int STEPS_PER_RANK = 16;
@@ -48,7 +48,7 @@ final class Recording implements AutoCloseable {
   }
 
   /**
-   * A call of attention.
+   * Records a call of attention.
    *
    * @param pass FORWARD or BACKWARD
    * @param strategy not AUTO
@@ -67,7 +67,7 @@ final class Recording implements AutoCloseable {
   }
 
   /**
-   * A call of attention over keys and values that are made tile by tile.
+   * Records a call of attention over keys and values that are projected tile by tile.
    *
    * @param pass FORWARD or BACKWARD
    */
@@ -85,7 +85,7 @@ final class Recording implements AutoCloseable {
     MemorySegment options = recording.options;
     lvx_plan_options.width(options, features.width());
     lvx_plan_options.tile_rows(options, tileRows);
-    // Of the layouts this has the larger product, whose scratch serves the others, too.
+    // This layout has the largest product, so its scratch suffices for the others.
     lvx_plan_options.key_value_layout(options, Lvx.LVX_KEY_VALUE_CONCATENATED());
     lvx_plan_options.input_norm(options, norm(features.inputNorm()));
     lvx_plan_options.key_norm(options, norm(features.keyNorm()));
@@ -105,8 +105,7 @@ final class Recording implements AutoCloseable {
       case HEAD_ALL_TO_ALL -> Lvx.LVX_HEAD_ALL_TO_ALL();
       case TWO_LEVEL -> Lvx.LVX_TWO_LEVEL();
       case AUTO ->
-          throw new IllegalArgumentException(
-              "strategy is AUTO; one that says what moves was expected");
+          throw new IllegalArgumentException("strategy is AUTO; another strategy was expected");
     };
   }
 
@@ -161,7 +160,7 @@ final class Recording implements AutoCloseable {
   }
 
   /**
-   * Records a rank's call without its steps; {@link #costs} answers for it from then on.
+   * Records a rank's call without its steps; {@link #costs} then refers to it.
    *
    * @return why the strategy cannot serve the problem, or null if it can
    */
@@ -170,8 +169,7 @@ final class Recording implements AutoCloseable {
   }
 
   /**
-   * Records a rank's call with its steps; {@link #program} and {@link #costs} answer for it from
-   * then on.
+   * Records a rank's call with its steps; {@link #program} and {@link #costs} then refer to it.
    *
    * @return as {@link #record}
    */
@@ -218,7 +216,7 @@ final class Recording implements AutoCloseable {
     return lvx_error.message(error).getString(0);
   }
 
-  /** The steps that were recorded last. */
+  /** The steps of the latest recording. */
   RankProgram program(StepCosts costs) {
     RankProgram program = new RankProgram();
     long recorded = steps();
@@ -255,7 +253,7 @@ final class Recording implements AutoCloseable {
     }
   }
 
-  /** What the call that was recorded last sends and holds. */
+  /** Messages and memory of the latest recording. */
   RankPlan costs(double computeSeconds) {
     return new RankPlan(
         lvx_statistics.bytes_sent(statistics),

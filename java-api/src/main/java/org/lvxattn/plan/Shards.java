@@ -6,7 +6,7 @@ import java.util.List;
 import org.lvxattn.internal.Preconditions;
 
 /**
- * How many queries and keys each rank keeps, in rank order; none is fine.
+ * How many queries and keys each rank holds, in rank order; 0 is allowed.
  *
  * @param queries one number for each rank
  * @param keys one number for each rank
@@ -16,8 +16,8 @@ public record Shards(List<Long> queries, List<Long> keys) {
    * Copies and checks the components.
    *
    * @throws NullPointerException if a component is null or holds null
-   * @throws IllegalArgumentException if there is no rank, the numbers of ranks differ, or a number
-   *     is negative
+   * @throws IllegalArgumentException if the lists are empty or differ in length, or if a number is
+   *     negative
    */
   public Shards {
     queries = List.copyOf(queries);
@@ -37,7 +37,7 @@ public record Shards(List<Long> queries, List<Long> keys) {
   }
 
   /**
-   * Shards that differ by one row at most, larger ones first.
+   * Shards whose sizes differ by at most one row, larger ones first.
    *
    * @throws IllegalArgumentException if ranks is not positive or a number is negative
    */

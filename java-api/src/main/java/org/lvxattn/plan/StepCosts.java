@@ -4,16 +4,16 @@ package org.lvxattn.plan;
 import org.lvxattn.Pass;
 
 /**
- * How long a machine takes for what a rank computes.
+ * How long a machine takes for each computation of a rank.
  *
- * @param problem whose queries see whose keys
+ * @param problem the call
  * @param pass FORWARD or BACKWARD
- * @param machine what computes
+ * @param machine the machine of each rank
  */
 record StepCosts(AttentionProblem problem, Pass pass, Machine machine) {
   /**
-   * The kernel, for queries of one rank and keys of another, or a part of them: held up by its
-   * operations, or by reading its inputs and writing its outputs.
+   * The attention kernel, for queries of one rank and keys of another, or a part of them. It is
+   * bound by compute, or by reading its inputs and writing its outputs.
    */
   double attentionSeconds(
       int queryRank, int keyRank, long queries, long keys, int heads, int keyHeads) {
@@ -32,12 +32,12 @@ record StepCosts(AttentionProblem problem, Pass pass, Machine machine) {
     return machine.seconds(flops, passes * elements * all.elementBytes(), pass);
   }
 
-  /** Matrix products, at the rate of attention's. */
+  /** Matrix products, at the same rate as attention. */
   double productSeconds(double flops) {
     return machine.seconds(flops, 0, pass);
   }
 
-  /** Work that reads and writes so many bytes. */
+  /** Work that reads and writes the given number of bytes. */
   double memorySeconds(long bytes) {
     return machine.seconds(0, bytes, pass);
   }

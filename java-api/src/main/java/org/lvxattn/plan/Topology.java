@@ -4,10 +4,11 @@ package org.lvxattn.plan;
 import org.lvxattn.internal.Preconditions;
 
 /**
- * How ranks reach each other. Each rank sends and receives at once, one message after the other in
- * each direction, over its link inside the node and its link to other nodes.
+ * How ranks are connected. Each rank has a link inside its node and a link to other nodes. A link
+ * sends and receives at the same time, one message after the other in each direction.
  *
- * @param ranksPerNode ranks are placed on nodes in rank order, so many on each; at least 1
+ * @param ranksPerNode number of ranks per node, at least 1; ranks are assigned to nodes in rank
+ *     order
  * @param intra each rank's link inside its node
  * @param inter each rank's link to other nodes
  * @param sharedInter whether the ranks of a node share one such link

@@ -6,16 +6,17 @@ import org.lvxattn.Strategy;
 import org.lvxattn.internal.Preconditions;
 
 /**
- * What the policies of a {@link org.lvxattn.visual.VisualCheckpoint} cost over some layers: memory,
- * bytes sent, operations. Memory is what comes on top of the caller's own: weights and their
+ * The cost of each policy of a {@link org.lvxattn.visual.VisualCheckpoint} over several layers:
+ * memory, bytes sent, operations. Memory excludes the caller's tensors: weights and their
  * gradients, queries, and the gradients of outputs and queries.
  *
- * @param features what is projected
+ * @param features the features that are projected
  * @param attention the attention of each layer; its keys are the features' rows
- * @param layers that read the same features
- * @param strategy of {@link RecomputePolicy#KEEP} and {@link RecomputePolicy#RECOMPUTE}; not AUTO
- * @param tileRows of {@link RecomputePolicy#RECOMPUTE_TILED}
- * @param scratch of the device
+ * @param layers number of layers that read the same features
+ * @param strategy the strategy of {@link RecomputePolicy#KEEP} and {@link
+ *     RecomputePolicy#RECOMPUTE}; not AUTO
+ * @param tileRows rows of a tile under {@link RecomputePolicy#RECOMPUTE_TILED}
+ * @param scratch scratch memory of the device's kernels
  */
 public record VisualPlan(
     VisualSizes features,
@@ -24,7 +25,7 @@ public record VisualPlan(
     Strategy strategy,
     long tileRows,
     KernelScratch scratch) {
-  /** Rows of all batch items that whole shards are projected by at a time. */
+  /** Rows, over all batch items, that the projection of a whole shard processes at a time. */
   private static final long ROWS_AT_ONCE = 1024;
 
   /**
@@ -41,8 +42,7 @@ public record VisualPlan(
     Preconditions.present(scratch, "scratch");
     Preconditions.require(layers >= 1, "layers", layers, "1 or more");
     Preconditions.require(tileRows >= 1, "tileRows", tileRows, "1 or more");
-    Preconditions.require(
-        strategy != Strategy.AUTO, "strategy", strategy, "one that says what moves");
+    Preconditions.require(strategy != Strategy.AUTO, "strategy", strategy, "one other than AUTO");
     AttentionSizes sizes = attention.sizes();
     Preconditions.require(
         features.batch() == sizes.batch()
@@ -55,9 +55,9 @@ public record VisualPlan(
   }
 
   /**
-   * The most memory that a rank has at any time.
+   * The peak memory of a rank.
    *
-   * @param pass FORWARD: all layers' results are kept, as for training, but nothing goes back
+   * @param pass with FORWARD all layers' results are kept, as for training, but no backward runs
    */
   public long peakBytes(RecomputePolicy policy, Pass pass, int rank) {
     long rows = attention.shards().keys(rank);
@@ -72,7 +72,7 @@ public record VisualPlan(
     };
   }
 
-  /** {@link #peakBytes(RecomputePolicy, Pass, int)} of the rank that has most. */
+  /** The largest {@link #peakBytes(RecomputePolicy, Pass, int)} of all ranks. */
   public long peakBytes(RecomputePolicy policy, Pass pass) {
     long peak = 0;
     for (int rank = 0; rank < attention.ranks(); rank++) {
@@ -82,8 +82,8 @@ public record VisualPlan(
   }
 
   /**
-   * What one layer keeps from forward to backward: o and lse, with a bias also the terms of lse,
-   * and keys and values under KEEP.
+   * Bytes that one layer keeps from forward to backward: o and lse, with a bias also the terms of
+   * lse, and under KEEP keys and values.
    */
   public long keptBytes(RecomputePolicy policy, int rank) {
     AttentionSizes sizes = attention.sizes();
@@ -99,7 +99,7 @@ public record VisualPlan(
     return features.keyBytes(attention.shards().keys(rank));
   }
 
-  /** What a layer has in addition while it runs, beside what it keeps. */
+  /** Workspace of a layer while it runs, in addition to what it keeps. */
   public long workspaceBytes(RecomputePolicy policy, Pass pass, int rank) {
     if (pass == Pass.BOTH) {
       return Math.max(
@@ -113,7 +113,7 @@ public record VisualPlan(
   private long shardWorkspaceBytes(RecomputePolicy policy, Pass pass, int rank) {
     long keys = shardKeyBytes(rank);
     boolean keeps = policy == RecomputePolicy.KEEP;
-    // Raw keys are apart where backward needs them after their norm.
+    // Raw keys are a separate tensor if there is a key norm, for backward.
     boolean apart = features.keyNorm() && (keeps || pass == Pass.BACKWARD);
     long projected = keeps ? 0 : 2 * keys;
     long finished = apart ? keys : 0;
@@ -128,7 +128,7 @@ public record VisualPlan(
         projected + finished + gradients + Math.max(attended, projectionBytes(pass, rank)));
   }
 
-  /** Workspace of the attention of whole shards. */
+  /** Workspace of attention over whole shards. */
   private long attentionBytes(Pass pass, int rank) {
     int oneNode = attention.ranks();
     try (Recording recording = Recording.of(attention, pass, strategy, oneNode, scratch)) {
@@ -136,7 +136,7 @@ public record VisualPlan(
     }
   }
 
-  /** What the attention of tiles sends and holds. */
+  /** Messages and memory of attention over tiles. */
   private RankPlan tiled(Pass pass, int rank, KernelScratch of) {
     try (Recording recording = Recording.ofTiles(attention, features, tileRows, pass, of)) {
       return recorded(recording, rank);
@@ -166,8 +166,8 @@ public record VisualPlan(
   }
 
   /**
-   * Floating-point operations of all ranks and layers: attention over the pairs that are visible,
-   * and the projections with their gradients. RECOMPUTE and RECOMPUTE_TILED project twice.
+   * Floating-point operations of all ranks and layers: attention over the visible pairs, and the
+   * projections with their gradients. RECOMPUTE and RECOMPUTE_TILED project twice.
    */
   public double flops(RecomputePolicy policy, Pass pass) {
     double once = features.projectionFlops(attention.shards().allKeys());
@@ -183,10 +183,10 @@ public record VisualPlan(
   }
 
   /**
-   * How many frames fit into each rank's memory: the most whose tokens, shared out evenly and seen
-   * by every query, need at most so many bytes.
+   * How many frames fit into each rank's memory, if their tokens are sharded evenly and every query
+   * sees all of them.
    *
-   * @param bytes of each rank, beside what is the caller's
+   * @param bytes memory of each rank, without the caller's tensors
    * @param tokensPerFrame rows of features that a frame adds
    * @throws IllegalArgumentException if tokensPerFrame is not positive
    */

@@ -5,9 +5,9 @@ import org.lvxattn.Tensor;
 import org.lvxattn.internal.Closing;
 
 /**
- * Keys and values of this rank's shard of visual features, as {@link org.lvxattn.CrossAttention}
- * takes them: for decoding, where every new token reads them. Made by {@link
- * VisualCheckpoint#project}; it owns its tensors and does not need the checkpoint any more.
+ * Keys and values of this rank's shard of visual features, in the layout of {@link
+ * org.lvxattn.CrossAttention}. For decoding, where every new token reads them. {@link
+ * VisualCheckpoint#project} creates it. It owns its tensors and does not depend on the checkpoint.
  */
 public final class KeyValueCache implements AutoCloseable {
   private final Tensor key;

@@ -20,7 +20,7 @@ final class ProjectionCalls {
     this.structs = structs;
   }
 
-  /** Raw keys and values. */
+  /** Projects raw keys and values. */
   void forward(KeyValueProjection projection, Tensor features, Tensor rawKey, Tensor value) {
     MemorySegment struct = structs.projection(projection, device);
     NativeCalls.check(
@@ -45,13 +45,13 @@ final class ProjectionCalls {
     Reachability.keep(projection, rawKey, key);
   }
 
-  /** What can be known of {@link #backward} before the collective call that comes first. */
+  /** Checks the arguments of {@link #backward} before the collective call that precedes it. */
   void check(VisualBackward call) {
     structs.projection(call.projection(), device);
     structs.gradients(call.gradients(), device);
   }
 
-  /** Adds gradients of parameters and, where wanted, features. */
+  /** Accumulates gradients of the parameters and, if wanted, of the features. */
   void backward(VisualBackward call, Tensor features, Tensor rawKey, Tensor dk, Tensor dv) {
     MemorySegment struct = structs.projection(call.projection(), device);
     MemorySegment gradients = structs.gradients(call.gradients(), device);

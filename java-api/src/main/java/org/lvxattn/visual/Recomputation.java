@@ -4,19 +4,19 @@ package org.lvxattn.visual;
 import org.lvxattn.Statistics;
 
 /**
- * How a {@link VisualCheckpoint} comes by keys and values. A mistake that is found before the
- * collective call declines it, so that the peers are told.
+ * How a {@link VisualCheckpoint} obtains keys and values. An error before the collective call
+ * declines it, so that the peers learn of it.
  */
 interface Recomputation {
-  /** The lvx_operation that forward makes. */
+  /** The lvx_operation of forward. */
   int forwardOperation();
 
-  /** The lvx_operation that backward makes. */
+  /** The lvx_operation of backward. */
   int backwardOperation();
 
   /** Fills output, log-sum-exp and statistics. */
   void forward(VisualForward call);
 
-  /** Fills dq, dBias and statistics; adds the other gradients. */
+  /** Fills dq, dBias and statistics; accumulates the other gradients. */
   void backward(VisualBackward call, Statistics statistics);
 }

@@ -8,8 +8,9 @@ import org.lvxattn.internal.Closing;
 import org.lvxattn.layer.KeyValueProjection;
 
 /**
- * Keys and values of a whole shard of features, for the policies that have them in memory. Raw keys
- * are kept apart from the finished ones only where backward needs them: where there is a key norm.
+ * Keys and values of a whole shard of features, for the policies that hold them in memory. Raw keys
+ * (before norm and rotary embedding) are a separate tensor only if backward needs them, which is
+ * with a key norm.
  */
 final class ShardKeys implements AutoCloseable {
   private final Tensor raw;
@@ -23,7 +24,7 @@ final class ShardKeys implements AutoCloseable {
     this.value = value;
   }
 
-  /** Projects the features; with the raw keys apart if they are normalised and wanted. */
+  /** Projects the features. Raw keys are separate if they are wanted and there is a key norm. */
   static ShardKeys project(
       ProjectionCalls calls, KeyValueProjection projection, Tensor features, boolean wantsRaw) {
     Device device = features.device();
@@ -43,7 +44,7 @@ final class ShardKeys implements AutoCloseable {
     }
   }
 
-  /** What forward kept; stays with its owner. */
+  /** Keys and values that forward kept; they stay with their owner. */
   static ShardKeys kept(
       ProjectionCalls calls, KeyValueProjection projection, Tensor raw, Tensor value) {
     Tensor key = projection.hasKeyNorm() ? finished(calls, projection, raw, true) : raw;
@@ -71,7 +72,10 @@ final class ShardKeys implements AutoCloseable {
     }
   }
 
-  /** Raw where {@link #project} was asked for it and there is a key norm; finished otherwise. */
+  /**
+   * Raw keys if {@link #project} was asked for them and there is a key norm; otherwise finished
+   * keys.
+   */
   Tensor raw() {
     return raw;
   }
@@ -84,13 +88,13 @@ final class ShardKeys implements AutoCloseable {
     return value;
   }
 
-  /** Leaves raw keys and values to an owner. */
+  /** Transfers raw keys and values to an owner. */
   void giveTo(VisualForward owner) {
     owner.keep(raw, value);
     keptByOther = true;
   }
 
-  /** As {@link #giveTo}, of what is not distinguished into raw and finished. */
+  /** As {@link #giveTo}, for keys without separate raw keys. */
   KeyValueCache toCache() {
     keptByOther = true;
     return new KeyValueCache(key, value);

@@ -11,7 +11,9 @@ import org.lvxattn.group.Group;
 import org.lvxattn.internal.collective.Collective;
 import org.lvxattn.internal.handle.Handles;
 
-/** Keys and values of the whole shard are in memory while a layer runs, or until backward. */
+/**
+ * Holds keys and values of the whole shard in memory, either while a layer runs or until backward.
+ */
 final class ShardRecomputation implements Recomputation {
   private final Group group;
   private final Collective collective;

@@ -12,7 +12,7 @@ import org.lvxattn.internal.handle.Handles;
 import org.lvxattn.internal.memory.Reachability;
 import org.lvxattn.layer.KeyValueProjection;
 
-/** Never more than a tile of keys and values is in memory. */
+/** Holds at most one tile of keys and values in memory. */
 final class TiledRecomputation implements Recomputation {
   private final Collective collective;
   private final Device device;

@@ -11,14 +11,14 @@ import org.lvxattn.layer.KeyValueProjection;
 /**
  * The arguments of a backward call of a {@link VisualCheckpoint}.
  *
- * @param forward what is gone back through
- * @param o final output, which may be that of a larger softmax
- * @param lse log-sum-exp of that
+ * @param forward the forward result
+ * @param o final output, possibly of a softmax over more keys
+ * @param lse log-sum-exp of o
  * @param dO gradient of o
  * @param dq output
  * @param dBias output, or null
- * @param dFeatures added to, or null
- * @param gradients of the parameters, added to
+ * @param dFeatures accumulated, or null
+ * @param gradients of the parameters, accumulated
  */
 record VisualBackward(
     VisualForward forward,
@@ -43,7 +43,7 @@ record VisualBackward(
     requireLike(gradients.keyWeight(), projection.keyWeight(), "keyWeight");
   }
 
-  /** Known before anything is computed, under every policy. */
+  /** Checked before anything is computed, under every policy. */
   private static void requireLike(
       @Nullable Tensor gradient, @Nullable Tensor parameter, String name) {
     if (gradient == null) {

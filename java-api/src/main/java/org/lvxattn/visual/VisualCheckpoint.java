@@ -22,17 +22,18 @@ import org.lvxattn.plan.VisualSizes;
 /**
  * One copy of this rank's shard of the visual features, {@code [batch, rows, width]}, from which
  * every cross-attention layer projects its keys and values. The {@link RecomputePolicy} decides
- * what a layer keeps of them for backward. The features' gradient is summed here over all layers.
+ * what a layer keeps of them for backward. The checkpoint accumulates the features' gradient over
+ * all layers.
  *
- * <p>The shards of all ranks make up the whole in rank order; they may be uneven or empty. {@link
- * #forward} and {@link #backward} are collective: every rank of the group makes them, with the same
- * policy, attention and kind of projection. A wrong argument leaves all outputs as they were.
- * Features must be finite in every tile of which some query sees a row.
+ * <p>The shards of all ranks, in rank order, make up the whole sequence; they may be uneven or
+ * empty. {@link #forward} and {@link #backward} are collective: every rank of the group makes them,
+ * with the same policy, attention and kind of projection. If an argument is wrong, all outputs stay
+ * unchanged. In every tile of which a query sees a row, all features must be finite.
  *
- * <p>Method: activation recomputation of LV-XAttn (arXiv 2502.02406), tile by tile, with true
- * gradients for features and all parameters.
+ * <p>Method: activation recomputation of LV-XAttn (arXiv 2502.02406), tile by tile, with exact
+ * gradients of features and all parameters.
  *
- * <p>Used by the thread that owns the device.
+ * <p>Only the thread that owns the device may use it.
  */
 public final class VisualCheckpoint implements AutoCloseable {
   private final Group group;
@@ -70,11 +71,11 @@ public final class VisualCheckpoint implements AutoCloseable {
   }
 
   /**
-   * Describes a checkpoint.
+   * A builder for a checkpoint.
    *
    * @param group the ranks that hold the features
-   * @param features {@code [batch, rows, width]} of this rank, floating-point; it stays open as
-   *     long as the checkpoint, and the caller closes it, unless {@link Builder#closeFeatures} is
+   * @param features {@code [batch, rows, width]} of this rank, floating-point; it must stay open as
+   *     long as the checkpoint; the caller closes it, unless {@link Builder#closeFeatures} is
    *     called
    * @throws NullPointerException if an argument is null
    */
@@ -88,7 +89,7 @@ public final class VisualCheckpoint implements AutoCloseable {
     return group;
   }
 
-  /** What lives from forward to backward. */
+  /** What is kept from forward to backward. */
   public RecomputePolicy policy() {
     return policy;
   }
@@ -106,7 +107,7 @@ public final class VisualCheckpoint implements AutoCloseable {
 
   /**
    * The sum of the features' gradients of all backward calls so far, shape of the features, float32
-   * (float64 for float64). It is made when it is first needed and belongs to the checkpoint; the
+   * (float64 for float64). It is allocated when it is first needed. The checkpoint owns it; the
    * caller may add to it or clear it.
    *
    * @throws IllegalStateException if the checkpoint was closed, or its features are frozen
@@ -126,7 +127,7 @@ public final class VisualCheckpoint implements AutoCloseable {
   }
 
   /**
-   * Rows that are projected at a time under {@link RecomputePolicy#RECOMPUTE_TILED}.
+   * Number of rows in a tile under {@link RecomputePolicy#RECOMPUTE_TILED}.
    *
    * @throws NullPointerException if projection is null
    */
@@ -148,13 +149,13 @@ public final class VisualCheckpoint implements AutoCloseable {
   }
 
   /**
-   * Attention of this rank's queries over keys and values of all ranks' features.
+   * Computes attention of this rank's queries over keys and values of all ranks' features.
    *
-   * @param attention heads, scale and, but for RECOMPUTE_TILED, strategy
+   * @param attention heads, scale and strategy; RECOMPUTE_TILED ignores the strategy
    * @param projection how the layer projects keys and values; the same on all ranks
    * @param q {@code [batch, queries, heads, headDim]}, dtype of the features
-   * @param mask what the queries see
-   * @return output and what backward needs, for the caller to close
+   * @param mask which keys each query sees, and the bias
+   * @return output and what backward needs; the caller closes it
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if a tensor or parameter has a wrong dtype, shape, stride or
    *     device, or attention and projection differ in heads
@@ -231,14 +232,14 @@ public final class VisualCheckpoint implements AutoCloseable {
   }
 
   /**
-   * Computes the gradient of the queries; adds those of the parameters to {@code gradients} and
-   * that of the features to {@link #featuresGradient}.
+   * Computes the gradient of the queries. Accumulates the parameters' gradients into {@code
+   * gradients} and the features' gradient into {@link #featuresGradient}.
    *
    * @param forward result of {@link #forward} on this checkpoint
-   * @param dO gradient of its output: shape and dtype of that
+   * @param dO gradient of forward's output: its shape and dtype
    * @param dq output: shape and dtype of the queries
-   * @param gradients of the projection's parameters, added to: this rank's share, whose sum over
-   *     the ranks ({@link Group#allReduce}) is the whole
+   * @param gradients of the projection's parameters, accumulated: this rank's part; the sum over
+   *     the ranks ({@link Group#allReduce}) is the gradient
    * @return the cost of the call's attention on this rank
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape, stride or device, or an
@@ -257,18 +258,18 @@ public final class VisualCheckpoint implements AutoCloseable {
   }
 
   /**
-   * As {@link #backward(VisualForward, Tensor, Tensor, KeyValueGradients)}, if the queries attend
-   * to more than these features, or the mask has a bias.
+   * As {@link #backward(VisualForward, Tensor, Tensor, KeyValueGradients)}, for queries that also
+   * attend to other keys, or for a mask with a bias.
    *
-   * @param o output of the whole softmax, into which the forward result was merged; null: the
-   *     forward result's own
-   * @param lse log-sum-exp that goes with o, with its terms where there is a bias (see {@link
-   *     CrossAttention#backwardInto}); null where o is
+   * @param o output of the softmax over all keys, into which the forward result was merged; null
+   *     for the forward result's own
+   * @param lse log-sum-exp of o, with its terms if there is a bias (see {@link
+   *     CrossAttention#backwardInto}); null if o is null
    * @param dO gradient of o
-   * @param dq output: this part's share
+   * @param dq output: the contribution of these features' keys
    * @param dBias output, or null if it is not wanted: shape and dtype of the mask's bias, summed
-   *     over the dimensions along which that is broadcast
-   * @throws IllegalArgumentException also if just one of o and lse is null
+   *     over the dimensions along which the bias is broadcast
+   * @throws IllegalArgumentException also if only one of o and lse is null
    */
   public Statistics backward(
       VisualForward forward,
@@ -306,10 +307,10 @@ public final class VisualCheckpoint implements AutoCloseable {
   }
 
   /**
-   * Keys and values of this rank's features, for decoding by {@link CrossAttention#forward}. No
-   * collective call.
+   * Projects keys and values of this rank's features, for decoding by {@link
+   * CrossAttention#forward}. Not a collective call.
    *
-   * @return for the caller to close
+   * @return keys and values; the caller closes them
    * @throws NullPointerException if projection is null
    * @throws IllegalArgumentException if a parameter has a wrong dtype, shape or device
    * @throws IllegalStateException if the checkpoint or a parameter was closed
@@ -327,9 +328,8 @@ public final class VisualCheckpoint implements AutoCloseable {
   }
 
   /**
-   * Closes the gradient of the features, and the features themselves where {@link
-   * Builder#closeFeatures} says so; they stay the caller's otherwise. Closing it again does
-   * nothing.
+   * Closes the gradient of the features. Closes the features too if {@link Builder#closeFeatures}
+   * was called; otherwise the caller closes them. Closing it again does nothing.
    *
    * @throws WrongThreadException if another thread owns the device
    */
@@ -385,9 +385,8 @@ public final class VisualCheckpoint implements AutoCloseable {
     }
 
     /**
-     * Rows of each batch item that are projected at a time under {@link
-     * RecomputePolicy#RECOMPUTE_TILED}; 1024 if not set. Takes the place of {@link #tileBytes}.
-     * Each rank may have its own.
+     * Number of rows of each batch item in a tile under {@link RecomputePolicy#RECOMPUTE_TILED};
+     * 1024 if not set. Overrides {@link #tileBytes}. Ranks may differ.
      *
      * @throws IllegalArgumentException if it is not positive
      */
@@ -399,9 +398,9 @@ public final class VisualCheckpoint implements AutoCloseable {
     }
 
     /**
-     * Memory that a tile may take under {@link RecomputePolicy#RECOMPUTE_TILED}, from which each
-     * layer's rows follow ({@link VisualSizes#tileRows}); one row is always taken. Takes the place
-     * of {@link #tileRows}.
+     * Memory of a tile under {@link RecomputePolicy#RECOMPUTE_TILED}, in bytes. It determines the
+     * number of rows for each layer ({@link VisualSizes#tileRows}), at least one. Overrides {@link
+     * #tileRows}.
      *
      * @throws IllegalArgumentException if it is not positive
      */
@@ -413,15 +412,15 @@ public final class VisualCheckpoint implements AutoCloseable {
     }
 
     /**
-     * Hands the features over: they are closed with the checkpoint. Otherwise the caller owns them
-     * and keeps them open as long as the checkpoint.
+     * Transfers ownership of the features: they are closed with the checkpoint. Otherwise the
+     * caller owns them and keeps them open as long as the checkpoint.
      */
     public Builder closeFeatures() {
       this.closesFeatures = true;
       return this;
     }
 
-    /** Computes no gradient of the features, which saves its memory and a matrix product. */
+    /** Computes no gradient of the features. This saves its memory and a matrix product. */
     public Builder frozen() {
       this.frozen = true;
       return this;

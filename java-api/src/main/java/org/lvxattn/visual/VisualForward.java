@@ -11,8 +11,8 @@ import org.lvxattn.internal.Closing;
 import org.lvxattn.layer.KeyValueProjection;
 
 /**
- * The result of {@link VisualCheckpoint#forward}: it owns output, log-sum-exp and what the policy
- * keeps, and refers to their inputs, which the caller owns and must keep open and unchanged until
+ * The result of {@link VisualCheckpoint#forward}. It owns output, log-sum-exp and what the policy
+ * keeps. It refers to its inputs, which the caller owns and must keep open and unchanged until
  * backward.
  */
 public final class VisualForward implements AutoCloseable {
@@ -47,28 +47,33 @@ public final class VisualForward implements AutoCloseable {
     this.statistics = Statistics.create();
   }
 
-  /** {@code [batch, queries, heads, headDim]} in the queries' dtype; 0 where nothing is seen. */
+  /**
+   * {@code [batch, queries, heads, headDim]} in the queries' dtype; 0 for queries that see no key.
+   */
   public Tensor output() {
     return output;
   }
 
   /**
    * Natural logarithm of the sum of the exponentials of each query's logits, {@code [batch, heads,
-   * queries]}, float32 (float64 for float64); -infinity where nothing is seen.
+   * queries]}, float32 (float64 for float64); -infinity for queries that see no key.
    */
   public Tensor logSumExp() {
     return logSumExp;
   }
 
   /**
-   * What backward and merges of parts need of log-sum-exp: with a bias {@code [3, batch, heads,
-   * queries]}, it and its two terms; without one, it alone.
+   * The log-sum-exp as backward and merges of partial results need it. With a bias: {@code [3,
+   * batch, heads, queries]}, the log-sum-exp and its two terms. Without a bias: the same as {@link
+   * #logSumExp}.
    */
   public Tensor logSumExpWithTerms() {
     return logSumExpWithTerms;
   }
 
-  /** The cost of the call's attention on this rank, without projections of whole shards. */
+  /**
+   * The cost of the call's attention on this rank; projections of whole shards are not included.
+   */
   public Statistics statistics() {
     return statistics;
   }
@@ -93,7 +98,7 @@ public final class VisualForward implements AutoCloseable {
     return mask;
   }
 
-  /** Keeps keys, raw ones where they are normalised, and values. */
+  /** Keeps values and keys; with a key norm, the raw keys. */
   void keep(Tensor rawKey, Tensor value) {
     this.rawKey = rawKey;
     this.value = value;
@@ -108,7 +113,7 @@ public final class VisualForward implements AutoCloseable {
   }
 
   /**
-   * Closes output, log-sum-exp and what was kept. Closing again does nothing.
+   * Closes output, log-sum-exp and what the policy kept. Closing again does nothing.
    *
    * @throws WrongThreadException if another thread owns the device
    */

@@ -17,7 +17,7 @@ import org.lvxattn.layer.KeyValueLayout;
 import org.lvxattn.layer.KeyValueProjection;
 import org.lvxattn.layer.Norm;
 
-/** The structs that the native calls of one visual checkpoint need, filled anew for each. */
+/** The structs for native calls of one visual checkpoint, refilled for each call. */
 final class VisualResource extends Resource {
   private final DeviceResource device;
   private final MemorySegment first;
@@ -66,7 +66,7 @@ final class VisualResource extends Resource {
     lvx_projection.input_bias(projection, input(from.inputBias(), on, "inputBias"));
     lvx_projection.key_weight(projection, input(from.keyWeight(), on, "keyWeight"));
     lvx_projection.positions(projection, input(from.positions(), on, "positions"));
-    // The call that is given the struct keeps the arena open that the parameters lie in.
+    // A native call with this struct keeps the parameters' arena open.
     Tensor wrapped =
         firstWrapped(
             from.weight(),

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Attention to visual features that all layers share, with keys and values recomputed from them.
+ * Attention to visual features that all layers share; keys and values are kept or recomputed from
+ * them.
  */
 @NullMarked
 package org.lvxattn.visual;

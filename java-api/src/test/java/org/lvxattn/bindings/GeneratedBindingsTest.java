@@ -36,7 +36,7 @@ import org.lvxattn.bindings.generated.lvx_strangers;
 import org.lvxattn.bindings.generated.lvx_tensor;
 import org.lvxattn.bindings.generated.lvx_visual_options;
 
-/** Compares the bindings with what the library reports about itself: stale ones fail here. */
+/** Compares the bindings with what the library reports about itself, to find stale bindings. */
 class GeneratedBindingsTest {
   private static final List<Class<?>> STRUCTS =
       List.of(

@@ -37,12 +37,12 @@ import org.lvxattn.internal.rendezvous.Gathering;
 import org.lvxattn.launch.Rendezvous;
 
 /**
- * What goes wrong when ranks connect, once they have one another's addresses: which exception,
- * naming whom.
+ * Failures while ranks connect, after the exchange of addresses: which exception is thrown, and
+ * which rank it names.
  */
 @Timeout(120)
 class GroupJoinTest {
-  /** Of the parts of a rank's address. */
+  /** Offsets of the parts of a rank's address. */
   private static final int VERSION = 8;
 
   private static final int RANK = 24;
@@ -55,7 +55,7 @@ class GroupJoinTest {
   private static final GroupOptions OPTIONS =
       GroupOptions.builder().timeout(Duration.ofSeconds(20)).build();
 
-  /** All that the library logs. */
+  /** All messages that the library logs. */
   private static final class Lines extends Handler {
     private final List<String> lines = new ArrayList<>();
 
@@ -89,7 +89,7 @@ class GroupJoinTest {
     LOGGER.removeHandler(log);
   }
 
-  /** Two ranks; rank 0 is told something else about rank 1 than rank 1 said. */
+  /** Two ranks; rank 0 gets a modified address of rank 1. */
   private static Throwable failureOfRankZero(
       GroupOptions options, GroupOptions others, UnaryOperator<List<byte[]>> told)
       throws Exception {
@@ -162,7 +162,7 @@ class GroupJoinTest {
     assertMisfit(failure, offset == IP ? 0 : 1, text);
   }
 
-  /** Both processes were told that they are rank 0. */
+  /** Both processes are configured as rank 0. */
   @Test
   void aRankThatIsThereTwiceIsNamed() throws Exception {
     assertMisfit(
@@ -194,7 +194,7 @@ class GroupJoinTest {
         "LVX_CHECKSUM");
   }
 
-  /** It may be slow, or on its way: waiting could have helped. */
+  /** The rank may only be slow, so this is a timeout. */
   @Test
   void aRankThatDoesNotConnectIsATimeoutThatNamesIt() {
     try (Device device = Device.cpu(CpuOptions.builder().threads(1).build())) {
@@ -207,7 +207,7 @@ class GroupJoinTest {
     }
   }
 
-  /** Where the dialed port is another program's by now. */
+  /** The port belongs to another program by now. */
   @Test
   void aForeignServerAtARanksPortIsATimeoutThatSaysSo() throws Exception {
     try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
@@ -234,7 +234,7 @@ class GroupJoinTest {
     }
   }
 
-  /** The same address for another rank, but for its port. */
+  /** The same address for another rank, except for its port. */
   private static byte[] another(byte[] mine, int rank, int offset, int port) {
     ByteBuffer address = ByteBuffer.wrap(mine.clone()).order(ByteOrder.nativeOrder());
     return address.putInt(RANK, rank).putShort(offset, (short) port).array();
@@ -256,7 +256,7 @@ class GroupJoinTest {
     }
   }
 
-  /** However many: a line for each of the first, and one for the others. */
+  /** For any number of strangers: a line for each of the first, and one line for the others. */
   @Test
   void theLogTellsOfEachStrangerUpToABound() throws Exception {
     int strangers = 25;

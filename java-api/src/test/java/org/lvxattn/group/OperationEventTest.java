@@ -20,7 +20,7 @@ import org.lvxattn.Device;
 import org.lvxattn.Problem;
 import org.lvxattn.Tensor;
 
-/** What JDK Flight Recorder is told of a group's operations is what its own recorder has. */
+/** JDK Flight Recorder's events equal the records of the group's own flight recorder. */
 class OperationEventTest {
   private static final String NAME = "org.lvxattn.Operation";
 

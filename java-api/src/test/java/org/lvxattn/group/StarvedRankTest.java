@@ -26,9 +26,9 @@ import org.lvxattn.visual.VisualProblem;
 import org.lvxattn.visual.VisualRank;
 
 /**
- * One rank has too little memory, somewhere in its work: the JVM lives, the other ranks name it,
- * and a new world computes. {@code -Dlvxattn.long=true} takes all worlds, {@code -Dlvxattn.seed}
- * those of another run.
+ * One rank runs out of memory at some point: the JVM survives, the other ranks name that rank, and
+ * a new world works. {@code -Dlvxattn.long=true} runs all worlds, {@code -Dlvxattn.seed} those of
+ * another run.
  */
 @Timeout(3600)
 class StarvedRankTest {
@@ -57,7 +57,7 @@ class StarvedRankTest {
         assertThat(failure).as(where).isInstanceOf(OutOfDeviceMemoryException.class);
         assertThat(failure.getSuppressed()).as(where).hasSize(problem.ranks - 1);
         for (Throwable peer : failure.getSuppressed()) {
-          // Lost in the middle of a call, or declined one that it had no memory to begin.
+          // Lost within a call, or declined a call for lack of memory.
           assertThat(peer)
               .as(where)
               .isInstanceOfAny(PeerLostException.class, PeerMismatchException.class);

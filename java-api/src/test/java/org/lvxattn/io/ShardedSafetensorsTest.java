@@ -127,7 +127,7 @@ class ShardedSafetensorsTest {
         .isInstanceOf(NoSuchFileException.class);
   }
 
-  /** A damaged index is refused, or every tensor it names is one that its file has. */
+  /** A damaged index is rejected, or every tensor that it names is in its file. */
   @Test
   void damagedIndicesAreRefusedOrReadAsTheyAre() throws IOException {
     byte[] original = INDEX.getBytes(StandardCharsets.UTF_8);

@@ -23,7 +23,7 @@ import org.lvxattn.internal.rendezvous.HostLookup;
 import org.lvxattn.internal.rendezvous.OwnAddress;
 import org.lvxattn.launch.LaunchEnvironment.Machine;
 
-/** Which names and addresses ranks use, on machines that are made up here. */
+/** Which names and addresses ranks use, on simulated machines. */
 @Timeout(60)
 class HostLookupTest {
   private static final Duration TIMEOUT = Duration.ofSeconds(20);
@@ -175,7 +175,7 @@ class HostLookupTest {
         .withMessageContaining("0.6 s");
   }
 
-  /** As the JVM does for ten seconds, by the very text. */
+  /** A negative cache by exact text, like the JVM's of ten seconds. */
   @Test
   void anAnswerThatWasRememberedIsNotTakenForTheAnswer() throws Exception {
     Set<String> remembered = new HashSet<>();

@@ -27,7 +27,7 @@ final class LayerCall implements AutoCloseable {
 
   private static final double MARK = -77;
 
-  /** What is called, with a tensor for each name. */
+  /** The operation, with a tensor for each name. */
   interface Operation {
     void call(Function<String, Tensor> tensor);
   }
@@ -308,7 +308,7 @@ final class LayerCall implements AutoCloseable {
     return optional.contains(tensor);
   }
 
-  /** The call with another tensor in place of the one of that name. */
+  /** Runs the call with another tensor for the given name. */
   @SuppressWarnings("NullAway") // null where none may be is one of the mistakes to be tried
   void with(String tensor, @Nullable Tensor other) {
     operation.call(wanted -> wanted.equals(tensor) ? other : tensor(wanted));
@@ -318,7 +318,7 @@ final class LayerCall implements AutoCloseable {
     operation.call(this::tensor);
   }
 
-  /** Fills the outputs with a number that no computation gives. */
+  /** Fills the outputs with a number that no computation produces. */
   void mark() {
     for (String output : outputs) {
       double[] marks = new double[(int) tensor(output).elements()];
@@ -327,7 +327,7 @@ final class LayerCall implements AutoCloseable {
     }
   }
 
-  /** Whether the outputs hold what {@link #mark} left. */
+  /** Whether the outputs still hold the number of {@link #mark}. */
   boolean isUntouched() {
     return outputs.stream()
         .allMatch(

@@ -22,7 +22,10 @@ import org.lvxattn.DType;
 import org.lvxattn.Device;
 import org.lvxattn.Tensor;
 
-/** That each operation arrives, and that none does with wrong arguments; the numbers are native. */
+/**
+ * Each operation reaches native code, and none does with wrong arguments; native tests check the
+ * numbers.
+ */
 class LayerOperationsTest {
   private Device device;
   private Device other;

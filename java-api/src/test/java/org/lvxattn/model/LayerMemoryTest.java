@@ -11,7 +11,7 @@ import org.lvxattn.group.Group;
 import org.lvxattn.plan.RecomputePolicy;
 import org.lvxattn.visual.VisualCheckpoint;
 
-/** What layers keep for backward. */
+/** Memory that layers keep for backward. */
 class LayerMemoryTest {
   private static final int TEXT_ROWS = 8;
 

@@ -35,8 +35,8 @@ import org.lvxattn.plan.RecomputePolicy;
 import org.lvxattn.visual.VisualCheckpoint;
 
 /**
- * One rank of three fails in a layer before a collective call. Its peers are told at once: a peer
- * that is not would wait until a timeout that no test reaches.
+ * One rank of three fails in a layer before a collective call. Its peers must be told at once:
+ * otherwise they would wait for a timeout longer than the test's limit.
  */
 @Timeout(300)
 class LayerMistakesTest {
@@ -47,7 +47,7 @@ class LayerMistakesTest {
   private static final int[] TEXT = {0, 3, 5, TinyLayer.TEXT_ROWS};
   private static final int[] VISUAL = {0, 5, 9, TinyLayer.VISUAL_ROWS};
 
-  /** What the offender passes in. */
+  /** What the failing rank passes. */
   private enum Mistake {
     NONE,
     NO_WEIGHT,
@@ -69,7 +69,7 @@ class LayerMistakesTest {
                 group -> {
                   Mistake own = group.rank() == OFFENDER ? mistake : Mistake.NONE;
                   Throwable outcome = catchThrowable(() -> compute(layer, group, policy, own));
-                  // The group goes on.
+                  // The group stays usable.
                   compute(layer, group, policy, Mistake.NONE);
                   return outcome;
                 });
@@ -115,7 +115,7 @@ class LayerMistakesTest {
     boolean wrongRows = mistake == Mistake.WRONG_ROWS;
     int width = TinyLayer.WIDTH + (wrongRows ? 8 : 0);
     long rows = text.rows() + (mistake == Mistake.WRONG_OUTPUT_GRADIENT ? 1 : 0);
-    // A resampler takes no rows.
+    // A resampler takes no text rows.
     RowShard said =
         wrongRows && !layer.takesText() ? RowShard.whole(TinyLayer.TEXT_ROWS + 1) : text;
     try (Parameters weights = Parameters.allocate(device, DType.FLOAT32, weightShapes);
@@ -147,7 +147,7 @@ class LayerMistakesTest {
         .build();
   }
 
-  /** Wherever the offender runs out of memory: between the collective calls, or in one. */
+  /** The failing rank runs out of memory at any point: between the collective calls, or in one. */
   @ParameterizedTest
   @EnumSource
   void memoryThatRunsOut(TinyLayer layer) throws Exception {
@@ -176,9 +176,9 @@ class LayerMistakesTest {
   }
 
   /**
-   * How forward ended on each rank, and what the offender held before and at most.
+   * How forward ended on each rank, and the failing rank's memory before and at its peak.
    *
-   * @param outcomes null: well
+   * @param outcomes failures by rank, null for success
    */
   private record Forward(List<@Nullable Throwable> outcomes, long heldBytes, long peakBytes) {}
 
@@ -221,13 +221,13 @@ class LayerMistakesTest {
         Tensor x =
             Tensor.allocate(device, DType.FLOAT32, TinyLayer.BATCH, text.rows(), TinyLayer.WIDTH);
         VisualCheckpoint visual = visual(layer, group, policy)) {
-      long masks = 4096; // are made before the layer begins
+      long masks = 4096; // are allocated before the layer begins
       long held = device.bytesInUse() + masks;
       Throwable outcome =
           catchThrowable(
               () -> layer.run(group, Strategy.QUERY_RING, weights, x, visual, text, x, null));
       if (rank == OFFENDER) {
-        // It must not be its leaving that the peers notice.
+        // The peers must not notice it only because it leaves.
         assertThat(peersAreDone.await(120, TimeUnit.SECONDS)).as("%s", outcome).isTrue();
       } else {
         peersAreDone.countDown();

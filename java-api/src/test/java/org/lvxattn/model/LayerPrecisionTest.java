@@ -37,8 +37,8 @@ class LayerPrecisionTest {
 
   /**
    * Relative to the largest entry; absolute below 1, as sums of numbers of order 1 may cancel. The
-   * gradient of a gate, a single number, sums as many times more numbers as a row is wide, and
-   * their roundings add up like the root of that: in bfloat16, whose bound leaves no room for it.
+   * gradient of a gate is a single number that sums over the width of the rows, too. Its rounding
+   * errors grow with the square root of the width, for which bfloat16's bound has no room.
    */
   private static double error(double[] values, double[] reference, DType dtype) {
     assertThat(values).hasSameSizeAs(reference);

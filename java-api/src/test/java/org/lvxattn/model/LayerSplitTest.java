@@ -12,7 +12,10 @@ import org.lvxattn.errors.RelativeError;
 import org.lvxattn.plan.RecomputePolicy;
 import org.lvxattn.testing.Seeds;
 
-/** Any number of ranks gives what one gives, gradients of all weights included, in float64. */
+/**
+ * Any number of ranks gives the same float64 results as one rank, including gradients of all
+ * weights.
+ */
 class LayerSplitTest {
   private static final double BOUND = 1e-10;
 

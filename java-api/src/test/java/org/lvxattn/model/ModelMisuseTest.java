@@ -15,7 +15,7 @@ import org.lvxattn.Tensor;
 import org.lvxattn.group.Group;
 import org.lvxattn.visual.VisualCheckpoint;
 
-/** Mistakes end in exceptions that name what was wrong, and leave nothing behind. */
+/** Wrong calls throw exceptions that name what was wrong, and leak nothing. */
 class ModelMisuseTest {
   private final LlamaCrossAttentionLayer layer =
       LlamaCrossAttentionLayer.builder().hidden(16).heads(2).headDim(8).intermediate(8).build();

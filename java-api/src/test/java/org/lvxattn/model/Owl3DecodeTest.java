@@ -18,7 +18,7 @@ import org.lvxattn.testing.Seeds;
 import org.lvxattn.visual.KeyValueCache;
 import org.lvxattn.visual.VisualCheckpoint;
 
-/** A text that is decoded row by row over its caches comes out as if computed at once. */
+/** Decoding a text row by row over its caches equals computing it at once. */
 class Owl3DecodeTest {
   private static final int BATCH = 2;
   private static final int ROWS = 6;
@@ -65,7 +65,7 @@ class Owl3DecodeTest {
     }
   }
 
-  /** The last rank has the prompt, and new rows go to the ranks in turn. */
+  /** The last rank has the prompt; new rows go to the ranks round-robin. */
   private static double[] stepwise(
       Group group, Owl3Layer layer, Owl3Variant variant, double[] x, double[] features) {
     int rank = group.rank();

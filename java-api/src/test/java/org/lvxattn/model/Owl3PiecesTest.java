@@ -17,8 +17,8 @@ import org.lvxattn.model.Owl3Prompts.Piece;
 import org.lvxattn.testing.Seeds;
 
 /**
- * Prompts in pieces of any size, down to one row, each shared anyhow among the ranks, come out as
- * the whole prompt on one rank does; padded prompts of one batch as each of them alone.
+ * Prompts in pieces of any size, down to one row, each sharded arbitrarily over the ranks, equal
+ * the whole prompt on one rank. Padded prompts of a batch equal each prompt alone.
  */
 class Owl3PiecesTest {
   private static final boolean LONG =
@@ -87,7 +87,7 @@ class Owl3PiecesTest {
     }
   }
 
-  /** Gradients as well: of the padded rows none, of everything else the sum over the prompts. */
+  /** Gradients: zero for padding rows, otherwise the sum over the prompts. */
   @ParameterizedTest
   @EnumSource
   void gradientsOfPaddedPromptsAreThoseOfEachAlone(Owl3Variant variant) {
@@ -106,8 +106,8 @@ class Owl3PiecesTest {
         2,
         group -> {
           int visual = group.rank() == 0 ? 4 : 0;
-          // The first rank has 3 rows: it cannot be that 2 of them and the first of the others'
-          // pad.
+          // The first rank has 3 rows, so 2 of them plus the first row of another rank cannot be
+          // padding.
           int[] padding = {group.rank() == 0 ? 2 : 1, 0};
           assertThatThrownBy(() -> batch(group, images, padding, visual))
               .isInstanceOf(IllegalArgumentException.class)

@@ -18,7 +18,7 @@ import org.lvxattn.io.SafetensorsWriter;
 import org.lvxattn.io.StoredTensors;
 import org.lvxattn.visual.VisualCheckpoint;
 
-/** Parameters of checkpoints, by the names they have there. */
+/** Parameters of checkpoints, by their names in the checkpoint. */
 class ParametersTest {
   private static final String PREFIX = "language_model.model.layers.3.";
 

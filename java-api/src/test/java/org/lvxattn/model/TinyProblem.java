@@ -54,7 +54,7 @@ final class TinyProblem {
     return random.doubles(size).map(v -> Math.rint(64 * scale * (2 * v - 1)) / 64).toArray();
   }
 
-  /** How ranks cut the text and the visual rows: the bounds between them. */
+  /** How text and visual rows are sharded: the bounds between the ranks. */
   static final class Cut {
     private final int[] text;
     private final int[] visual;
@@ -84,12 +84,12 @@ final class TinyProblem {
     }
   }
 
-  /** Output, and gradients by name: x, features and those of the parameters. */
+  /** Output and gradients by name: of x, of the features and of the parameters. */
   Map<String, double[]> solve(Cut cut, Strategy strategy, RecomputePolicy policy) {
     return solve(cut, strategy, policy, DType.FLOAT64);
   }
 
-  /** As above, all tensors in that dtype. */
+  /** As above, with all tensors in the given dtype. */
   Map<String, double[]> solve(Cut cut, Strategy strategy, RecomputePolicy policy, DType dtype) {
     List<Map<String, double[]>> shards =
         LocalWorld.run(

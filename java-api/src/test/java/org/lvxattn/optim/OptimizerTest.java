@@ -35,12 +35,12 @@ class OptimizerTest {
     device.close();
   }
 
-  /** One number's way through the steps, written down once more from the papers. */
+  /** A reference for one parameter, written independently from the papers. */
   private interface Reference {
     double step(double parameter, double gradient, int step);
   }
 
-  /** Gradients do not depend on the parameters, so that errors do not heal. */
+  /** Gradients do not depend on the parameters, so that errors cannot cancel. */
   private void compare(UpdateRule rule, DType dtype, Reference[] references, double tolerance) {
     int count = references.length;
     Random random = Seeds.random(7);

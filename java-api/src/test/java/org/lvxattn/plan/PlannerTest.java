@@ -16,7 +16,7 @@ import org.lvxattn.DType;
 import org.lvxattn.Pass;
 import org.lvxattn.Strategy;
 
-/** What the planner says of sizes whose costs can be worked out by hand. */
+/** The planner on sizes whose costs can be computed by hand. */
 class PlannerTest {
   private static final AttentionSizes LLAMA = new AttentionSizes(1, 32, 8, 128, DType.BFLOAT16);
   private static final double FLOPS = 100e12;
@@ -35,13 +35,14 @@ class PlannerTest {
   void forwardOfQueryRingHidesFromSoManyKeysOnWhateverTheQueries(long localQueries, DType dtype) {
     int ranks = 8;
     AttentionSizes sizes = new AttentionSizes(1, 32, 8, 128, dtype);
-    // A query of one head costs 4 D operations a key, and moves D elements of q and D sums of o:
-    // FLOPS / bandwidth keys in the round, and more the wider the elements.
+    // A query of one head costs 4 D operations per key, and moves D elements of q and D
+    // accumulators of o. So compute hides transfers from FLOPS / bandwidth keys per round on, and
+    // from more with wider elements.
     double elements = (dtype.bytes() + dtype.accumulator().bytes()) / 4.0;
     double limit = elements * FLOPS / BANDWIDTH;
     Planner planner = planner(FLOPS, new Link(BANDWIDTH, 0));
     StrategyPlan enough = ring(planner, sizes, localQueries, Math.round(1.01 * limit), ranks);
-    // The last result is a little longer than half of the own block that hides it.
+    // Sending the last result takes a little longer than the half of the own block that hides it.
     double step = enough.computeSeconds() / ranks;
     assertThat(enough.exposedSeconds()).isLessThan(0.2 * step);
     StrategyPlan tooFew = ring(planner, sizes, localQueries, Math.round(0.5 * limit), ranks);
@@ -59,7 +60,8 @@ class PlannerTest {
   @ParameterizedTest
   @CsvSource({"1, 2", "100, 103", "101, 100", "2, 1", "8, 1000", "1000, 8"})
   void movingQueriesPaysWhileTheirHeadsAreFewerThanThoseOfTheKeys(long queries, long keys) {
-    // No latency, no compute, log-sum-exps of 1 / 512 of what they go with: what moves decides.
+    // No latency, no compute, and log-sum-exps of 1 / 512 of the data: only the data that move
+    // count.
     AttentionSizes sizes = new AttentionSizes(1, 8, 8, 256, DType.FLOAT64);
     Planner planner = planner(1e30, new Link(BANDWIDTH, 0));
     AttentionProblem problem = even(sizes, queries * 1000, keys * 1000, 4);
@@ -73,14 +75,15 @@ class PlannerTest {
     AttentionSizes sizes = new AttentionSizes(1, 1, 1, 8, DType.FLOAT32);
     int ranks = 4;
     AttentionProblem problem = even(sizes, ranks, 10L * ranks, ranks);
-    double visit = 4 * 8 * 10; // operations of one query and ten keys, at 1 a second
+    double visit = 4 * 8 * 10; // operations of one query and ten keys, at 1 per second
     double out = 8 * 4;
     double back = 8 * 4 + 4;
     StrategyPlan fast =
         planner(1, new Link(1e3, 0)).plan(problem, Pass.FORWARD, Strategy.QUERY_RING);
     assertThat(fast.seconds()).isEqualTo(ranks * visit, within(1e-9));
     assertThat(fast.exposedSeconds()).isZero();
-    // At a thousandth of that, steps move: out; out; out and back; back; back.
+    // At a thousandth of that rate, the transfers of the steps count: out; out; out and back; back;
+    // back.
     StrategyPlan slow =
         planner(1e9, new Link(1, 0)).plan(problem, Pass.FORWARD, Strategy.QUERY_RING);
     assertThat(slow.seconds()).isEqualTo(3 * out + 3 * back, within(1e-3));

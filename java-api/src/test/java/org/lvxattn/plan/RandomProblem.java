@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
 import org.lvxattn.testing.Seeds;
 
-/** A small call over several ranks, as the seed will have it. */
+/** A small random call over several ranks, determined by a seed. */
 final class RandomProblem {
   private static final List<DType> DTYPES =
       List.of(DType.FLOAT64, DType.FLOAT32, DType.BFLOAT16, DType.FLOAT16);

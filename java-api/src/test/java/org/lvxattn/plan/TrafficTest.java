@@ -24,7 +24,7 @@ import org.lvxattn.group.Group;
 import org.lvxattn.group.GroupOptions;
 import org.lvxattn.group.LocalWorld;
 
-/** What calls send and hold is what was planned, to the byte. */
+/** Bytes, messages and memory of calls equal the plan exactly. */
 @Timeout(300)
 class TrafficTest {
   private static final int PROBLEMS = 240;
@@ -32,7 +32,7 @@ class TrafficTest {
   private int served;
   private int refused;
 
-  /** What one rank counted. */
+  /** Counts of one rank. */
   private record Counts(long bytes, long messages, long interNodeBytes, long peakBytes) {
     static Counts of(Statistics statistics) {
       return new Counts(
@@ -47,7 +47,7 @@ class TrafficTest {
     }
   }
 
-  /** What one rank planned and counted, or that the strategy was refused. */
+  /** Plan and counts of one rank, or a strategy that was rejected. */
   private record Call(
       Strategy strategy, Pass pass, @Nullable Counts planned, @Nullable Counts counted) {}
 
@@ -82,7 +82,7 @@ class TrafficTest {
     }
   }
 
-  /** This rank's calls by every strategy. */
+  /** This rank's calls with every strategy. */
   private static List<Call> calls(Group group, RandomProblem random, boolean strided) {
     AttentionProblem problem = strided ? random.problem.withStridedQueries() : random.problem;
     Topology topology = new Topology(random.ranksPerNode, Link.INSTANT, Link.INSTANT, false);
@@ -193,7 +193,7 @@ class TrafficTest {
       return tensor;
     }
 
-    /** Half of the heads of a tensor that has twice as many. */
+    /** A slice with half of the heads of a tensor. */
     private Tensor halfOf(DType dtype, long... shape) {
       Tensor wide = add(dtype, shape[0], shape[1], 2 * shape[2], shape[3]);
       Tensor part = wide.slice(2, 0, shape[2]);

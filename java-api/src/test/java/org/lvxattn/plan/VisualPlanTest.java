@@ -25,16 +25,16 @@ import org.lvxattn.layer.Norm;
 import org.lvxattn.visual.VisualCheckpoint;
 import org.lvxattn.visual.VisualForward;
 
-/** Memory and bytes of visual checkpoints are what was planned. */
+/** Memory and bytes of visual checkpoints equal the plan. */
 @Timeout(300)
 class VisualPlanTest {
   private static final int LAYERS = 3;
   private static final int TILE = 96;
 
-  /** So small that there are more tiles than float32 adds up alone. */
+  /** So small that there are more tiles than are summed in float32 alone. */
   private static final int SMALL_TILE = 12;
 
-  /** What one rank measured. */
+  /** Measurements of one rank. */
   private record Counts(
       long peak,
       Statistics forward,

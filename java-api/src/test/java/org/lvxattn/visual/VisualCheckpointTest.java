@@ -28,7 +28,7 @@ import org.lvxattn.layer.KeyValueProjection;
 import org.lvxattn.plan.RecomputePolicy;
 import org.lvxattn.testing.Seeds;
 
-/** Every policy gives what a textbook gives, whatever the split, the projection and the mask. */
+/** Every policy equals the textbook computation, for any split, projection and mask. */
 @Timeout(300)
 class VisualCheckpointTest {
   private static final double EXACT = 1e-12;
@@ -51,14 +51,14 @@ class VisualCheckpointTest {
   void otherPrecisionsStayWithinTheContract() {
     Map<DType, double[]> limits = new EnumMap<>(DType.class);
     limits.put(DType.FLOAT32, new double[] {2e-5, 2e-5});
-    // Twice what attention alone may err: keys and values are rounded to the dtype on their way.
+    // Twice the bound of attention alone, since keys and values are also rounded to the dtype.
     limits.put(DType.BFLOAT16, new double[] {1.2e-2, 3.2e-2});
     limits.put(DType.FLOAT16, new double[] {1.6e-3, 4e-3});
     for (int seed = 0; seed < 60; seed++) {
       for (Map.Entry<DType, double[]> limit : limits.entrySet()) {
         VisualProblem problem = new VisualProblem(Seeds.moved(seed));
         if (problem.width < 8) {
-          continue; // a norm of few numbers has hardly a gradient, only a difference of large ones
+          continue; // the gradient of a norm over few numbers cancels almost completely
         }
         try (Device device = Device.cpu(CpuOptions.builder().threads(1).build())) {
           problem.round(device, limit.getKey());
@@ -197,7 +197,8 @@ class VisualCheckpointTest {
                 KeyValueGradients halved = rank.projection.newGradients();
                 Tensor o = Tensor.allocateLike(forward.output());
                 Tensor lse = Tensor.allocateLike(forward.logSumExp())) {
-              // The same keys twice: o stays, lse grows by log 2, and this half has half of dq.
+              // The same keys twice: o is unchanged, lse grows by log 2, and each half has half of
+              // dq.
               o.copyFrom(forward.output());
               lse.copyFrom(forward.logSumExp());
               PartialAttention.merge(group.device(), forward.output(), forward.logSumExp(), o, lse);

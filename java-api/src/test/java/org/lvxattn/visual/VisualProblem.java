@@ -13,9 +13,7 @@ import org.lvxattn.Whole;
 import org.lvxattn.layer.KeyValueLayout;
 import org.lvxattn.layer.Norm;
 
-/**
- * Random features, parameters, queries and masks over several ranks, as the seed will have them.
- */
+/** Random features, parameters, queries and masks over several ranks, determined by a seed. */
 public final class VisualProblem {
   private static final List<KeyValueLayout> LAYOUTS = List.of(KeyValueLayout.values());
   private static final List<Norm> NORMS = List.of(Norm.values());
@@ -48,7 +46,7 @@ public final class VisualProblem {
   public final boolean biasPerQuery;
   public final int[] positions;
 
-  /** Of K and V together; where they are separate, K's come first. */
+  /** Weights of K and V together; if they are separate, K's come first. */
   public final double[] weight;
 
   public final double @Nullable [] projectionBias;
@@ -120,7 +118,7 @@ public final class VisualProblem {
     return ends.toArray();
   }
 
-  /** Rounds what is computed from to what a dtype can hold, so that only computing makes errors. */
+  /** Rounds the inputs to a dtype, so that only the computation has errors. */
   public void round(Device device, DType dtype) {
     for (double[] values :
         Arrays.<double @Nullable []>asList(

@@ -102,7 +102,7 @@ public final class VisualRank implements AutoCloseable {
     return builder.build();
   }
 
-  /** This rank's features, for a checkpoint to take over. */
+  /** This rank's features, of which a checkpoint takes ownership. */
   public Tensor features() {
     return Tensor.allocate(device, dtype, p.batch, k1 - k0, p.width)
         .copyFrom(p.features.part(k0, k1));
@@ -121,7 +121,7 @@ public final class VisualRank implements AutoCloseable {
     return tensor;
   }
 
-  /** Puts what this rank has into its place of the whole; ranks take turns. */
+  /** Copies this rank's results into the whole; only one rank at a time. */
   void put(
       VisualResults whole,
       VisualForward forward,

@@ -6,7 +6,7 @@ import java.util.Map;
 import org.lvxattn.Whole;
 import org.lvxattn.layer.Norm;
 
-/** What a visual problem gives, of all ranks. */
+/** Results of a visual problem, from all ranks. */
 final class VisualResults {
   final Whole o;
   final Whole lse;

@@ -78,7 +78,7 @@ final class VisualTextbook {
         mask = mask.withBias(tensors.of(p.bias.values, shape));
         dBias = tensors.of(results.dBias.values, shape);
       }
-      // Its first part, or all of it, is what results hold.
+      // The results hold its first part or all of it.
       Tensor lse = PartialAttention.allocateLogSumExp(device, q, mask);
       made.add(lse);
       double scale = 1 / Math.sqrt(p.headDim);
@@ -163,7 +163,7 @@ final class VisualTextbook {
     return 1 / Math.sqrt(square + p.epsilon);
   }
 
-  /** Gradient of x; adds those of weight and, for the layer norm, bias. */
+  /** Gradient of x; accumulates those of the weight and, for the layer norm, the bias. */
   private double[] normaliseBack(
       Norm norm, double[] x, double[] weight, double[] dy, double[] dWeight, double[] dBias) {
     double mean = mean(norm, x);

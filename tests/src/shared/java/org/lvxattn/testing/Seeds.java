@@ -4,26 +4,28 @@ package org.lvxattn.testing;
 import java.util.Random;
 
 /**
- * Where tests take the seeds of their random numbers from: {@code -Dlvxattn.seed}, a whole number.
- * What is taken is printed, so that a failure can be had again ({@code ./lvx test PATTERN --seed
- * N}).
+ * Seeds of the tests' random numbers: {@code -Dlvxattn.seed}, an integer. The seed in use is
+ * printed, so that a failure can be reproduced ({@code ./lvx test PATTERN --seed N}).
  */
 public final class Seeds {
   private static final String PROPERTY = "lvxattn.seed";
 
   private Seeds() {}
 
-  /** Numbers from the test's own seed, moved on by the given one: the same in each run without. */
+  /**
+   * A generator with the test's own seed plus the given seed; without a given seed, the same in
+   * each run.
+   */
   public static Random random(long own) {
     return new Random(moved(own));
   }
 
-  /** The test's own seed, moved on by the given one. */
+  /** The test's own seed plus the given seed. */
   public static long moved(long own) {
     return own + Moved.BY;
   }
 
-  /** The first seed of a campaign: the given one, or another one in each run. */
+  /** The first seed of a campaign: the given seed, or a new one in each run. */
   public static long campaign() {
     return say(given(System.nanoTime() & Integer.MAX_VALUE));
   }
@@ -43,7 +45,7 @@ public final class Seeds {
     return seed;
   }
 
-  /** Said once, by the first test that takes one. */
+  /** Printed once, by the first test that takes a seed. */
   private static final class Moved {
     static final long BY = say(given(0));
 

@@ -36,7 +36,7 @@ import org.lvxattn.internal.Closing;
 import org.lvxattn.tests.cycle.lower.Lower;
 import org.lvxattn.tests.cycle.upper.Upper;
 
-/** Who may call what. */
+/** Rules for dependencies between modules and packages. */
 class ArchitectureTest {
   /** The restricted methods of Java 25, by class. */
   private static final Map<String, Set<String>> RESTRICTED =
@@ -55,10 +55,10 @@ class ArchitectureTest {
 
   private static final Module JAVA_BASE = Object.class.getModule();
 
-  /** The library does without it where it is not there. */
+  /** Optional: the library works without it. */
   private static final Module FLIGHT_RECORDER = Event.class.getModule();
 
-  /** What can crash the JVM is done by the bindings alone. */
+  /** Only the bindings call methods that can crash the JVM. */
   private static final ArchRule RESTRICTED_CALLS =
       noClasses()
           .that()
@@ -73,7 +73,7 @@ class ArchitectureTest {
                               .getOrDefault(target.getOwner().getName(), Set.of())
                               .contains(target.getName()))));
 
-  /** Users get no library with this one. */
+  /** The library has no dependencies. */
   private static final ArchRule LIBRARY_NEEDS =
       classes()
           .that()
@@ -86,7 +86,7 @@ class ArchitectureTest {
                   "are its own, of java.base or jdk.jfr, or annotations of JSpecify",
                   ArchitectureTest::isAllowedInTheLibrary));
 
-  /** The arrow points from the command and from what judges results to the library. */
+  /** The command and the test oracle depend on the library, not the reverse. */
   private static final ArchRule DIRECTION =
       noClasses()
           .that()
@@ -95,7 +95,7 @@ class ArchitectureTest {
           .dependOnClassesThat()
           .resideInAnyPackage(ABOVE_THE_LIBRARY);
 
-  /** What judges results knows no command. */
+  /** The test oracle does not depend on the command. */
   private static final ArchRule JUDGES =
       noClasses()
           .that()
@@ -104,7 +104,7 @@ class ArchitectureTest {
           .dependOnClassesThat()
           .resideInAPackage("org.lvxattn.cli..");
 
-  /** Every package is a slice, those that are not exported and the topmost included. */
+  /** Every package is a slice, including non-exported packages and the root package. */
   private static final ArchRule NO_CYCLES =
       SlicesRuleDefinition.slices()
           .assignedFrom(
@@ -125,7 +125,7 @@ class ArchitectureTest {
           .should()
           .beFreeOfCycles();
 
-  /** What users can name has no types in its signatures that they cannot. */
+  /** Signatures of exported classes have only exported types. */
   private static final ArchRule SIGNATURES =
       methods()
           .that()
@@ -235,11 +235,11 @@ class ArchitectureTest {
         .hasMessageContaining("names org.lvxattn.internal.Closing");
   }
 
-  /** What the rules are there to catch. */
+  /** Violations that the rules must find. */
   public static final class Offender {
     private Offender() {}
 
-    /** Names a class that is not exported. */
+    /** Has a non-exported class in its signature. */
     public static @Nullable Closing hidden() {
       return null;
     }

@@ -19,14 +19,14 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * When {@code ./lvx} builds, what it checks and tests, and what CMake keeps of an earlier build, in
- * a checkout of little more than the scripts, with compilers that only pretend.
+ * When {@code ./lvx} builds, what it checks and tests, and what CMake keeps of an earlier build.
+ * Uses a checkout with little more than the scripts, and fake compilers.
  */
 @Timeout(300)
 class BuildScriptTest {
   private static final Path PROJECT = Path.of("..").toAbsolutePath().normalize();
 
-  /** Builds if that is due, where building is a line in a log. */
+  /** Builds if necessary; a build only writes a line to a log. */
   private static final String BUILD =
       """
       source ./lvx
@@ -311,7 +311,7 @@ class BuildScriptTest {
         .doesNotContain("STEP native", "STEP clang-tidy");
   }
 
-  /** All that is there becomes older than the last check. */
+  /** Makes all files older than the last check. */
   private void age() throws Exception {
     bash("find . -exec touch -d '1 hour ago' {} + && touch -d '1 minute ago' .lvx/checked");
   }
@@ -334,7 +334,7 @@ class BuildScriptTest {
   // ---- CMake
   // ---------------------------------------------------------------------------------------
 
-  /** Where there is a CMake: a project that finds a header, through our way to configure. */
+  /** If CMake is installed: a project that finds a header, configured by our scripts. */
   private String configure(String... options) throws Exception {
     String path = System.getenv("PATH");
     variables.put("PATH", path);

@@ -17,13 +17,13 @@ import org.lvxattn.Device;
 import org.lvxattn.LvxException;
 import org.lvxattn.cli.Main;
 
-/** Machines without a CUDA device: what is missing is said, by an exception and by doctor. */
+/** Machines without a CUDA device: an exception and {@code lvx doctor} say what is missing. */
 @Timeout(300)
 class CudaAbsentTest {
   private static final String PLUGIN = "liblvx_cuda.so";
   private static final Path NATIVES = Path.of(System.getProperty("lvxattn.test.plugins", ""));
 
-  /** Opens the first GPU, in a process of its own: natives are loaded once in each. */
+  /** Opens the first GPU in a separate process, since a process loads the natives only once. */
   static final class Opening {
     private Opening() {}
 
@@ -48,7 +48,7 @@ class CudaAbsentTest {
 
   @Test
   void aBuildWithoutThePluginSaysHowToBuildIt(@TempDir Path folder) throws Exception {
-    // A copy: Java would follow a link, and plugins are looked for beside what it loads.
+    // A copy: Java would resolve a link, and plug-ins are searched beside the loaded file.
     Files.copy(NATIVES.resolve("liblvx.so"), folder.resolve("liblvx.so"));
     assertThat(opening(folder, Map.of()))
         .startsWith("LvxException MISSING_LIBRARY")

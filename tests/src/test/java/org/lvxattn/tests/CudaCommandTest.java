@@ -18,13 +18,13 @@ import org.lvxattn.NativeInfo;
 import org.lvxattn.cli.Main;
 import org.lvxattn.oracle.JsonReader;
 
-/** The command line on the CUDA device: what other tools computed is computed there, too. */
+/** The command line on the CUDA device, compared with results of other tools. */
 @Tag("cuda")
 @Timeout(600)
 class CudaCommandTest {
   private static final String GOLDENS = "src/test/resources/goldens/";
 
-  /** What was printed by a command that succeeded; the device is said. */
+  /** Runs a command, which must succeed and name the device; returns its output. */
   private static Map<String, @Nullable Object> lvx(String... arguments) throws Exception {
     List<String> command = new ArrayList<>(List.of(Main.class.getName()));
     command.addAll(List.of(arguments));

@@ -40,7 +40,7 @@ import org.lvxattn.io.StoredTensors;
 import org.lvxattn.optim.Adam;
 import org.lvxattn.optim.Optimizer;
 
-/** The CUDA device from Java: its memory, what it refuses, and how it fails. */
+/** The CUDA device from Java: memory, rejected arguments, failures. */
 @Tag("cuda")
 @Timeout(300)
 class CudaDeviceTest {
@@ -329,7 +329,7 @@ class CudaDeviceTest {
       Tensor o = Tensor.allocate(lost, DType.FLOAT32, 1, 1, 1, 16);
       Tensor lse = Tensor.allocate(lost, DType.FLOAT32, 1, 1, 1);
       Tensor key = Tensor.allocate(lost, DType.FLOAT32, 1, 1, 1, 16);
-      // Its owner's word is not true: there is memory for one key, not for 2000.
+      // The caller's shape is wrong: there is memory for one key, not for 2000.
       Tensor keys =
           Tensor.wrap(
               lost,

@@ -27,7 +27,7 @@ import org.lvxattn.group.GroupOptions;
 import org.lvxattn.group.LocalWorld;
 import org.lvxattn.testing.Seeds;
 
-/** A program that says on what it computes in one word, and nowhere else. */
+/** A program that names its device in one place only. */
 @Tag("cuda")
 @Timeout(300)
 class CudaProgramTest {
@@ -58,7 +58,7 @@ class CudaProgramTest {
     }
   }
 
-  /** Another: tokens one after the other over keys that four ranks share. */
+  /** Another program: decodes tokens one by one over keys that are sharded over four ranks. */
   private static List<double[]> decode(IntFunction<Device> devices) {
     var attention =
         CrossAttention.builder()
@@ -113,7 +113,7 @@ class CudaProgramTest {
         switch (dtype) {
           case FLOAT64 -> 1e-12;
           case FLOAT32 -> 1e-5;
-          case BFLOAT16 -> 3.2e-2; // either may be off by the contract's 1.6e-2
+          case BFLOAT16 -> 3.2e-2; // each may be off by the guaranteed 1.6e-2
           default -> 4e-3;
         };
     assertClose(attend(TestDevice::open, dtype), attend(Device::cpu, dtype), bound);
@@ -142,7 +142,7 @@ class CudaProgramTest {
     assertThat(sums).allSatisfy(sum -> assertThat(sum).containsExactly(6, 60, 0, -6, 1.5f));
   }
 
-  /** On whatever the tests run on: shards of any size, by every strategy, against the oracle. */
+  /** On the tests' device: shards of any size, with every strategy, against the oracle. */
   @ParameterizedTest
   @EnumSource
   void ranksOnOneGpuEqualTheOracle(Strategy strategy) {

@@ -33,7 +33,7 @@ import org.lvxattn.group.Group;
 import org.lvxattn.oracle.Bounds;
 import org.lvxattn.testing.Seeds;
 
-/** Biases of any finite size: results are as exact as with small ones, over any ranks. */
+/** Results are as exact with biases of any finite size as with small ones, over any ranks. */
 @Timeout(300)
 class HugeBiasTest {
   private static final double[] HUGE = {
@@ -176,9 +176,7 @@ class HugeBiasTest {
     }
   }
 
-  /**
-   * Both halves of the keys have a bias of their own; without the terms of lse, o would be lost.
-   */
+  /** Both halves of the keys have their own bias; without the terms of lse, o would be wrong. */
   @Test
   void partsMergeByTheTermsOfTheirLogSumExp() {
     for (double[] shared :

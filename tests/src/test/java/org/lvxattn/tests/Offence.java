@@ -14,18 +14,20 @@ import org.lvxattn.group.Group;
 import org.lvxattn.group.GroupOptions;
 import org.lvxattn.group.LocalWorld;
 
-/** Groups in which one rank does something else than the others. */
+/** Groups in which one rank does something different from the others. */
 final class Offence {
   static final int RANKS = 3;
   static final int OFFENDER = 1;
 
-  /** A peer that is not told at once would wait for longer than a test may take. */
+  /**
+   * A timeout longer than any test: a peer that is not told at once would exceed the test's limit.
+   */
   static final GroupOptions PATIENT =
       GroupOptions.builder().timeout(Duration.ofMinutes(10)).build();
 
   private Offence() {}
 
-  /** What one rank does with its group and its tensors. */
+  /** An action of one rank with its group and its tensors. */
   @FunctionalInterface
   interface Deed {
     void run(RankTensors own, Group group);
@@ -35,7 +37,9 @@ final class Offence {
     return new Workload(DType.FLOAT64, 1, 4, 2, 8, new int[] {2, 1, 2}, new int[] {3, 4, 2}, 41);
   }
 
-  /** What each rank's deed ended with, and then whether all can compute on in the same group. */
+  /**
+   * Runs an action on each rank and collects the failures, then checks that the group still works.
+   */
   static List<@Nullable Throwable> outcomes(boolean goesOn, Deed wrong, Deed right) {
     return LocalWorld.run(
         RANKS,

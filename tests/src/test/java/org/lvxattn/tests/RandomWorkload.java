@@ -7,7 +7,7 @@ import org.lvxattn.DType;
 import org.lvxattn.Strategy;
 import org.lvxattn.testing.Seeds;
 
-/** Problems of all kinds, each made from its seed alone. */
+/** Random problems of all kinds, each determined by its seed. */
 final class RandomWorkload {
   private static final List<Strategy> STRATEGIES = Strategy.schedules();
 
@@ -42,7 +42,7 @@ final class RandomWorkload {
   private static int[] split(Random random, int rows, int ranks) {
     int[] sizes = new int[ranks];
     for (int row = 0; row < rows; row++) {
-      // The smaller of two: the first ranks have most, the last often nothing.
+      // The smaller of two random numbers: the first ranks get most, the last often nothing.
       sizes[Math.min(random.nextInt(ranks), random.nextInt(ranks))]++;
     }
     return sizes;

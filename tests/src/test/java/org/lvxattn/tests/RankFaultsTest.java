@@ -33,7 +33,7 @@ import org.lvxattn.group.GroupOptions;
 import org.lvxattn.group.LocalWorld;
 import org.lvxattn.tests.Offence.Deed;
 
-/** One rank goes wrong: every other rank's call ends with an exception that names it. */
+/** One rank fails: every other rank's call throws an exception that names it. */
 @Timeout(300)
 class RankFaultsTest {
   @Test
@@ -60,7 +60,7 @@ class RankFaultsTest {
         "a visibility");
   }
 
-  /** The offender takes part with a problem of another kind. */
+  /** The failing rank calls with a different problem. */
   private static List<@Nullable Throwable> other(
       DType dtype,
       int batch,
@@ -149,7 +149,7 @@ class RankFaultsTest {
             Duration waited = Duration.ofNanos(System.nanoTime() - first.get());
             assertThat(failure).isInstanceOf(PeerTimeoutException.class);
             assertThat(named(failure)).isEqualTo(OFFENDER);
-            // No sooner, nor by the default, which is 60 s.
+            // Not before the timeout, and not at the default of 60 s.
             assertThat(waited).isBetween(timeout, timeout.plusSeconds(30));
             assertThat(group.failed()).isTrue();
           } finally {

@@ -28,12 +28,12 @@ import org.lvxattn.group.Group;
 import org.lvxattn.tests.Offence.Deed;
 
 /**
- * One rank calls with wrong arguments, of kinds that Java alone sees and others: its peers are told
- * at once and can compute on.
+ * One rank calls with wrong arguments; some are detected in Java, some in native code. Its peers
+ * are told at once and can continue.
  */
 @Timeout(300)
 class RankMistakesTest {
-  /** The offender's own mistake, after a check that all others were told of it. */
+  /** The failing rank's own exception, after a check that all others were told of it. */
   private static Throwable mistake(Deed wrong, Deed right) {
     List<@Nullable Throwable> outcomes = Offence.outcomes(true, wrong, right);
     Throwable mistake = Objects.requireNonNull(outcomes.get(OFFENDER));
@@ -189,7 +189,7 @@ class RankMistakesTest {
     }
   }
 
-  /** Null where none may be. */
+  /** Passes null where it is not allowed. */
   @SuppressWarnings({"NullAway", "TypeParameterUnusedInFormals"})
   private static <T> T nil() {
     return (T) null;

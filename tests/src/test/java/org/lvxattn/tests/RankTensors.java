@@ -57,7 +57,7 @@ final class RankTensors implements AutoCloseable {
     v = empty(dtype, keyShape).copyFrom(keys.cut(work.v, keyWidth));
     dO = empty(dtype, queryShape).copyFrom(queries.cut(work.dO, width));
     o = empty(dtype, queryShape);
-    // Gradients need the terms of lse where there is a bias.
+    // With a bias, gradients need the terms of lse.
     lse =
         work.bias == null
             ? empty(dtype.accumulator(), work.batch, work.heads, sq)

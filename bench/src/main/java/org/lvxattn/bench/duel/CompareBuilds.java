@@ -19,7 +19,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** The guard against regressions: two builds of this library, side by side. */
+/** Finds performance regressions: times two builds of this library in alternation. */
 @Command(
     name = "compare-builds",
     mixinStandardHelpOptions = true,
@@ -69,7 +69,7 @@ public final class CompareBuilds implements Callable<Integer> {
       for (Case what : cases) {
         progress.doing(what.toString());
         Duel duel = Duel.fight(what, a, b, options.rounds);
-        if (isSlower(duel)) { // noise seldom says the same twice
+        if (isSlower(duel)) { // noise rarely repeats
           duel = Duel.fight(what, a, b, 2 * options.rounds);
         }
         duels.put(what, duel);

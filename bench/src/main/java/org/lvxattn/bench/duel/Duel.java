@@ -5,34 +5,34 @@ import java.io.IOException;
 import org.lvxattn.bench.Quantiles;
 
 /**
- * Two workers' times of one case, measured in turns.
+ * Two workers' times of one case, measured in alternation.
  *
  * @param first median seconds of a call of the first worker
- * @param second likewise of the second
- * @param lowRatio quartile of second / first over the rounds
- * @param highRatio the upper quartile
+ * @param second median seconds of a call of the second worker
+ * @param lowRatio lower quartile of second / first over the rounds
+ * @param highRatio upper quartile of the same
  * @param rates of the machine, measured in the same rounds
  */
 record Duel(double first, double second, double lowRatio, double highRatio, Rates rates) {
-  /** A round shorter than this would measure the clock and the scheduler. */
+  /** Shortest duration of a round: shorter ones would measure the clock and the scheduler. */
   private static final double ROUND_SECONDS = 0.1;
 
   private static final int MAX_CALLS = 1000;
 
-  /** For a worker's threads to fall asleep, lest they spin while the other computes. */
+  /** Pause in which a worker's threads stop spinning before the other worker computes. */
   private static final long REST_MILLIS = 20;
 
   /**
-   * What the machine can do on the same threads.
+   * The machine's rates with the same number of threads.
    *
    * @param gemmFlops float32 matrix product, operations per second
    * @param readBytes bytes read from memory per second
    */
   record Rates(double gemmFlops, double readBytes) {
-    /** Large enough for the rate to be that of longer products. */
+    /** So large that larger products have the same rate. */
     private static final long GEMM_SIZE = 1536;
 
-    /** Several times what the last cache of a processor holds. */
+    /** Several times the size of a processor's last-level cache. */
     private static final long READ_BYTES = 512L << 20;
   }
 
@@ -41,7 +41,7 @@ record Duel(double first, double second, double lowRatio, double highRatio, Rate
     return second / first;
   }
 
-  /** Both workers have rounds of their own, and the one that begins changes with each. */
+  /** Runs the rounds: both workers run in each, and the one that begins alternates. */
   static Duel fight(Case what, Worker one, Worker other, int rounds)
       throws IOException, InterruptedException {
     one.prepare(what);

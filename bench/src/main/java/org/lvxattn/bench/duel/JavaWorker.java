@@ -10,7 +10,7 @@ import java.util.List;
 final class JavaWorker {
   private JavaWorker() {}
 
-  /** Of the build that this JVM was started with. */
+  /** Starts the worker of this JVM's own build. */
   static Worker ofThisBuild(String name, int threads) throws IOException {
     return new Worker(
         name,
@@ -28,10 +28,10 @@ final class JavaWorker {
   }
 
   /**
-   * Of any build.
+   * Starts the worker of any build.
    *
-   * @param command what starts that build's own worker, an argument a line, without the number of
-   *     threads
+   * @param command the command that starts the build's own worker, one argument per line, without
+   *     the number of threads
    */
   static Worker of(String name, String command, int threads) throws IOException {
     List<String> arguments = new ArrayList<>(command.lines().toList());

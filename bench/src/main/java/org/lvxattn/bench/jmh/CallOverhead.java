@@ -24,19 +24,19 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
 /**
- * Calls with next to no work. Where {@link NativeTime} reports too, its time less than the score is
- * what calling from Java adds; {@code gc.alloc.rate.norm} is the heap that a call takes.
+ * Calls with almost no work. With {@link NativeTime}, the score minus the native time is the
+ * overhead of calling from Java. {@code gc.alloc.rate.norm} is the heap that a call allocates.
  */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
 @SuppressWarnings("NullAway.Init") // JMH calls setUp before it measures
 public class CallOverhead {
-  /** How much there is to do. */
+  /** Size of the work. */
   public enum Work {
     /** No query and no key. */
     EMPTY,
-    /** One of each. */
+    /** One query and one key. */
     TINY
   }
 

@@ -24,7 +24,7 @@ import org.openjdk.jmh.annotations.TearDown;
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MILLISECONDS)
 public class Kernels {
-  /** Tensors of one shape, which forward has filled. */
+  /** Tensors of one shape, after a forward call. */
   @State(Scope.Thread)
   @SuppressWarnings("NullAway.Init") // JMH calls open before it measures
   public abstract static class Rank {

@@ -24,8 +24,8 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
 /**
- * Attention over the ranks of a local group, by strategy. Links are those of memory: what differs
- * is how much is copied, merged and waited for.
+ * Attention over the ranks of a local group, by strategy. Links are as fast as memory, so
+ * strategies differ in what they copy, merge and wait for.
  */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
@@ -44,7 +44,7 @@ public class Schedules {
   private List<Member> members;
   private CrossAttention attention;
 
-  /** What a rank works with. */
+  /** A rank's tensors and statistics. */
   private record Member(RankTensors tensors, Statistics statistics) {}
 
   @Setup
@@ -71,7 +71,7 @@ public class Schedules {
     all(member -> member.tensors.forward(attention, member.statistics));
   }
 
-  /** Reads what forward would have left; that it is all zero does not change the time. */
+  /** Reads forward's outputs, which are all zero here; that does not affect the time. */
   @Benchmark
   public void backward() {
     all(member -> member.tensors.backward(attention, member.statistics));

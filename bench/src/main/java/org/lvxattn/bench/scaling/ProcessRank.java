@@ -21,8 +21,8 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /**
- * One process of a sweep over real links: a rank of the group that its environment describes. The
- * links are measured first, and rank 0 writes the rows.
+ * One process of a sweep over real links: a rank of the group that its environment variables
+ * describe. It measures the links first; rank 0 writes the rows.
  */
 @Command(name = "process-rank", mixinStandardHelpOptions = true, sortOptions = false)
 public final class ProcessRank implements Callable<Integer> {
@@ -32,7 +32,7 @@ public final class ProcessRank implements Callable<Integer> {
 
   @Mixin private final SweepOptions options = new SweepOptions();
 
-  @Option(names = "--series", required = true, description = "What the links are, in words.")
+  @Option(names = "--series", required = true, description = "Description of the links.")
   private String series = "";
 
   @Option(names = "--out", required = true, description = "File for the rows.")

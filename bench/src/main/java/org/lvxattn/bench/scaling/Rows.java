@@ -20,11 +20,11 @@ import org.lvxattn.plan.Planner;
 import org.lvxattn.plan.StrategyPlan;
 import org.lvxattn.plan.Topology;
 
-/** Rows made of a measurement and a plan, and their file. */
+/** Creates rows from a measurement and a plan, and reads and writes them. */
 final class Rows {
   private Rows() {}
 
-  /** What was measured over links of that topology, beside the plan for it. */
+  /** Rows of a measurement over links of a topology, beside the plan for them. */
   static List<Row> of(String series, Point point, Topology topology, Measurement measured) {
     Strategy choice =
         new Planner(measured.machine(), topology).plan(point.problem(), Pass.BOTH).choice();
@@ -61,9 +61,9 @@ final class Rows {
     return rows;
   }
 
-  /** Those of the strategies that can serve the point. */
+  /** The strategies that can serve the point. */
   static List<Strategy> served(List<Strategy> strategies, Point point, Topology topology) {
-    // Whether a strategy can serve depends on the problem alone, not on how fast the machine is.
+    // This depends on the problem only, not on the machine's speed.
     Plan plan = new Planner(Machine.ofRate(1), topology).plan(point.problem(), Pass.BOTH);
     return plan.rows().stream()
         .filter(StrategyPlan::isSupported)

@@ -9,7 +9,7 @@ import org.lvxattn.model.Parameters;
 import org.lvxattn.model.VisualMask;
 import org.lvxattn.visual.VisualCheckpoint;
 
-/** OpenFlamingo: the gated blocks; the features are what the resampler gives. */
+/** OpenFlamingo's gated blocks; the features are outputs of the resampler. */
 final class FlamingoLayers implements RankLayers {
   private final FlamingoBlock block;
   private final VisualMask mask;

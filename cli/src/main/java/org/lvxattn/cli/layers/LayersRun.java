@@ -26,12 +26,12 @@ import org.lvxattn.plan.KernelScratch;
 import org.lvxattn.plan.RecomputePolicy;
 import org.lvxattn.visual.VisualCheckpoint;
 
-/** Whole layers over local ranks, timed; random weights, text rows and visual features. */
+/** Times whole layers over local ranks, with random weights, text rows and visual features. */
 public final class LayersRun {
-  /** What results call the gradient of a parameter, before its name. */
+  /** Prefix of the results that are gradients of parameters. */
   public static final String WEIGHT = "weight ";
 
-  /** How to run; timed: a timed call follows the one that warms up. */
+  /** How to run. If timed, a timed call follows the warm-up call. */
   public record Settings(
       LayerSizes sizes,
       int frames,
@@ -49,7 +49,7 @@ public final class LayersRun {
       return new BatchPlan(1, frames, tokensPerFrame, textRows, ranks, false);
     }
 
-    /** The same with another policy. */
+    /** A copy with another policy. */
     public Settings with(RecomputePolicy other) {
       return new Settings(
           sizes,
@@ -66,7 +66,7 @@ public final class LayersRun {
           device);
     }
 
-    /** What results are compared with: nothing recomputed, in float64 on the CPU. */
+    /** Settings of the reference: no recomputation, float64, on the CPU. */
     public Settings reference() {
       return new Settings(
           sizes,
@@ -85,11 +85,11 @@ public final class LayersRun {
   }
 
   /**
-   * What came out.
+   * The result of a run.
    *
-   * @param seconds of the slowest rank; NaN if nothing was timed
+   * @param seconds duration on the slowest rank; NaN if nothing was timed
    * @param ranks costs by rank; empty if nothing was timed
-   * @param results whole tensors, if they were to be kept
+   * @param results whole tensors, or null if they were not kept
    */
   public record Outcome(double seconds, List<LayerCost> ranks, @Nullable Results results) {}
 
@@ -103,7 +103,7 @@ public final class LayersRun {
     this.keepResults = keepResults;
   }
 
-  /** Calls of {@code step} by {@link #run}: one for each call of each rank. */
+  /** Number of calls of {@code step} by {@link #run}: one for each call of each rank. */
   public int steps() {
     return (settings.timed() ? 2 : 1) * plan.ranks();
   }
@@ -180,7 +180,7 @@ public final class LayersRun {
           device.synchronize();
           double seconds = (System.nanoTime() - begin) * 1e-9;
           stack.clear();
-          peakBytes = call == 0 ? device.peakBytes() : peakBytes; // all calls are alike
+          peakBytes = call == 0 ? device.peakBytes() : peakBytes; // all calls are equal
           if (call > 0) {
             cost = cost(seconds, bytesSince(before));
           } else if (keepResults && settings.backward()) {
@@ -207,7 +207,7 @@ public final class LayersRun {
           .build();
     }
 
-    /** Operations of the group so far. */
+    /** Number of operations of the group so far. */
     private long operations() {
       List<FlightRecord> records = group.flightRecords();
       return records.isEmpty() ? 0 : records.getLast().sequence();
@@ -241,7 +241,7 @@ public final class LayersRun {
               plan.textRows(),
               plan.visualRows(),
               plan.ranks(),
-              // Which does not matter to tiles.
+              // RECOMPUTE_TILED ignores the strategy.
               tiled ? Strategy.QUERY_RING : settings.strategy(),
               settings.tileRows(),
               KernelScratch.of(device));
@@ -264,7 +264,7 @@ public final class LayersRun {
     rows.fill(tensor.reshape(1, tensor.dimension(1), 1, tensor.dimension(2)), begin);
   }
 
-  /** Rows of all ranks after each other; gradients of parameters are whole already. */
+  /** Concatenates the rows of all ranks; gradients of parameters are already summed. */
   private Results gather(List<Rank> ranks) {
     Results whole = new Results();
     for (String name : ranks.getFirst().shard.names()) {

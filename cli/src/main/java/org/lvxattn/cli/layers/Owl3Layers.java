@@ -10,7 +10,7 @@ import org.lvxattn.model.Owl3Variant;
 import org.lvxattn.model.Parameters;
 import org.lvxattn.visual.VisualCheckpoint;
 
-/** mPLUG-Owl3, gated; its rows always see the frames before them alone. */
+/** mPLUG-Owl3, gated; its rows always see only the frames before them. */
 final class Owl3Layers implements RankLayers {
   private final Owl3Layer layer;
   private final Owl3Batch batch;

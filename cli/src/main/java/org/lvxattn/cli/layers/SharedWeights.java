@@ -14,7 +14,7 @@ import org.lvxattn.TensorScope;
 import org.lvxattn.model.Parameters;
 
 /**
- * One copy of random weights for all ranks of this process, which only read them; one on each GPU.
+ * One read-only copy of random weights for all ranks of this process; with GPUs, one on each GPU.
  */
 final class SharedWeights implements AutoCloseable {
   private static final long ALIGNMENT = 64;
@@ -44,7 +44,7 @@ final class SharedWeights implements AutoCloseable {
     }
   }
 
-  /** The weights as tensors, which are closed with the others. */
+  /** The weights as tensors, which are closed with the scope. */
   Parameters on(TensorScope open) {
     Map<String, Tensor> tensors = new LinkedHashMap<>();
     shapes.forEach(

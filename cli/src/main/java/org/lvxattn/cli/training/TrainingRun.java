@@ -31,13 +31,13 @@ import org.lvxattn.visual.VisualCheckpoint;
 
 /**
  * Trains a stack of layers and a linear head on the questions, over local ranks. Every rank has a
- * copy of all parameters, and its rows of the texts and of the videos; gradients are summed over
- * the ranks before each step, so the copies stay the same.
+ * copy of all parameters and its own rows of the texts and videos. Gradients are summed over the
+ * ranks before each step, so the copies stay equal.
  */
 public final class TrainingRun {
   private static final String HEAD = "head.weight";
 
-  /** What is trained, and how; of the rank count alone the result must not depend. */
+  /** What is trained, and how. The result must not depend on the number of ranks. */
   public record Settings(
       LayerSizes sizes,
       int videos,
@@ -53,11 +53,11 @@ public final class TrainingRun {
       DeviceChoice device) {}
 
   /**
-   * What came out.
+   * The result of a training.
    *
-   * @param losses before each step
-   * @param accuracy of the last tenth of the steps: the part of the questions whose answer was best
-   * @param seconds of all steps
+   * @param losses loss before each step
+   * @param accuracy fraction of correctly answered questions in the last tenth of the steps
+   * @param seconds duration of all steps
    */
   public record Outcome(List<Double> losses, double accuracy, double seconds) {}
 
@@ -76,7 +76,7 @@ public final class TrainingRun {
             true);
   }
 
-  /** Trains; step is called after each one. */
+  /** Trains; calls {@code step} after each step. */
   public Outcome run(Runnable step) {
     List<Outcome> outcomes =
         LocalWorld.run(
@@ -87,7 +87,7 @@ public final class TrainingRun {
     return outcomes.getFirst();
   }
 
-  /** One rank's part, on its own thread. */
+  /** One rank's training, on its own thread. */
   private final class Rank {
     private final Group group;
     private final Device device;
@@ -134,7 +134,10 @@ public final class TrainingRun {
       return new Outcome(losses, accuracy, (System.nanoTime() - begin) * 1e-9);
     }
 
-    /** Smaller where the gradient is long, so that one odd batch does not undo what was learnt. */
+    /**
+     * Gradient clipping: the learning rate is reduced if the gradient's norm is large, so that one
+     * unusual batch does little harm.
+     */
     private double rate(Gradients gradients) {
       double squares = 0;
       for (Tensor gradient : gradients.tensors().values()) {
@@ -152,7 +155,9 @@ public final class TrainingRun {
       return shapes;
     }
 
-    /** Adds this rank's gradients; loss and correct answers of all ranks. */
+    /**
+     * Accumulates this rank's gradients; returns loss and number of correct answers over all ranks.
+     */
     private double[] backward(
         LayerStack stack, Parameters parameters, Gradients gradients, QuestionTask.Batch batch) {
       DType dtype = settings.dtype();

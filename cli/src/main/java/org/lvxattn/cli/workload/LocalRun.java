@@ -34,9 +34,9 @@ import org.lvxattn.oracle.Rows;
 import org.lvxattn.oracle.Sequences;
 import org.lvxattn.oracle.Split;
 
-/** One attention over the ranks of a group, timed; sequences are split evenly. */
+/** Times attention over the ranks of a group; sequences are split evenly. */
 public final class LocalRun {
-  /** How to run: repeat counts the timed calls after one that is not timed. */
+  /** How to run; {@code repeat} is the number of timed calls after a warm-up call. */
   public record Settings(
       DType dtype,
       Strategy strategy,
@@ -49,14 +49,14 @@ public final class LocalRun {
       boolean keepResults) {}
 
   /**
-   * What came out.
+   * The result of a run.
    *
-   * @param seconds of the slowest rank, median over the repeats
-   * @param ranks costs of the repeat that took this long
-   * @param results the whole tensors, if they were to be kept
+   * @param seconds duration on the slowest rank, median over the repeats
+   * @param ranks costs of the repeat with the median duration
+   * @param results the whole tensors, or null if they were not kept
    */
   public record Outcome(double seconds, List<RankCost> ranks, @Nullable Results results) {
-    /** Of a run that did not take place. */
+    /** The outcome of a run that did not take place. */
     public static final Outcome NONE = new Outcome(Double.NaN, List.of(), null);
   }
 
@@ -81,12 +81,12 @@ public final class LocalRun {
             .build();
   }
 
-  /** How the keys are shared out. */
+  /** How the keys are sharded. */
   public Split keys() {
     return keys;
   }
 
-  /** Calls of {@code step} by {@link #run}: one for each call of each rank. */
+  /** Number of calls of {@code step} by {@link #run}: one for each call of each rank. */
   public int steps() {
     return (1 + settings.repeat()) * settings.ranks();
   }
@@ -107,9 +107,9 @@ public final class LocalRun {
   }
 
   /**
-   * This process's part, where each rank is a process. Every rank gets the whole outcome.
+   * Runs this process's rank of a group of processes. Every rank gets the whole outcome.
    *
-   * @param group has as many ranks as the settings say
+   * @param group a group with the settings' number of ranks
    */
   public Outcome runIn(Group group, Runnable step) {
     Rank mine = new Rank(group.rank());
@@ -236,7 +236,7 @@ public final class LocalRun {
     }
   }
 
-  /** What backward needs in addition to forward. */
+  /** The tensors that backward needs in addition to forward's. */
   private final class Gradients {
     private final Tensor dO;
     private final Tensor dq;

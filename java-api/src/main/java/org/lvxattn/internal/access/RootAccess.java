@@ -9,9 +9,9 @@ import org.lvxattn.internal.memory.DeviceResource;
 import org.lvxattn.internal.memory.ElementType;
 
 /**
- * What the classes of the package org.lvxattn keep from users and not from the packages above them.
- * It lies below that package and cannot name its classes; org.lvxattn.internal.handle gives the
- * types back.
+ * Access to parts of the package org.lvxattn that are hidden from users but not from the packages
+ * above it. This package is below org.lvxattn and cannot name its classes;
+ * org.lvxattn.internal.handle adds the types.
  */
 public interface RootAccess {
   /** Installed by the package org.lvxattn. */
@@ -29,33 +29,33 @@ public interface RootAccess {
   /** The native handle of a Device. */
   long handle(Object device);
 
-  /** What a Device owns natively. */
+  /** The native resource of a Device. */
   DeviceResource resource(Object device);
 
   /** Checks that this thread may use a Tensor. */
   void requireUsableTensor(Object tensor, String name);
 
-  /** The descriptor of a Tensor that is read. */
+  /** The descriptor of an input Tensor. */
   MemorySegment input(@Nullable Object tensor, Object device, String name);
 
-  /** The descriptor of a Tensor that is written. */
+  /** The descriptor of an output Tensor. */
   MemorySegment output(@Nullable Object tensor, Object device, String name);
 
-  /** Whether a Tensor's memory is the caller's. */
+  /** Whether the caller owns a Tensor's memory. */
   boolean isWrapped(Object tensor);
 
-  /** The same struct: a native call that is given it keeps a Tensor's memory open, too. */
+  /** The same struct, as a segment that also keeps a Tensor's memory open during a native call. */
   MemorySegment keptOpenBy(Object tensor, MemorySegment struct);
 
-  /** What a DType stands for. */
+  /** The native element type of a DType. */
   ElementType element(Object dtype);
 
-  /** What calls of a Communicator are made by. */
+  /** The object that makes a Communicator's native calls. */
   Collective collective(Object communicator);
 
   /** Fills Statistics from the struct lvx_statistics. */
   void read(Object statistics, MemorySegment struct);
 
-  /** The Status of an lvx_status. */
+  /** Converts an lvx_status to a Status. */
   Object status(int number);
 }

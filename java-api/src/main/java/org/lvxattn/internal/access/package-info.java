@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** What the package org.lvxattn lets the packages above it do with its classes. */
+/** Access to non-public parts of the package org.lvxattn, for the packages above it. */
 @NullMarked
 package org.lvxattn.internal.access;
 

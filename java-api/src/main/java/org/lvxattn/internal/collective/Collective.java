@@ -5,9 +5,9 @@ import java.lang.foreign.MemorySegment;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/** One rank's part in a native group, as calls that all ranks make together need it. */
+/** One rank's native group, as collective calls need it. */
 public interface Collective {
-  /** Checks liveness and thread. */
+  /** Checks that it is open and owned by this thread. */
   void requireUsable();
 
   /** The native group; check {@link #requireUsable} first. */
@@ -20,26 +20,26 @@ public interface Collective {
   MemorySegment statistics();
 
   /**
-   * Does what comes before a call that all ranks make. Where that throws, the call is declined, so
-   * that the peers are told and do not wait.
+   * Runs the preparation of a collective call. If that throws, it declines the call, so that the
+   * peers fail at once instead of waiting.
    *
-   * @param operation an lvx_operation, which the peers are told
+   * @param operation an lvx_operation, which is sent to the peers
    */
   <T extends @Nullable Object> T prepare(int operation, Supplier<T> preparation);
 
   /**
-   * Makes a call that all ranks make. Where its arguments are wrong it is declined; what the native
-   * library reports is thrown.
+   * Makes a collective call. Declines it if its arguments are wrong; throws what the native library
+   * reports.
    *
-   * @param operation an lvx_operation, which the peers are told
+   * @param operation an lvx_operation, which is sent to the peers
    */
   void call(int operation, NativeCall call);
 
   /**
-   * Tells the peers that this rank will not make a call that they make.
+   * Declines a collective call: tells the peers that this rank will not make it.
    *
    * @param operation an lvx_operation
-   * @param mistake why; returned, for the caller to throw
+   * @param mistake why; it is returned, for the caller to throw
    */
   <E extends Throwable> E decline(int operation, E mistake);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Calls that all ranks of a group make together. */
+/** Collective calls of a group. */
 @NullMarked
 package org.lvxattn.internal.collective;
 

@@ -3,13 +3,13 @@ package org.lvxattn.internal.ffi;
 
 import org.lvxattn.internal.Hook;
 
-/** Makes the exceptions of the public API, which its internals cannot name. */
+/** Creates the exceptions of the public API, which internal packages cannot name. */
 public interface Failures {
   /** Installed by the package org.lvxattn. */
   Hook<Failures> HOOK = new Hook<>();
 
   /**
-   * Of a native call that did not return LVX_OK.
+   * The exception for a native call that did not return LVX_OK.
    *
    * @param status an lvx_status
    * @param message what was wrong and what was expected
@@ -19,18 +19,18 @@ public interface Failures {
    */
   RuntimeException of(int status, String message, int rank, long sequence, String operation);
 
-  /** A rank that did not come to a rendezvous in time. */
+  /** The exception for a rank that did not arrive at a rendezvous in time. */
   RuntimeException timedOut(String message, int rank);
 
-  /** Ranks that do not fit together. */
+  /** The exception for ranks that do not fit together. */
   RuntimeException joinFailed(String message, int rank);
 
-  /** As {@link #timedOut}, by what is installed. */
+  /** As {@link #timedOut}, of the installed implementation. */
   static RuntimeException timeout(String message, int rank) {
     return HOOK.get().timedOut(message, rank);
   }
 
-  /** As {@link #joinFailed}, by what is installed. */
+  /** As {@link #joinFailed}, of the installed implementation. */
   static RuntimeException join(String message, int rank) {
     return HOOK.get().joinFailed(message, rank);
   }

@@ -13,9 +13,9 @@ public final class NativeCalls {
   private NativeCalls() {}
 
   /**
-   * Loads the library; every class through which a program can enter calls this first.
+   * Loads the library; every public entry point calls this first.
    *
-   * @throws LinkageError if it cannot be loaded or speaks another version of the C ABI
+   * @throws LinkageError if it cannot be loaded or has another version of the C ABI
    */
   public static void load() {
     NativeLibrary.load();
@@ -35,7 +35,7 @@ public final class NativeCalls {
     return Pointers.text(Lvx.lvx_version());
   }
 
-  /** Throws the exception of a status other than LVX_OK; allocates nothing otherwise. */
+  /** Throws the exception for a status other than LVX_OK; allocates nothing for LVX_OK. */
   public static void check(int status) {
     if (status != Lvx.LVX_OK()) {
       throw failure();

@@ -6,17 +6,17 @@ import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.internal.Preconditions;
 
-/** Texts for native code, which ends them at a zero. */
+/** NUL-terminated strings for native code. */
 public final class Texts {
   private Texts() {}
 
-  /** A copy of a text; a null pointer where there is none. */
+  /** A native copy of a text; a null pointer if it is null. */
   public static MemorySegment optional(@Nullable String text, Arena arena, String name) {
     if (text == null) {
       return MemorySegment.NULL;
     }
     Preconditions.require(
-        text.indexOf('\0') < 0, name + " has a zero in it; a text without was expected");
+        text.indexOf('\0') < 0, name + " contains a NUL character; none was expected");
     return arena.allocateFrom(text);
   }
 }

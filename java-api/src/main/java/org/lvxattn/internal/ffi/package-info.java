@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Calls of the native library, and what their failures become. */
+/** Calls of the native library, and the exceptions for their failures. */
 @NullMarked
 package org.lvxattn.internal.ffi;
 

@@ -23,14 +23,14 @@ public final class Handles {
     return RootAccess.HOOK.get();
   }
 
-  /** The device, after a check that it is there and that this thread may use it. */
+  /** Checks that the device is not null and that this thread may use it; returns it. */
   public static Device requireUsable(@Nullable Device device, String name) {
     Device present = Preconditions.present(device, name);
     root().requireUsableDevice(present, name);
     return present;
   }
 
-  /** Checks that a device belongs to this thread; {@code name} is what is used of it. */
+  /** Checks that this thread owns a device; {@code name} is for messages. */
   public static void requireOwner(Device device, String name) {
     root().requireOwner(device, name);
   }
@@ -45,19 +45,19 @@ public final class Handles {
     return root().handle(device);
   }
 
-  /** What a device owns natively. */
+  /** The native resource of a device. */
   public static DeviceResource resource(Device device) {
     return root().resource(device);
   }
 
-  /** The tensor, after a check that it is there and that this thread may use it. */
+  /** Checks that the tensor is not null and that this thread may use it; returns it. */
   public static Tensor requireUsable(@Nullable Tensor tensor, String name) {
     Tensor present = Preconditions.present(tensor, name);
     root().requireUsableTensor(present, name);
     return present;
   }
 
-  /** The descriptor of a tensor that is read. */
+  /** The descriptor of an input tensor. */
   public static MemorySegment input(@Nullable Tensor tensor, Device device, String name) {
     return root().input(tensor, device, name);
   }
@@ -67,7 +67,7 @@ public final class Handles {
     return tensor == null ? MemorySegment.NULL : root().input(tensor, device, name);
   }
 
-  /** The descriptor of a tensor that is written. */
+  /** The descriptor of an output tensor. */
   public static MemorySegment output(@Nullable Tensor tensor, Device device, String name) {
     return root().output(tensor, device, name);
   }
@@ -77,22 +77,24 @@ public final class Handles {
     return tensor == null ? MemorySegment.NULL : root().output(tensor, device, name);
   }
 
-  /** Whether a tensor's memory is the caller's, and so is its lifetime. */
+  /** Whether the caller owns a tensor's memory and decides its lifetime. */
   public static boolean isWrapped(Tensor tensor) {
     return root().isWrapped(tensor);
   }
 
-  /** The same struct: a native call that is given it keeps the tensor's memory open, too. */
+  /**
+   * The same struct, as a segment that also keeps the tensor's memory open during a native call.
+   */
   public static MemorySegment keptOpenBy(Tensor tensor, MemorySegment struct) {
     return root().keptOpenBy(tensor, struct);
   }
 
-  /** What a dtype stands for. */
+  /** The native element type of a dtype. */
   public static ElementType element(DType dtype) {
     return root().element(dtype);
   }
 
-  /** What collective calls are made by. */
+  /** The object that makes a communicator's collective calls. */
   public static Collective collective(Communicator communicator) {
     return root().collective(communicator);
   }
@@ -102,7 +104,7 @@ public final class Handles {
     root().read(statistics, struct);
   }
 
-  /** The status of an lvx_status. */
+  /** Converts an lvx_status to a status. */
   public static Status status(int number) {
     return (Status) root().status(number);
   }

@@ -9,7 +9,7 @@ final class BFloat16 {
   static short of(float value) {
     int bits = Float.floatToRawIntBits(value);
     if (Float.isNaN(value)) {
-      // The payload may lie in the lower half alone: keep the number quiet.
+      // The payload may be in the lower half only: set the quiet bit so that it stays NaN.
       return (short) ((bits >>> 16) | 0x40);
     }
     return (short) ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16);

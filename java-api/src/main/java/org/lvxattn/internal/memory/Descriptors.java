@@ -7,7 +7,7 @@ import org.lvxattn.bindings.generated.lvx_dl_device;
 import org.lvxattn.bindings.generated.lvx_dl_dtype;
 import org.lvxattn.bindings.generated.lvx_tensor;
 
-/** Writes DLPack descriptors: the struct, then its extents and strides. */
+/** Writes DLPack descriptors: the struct, followed by its extents and strides. */
 public final class Descriptors {
   private Descriptors() {}
 

@@ -3,9 +3,9 @@ package org.lvxattn.internal.memory;
 
 import java.lang.foreign.MemorySegment;
 
-/** Which copies a GPU can make by itself, so that the host need not see the elements. */
+/** Decides which copies a GPU can make itself, without the host. */
 public final class DeviceCopies {
-  /** What the native copy takes. */
+  /** The most dimensions that the native copy supports. */
   private static final int MOST_DIMENSIONS = 4;
 
   private DeviceCopies() {}

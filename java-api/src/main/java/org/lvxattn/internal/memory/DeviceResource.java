@@ -8,7 +8,7 @@ import java.util.Set;
 import org.lvxattn.bindings.generated.Lvx;
 import org.lvxattn.internal.ffi.NativeCalls;
 
-/** A native device, and what was made on it and is still open. */
+/** A native device and the open resources on it. */
 public final class DeviceResource extends Resource {
   public final long handle;
   public final Slots slots = new Slots();
@@ -27,7 +27,8 @@ public final class DeviceResource extends Resource {
 
   public synchronized void closed(Resource resource) {
     open.remove(resource);
-    // The cleaner meets a forgotten device and what is on it in any order; the last one shuts it.
+    // The cleaner processes an unreachable device and its resources in any order; the last one
+    // closes it.
     if (abandoned && open.isEmpty()) {
       release();
     }

@@ -29,7 +29,7 @@ public enum ElementType {
     return bytes;
   }
 
-  /** Size of one element in bits, as DLPack has it. */
+  /** Size of one element in bits, for DLPack. */
   public int bits() {
     return bytes * Byte.SIZE;
   }

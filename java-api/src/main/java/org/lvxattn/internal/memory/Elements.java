@@ -4,7 +4,7 @@ package org.lvxattn.internal.memory;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
-/** Moves elements between arrays and strided memory, converting them. */
+/** Copies and converts elements between arrays and strided memory. */
 public final class Elements {
   private Elements() {}
 
@@ -177,7 +177,7 @@ public final class Elements {
     return offset;
   }
 
-  /** Of a tensor that fits an array. */
+  /** Length of a row of a tensor that fits an array. */
   private static int rowLength(long[] shape) {
     return shape.length == 0 ? 1 : (int) Math.min(shape[shape.length - 1], Integer.MAX_VALUE);
   }
@@ -209,8 +209,8 @@ public final class Elements {
   }
 
   /**
-   * To float32 by rounding to odd, so that rounding once more, to a half precision, gives what
-   * rounding the float64 directly would (Boldo and Melquiond, 2008).
+   * Rounds to float32 by rounding to odd. Rounding the result to half precision then equals
+   * rounding the float64 directly (Boldo and Melquiond, 2008).
    */
   private static float sticky(double value) {
     float nearest = (float) value;

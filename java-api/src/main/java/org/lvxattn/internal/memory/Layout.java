@@ -4,7 +4,7 @@ package org.lvxattn.internal.memory;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
-/** Where a tensor's elements lie from its first one on: their type, extents and strides. */
+/** The layout of a tensor's elements from the first one on: type, extents and strides. */
 public final class Layout {
   private final ElementType type;
   private final long[] shape;
@@ -18,13 +18,13 @@ public final class Layout {
     this.elements = Shapes.elements(shape);
   }
 
-  /** Row-major and compact; checks the shape. */
+  /** A compact row-major layout; checks the shape. */
   public static Layout compact(ElementType type, long[] shape) {
     long[] extents = Shapes.checked(shape, type);
     return new Layout(type, extents, Shapes.rowMajorStrides(extents));
   }
 
-  /** With the caller's strides, or row-major and compact where they are null; checks both. */
+  /** A layout with the caller's strides, or compact row-major if they are null; checks both. */
   public static Layout strided(ElementType type, long[] shape, long @Nullable [] strides) {
     if (strides == null) {
       return compact(type, shape);
@@ -52,12 +52,12 @@ public final class Layout {
     return type;
   }
 
-  /** The extents themselves: not to be changed. */
+  /** The extents, not a copy: do not modify. */
   public long[] shape() {
     return shape;
   }
 
-  /** The strides themselves, in elements: not to be changed. */
+  /** The strides in elements, not a copy: do not modify. */
   public long[] strides() {
     return strides;
   }
@@ -67,7 +67,7 @@ public final class Layout {
     return elements;
   }
 
-  /** Bytes of the elements alone. */
+  /** Bytes of the elements, without gaps. */
   public long bytes() {
     return elements * type.bytes();
   }
@@ -77,7 +77,7 @@ public final class Layout {
     return Shapes.extentBytes(shape, strides, type);
   }
 
-  /** Whether elements lie side by side in row-major order. */
+  /** Whether the elements are contiguous in row-major order. */
   public boolean isCompact() {
     return Shapes.isCompact(shape, strides);
   }
@@ -110,7 +110,7 @@ public final class Layout {
               + from
               + " to "
               + to
-              + " is no range of dimension "
+              + " is not a range of dimension "
               + dimension
               + "; 0 <= from <= to <= "
               + shape[dimension]
@@ -121,7 +121,7 @@ public final class Layout {
     return new Layout(type, extents, strides);
   }
 
-  /** Bytes from the first element to the first of a slice. */
+  /** Bytes from the first element to the first element of a slice. */
   public long sliceOffset(Layout slice, int dimension, long from) {
     // If the slice is empty, its first element may be beyond the end.
     return slice.elements == 0 ? 0 : from * strides[dimension] * type.bytes();
@@ -154,7 +154,9 @@ public final class Layout {
     return new Layout(type, extents, distances);
   }
 
-  /** The same elements in the same row-major order, where strides can express that. */
+  /**
+   * The same elements in the same row-major order under another shape, if strides can express that.
+   */
   public Layout reshape(long[] to) {
     long[] extents = Shapes.checked(to, type);
     if (Shapes.elements(extents) != elements) {
@@ -174,7 +176,7 @@ public final class Layout {
       throw new IllegalArgumentException(
           "shape "
               + Arrays.toString(extents)
-              + " joins dimensions that do not lie evenly: strides "
+              + " joins dimensions whose strides do not match: strides "
               + Arrays.toString(strides)
               + " of shape "
               + Arrays.toString(shape)

@@ -6,12 +6,12 @@ import java.util.Locale;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
-/** Counts and logs what was forgotten; the public LeakDetector sets it up. */
+/** Counts and logs resources that were never closed; the public LeakDetector configures it. */
 public final class Leaks {
-  /** System property: the mode at start, in any case of letters. */
+  /** System property with the mode at start; case-insensitive. */
   public static final String PROPERTY = "org.lvxattn.leaks";
 
-  /** Users know it by this name. */
+  /** The logger has the name of the public class. */
   private static final System.Logger LOGGER = System.getLogger("org.lvxattn.LeakDetector");
 
   private static final AtomicLong FOUND = new AtomicLong();
@@ -21,11 +21,11 @@ public final class Leaks {
 
   /** How leaks are reported. */
   public enum Mode {
-    /** Not at all. */
+    /** Leaks are not reported. */
     OFF,
-    /** Each is counted and logged. */
+    /** Each leak is counted and logged. */
     COUNT,
-    /** As well with where it was made. */
+    /** As COUNT, with the stack trace of its creation. */
     TRACE
   }
 
@@ -39,12 +39,12 @@ public final class Leaks {
     Leaks.mode = mode;
   }
 
-  /** How many were found so far, other than in mode {@link Mode#OFF}. */
+  /** Number of leaks found so far; mode {@link Mode#OFF} does not count. */
   public static long found() {
     return FOUND.get();
   }
 
-  /** Where something is made, if that is asked for. */
+  /** The stack trace of a creation in mode TRACE, otherwise null. */
   static @Nullable Throwable origin() {
     return mode == Mode.TRACE ? new Throwable("made here") : null;
   }
@@ -64,7 +64,7 @@ public final class Leaks {
   }
 
   static void failedToRelease(String what, RuntimeException failure) {
-    LOGGER.log(Level.WARNING, "cannot give back a forgotten " + what, failure);
+    LOGGER.log(Level.WARNING, "cannot free a leaked " + what, failure);
   }
 
   private static Mode modeAtStart() {

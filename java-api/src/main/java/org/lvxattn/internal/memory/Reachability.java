@@ -4,13 +4,13 @@ package org.lvxattn.internal.memory;
 import java.lang.ref.Reference;
 import org.jspecify.annotations.Nullable;
 
-/** Keeps handles from being found forgotten while what they own is in use. */
+/** Keeps handles reachable while their resources are in use. */
 public final class Reachability {
   private Reachability() {}
 
   /**
-   * The handle is reachable up to here. Said after the use of what it owns; where that use ended in
-   * an exception it has ended too, so this need not stand in a finally block.
+   * Keeps the handle reachable up to this call. Call it after the last use of the handle's
+   * resource. It need not be in a finally block: if the use throws, it has ended.
    */
   @SuppressWarnings("ReachabilityFenceUsage")
   public static void keep(@Nullable Object handle) {
@@ -29,7 +29,7 @@ public final class Reachability {
     keep(third);
   }
 
-  /** As {@link #keep(Object)}, for four; an array for more would be garbage of every call. */
+  /** As {@link #keep(Object)}, for four; a varargs array would be garbage in every call. */
   public static void keep(
       @Nullable Object first,
       @Nullable Object second,

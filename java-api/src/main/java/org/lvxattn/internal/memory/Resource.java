@@ -5,8 +5,8 @@ import java.lang.ref.Cleaner;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a handle (device, tensor, group, world) owns natively. It is separate from the handle and
- * never refers to it, so that it can be freed when the handle becomes unreachable.
+ * The native resource of a handle (device, tensor, group, world). It never refers to the handle, so
+ * that it can be freed when the handle becomes unreachable.
  */
 public abstract class Resource {
   private static final Cleaner CLEANER = Cleaner.create();
@@ -21,20 +21,23 @@ public abstract class Resource {
     this.origin = Leaks.origin();
   }
 
-  /** What people call it, for instance "tensor". */
+  /** Kind of the resource for messages, for instance "tensor". */
   public final String kind() {
     return kind;
   }
 
-  /** Where it was made, if that was recorded. */
+  /** Stack trace of its creation, if recorded. */
   public final @Nullable Throwable origin() {
     return origin;
   }
 
-  /** Gives everything back. May refuse by an exception, and has changed nothing then. */
+  /** Frees everything. If it throws, it has changed nothing. */
   public abstract void release();
 
-  /** What to do when the handle was forgotten; views override this, since they own no memory. */
+  /**
+   * Called if the handle became unreachable without being closed; views override it, since they own
+   * no memory.
+   */
   public void forgotten() {
     try {
       release();
@@ -43,7 +46,7 @@ public abstract class Resource {
     }
   }
 
-  /** From now on this is given back at the latest when the handle has become unreachable. */
+  /** From now on, the resource is freed at the latest when the handle becomes unreachable. */
   public final synchronized void watch(Object handle) {
     cleanable = CLEANER.register(handle, this::clean);
   }

@@ -5,9 +5,9 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.internal.Preconditions;
 
-/** Arithmetic on shapes and strides, in elements, that never overflows unnoticed. */
+/** Overflow-checked arithmetic on shapes and strides, in elements. */
 public final class Shapes {
-  /** The largest number of dimensions; a descriptor has room for so many. */
+  /** The largest number of dimensions; a descriptor has room for no more. */
   public static final int MAX_RANK = 8;
 
   private Shapes() {}
@@ -26,7 +26,7 @@ public final class Shapes {
       }
     }
     try {
-      // Zero extents must not hide that the others overflow: strides are made of them.
+      // A zero extent must not hide that the others overflow, since strides are computed from them.
       long product = dtype.bytes();
       for (long extent : copy) {
         product = Math.multiplyExact(product, Math.max(extent, 1));
@@ -56,7 +56,7 @@ public final class Shapes {
     return strides;
   }
 
-  /** Whether elements lie side by side in row-major order. */
+  /** Whether the elements are contiguous in row-major order. */
   public static boolean isCompact(long[] shape, long[] strides) {
     long expected = 1;
     for (int i = shape.length - 1; i >= 0; i--) {
@@ -72,8 +72,8 @@ public final class Shapes {
   }
 
   /**
-   * The strides by which the same elements, in the same order, have another shape; null where no
-   * strides do. Both shapes have the same number of elements.
+   * The strides that view the same elements, in the same order, under another shape; null if there
+   * are none. Both shapes have the same number of elements.
    */
   public static long @Nullable [] reshapedStrides(long[] from, long[] strides, long[] to) {
     if (elements(to) == 0) {
@@ -82,14 +82,14 @@ public final class Shapes {
     long[] result = new long[to.length];
     int old = from.length - 1;
     int last = to.length - 1;
-    long stride = 1; // of the next new dimension; what an extent of 1 says does not matter
-    // From the last dimension on: the fewest old and new dimensions that hold equally many
+    long stride = 1; // of the next new dimension; an extent of 1 may have any stride
+    // From the last dimension on, match the fewest old and new dimensions with the same number of
     // elements.
     while (last >= 0) {
       int first = last;
       long made = to[last];
       long taken = 1;
-      long next = 0; // the stride by which an old dimension continues those taken
+      long next = 0; // the stride with which an old dimension continues those matched
       while (taken != made) {
         if (taken > made) {
           made *= to[--first];

@@ -10,7 +10,9 @@ import java.util.ArrayDeque;
  * in chunks and reused, because closing an arena for each tensor would cost microseconds.
  */
 public final class Slots {
-  /** A tensor's struct with 8 extents and strides, or a group's options and statistics. */
+  /**
+   * Room for a tensor's struct with 8 extents and strides, or for a group's options and statistics.
+   */
   public static final long BYTES = 192;
 
   private static final int CHUNK = 32;
@@ -19,7 +21,7 @@ public final class Slots {
   private final ArrayDeque<MemorySegment> free = new ArrayDeque<>();
   private boolean closed;
 
-  /** A zeroed slot. */
+  /** Returns a zeroed slot. */
   public synchronized MemorySegment take() {
     if (free.isEmpty()) {
       MemorySegment chunk = arena.allocate(CHUNK * BYTES, 64);
@@ -30,7 +32,7 @@ public final class Slots {
     return free.removeLast().fill((byte) 0);
   }
 
-  /** The slot is not used any more; views may say so after the device was closed. */
+  /** Returns a slot for reuse; views may do so after the device was closed. */
   public synchronized void giveBack(MemorySegment slot) {
     if (!closed) {
       free.add(slot);

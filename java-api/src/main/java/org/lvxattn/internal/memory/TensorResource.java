@@ -10,7 +10,7 @@ import org.lvxattn.internal.ffi.NativeCalls;
 
 /** A tensor's descriptor and, unless it wraps memory or is a view, its buffer. */
 public final class TensorResource extends Resource {
-  /** Who owns the memory that a tensor describes. */
+  /** Origin of the memory that a tensor describes. */
   public enum Origin {
     ALLOCATED,
     WRAPPED,
@@ -39,7 +39,7 @@ public final class TensorResource extends Resource {
     return slot;
   }
 
-  /** The memory for callers: it becomes inaccessible, for every thread, when this is released. */
+  /** A segment for callers, which becomes inaccessible to all threads when this is released. */
   public synchronized MemorySegment expose(MemorySegment memory) {
     exposed = Arena.ofShared();
     return Pointers.within(memory, exposed);
@@ -48,7 +48,7 @@ public final class TensorResource extends Resource {
   @Override
   public synchronized void release() {
     if (exposed != null && exposed.scope().isAlive()) {
-      // Refuses while some native call was given the segment; everything stays as it is then.
+      // Throws while a native call uses the segment, and changes nothing in that case.
       exposed.close();
     }
     if (origin == Origin.ALLOCATED) {
@@ -63,7 +63,7 @@ public final class TensorResource extends Resource {
   @Override
   public void forgotten() {
     if (origin == Origin.VIEW) {
-      // A view owns no tensor memory, and expressions make views in passing: no leak.
+      // Not a leak: a view owns no memory, and expressions often create temporary views.
       release();
     } else {
       super.forgotten();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Native memory: who owns it, how it is described, and how elements get in and out. */
+/** Native memory: ownership, descriptors, and reading and writing of elements. */
 @NullMarked
 package org.lvxattn.internal.memory;
 

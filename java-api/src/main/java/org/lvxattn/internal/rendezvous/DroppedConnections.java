@@ -4,7 +4,7 @@ package org.lvxattn.internal.rendezvous;
 import static java.lang.System.Logger.Level.WARNING;
 
 /**
- * One line for each connection that a rendezvous drops, but no more than a few a second: a port
+ * Logs a line for each connection that a rendezvous drops, but at most a few per second: a port
  * scan must not fill the disk.
  */
 final class DroppedConnections {

@@ -15,8 +15,8 @@ import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Resolves names, also names that do not resolve yet: a scheduler may publish a name seconds after
- * it has started the processes.
+ * Resolves host names and retries those that do not resolve yet: a scheduler may publish a name
+ * seconds after it has started the processes.
  */
 public final class HostLookup {
   public static final HostLookup SYSTEM = new HostLookup(InetAddress::getAllByName);
@@ -28,7 +28,7 @@ public final class HostLookup {
 
   private final Resolver resolver;
 
-  /** What is asked: {@link InetAddress#getAllByName}, but in tests. */
+  /** The resolver: {@link InetAddress#getAllByName}, except in tests. */
   @FunctionalInterface
   public interface Resolver {
     InetAddress[] resolve(String name) throws UnknownHostException;
@@ -39,10 +39,10 @@ public final class HostLookup {
   }
 
   /**
-   * The addresses of a name, as soon as it has some.
+   * The addresses of a name; waits until it resolves.
    *
-   * @param expiry when it is too late, by {@link System#nanoTime}
-   * @throws UnknownHostException if it has none then
+   * @param expiry when to give up, by {@link System#nanoTime}
+   * @throws UnknownHostException if the name does not resolve until then
    */
   public List<InetAddress> find(String name, long expiry)
       throws UnknownHostException, InterruptedException {
@@ -61,7 +61,7 @@ public final class HostLookup {
     }
   }
 
-  /** Asking can take longer than anybody would wait, and cannot be interrupted. */
+  /** Resolves on another thread: a lookup may take very long and cannot be interrupted. */
   private List<InetAddress> now(String name, int attempt, long expiry)
       throws UnknownHostException, InterruptedException {
     FutureTask<List<InetAddress>> question = new FutureTask<>(() -> ask(name, attempt));
@@ -91,9 +91,9 @@ public final class HostLookup {
   }
 
   /**
-   * The JVM remembers for 10 seconds, or as long as {@code networkaddress.cache.negative.ttl} says,
-   * that a name was not known, and does not ask again. It tells names apart by their letters' case,
-   * which the systems that know names do not.
+   * The name with other upper- and lower-case letters, to bypass the JVM's negative cache. The JVM
+   * caches for 10 seconds, or {@code networkaddress.cache.negative.ttl}, that a name is unknown.
+   * Its cache is case-sensitive, name services are not.
    */
   public static String inOtherCase(String name, int attempt) {
     StringBuilder text = new StringBuilder(name);
@@ -110,13 +110,13 @@ public final class HostLookup {
     return text.toString();
   }
 
-  /** Whether a name means the loopback device, whatever machine it is said on. */
+  /** Whether a name means the loopback device on every machine. */
   public static boolean isLoopbackName(String name) {
     String plain = name.toLowerCase(Locale.ROOT);
     return LOOPBACK_NAMES.contains(plain) || plain.endsWith(".localhost");
   }
 
-  /** The address that a text is, or null if it is a name. */
+  /** The address if the text is a literal address, or null if it is a name. */
   public static @Nullable InetAddress literal(String text) {
     try {
       return InetAddress.ofLiteral(text);

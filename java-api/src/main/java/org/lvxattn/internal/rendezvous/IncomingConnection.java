@@ -21,7 +21,7 @@ import java.nio.ByteBuffer;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
-/** One connection to a rendezvous, as its server sees it: a rank, or anybody. */
+/** The server's side of one connection to a rendezvous, from a rank or a stranger. */
 final class IncomingConnection implements Runnable, Closeable {
   private static final int LINGER_MILLIS = 1000;
 
@@ -31,10 +31,12 @@ final class IncomingConnection implements Runnable, Closeable {
   private final long came = System.nanoTime();
   private volatile boolean inTheWay;
 
-  /** A rank, as it says; the identity tells a process that tries again from a second one. */
+  /**
+   * The rank that a process claims to be; the identity distinguishes a retry from a second process.
+   */
   record Rank(UUID identity, int rank, int size) {}
 
-  /** Somebody who is no rank, or breaks off before it is clear. */
+  /** The peer is not a rank, or disconnected before it proved to be one. */
   private static final class UnauthenticatedPeerException extends IOException {
     private static final long serialVersionUID = 1;
 
@@ -62,7 +64,7 @@ final class IncomingConnection implements Runnable, Closeable {
       Thread.currentThread().interrupt(); // nobody does that
     } catch (IOException e) {
       if (inTheWay) {
-        server.drop(this, "it was not done, and others came");
+        server.drop(this, "it was not done, and others needed room");
       } else {
         server.drop(this, e instanceof SocketTimeoutException ? "it was too slow" : reason(e));
       }
@@ -81,7 +83,7 @@ final class IncomingConnection implements Runnable, Closeable {
     return e.getMessage() == null ? e.toString() : e.getMessage();
   }
 
-  /** Who it is, once it is admitted; null if it was answered otherwise. */
+  /** The rank, once it is admitted; null if it was refused. */
   private @Nullable Rank introduce() throws IOException, InterruptedException {
     connection.until(came + STEP.toNanos());
     if (!greet() || !prove()) {
@@ -153,7 +155,7 @@ final class IncomingConnection implements Runnable, Closeable {
     connection.linger(LINGER_MILLIS);
   }
 
-  /** In its own words, so that its user learns what is wrong. */
+  /** Answers in the protocol of version 1, so that its user learns what is wrong. */
   private void refuseFirstVersion() throws IOException {
     server.note("a process at " + peer + " with an older version of lvxattn");
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
@@ -165,7 +167,7 @@ final class IncomingConnection implements Runnable, Closeable {
     connection.linger(LINGER_MILLIS);
   }
 
-  /** Whether it knows the secret; then it is proved to it that we do. */
+  /** Whether the peer knows the secret; if so, proves to it that this side does, too. */
   private boolean prove() throws IOException {
     RendezvousConnection.Frame proof;
     try {
@@ -214,28 +216,29 @@ final class IncomingConnection implements Runnable, Closeable {
     connection.linger(LINGER_MILLIS);
   }
 
-  /** Until it goes, or the gathering ends; it has nothing more to say. */
+  /** Waits until the rank disconnects or the gathering ends; no more data is expected. */
   private void stay(Rank rank) {
     try {
       connection.until(server.lastMoment());
       connection.read(new byte[1], 0, 1);
     } catch (IOException e) {
-      // It has gone, or was closed: all the same.
+      // It disconnected or was closed; both end the wait.
     }
     server.left(rank, this);
   }
 
-  /** Tells a rank how the gathering ended. */
+  /** Sends the result of the gathering to a rank. */
   void answer(byte type, byte[] body) {
     try {
       connection.send(type, body);
       connection.shutdownOutput();
     } catch (IOException e) {
-      // It has gone. If it is still there, it tries again, finds nobody, and says so.
+      // The connection failed. If the rank still runs, it retries, fails to connect, and reports
+      // that.
     }
   }
 
-  /** Tells a rank why there was no gathering. */
+  /** Sends a rank the reason why the gathering failed. */
   void answerRefusal(byte reason, int rank, String text) {
     try {
       connection.refuse(reason, rank, text);

@@ -16,10 +16,10 @@ import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/** Which of a machine's addresses others should reach it by. */
+/** Chooses the address by which other machines should reach a machine. */
 public final class OwnAddress {
   /**
-   * An address reserved for documentation: nothing answers there, but its route is the default
+   * An address that is reserved for documentation: no host has it, and its route is the default
    * route.
    */
   private static final List<String> FAR_AWAY = List.of("192.0.2.1", "2001:db8::1");
@@ -44,10 +44,10 @@ public final class OwnAddress {
   /**
    * An address of an interface.
    *
-   * @param named the interface's name, or as Gloo and NCCL know it: names or their beginnings,
-   *     separated by commas, the first with an address counts; after {@code =} exact names, after
-   *     {@code ^} those that are not to be used
-   * @param towards an address that it should be like, of IPv4 or IPv6; null for IPv4 if there is
+   * @param named the interface's name, in the syntax of Gloo and NCCL: comma-separated names or
+   *     prefixes, of which the first with an address counts; {@code =} before the list means exact
+   *     names, {@code ^} means all but these
+   * @param towards an address whose family (IPv4 or IPv6) is preferred; null to prefer IPv4
    * @throws IOException if there is no such interface, or none of its addresses can be used
    */
   public static InetAddress of(
@@ -103,7 +103,7 @@ public final class OwnAddress {
     interfaces.stream().filter(which).filter(each -> !found.contains(each)).forEach(found::add);
   }
 
-  /** Null if there is none that others can use. */
+  /** The best address for other machines; null if there is none. */
   private static @Nullable InetAddress best(
       List<InetAddress> addresses, @Nullable InetAddress towards) {
     boolean six = towards instanceof Inet6Address;
@@ -120,10 +120,10 @@ public final class OwnAddress {
   }
 
   /**
-   * The address from which another is reached. Connecting a datagram socket sends nothing; it only
-   * asks for the way.
+   * The local address on the route to another address. Connecting a datagram socket sends nothing;
+   * it only looks up the route.
    *
-   * @throws IOException if there is no way to it
+   * @throws IOException if there is no route to it
    */
   public static InetAddress towards(InetAddress other) throws IOException {
     try (DatagramSocket socket = new DatagramSocket()) {
@@ -135,8 +135,8 @@ public final class OwnAddress {
   }
 
   /**
-   * An address that others can reach, where it is not known how: that of the way out, or else of
-   * the first interface that has one; null if this machine has none.
+   * An address for other machines if no peer's address is known: the address of the default route,
+   * else of the first suitable interface; null if there is none.
    */
   public static @Nullable InetAddress outward(List<Interface> interfaces) {
     for (String far : FAR_AWAY) {
@@ -146,7 +146,7 @@ public final class OwnAddress {
           return own;
         }
       } catch (IOException e) {
-        // No way out by this family.
+        // No default route for this family.
       }
     }
     List<InetAddress> all =
@@ -157,7 +157,7 @@ public final class OwnAddress {
     return best(all, null);
   }
 
-  /** As text that means the same on other machines: without the interface's name. */
+  /** Text that means the same on other machines: without the interface's name. */
   public static String text(InetAddress address) {
     try {
       return InetAddress.getByAddress(address.getAddress()).getHostAddress();

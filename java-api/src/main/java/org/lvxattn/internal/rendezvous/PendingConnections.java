@@ -7,16 +7,16 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * Connections to a rendezvous that have not yet come to their end. Their number and memory are
- * bounded: the oldest make room, as ranks are done in milliseconds, and try again if not.
+ * Connections to a rendezvous that have not finished. Their number and memory are bounded: the
+ * oldest are dropped to make room. Ranks finish within milliseconds, and retry if they are dropped.
  */
 final class PendingConnections {
-  /** What all of them may hold together, in bytes. */
+  /** Limit of the memory of all connections, in bytes. */
   private static final long MOST_BYTES = 8L << 20;
 
   private final int most;
 
-  /** With the bytes that each holds, in the order in which they came. */
+  /** Connections in order of arrival, with the bytes that each holds. */
   private final Map<IncomingConnection, Long> connections = new LinkedHashMap<>();
 
   private long bytes;
@@ -26,7 +26,7 @@ final class PendingConnections {
     most = Math.max(128, 2 * Math.min(size, 1 << 20));
   }
 
-  /** Whether there is time for it still. */
+  /** Adds a connection; false if the gathering has ended. */
   synchronized boolean add(IncomingConnection connection) {
     if (ended) {
       return false;
@@ -56,7 +56,7 @@ final class PendingConnections {
     bytes -= held == null ? 0 : held;
   }
 
-  /** For a moment in which there is nothing to take them in with. */
+  /** Drops the oldest, for instance if the process has no file descriptors left. */
   synchronized void dropOldest() {
     if (!connections.isEmpty()) {
       drop(connections.keySet().iterator());
@@ -67,7 +67,7 @@ final class PendingConnections {
     return connections.size();
   }
 
-  /** The gathering is over, and so are they. */
+  /** Ends the gathering and drops all connections. */
   synchronized void end() {
     ended = true;
     new ArrayList<>(connections.keySet()).forEach(IncomingConnection::close);

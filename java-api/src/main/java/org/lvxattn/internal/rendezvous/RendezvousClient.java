@@ -31,20 +31,20 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.internal.ffi.Failures;
 
-/** Every other rank's part of {@link TcpGathering}: comes to one gathering. */
+/** The part of the other ranks in {@link TcpGathering}: takes part in one gathering. */
 final class RendezvousClient {
-  /** The server, who knows which rank is missing, ends first and says so. */
+  /** Extra wait: the server knows which rank is missing, so it should give up first and say so. */
   private static final Duration PATIENCE_WITH_SERVER = Duration.ofSeconds(1);
 
   private static final int CONNECT_MILLIS = 2000;
   private static final int RETRY_MILLIS = 50;
 
-  /** How often something that is no rendezvous may answer: it may be about to go. */
+  /** How often another service may answer before this gives up: it may be about to exit. */
   private static final int MOST_FOREIGN = 3;
 
   private static final int FOREIGN_RETRY_MILLIS = 300;
 
-  /** Tells a process that tries again from a second one that believes to be the same rank. */
+  /** Distinguishes a process that retries from a second process with the same rank. */
   private final byte[] identity = RendezvousProtocol.random(WHO_BYTES - 8);
 
   private final TcpGathering server;
@@ -57,7 +57,7 @@ final class RendezvousClient {
   private final Duration timeout;
   private int foreign;
 
-  /** What is at rank 0's address is no rendezvous. */
+  /** The service at rank 0's address is not a rendezvous. */
   private static final class ForeignException extends IOException {
     private static final long serialVersionUID = 1;
 
@@ -66,7 +66,7 @@ final class RendezvousClient {
     }
   }
 
-  /** The ranks cannot have finished: this one was admitted, and waited. */
+  /** Other ranks are missing: this rank was admitted, but the gathering did not finish. */
   private static final class OthersMissingException extends IOException {
     private static final long serialVersionUID = 1;
   }
@@ -90,7 +90,7 @@ final class RendezvousClient {
     this.timeout = timeout;
   }
 
-  /** What all have said, in rank order. */
+  /** The messages of all ranks, in rank order. */
   List<byte[]> gather() throws InterruptedException {
     while (true) {
       IOException failure;
@@ -110,7 +110,7 @@ final class RendezvousClient {
                 + ")",
             0);
       }
-      // Rank 0 may not be there yet, or still close an earlier rendezvous.
+      // Rank 0 may not have started yet, or may still be closing an earlier rendezvous.
       if (System.nanoTime() - expiry >= 0) {
         throw late(failure);
       }
@@ -139,7 +139,7 @@ final class RendezvousClient {
     try (RendezvousConnection connection = connect()) {
       greet(connection);
       connection.send(PROOF, new byte[0]);
-      // What does not know the secret does not get to know anything else.
+      // A server that does not know the secret must not learn anything else.
       step(connection);
       expect(connection, PROOF, 0);
       connection.send(
@@ -164,7 +164,7 @@ final class RendezvousClient {
     return a - b < 0 ? a : b;
   }
 
-  /** By the first of rank 0's addresses at which somebody listens. */
+  /** Connects to the first of rank 0's addresses that accepts a connection. */
   private RendezvousConnection connect() throws IOException, InterruptedException {
     IOException failure = null;
     for (InetAddress address : server.lookup().find(server.host(), expiry)) {
@@ -174,7 +174,7 @@ final class RendezvousClient {
         channel.socket().connect(new InetSocketAddress(address, server.port()), patience);
         RendezvousConnection connection = new RendezvousConnection(channel);
         if (connection.isToItself()) {
-          throw new IOException("nobody listens there");
+          throw new IOException("no process listens there");
         }
         return connection;
       } catch (ClosedByInterruptException e) {
@@ -252,12 +252,12 @@ final class RendezvousClient {
           "what serves " + server.where() + " does not know the secret of this rank", 0);
     }
     if (frame.type() != type || !frame.authentic()) {
-      throw new IOException("a message was damaged or changed on its way");
+      throw new IOException("a message was corrupted or modified in transit");
     }
     return frame.body();
   }
 
-  /** Only whoever could not know our secret may say so without a proof. */
+  /** A refusal without a proof is accepted only if it says that the secrets differ. */
   private void refused(RendezvousConnection.Frame frame, boolean unproved) throws IOException {
     ByteBuffer body = ByteBuffer.wrap(frame.body());
     byte reason = body.get();
@@ -272,7 +272,7 @@ final class RendezvousClient {
           0);
     }
     if (!frame.authentic()) {
-      throw new IOException("a refusal was damaged or changed on its way");
+      throw new IOException("a refusal was corrupted or modified in transit");
     }
     if (reason == TIMED_OUT) {
       throw Failures.timeout(RendezvousProtocol.harmless(text), culprit);

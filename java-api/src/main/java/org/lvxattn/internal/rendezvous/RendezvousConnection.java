@@ -18,8 +18,8 @@ import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One connection of a rendezvous: reads that end at a point in time however slowly bytes come, and
- * frames with their MACs. An interrupt ends reads by an exception, and the connection.
+ * One connection of a rendezvous: reads with an expiry, however slowly bytes arrive, and frames
+ * with MACs. An interrupt ends a read with an exception and closes the connection.
  */
 final class RendezvousConnection implements Closeable {
   private static final int PIECE = 4096;
@@ -31,7 +31,7 @@ final class RendezvousConnection implements Closeable {
   private @Nullable RendezvousKeys keys;
   private long expiry;
 
-  /** A frame that has come. */
+  /** A received frame. */
   static final class Frame {
     private final byte type;
     private final byte[] body;
@@ -56,7 +56,7 @@ final class RendezvousConnection implements Closeable {
     }
   }
 
-  /** A frame that is said to be longer than it may be. */
+  /** A frame whose length field exceeds the limit. */
   static final class TooLongException extends IOException {
     private static final long serialVersionUID = 1;
 
@@ -86,7 +86,7 @@ final class RendezvousConnection implements Closeable {
     this.out = socket.getOutputStream();
   }
 
-  /** When the next read has to be over, by {@link System#nanoTime}. */
+  /** Sets the expiry of reads, by {@link System#nanoTime}. */
   void until(long time) {
     expiry = time;
   }
@@ -114,12 +114,14 @@ final class RendezvousConnection implements Closeable {
     }
   }
 
-  /** Of the machine at the other end. */
+  /** Address of the peer, for messages. */
   String peer() {
     return socket.getInetAddress() == null ? "?" : socket.getInetAddress().getHostAddress();
   }
 
-  /** Connecting to a port of one's own machine that nobody serves can do that. */
+  /**
+   * Whether the socket is connected to itself: that can happen on a local port without a server.
+   */
   boolean isToItself() {
     return socket.getLocalPort() == socket.getPort()
         && socket.getLocalAddress().equals(socket.getInetAddress());
@@ -141,7 +143,7 @@ final class RendezvousConnection implements Closeable {
             .array());
   }
 
-  /** Says why somebody is refused, and lets it be read before the connection ends. */
+  /** Sends a refusal, and lets the peer read it before the connection ends. */
   void refuse(byte reason, int rank, String text) throws IOException {
     byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
     int length = Math.min(bytes.length, RendezvousProtocol.REFUSAL_BYTES - 5);
@@ -151,8 +153,8 @@ final class RendezvousConnection implements Closeable {
   }
 
   /**
-   * Ends our half, and reads what is on its way for a while: closing at once would take back from
-   * the other side what it has not read yet.
+   * Shuts down output and drains input for a while: closing at once could reset the connection
+   * before the peer has read everything.
    */
   void linger(int millis) throws IOException {
     shutdownOutput();
@@ -172,10 +174,11 @@ final class RendezvousConnection implements Closeable {
   }
 
   /**
-   * The next frame.
+   * Receives the next frame.
    *
-   * @param most bytes that it may have; memory grows as they come, whatever length is claimed
-   * @param grown is told by how many bytes it does
+   * @param most limit of its length in bytes; memory grows only as bytes arrive, whatever its
+   *     length field says
+   * @param grown receives the number of bytes by which memory grows
    */
   Frame receive(int most, IntConsumer grown) throws IOException {
     DataInputStream head = new DataInputStream(new ByteArrayInputStream(exactly(5)));
@@ -216,7 +219,7 @@ final class RendezvousConnection implements Closeable {
     return Math.clamp((time - System.nanoTime()) / 1_000_000, 1, Integer.MAX_VALUE);
   }
 
-  /** Nothing is lost if this fails: the connection was to be dropped. */
+  /** Closes the connection; a failure is ignored, since the connection is dropped anyway. */
   @Override
   public void close() {
     try {

@@ -10,10 +10,10 @@ import javax.crypto.spec.SecretKeySpec;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The MACs of one connection of a rendezvous: HMAC-SHA-256 by a key made of the secret and of both
- * greetings, with their nonces. Each binds who speaks, how many frames that side has sent, and the
- * frame; so nothing can be replayed, reflected, left out or put in by those who do not know the
- * secret. Without a secret everybody knows the key: it only finds damage then.
+ * The MACs of one connection of a rendezvous: HMAC-SHA-256 with a key derived from the secret and
+ * both greetings, including their nonces. Each MAC covers the sending side, the number of frames
+ * that it sent before, and the frame. So without the secret nobody can replay, reflect, drop or
+ * insert frames. Without a secret the key is public, and the MACs only detect corruption.
  */
 final class RendezvousKeys {
   static final int MAC_BYTES = 32;
@@ -39,12 +39,12 @@ final class RendezvousKeys {
     others = (byte) (server ? 'R' : 'S');
   }
 
-  /** Of the next frame that this side sends. */
+  /** The MAC of the next frame that this side sends. */
   synchronized byte[] ofSent(byte type, byte[] body) {
     return of(own, sent++, type, body);
   }
 
-  /** Whether the next frame that has come is the other side's. */
+  /** Whether the MAC of the next received frame is the peer's. */
   synchronized boolean isAuthentic(byte type, byte[] body, byte[] claimed) {
     return MessageDigest.isEqual(of(others, received++, type, body), claimed);
   }
@@ -61,7 +61,7 @@ final class RendezvousKeys {
       mac.init(new SecretKeySpec(key, ALGORITHM));
       return mac;
     } catch (GeneralSecurityException e) {
-      throw new IllegalStateException("this JVM has no " + ALGORITHM + ", as every one must", e);
+      throw new IllegalStateException("this JVM has no " + ALGORITHM + ", which is required", e);
     }
   }
 }

@@ -9,7 +9,7 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What both sides of a rendezvous over TCP agree on.
+ * The protocol of a rendezvous over TCP.
  *
  * <pre>
  * rank    LVXRDVR, version, nonce[32], CR LF CR LF
@@ -20,15 +20,15 @@ import org.jspecify.annotations.Nullable;
  * server  frame ADMITTED; when all have come, frame GATHERED: for each rank its length and bytes
  * </pre>
  *
- * <p>The server may answer anything by a frame REFUSED: reason, rank, text. A frame is its type (1
- * byte), its length (4 bytes), as many bytes, and a MAC over them and all that went before, by
- * {@link RendezvousKeys}. The empty lines make servers that speak in lines answer at once: so they
- * are known for what they are.
+ * <p>The server may answer any message by a frame REFUSED: reason, rank, text. A frame consists of
+ * its type (1 byte), the length of its body (4 bytes), the body and a MAC; see {@link
+ * RendezvousKeys}. The empty lines make servers of line-based protocols answer at once, so that
+ * they are recognised.
  */
 public final class RendezvousProtocol {
   static final byte VERSION = 2;
 
-  /** Mode: whether the key comes from a secret, or is known to everybody. */
+  /** Mode: whether the key is derived from a secret or public. */
   static final byte OPEN = 0;
 
   static final byte SECRET = 1;
@@ -52,16 +52,16 @@ public final class RendezvousProtocol {
   static final int SERVER_GREETING = MAGIC + 2 + NONCE;
   static final int WHO_BYTES = 24;
 
-  /** Of a text that says why somebody was refused, in bytes. */
+  /** Largest size of the text of a refusal, in bytes. */
   static final int REFUSAL_BYTES = 2048;
 
-  /** For one step of somebody who has connected: other programs must not hold up ranks. */
+  /** Time for one step of a connected process: other programs must not delay the ranks. */
   static final Duration STEP = Duration.ofSeconds(5);
 
   private static final byte[] RANK_MAGIC = ascii("LVXRDVR");
   private static final byte[] SERVER_MAGIC = ascii("LVXRDVS");
 
-  /** What ranks of version 1 begin with. */
+  /** The first bytes of ranks with version 1. */
   private static final byte[] FIRST_MAGIC = ascii("LVXRDVZ");
 
   private static final int MOST_BYTES = 1 << 20;
@@ -69,7 +69,7 @@ public final class RendezvousProtocol {
 
   private RendezvousProtocol() {}
 
-  /** What a rank may say at most, in bytes. */
+  /** Largest size of a rank's message, in bytes. */
   static int mostBytes(int size) {
     return (int) Math.min(MOST_BYTES, (64L << 10) + 1024L * size);
   }
@@ -116,7 +116,7 @@ public final class RendezvousProtocol {
     return Arrays.equals(bytes, 0, common, magic, 0, common);
   }
 
-  /** What somebody said, for a message: printable, and no more than tells what it is. */
+  /** An excerpt of received bytes for messages: printable and short. */
   static String excerpt(byte[] bytes, int length) {
     StringBuilder text = new StringBuilder("'");
     for (int i = 0; i < Math.min(length, 24); i++) {
@@ -130,7 +130,7 @@ public final class RendezvousProtocol {
     return text.append(length > 24 ? "...'" : "'").toString();
   }
 
-  /** A text of unknown origin, for a message or the log. */
+  /** Makes a text of unknown origin safe for messages and the log. */
   static String harmless(String text) {
     String line = text.replaceAll("\\p{C}", "?");
     return line.length() > 1000 ? line.substring(0, 1000) + "..." : line;

@@ -22,17 +22,17 @@ import org.jspecify.annotations.Nullable;
 import org.lvxattn.internal.ffi.Failures;
 
 /**
- * Rank 0's part of {@link TcpGathering}: serves one gathering. Whoever connects is answered alone;
- * nobody but the ranks decides how the gathering ends, and nothing outlives it.
+ * Rank 0's part of {@link TcpGathering}: serves one gathering. Each connection has its own thread.
+ * Only ranks decide how the gathering ends, and no thread or connection outlives it.
  */
 final class RendezvousServer {
-  /** A connection of the machine's own may have taken the port for a moment. */
+  /** How long to retry binding: a local connection may use the port for a moment. */
   private static final Duration BIND_PATIENCE = Duration.ofSeconds(1);
 
-  /** For ranks to take their answers. */
+  /** How long ranks have to read their answers. */
   private static final Duration ANSWER_PATIENCE = Duration.ofSeconds(1);
 
-  /** For the end of a connection to be noticed. */
+  /** How long to wait until the end of a connection is noticed. */
   private static final Duration END_PATIENCE = Duration.ofMillis(500);
 
   private static final int RETRY_MILLIS = 50;
@@ -53,12 +53,12 @@ final class RendezvousServer {
   private final PendingConnections pending;
   private final DroppedConnections droppedConnections;
 
-  /** Who was refused, for when ranks are missing in the end. */
+  /** Notes on refused processes, for the message if ranks are missing. */
   private final Set<String> notes = new LinkedHashSet<>();
 
   private boolean ended;
 
-  /** A rank that has come. */
+  /** A rank that has arrived. */
   private static final class Arrival {
     final IncomingConnection.Rank rank;
     final byte[] said;
@@ -72,11 +72,11 @@ final class RendezvousServer {
   }
 
   /**
-   * Serves at an address.
+   * Prepares to serve at an address.
    *
-   * @param sameLength whether all ranks say as many bytes as this one
-   * @param expiry when it is too late, by {@link System#nanoTime}
-   * @param timeout what that was as a duration, for messages
+   * @param sameLength whether all ranks' messages must have the same length as this rank's
+   * @param expiry when to give up, by {@link System#nanoTime}
+   * @param timeout the same as a duration, for messages
    */
   RendezvousServer(
       SocketAddress address,
@@ -107,7 +107,7 @@ final class RendezvousServer {
       Thread.ofVirtual().start(() -> accept(server));
       awaitAll();
     } catch (IOException e) {
-      // Of closing the port: everything is decided already.
+      // Closing the port failed: the result stands.
     } catch (InterruptedException e) {
       end();
       answerAll(
@@ -165,13 +165,13 @@ final class RendezvousServer {
           return;
         }
       } catch (IOException e) {
-        // Whoever came has gone, or this process has no descriptors left for it.
+        // The peer has disconnected, or this process has no file descriptors left.
         closeQuietly(channel);
         pending.dropOldest();
         try {
           Thread.sleep(RETRY_MILLIS);
         } catch (InterruptedException interrupt) {
-          return; // nobody does that
+          return; // not expected: nothing interrupts this thread
         }
       }
     }
@@ -196,12 +196,12 @@ final class RendezvousServer {
     return secret;
   }
 
-  /** What a rank may say at most, in bytes. */
+  /** Largest size of a rank's message, in bytes. */
   int mostBytes() {
     return sameLength ? mine.length : RendezvousProtocol.mostBytes(size);
   }
 
-  /** When the gathering, with its answers, is over at the latest. */
+  /** Latest end of the gathering, answers included. */
   long lastMoment() {
     return expiry + ANSWER_PATIENCE.toNanos();
   }
@@ -229,7 +229,7 @@ final class RendezvousServer {
     }
   }
 
-  /** Why somebody cannot be one of the ranks, or null. */
+  /** Why a process cannot be one of the ranks, or null if it can. */
   @Nullable String refusalOf(IncomingConnection.Rank rank) {
     if (rank.size() == size && rank.rank() >= 1 && rank.rank() < size) {
       return null;
@@ -242,7 +242,7 @@ final class RendezvousServer {
         + (size == 2 ? "rank 1 of 2" : "ranks 1 to " + (size - 1) + " of " + size);
   }
 
-  /** Why somebody who says so many bytes cannot be one of the ranks. */
+  /** Why a process whose message has the given length cannot be one of the ranks. */
   String lengthRefusal(int bytes) {
     return sameLength
         ? "this process has an address of "
@@ -257,7 +257,10 @@ final class RendezvousServer {
             + " were expected";
   }
 
-  /** Of one who died a moment ago and was started again: its end may still be on its way. */
+  /**
+   * Waits for the previous connection of a rank to end: a process that was restarted may arrive
+   * before its old connection's end is noticed.
+   */
   private void awaitEndOfOther(IncomingConnection.Rank rank) throws InterruptedException {
     long latest = System.nanoTime() + END_PATIENCE.toNanos();
     for (long left = 1; left > 0 && !ended; left = latest - System.nanoTime()) {
@@ -269,7 +272,7 @@ final class RendezvousServer {
     }
   }
 
-  /** Takes a rank in, or says why not. */
+  /** Admits a rank, or returns the reason why not. */
   synchronized @Nullable String admit(
       IncomingConnection.Rank rank, byte[] said, IncomingConnection connection)
       throws InterruptedException {
@@ -290,13 +293,13 @@ final class RendezvousServer {
     arrivals.put(rank.rank(), new Arrival(rank, said, connection));
     pending.remove(connection);
     if (before != null) {
-      before.connection.close(); // it tries again: its first connection failed
+      before.connection.close(); // a retry: its first connection failed
     }
     notifyAll();
     return null;
   }
 
-  /** A rank's connection ended: its process may have died, and another may take its place. */
+  /** A rank's connection ended: its process may have died, and another process may replace it. */
   void left(IncomingConnection.Rank rank, IncomingConnection connection) {
     synchronized (this) {
       Arrival arrival = arrivals.get(rank.rank());
@@ -360,13 +363,13 @@ final class RendezvousServer {
     return body.array();
   }
 
-  /** What a rank is told at the end. */
+  /** Sends the final answer to a rank. */
   @FunctionalInterface
   private interface Answer {
     void to(IncomingConnection arrival);
   }
 
-  /** Each by a thread of its own, so that one that does not listen holds up nobody. */
+  /** Answers each rank on its own thread, so that one that does not read delays no other. */
   private void answerAll(Answer answer) throws InterruptedException {
     List<IncomingConnection> present =
         arrivals.values().stream().map(arrival -> arrival.connection).toList();
@@ -390,7 +393,7 @@ final class RendezvousServer {
         channel.close();
       }
     } catch (IOException e) {
-      // Nothing is lost: it was to be dropped.
+      // Ignored: the channel is not needed any more.
     }
   }
 }

@@ -7,14 +7,14 @@ import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.generated.Lvx;
 import org.lvxattn.internal.Preconditions;
 
-/** What ranks prove to know, to one another. */
+/** The shared secret by which ranks authenticate each other. */
 public final class Secret {
-  /** The environment variable that has it. */
+  /** The environment variable that holds the secret. */
   private static final String VARIABLE = "LVX_SECRET";
 
   private Secret() {}
 
-  /** Checks that a text can be one. */
+  /** Checks that a text is a valid secret. */
   public static String require(@Nullable String secret, String name) {
     String text = Preconditions.present(secret, name);
     Preconditions.require(!text.isEmpty(), name + " is empty; a text was expected");
@@ -28,11 +28,11 @@ public final class Secret {
             + Lvx.LVX_SECRET_BYTES()
             + " were expected");
     Preconditions.require(
-        text.indexOf('\0') < 0, name + " has a zero in it; a text without was expected");
+        text.indexOf('\0') < 0, name + " contains a NUL character; none was expected");
     return text;
   }
 
-  /** What the environment says, or null. */
+  /** The secret of the environment, or null. */
   public static @Nullable String ofEnvironment(UnaryOperator<@Nullable String> variables) {
     String secret = variables.apply(VARIABLE);
     try {

@@ -14,9 +14,9 @@ import org.lvxattn.internal.Preconditions;
  *
  * @param host rank 0's name or address
  * @param port rank 0's port
- * @param lookup finds the host
- * @param expiry when it is too late whatever the timeout, by {@link System#nanoTime}; null for no
- *     such moment
+ * @param lookup resolves the host
+ * @param expiry when to give up, whatever the timeout, by {@link System#nanoTime}; null for the
+ *     timeout only
  */
 public record TcpGathering(String host, int port, HostLookup lookup, @Nullable Long expiry) {
   /** Checks the components. */
@@ -27,16 +27,16 @@ public record TcpGathering(String host, int port, HostLookup lookup, @Nullable L
         port >= 1 && port <= 65535, "port is " + port + "; 1 to 65535 was expected");
   }
 
-  /** By the system's lookup of names, at any time. */
+  /** With the system's name lookup and without an expiry. */
   public TcpGathering(String host, int port) {
     this(host, port, HostLookup.SYSTEM, null);
   }
 
   /**
-   * Returns when all ranks have called it.
+   * Gathers the messages of all ranks. Returns when all of them have called it.
    *
-   * @param sameLength whether all ranks say equally much, as addresses of a group do
-   * @param secret what the ranks prove to know, or null
+   * @param sameLength whether all messages must have the same length, as addresses of a group do
+   * @param secret the shared secret of the ranks, or null
    */
   public List<byte[]> allGather(
       int rank,
@@ -69,8 +69,8 @@ public record TcpGathering(String host, int port, HostLookup lookup, @Nullable L
   }
 
   /**
-   * Rank 0 need not be able to find itself by name. Where the host is the loopback device, nobody
-   * else shall reach it.
+   * The address to bind. Rank 0 need not be able to resolve its own name. A loopback host binds to
+   * loopback, so that no other machine can connect.
    */
   private InetSocketAddress bindAddress() {
     if (HostLookup.isLoopbackName(host)) {
@@ -82,7 +82,7 @@ public record TcpGathering(String host, int port, HostLookup lookup, @Nullable L
         : new InetSocketAddress(port);
   }
 
-  /** For messages. */
+  /** Host and port, for messages. */
   public String where() {
     return (host.indexOf(':') >= 0 && !host.startsWith("[") ? "[" + host + "]" : host) + ":" + port;
   }

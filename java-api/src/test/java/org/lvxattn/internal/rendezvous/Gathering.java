@@ -16,7 +16,7 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.launch.Rendezvous;
 
-/** Ranks that come to one rendezvous on this machine, each on a thread of its own. */
+/** Ranks of one rendezvous on this machine, each on its own thread. */
 public record Gathering(int port, int size, @Nullable String secret, Duration timeout) {
   static Gathering of(int size, @Nullable String secret) throws IOException {
     return new Gathering(freePort(), size, secret, Duration.ofSeconds(30));
@@ -28,7 +28,7 @@ public record Gathering(int port, int size, @Nullable String secret, Duration ti
     }
   }
 
-  /** A rank as it is meant to be. */
+  /** Starts a valid rank. */
   FutureTask<List<String>> come(int rank) {
     return come(rank, size, secret);
   }
@@ -50,7 +50,7 @@ public record Gathering(int port, int size, @Nullable String secret, Duration ti
     return task;
   }
 
-  /** The ranks from one on. */
+  /** Starts all ranks from the given one on. */
   List<FutureTask<List<String>>> comeFrom(int first) {
     List<FutureTask<List<String>>> ranks = new ArrayList<>();
     for (int rank = first; rank < size; rank++) {
@@ -67,7 +67,7 @@ public record Gathering(int port, int size, @Nullable String secret, Duration ti
     return said;
   }
 
-  /** Returns when rank 0 serves; ends a connection at once, as a probe of a port does. */
+  /** Returns when rank 0 listens; closes its connection at once, as a port probe does. */
   void awaitPort() throws InterruptedException {
     for (int i = 0; i < 1000; i++) {
       try {
@@ -84,7 +84,7 @@ public record Gathering(int port, int size, @Nullable String secret, Duration ti
     return rank.get(50, TimeUnit.SECONDS);
   }
 
-  /** What a rank failed with. */
+  /** The exception of a failed rank. */
   public static Throwable failureOf(FutureTask<?> task) throws Exception {
     try {
       Object result = task.get(50, TimeUnit.SECONDS);

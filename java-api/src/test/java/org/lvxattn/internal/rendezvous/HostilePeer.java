@@ -12,9 +12,9 @@ import java.nio.charset.StandardCharsets;
 import java.util.Random;
 import org.jspecify.annotations.Nullable;
 
-/** Somebody at the port of a rendezvous who follows its protocol as far as it likes. */
+/** A peer at the port of a rendezvous that follows the protocol up to some point. */
 final class HostilePeer implements Closeable {
-  /** What it does; each ends in its connection being closed, by either side. */
+  /** Its behaviour; each kind ends with a closed connection. */
   enum Kind {
     SAYS_NOTHING,
     RESETS,
@@ -55,7 +55,7 @@ final class HostilePeer implements Closeable {
     return this;
   }
 
-  /** As a rank does, until it is known who it is. */
+  /** Exchanges proofs, as a rank does. */
   HostilePeer prove(@Nullable String secret) throws IOException {
     greet(secret);
     connection.send(RendezvousProtocol.PROOF, new byte[0]);
@@ -74,7 +74,7 @@ final class HostilePeer implements Closeable {
     return this;
   }
 
-  /** Begins a message of a length, of which so many bytes come. */
+  /** Begins a message of the given length, but sends only some of its bytes. */
   HostilePeer begin(int length, int come) throws IOException {
     connection.write(
         ByteBuffer.allocate(5 + come).put(RendezvousProtocol.SAYS).putInt(length).array());
@@ -90,7 +90,7 @@ final class HostilePeer implements Closeable {
     }
   }
 
-  /** Does something; what fails there is its own trouble. */
+  /** Acts as the given kind; ignores failures. */
   void act(Kind kind, @Nullable String secret, int size, Random random) throws IOException {
     switch (kind) {
       case SAYS_NOTHING -> {}
@@ -155,7 +155,7 @@ final class HostilePeer implements Closeable {
     }
   }
 
-  /** What ranks of the first version of this protocol said, with a message that does not come. */
+  /** The bytes of a rank with version 1 of the protocol, without its message. */
   private void lieAsVersionOne(int size) throws IOException {
     connection.write(
         ByteBuffer.allocate(28)

@@ -23,7 +23,7 @@ import org.junit.jupiter.params.provider.NullSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.lvxattn.testing.Seeds;
 
-/** Whatever strangers do at the port, the ranks find each other, and nobody else finds out. */
+/** Whatever strangers do at the port, the ranks find each other, and strangers learn nothing. */
 @Timeout(120)
 class HostileRendezvousTest {
   private static final boolean LONG = Boolean.getBoolean("lvxattn.long");
@@ -53,7 +53,7 @@ class HostileRendezvousTest {
           visitor.act(kind, secret, 3, new Random(SEED + i));
         }
       } catch (IOException e) {
-        // It was dropped early.
+        // The server dropped the connection early.
       }
       assertGathers(gathering, server);
       visitors.forEach(HostilePeer::close);
@@ -88,7 +88,7 @@ class HostileRendezvousTest {
     }
   }
 
-  /** Does one thing after another until nobody is there any more. */
+  /** Attacks repeatedly until the server has ended. */
   private static void haunt(Gathering gathering, long seed) {
     Random random = new Random(seed);
     HostilePeer.Kind[] kinds = HostilePeer.Kind.values();
@@ -98,7 +98,7 @@ class HostileRendezvousTest {
         try {
           visitor.act(kind, gathering.secret(), gathering.size(), random);
         } catch (IOException e) {
-          // It was dropped.
+          // The server dropped the connection.
         }
         HostilePeer.pause(random.nextInt(30));
       } catch (IOException e) {

@@ -18,7 +18,10 @@ import org.lvxattn.TestClassPath;
 import org.lvxattn.launch.Rendezvous;
 import org.lvxattn.testing.Seeds;
 
-/** Rank 0 in a JVM of its own, with little memory: claims cost it nothing, bytes a little. */
+/**
+ * Rank 0 in a separate JVM with little memory: claimed lengths allocate nothing, received bytes
+ * little.
+ */
 @Timeout(120)
 class RendezvousHeapTest {
   private static final int STRANGERS = 600;
@@ -60,7 +63,7 @@ class RendezvousHeapTest {
         try {
           visitor.act(kind, null, 3, Seeds.random(i));
         } catch (IOException e) {
-          // It was dropped.
+          // The server dropped the connection.
         }
       }
       for (FutureTask<List<String>> rank : gathering.comeFrom(1)) {

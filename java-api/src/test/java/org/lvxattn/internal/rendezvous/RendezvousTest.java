@@ -222,7 +222,7 @@ class RendezvousTest {
                   socket.getOutputStream().write(proof); // reflected
                   socket.getInputStream().read();
                 } catch (IOException e) {
-                  // The rank has seen enough.
+                  // The rank has closed the connection.
                 }
               });
       Gathering gathering = new Gathering(listener.getLocalPort(), 2, "a secret", LONG);
@@ -257,7 +257,7 @@ class RendezvousTest {
   @Test
   void aForeignServerThatIsSilentIsNamedToo() throws Exception {
     try (ServerSocket listener = foreign("")) {
-      boolean whole = Boolean.getBoolean("lvxattn.long"); // it is given three chances
+      boolean whole = Boolean.getBoolean("lvxattn.long"); // the rank tries three times
       Gathering gathering =
           new Gathering(listener.getLocalPort(), 2, null, whole ? LONG : Duration.ofSeconds(1));
       assertThat(failureOf(gathering.come(1)))

@@ -4,15 +4,15 @@ package org.lvxattn.oracle;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/** Sizes of one attention over all ranks. */
+/** Sizes of an attention problem over all ranks. */
 public record AttentionShape(
     int batch, long queries, long keys, int queryHeads, int keyHeads, int headDim) {
-  /** The largest head dimension that the library serves. */
+  /** The largest head dimension that the library supports. */
   public static final int MAX_HEAD_DIM = 256;
 
   private static final int HEAD_DIM_STEP = 8;
 
-  /** Sizes that the library serves; anything else is an {@link IllegalArgumentException}. */
+  /** Checks that the library supports the sizes; throws {@link IllegalArgumentException} if not. */
   public AttentionShape {
     check(batch >= 1, "batch", batch, "at least 1");
     check(queries >= 0, "queries", queries, "at least 0");
@@ -74,12 +74,12 @@ public record AttentionShape(
     return 1 / Math.sqrt(headDim);
   }
 
-  /** Floating-point operations of the two products of forward, multiplications and additions. */
+  /** Floating-point operations (multiplications and additions) of forward's two products. */
   public double forwardFlops() {
     return 4.0 * batch * queryHeads * queries * keys * headDim;
   }
 
-  /** The five products of backward. */
+  /** Floating-point operations of backward's five products. */
   public double backwardFlops() {
     return 2.5 * forwardFlops();
   }

@@ -10,7 +10,7 @@ import org.lvxattn.CudaOptions;
 import org.lvxattn.Device;
 
 /**
- * What computes, as the option {@code --device} says it.
+ * A device, in the syntax of the option {@code --device}.
  *
  * @param word {@code cpu}, {@code cuda} or {@code cuda:i}
  * @param kind of the device
@@ -25,9 +25,9 @@ public record DeviceChoice(
   private static final Pattern CUDA = Pattern.compile("cuda(?::(\\d{1,4}))?");
 
   /**
-   * The choice that a word stands for.
+   * Parses a word.
    *
-   * @throws IllegalArgumentException saying which words there are
+   * @throws IllegalArgumentException that lists the valid words
    */
   public static DeviceChoice parse(String word) {
     if (word.equals(CPU.word)) {
@@ -58,7 +58,7 @@ public record DeviceChoice(
   /**
    * Opens the device.
    *
-   * @param threads of a CPU device; 0: all there are
+   * @param threads number of threads of a CPU device; 0 for all
    */
   public Device open(int threads) {
     return isCpu()
@@ -67,15 +67,15 @@ public record DeviceChoice(
             CudaOptions.builder().ordinal(ordinal).attentionBackend(attentionBackend).build());
   }
 
-  /** For local ranks, which share the processors or the GPU. */
+  /** Opens devices of local ranks, which share the processors or the GPU. */
   public IntFunction<Device> forRanks(int ranks) {
     int share = Math.max(1, Runtime.getRuntime().availableProcessors() / Math.max(1, ranks));
     return rank -> open(share);
   }
 
   /**
-   * For a rank among processes: as the launcher counts those of its machine, {@code cuda} alone is
-   * the GPU of that number.
+   * The device of one process of a group: {@code cuda} without a number is the GPU with the
+   * launcher's local rank.
    */
   public DeviceChoice ofProcess(int localRank) {
     return word.equals("cuda") ? new DeviceChoice(word, kind, localRank, attentionBackend) : this;

@@ -8,7 +8,9 @@ import java.util.Arrays;
 import java.util.List;
 import org.lvxattn.group.Group;
 
-/** Exchanges messages of any length between processes, in parts, apart from the computation. */
+/**
+ * Exchanges messages of any length between processes, in parts, separately from the computation.
+ */
 public final class GroupExchange {
   private static final int PART = 1 << 16;
 

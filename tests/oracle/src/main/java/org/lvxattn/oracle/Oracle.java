@@ -20,9 +20,8 @@ import org.lvxattn.ReferenceAttention;
 import org.lvxattn.Tensor;
 
 /**
- * The float64 oracle over a whole attention, on inputs rounded to a dtype. It computes on one
- * thread; since heads do not depend on each other, each key head and its queries are a call of
- * their own.
+ * The float64 oracle over a whole attention problem, on inputs rounded to a dtype. The oracle is
+ * single-threaded, so each key head with its query heads is a separate task of a thread pool.
  */
 public final class Oracle implements AutoCloseable {
   private final Inputs inputs;

@@ -9,7 +9,7 @@ import java.util.Map;
 import java.util.Set;
 import org.lvxattn.errors.RelativeError;
 
-/** Tensors that an attention gave, by name. */
+/** Result tensors of attention, by name. */
 public final class Results {
   private final Map<String, double[]> tensors = new LinkedHashMap<>();
 
@@ -23,9 +23,9 @@ public final class Results {
   }
 
   /**
-   * One tensor.
+   * Returns one tensor.
    *
-   * @throws IllegalArgumentException if there is none of that name
+   * @throws IllegalArgumentException if there is none with that name
    */
   public double[] get(String name) {
     double[] values = tensors.get(name);
@@ -35,7 +35,7 @@ public final class Results {
     return values;
   }
 
-  /** Writes them all, for {@link #read}. */
+  /** Writes all tensors, for {@link #read}. */
   public void write(DataOutput out) throws IOException {
     out.writeInt(tensors.size());
     for (Map.Entry<String, double[]> tensor : tensors.entrySet()) {
@@ -47,7 +47,7 @@ public final class Results {
     }
   }
 
-  /** What was written by {@link #write}. */
+  /** Reads what {@link #write} has written. */
   public static Results read(DataInput in) throws IOException {
     Results results = new Results();
     for (int left = in.readInt(); left > 0; left--) {

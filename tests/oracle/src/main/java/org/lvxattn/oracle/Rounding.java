@@ -3,9 +3,7 @@ package org.lvxattn.oracle;
 
 import org.lvxattn.DType;
 
-/**
- * What becomes of float32 numbers when they are stored in another dtype: to nearest, ties to even.
- */
+/** Rounds float32 numbers to another dtype: to nearest, ties to even. */
 public final class Rounding {
   private static final int BFLOAT16_DROPPED_BITS = 16;
 

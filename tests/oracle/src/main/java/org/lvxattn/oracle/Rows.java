@@ -4,7 +4,7 @@ package org.lvxattn.oracle;
 import java.util.SplittableRandom;
 import org.lvxattn.Tensor;
 
-/** Where the rows of an input come from. May be asked by several threads, in any order. */
+/** The source of an input's rows. Thread-safe; rows may be read in any order. */
 @FunctionalInterface
 public interface Rows {
   /** Numbers copied to a tensor at once. */

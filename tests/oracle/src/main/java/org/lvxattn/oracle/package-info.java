@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** What results are judged by: problems, their float64 results, and bounds. */
+/** References for results: problems, their float64 results, and error bounds. */
 @NullMarked
 package org.lvxattn.oracle;
 

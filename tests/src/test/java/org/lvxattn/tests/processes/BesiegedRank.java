@@ -16,8 +16,8 @@ import org.lvxattn.group.GroupOptions;
 import org.lvxattn.launch.Rendezvous;
 
 /**
- * One rank of a job under attack: it meets the others, computes and parts, again and again. In each
- * group another rank is late, so that the ports of the others are open for long.
+ * One rank of a job under attack. It joins a group, computes and leaves, repeatedly. In each group
+ * another rank is late, so that the ports of the others stay open for long.
  */
 final class BesiegedRank {
   static final String SECRET = "open sesame";
@@ -47,7 +47,7 @@ final class BesiegedRank {
   }
 
   void run(long seed) {
-    Random random = new Random(seed); // alike on all ranks
+    Random random = new Random(seed); // the same on all ranks
     try (WholeProblem problem = new WholeProblem(device, 37, 211)) {
       byte verdict = NEXT_GROUP;
       for (int number = 0; verdict != END; number++) {
@@ -66,13 +66,13 @@ final class BesiegedRank {
     }
   }
 
-  /** The late one comes late to the rendezvous. */
+  /** The late rank is late at the rendezvous. */
   private Group fromEnvironment(boolean late) {
     pause(late ? LATE_MILLIS : 0);
     return Group.fromEnvironment(device, options);
   }
 
-  /** The late one leaves the others waiting at their own ports. */
+  /** The late rank lets the others wait on their own ports. */
   private Group bySecret(boolean late) {
     Rendezvous meeting =
         (rank, size, mine, timeout) -> {
@@ -119,7 +119,7 @@ final class BesiegedRank {
     }
   }
 
-  /** Of open files and connections, with the one that lists them. */
+  /** Number of open file descriptors, including the one that lists them. */
   private static long descriptors() {
     try (Stream<Path> open = Files.list(Path.of("/proc/self/fd"))) {
       return open.count();

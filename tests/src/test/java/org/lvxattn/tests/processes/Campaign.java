@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.tests.processes;
 
-/** How much of a random campaign a run takes: all with {@code -Dlvxattn.long=true}. */
+/** How much of a random campaign a run executes: all of it with {@code -Dlvxattn.long=true}. */
 final class Campaign {
   private Campaign() {}
 

@@ -20,15 +20,13 @@ import org.lvxattn.Strategy;
 import org.lvxattn.group.Group;
 import org.lvxattn.group.GroupOptions;
 
-/** Two 16-bit words that are swapped on their way, which TCP's own sum does not see. */
+/** Two 16-bit words are swapped in transit, which TCP's checksum does not detect. */
 @Timeout(120)
 class DamagedMessagesTest {
-  /** Longer pieces than what ranks say to one another beside the data. */
+  /** Longer than any control message. */
   private static final int OF_DATA = 8192;
 
-  /**
-   * Swaps neighbouring words in both halves of some number in the middle of the first long piece.
-   */
+  /** Swaps neighbouring words in both halves of a number in the middle of the first long piece. */
   private static Consumer<byte[]> swapping(AtomicBoolean may, AtomicInteger swapped) {
     return piece -> {
       if (piece.length < OF_DATA || !may.compareAndSet(true, false)) {
@@ -74,7 +72,7 @@ class DamagedMessagesTest {
     }
   }
 
-  /** What {@code LVX_CHECKSUM=0} asks for: nobody looks. */
+  /** With {@code LVX_CHECKSUM=0} nothing is checked. */
   @Test
   void withoutChecksumsItArrives() throws Exception {
     AtomicBoolean may = new AtomicBoolean();

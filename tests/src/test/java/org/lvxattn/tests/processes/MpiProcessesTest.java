@@ -42,7 +42,7 @@ class MpiProcessesTest {
     }
   }
 
-  /** MPI tells the addresses, data takes NCCL. */
+  /** MPI exchanges the addresses, NCCL moves the data. */
   @Test
   void everyStrategyIsExactOverNccl() throws Exception {
     try (RankProcess job =
@@ -86,7 +86,7 @@ class MpiProcessesTest {
         assertThat(job.await("LOST", LONG)).startsWith("LOST " + victim + " ");
         assertThat(Duration.ofNanos(System.nanoTime() - begin)).isLessThan(timeout.plusSeconds(30));
       }
-      // Whoever wrote into freed memory would not get there.
+      // A rank that wrote into freed memory would have crashed before.
       job.await("END", 2, LONG);
     }
   }

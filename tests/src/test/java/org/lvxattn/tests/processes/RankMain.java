@@ -12,7 +12,10 @@ import org.lvxattn.group.Group;
 import org.lvxattn.group.GroupOptions;
 import org.lvxattn.launch.Rendezvous;
 
-/** A plain main, as users write it: one rank, made from the environment. Talks by lines. */
+/**
+ * A main method as users write it: one rank, joined from the environment. Prints lines for the
+ * test.
+ */
 final class RankMain {
   private RankMain() {}
 
@@ -35,7 +38,7 @@ final class RankMain {
     say("END");
   }
 
-  /** As a scheduler of one's own does that can spread a few bytes: NCCL's id, from rank 0. */
+  /** Like a scheduler that can broadcast a few bytes: distributes rank 0's NCCL id. */
   private static Group byId(Device device, GroupOptions options) {
     int rank = Integer.parseInt(System.getenv("RANK"));
     int size = Integer.parseInt(System.getenv("WORLD_SIZE"));
@@ -70,14 +73,13 @@ final class RankMain {
     }
   }
 
-  /** Computes until a peer is lost, then with the others that are left. */
+  /** Computes until a peer is lost, then in a new group of the surviving ranks. */
   private static void survive(Device device, GroupOptions options, int nextPort, boolean again) {
     int rank;
     int size;
     int lost;
     try (WholeProblem problem = new WholeProblem(device, 96, 700)) {
-      // Processes of a busy machine may start seconds apart; only lost peers are to be noticed
-      // soon.
+      // On a busy machine processes may start seconds apart; only lost peers must be noticed soon.
       try (Group group = Group.fromEnvironment(device, GroupOptions.defaults())) {
         group.setTimeout(options.timeout());
         rank = group.rank();

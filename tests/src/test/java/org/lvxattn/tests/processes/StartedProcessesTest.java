@@ -15,12 +15,12 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.lvxattn.Strategy;
 import org.lvxattn.testing.Seeds;
 
-/** Real processes on this machine, started as torchrun does, whatever backend joins them. */
+/** Real processes on this machine, started as torchrun does, for each backend. */
 @Timeout(600)
 abstract class StartedProcessesTest {
   private static final Duration LONG = Duration.ofMinutes(3);
 
-  /** What the backend needs in the environment. */
+  /** Environment variables of the backend. */
   abstract Map<String, String> variables();
 
   private List<RankProcess> start(int size, List<String> command) throws IOException {

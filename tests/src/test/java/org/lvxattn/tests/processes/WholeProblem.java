@@ -21,8 +21,8 @@ import org.lvxattn.errors.RelativeError;
 import org.lvxattn.group.Group;
 
 /**
- * One float64 attention that every process makes by itself from the same seed: it computes its
- * shards with the others, and compares them with the oracle's answer to the whole.
+ * A float64 attention problem that every process generates from the same seed. Each process
+ * computes its shards with the others and compares them with the oracle's result.
  */
 final class WholeProblem implements AutoCloseable {
   private static final int HEADS = 12;
@@ -112,7 +112,7 @@ final class WholeProblem implements AutoCloseable {
     return worst;
   }
 
-  /** Uneven on purpose: the first ranks get more. */
+  /** Deliberately uneven: the first ranks get more. */
   private static long begin(int total, Group group) {
     return border(total, group.rank(), group.size());
   }

@@ -22,19 +22,19 @@ import scala.reflect.ClassTag$;
 import scala.runtime.AbstractFunction1;
 
 /**
- * Cross-attention of a text over visual tokens that lie in an RDD, wherever its partitions are. In
- * a barrier stage all tasks run at once: each is a rank of a Gloo group, its partition the rank's
- * shard of keys and values, and an equal part of the queries its own. The tokens stay where they
- * are; only queries and partial results travel, and not through Spark.
+ * Cross-attention of a text over visual tokens in an RDD. In a barrier stage all tasks run at the
+ * same time. Each task is a rank of a Gloo group: its partition is the rank's shard of keys and
+ * values, and it takes an equal part of the queries. The tokens stay in their partitions; only
+ * queries and partial results are sent, and not through Spark.
  */
 public final class BarrierAttention {
   private final Sizes sizes;
   private final Duration timeout;
 
   /**
-   * Attention of these sizes.
+   * Creates attention of the given sizes.
    *
-   * @param timeout the longest wait of a task for another
+   * @param timeout the longest time that a task waits for another
    */
   public BarrierAttention(Sizes sizes, Duration timeout) {
     this.sizes = sizes;
@@ -60,7 +60,7 @@ public final class BarrierAttention {
     return output;
   }
 
-  /** What Spark sends to the executors. */
+  /** The task that Spark sends to the executors. */
   private static final class Task
       extends AbstractFunction1<Iterator<VisualTokens>, Iterator<float[]>> implements Serializable {
     private static final long serialVersionUID = 1;
@@ -98,7 +98,7 @@ public final class BarrierAttention {
       }
     }
 
-    /** An equal part of the queries, to the row. */
+    /** This rank's part of the queries; the parts differ by at most one row. */
     private float[] queriesOf(int rank, int ranks) {
       int width = sizes.queryWidth();
       long rows = queries.length / width;

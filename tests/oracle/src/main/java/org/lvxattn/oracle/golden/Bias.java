@@ -5,7 +5,7 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.oracle.AttentionShape;
 
-/** What is added to the logits: [batch or 1, heads or 1, queries or 1, keys]. */
+/** The additive bias of the logits: [batch or 1, heads or 1, queries or 1, keys]. */
 final class Bias {
   private final float[] values;
   private final long[] shape;
@@ -33,7 +33,7 @@ final class Bias {
     return Math.toIntExact(index * shape[3] + key);
   }
 
-  /** The mask as a bias of -inf, with the other bias in it where there is one. */
+  /** The mask as a bias of -inf, combined with the other bias if there is one. */
   static Bias of(VisibilityMask mask, @Nullable Bias added, AttentionShape shape) {
     int[] sizes = new int[4];
     for (int i = 0; i < 3; i++) {
@@ -67,7 +67,7 @@ final class Bias {
     return new Bias(columns, new long[] {shape[0], shape[1], shape[2], end - begin});
   }
 
-  /** A gradient of this bias summed to the shape of one that was broadcast to it. */
+  /** Sums a gradient of this bias to the shape of the narrower bias that was broadcast to it. */
   double[] sumTo(Bias narrower, double[] gradient) {
     double[] sum = new double[narrower.values.length];
     int at = 0;

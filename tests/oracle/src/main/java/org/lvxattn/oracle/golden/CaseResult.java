@@ -9,8 +9,8 @@ import org.lvxattn.Strategy;
 import org.lvxattn.errors.RelativeError;
 
 /**
- * How one case came out for one strategy and number of ranks; errors by tensor, NaN for failure;
- * digests by way and tensor, where they were asked for.
+ * The result of one case for one strategy and number of ranks: errors by tensor (NaN for a
+ * failure), and digests by way and tensor if requested.
  */
 public record CaseResult(
     String name,
@@ -22,7 +22,7 @@ public record CaseResult(
     Map<String, String> digests,
     String reason) {
 
-  /** The outcome; a skipped case is neither right nor wrong. */
+  /** The outcome; a skipped case neither passes nor fails. */
   public enum Status {
     PASSED,
     FAILED,

@@ -4,19 +4,19 @@ package org.lvxattn.oracle.golden;
 import java.util.Map;
 import org.lvxattn.Strategy;
 
-/** What a golden file asks for, computed in one dtype and compared with the file. */
+/** Computes a golden case in one dtype and compares it with the file. */
 interface Comparison {
-  /** How far results are off, by tensor; asked for by the one rank that judges. */
+  /** Errors by tensor; only the rank that compares results asks for them. */
   interface Judgement {
     Map<String, Double> errors();
 
-    /** SHA-256 of every tensor that was computed, by the way it was computed and its name. */
+    /** SHA-256 of every computed tensor, by way of computation and name. */
     Map<String, String> digests();
   }
 
   /**
-   * The whole computation, on every rank alike, before any judgement: what ranks exchange depends
-   * on no result.
+   * Runs the whole computation, equally on every rank, before any comparison: what ranks exchange
+   * must not depend on results.
    */
   Judgement compute(Strategy strategy, Ranks ranks);
 

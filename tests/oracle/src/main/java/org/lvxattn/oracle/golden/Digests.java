@@ -9,7 +9,7 @@ import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/** Digests of results, by which two builds can be shown to compute the same bits. */
+/** Digests of results, to compare two builds bit by bit. */
 final class Digests {
   private final Map<String, String> digests = new LinkedHashMap<>();
 

@@ -122,7 +122,7 @@ final class FlamingoProblem implements LayerProblem {
     return name.equals("mid.q");
   }
 
-  /** The files have -infinity for every row that sees no image, those that average all included. */
+  /** The files have -infinity for every row that sees no image, including rows that average all. */
   private double[] sumsOfSeeing(Tensor lse, VisualMask mask) {
     double[] sums = lse.toDoubles();
     Tensor live = mask.live();

@@ -15,7 +15,7 @@ import org.lvxattn.oracle.AttentionShape;
 import org.lvxattn.oracle.Results;
 
 /**
- * One plain attention case: inputs, ways to mask it, and the results to be met; all [B, H, S, D].
+ * One plain attention case: inputs, ways to pass the mask, and expected results; all [B, H, S, D].
  */
 final class GoldenCase {
   private static final Set<String> RESULTS =
@@ -64,10 +64,10 @@ final class GoldenCase {
   final float[] v;
   final float[] outputGradient;
 
-  /** Where the keys are cut for the per-shard results; empty if there are none. */
+  /** Bounds of the key shards for the per-shard results; empty if there are none. */
   final int[] shardBounds;
 
-  /** The rows of dk and dv that are given; empty if all are. */
+  /** The rows of dk and dv that the file gives; empty if it gives all. */
   final int[] keyRows;
 
   private GoldenCase(Safetensors file, GoldenSpec spec) {
@@ -94,7 +94,7 @@ final class GoldenCase {
     checkExtents();
   }
 
-  /** Reads a case whose spec was read before. */
+  /** Reads a case whose spec was already read. */
   static GoldenCase read(Path path, GoldenSpec spec) throws IOException {
     try (Safetensors file = Safetensors.open(path)) {
       return new GoldenCase(file, spec);
@@ -115,22 +115,22 @@ final class GoldenCase {
     return bias;
   }
 
-  /** The dtype in which a bias is handed over to an attention in some dtype. */
+  /** The dtype of the bias for attention in the given dtype. */
   DType biasIn(DType dtype) {
     return spec.hasHugeBias() ? dtype.accumulator() : dtype;
   }
 
-  /** Every way in which the mask can be handed over; all must give the same. */
+  /** All ways to pass the mask; all must give the same results. */
   List<MaskWay> ways() {
     return ways;
   }
 
-  /** The results to be met, by name, in the order of the file. */
+  /** The expected results by name, in the order of the file. */
   Results expected() {
     return expected;
   }
 
-  /** Whether every key's gradient belongs to one of a few rows that the file gives. */
+  /** Whether all keys are repetitions of a few rows in the file. */
   boolean repeatsKeys() {
     return repeated != null;
   }
@@ -147,7 +147,7 @@ final class GoldenCase {
         : repeated.expand(input(name + "_rows", keyShape), keyBlocks(), shape.headDim());
   }
 
-  /** A result to be met; gradients of repeated rows as those of every key. */
+  /** An expected result; gradients of repeated rows are expanded to every key. */
   private double[] result(StoredTensor tensor) {
     boolean ofRows = tensor.name().equals("dk_rows") || tensor.name().equals("dv_rows");
     return repeated != null && ofRows
@@ -184,7 +184,7 @@ final class GoldenCase {
     return read;
   }
 
-  /** The mask, whichever way the file says it; where it says it twice, both must be the same. */
+  /** The mask, in either form of the file; if the file has both forms, they must be equal. */
   private @Nullable VisibilityMask readMask() {
     int batch = shape.batch();
     int queries = Math.toIntExact(shape.queries());

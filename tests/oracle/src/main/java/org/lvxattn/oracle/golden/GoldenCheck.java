@@ -9,7 +9,7 @@ import org.lvxattn.DType;
 import org.lvxattn.Strategy;
 import org.lvxattn.UnsupportedRequestException;
 
-/** One golden file in one dtype, checked for any strategies and numbers of ranks. */
+/** Checks one golden file in one dtype, for any strategies and numbers of ranks. */
 public final class GoldenCheck {
   private final String name;
   private final DType dtype;
@@ -30,9 +30,7 @@ public final class GoldenCheck {
     this.unusable = unusable;
   }
 
-  /**
-   * Reads a file. One that cannot be used gives a check that is skipped or failed, with a reason.
-   */
+  /** Reads a file. If it cannot be used, the check is skipped or fails, with a reason. */
   public static GoldenCheck of(Path file, DType dtype) {
     String name = String.valueOf(file.getFileName()).replaceFirst("\\.safetensors$", "");
     try {
@@ -61,13 +59,13 @@ public final class GoldenCheck {
     }
   }
 
-  /** The case's name; the file's where it does not say. */
+  /** The case's name, or the file's name if it has none. */
   public String name() {
     return name;
   }
 
   /**
-   * Runs the case in every way there is to compute it, and judges the worst.
+   * Runs the case in every way to compute it, and reports the largest errors.
    *
    * @param digest whether the result holds digests of every tensor
    */
@@ -97,7 +95,7 @@ public final class GoldenCheck {
     return new CaseResult(name, strategy, size, dtype, status, Map.of(), Map.of(), why);
   }
 
-  /** Another rank's part in {@link #run}, which one process calls and judges for all. */
+  /** Another rank's part of {@link #run}, which one process calls to compare results for all. */
   public void assist(Strategy strategy, Ranks ranks) {
     try {
       agree(strategy, ranks);
@@ -105,7 +103,7 @@ public final class GoldenCheck {
         comparison.compute(strategy, ranks);
       }
     } catch (RuntimeException e) {
-      // The rank that judges fails as well, and says so.
+      // The rank that compares fails as well, and reports it.
     }
   }
 

@@ -3,7 +3,7 @@ package org.lvxattn.oracle.golden;
 
 import java.io.Serial;
 
-/** A file that is no golden case, or one that contradicts itself. */
+/** A file is not a golden case, or contradicts itself. */
 public final class GoldenException extends RuntimeException {
   @Serial private static final long serialVersionUID = 1L;
 

@@ -13,7 +13,7 @@ import org.lvxattn.io.Safetensors;
 import org.lvxattn.oracle.AttentionShape;
 import org.lvxattn.oracle.JsonReader;
 
-/** What a golden file says about itself in its metadata. */
+/** The description of a golden case in its file's metadata. */
 final class GoldenSpec {
   private static final String HUGE_BIAS = "huge_bias_attention";
   private static final String REPEATED = "long_repeated_attention";
@@ -21,7 +21,7 @@ final class GoldenSpec {
   private static final Set<String> LAYERS =
       Set.of("layer_llama3v", "layer_openflamingo", "layer_perceiver", "layer_mplugowl3");
 
-  /** Kinds that golden files have, and for which there is nothing to call yet. */
+  /** Kinds of golden files that this library does not support yet. */
   private static final Set<String> NOT_YET =
       Set.of(
           "sink_attention",
@@ -74,9 +74,9 @@ final class GoldenSpec {
   }
 
   /**
-   * Attention alone, as opposed to a whole layer of a model.
+   * Whether the case is attention alone, not a whole layer of a model.
    *
-   * @throws GoldenException if it is of no kind that is known here
+   * @throws GoldenException if its kind is unknown
    */
   boolean isAttention() {
     String kind = kind();
@@ -90,7 +90,7 @@ final class GoldenSpec {
     return ATTENTION.contains(kind);
   }
 
-  /** Why the library cannot compute what the file asks for; empty if it can. */
+  /** Why the library cannot compute the case; empty if it can. */
   String unsupported() {
     if (NOT_YET.contains(kind())) {
       return "kind '" + kind() + "' is nothing that this library computes yet";
@@ -106,17 +106,17 @@ final class GoldenSpec {
     return "";
   }
 
-  /** Whether keys are a few rows that are given once, and many times referred to. */
+  /** Whether keys are repetitions of a few rows. */
   boolean repeatsKeys() {
     return kind().equals(REPEATED);
   }
 
-  /** Whether biases are larger than half precision holds: they stay float32 there. */
+  /** Whether biases are too large for half precision; they stay float32 then. */
   boolean hasHugeBias() {
     return kind().equals(HUGE_BIAS);
   }
 
-  /** Whether lse is judged entry by entry: rows differ by many orders of magnitude. */
+  /** Whether lse is compared entry by entry, since rows differ by many orders of magnitude. */
   boolean judgesLseByEntry() {
     if (!members.containsKey(LSE_ERROR)) {
       return false;
@@ -129,7 +129,7 @@ final class GoldenSpec {
     return number("scale").doubleValue();
   }
 
-  /** Checks that logits are scaled as layers do it. */
+  /** Checks that the scale is that of the layers. */
   void requireUsualScale(int headDim) {
     double usual = 1 / Math.sqrt(headDim);
     if (!(Math.abs(scale() - usual) <= 1e-12)) {
@@ -154,7 +154,7 @@ final class GoldenSpec {
         number("D").intValue());
   }
 
-  /** Checks that a text begins with a word that is known here. */
+  /** Checks that a text begins with the expected word. */
   void expect(String name, String begin) {
     if (!text(name).startsWith(begin)) {
       throw new GoldenException(name + " '" + text(name) + "', expected '" + begin + "'");
@@ -169,7 +169,7 @@ final class GoldenSpec {
     throw new GoldenException("the spec has no text \"" + name + "\"");
   }
 
-  /** A whole number of 1 or more that the spec must have. */
+  /** An integer of 1 or more that the spec must have. */
   int count(String name) {
     long value = number(name).longValue();
     if (value != number(name).doubleValue() || value < 1 || value > Integer.MAX_VALUE) {
@@ -179,7 +179,7 @@ final class GoldenSpec {
     return (int) value;
   }
 
-  /** True or false, which the spec must say. */
+  /** A boolean that the spec must have. */
   boolean flag(String name) {
     if (members.get(name) instanceof Boolean flag) {
       return flag;

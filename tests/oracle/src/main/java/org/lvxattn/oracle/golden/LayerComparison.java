@@ -20,7 +20,7 @@ import org.lvxattn.oracle.golden.LayerProblem.Cut;
 import org.lvxattn.oracle.golden.LayerProblem.Way;
 import org.lvxattn.plan.RecomputePolicy;
 
-/** A whole layer, by every policy of keeping keys and values. */
+/** Compares a whole layer with every recomputation policy. */
 final class LayerComparison implements Comparison {
   private final LayerFile file;
   private final LayerProblem problem;
@@ -33,9 +33,9 @@ final class LayerComparison implements Comparison {
   }
 
   /**
-   * Reads a case whose spec was read before.
+   * Reads a case whose spec was already read.
    *
-   * @throws GoldenException if it is of no layer that is known here
+   * @throws GoldenException if the layer is unknown
    */
   static LayerComparison read(Path path, GoldenSpec spec, DType dtype) throws IOException {
     LayerFile file = LayerFile.read(path, spec);
@@ -86,7 +86,10 @@ final class LayerComparison implements Comparison {
     };
   }
 
-  /** What every rank has of itself is joined; of what all have alike, the first rank's is taken. */
+  /**
+   * Concatenates sharded results; of results that are the same on all ranks, takes the first
+   * rank's.
+   */
   private Results join(List<Results> shards, Cut cut) {
     Map<String, RowLayout> layouts = problem.layouts(cut);
     Results whole = new Results();

@@ -16,7 +16,7 @@ import org.lvxattn.model.Parameters;
 import org.lvxattn.oracle.Results;
 
 /**
- * A golden case of a whole layer: {@code in.*}, {@code w.*} and {@code dout}, and what comes out:
+ * A golden case of a whole layer: inputs {@code in.*}, {@code w.*} and {@code dout}, and results
  * {@code out}, {@code grad.*} and {@code mid.*}.
  */
 final class LayerFile {
@@ -46,7 +46,7 @@ final class LayerFile {
     }
   }
 
-  /** Reads a case whose spec was read before. */
+  /** Reads a case whose spec was already read. */
   static LayerFile read(Path path, GoldenSpec spec) throws IOException {
     try (Safetensors file = Safetensors.open(path)) {
       return new LayerFile(file, spec);
@@ -59,7 +59,7 @@ final class LayerFile {
     return spec;
   }
 
-  /** The results to be met, by name, in the order of the file. */
+  /** The expected results by name, in the order of the file. */
   Results expected() {
     return expected;
   }
@@ -68,7 +68,7 @@ final class LayerFile {
     return shapes.containsKey(name);
   }
 
-  /** The extents of a tensor, which must be of that many dimensions. */
+  /** The extents of a tensor, which must have the given number of dimensions. */
   int[] shape(String name, int rank) {
     long[] shape = shapes.get(name);
     if (shape == null || shape.length != rank) {
@@ -123,7 +123,7 @@ final class LayerFile {
     return weights;
   }
 
-  /** Checks that the file has the inputs and parameters of a layer, and no other. */
+  /** Checks that the file has exactly the inputs and parameters of a layer. */
   void requireKnown(Set<String> inputs, Map<String, long[]> weights) {
     Map<String, long[]> found = weightShapes();
     for (String name : shapes.keySet()) {
@@ -140,7 +140,7 @@ final class LayerFile {
             requireShape(WEIGHT + name, Arrays.stream(shape).mapToInt(Math::toIntExact).toArray()));
   }
 
-  /** The parameters on a device, for the caller to close. */
+  /** The parameters on a device; the caller closes them. */
   Parameters parameters(Device device, DType dtype) {
     Parameters parameters = Parameters.allocate(device, dtype, weightShapes());
     parameters.tensors().forEach((name, tensor) -> tensor.copyFrom(floats(WEIGHT + name)));

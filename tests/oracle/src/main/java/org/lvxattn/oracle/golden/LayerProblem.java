@@ -11,13 +11,13 @@ import org.lvxattn.plan.RecomputePolicy;
 
 /** A layer of one family with the inputs of a golden case. */
 interface LayerProblem {
-  /** What the decoding form of a layer gives, to be compared with {@code out}. */
+  /** Name of the result of a layer's decode, which is compared with {@code out}. */
   String DECODED = "decoded";
 
-  /** Sequences that the ranks share. */
+  /** Lengths of the sharded sequences. */
   record Rows(long text, long visual, long past) {}
 
-  /** How each of the sequences is cut. */
+  /** How each of the sequences is sharded. */
   record Cut(Split text, Split visual, Split past) {}
 
   /** One way to compute a case. */
@@ -25,15 +25,15 @@ interface LayerProblem {
 
   Rows rows();
 
-  /** How ranks share the results that {@link #run} gives; parameters' gradients are not shared. */
+  /** How the results of {@link #run} are sharded; parameters' gradients are not. */
   Map<String, RowLayout> layouts(Cut cut);
 
-  /** One rank's part: the results of its rows, and the gradients of all parameters. */
+  /** Runs one rank: returns the results of its rows, and the gradients of all parameters. */
   Results run(Group group, Cut cut, Way way);
 
-  /** The whole results under the names of the file. */
+  /** The whole results, under the names of the file. */
   Results named(Results whole);
 
-  /** Whether a result of the file cannot be seen from outside the layer. */
+  /** Whether a result of the file is not visible outside the layer. */
   boolean hides(String name);
 }

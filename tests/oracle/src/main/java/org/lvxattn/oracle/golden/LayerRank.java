@@ -14,9 +14,9 @@ import org.lvxattn.oracle.golden.LayerProblem.Cut;
 import org.lvxattn.oracle.golden.LayerProblem.Way;
 import org.lvxattn.visual.VisualCheckpoint;
 
-/** One rank's part of a layer's case: its shards of the inputs, and what it has computed. */
+/** One rank's part of a layer's case: its shards of the inputs, and its results. */
 final class LayerRank implements AutoCloseable {
-  /** Few, so that there are many tiles. */
+  /** A small number, so that there are many tiles. */
   private static final long TILE_ROWS = 5;
 
   private final LayerFile file;
@@ -44,7 +44,7 @@ final class LayerRank implements AutoCloseable {
     return weights;
   }
 
-  /** Gradients of all parameters, 0 so far. */
+  /** Gradients of all parameters, initially 0. */
   Gradients gradients() {
     Gradients gradients = Gradients.zeros(group.device(), way.dtype(), file.weightShapes());
     endings.push(gradients::close);
@@ -74,7 +74,7 @@ final class LayerRank implements AutoCloseable {
     return visual;
   }
 
-  /** Something that is closed in the end. */
+  /** Adds a resource that is closed at the end. */
   private Tensor opened(Tensor tensor) {
     endings.push(tensor::close);
     return tensor;
@@ -101,7 +101,7 @@ final class LayerRank implements AutoCloseable {
     results.put(name, tensor.toDoubles());
   }
 
-  /** [batch, rows, heads, headDim] as the files have it, [batch, heads, rows, headDim]. */
+  /** Puts [batch, rows, heads, headDim] in the files' layout, [batch, heads, rows, headDim]. */
   void putHeads(String name, Tensor tensor) {
     put(name, tensor.permute(0, 2, 1, 3));
   }

@@ -8,11 +8,13 @@ import org.lvxattn.TensorScope;
 import org.lvxattn.oracle.Results;
 
 /**
- * The log-sum-exp of a computation, {@code [batch, heads, queries]}, and its two terms where there
- * is a bias: what backward and merges need then.
+ * The log-sum-exp of a computation, {@code [batch, heads, queries]}, and with a bias its two terms,
+ * which backward and merges need then.
  */
 record LseParts(Tensor whole, List<String> names) {
-  /** Its names among results: itself, the largest bias that a query sees, and the rest. */
+  /**
+   * Names of the results: the log-sum-exp, the largest bias that a query sees, and the remainder.
+   */
   private static final List<String> NAMES = List.of("lse", "lse_bias", "lse_rest");
 
   static LseParts allocate(

@@ -3,9 +3,9 @@ package org.lvxattn.oracle.golden;
 
 import org.jspecify.annotations.Nullable;
 
-/** One of the ways in which a case's mask is handed over: as ranges, or inside the bias. */
+/** One way to pass a case's mask: as ranges, or inside the bias. */
 record MaskWay(String name, @Nullable VisibilityRanges ranges, @Nullable Bias bias) {
-  /** The same for keys begin to end alone. */
+  /** The same mask, for keys begin to end only. */
   MaskWay window(int begin, int end) {
     return new MaskWay(
         name,

@@ -11,7 +11,7 @@ import org.lvxattn.TensorScope;
 import org.lvxattn.oracle.AttentionShape;
 import org.lvxattn.oracle.Results;
 
-/** The parts that belong to a case's key shards, merged: they must give the result of the whole. */
+/** The merged partial results of a case's key shards, which must equal the result of all keys. */
 final class MergedParts {
   private MergedParts() {}
 

@@ -119,7 +119,7 @@ final class OracleSolver implements Solver {
     return bias == null ? visible : visible.withBias(bias);
   }
 
-  /** [B, H, S, D] seen as [B, S, H, D]. */
+  /** Views [B, H, S, D] as [B, S, H, D]. */
   private static Tensor rowsFirst(Tensor tensor) {
     return tensor.permute(0, 2, 1, 3);
   }

@@ -207,7 +207,7 @@ final class Owl3Problem implements LayerProblem {
     return blocks.reshape(batch, keyValueHeads, rows, headDim).permute(0, 2, 1, 3);
   }
 
-  /** The files hold what is inside by item. */
+  /** The files store intermediate results by item. */
   @Override
   public Results named(Results whole) {
     Results named = new Results();

@@ -12,7 +12,7 @@ import org.lvxattn.model.PerceiverResampler;
 import org.lvxattn.oracle.Results;
 import org.lvxattn.visual.VisualCheckpoint;
 
-/** OpenFlamingo's resampler: the ranks share the latents as text, and the features, of images. */
+/** OpenFlamingo's resampler; latents (as text) and features of images are sharded. */
 final class PerceiverProblem implements LayerProblem {
   private final LayerFile file;
   private final int images;

@@ -13,7 +13,7 @@ import org.lvxattn.errors.RelativeError;
 import org.lvxattn.oracle.Bounds;
 import org.lvxattn.oracle.Results;
 
-/** Attention alone, in every way its mask can be handed over. */
+/** Compares attention alone, in every way to pass its mask. */
 final class PlainComparison implements Comparison {
   private static final String HUGE_LOGITS = "plain_huge_logits";
   private static final Set<String> LSE = Set.of("lse", "lse_part");
@@ -81,8 +81,8 @@ final class PlainComparison implements Comparison {
   }
 
   /**
-   * The file's results; those of the oracle on rounded inputs where the dtype cannot hold the
-   * file's inputs.
+   * The file's results; or the oracle's on rounded inputs, if the dtype cannot represent the file's
+   * inputs.
    */
   private Results reference() {
     if (reference == null) {

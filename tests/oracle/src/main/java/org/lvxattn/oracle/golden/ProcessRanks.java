@@ -16,8 +16,8 @@ import org.lvxattn.oracle.GroupExchange;
 import org.lvxattn.oracle.Results;
 
 /**
- * One process among those of a group. Ranks tell each other how a task ended, failures too, so that
- * all go on with the same case.
+ * One process of a group. Ranks tell each other how a task ended, including failures, so that all
+ * continue with the same case.
  */
 final class ProcessRanks implements Ranks {
   private final Group group;
@@ -64,7 +64,7 @@ final class ProcessRanks implements Ranks {
     return all;
   }
 
-  /** The others wait for results. */
+  /** Sends this rank's failure, since the other ranks wait for its results. */
   private void tell(Exception failure) {
     String text = failure.getClass().getSimpleName() + ": " + failure.getMessage();
     try {

@@ -11,18 +11,18 @@ import org.lvxattn.oracle.Results;
 
 /** The ranks that compute a case together. */
 public interface Ranks {
-  /** How many there are. */
+  /** Number of ranks. */
   int size();
 
   /**
-   * Makes sure that all ranks are about to do the same.
+   * Checks that all ranks are about to do the same.
    *
-   * @throws IllegalStateException on every rank, naming one that is about to do something else
+   * @throws IllegalStateException on every rank; names a rank that is about to do something else
    */
   void agree(String next);
 
   /**
-   * Runs a task on every rank; the results in rank order.
+   * Runs a task on every rank; returns the results in rank order.
    *
    * @throws RuntimeException if it fails on any rank
    */
@@ -33,7 +33,7 @@ public interface Ranks {
     return new Threads(size, device);
   }
 
-  /** Processes, of which this is one. They make the same calls in the same order. */
+  /** Processes, including this one. They make the same calls in the same order. */
   static Ranks of(Group group) {
     return new ProcessRanks(group);
   }

@@ -6,8 +6,8 @@ import org.lvxattn.io.Safetensors;
 import org.lvxattn.io.StoredTensor;
 
 /**
- * Keys of which many are the same: row {@code of[j]} of [batch, heads, rows, width] is key j of
- * [batch, heads, keys, width]. So are their gradients given, of one key that is the row.
+ * Keys of which many are equal: key j of [batch, heads, keys, width] is row {@code of[j]} of
+ * [batch, heads, rows, width]. Gradients are given for one key of each row.
  */
 final class RepeatedRows {
   private final int[] of;
@@ -23,7 +23,7 @@ final class RepeatedRows {
     }
   }
 
-  /** Those of a file; null if it gives every key itself. */
+  /** The repeated rows of a file; null if it has every key. */
   static @Nullable RepeatedRows read(Safetensors file, GoldenSpec spec) {
     if (!spec.repeatsKeys()) {
       return null;
@@ -36,7 +36,7 @@ final class RepeatedRows {
     return new RepeatedRows(of, spec.count("distinct_rows"));
   }
 
-  /** How many rows there are to repeat. */
+  /** Number of distinct rows. */
   int rows() {
     return rows;
   }

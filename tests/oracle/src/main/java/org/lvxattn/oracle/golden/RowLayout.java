@@ -6,14 +6,9 @@ import org.lvxattn.Device;
 import org.lvxattn.Tensor;
 import org.lvxattn.oracle.Split;
 
-/**
- * How the ranks share a tensor: blocks of rows of some width, [blocks, rows, width], cut along the
- * rows.
- */
+/** How a tensor [blocks, rows, width] is sharded over the ranks along its rows. */
 record RowLayout(int blocks, Split split, int width) {
-  /**
-   * A rank's shard of a whole tensor, [blocks, rows of the rank, width], for the caller to close.
-   */
+  /** A rank's shard of a whole tensor, [blocks, rows of the rank, width]. The caller closes it. */
   Tensor shard(Device device, DType dtype, float[] whole, int rank) {
     int rows = Math.toIntExact(split.end(split.ranks() - 1));
     if (whole.length != blocks * rows * width) {

@@ -23,11 +23,11 @@ import org.lvxattn.oracle.Sequences;
 import org.lvxattn.oracle.Split;
 
 /**
- * Runs the attention of a case, or of a window of its keys, over several ranks. Processes share it
- * out in the same way, by the same seed.
+ * Runs the attention of a case, or of a window of its keys, over several ranks. All processes shard
+ * it in the same way, by the same seed.
  *
- * <p>Every rank holds the case's own [B, H, S, D] layout and passes permuted slices of it, so
- * strides are as uneven as they come. Results start as NaN: an entry that nobody writes is noticed.
+ * <p>Every rank holds the case's [B, H, S, D] layout and passes permuted slices of it, so strides
+ * are not compact. Results start as NaN, so that an entry that is not written is detected.
  */
 final class ShardedSolver implements Solver {
   private final GoldenCase golden;

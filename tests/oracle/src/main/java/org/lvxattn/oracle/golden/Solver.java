@@ -4,13 +4,13 @@ package org.lvxattn.oracle.golden;
 import org.lvxattn.oracle.Results;
 
 /**
- * Something that computes the attention of a case: o, dq, dk, dv as [B, H, S, D], lse and delta as
- * [B, H, S], and dbias where the mask has a bias.
+ * Computes the attention of a case: o, dq, dk, dv as [B, H, S, D], lse and delta as [B, H, S], and
+ * dbias if the mask has a bias.
  */
 interface Solver {
   /** Forward and backward over all keys. */
   Results whole(MaskWay way);
 
-  /** Keys begin to end alone: their own forward, and backward under the o and lse of the whole. */
+  /** Keys begin to end only: their own forward, and backward with the o and lse of all keys. */
   Results window(MaskWay way, int begin, int end, Results whole);
 }

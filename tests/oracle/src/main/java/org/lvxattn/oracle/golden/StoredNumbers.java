@@ -35,7 +35,7 @@ final class StoredNumbers {
     return values;
   }
 
-  /** Floating-point numbers of at most 32 bits, exactly; what is unseen may be infinite or NaN. */
+  /** Floating-point numbers of at most 32 bits, exactly; unseen inputs may be infinite or NaN. */
   static float[] floats(StoredTensor tensor) {
     double[] wide = doubles(tensor);
     float[] values = new float[wide.length];

@@ -3,7 +3,7 @@ package org.lvxattn.oracle.golden;
 
 import java.util.Arrays;
 
-/** Which query sees which key: 0 or 1 for [batch, head, query, key], broadcast along sizes of 1. */
+/** Whether a query sees a key: 0 or 1 for [batch, head, query, key], broadcast along sizes of 1. */
 final class VisibilityMask {
   private final int[] values;
   private final int[] shape;

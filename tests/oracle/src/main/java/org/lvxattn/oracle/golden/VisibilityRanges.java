@@ -34,7 +34,7 @@ final class VisibilityRanges {
     return new VisibilityRanges(batch, queries, ranges);
   }
 
-  /** The same within keys begin to end, counted from begin. */
+  /** The ranges within keys begin to end, counted from begin. */
   VisibilityRanges window(int begin, int end) {
     int[][] clipped = new int[ranges.length][];
     for (int row = 0; row < ranges.length; row++) {
@@ -44,7 +44,7 @@ final class VisibilityRanges {
     return new VisibilityRanges(batch, queries, clipped);
   }
 
-  /** The most ranges a query has, at least 1. */
+  /** The largest number of ranges of a query, at least 1. */
   int perQuery() {
     return Math.max(1, Arrays.stream(ranges).mapToInt(row -> row.length / 2).max().orElse(0));
   }

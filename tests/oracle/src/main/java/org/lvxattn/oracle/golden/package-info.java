@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Golden cases: reading them, running them, judging the results. */
+/** Golden cases: reading and running them, and comparing results. */
 @NullMarked
 package org.lvxattn.oracle.golden;
 

@@ -46,7 +46,7 @@ final class EditedGolden {
     return ByteBuffer.allocate(bytes).order(ByteOrder.LITTLE_ENDIAN);
   }
 
-  /** Replaces text of the spec, which must be there. */
+  /** Replaces text of the spec; the text must be in it. */
   EditedGolden say(String text, String instead) {
     if (!spec.contains(text)) {
       throw new IllegalArgumentException("no " + text + " in " + spec);
@@ -55,7 +55,7 @@ final class EditedGolden {
     return this;
   }
 
-  /** A tensor's bytes, to be changed. */
+  /** A tensor's bytes, which may be modified. */
   ByteBuffer data(String name) {
     return Objects.requireNonNull(parts.get(name), name).data();
   }

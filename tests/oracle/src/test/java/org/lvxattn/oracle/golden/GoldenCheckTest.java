@@ -19,7 +19,7 @@ import org.lvxattn.io.Safetensors;
 import org.lvxattn.oracle.DeviceChoice;
 import org.lvxattn.oracle.golden.CaseResult.Status;
 
-/** A check that could not fail would be worth nothing: every tensor is damaged once. */
+/** Damages every tensor once, to show that the check can fail. */
 class GoldenCheckTest {
   @TempDir private Path folder;
 
@@ -203,7 +203,7 @@ class GoldenCheckTest {
         .run(Strategy.QUERY_RING, Ranks.local(3, DeviceChoice.CPU), false);
   }
 
-  /** A tensor's place in the content of a file. */
+  /** A tensor's position in the content of a file. */
   private static ByteBuffer numbers(Path file, String name, byte[] content) throws IOException {
     try (Safetensors open = Safetensors.open(file)) {
       long end =

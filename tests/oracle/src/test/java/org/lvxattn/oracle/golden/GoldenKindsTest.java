@@ -19,7 +19,7 @@ import org.lvxattn.io.StoredType;
 import org.lvxattn.oracle.DeviceChoice;
 import org.lvxattn.oracle.golden.CaseResult.Status;
 
-/** Kinds of golden cases beside plain attention, and unseen inputs that are no numbers. */
+/** Golden cases other than plain attention, and NaN or infinity in unseen inputs. */
 class GoldenKindsTest {
   private static final String PLAIN = "\"plain_attention\"";
   private static final String LSE_ERROR =
@@ -29,7 +29,7 @@ class GoldenKindsTest {
 
   @TempDir private Path folder;
 
-  /** Every key twice: half of its gradient each, and log 2 more in lse. */
+  /** Every key twice: each gets half of the gradient, and lse grows by log 2. */
   private static EditedGolden repeated(String name, int keys, int headDim) throws IOException {
     EditedGolden golden = new EditedGolden(Goldens.file(name));
     golden
@@ -120,7 +120,7 @@ class GoldenKindsTest {
     assertThat(result.reason()).contains("lse_error").contains("expected 'entry by entry");
   }
 
-  /** Half precision does not hold 32.567: the bias, the same for all keys, stays float32. */
+  /** Half precision cannot represent 32.567, so the bias, the same for all keys, stays float32. */
   @ParameterizedTest
   @EnumSource(names = {"FLOAT32", "FLOAT64", "BFLOAT16", "FLOAT16"})
   void hugeBiasesAreNotRounded(DType dtype) throws IOException {
@@ -138,7 +138,7 @@ class GoldenKindsTest {
     assertThat(result.status()).as(result.reason()).isEqualTo(Status.PASSED);
   }
 
-  /** The last query's logits are all larger by the same, as is its lse. */
+  /** The last query's logits are all larger by a constant, and so is its lse. */
   private static EditedGolden hugeBias(String member) throws IOException {
     int queries = 15;
     int keys = 43;

@@ -7,7 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Assumptions;
 
-/** Where golden cases lie: the subset of the repository, and the whole where it is at hand. */
+/** Finds golden cases: the subset in the repository, and the whole set if available. */
 final class Goldens {
   private Goldens() {}
 

@@ -3,7 +3,7 @@ package org.lvxattn.tests.cycle.lower;
 
 import org.lvxattn.tests.cycle.upper.Upper;
 
-/** The other half. */
+/** The other half of the package cycle. */
 public final class Lower {
   private Lower() {}
 

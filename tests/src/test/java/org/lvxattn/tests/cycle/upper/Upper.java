@@ -3,5 +3,5 @@ package org.lvxattn.tests.cycle.upper;
 
 import org.lvxattn.tests.cycle.lower.Lower;
 
-/** Half of a cycle of packages, for the rule that forbids them to find. */
+/** One half of a package cycle that the architecture rule must find. */
 public record Upper(Lower lower) {}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Of a cycle that is there to be found. */
+/** Part of a package cycle that the architecture rule must find. */
 @NullMarked
 package org.lvxattn.tests.cycle.upper;
 
