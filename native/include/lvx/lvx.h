@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * lvxattn: exact distributed cross-attention, the C ABI.
+ * lvxattn: exact distributed cross-attention, the C ABI. Longer than 500 lines: C and jextract read this one header.
  *
  * Conventions
  *  - Every function returns an lvx_status. After anything but LVX_OK, lvx_last_error() on the same thread says what

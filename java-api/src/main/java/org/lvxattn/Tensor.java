@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0 Longer than 500 lines: all operations on tensors are in one
-// place, and half of the file is Javadoc; shapes, elements and ownership are in
-// org.lvxattn.internal.memory.
+// SPDX-License-Identifier: Apache-2.0
+// Longer than 500 lines: all operations on tensors are in one place, and half of the file is
+// Javadoc; shapes, elements and ownership are in org.lvxattn.internal.memory.
 package org.lvxattn;
 
 import java.lang.foreign.Arena;

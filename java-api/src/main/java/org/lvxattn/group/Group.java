@@ -1,5 +1,5 @@
-// SPDX-License-Identifier: Apache-2.0 Longer than 500 lines: all factory methods are documented
-// here; native calls are in NativeGroup.
+// SPDX-License-Identifier: Apache-2.0
+// Longer than 500 lines: all factory methods are documented here; native calls are in NativeGroup.
 package org.lvxattn.group;
 
 import java.lang.foreign.Arena;

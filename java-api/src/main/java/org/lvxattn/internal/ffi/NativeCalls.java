@@ -64,8 +64,7 @@ public final class NativeCalls {
           .of(
               lvx_error.status(error),
               ArgumentNames.inJava(
-                  lvx_error.message(error).getString(0),
-                  lvx_error.argument(error).getString(0)),
+                  lvx_error.message(error).getString(0), lvx_error.argument(error).getString(0)),
               lvx_error.rank(error),
               lvx_error.sequence(error),
               lvx_error.operation(error).getString(0));
