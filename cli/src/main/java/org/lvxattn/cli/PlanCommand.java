@@ -19,7 +19,7 @@ import org.lvxattn.plan.Machine;
 import org.lvxattn.plan.Plan;
 import org.lvxattn.plan.Planner;
 import org.lvxattn.plan.Preset;
-import org.lvxattn.plan.Reach;
+import org.lvxattn.plan.RankVisibility;
 import org.lvxattn.plan.Shards;
 import org.lvxattn.plan.Topology;
 import picocli.CommandLine.Command;
@@ -157,7 +157,7 @@ final class PlanCommand implements Callable<Integer> {
     AttentionProblem problem = AttentionProblem.of(common, shards);
     return density == null
         ? problem
-        : problem.withReach(Reach.estimate(shape.batch(), shards, density));
+        : problem.withRankVisibility(RankVisibility.estimate(shape.batch(), shards, density));
   }
 
   /** Parses a preset by its name. */

@@ -17,7 +17,7 @@ import org.lvxattn.plan.AttentionProblem;
 import org.lvxattn.plan.AttentionSizes;
 import org.lvxattn.plan.Machine;
 import org.lvxattn.plan.Planner;
-import org.lvxattn.plan.Reach;
+import org.lvxattn.plan.RankVisibility;
 import org.lvxattn.plan.Shards;
 import org.lvxattn.plan.Topology;
 
@@ -96,7 +96,7 @@ final class AutomaticStrategy {
     List<List<Long>> pairs =
         visibility == null
             ? List.of()
-            : gather(Reach.visiblePairs(visibility.toInts(), shards.keys()));
+            : gather(RankVisibility.visiblePairs(visibility.toInts(), shards.keys()));
     Question question = new Question(sizes, pass, facts, pairs);
     Strategy answer = answers.get(question);
     if (answer == null) {
@@ -115,7 +115,7 @@ final class AutomaticStrategy {
               .map(row -> row.stream().mapToLong(Long::longValue).toArray())
               .toList();
       List<Integer> ranges = facts.stream().map(each -> Math.toIntExact(each.ranges())).toList();
-      problem = problem.withReach(Reach.of(rows, ranges));
+      problem = problem.withRankVisibility(RankVisibility.of(rows, ranges));
     }
     CallFacts first = facts.getFirst();
     return first.common().hasBias()

@@ -10,7 +10,7 @@ import org.lvxattn.internal.Preconditions;
  *
  * @param sizes what the ranks have in common
  * @param shards how many queries and keys each rank holds
- * @param reach which ranks' queries see which ranks' keys
+ * @param rankVisibility which ranks' queries see which ranks' keys
  * @param bias the bias that is added to the logits, or null
  * @param stridedQueries whether q's rows are not contiguous, for instance because q is a slice of a
  *     wider tensor; it must then be packed before it is sent
@@ -18,42 +18,45 @@ import org.lvxattn.internal.Preconditions;
 public record AttentionProblem(
     AttentionSizes sizes,
     Shards shards,
-    Reach reach,
+    RankVisibility rankVisibility,
     @Nullable BiasShape bias,
     boolean stridedQueries) {
   /**
    * Checks the components.
    *
-   * @throws NullPointerException if sizes, shards or reach is null
-   * @throws IllegalArgumentException if shards and reach differ in the number of ranks
+   * @throws NullPointerException if sizes, shards or rankVisibility is null
+   * @throws IllegalArgumentException if shards and rankVisibility differ in the number of ranks
    */
   public AttentionProblem {
     Preconditions.present(sizes, "sizes");
     Preconditions.present(shards, "shards");
-    Preconditions.present(reach, "reach");
+    Preconditions.present(rankVisibility, "rankVisibility");
     Preconditions.require(
-        reach.ranks() == shards.ranks(), "ranks of reach", reach.ranks(), "as of shards");
+        rankVisibility.ranks() == shards.ranks(),
+        "ranks of rankVisibility",
+        rankVisibility.ranks(),
+        "as of shards");
   }
 
   /** A problem in which every query sees every key, without a bias and with a contiguous q. */
   public static AttentionProblem of(AttentionSizes sizes, Shards shards) {
     return new AttentionProblem(
-        sizes, shards, Reach.everything(sizes.batch(), shards), null, false);
+        sizes, shards, RankVisibility.everything(sizes.batch(), shards), null, false);
   }
 
-  /** This problem with the given reach. */
-  public AttentionProblem withReach(Reach reach) {
-    return new AttentionProblem(sizes, shards, reach, bias, stridedQueries);
+  /** This problem with the given visibility between ranks. */
+  public AttentionProblem withRankVisibility(RankVisibility rankVisibility) {
+    return new AttentionProblem(sizes, shards, rankVisibility, bias, stridedQueries);
   }
 
   /** This problem with the given bias. */
   public AttentionProblem withBias(BiasShape bias) {
-    return new AttentionProblem(sizes, shards, reach, bias, stridedQueries);
+    return new AttentionProblem(sizes, shards, rankVisibility, bias, stridedQueries);
   }
 
   /** This problem with a q whose rows are not contiguous. */
   public AttentionProblem withStridedQueries() {
-    return new AttentionProblem(sizes, shards, reach, bias, true);
+    return new AttentionProblem(sizes, shards, rankVisibility, bias, true);
   }
 
   /** Number of ranks. */
@@ -66,7 +69,7 @@ public record AttentionProblem(
     double pairs = 0;
     for (int home = 0; home < ranks(); home++) {
       for (int rank = 0; rank < ranks(); rank++) {
-        pairs += reach.pairs(home, rank);
+        pairs += rankVisibility.pairs(home, rank);
       }
     }
     return sizes.flops(pairs, pass);

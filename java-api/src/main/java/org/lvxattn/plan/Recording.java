@@ -127,16 +127,16 @@ final class Recording implements AutoCloseable {
     lvx_plan_options.ranks(options, ranks);
     lvx_plan_options.queries(options, longs(problem.shards().queries()));
     lvx_plan_options.keys(options, longs(problem.shards().keys()));
-    Reach reach = problem.reach();
-    if (!reach.hasVisibility()) {
+    RankVisibility rankVisibility = problem.rankVisibility();
+    if (!rankVisibility.hasVisibility()) {
       return;
     }
     MemorySegment ranges = arena.allocate(ValueLayout.JAVA_LONG, ranks);
     MemorySegment sees = arena.allocate((long) ranks * ranks);
     for (int home = 0; home < ranks; home++) {
-      ranges.setAtIndex(ValueLayout.JAVA_LONG, home, reach.ranges(home));
+      ranges.setAtIndex(ValueLayout.JAVA_LONG, home, rankVisibility.ranges(home));
       for (int rank = 0; rank < ranks; rank++) {
-        boolean seen = reach.sees(home, rank);
+        boolean seen = rankVisibility.sees(home, rank);
         sees.set(ValueLayout.JAVA_BYTE, (long) home * ranks + rank, (byte) (seen ? 1 : 0));
       }
     }

@@ -21,7 +21,7 @@ record StepCosts(AttentionProblem problem, Pass pass, Machine machine) {
     Shards shards = problem.shards();
     double part =
         ((double) queries / shards.queries(queryRank)) * ((double) keys / shards.keys(keyRank));
-    double pairs = problem.reach().pairs(queryRank, keyRank) * part;
+    double pairs = problem.rankVisibility().pairs(queryRank, keyRank) * part;
     if (pairs == 0) {
       return 0;
     }

@@ -184,10 +184,11 @@ class PlannerTest {
     Shards shards = new Shards(List.of(1L, 0L), List.of(3L, 4L));
     assertThat(AttentionProblem.of(sizes, shards).flops(Pass.FORWARD))
         .isEqualTo(4.0 * 2 * 4 * 1 * 7 * 16);
-    Reach reach = Reach.ofRanges(2, shards, List.of(new int[] {2, 5, 6, 6}, new int[0]));
-    AttentionProblem masked = AttentionProblem.of(sizes, shards).withReach(reach);
-    assertThat(reach.pairs(0, 0)).isEqualTo(1);
-    assertThat(reach.pairs(0, 1)).isEqualTo(2);
+    RankVisibility rankVisibility =
+        RankVisibility.ofRanges(2, shards, List.of(new int[] {2, 5, 6, 6}, new int[0]));
+    AttentionProblem masked = AttentionProblem.of(sizes, shards).withRankVisibility(rankVisibility);
+    assertThat(rankVisibility.pairs(0, 0)).isEqualTo(1);
+    assertThat(rankVisibility.pairs(0, 1)).isEqualTo(2);
     assertThat(masked.flops(Pass.FORWARD)).isEqualTo(4.0 * 4 * 3 * 16);
     assertThat(masked.flops(Pass.BACKWARD)).isEqualTo(2.5 * masked.flops(Pass.FORWARD));
     assertThat(masked.flops(Pass.BOTH)).isEqualTo(3.5 * masked.flops(Pass.FORWARD));
@@ -198,9 +199,9 @@ class PlannerTest {
   void anEstimateKeepsTheDensityAndLeavesRanksOut(double density) {
     int ranks = 10;
     Shards shards = Shards.even(1000, 100_000, ranks);
-    Reach reach = Reach.estimate(1, shards, density);
+    RankVisibility rankVisibility = RankVisibility.estimate(1, shards, density);
     AttentionProblem whole = AttentionProblem.of(LLAMA, shards);
-    AttentionProblem part = whole.withReach(reach);
+    AttentionProblem part = whole.withRankVisibility(rankVisibility);
     assertThat(part.flops(Pass.FORWARD))
         .isEqualTo(density * whole.flops(Pass.FORWARD), within(1e-9 * whole.flops(Pass.FORWARD)));
     Planner planner = planner(FLOPS, new Link(BANDWIDTH, 0));
@@ -239,13 +240,14 @@ class PlannerTest {
         .isThrownBy(() -> Machine.ofRate(Double.NaN))
         .withMessageContaining("forwardFlopsPerSecond is NaN");
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> Reach.estimate(1, Shards.even(1, 1, 1), 0))
+        .isThrownBy(() -> RankVisibility.estimate(1, Shards.even(1, 1, 1), 0))
         .withMessageContaining("density is 0.0");
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> Reach.ofRanges(1, Shards.even(2, 2, 1), List.of(new int[] {0, 1, 0})))
+        .isThrownBy(
+            () -> RankVisibility.ofRanges(1, Shards.even(2, 2, 1), List.of(new int[] {0, 1, 0})))
         .withMessageContaining("length of rank 0's ranges is 3; a multiple of 4");
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> Reach.of(Collections.nCopies(2, new long[1]), List.of(1, 1)))
+        .isThrownBy(() -> RankVisibility.of(Collections.nCopies(2, new long[1]), List.of(1, 1)))
         .withMessageContaining("2 numbers from 0 on");
   }
 }

@@ -39,7 +39,7 @@ final class RandomProblem {
     rangesPerQuery = 1 + random.nextInt(3);
     if (random.nextBoolean()) {
       ranges = ranges(random, batch, shards, rangesPerQuery);
-      plain = plain.withReach(Reach.ofRanges(batch, shards, ranges));
+      plain = plain.withRankVisibility(RankVisibility.ofRanges(batch, shards, ranges));
     } else {
       ranges = null;
     }

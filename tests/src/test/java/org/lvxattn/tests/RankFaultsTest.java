@@ -3,11 +3,11 @@ package org.lvxattn.tests;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
-import static org.lvxattn.tests.Offence.OFFENDER;
-import static org.lvxattn.tests.Offence.PATIENT;
-import static org.lvxattn.tests.Offence.RANKS;
-import static org.lvxattn.tests.Offence.named;
-import static org.lvxattn.tests.Offence.work;
+import static org.lvxattn.tests.RankMistake.OFFENDER;
+import static org.lvxattn.tests.RankMistake.PATIENT;
+import static org.lvxattn.tests.RankMistake.RANKS;
+import static org.lvxattn.tests.RankMistake.named;
+import static org.lvxattn.tests.RankMistake.work;
 
 import java.time.Duration;
 import java.util.ArrayList;
@@ -31,7 +31,7 @@ import org.lvxattn.Tensor;
 import org.lvxattn.group.Group;
 import org.lvxattn.group.GroupOptions;
 import org.lvxattn.group.LocalWorld;
-import org.lvxattn.tests.Offence.Deed;
+import org.lvxattn.tests.RankMistake.RankAction;
 
 /** One rank fails: every other rank's call throws an exception that names it. */
 @Timeout(300)
@@ -39,9 +39,9 @@ class RankFaultsTest {
   @Test
   void anotherOperationIsNamedOnEveryRankAndTheGroupGoesOn() {
     List<@Nullable Throwable> outcomes =
-        Offence.outcomes(true, RankTensors::backward, RankTensors::forward);
+        RankMistake.outcomes(true, RankTensors::backward, RankTensors::forward);
     assertMismatch(outcomes, "backward");
-    outcomes = Offence.outcomes(true, (own, group) -> group.barrier(), RankTensors::backward);
+    outcomes = RankMistake.outcomes(true, (own, group) -> group.barrier(), RankTensors::backward);
     assertMismatch(outcomes, "barrier");
   }
 
@@ -56,7 +56,7 @@ class RankFaultsTest {
     assertMismatch(other(DType.FLOAT64, 1, 4, 2, 8, 7, good.strategy), "scale 7");
     assertMismatch(other(DType.FLOAT64, 1, 4, 2, 8, good.scale, Strategy.KV_RING), "strategy");
     assertMismatch(
-        Offence.outcomes(true, RankFaultsTest::forwardWithVisibility, RankTensors::forward),
+        RankMistake.outcomes(true, RankFaultsTest::forwardWithVisibility, RankTensors::forward),
         "a visibility");
   }
 
@@ -73,7 +73,7 @@ class RankFaultsTest {
         new Workload(dtype, batch, heads, keyHeads, headDim, work().queries, work().keys, 42);
     work.scale = scale;
     work.strategy = strategy;
-    return Offence.outcomes(
+    return RankMistake.outcomes(
         true,
         (own, group) -> {
           try (RankTensors others = new RankTensors(work, dtype, group.device(), group.rank())) {
@@ -97,9 +97,10 @@ class RankFaultsTest {
 
   @Test
   void aRankThatThrowsOrLeavesIsNamedOnEveryRank() {
-    Deed leaves = (own, group) -> group.close();
-    for (Deed right : List.<Deed>of(RankTensors::forward, (own, group) -> group.barrier())) {
-      List<@Nullable Throwable> outcomes = Offence.outcomes(false, leaves, right);
+    RankAction leaves = (own, group) -> group.close();
+    for (RankAction right :
+        List.<RankAction>of(RankTensors::forward, (own, group) -> group.barrier())) {
+      List<@Nullable Throwable> outcomes = RankMistake.outcomes(false, leaves, right);
       assertThat(outcomes.get(OFFENDER)).isNull();
       for (int rank : new int[] {0, 2}) {
         assertThat(outcomes.get(rank)).isInstanceOf(PeerLostException.class);

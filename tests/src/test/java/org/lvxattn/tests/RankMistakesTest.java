@@ -2,9 +2,9 @@
 package org.lvxattn.tests;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.lvxattn.tests.Offence.OFFENDER;
-import static org.lvxattn.tests.Offence.RANKS;
-import static org.lvxattn.tests.Offence.work;
+import static org.lvxattn.tests.RankMistake.OFFENDER;
+import static org.lvxattn.tests.RankMistake.RANKS;
+import static org.lvxattn.tests.RankMistake.work;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -25,7 +25,7 @@ import org.lvxattn.GradientOutputs;
 import org.lvxattn.PeerMismatchException;
 import org.lvxattn.Tensor;
 import org.lvxattn.group.Group;
-import org.lvxattn.tests.Offence.Deed;
+import org.lvxattn.tests.RankMistake.RankAction;
 
 /**
  * One rank calls with wrong arguments; some are detected in Java, some in native code. Its peers
@@ -34,8 +34,8 @@ import org.lvxattn.tests.Offence.Deed;
 @Timeout(300)
 class RankMistakesTest {
   /** The failing rank's own exception, after a check that all others were told of it. */
-  private static Throwable mistake(Deed wrong, Deed right) {
-    List<@Nullable Throwable> outcomes = Offence.outcomes(true, wrong, right);
+  private static Throwable mistake(RankAction wrong, RankAction right) {
+    List<@Nullable Throwable> outcomes = RankMistake.outcomes(true, wrong, right);
     Throwable mistake = Objects.requireNonNull(outcomes.get(OFFENDER));
     String reason = String.valueOf(mistake.getMessage());
     for (int rank = 0; rank < RANKS; rank++) {
@@ -44,7 +44,7 @@ class RankMistakesTest {
             .isInstanceOf(PeerMismatchException.class)
             .hasMessageContaining("rank " + OFFENDER)
             .hasMessageContaining(reason.substring(0, Math.min(60, reason.length())));
-        assertThat(Offence.named(outcomes.get(rank))).isEqualTo(OFFENDER);
+        assertThat(RankMistake.named(outcomes.get(rank))).isEqualTo(OFFENDER);
       }
     }
     return mistake;
@@ -52,7 +52,7 @@ class RankMistakesTest {
 
   @Test
   void mistakesThatOnlyJavaSeesInForward() {
-    Deed right = RankTensors::forward;
+    RankAction right = RankTensors::forward;
     assertThat(mistake((own, group) -> forward(group, own, own.q, nil()), right))
         .isExactlyInstanceOf(NullPointerException.class)
         .hasMessage("k is null");
@@ -76,7 +76,7 @@ class RankMistakesTest {
   @Test
   void mistakesInTheFormsThatAllocate() {
     CrossAttention attention = work().attention();
-    Deed right = (own, group) -> attention.forward(group, own.q, own.k, own.v).close();
+    RankAction right = (own, group) -> attention.forward(group, own.q, own.k, own.v).close();
     assertThat(mistake((own, group) -> attention.forward(group, nil(), own.k, own.v), right))
         .hasMessage("q is null");
     assertThat(
@@ -84,7 +84,7 @@ class RankMistakesTest {
         .hasMessageContaining("v: the tensor was closed");
     assertThat(mistake((own, group) -> attention.forward(group, own.q, own.k, own.v, nil()), right))
         .hasMessage("mask is null");
-    Deed gradients = (own, group) -> backwardOf(attention, group, own, own.dO);
+    RankAction gradients = (own, group) -> backwardOf(attention, group, own, own.dO);
     assertThat(mistake((own, group) -> backwardOf(attention, group, own, nil()), gradients))
         .hasMessage("dO is null");
     CrossAttention other =
@@ -97,7 +97,7 @@ class RankMistakesTest {
 
   @Test
   void mistakesInBackwardAreNamedAsInJava() {
-    Deed right = RankTensors::backward;
+    RankAction right = RankTensors::backward;
     assertThat(mistake((own, group) -> backward(group, own, closed(own.dO)), right))
         .isExactlyInstanceOf(IllegalStateException.class)
         .hasMessageContaining("dO: the tensor was closed");
@@ -108,7 +108,7 @@ class RankMistakesTest {
 
   @Test
   void mistakesInAllGather() {
-    Deed right = (own, group) -> group.allGather(new byte[] {1});
+    RankAction right = (own, group) -> group.allGather(new byte[] {1});
     assertThat(mistake((own, group) -> group.allGather(nil()), right)).hasMessage("mine is null");
     assertThat(mistake((own, group) -> group.allGather(new byte[0]), right))
         .isExactlyInstanceOf(IllegalArgumentException.class);

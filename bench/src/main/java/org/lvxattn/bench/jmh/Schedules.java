@@ -8,7 +8,7 @@ import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
-import org.lvxattn.bench.RankCrew;
+import org.lvxattn.bench.RankPool;
 import org.lvxattn.bench.RankTensors;
 import org.lvxattn.bench.Sizes;
 import org.lvxattn.group.GroupOptions;
@@ -40,7 +40,7 @@ public class Schedules {
   @Param({"2", "4"})
   public int ranks;
 
-  private RankCrew crew;
+  private RankPool pool;
   private List<Member> members;
   private CrossAttention attention;
 
@@ -51,9 +51,9 @@ public class Schedules {
   public void setUp() {
     Sizes shard = new Sizes(1, QUERIES / ranks, KEYS / ranks, 8, 8, 64);
     int threads = Math.max(1, Runtime.getRuntime().availableProcessors() / ranks);
-    crew = new RankCrew(ranks, threads, GroupOptions.defaults(), LinkEmulation.none());
+    pool = new RankPool(ranks, threads, GroupOptions.defaults(), LinkEmulation.none());
     members =
-        crew.each(
+        pool.each(
             group ->
                 new Member(
                     new RankTensors(group, shard, DType.FLOAT32, true), Statistics.create()));
@@ -63,7 +63,7 @@ public class Schedules {
   @TearDown
   public void tearDown() {
     all(member -> member.tensors.close());
-    crew.close();
+    pool.close();
   }
 
   @Benchmark
@@ -78,7 +78,7 @@ public class Schedules {
   }
 
   private void all(Consumer<Member> task) {
-    crew.each(
+    pool.each(
         group -> {
           task.accept(members.get(group.rank()));
           return group;

@@ -10,7 +10,7 @@ import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.Strategy;
-import org.lvxattn.bench.RankCrew;
+import org.lvxattn.bench.RankPool;
 import org.lvxattn.cli.output.Progress;
 import org.lvxattn.group.GroupOptions;
 import org.lvxattn.group.LinkEmulation;
@@ -151,18 +151,18 @@ public final class Emulated implements Callable<Integer> {
     return sweeps.stream().distinct().toList();
   }
 
-  private static RankCrew crew(int ranks, Link link) {
+  private static RankPool pool(int ranks, Link link) {
     GroupOptions group = GroupOptions.builder().timeout(TIMEOUT).build();
     LinkEmulation emulation =
         LinkEmulation.builder().intra(link).inter(link).virtualTime(true).build();
-    return new RankCrew(ranks, 1, group, emulation);
+    return new RankPool(ranks, 1, group, emulation);
   }
 
   /** The link that carries one byte in the time of the sweep's FLOP per byte. */
   private Link link(Sweep sweep) {
     Point longest = options.point(sweep.ranks(), sweep.queries(), sweep.keys().getLast());
-    try (RankCrew crew = crew(sweep.ranks(), Link.INSTANT)) {
-      Machine machine = crew.each(group -> Measurement.rates(group, longest)).getFirst();
+    try (RankPool pool = pool(sweep.ranks(), Link.INSTANT)) {
+      Machine machine = pool.each(group -> Measurement.rates(group, longest)).getFirst();
       double rate = Measurement.rate(machine, longest);
       return new Link(rate / sweep.flopsPerByte(), LATENCY_SECONDS);
     }
@@ -175,9 +175,9 @@ public final class Emulated implements Callable<Integer> {
             Objects.requireNonNullElse(options.strategies, preset().strategies()), point, topology);
     int warmUps = Objects.requireNonNullElse(options.warmUps, preset().warmUps());
     int rounds = Objects.requireNonNullElse(options.rounds, preset().rounds());
-    try (RankCrew crew = crew(sweep.ranks(), link)) {
+    try (RankPool pool = pool(sweep.ranks(), link)) {
       Measurement measured =
-          crew.each(group -> Measurement.of(group, point, strategies, warmUps, rounds)).getFirst();
+          pool.each(group -> Measurement.of(group, point, strategies, warmUps, rounds)).getFirst();
       return Rows.of(sweep.series(), point, topology, measured);
     }
   }

@@ -120,7 +120,7 @@ class HostileJobTest {
   /** Handshakes recorded in another group of the same size and secret. */
   private static List<byte[]> recordedHandshakes() throws Exception {
     try (RelayedRanks others = new RelayedRanks(SIZE, piece -> {})) {
-      GroupOptions options = GroupOptions.builder().secret(BesiegedRank.SECRET).build();
+      GroupOptions options = GroupOptions.builder().secret(HostileJobRank.SECRET).build();
       for (FutureTask<Integer> rank :
           others.start(options, (device, group) -> group.allGather(new byte[1]).size())) {
         assertThat(rank.get(PATIENCE.toSeconds(), TimeUnit.SECONDS)).isEqualTo(SIZE);

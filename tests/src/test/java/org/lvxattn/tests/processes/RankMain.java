@@ -29,7 +29,7 @@ final class RankMain {
         case "mismatch" -> mismatch(device, options);
         case "survive" -> survive(device, options, Integer.parseInt(arguments[1]), true);
         case "besieged" ->
-            new BesiegedRank(device, options, millis(arguments[1]), millis(arguments[2]))
+            new HostileJobRank(device, options, millis(arguments[1]), millis(arguments[2]))
                 .run(Long.parseLong(arguments[3]));
         case "endure" -> survive(device, options, 0, false);
         default -> throw new IllegalArgumentException(arguments[0]);

@@ -13,7 +13,7 @@ import org.lvxattn.bench.Quantiles;
  * @param highRatio upper quartile of the same
  * @param rates of the machine, measured in the same rounds
  */
-record Duel(double first, double second, double lowRatio, double highRatio, Rates rates) {
+record PairedTiming(double first, double second, double lowRatio, double highRatio, Rates rates) {
   /** Shortest duration of a round: shorter ones would measure the clock and the scheduler. */
   private static final double ROUND_SECONDS = 0.1;
 
@@ -42,7 +42,7 @@ record Duel(double first, double second, double lowRatio, double highRatio, Rate
   }
 
   /** Runs the rounds: both workers run in each, and the one that begins alternates. */
-  static Duel fight(Case what, Worker one, Worker other, int rounds)
+  static PairedTiming measure(Case what, Worker one, Worker other, int rounds)
       throws IOException, InterruptedException {
     one.prepare(what);
     other.prepare(what);
@@ -67,7 +67,7 @@ record Duel(double first, double second, double lowRatio, double highRatio, Rate
       ratios[round] = second[round] / first[round];
     }
     double gemmFlops = 2.0 * Rates.GEMM_SIZE * Rates.GEMM_SIZE * Rates.GEMM_SIZE;
-    return new Duel(
+    return new PairedTiming(
         Quantiles.median(first),
         Quantiles.median(second),
         Quantiles.of(0.25, ratios),

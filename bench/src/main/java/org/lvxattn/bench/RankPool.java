@@ -17,13 +17,13 @@ import org.lvxattn.group.LinkEmulation;
 import org.lvxattn.group.LocalWorld;
 
 /** The ranks of a local group, each on its own thread for repeated calls. */
-public final class RankCrew implements AutoCloseable {
+public final class RankPool implements AutoCloseable {
   private final LocalWorld world;
   private final List<ExecutorService> threads = new ArrayList<>();
   private final List<Group> groups;
 
   /** Creates ranks whose devices have the given number of threads. */
-  public RankCrew(int size, int threadsPerRank, GroupOptions options, LinkEmulation emulation) {
+  public RankPool(int size, int threadsPerRank, GroupOptions options, LinkEmulation emulation) {
     world = LocalWorld.of(size, options, emulation);
     for (int rank = 0; rank < size; rank++) {
       threads.add(Executors.newSingleThreadExecutor());

@@ -19,7 +19,7 @@ import org.lvxattn.launch.Rendezvous;
  * One rank of a job under attack. It joins a group, computes and leaves, repeatedly. In each group
  * another rank is late, so that the ports of the others stay open for long.
  */
-final class BesiegedRank {
+final class HostileJobRank {
   static final String SECRET = "open sesame";
 
   private static final byte GO_ON = 0;
@@ -39,7 +39,7 @@ final class BesiegedRank {
   private int calls;
   private double worst;
 
-  BesiegedRank(Device device, GroupOptions options, Duration all, Duration eachGroup) {
+  HostileJobRank(Device device, GroupOptions options, Duration all, Duration eachGroup) {
     this.device = device;
     this.options = options;
     this.eachGroup = eachGroup;

@@ -31,7 +31,7 @@ import org.lvxattn.visual.VisualRank;
  * another run.
  */
 @Timeout(3600)
-class StarvedRankTest {
+class RankOutOfMemoryTest {
   private static final List<RecomputePolicy> POLICIES = List.of(RecomputePolicy.values());
   private static final int WORLDS = Boolean.getBoolean("lvxattn.long") ? 2000 : 100;
 

@@ -11,19 +11,19 @@ import org.lvxattn.internal.Preconditions;
  * Which ranks' queries see which ranks' keys: for each pair of ranks, the number of visible
  * query-key pairs with the query on the first and the key on the second, over all batch items.
  */
-public final class Reach {
+public final class RankVisibility {
   private final List<double[]> pairs;
   private final List<Integer> ranges;
   private final boolean visibility;
 
-  private Reach(List<double[]> pairs, List<Integer> ranges, boolean visibility) {
+  private RankVisibility(List<double[]> pairs, List<Integer> ranges, boolean visibility) {
     this.pairs = pairs;
     this.ranges = List.copyOf(ranges);
     this.visibility = visibility;
   }
 
   /** Every query sees every key. There is no visibility tensor, so none is sent. */
-  public static Reach everything(int batch, Shards shards) {
+  public static RankVisibility everything(int batch, Shards shards) {
     List<double[]> pairs = new ArrayList<>();
     for (int home = 0; home < shards.ranks(); home++) {
       double[] row = new double[shards.ranks()];
@@ -32,18 +32,18 @@ public final class Reach {
       }
       pairs.add(row);
     }
-    return new Reach(pairs, Collections.nCopies(shards.ranks(), 0), false);
+    return new RankVisibility(pairs, Collections.nCopies(shards.ranks(), 0), false);
   }
 
   /**
-   * The reach from each rank's own counts: the pairs of {@link #visiblePairs}, and the number of
-   * ranges of a query.
+   * The visibility between ranks from each rank's own counts: the pairs of {@link #visiblePairs},
+   * and the number of ranges of a query.
    *
    * @param pairs for each query rank, the pairs with each key rank
    * @param ranges for each rank, the third extent of its visibility
    * @throws IllegalArgumentException if the lists' lengths differ or a number is negative
    */
-  public static Reach of(List<long[]> pairs, List<Integer> ranges) {
+  public static RankVisibility of(List<long[]> pairs, List<Integer> ranges) {
     Preconditions.require(
         ranges.size() == pairs.size(), "ranges", ranges, pairs.size() + " numbers, as of pairs,");
     List<double[]> rows = new ArrayList<>();
@@ -56,17 +56,17 @@ public final class Reach {
     for (int count : ranges) {
       Preconditions.require(count >= 0, "ranges", ranges, "a list of numbers from 0 on");
     }
-    return new Reach(rows, ranges, true);
+    return new RankVisibility(rows, ranges, true);
   }
 
   /**
-   * The reach of the given visibility ranges.
+   * The visibility between ranks of the given ranges.
    *
    * @param ranges for each rank, its visibility {@code [batch, queries, R, 2]} row by row:
    *     half-open ranges of the group's keys, disjoint
    * @throws IllegalArgumentException if a rank's ranges do not match its queries
    */
-  public static Reach ofRanges(int batch, Shards shards, List<int[]> ranges) {
+  public static RankVisibility ofRanges(int batch, Shards shards, List<int[]> ranges) {
     Preconditions.require(
         ranges.size() == shards.ranks(),
         "ranges of ranks",
@@ -115,7 +115,7 @@ public final class Reach {
    * @param density fraction of all pairs that are visible, above 0 and at most 1
    * @throws IllegalArgumentException if density is out of range
    */
-  public static Reach estimate(int batch, Shards shards, double density) {
+  public static RankVisibility estimate(int batch, Shards shards, double density) {
     Preconditions.require(
         density > 0 && density <= 1, "density", density, "a number above 0 up to 1");
     List<double[]> pairs = new ArrayList<>();
@@ -129,7 +129,7 @@ public final class Reach {
       pairs.add(share((double) batch * shards.queries(home) * density * keys, begin, end, shards));
       firstQuery = endQuery;
     }
-    return new Reach(pairs, Collections.nCopies(shards.ranks(), 1), true);
+    return new RankVisibility(pairs, Collections.nCopies(shards.ranks(), 1), true);
   }
 
   /** Spreads pairs evenly over the keys from begin to end. */

@@ -15,7 +15,7 @@ import org.lvxattn.group.GroupOptions;
 import org.lvxattn.group.LocalWorld;
 
 /** Groups in which one rank does something different from the others. */
-final class Offence {
+final class RankMistake {
   static final int RANKS = 3;
   static final int OFFENDER = 1;
 
@@ -25,11 +25,11 @@ final class Offence {
   static final GroupOptions PATIENT =
       GroupOptions.builder().timeout(Duration.ofMinutes(10)).build();
 
-  private Offence() {}
+  private RankMistake() {}
 
   /** An action of one rank with its group and its tensors. */
   @FunctionalInterface
-  interface Deed {
+  interface RankAction {
     void run(RankTensors own, Group group);
   }
 
@@ -40,15 +40,15 @@ final class Offence {
   /**
    * Runs an action on each rank and collects the failures, then checks that the group still works.
    */
-  static List<@Nullable Throwable> outcomes(boolean goesOn, Deed wrong, Deed right) {
+  static List<@Nullable Throwable> outcomes(boolean goesOn, RankAction wrong, RankAction right) {
     return LocalWorld.run(
         RANKS,
         PATIENT,
         group -> {
           try (RankTensors own =
               new RankTensors(work(), DType.FLOAT64, group.device(), group.rank())) {
-            Deed deed = group.rank() == OFFENDER ? wrong : right;
-            Throwable outcome = catchThrowable(() -> deed.run(own, group));
+            RankAction action = group.rank() == OFFENDER ? wrong : right;
+            Throwable outcome = catchThrowable(() -> action.run(own, group));
             if (goesOn) {
               assertThat(group.failed()).isFalse();
               own.compute(group);
