@@ -156,7 +156,7 @@ TEST_P(EveryGroup, ComparesShapesBeforeDataMoves) {
       ADD_FAILURE() << "no mismatch";
     } catch (const Error& error) {
       EXPECT_EQ(error.status(), LVX_PEER_MISMATCH);
-      EXPECT_NE(std::string(error.what()).find("headDim"), std::string::npos) << error.what();
+      EXPECT_NE(std::string(error.what()).find("head dim"), std::string::npos) << error.what();
     }
     group.barrier();
   });
