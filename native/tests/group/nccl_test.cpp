@@ -39,12 +39,12 @@ class NcclFaults : public testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
     run_nccl_ranks(2, {}, [](Group& group) { group.barrier(); });  // creates what exists once per process
-    before_ = OpenThings::now();
+    before_ = OpenThings::settled();
   }
   // Whatever happened, no threads or file descriptors are left over, and a new group works.
   void TearDown() override {
     EXPECT_EQ(live_communicators(), 0);
-    expect_open(before_);
+    expect_no_more(before_);
     for (const auto& thrown : run_nccl_ranks(kRanks, {}, ring, {.streams = GetParam()})) {
       EXPECT_EQ(error_of(thrown).status(), LVX_OK) << error_of(thrown).what();
     }
