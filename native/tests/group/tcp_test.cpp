@@ -181,6 +181,36 @@ TEST(TcpLinks, WhatWasSentBeforeARankLeftArrives) {
   }));
 }
 
+// A rank may leave as soon as it has all messages. A farewell before the acknowledgement would tell the sender that its
+// message was not received.
+TEST(TcpLinks, AMessageIsAcknowledgedBeforeItsReceiverMayLeave) {
+  std::array<Socket, 2> ends = tcp_pair();
+  const auto connections_to = [](int peer, Socket socket) {
+    std::vector<Socket> connections(2);
+    connections[static_cast<std::size_t>(peer)] = std::move(socket);
+    return connections;
+  };
+  std::atomic<bool> acknowledged{false};
+  Mailbox of_sender(0, 2);
+  Mailbox of_receiver(1, 2);
+  DataChannel sender(0, connections_to(1, std::move(ends[0])), true, [](int, std::uint64_t) {});
+  DataChannel receiver(1, connections_to(0, std::move(ends[1])), true, [&](int, std::uint64_t) {
+    std::this_thread::sleep_for(milliseconds(200));  // a busy machine
+    acknowledged = true;
+  });
+  sender.open(of_sender);
+  receiver.open(of_receiver);
+  std::vector<std::byte> out(1000, std::byte{7});
+  std::vector<std::byte> in(out.size());
+  const auto received = receiver.start({Transfer::Direction::kReceive, 0, in.data(), in.size()});
+  const auto sent = sender.start({Transfer::Direction::kSend, 1, out.data(), out.size()});
+  std::this_thread::sleep_for(milliseconds(50));  // so that the channel's own thread receives the message
+  while (!received->finished()) {
+  }
+  EXPECT_TRUE(acknowledged);
+  EXPECT_EQ(in, out);
+}
+
 // Both directions at once, with messages of all sizes, including empty ones.
 TEST(TcpLinks, BothDirectionsCarryMessagesOfAllSizesInOrder) {
   expect_all_well(run_carried_ranks(3, within(60), true, {}, [](Group& group) {

@@ -18,6 +18,7 @@ constexpr std::size_t kMostBytesAtOnce = std::size_t{1} << 30;
 constexpr microseconds kPauseInTransfer{20};
 constexpr microseconds kPauseIdle{1000};
 constexpr milliseconds kPatienceWithCancel{200};
+constexpr milliseconds kPatienceWithPass{1000};
 constexpr double kSecondsForBrokenEnd = 3;  // MPI_Finalize takes milliseconds if all processes call it
 
 std::string text_of(int code) {
@@ -113,10 +114,17 @@ void MpiBackend::submit(std::shared_ptr<MpiTransfer> transfer) {
 }
 
 bool MpiBackend::wait(const MpiTransfer& transfer, Clock::time_point until) {
+  const auto ended = [&] { return transfer.done || !transfer.failure.empty() || ended_; };
   std::unique_lock lock(mutex_);
   ++waiting_;
   wake_.notify_one();
-  changed_.wait_until(lock, until, [&] { return transfer.done || !transfer.failure.empty() || ended_; });
+  const std::uint64_t whole_pass = passes_ + 2;  // the current one may have looked at the transfer already
+  if (!changed_.wait_until(lock, until, ended)) {
+    // On a busy machine the backend's thread may not have run since. A peer that has left has ended its side of the transfer.
+    ++waiting_for_pass_;
+    passed_.wait_until(lock, until + kPatienceWithPass, [&] { return ended() || passes_ >= whole_pass; });
+    --waiting_for_pass_;
+  }
   --waiting_;
   if (!transfer.failure.empty()) throw Error(LVX_PEER_LOST, transfer.failure, transfer.peer);
   if (!refusal_.empty()) throw Error(LVX_PEER_LOST, refusal_, transfer.peer);
@@ -204,6 +212,8 @@ void MpiBackend::serve() {
       }
     }
     lock.lock();
+    ++passes_;
+    if (waiting_for_pass_ > 0) passed_.notify_all();
     if (moved || !submitted_.empty() || abandoned_ != nullptr) continue;
     if (active_.empty()) {
       wake_.wait(lock, [&] { return !submitted_.empty() || abandoned_ != nullptr || end_wanted_; });
@@ -218,6 +228,7 @@ void MpiBackend::serve() {
   }
   ended_ = true;
   changed_.notify_all();
+  passed_.notify_all();
 }
 
 void MpiBackend::begin(MpiTransfer& transfer) {

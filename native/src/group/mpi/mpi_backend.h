@@ -7,6 +7,7 @@
 
 #include <array>
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <list>
 #include <memory>
@@ -51,8 +52,8 @@ class MpiBackend {
   Clock::time_point expiry();
 
   void submit(std::shared_ptr<MpiTransfer> transfer);
-  // Waits until the transfer is done or has failed, or the expiry. Returns whether it is done. Throws Error(LVX_PEER_LOST) if
-  // it has failed.
+  // Waits until the transfer is done or has failed, or the expiry. Returns whether it is done, as the backend's thread has seen
+  // it since the call, however late that thread is. Throws Error(LVX_PEER_LOST) if it has failed.
   bool wait(const MpiTransfer& transfer, Clock::time_point until);
   bool done(const MpiTransfer& transfer);
   // Ensures that MPI no longer accesses the memory of these transfers. Does not call their on_done. If some cannot be stopped,
@@ -76,6 +77,7 @@ class MpiBackend {
   std::mutex mutex_;
   std::condition_variable wake_;     // wakes the backend's thread
   std::condition_variable changed_;  // wakes threads that wait for the backend
+  std::condition_variable passed_;   // wakes threads that wait for the end of a pass over the transfers
   std::thread thread_;
   double timeout_seconds_ = 0;
   bool ready_ = false;
@@ -89,6 +91,8 @@ class MpiBackend {
   int size_ = 0;
   int groups_ = 0;
   int waiting_ = 0;
+  int waiting_for_pass_ = 0;
+  std::uint64_t passes_ = 0;  // over all transfers in progress
   MPI_Comm comm_ = MPI_COMM_NULL;
 
   std::vector<std::shared_ptr<MpiTransfer>> submitted_;

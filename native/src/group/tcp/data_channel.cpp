@@ -109,13 +109,15 @@ std::unique_ptr<Fabric::Operation> DataChannel::start(const Transfer& transfer) 
 }
 
 Stream::Pumped DataChannel::pump(const Work& work, std::size_t budget) {
-  bool completed = false;
-  const Stream::Pumped pumped = work.stream->pump(budget, completed);
-  if (completed) {
-    if (work.stream->receives()) acknowledge_(work.peer->rank, work.stream->done());
-    const std::lock_guard lock(mutex_);
-    changed_.notify_all();
-  }
+  std::vector<std::shared_ptr<Message>> complete;
+  const Stream::Pumped pumped = work.stream->pump(budget, complete);
+  if (complete.empty() && pumped != Stream::Pumped::kBroken) return pumped;
+  // Before the rank's thread sees that a message is done: it may then leave the group, and a farewell that overtakes the
+  // acknowledgement tells the sender that this rank left without the message.
+  if (work.stream->receives() && !complete.empty()) acknowledge_(work.peer->rank, work.stream->complete());
+  const std::lock_guard lock(mutex_);
+  for (const auto& message : complete) message->done = true;
+  changed_.notify_all();
   return pumped;
 }
 

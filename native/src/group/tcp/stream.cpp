@@ -50,7 +50,7 @@ void Stream::hash_up_to(const Message& message, std::size_t payload_end) {
 }
 
 // Moves the header, then the payload in parts, and the trailer together with the last part.
-Stream::Pumped Stream::pump(std::size_t budget, bool& completed) {
+Stream::Pumped Stream::pump(std::size_t budget, std::vector<std::shared_ptr<Message>>& complete) {
   const std::lock_guard lock(mutex_);
   if (!trouble_.empty()) return Pumped::kBroken;
   try {
@@ -78,7 +78,6 @@ Stream::Pumped Stream::pump(std::size_t budget, bool& completed) {
       const std::ptrdiff_t moved = move(std::span(pieces).first(count));
       if (moved < 0) {
         break_off("the connection broke (" + std::generic_category().message(errno) + ")", false);
-        completed = true;
         return Pumped::kBroken;
       }
       if (moved == 0) return Pumped::kBlocked;
@@ -91,15 +90,13 @@ Stream::Pumped Stream::pump(std::size_t budget, bool& completed) {
       at_ = 0;
       sum_ = 0;
       summed_ = 0;
-      message.done = true;
-      ++done_;
-      completed = true;
+      ++complete_;
+      complete.push_back(std::move(queue_.front()));
       queue_.pop_front();
     }
     return Pumped::kIdle;
   } catch (const Error& error) {
     break_off(error.what(), true);
-    completed = true;
     return Pumped::kBroken;
   }
 }

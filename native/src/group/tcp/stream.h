@@ -12,6 +12,7 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "group/tcp/message.h"
 #include "group/tcp/socket.h"
@@ -33,8 +34,8 @@ class Stream {
   };
 
   std::shared_ptr<Message> add(std::byte* data, std::size_t bytes);
-  // Moves about budget bytes. Sets completed if a message is complete, or if the stream has broken.
-  Pumped pump(std::size_t budget, bool& completed);
+  // Moves about budget bytes. Adds the messages that are complete, which the caller then marks as done.
+  Pumped pump(std::size_t budget, std::vector<std::shared_ptr<Message>>& complete);
   // Stops the stream, which then accesses no message's memory any more.
   void forget_all();
 
@@ -45,8 +46,8 @@ class Stream {
   bool trouble_is_damage() const { return damaged_; }
   // When a byte last moved; the epoch before the first.
   Clock::time_point moved() const { return Clock::time_point(Clock::duration(moved_.load())); }
-  // The number of complete messages.
-  std::uint64_t done() const { return done_; }
+  // The number of complete messages, which are marked as done or soon will be.
+  std::uint64_t complete() const { return complete_; }
   // Whether messages are received, not sent.
   virtual bool receives() const = 0;
 
@@ -81,7 +82,7 @@ class Stream {
   std::string trouble_;
   std::atomic<bool> damaged_{false};
   std::atomic<Clock::rep> moved_{0};
-  std::atomic<std::uint64_t> done_{0};
+  std::atomic<std::uint64_t> complete_{0};
 };
 
 // The messages that this rank sends to a peer.
