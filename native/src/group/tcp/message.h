@@ -15,7 +15,7 @@ struct Message {
 
   std::byte* const data;
   const std::size_t bytes;
-  const std::uint64_t number;  // per connection and direction, from 1
+  const std::uint64_t number;     // per connection and direction, from 1
   std::atomic<bool> done{false};  // complete and, if received, acknowledged
 };
 
