@@ -49,8 +49,8 @@ void Stream::hash_up_to(const Message& message, std::size_t payload_end) {
   summed_ = payload_end;
 }
 
-// The header, as much of the payload as is moved at once, and behind its end the trailer.
-Stream::Pumped Stream::pump(std::size_t budget, bool& completed) {
+// Moves the header, then the payload in parts, and the trailer together with the last part.
+Stream::Pumped Stream::pump(std::size_t budget, std::vector<std::shared_ptr<Message>>& complete) {
   const std::lock_guard lock(mutex_);
   if (!trouble_.empty()) return Pumped::kBroken;
   try {
@@ -78,7 +78,6 @@ Stream::Pumped Stream::pump(std::size_t budget, bool& completed) {
       const std::ptrdiff_t moved = move(std::span(pieces).first(count));
       if (moved < 0) {
         break_off("the connection broke (" + std::generic_category().message(errno) + ")", false);
-        completed = true;
         return Pumped::kBroken;
       }
       if (moved == 0) return Pumped::kBlocked;
@@ -91,15 +90,13 @@ Stream::Pumped Stream::pump(std::size_t budget, bool& completed) {
       at_ = 0;
       sum_ = 0;
       summed_ = 0;
-      message.done = true;
-      ++done_;
-      completed = true;
+      ++complete_;
+      complete.push_back(std::move(queue_.front()));
       queue_.pop_front();
     }
     return Pumped::kIdle;
   } catch (const Error& error) {
     break_off(error.what(), true);
-    completed = true;
     return Pumped::kBroken;
   }
 }
@@ -118,7 +115,7 @@ void Incoming::accept(const Message& message, std::size_t from, std::size_t to) 
   if (from < sizeof(MessageHeader)) {
     if (to < sizeof(MessageHeader)) return;
     if (checksums_ && header_.checksum != checksum_of(header_)) {
-      refuse("the header of its message came damaged: wrong checksum");
+      refuse("the header of its message arrived damaged: wrong checksum");
     }
     if (header_.number != message.number || header_.bytes != message.bytes) {
       refuse("it sent message " + std::to_string(header_.number) + " of " + std::to_string(header_.bytes) +
@@ -128,7 +125,7 @@ void Incoming::accept(const Message& message, std::size_t from, std::size_t to) 
   }
   hash_up_to(message, std::min(to - sizeof(MessageHeader), message.bytes));
   if (checksums_ && to == wire_bytes(message) && trailer_ != sum_) {
-    refuse("its message of " + std::to_string(message.bytes) + " bytes came damaged: wrong checksum");
+    refuse("its message of " + std::to_string(message.bytes) + " bytes arrived damaged: wrong checksum");
   }
 }
 

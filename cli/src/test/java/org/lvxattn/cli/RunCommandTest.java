@@ -169,7 +169,7 @@ class RunCommandTest {
 
   @Test
   void theSameSeedGivesTheSameInputs() {
-    // By one strategy: AUTO measures the machine, and another strategy rounds otherwise.
+    // With a fixed strategy: AUTO measures the machine, and strategies round differently.
     String[] words = {
       "run", "--shape", SHAPE, "--strategy", "QUERY_RING", "--check", "--json", "--seed"
     };
