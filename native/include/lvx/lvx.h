@@ -72,8 +72,8 @@ typedef struct lvx_error {
   int32_t rank;       /**< the peer at fault, or -1 */
   uint64_t sequence;  /**< number of the group operation, counted from 1, or 0 outside of one */
   char operation[32]; /**< the group operation, or empty */
-  char argument[32];  /**< the argument at fault as this header names it, such as "options.scale"; or empty */
-  char message[1024]; /**< UTF-8, always terminated; begins with the argument and a colon if there is one */
+  char argument[32];  /**< the argument at fault as this header names it, a peer's if rank is one; or empty */
+  char message[1024]; /**< UTF-8, always terminated; a colon follows the argument's name in it */
 } lvx_error;
 
 /** Copies this thread's last error. Status LVX_OK and an empty message if there was none. */

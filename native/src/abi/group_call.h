@@ -21,7 +21,8 @@ lvx_status group_call(lvx_group handle, Operation operation, Work&& work) noexce
       return LVX_OK;
     } catch (...) {
       const lvx_status status = record_exception();
-      if (group.sequence() == before && !group.failed()) group.decline(operation, last_error().message);
+      if (group.sequence() == before && !group.failed())
+        group.decline(operation, last_error().message, last_error().argument);
       record_operation(name_of(operation), group.sequence());
       return status;
     }

@@ -21,6 +21,11 @@ class Error : public std::runtime_error {
   int peer() const noexcept { return peer_; }
   // The argument at fault, by its name in lvx.h, or empty.
   std::string_view argument() const noexcept { return argument_.data(); }
+  Error with_argument(std::string_view name) const {
+    Error copy = *this;
+    name.copy(copy.argument_.data(), kLongestArgument);
+    return copy;
+  }
 
  protected:
   static constexpr std::size_t kLongestArgument = sizeof(lvx_error::argument) - 1;

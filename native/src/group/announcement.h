@@ -65,6 +65,7 @@ struct Announcement {
   std::int32_t wants_d_bias = 0;
 
   std::array<char, 256> reason{};
+  std::array<char, sizeof(lvx_error::argument)> argument{};  // the one that the reason names, or empty
 };
 
 // Throws Error(LVX_PEER_MISMATCH) that names the first rank whose announcement does not agree with mine.

@@ -37,13 +37,14 @@ void Group::fail(int culprit, const char* reason) noexcept {
   transport_->leave(culprit < 0 ? rank() : culprit, reason);
 }
 
-void Group::decline(Operation operation, const char* reason) noexcept {
+void Group::decline(Operation operation, const char* reason, const char* argument) noexcept {
   if (failed_) return;
   Announcement refusal;
   refusal.sequence = ++sequence_;
   refusal.operation = operation;
   refusal.declined = 1;
   std::strncpy(refusal.reason.data(), reason, refusal.reason.size() - 1);
+  std::strncpy(refusal.argument.data(), argument, refusal.argument.size() - 1);
   recorder_.begin(sequence_, name_of(operation));
   recorder_.end(LVX_INVALID_ARGUMENT, -1);
   try {

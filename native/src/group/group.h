@@ -46,7 +46,7 @@ class Group {
 
   // Tells the peers that this rank will not make this call, and why. The group stays usable, because no data has moved.
   // Never blocks.
-  void decline(Operation operation, const char* reason) noexcept;
+  void decline(Operation operation, const char* reason, const char* argument = "") noexcept;
 
   void barrier();
   // Fills all with every rank's message in rank order. Messages have the same number of bytes on every rank.

@@ -7,7 +7,7 @@
 
 namespace lvx {
 
-// Workers send no results home: each merges into its own o and lse.
+// No worker sends results home: each merges into its own o and lse.
 class ForwardKeyPass final : public KeyPass {
  public:
   ForwardKeyPass(Collective& collective, const Shards& shards, const ForwardCall& call);

@@ -166,7 +166,7 @@ TEST_P(EveryGroup, DeclinedCallsEndAtOnceEverywhere) {
   const auto begin = Clock::now();
   run_well(3, [](Group& group) {
     if (group.rank() == 2) {
-      for (int call = 0; call < 5; ++call) group.decline(Operation::kForward, "k has the wrong dtype");
+      for (int call = 0; call < 5; ++call) group.decline(Operation::kForward, "k: wrong dtype", "k");
     } else {
       for (int call = 0; call < 5; ++call) {
         try {
@@ -174,7 +174,8 @@ TEST_P(EveryGroup, DeclinedCallsEndAtOnceEverywhere) {
           ADD_FAILURE() << "the call took place";
         } catch (const Error& error) {
           EXPECT_EQ(error.peer(), 2);
-          EXPECT_NE(std::string(error.what()).find("wrong dtype"), std::string::npos) << error.what();
+          EXPECT_EQ(error.argument(), "k");
+          EXPECT_NE(std::string(error.what()).find(": k: wrong dtype"), std::string::npos) << error.what();
         }
       }
     }

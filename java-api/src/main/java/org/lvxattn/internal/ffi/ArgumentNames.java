@@ -24,11 +24,17 @@ final class ArgumentNames {
     return name.substring(0, lastPart) + OTHERS.getOrDefault(part, camelCase(part));
   }
 
-  /** The message, which begins with the argument's name in C unless that is empty. */
+  /**
+   * The message with the argument's name in Java. A colon follows the name: at the message's
+   * beginning, or after a peer's rank and operation.
+   *
+   * @param argument its name in C; empty if the message names none
+   */
   static String inJava(String message, String argument) {
-    return message.startsWith(argument)
-        ? inJava(argument) + message.substring(argument.length())
-        : message;
+    int at = message.indexOf(argument + ":");
+    return argument.isEmpty() || at < 0
+        ? message
+        : message.substring(0, at) + inJava(argument) + message.substring(at + argument.length());
   }
 
   private static String camelCase(String words) {

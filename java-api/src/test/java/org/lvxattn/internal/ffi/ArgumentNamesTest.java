@@ -16,8 +16,10 @@ class ArgumentNamesTest {
   }
 
   @Test
-  void replaceOnlyTheBeginningOfAMessage() {
+  void replaceOnlyTheNameOfTheArgument() {
     assertThat(ArgumentNames.inJava("d_o: d_o is null", "d_o")).isEqualTo("dO: d_o is null");
-    assertThat(ArgumentNames.inJava("no memory", "")).isEqualTo("no memory");
+    assertThat(ArgumentNames.inJava("rank 1 could not take part in backward: d_o: null", "d_o"))
+        .isEqualTo("rank 1 could not take part in backward: dO: null");
+    assertThat(ArgumentNames.inJava("no memory: none", "")).isEqualTo("no memory: none");
   }
 }
