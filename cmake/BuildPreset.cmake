@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DPRESET=release -DSTEPS=configure,build,pack,test [-DTARGETS=a,b] [-DTESTS=ON|OFF] [-DCUDA=ON|OFF]
-#   [-DPACK_DIR=DIR] [-DLICENSE_DIR=DIR] -P BuildPreset.cmake
+# cmake -DPRESET=release -DSTEPS=configure,build,pack,test [-DTESTS=ON|OFF] [-DCUDA=ON|OFF] [-DPACK_DIR=DIR]
+#   [-DLICENSE_DIR=DIR] -P BuildPreset.cmake
 #
-# Maven and ./lvx run all native builds through this script.
+# The one way in which Maven and ./lvx drive the native build.
 
 cmake_minimum_required(VERSION 3.22)
 
@@ -19,7 +19,7 @@ function(run)
   endif()
 endfunction()
 
-# CMake rejects a build folder that was moved or copied here. Deletes such a folder, but keeps the value of LVX_BUILD_CUDA.
+# A build folder that was moved or copied here, which CMake would refuse, begins anew; what was asked of it is kept.
 function(renew_moved)
   if(NOT EXISTS "${build}/CMakeCache.txt")
     return()
@@ -47,8 +47,7 @@ function(renew_moved)
   endif()
 endfunction()
 
-# CMake searches again for what it has not found, but not for what it found and was removed later. Lists the options that drop
-# cached paths that do not exist any more.
+# CMake looks again for what it has not found, but not for what was there once and is no longer.
 function(forget_removed variable)
   set(forget)
   if(EXISTS "${build}/CMakeCache.txt")
@@ -57,7 +56,7 @@ function(forget_removed variable)
       if(line MATCHES "^([A-Za-z0-9_]+):[A-Z]+=(.*)$" AND NOT EXISTS "${CMAKE_MATCH_2}")
         set(name "${CMAKE_MATCH_1}")
         if(name MATCHES "^MPI")
-          list(APPEND forget "-UMPI_*") # FindMPI sets these variables together
+          list(APPEND forget "-UMPI_*") # found as a whole
         elseif(NOT name MATCHES "^(CMAKE|LVX)_" OR name STREQUAL "CMAKE_CUDA_COMPILER")
           list(APPEND forget "-U${name}")
         endif()
@@ -71,18 +70,16 @@ endfunction()
 foreach(step IN LISTS steps)
   if(step STREQUAL "configure")
     renew_moved()
-    # A build folder keeps its first generator.
+    # A build folder keeps the generator it began with.
     find_program(ninja NAMES ninja ninja-build)
     if(ninja AND NOT EXISTS "${build}/CMakeCache.txt")
       set(ENV{CMAKE_GENERATOR} Ninja)
     endif()
     forget_removed(options)
-    # A build folder that is configured with tests stays so, and keeps their object files. Builds that do not need the tests
-    # name their targets.
-    if(DEFINED TESTS AND (TESTS OR NOT EXISTS "${build}/CMakeCache.txt"))
+    if(DEFINED TESTS)
       list(APPEND options -DLVX_BUILD_TESTS=${TESTS})
     endif()
-    # The cache of a build folder keeps this option.
+    # A build folder remembers this one.
     if(DEFINED CUDA)
       list(APPEND options -DLVX_BUILD_CUDA=${CUDA})
     endif()
@@ -94,14 +91,9 @@ foreach(step IN LISTS steps)
     endif()
     run("${CMAKE_COMMAND}" --preset "${PRESET}" ${options})
   elseif(step STREQUAL "build")
-    set(targets)
-    if(TARGETS)
-      string(REPLACE "," ";" targets "${TARGETS}")
-      list(PREPEND targets --target)
-    endif()
-    run("${CMAKE_COMMAND}" --build "${build}" --parallel ${cores} ${targets})
+    run("${CMAKE_COMMAND}" --build "${build}" --parallel ${cores})
   elseif(step STREQUAL "pack")
-    run("${CMAKE_COMMAND}" --build "${build}" --parallel ${cores} --target pack)
+    run("${CMAKE_COMMAND}" --build "${build}" --target pack)
   elseif(step STREQUAL "test")
     run("${CMAKE_CTEST_COMMAND}" --test-dir "${build}" --output-on-failure --no-tests=error --parallel ${cores})
   else()

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Turns exceptions into status codes: no exception leaves the library.
+// The way from exceptions to status codes: nothing thrown inside leaves the library.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What all collective calls have in common.
+// The frame around every call that all ranks of a group make together.
 #pragma once
 
 #include "abi/error.h"
@@ -7,8 +7,8 @@
 
 namespace lvx {
 
-// Runs work(GroupObject&). If it fails before this rank has announced the call, for instance because of a wrong
-// argument, it declines the call, so that peers fail at once instead of at the timeout.
+// Runs work(GroupObject&). When it fails before this rank has announced the call (a wrong argument, say), the
+// peers that make the call are told at once instead of waiting for the deadline.
 template <typename Work>
 lvx_status group_call(lvx_group handle, Operation operation, Work&& work) noexcept {
   try {

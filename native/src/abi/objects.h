@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The objects that handles refer to.
+// What stands behind the handles.
 #pragma once
 
 #include <atomic>
@@ -17,12 +17,13 @@
 
 namespace lvx {
 
-// Holds an object for one thread; a second thread gets an error instead of waiting.
+// Holds an object for one thread; a second thread is turned away instead of waiting.
 class InUse {
  public:
   InUse(std::atomic<bool>& flag, const char* what) : flag_(&flag) {
     if (flag.exchange(true, std::memory_order_acquire)) {
-      throw ArgumentError(LVX_INVALID_STATE, what, "in use by another thread, expected one thread at a time");
+      throw Error(LVX_INVALID_STATE,
+                  std::string(what) + ": in use by another thread, expected one thread at a time");
     }
   }
   ~InUse() {
@@ -31,7 +32,7 @@ class InUse {
   InUse(const InUse&) = delete;
   InUse& operator=(const InUse&) = delete;
 
-  // For an object that is being closed: it cannot be acquired any more.
+  // For an object that is being closed: nobody gets it any more.
   void keep() { flag_ = nullptr; }
 
  private:
@@ -55,9 +56,9 @@ struct DeviceObject {
 // For groups that read and write the memory of their devices themselves.
 inline void require_host_memory(const Device& device) {
   if (device.kind() != LVX_CPU) {
-    throw ArgumentError(
-        LVX_UNSUPPORTED, "device",
-        "expected a CPU device, the only one whose memory this kind of group can move, got " + device.name());
+    throw Error(LVX_UNSUPPORTED,
+                "device: expected a CPU device, the only one whose memory this kind of group can move, got " +
+                    device.name());
   }
 }
 
@@ -67,7 +68,7 @@ class Tenancy {
   Tenancy(std::shared_ptr<DeviceObject> device, std::uint64_t DeviceObject::*count)
       : device_(std::move(device)), count_(count) {
     const std::lock_guard lock(device_->mutex);
-    if (device_->closed) throw ArgumentError(LVX_INVALID_HANDLE, "device", "this device was closed");
+    if (device_->closed) throw Error(LVX_INVALID_HANDLE, "device: this device was closed");
     ++((*device_).*count_);
   }
   ~Tenancy() { end(); }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The oracle: textbook attention in float64, single-threaded, without blocking or optimisation.
+// The oracle: textbook attention in float64, one thread, no blocking, no cleverness.
 #pragma once
 
 #include "attention/views.h"
@@ -7,24 +7,24 @@
 namespace lvx {
 
 struct ReferenceForward {
-  ProblemShape shape;
+  Problem problem;
   Bshd q, k, v;
   Visibility visibility;
   Bias bias;
   Bshd o;
   Bhs lse;
-  LseTerms lse_terms = {};  // optional output
+  LseTerms lse_terms = {};  // none: not wanted
 };
 
 struct ReferenceBackward {
-  ProblemShape shape;
+  Problem problem;
   Bshd q, k, v, o, d_o;
   Bhs lse;
   Visibility visibility;
   Bias bias;
   Bshd dq, dk, dv;
-  Bias d_bias;              // optional output
-  LseTerms lse_terms = {};  // if present, read instead of lse; lse spans these keys, or more
+  Bias d_bias;              // none: not wanted
+  LseTerms lse_terms = {};  // read in lse's place; none: lse is that of these keys, or of a larger problem
 };
 
 void reference_forward(const ReferenceForward& arguments);

@@ -77,7 +77,7 @@ void check_one(const Announcement& mine, const Announcement& theirs, int rank) {
   require_same("batch", mine.batch, theirs.batch, operation, rank);
   require_same("query heads", mine.query_heads, theirs.query_heads, operation, rank);
   require_same("key heads", mine.key_heads, theirs.key_heads, operation, rank);
-  require_same("head dim", mine.head_dim, theirs.head_dim, operation, rank);
+  require_same("headDim", mine.head_dim, theirs.head_dim, operation, rank);
   require_same("scale", mine.scale, theirs.scale, operation, rank);
   require_same("message bytes", mine.message_bytes, theirs.message_bytes, operation, rank);
   require_same("elements", mine.elements, theirs.elements, operation, rank);

@@ -10,10 +10,10 @@
 
 namespace lvx {
 
-// Strangers: connections that were dropped while a group formed, because they did not authenticate.
+// Connections that were dropped while a group was made, as they proved to be of no rank of it.
 struct Strangers {
   std::uint64_t count = 0;
-  std::vector<std::string> told;  // for the first ones: source address, and why it was dropped
+  std::vector<std::string> told;  // of the first of them: where it came from, and what was wrong with it
 
   void add(std::string which) {
     ++count;

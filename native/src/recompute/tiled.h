@@ -6,8 +6,7 @@
 
 namespace lvx {
 
-// Every query block is sent to all its workers at once. Each worker projects its keys once, tile by tile, and sends one result
-// home.
-void run_tiled(Collective& collective, TilePass& pass);
+// Every query block goes to all its workers at once; each makes its keys tile by tile, once, and sends one result home.
+void run_tiled(Call& call, TilePass& pass);
 
 }  // namespace lvx

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Valid calls of layer operations with random small shapes.
+// Valid calls, of random small shapes, of layer operations.
 #pragma once
 
 #include "fuzz_calls.h"

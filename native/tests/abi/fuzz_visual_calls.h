@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Valid calls with random small shapes, of projections and of attention over projected keys.
+// Valid calls, of random small shapes, of projections and of attention over projected keys.
 #pragma once
 
 #include "fuzz_calls.h"
@@ -27,7 +27,7 @@ struct VisualSizes {
   std::int64_t outputs() const { return (separate ? 1 : 2) * key_heads * dim; }
 };
 
-// The projection struct of a call, from the arguments that add_projection added, beginning at first.
+// The struct of a call whose arguments from first on are those that add_projection made.
 inline lvx_projection projection_of(const TensorCall& call, const VisualSizes& n, std::size_t first) {
   lvx_projection projection{};
   projection.struct_size = sizeof(projection);
@@ -64,7 +64,7 @@ inline void add_projection(TensorCall& call, const VisualSizes& n) {
   call.add("positions", DType::kInt32, {n.batch, n.rows});
 }
 
-// The gradients of the arguments that add_projection added.
+// Gradients of what add_projection made.
 inline lvx_projection_gradients gradients_of(const TensorCall& call, std::size_t first) {
   lvx_projection_gradients gradients{};
   gradients.struct_size = sizeof(gradients);
@@ -94,7 +94,7 @@ inline void add_gradients(TensorCall& call, const VisualSizes& n) {
   add("d_key_weight", {n.dim});
 }
 
-// Like the call's options, valid or not.
+// As the call's options, right or wrong.
 inline lvx_visual_options visual_options_of(const TensorCall& call) {
   const lvx_attention_options& from = call.options;
   const std::uint64_t shorter = sizeof(lvx_attention_options) - sizeof(lvx_visual_options);

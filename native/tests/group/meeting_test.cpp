@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ranks that connect in the presence of strangers, with different secrets, and with all kinds of host names.
+// Ranks that meet among strangers, with other secrets, and by all kinds of host names.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -33,7 +33,7 @@ struct Met {
   std::vector<std::shared_ptr<Strangers>> strangers;
 };
 
-// Runs each rank with its own options. Calls before(bootstraps) before any of them connects.
+// Each rank with options of its own; before sees the bootstraps that nobody has connected yet.
 template <typename Before>
 Met meet(const std::vector<JoinOptions>& options, Before&& before) {
   const int size = static_cast<int>(options.size());
@@ -66,13 +66,13 @@ Met meet(const std::vector<JoinOptions>& options, Before&& before) {
 }
 
 JoinOptions joining(const std::string& secret = "", double timeout = 20) {
-  return {.host = kLoopback, .timeout_seconds = timeout, .secret = secret};
+  return {.host = kLoopback, .deadline_seconds = timeout, .secret = secret};
 }
 
 std::vector<std::byte> noise(std::size_t bytes) { return std::vector<std::byte>(bytes, std::byte{0x47}); }
 
-// The 112 bytes that crashed the process in Gloo's own thread, garbage of all lengths, half a greeting, silence, a port scan, and
-// half-closed connections.
+// The 112 bytes that ended the process in Gloo's own thread, garbage of all lengths, half a greeting, silence, a port scan,
+// and who closes one side.
 TEST(TcpMeeting, StrangersAreDroppedAndTheRanksMeetAllTheSame) {
   for (const char* secret : {"", "open sesame"}) {
     std::vector<Socket> strangers;
@@ -92,7 +92,7 @@ TEST(TcpMeeting, StrangersAreDroppedAndTheRanksMeetAllTheSame) {
     for (std::size_t rank = 0; rank < 3; ++rank) {
       EXPECT_EQ(met.errors[rank].status(), LVX_OK) << met.errors[rank].what();
     }
-    // Rank 2 waits for no connections, so it need not accept any.
+    // Rank 2 waits for nobody, and need not look at who came.
     for (const std::size_t rank : {0, 1}) {
       const Strangers& seen = *met.strangers[rank];
       EXPECT_EQ(seen.told.size(), std::min<std::uint64_t>(seen.count, LVX_STRANGERS_TOLD));
@@ -105,7 +105,7 @@ TEST(TcpMeeting, StrangersAreDroppedAndTheRanksMeetAllTheSame) {
   }
 }
 
-// Every stranger is reported with its own reason, in the order in which they were dropped, whether or not the ranks connect.
+// Each with its own reason, in the order of their going, and whether the ranks then meet or not.
 TEST(TcpMeeting, EachStrangerIsToldOfWithTheReason) {
   for (const bool complete : {true, false}) {
     std::vector<JoinOptions> options(2, joining("open sesame", complete ? 20 : 1));
@@ -167,7 +167,7 @@ TEST(TcpMeeting, ARankThatDoesNotComeIsNamedThoughStrangersDo) {
     own->connect({own->address(), absent->address()}, make_cpu_device({.threads = 1}));
     FAIL() << "made a group with a stranger";
   } catch (const Error& error) {
-    EXPECT_EQ(error.status(), LVX_TIMEOUT) << error.what();
+    EXPECT_EQ(error.status(), LVX_DEADLINE_EXCEEDED) << error.what();
     EXPECT_EQ(error.peer(), 1);
   }
 }
@@ -178,7 +178,7 @@ TEST(TcpMeeting, HostsThatCannotServeAreRefusedByName) {
         "fe80::1", "192.0.2.1", "0.0.0.0", "::", "224.0.0.1", "255.255.255.255", "ff02::1", "a b",
         "127.0.0.1:80", "%", "999.1.1.1", "::ffff:0:0:0:0:0:0:0:0"}) {
     try {
-      begin_gloo(0, 2, {.host = host, .timeout_seconds = 1});
+      begin_gloo(0, 2, {.host = host, .deadline_seconds = 1});
       ADD_FAILURE() << "'" << host << "' serves";
     } catch (const Error& error) {
       EXPECT_EQ(error.status(), LVX_INVALID_ARGUMENT) << host;
@@ -205,7 +205,7 @@ TEST(TcpMeeting, HostsThatServeJoinRanks) {
   }
 }
 
-// The amount of freed memory that AddressSanitizer keeps in quarantine.
+// What AddressSanitizer keeps of freed memory, for a while.
 #if defined(__SANITIZE_ADDRESS__)
 constexpr std::size_t kQuarantine = 256u << 20;
 #else
@@ -219,7 +219,7 @@ std::size_t resident_bytes() {
   return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }
 
-// A hostile client. Until told to stop, it connects to every port of a rank, sends garbage, idles and disconnects.
+// Knocks at every port of a rank until told to stop: connects, sends garbage, idles, leaves.
 class Hostile {
  public:
   explicit Hostile(std::vector<TcpAddress> ports) : ports_(std::move(ports)), thread_([this] { knock(); }) {}
@@ -231,7 +231,7 @@ class Hostile {
 
  private:
   void knock() {
-    std::mt19937 random(seeded(1));
+    std::mt19937 random(1);
     std::vector<Socket> idle(50);
     while (!stop_) {
       for (const TcpAddress& port : ports_) {
@@ -240,7 +240,7 @@ class Hostile {
           socket.send_all(noise(random() % 200), Clock::now() + milliseconds(1));
           if (random() % 2 == 0) idle[random() % idle.size()] = std::move(socket);
         } catch (const std::exception&) {
-          // The port is closed, or this process is out of sockets: expected.
+          // the port is closed, or no socket is left: that is all a client can reach
         }
         ++knocks_;
       }
@@ -254,8 +254,8 @@ class Hostile {
   std::thread thread_;
 };
 
-// Four ranks repeatedly connect, compute and leave, while a hostile client connects to each of their ports. They also compute
-// for a long time in one group. LVX_LONG=1: for ten minutes.
+// Four ranks meet, compute and part, again and again, while a hostile client knocks at each of their ports; and compute
+// for long in one group. LVX_LONG=1: for ten minutes.
 TEST(TcpMeeting, HostileClientsChangeNothing) {
   const bool whole = whole_campaigns();
   const auto until = Clock::now() + (whole ? seconds(600) : seconds(4));
@@ -291,10 +291,10 @@ TEST(TcpMeeting, HostileClientsChangeNothing) {
             }
             if (all[1] != 0) break;
             std::vector<std::int64_t> out(20000, rank + round), in(20000);
-            run_collective(group, {}, LVX_QUERY_RING, nullptr, [&](Collective& collective) {
-              const std::array transfers = {send_to((rank + 1) % 4, lend(collective, out), 160000),
-                                            receive_from((rank + 3) % 4, lend(collective, in), 160000)};
-              collective.wait(collective.start(transfers));
+            collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
+              const std::array transfers = {send_to((rank + 1) % 4, lend(call, out), 160000),
+                                            receive_from((rank + 3) % 4, lend(call, in), 160000)};
+              call.wait(call.start(transfers));
             });
             ASSERT_EQ(std::count(in.begin(), in.end(), (rank + 3) % 4 + round), 20000);
           }

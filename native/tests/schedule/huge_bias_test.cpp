@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Biases of any finite magnitude, with any split of queries and keys: every strategy, and recomputation by tiles, give the
-// results of exact arithmetic.
+// Biases of any finite size, over any split of queries and keys: every strategy, and recomputation by tiles, give what
+// exact arithmetic gives.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -64,7 +64,7 @@ TEST_P(HugeBiases, AreExactOverAnySplitAndGiveTheSameBits) {
   }
 }
 
-// A bias that is equal for all keys of a row changes only lse.
+// What is the same for all keys of a row changes nothing but lse.
 TEST_P(HugeBiases, ThatAllKeysShareChangeLseAlone) {
   const lvx_strategy strategy = GetParam();
   int computed = 0;
@@ -81,7 +81,7 @@ TEST_P(HugeBiases, ThatAllKeysShareChangeLseAlone) {
     const Results plain = compute(random);
     random.has_bias = true;
     for (const double shared : kHugeBiases) {
-      random.bias.assign(static_cast<std::size_t>(random.shape.keys), shared);
+      random.bias.assign(static_cast<std::size_t>(random.problem.keys), shared);
       const Results biased = compute(random);
       EXPECT_LE(relative_error(biased.o, plain.o), kTolerance) << shared;
       EXPECT_LE(relative_error(biased.dq, plain.dq), kTolerance) << shared;
@@ -109,7 +109,7 @@ TEST(HugeBiases, AreExactWhereKeysAreRecomputedByTiles) {
     VisualResults results(visual);
     run_ranks_well(visual.random.ranks, [&](Group& group) { compute_visual_share(group, visual, results); });
     EXPECT_LE(entrywise_error(results.attention.lse, expected.attention.lse), kTolerance);
-    // lse is compared element by element; other results are compared as usual.
+    // Judged entry by entry: the rest is judged as always.
     results.attention.lse = expected.attention.lse;
     expect_equal(results, expected);
     ASSERT_FALSE(HasFailure());

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every strategy: with any split over any number of ranks, results equal those of a textbook implementation, and traffic is as
+// Every strategy: any split over any number of ranks gives what one textbook computation gives, and sends what
 // docs/schedules.md says.
 #include <gtest/gtest.h>
 
 #include <string>
 
 #include "support/attention_shares.h"
-#include "support/campaign.h"
 #include "support/expected_traffic.h"
 #include "support/local_ranks.h"
-#include "support/seed.h"
 
 namespace lvx::test {
 namespace {
@@ -38,8 +36,8 @@ class Schedules : public testing::TestWithParam<Strategy> {
 };
 
 TEST_P(Schedules, EverySplitEqualsTheReferenceAndSendsWhatTheFormulaSays) {
-  std::uint64_t computed = 0;
-  for (std::uint64_t seed = seeded(1); computed < sample_size(500); ++seed) {
+  int computed = 0;
+  for (std::uint64_t seed = 1; computed < 500; ++seed) {
     const RandomProblem random(seed);
     if (!supported(random)) continue;
     ++computed;
@@ -67,11 +65,11 @@ TEST_P(Schedules, EverySplitEqualsTheReferenceAndSendsWhatTheFormulaSays) {
   }
 }
 
-// Sizes at which the device splits a block and its parts in different ways. They are too large for the oracle, so the results
-// are compared with those of one rank.
+// Sizes at which the device cuts a block and its parts in different ways; too large for the oracle, so one rank is
+// the yardstick.
 TEST_P(Schedules, PartsOfABlockMayNeedMoreScratchThanTheWhole) {
   for (const std::int64_t queries : {4, 32}) {
-    const ProblemShape sizes{1, queries, 2048, 8, 8, 64, 0.125, 0};
+    const Problem sizes{1, queries, 2048, 8, 8, 64, 0.125, 0};
     const RandomProblem whole(7, sizes, 1), shared(7, sizes, 4);
     Results expected(whole), results(shared);
     run_ranks_well(1, [&](Group& group) { compute_share(group, whole, GetParam().strategy, expected); });
@@ -81,7 +79,7 @@ TEST_P(Schedules, PartsOfABlockMayNeedMoreScratchThanTheWhole) {
 }
 
 TEST_P(Schedules, TwoRunsGiveTheSameBits) {
-  for (std::uint64_t seed = seeded(1000); seed < seeded(1000) + sample_size(40); ++seed) {
+  for (std::uint64_t seed = 1000; seed < 1040; ++seed) {
     const RandomProblem random(seed);
     if (!supported(random)) continue;
     Results first(random), second(random);
@@ -106,7 +104,7 @@ INSTANTIATE_TEST_SUITE_P(Strategies, Schedules,
                          [](const auto& parameter) { return parameter.param.name; });
 
 TEST(HeadAllToAll, RefusesHeadsThatDoNotDivideBeforeAnyByteMovesAndStaysUsable) {
-  std::uint64_t seed = seeded(1);
+  std::uint64_t seed = 1;
   while (heads_divide(RandomProblem(seed)) || RandomProblem(seed).ranks == 1) ++seed;
   const RandomProblem random(seed);
   run_ranks_well(random.ranks, [&](Group& group) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A random problem, computed as a whole by the oracle, and in shares by the ranks of a group.
+// A random problem computed whole by the oracle, and share by share by the ranks of a group.
 #pragma once
 
 #include <vector>
@@ -11,10 +11,11 @@
 namespace lvx::test {
 
 // [bias_max or rest, batch, heads, queries].
-inline LseTerms lse_terms_view(const Values& terms, const ProblemShape& p) {
+inline LseTerms lse_terms_view(const Values& terms, const Problem& p) {
   const auto rows = static_cast<std::size_t>(p.rows());
   double* data = const_cast<double*>(terms.data());
-  return {compact_row_values(data, DType::kFloat64, p), compact_row_values(data + rows, DType::kFloat64, p)};
+  return {compact_bhs(data, DType::kFloat64, p.query_heads, p.queries),
+          compact_bhs(data + rows, DType::kFloat64, p.query_heads, p.queries)};
 }
 
 struct Results {
@@ -22,7 +23,7 @@ struct Results {
 
   explicit Results(const RandomProblem& random)
       : o(random.q.size()),
-        lse(static_cast<std::size_t>(random.shape.rows())),
+        lse(static_cast<std::size_t>(random.problem.rows())),
         dq(random.q.size()),
         dk(random.k.size()),
         dv(random.v.size()),
@@ -39,28 +40,27 @@ inline Bias bias_view(const RandomProblem& random, const Values& values, std::in
 inline Visibility visibility_view(const RandomProblem& random, const std::vector<std::int32_t>& values,
                                   std::int64_t rows) {
   static const std::int32_t nothing = 0;
-  return compact_visibility(values.empty() ? &nothing : values.data(), random.shape.batch, rows,
-                            random.ranges);
+  return compact_visibility(values.empty() ? &nothing : values.data(), rows, random.ranges);
 }
 
 inline Results reference(const RandomProblem& random) {
-  const ProblemShape& p = random.shape;
+  const Problem& p = random.problem;
   Results results(random);
   ReferenceForward forward;
-  forward.shape = p;
-  forward.q = queries_view(random.q, p);
-  forward.k = keys_view(random.k, p);
-  forward.v = keys_view(random.v, p);
+  forward.problem = p;
+  forward.q = bshd_of(random.q, p.queries, p.query_heads, p.head_dim);
+  forward.k = bshd_of(random.k, p.keys, p.key_heads, p.head_dim);
+  forward.v = bshd_of(random.v, p.keys, p.key_heads, p.head_dim);
   if (random.has_visibility) forward.visibility = visibility_view(random, random.visible, p.queries);
   if (random.has_bias) forward.bias = bias_view(random, random.bias, p.keys);
-  forward.o = queries_view(results.o, p);
-  forward.lse = row_values_view(results.lse, p);
+  forward.o = bshd_of(results.o, p.queries, p.query_heads, p.head_dim);
+  forward.lse = bhs_of(results.lse, p.query_heads, p.queries);
   const Values lse_terms(2 * results.lse.size() + 1);
   forward.lse_terms = lse_terms_view(lse_terms, p);
   reference_forward(forward);
 
   ReferenceBackward backward;
-  backward.shape = p;
+  backward.problem = p;
   backward.q = forward.q;
   backward.k = forward.k;
   backward.v = forward.v;
@@ -69,10 +69,10 @@ inline Results reference(const RandomProblem& random) {
   backward.lse_terms = forward.lse_terms;
   backward.visibility = forward.visibility;
   backward.bias = forward.bias;
-  backward.d_o = queries_view(random.d_o, p);
-  backward.dq = queries_view(results.dq, p);
-  backward.dk = keys_view(results.dk, p);
-  backward.dv = keys_view(results.dv, p);
+  backward.d_o = bshd_of(random.d_o, p.queries, p.query_heads, p.head_dim);
+  backward.dq = bshd_of(results.dq, p.queries, p.query_heads, p.head_dim);
+  backward.dk = bshd_of(results.dk, p.keys, p.key_heads, p.head_dim);
+  backward.dv = bshd_of(results.dv, p.keys, p.key_heads, p.head_dim);
   if (random.has_bias) backward.d_bias = bias_view(random, results.d_bias, p.keys);
   reference_backward(backward);
   return results;
@@ -82,17 +82,17 @@ struct Costs {
   lvx_statistics forward{}, backward{};
 };
 
-// Computes one rank's share: forward, then backward from its results. Writes both to their place in the whole.
+// One rank's share: forward, then backward from its results; both written into their place of the whole.
 inline Costs compute_share(Group& group, const RandomProblem& random, lvx_strategy strategy, Results& whole) {
   const int rank = group.rank();
   const auto at = static_cast<std::size_t>(rank);
-  const ProblemShape& all = random.shape;
+  const Problem& all = random.problem;
   const std::int64_t q_width = all.query_heads * all.head_dim;
   const std::int64_t k_width = all.key_heads * all.head_dim;
   const std::int64_t q0 = random.query_begin[at], q1 = random.query_begin[at + 1];
   const std::int64_t k0 = random.key_begin[at], k1 = random.key_begin[at + 1];
 
-  ProblemShape p = all;
+  Problem p = all;
   p.queries = q1 - q0;
   p.keys = k1 - k0;
   const Values q = random.rows_of(random.q, all.queries, q_width, q0, q1);
@@ -110,22 +110,23 @@ inline Costs compute_share(Group& group, const RandomProblem& random, lvx_strate
 
   Costs costs;
   costs.forward.struct_size = costs.backward.struct_size = sizeof(lvx_statistics);
-  ForwardCall forward;
-  forward.shape = p;
-  forward.q = queries_view(q, p);
-  forward.k = keys_view(k, p);
-  forward.v = keys_view(v, p);
+  AttentionForward forward;
+  forward.problem = p;
+  forward.q = bshd_of(q, p.queries, p.query_heads, p.head_dim);
+  forward.k = bshd_of(k, p.keys, p.key_heads, p.head_dim);
+  forward.v = bshd_of(v, p.keys, p.key_heads, p.head_dim);
   if (random.has_visibility) forward.visibility = visibility_view(random, visible, p.queries);
   if (random.has_bias) forward.bias = bias_view(random, bias, p.keys);
-  forward.o = queries_view(o, p);
-  forward.lse = row_values_view(lse, p);
+  forward.bias_extents = {random.bias_batch, random.bias_heads, random.bias_rows};
+  forward.o = bshd_of(o, p.queries, p.query_heads, p.head_dim);
+  forward.lse = bhs_of(lse, p.query_heads, p.queries);
   const Values lse_terms(2 * lse.size() + 1);
   forward.lse_terms = lse_terms_view(lse_terms, p);
   forward.strategy = strategy;
   attention_forward(group, forward, &costs.forward);
 
-  BackwardCall backward;
-  backward.shape = p;
+  AttentionBackward backward;
+  backward.problem = p;
   backward.q = forward.q;
   backward.k = forward.k;
   backward.v = forward.v;
@@ -134,10 +135,11 @@ inline Costs compute_share(Group& group, const RandomProblem& random, lvx_strate
   backward.lse_terms = forward.lse_terms;
   backward.visibility = forward.visibility;
   backward.bias = forward.bias;
-  backward.d_o = queries_view(d_o, p);
-  backward.dq = queries_view(dq, p);
-  backward.dk = keys_view(dk, p);
-  backward.dv = keys_view(dv, p);
+  backward.bias_extents = forward.bias_extents;
+  backward.d_o = bshd_of(d_o, p.queries, p.query_heads, p.head_dim);
+  backward.dq = bshd_of(dq, p.queries, p.query_heads, p.head_dim);
+  backward.dk = bshd_of(dk, p.keys, p.key_heads, p.head_dim);
+  backward.dv = bshd_of(dv, p.keys, p.key_heads, p.head_dim);
   if (random.has_bias) backward.d_bias = bias_view(random, d_bias, p.keys);
   backward.strategy = strategy;
   attention_backward(group, backward, &costs.backward);

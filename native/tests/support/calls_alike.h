@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether two declarations of a function are compatible for calls.
+// Whether a function can be called as it was declared elsewhere.
 #pragma once
 
 #include <type_traits>
 
 namespace lvx::test {
 
-// Enumerations are passed as integers of their size. All pointers are passed alike.
+// Enumerations pass as integers of their size; pointers are pointers, whatever to.
 template <typename Ours, typename Theirs>
 constexpr bool passes_alike() {
   if constexpr (std::is_void_v<Ours> || std::is_void_v<Theirs>) {

@@ -27,7 +27,7 @@ struct Injection {
   Thrown thrown = Thrown::kError;
 };
 
-// Counts a rank's steps, and fails at one of them.
+// Counts a rank's steps, and fails at one.
 class Fuse {
  public:
   explicit Fuse(const Injection& injection = {}) : injection_(injection) {}
@@ -55,7 +55,7 @@ class Fuse {
   bool blown_ = false;
 };
 
-// Delays leave, so that writes to memory that was released too early have time to happen.
+// Takes its time to leave: what is released before is written in that time, if ever.
 class FailingTransport final : public Transport {
  public:
   FailingTransport(std::unique_ptr<Transport> to, std::shared_ptr<Fuse> fuse)
@@ -69,8 +69,8 @@ class FailingTransport final : public Transport {
     to_->publish(round, message);
   }
   void collect(std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
-               Clock::time_point expiry) override {
-    to_->collect(round, all, message_bytes, expiry);
+               Clock::time_point deadline) override {
+    to_->collect(round, all, message_bytes, deadline);
   }
   Ticket start(std::span<const Transfer> transfers) override {
     fuse_->pass(Step::kStart);
@@ -84,9 +84,9 @@ class FailingTransport final : public Transport {
     fuse_->pass(Step::kStarted);
     return ticket;
   }
-  void wait(Ticket ticket, Clock::time_point expiry) override {
+  void wait(Ticket ticket, Clock::time_point deadline) override {
     fuse_->pass(Step::kWait);
-    to_->wait(ticket, expiry);
+    to_->wait(ticket, deadline);
     fuse_->pass(Step::kWaited);
   }
   void leave(int culprit, std::string_view reason) noexcept override {
@@ -112,26 +112,28 @@ class FailingDevice final : public QuarantineDevice {
     fuse_->pass(Step::kCompute);
     QuarantineDevice::zero(data, bytes);
   }
-  void forward(const ForwardProblem& problem, std::span<std::byte> scratch) override {
+  void forward(const ForwardArguments& arguments, std::span<std::byte> scratch) override {
     fuse_->pass(Step::kCompute);
-    QuarantineDevice::forward(problem, scratch);
+    QuarantineDevice::forward(arguments, scratch);
   }
-  void backward(const BackwardProblem& problem, std::span<std::byte> scratch) override {
+  void backward(const BackwardArguments& arguments, std::span<std::byte> scratch) override {
     fuse_->pass(Step::kCompute);
-    QuarantineDevice::backward(problem, scratch);
+    QuarantineDevice::backward(arguments, scratch);
   }
-  void merge(const Partial& part, const Partial& into) override {
+  void merge(const Problem& problem, const Partial& part, const Partial& into) override {
     fuse_->pass(Step::kCompute);
-    QuarantineDevice::merge(part, into);
+    QuarantineDevice::merge(problem, part, into);
   }
-  void copy(const Bshd& from, const Bshd& to) override {
+  void copy(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
+            const Bshd& to) override {
     fuse_->pass(Step::kCompute);
-    QuarantineDevice::copy(from, to);
+    QuarantineDevice::copy(batch, rows, heads, dim, from, to);
   }
   using QuarantineDevice::copy;
-  void add(const Bshd& from, const Bshd& to) override {
+  void add(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
+           const Bshd& to) override {
     fuse_->pass(Step::kCompute);
-    QuarantineDevice::add(from, to);
+    QuarantineDevice::add(batch, rows, heads, dim, from, to);
   }
   LayerOperations& layers() override {
     fuse_->pass(Step::kCompute);

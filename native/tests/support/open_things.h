@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The threads and file descriptors of this process.
+// What this process holds open: threads and file descriptors.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -17,7 +17,7 @@ struct OpenThings {
   std::ptrdiff_t descriptors = 0;
 
   static OpenThings now() { return {count("/proc/self/task"), count("/proc/self/fd")}; }
-  // The smallest of several readings, because the system lists a joined thread for a moment longer.
+  // Once what has just ended is gone: a thread that was joined is listed for a moment longer. The least of some readings.
   static OpenThings settled() {
     OpenThings least = now();
     for (int same = 0; same < 10; ++same) {
@@ -28,6 +28,7 @@ struct OpenThings {
     }
     return least;
   }
+  // No more is open than that.
   bool within(const OpenThings& bound) const {
     return threads <= bound.threads && descriptors <= bound.descriptors;
   }
@@ -42,7 +43,7 @@ inline std::ostream& operator<<(std::ostream& out, const OpenThings& things) {
   return out << things.threads << " threads, " << things.descriptors << " descriptors";
 }
 
-// Expects that no more threads and descriptors are open than before.
+// Nothing is left over that was not open before.
 inline void expect_no_more(const OpenThings& before) {
   for (int tries = 0; !OpenThings::now().within(before) && tries < 200; ++tries) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));

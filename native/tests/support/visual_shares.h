@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A random visual problem, computed as a whole by textbook loops, and in shares by the ranks of a group.
+// A random visual problem computed whole by textbook loops, and share by share by the ranks of a group.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@
 namespace lvx::test {
 
 struct VisualResults {
-  Results attention;  // dk and dv do not change if keys are recomputed
+  Results attention;  // dk and dv stay as they are where keys are recomputed
   Values d_features;
   ProjectionValues sums;
 
@@ -46,33 +46,33 @@ inline void add_to(Values& sum, const Values& more) {
   for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += more[i];
 }
 
-// The arguments of one rank's call.
+// What one rank passes to a call.
 struct VisualShare {
   std::int64_t q0, q1, k0, k1;
   Values q, d_o, features, bias;
   Values o, lse, lse_terms, dq, d_bias, d_features;
   std::vector<std::int32_t> visible, positions;
   ProjectionValues sums;
-  VisualForwardCall forward;
-  VisualBackwardCall backward;
+  VisualForward forward;
+  VisualBackward backward;
 
   VisualShare(const VisualProblem& visual, int rank);
   VisualShare(const VisualShare&) = delete;
   VisualShare& operator=(const VisualShare&) = delete;
 
  private:
-  template <typename Call>
-  void set(const VisualProblem& visual, const ProblemShape& p, Call& call);
+  template <typename Arguments>
+  void set(const VisualProblem& visual, const Problem& p, Arguments& arguments);
 };
 
 inline VisualShare::VisualShare(const VisualProblem& visual, int rank) {
   const RandomProblem& random = visual.random;
   const auto at = static_cast<std::size_t>(rank);
-  const ProblemShape& all = random.shape;
+  const Problem& all = random.problem;
   const std::int64_t q_width = all.query_heads * all.head_dim;
   q0 = random.query_begin[at], q1 = random.query_begin[at + 1];
   k0 = random.key_begin[at], k1 = random.key_begin[at + 1];
-  ProblemShape p = all;
+  Problem p = all;
   p.queries = q1 - q0;
   p.keys = k1 - k0;
   q = random.rows_of(random.q, all.queries, q_width, q0, q1);
@@ -95,36 +95,37 @@ inline VisualShare::VisualShare(const VisualProblem& visual, int rank) {
   sums = visual.parameters.like();
   set(visual, p, forward);
   set(visual, p, backward);
-  backward.attention.d_o = queries_view(d_o, p);
-  backward.attention.dq = queries_view(dq, p);
+  backward.attention.d_o = bshd_of(d_o, p.queries, p.query_heads, p.head_dim);
+  backward.attention.dq = bshd_of(dq, p.queries, p.query_heads, p.head_dim);
   if (random.has_bias) backward.attention.d_bias = bias_view(random, d_bias, p.keys);
   backward.d_features = backward.features;
   backward.d_features.data = reinterpret_cast<std::byte*>(d_features.data());
   backward.gradients = visual.gradients(sums);
 }
 
-template <typename Call>
-void VisualShare::set(const VisualProblem& visual, const ProblemShape& p, Call& call) {
-  auto& attention = call.attention;
-  attention.shape = p;
-  attention.q = queries_view(q, p);
+template <typename Arguments>
+void VisualShare::set(const VisualProblem& visual, const Problem& p, Arguments& arguments) {
+  auto& attention = arguments.attention;
+  attention.problem = p;
+  attention.q = bshd_of(q, p.queries, p.query_heads, p.head_dim);
   if (visual.random.has_visibility) attention.visibility = visibility_view(visual.random, visible, p.queries);
   if (visual.random.has_bias) attention.bias = bias_view(visual.random, bias, p.keys);
-  attention.o = queries_view(o, p);
-  attention.lse = row_values_view(lse, p);
+  attention.bias_extents = {visual.random.bias_batch, visual.random.bias_heads, visual.random.bias_rows};
+  attention.o = bshd_of(o, p.queries, p.query_heads, p.head_dim);
+  attention.lse = bhs_of(lse, p.query_heads, p.queries);
   if (visual.random.has_bias) attention.lse_terms = lse_terms_view(lse_terms, p);
-  call.projection = visual.view(visual.parameters, positions, p.keys);
-  call.features = {reinterpret_cast<std::byte*>(features.data()),
-                   DType::kFloat64,
-                   p.batch,
-                   p.keys,
-                   visual.width,
-                   p.keys * visual.width,
-                   visual.width};
-  call.tile_rows = visual.tile_rows;
+  arguments.projection = visual.view(visual.parameters, positions, p.keys);
+  arguments.features = {reinterpret_cast<std::byte*>(features.data()),
+                        DType::kFloat64,
+                        p.batch,
+                        p.keys,
+                        visual.width,
+                        p.keys * visual.width,
+                        visual.width};
+  arguments.tile_rows = visual.tile_rows;
 }
 
-// Computes one rank's share: forward, then backward from its results. Writes both to their place in the whole.
+// One rank's share: forward, then backward from its results; both written into their place of the whole.
 inline Costs compute_visual_share(Group& group, const VisualProblem& visual, VisualResults& whole) {
   VisualShare share(visual, group.rank());
   Costs costs;
@@ -132,9 +133,9 @@ inline Costs compute_visual_share(Group& group, const VisualProblem& visual, Vis
   visual_forward(group, share.forward, &costs.forward);
   visual_backward(group, share.backward, &costs.backward);
 
-  // The ranks write disjoint rows, and add gradients of parameters one after the other.
+  // The ranks write disjoint rows, and sum gradients of parameters in turn.
   const RandomProblem& random = visual.random;
-  const ProblemShape& all = random.shape;
+  const Problem& all = random.problem;
   const std::int64_t q_width = all.query_heads * all.head_dim;
   random.put_rows(whole.attention.o, all.queries, q_width, share.q0, share.o);
   random.put_rows(whole.attention.dq, all.queries, q_width, share.q0, share.dq);

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// The fabric of groups over MPI. Each group has one tag for data and one for frames.
+// Processes joined by MPI. Data and frames have a tag each, of their group alone.
 #pragma once
 
 #include <mutex>
 #include <vector>
 
-#include "group/mpi/mpi_backend.h"
+#include "group/mpi/mpi_engine.h"
 #include "group/remote/fabric.h"
 
 namespace lvx {
 
 class MpiFabric final : public Fabric {
  public:
-  explicit MpiFabric(MpiBackend& backend) : backend_(backend), group_(backend.next_group()) {}
+  explicit MpiFabric(MpiEngine& engine) : engine_(engine), group_(engine.next_group()) {}
   ~MpiFabric() override;
 
   lvx_group_kind kind() const override { return LVX_GROUP_MPI; }
-  int rank() const override { return backend_.rank(); }
-  int size() const override { return backend_.size(); }
+  int rank() const override { return engine_.rank(); }
+  int size() const override { return engine_.size(); }
   void open(Mailbox& mailbox) override;
   void post(int peer, Frame frame) noexcept override;
   void start(std::span<const Transfer> transfers, Operations& started) override;
@@ -35,15 +35,15 @@ class MpiFabric final : public Fabric {
   void flush(const std::vector<std::shared_ptr<MpiTransfer>>& transfers);
   void await_readers(const std::vector<std::shared_ptr<MpiTransfer>>& transfers, int culprit);
 
-  MpiBackend& backend_;
+  MpiEngine& engine_;
   const int group_;
   Mailbox* mailbox_ = nullptr;
   Frame incoming_;
   bool stuck_ = false;
 
-  std::mutex mutex_;  // guards the members below
+  std::mutex mutex_;  // of the rest
   bool closed_ = false;
-  std::vector<std::shared_ptr<MpiTransfer>> transfers_;  // may still be in progress
+  std::vector<std::shared_ptr<MpiTransfer>> transfers_;  // perhaps still under way
 };
 
 }  // namespace lvx

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One rank's NCCL communicator. It is non-blocking: long operations are started, then polled.
+// One rank's communicator of NCCL. Non-blocking: whatever takes long is begun, and asked for.
 #pragma once
 
 #include <span>
@@ -11,23 +11,23 @@ namespace lvx {
 
 class Communicator {
  public:
-  // Starts to connect the ranks that have the same id. Uses the calling thread's current device.
+  // Begins to join the ranks that have the same id; the calling thread's current device is the rank's.
   Communicator(const nccl::Api& api, const nccl::UniqueId& id, int rank, int size);
-  // Aborts operations in progress.
+  // Whatever is under way is broken off.
   ~Communicator();
   Communicator(const Communicator&) = delete;
   Communicator& operator=(const Communicator&) = delete;
 
-  // Whether the last operation is complete; NCCL accepts no other operation before. Throws Error if it failed.
+  // Whether what was begun last is done; NCCL takes nothing new before. Throws Error.
   bool ready();
-  // Waits until ready, or the expiry; false at the expiry.
+  // Waits for that; false when the time has come.
   bool await_ready(Clock::time_point until);
 
-  // Enqueues the transfers on the stream, as one NCCL group.
+  // The transfers are carried out together, when all that is on the stream has been done.
   void exchange(std::span<const Transfer> transfers, nccl::Stream stream);
   void all_gather(const std::byte* mine, std::byte* all, std::size_t bytes, nccl::Stream stream);
 
-  // Ends the communicator, if all ranks do so before the expiry. No operation may be in progress.
+  // Ends it once nothing is under way, as long as all ranks do so in time.
   void finalize(Clock::time_point until) noexcept;
 
  private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A connection during authentication. It takes only a few bytes of memory, whatever the peer sends.
+// A connection whose two sides are proving to each other who they are. Holds a few bytes of it, whatever comes.
 #pragma once
 
 #include <array>
@@ -18,16 +18,16 @@ class Greeting {
       : socket_(std::move(socket)), handshake_(std::move(handshake)), unsent_(handshake_.outgoing()) {}
 
   int descriptor() const { return socket_.descriptor(); }
-  // The events for poll to wait for.
+  // What poll is to wait for.
   short events() const;
-  // Makes progress without blocking. False once the connection has broken or ended; trouble() then says why.
+  // Moves what can move now. False once the connection has broken or ended; trouble then says how.
   bool advance();
   std::string trouble() const { return trouble_; }
 
-  // Whether nothing more is to be sent or received.
+  // Nothing more is to be sent or received.
   bool ended() const { return handshake_.state() != Handshake::State::kUnderWay && unsent_.empty(); }
   const Handshake& handshake() const { return handshake_; }
-  // Whether the other side has sent a valid message.
+  // Whether the other side has said anything that makes sense.
   bool spoken() const { return spoken_; }
   Socket take_socket() { return std::move(socket_); }
 

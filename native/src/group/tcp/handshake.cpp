@@ -17,7 +17,7 @@ constexpr Tag kRefusal = {'l', 'v', 'x', '-', 'd', 'n', 'y', '1'};
 constexpr const char* kDialer = "lvxattn dialer 1";
 constexpr const char* kListener = "lvxattn listener 1";
 
-// A label with its terminating zero, so that no label is a prefix of another.
+// With its zero, so that no label is the beginning of another.
 std::span<const std::byte> bytes_of(const char* label) {
   return std::as_bytes(std::span(label, std::strlen(label) + 1));
 }
@@ -29,7 +29,7 @@ std::span<const std::byte> bytes_of_plain(const Plain& plain) {
 
 }  // namespace
 
-// Hello uses the whole struct, other messages only its beginning.
+// Hello uses all of it, the others no ends.
 struct Handshake::Message {
   Tag tag{};
   std::array<std::byte, 32> body{};

@@ -9,11 +9,11 @@
 namespace lvx {
 namespace {
 
-// Ranks answer immediately, and reconnect if they were dropped.
+// Ranks answer at once. One that could not comes again.
 constexpr std::chrono::seconds kPatience{5};
 constexpr std::chrono::milliseconds kPauseWithoutSockets{50};
 constexpr std::size_t kMostVisitors = 128;
-// Maximum number of accepted connections per round, so that existing connections make progress.
+// Of one round, so that those who are there get their turn.
 constexpr int kMostAtOnce = 64;
 
 }  // namespace
@@ -39,11 +39,11 @@ void Reception::await(std::vector<pollfd>& entries) const {
 void Reception::serve(const pollfd* entries) {
   const bool called = entries->revents != 0;
   const auto now = Clock::now();
-  for (Position next = visitors_.begin(); next != visitors_.end();) {
-    const Position visitor = next++;
+  for (Place next = visitors_.begin(); next != visitors_.end();) {
+    const Place visitor = next++;
     const bool ready = (++entries)->revents != 0;
     if (now >= visitor->expiry) {
-      drop(visitor, "did not prove in time that it belongs to this group");
+      drop(visitor, "did not prove in time to be of this group");
     } else if (ready) {
       advance(visitor);
     }
@@ -64,7 +64,7 @@ void Reception::accept_all() {
       advance(std::prev(visitors_.end()));
     }
   } catch (const std::system_error&) {
-    // Out of sockets: drops an unauthenticated connection or, if there is none, stops accepting for a while.
+    // No socket is left: a visitor gives up its own, or whoever waits is let in later.
     if (visitors_.empty()) {
       closed_until_ = Clock::now() + kPauseWithoutSockets;
     } else {
@@ -73,15 +73,14 @@ void Reception::accept_all() {
   }
 }
 
-// Ranks send their first message immediately, so the oldest silent connection is dropped first.
+// Ranks speak at once, so the first to go is who has come before all others and said nothing.
 void Reception::make_room() {
   const auto silent = std::find_if(visitors_.begin(), visitors_.end(),
                                    [](const Visitor& visitor) { return !visitor.greeting.spoken(); });
-  drop(silent == visitors_.end() ? visitors_.begin() : silent,
-       "was dropped because too many connections were open");
+  drop(silent == visitors_.end() ? visitors_.begin() : silent, "gave way to others, as too many had come");
 }
 
-void Reception::advance(Position visitor) {
+void Reception::advance(Place visitor) {
   Greeting& greeting = visitor->greeting;
   if (!greeting.advance()) {
     drop(visitor, "left before it had proved to be of this group");
@@ -103,7 +102,7 @@ void Reception::advance(Position visitor) {
   }
 }
 
-void Reception::drop(Position visitor, const std::string& reason) {
+void Reception::drop(Place visitor, const std::string& reason) {
   strangers_.add(visitor->from.text() + " " + reason);
   visitors_.erase(visitor);
 }
@@ -111,13 +110,13 @@ void Reception::drop(Position visitor, const std::string& reason) {
 Clock::time_point Reception::next_expiry() const {
   Clock::time_point next = Clock::time_point::max();
   if (closed_until_ > Clock::now()) next = closed_until_;
-  // All visitors have the same time limit, so the oldest expires first.
+  // All have the same patience, so the first to come is the first to go.
   return visitors_.empty() ? next : std::min(next, visitors_.front().expiry);
 }
 
 void Reception::close() {
   listener_.close();
-  while (!visitors_.empty()) drop(visitors_.begin(), "came after all ranks had connected");
+  while (!visitors_.empty()) drop(visitors_.begin(), "came when all ranks were there");
 }
 
 }  // namespace lvx

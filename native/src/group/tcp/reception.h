@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Handles connections to this rank's listener until they have authenticated or are dropped. Strangers take a bounded number of
-// sockets, a few bytes each, and no threads.
+// Whoever connects to this rank's listener, until it has proved to be a rank of the group or is dropped. Strangers cost
+// a bounded number of sockets, a few bytes each, and no thread.
 #pragma once
 
 #include <poll.h>
@@ -17,25 +17,25 @@ namespace lvx {
 
 class Reception {
  public:
-  // Adds dropped connections to strangers.
+  // Adds whom it drops to strangers.
   Reception(Socket listener, int rank, int size, int lanes, const GroupKey& key, Strangers& strangers);
 
-  // await appends the descriptors to poll. serve takes the same entries with the results of poll.
+  // Adds what is to be waited for, and takes it back, as many entries, with what came of it.
   void await(std::vector<pollfd>& entries) const;
   void serve(const pollfd* entries);
-  // The next time at which serve must be called even without a socket event.
+  // When something is to be done that no socket tells of.
   Clock::time_point next_expiry() const;
 
   struct Proved {
     Ends ends;
     Socket socket;
   };
-  // The connections that have authenticated since the last call, in order.
+  // The connections that have been proved since the last call, in their order.
   std::vector<Proved> take_proved() { return std::exchange(proved_, {}); }
 
-  // Whether a connection claimed to be that rank but could not prove it.
+  // Whether somebody said to be that rank and could not prove it.
   bool saw_impostor_of(int rank) const { return impostors_[static_cast<std::size_t>(rank)]; }
-  // Stops listening and drops unauthenticated connections.
+  // Nobody can come any more; whoever is still there is dropped.
   void close();
 
  private:
@@ -44,11 +44,11 @@ class Reception {
     TcpAddress from;
     Clock::time_point expiry;
   };
-  using Position = std::list<Visitor>::iterator;
+  using Place = std::list<Visitor>::iterator;
 
   void accept_all();
-  void advance(Position visitor);
-  void drop(Position visitor, const std::string& reason);
+  void advance(Place visitor);
+  void drop(Place visitor, const std::string& reason);
   void make_room();
 
   Socket listener_;
@@ -56,11 +56,11 @@ class Reception {
   const int size_;
   const int lanes_;
   const GroupKey key_;
-  std::list<Visitor> visitors_;  // in the order of arrival
+  std::list<Visitor> visitors_;  // in the order of their coming
   std::vector<Proved> proved_;
   std::vector<bool> impostors_;
   Strangers& strangers_;
-  Clock::time_point closed_until_{};  // accepts no connections before, after the process ran out of sockets
+  Clock::time_point closed_until_{};  // where the process may open no more sockets
 };
 
 }  // namespace lvx

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An owned TCP socket. Calls do not block, except the two that take an expiry. No call raises SIGPIPE.
+// A TCP socket, owned. None of its calls waits, but the two that are told how long, and none raises SIGPIPE.
 #pragma once
 
 #include <sys/uio.h>
@@ -23,30 +23,29 @@ class Socket {
   Socket(const Socket&) = delete;
   Socket& operator=(const Socket&) = delete;
 
-  // Both throw std::system_error. The connection attempt has ended when the socket is writable; error() has its result.
+  // Both throw std::system_error. Connecting has ended when the socket can be sent to; error() tells how.
   static Socket listening(const TcpAddress& address, int backlog);
   static Socket connecting(const TcpAddress& address);
-  // none() if no connection is pending. Throws std::system_error if the process is out of descriptors.
+  // None if nobody is there now. Throws std::system_error where the process may open no more.
   Socket accept(TcpAddress& from) const;
 
   bool none() const { return descriptor_ < 0; }
   int descriptor() const { return descriptor_; }
   TcpAddress address() const;
-  // The pending error (errno), 0 for none.
+  // The system's number for what has gone wrong, 0 for nothing.
   int error() const;
   void close() noexcept;
 
-  // Sends or receives as much as possible without blocking. Returns the number of bytes, 0 if it would block, -1 for a broken or
-  // ended connection.
+  // As much as goes at once: 0 for nothing now, -1 for a broken or ended connection.
   std::ptrdiff_t send_some(std::span<const std::byte> bytes) const;
   std::ptrdiff_t receive_some(std::span<std::byte> bytes) const;
-  // The same for several consecutive pieces.
+  // Likewise, of several pieces one after the other.
   std::ptrdiff_t send_some(std::span<iovec> pieces) const;
   std::ptrdiff_t receive_some(std::span<iovec> pieces) const;
-  // The number of sent bytes that the peer's system has not acknowledged.
+  // Bytes that were sent and have not arrived.
   std::size_t on_the_way() const;
 
-  // Sends or receives all bytes. False if the connection broke or the expiry has passed.
+  // All of it, or false: the connection broke or the time has come.
   bool send_all(std::span<const std::byte> bytes, Clock::time_point until) const;
   bool receive_all(std::span<std::byte> bytes, Clock::time_point until) const;
 

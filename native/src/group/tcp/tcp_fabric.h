@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The fabric of groups over TCP.
+// Processes joined over TCP.
 #pragma once
 
 #include "group/remote/fabric.h"

@@ -7,7 +7,7 @@
 
 namespace lvx::cuda {
 
-// Reductions over the four lanes that hold one row of an accumulator.
+// Over the four lanes that hold one row of an accumulator.
 LVX_GPU float row_max(float x) {
   x = fmaxf(x, shuffle_xor(x, 1));
   return fmaxf(x, shuffle_xor(x, 2));
@@ -20,7 +20,7 @@ LVX_GPU float row_sum(float x) {
 template <int kTiles>
 struct Softmax {
   float max[kTiles][2];
-  float sum[kTiles][2];  // until finish, only of this lane's columns
+  float sum[kTiles][2];  // of this lane's columns alone, until finish
 
   LVX_GPU Softmax() {
     LVX_UNROLL
@@ -33,7 +33,7 @@ struct Softmax {
     }
   }
 
-  // Replaces s by 2^(s - max), and rescales o to the same maximum.
+  // s becomes 2^(s - max), and what o has summed so far is put on the same scale.
   template <int kKeys, int kColumns>
   LVX_GPU void step(float (&s)[kTiles][kKeys / 8][4], float (&o)[kTiles][kColumns / 8][4]) {
     LVX_UNROLL
@@ -44,7 +44,7 @@ struct Softmax {
         LVX_UNROLL
         for (int n = 0; n < kKeys / 8; ++n) top = fmaxf(top, fmaxf(s[i][n][2 * half], s[i][n][2 * half + 1]));
         top = row_max(top);
-        // The row has seen no key yet, so any finite base is valid.
+        // A row that has seen nothing yet: any base does.
         const float base = top == -kInfinity ? 0.0f : top;
         const float shrink = exp2_fast(max[i][half] - base);
         max[i][half] = top;
@@ -76,7 +76,7 @@ struct Softmax {
   }
 };
 
-// The natural logarithm of sum * 2^max; -infinity if no key was seen.
+// The natural logarithm of sum * 2^max; -infinity for nothing.
 LVX_GPU float lse_of(float max, float sum) { return sum == 0 ? -kInfinity : max * kLn2 + logarithm(sum); }
 
 }  // namespace lvx::cuda

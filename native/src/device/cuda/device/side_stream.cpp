@@ -51,7 +51,8 @@ class CudaSideStream final : public SideStream {
  private:
   int ordinal_;
   cudaStream_t device_stream_;
-  Event given_;  // all work enqueued on the device so far; a wait uses the record that precedes it
+  Event
+      given_;  // what the device had been given; a wait keeps to what was recorded when it was put on the stream
   Stream stream_;
 };
 

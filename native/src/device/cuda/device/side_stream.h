@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// A second stream for communication, synchronised with the device's stream by events.
+// Communication beside computation: a second stream, ordered against the device's by events.
 #pragma once
 
 #include <cuda_runtime_api.h>
 
 #include <memory>
 
-#include "device/side_stream.h"
+#include "device/device.h"
 
 namespace lvx::cuda {
 
-// Creates a stream of the current GPU.
+// Of the current GPU.
 std::unique_ptr<SideStream> make_side_stream(int ordinal, cudaStream_t device_stream);
 
 }  // namespace lvx::cuda

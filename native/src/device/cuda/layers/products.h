@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Interface of the matrix products of the GPU's layers, independent of the library that computes them.
+// The matrix products of the GPU's layers, by whatever library computes them.
 #pragma once
 
 #include <cstddef>
@@ -17,13 +17,12 @@ class Products {
   Products(const Products&) = delete;
   Products& operator=(const Products&) = delete;
 
-  // Whether multiply supports these operands: A and B of one dtype, C of that dtype or its accumulator's.
+  // Whether multiply takes such operands: A and B of one dtype, C of that or of its accumulator's.
   static bool takes(DType a, DType b, DType c) { return a == b && (c == a || c == accumulator_of(a)); }
 
-  // Bytes of workspace that any product needs at most.
+  // Workspace of any product.
   virtual std::size_t workspace() const = 0;
-  // Enqueues the product. Sizes must not be 0, and there must be no bias. Accumulates in the accumulator's dtype and rounds
-  // once.
+  // Puts it on the queue. Sizes are not 0; there is no bias. Accumulated in the accumulator's dtype, and rounded once.
   virtual void multiply(const Queue& queue, const Product& product, std::span<std::byte> workspace) = 0;
 };
 

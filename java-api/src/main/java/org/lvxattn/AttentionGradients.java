@@ -2,7 +2,6 @@
 package org.lvxattn;
 
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.internal.Closing;
 
 /** The result of {@link CrossAttention#backward}: it owns the gradients. */
 public final class AttentionGradients implements AutoCloseable {
@@ -38,24 +37,25 @@ public final class AttentionGradients implements AutoCloseable {
 
   /**
    * Shape and dtype of this rank's bias, summed over the dimensions along which it is broadcast;
-   * null if it was not requested.
+   * null if it was not asked for.
    */
   public @Nullable Tensor bias() {
     return bias;
   }
 
-  /** The cost of the call on this rank. */
+  /** What the call cost this rank. */
   public Statistics statistics() {
     return statistics;
   }
 
   /**
-   * Closes the gradients. Closing again does nothing.
+   * Closes the gradients.
    *
+   * @throws IllegalStateException if that was done already
    * @throws WrongThreadException if another thread owns the device
    */
   @Override
   public void close() {
-    Closing.closeAll(query, key, value, bias);
+    Tensors.closeAll(query, key, value, bias);
   }
 }

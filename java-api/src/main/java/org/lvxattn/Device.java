@@ -8,27 +8,25 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.lvxattn.bindings.generated.Lvx;
-import org.lvxattn.bindings.generated.lvx_attention_backend_choice;
 import org.lvxattn.bindings.generated.lvx_cpu_options;
 import org.lvxattn.bindings.generated.lvx_cuda_options;
 import org.lvxattn.bindings.generated.lvx_device_info;
-import org.lvxattn.internal.Preconditions;
-import org.lvxattn.internal.ffi.NativeCalls;
-import org.lvxattn.internal.memory.DeviceResource;
-import org.lvxattn.internal.memory.Reachability;
+import org.lvxattn.bindings.generated.lvx_engine_choice;
+import org.lvxattn.plan.KernelScratch;
 
 /**
- * A processor and its memory: {@link #cpu()}, or {@link #cuda(int)} for a GPU. The same programs
- * run on both.
+ * What computes, and the memory it computes in: {@link #cpu()}, or {@link #cuda(int)} for a GPU.
+ * Programs are the same for both.
  *
- * <p>CUDA calls are asynchronous: they return once their work is enqueued. They execute in order,
- * and {@link #synchronize} waits for all of them. Copies to the host ({@link Tensor#toFloats} and
- * others) block. The next call that waits reports a failure of enqueued work.
+ * <p>A GPU works behind the program: calls return when their work is ordered, each sees the results
+ * of those before it, and {@link #synchronize} waits for all of them. What brings numbers to the
+ * host ({@link Tensor#toFloats} and its like) waits by itself. A failure of the work itself is
+ * reported by whatever call waits next.
  *
- * <p>A device and all tensors and groups on it are confined to one thread: the thread that opened
- * the device, until {@link #handOver} names another. Use from any other thread throws a {@link
- * WrongThreadException}. For concurrency, each thread opens its own device, as the ranks of a
- * {@link org.lvxattn.group.LocalWorld} do. A device itself may use several cores.
+ * <p>A device and everything made on it, tensors and groups, is confined to one thread: the one
+ * that made it, until {@link #handOver} names another. Every use is checked and ends in a {@link
+ * WrongThreadException} elsewhere. Several threads compute at once by a device each, as the ranks
+ * of a {@link LocalWorld} do; how many cores a device uses is its own matter.
  */
 public final class Device implements AutoCloseable {
   private final DeviceResource resource;
@@ -65,7 +63,7 @@ public final class Device implements AutoCloseable {
       this.code = code;
     }
 
-    /** DLPack's device type code. */
+    /** DLPack's number of it. */
     int code() {
       return code;
     }
@@ -89,7 +87,7 @@ public final class Device implements AutoCloseable {
    * @throws LvxException if its threads cannot be started
    */
   public static Device cpu(CpuOptions options) {
-    Preconditions.present(options, "options");
+    Arguments.present(options, "options");
     NativeCalls.load();
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment struct = lvx_cpu_options.allocate(arena);
@@ -105,7 +103,7 @@ public final class Device implements AutoCloseable {
   /**
    * Opens an NVIDIA GPU.
    *
-   * @param ordinal index of the GPU in the CUDA runtime, from 0
+   * @param ordinal the GPU, as the CUDA runtime counts them, from 0
    * @throws IllegalArgumentException if there is no such GPU
    * @throws LinkageError if the native library cannot be loaded; the message says what to do
    * @throws LvxException with {@link Status#MISSING_LIBRARY} if the build has no CUDA device, or
@@ -113,28 +111,29 @@ public final class Device implements AutoCloseable {
    * @throws UnsupportedRequestException if the GPU is older than compute capability 8.0
    */
   public static Device cuda(int ordinal) {
-    return cuda(CudaOptions.builder().ordinal(ordinal).build());
+    return cuda(CudaOptions.of(ordinal));
   }
 
   /**
-   * Opens an NVIDIA GPU. Several devices may share one GPU; each has its own stream and memory.
+   * Opens an NVIDIA GPU. Several devices may be of one GPU, each with a stream and memory of its
+   * own.
    *
    * @throws NullPointerException if options is null
    * @throws IllegalArgumentException if there is no such GPU
    * @throws LinkageError if the native library cannot be loaded; the message says what to do
    * @throws LvxException with {@link Status#MISSING_LIBRARY} if the build has no CUDA device, or
-   *     there is no driver, no GPU, or no cuDNN where {@link AttentionBackend#CUDNN} is wanted; the
-   *     message says which
+   *     there is no driver, no GPU, or no cuDNN where {@link Engine#CUDNN} is wanted; the message
+   *     says which
    * @throws UnsupportedRequestException if the GPU is older than compute capability 8.0
    */
   public static Device cuda(CudaOptions options) {
-    Preconditions.present(options, "options");
+    Arguments.present(options, "options");
     NativeCalls.load();
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment struct = lvx_cuda_options.allocate(arena);
       lvx_cuda_options.struct_size(struct, lvx_cuda_options.sizeof());
       lvx_cuda_options.ordinal(struct, options.ordinal());
-      lvx_cuda_options.attention_backend(struct, options.attentionBackend().code());
+      lvx_cuda_options.engine(struct, options.engine().code());
       lvx_cuda_options.memory_budget(struct, options.memoryBudget());
       lvx_cuda_options.stream(struct, options.stream());
       MemorySegment handle = arena.allocate(ValueLayout.JAVA_LONG);
@@ -148,13 +147,13 @@ public final class Device implements AutoCloseable {
     return kind;
   }
 
-  /** Index of the GPU in the CUDA runtime, as passed to {@link #cuda}; 0 for a CPU. */
+  /** Which of its kind: the number by which {@link #cuda} opened it, 0 for a CPU. */
   public int ordinal() {
     return ordinal;
   }
 
   /**
-   * Properties of the GPU; empty for a CPU.
+   * What is known of the GPU; empty for a CPU.
    *
    * @throws IllegalStateException if the device was closed
    * @throws WrongThreadException if another thread owns the device
@@ -177,12 +176,12 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * Waits until all enqueued work is done. On a CPU it returns at once, since calls are synchronous
-   * there.
+   * Returns when all that the device was given is done; at once on a CPU, which is done when a call
+   * returns.
    *
    * @throws IllegalStateException if the device was closed
    * @throws WrongThreadException if another thread owns the device
-   * @throws DeviceFailedException if enqueued work failed
+   * @throws DeviceFailedException if some of it failed
    */
   public void synchronize() {
     requireUsable("device");
@@ -190,18 +189,18 @@ public final class Device implements AutoCloseable {
     Reachability.keep(this);
   }
 
-  /** Number of host threads that compute, including the calling thread; 1 for a GPU. */
+  /** How many threads of the host compute, the calling one among them; 1 for a GPU. */
   public int threads() {
     return threads;
   }
 
-  /** A name for users: the instruction set in use, or the GPU's name. */
+  /** For people: for instance the instruction set in use, or what the GPU is called. */
   public String name() {
     return name;
   }
 
   /**
-   * Bytes that tensors and workspaces hold now.
+   * Bytes now held by tensors and workspaces.
    *
    * @throws IllegalStateException if the device was closed
    * @throws WrongThreadException if another thread owns the device
@@ -227,7 +226,19 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * Loads cuDNN as {@link AttentionBackend#CUDNN} does. Needs no GPU.
+   * What this device's kernels need beside their arguments, for predicting memory. Its answers can
+   * be had while the device is open, from the thread that owns it.
+   *
+   * @throws IllegalStateException if the device was closed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  public KernelScratch kernelScratch() {
+    requireUsable("device");
+    return new DeviceScratch(this);
+  }
+
+  /**
+   * Loads cuDNN as {@link Engine#CUDNN} does, without a GPU.
    *
    * @return its version, for instance {@code 9.24.0}
    * @throws LinkageError if the native library cannot be loaded; the message says what to do
@@ -245,41 +256,39 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * The choices of {@link AttentionBackend#AUTO} on this device's GPU so far; empty for a CPU.
+   * What {@link Engine#AUTO} has chosen on this device's GPU so far; empty for a CPU.
    *
    * @throws IllegalStateException if the device was closed
    * @throws WrongThreadException if another thread owns the device
    */
-  public List<AttentionBackendChoice> attentionBackendChoices() {
+  public List<EngineChoice> engineChoices() {
     requireUsable("device");
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment count = arena.allocate(ValueLayout.JAVA_LONG);
       NativeCalls.check(
-          Lvx.lvx_device_attention_backend_choices(resource.handle, MemorySegment.NULL, 0, count));
+          Lvx.lvx_device_engine_choices(resource.handle, MemorySegment.NULL, 0, count));
       long capacity = count.get(ValueLayout.JAVA_LONG, 0);
-      MemorySegment choices =
-          lvx_attention_backend_choice.allocateArray(Math.max(capacity, 1), arena);
-      NativeCalls.check(
-          Lvx.lvx_device_attention_backend_choices(resource.handle, choices, capacity, count));
+      MemorySegment choices = lvx_engine_choice.allocateArray(Math.max(capacity, 1), arena);
+      NativeCalls.check(Lvx.lvx_device_engine_choices(resource.handle, choices, capacity, count));
       Reachability.keep(this);
-      // Other devices of the GPU may have added choices in between.
+      // Other devices of the GPU may have met new problems in between.
       long copied = Math.min(capacity, count.get(ValueLayout.JAVA_LONG, 0));
-      List<AttentionBackendChoice> result = new ArrayList<>();
+      List<EngineChoice> result = new ArrayList<>();
       for (long i = 0; i < copied; i++) {
-        result.add(AttentionBackendChoice.read(lvx_attention_backend_choice.asSlice(choices, i)));
+        result.add(EngineChoice.read(lvx_engine_choice.asSlice(choices, i)));
       }
       return List.copyOf(result);
     }
   }
 
-  /** The thread that may use the device and everything on it. */
+  /** The thread that may use the device and everything made on it. */
   public Thread owner() {
     return owner;
   }
 
   /**
-   * Transfers the device and everything on it to another thread. Earlier writes of this thread are
-   * visible to the new owner.
+   * Gives the device and everything made on it to another thread. What this thread did before is
+   * visible to that thread.
    *
    * @param next the new owner
    * @throws NullPointerException if next is null
@@ -287,25 +296,22 @@ public final class Device implements AutoCloseable {
    * @throws WrongThreadException if the caller does not own the device
    */
   public void handOver(Thread next) {
-    Preconditions.present(next, "next");
+    Arguments.present(next, "next");
     requireUsable("device");
     owner = next;
   }
 
   /**
-   * Stops the threads and frees everything. Closing it again does nothing.
+   * Stops the threads and gives everything back.
    *
    * @throws IllegalStateException if tensors or groups of this device are open (the message says
    *     how many, and the suppressed exceptions where they were made if {@link
-   *     LeakDetector.Mode#TRACE} is on; the device stays usable)
+   *     LeakDetector.Mode#TRACE} is on; the device stays usable), or if it was closed already
    * @throws WrongThreadException if another thread owns the device
    */
   @Override
   public void close() {
-    requireOwner("device");
-    if (closed) {
-      return;
-    }
+    requireUsable("device");
     resource.close();
     closed = true;
   }
@@ -328,9 +334,7 @@ public final class Device implements AutoCloseable {
     return resource;
   }
 
-  /**
-   * Checks that it is open and owned by this thread; {@code what} names the argument for messages.
-   */
+  /** Checks liveness and thread; {@code what} names the argument or object that is used. */
   void requireUsable(String what) {
     requireOwner(what);
     if (closed) {

@@ -2,13 +2,13 @@
 package org.lvxattn;
 
 /**
- * Properties of a GPU.
+ * What is known of a GPU.
  *
- * @param computeMajor major number of the compute capability
- * @param computeMinor minor number of the compute capability
+ * @param computeMajor compute capability, before the dot
+ * @param computeMinor compute capability, behind it
  * @param multiprocessors number of streaming multiprocessors
- * @param memoryTotal bytes of the GPU's memory
- * @param memoryFree bytes that were free at the time of the query
+ * @param memoryTotal bytes, whoever holds them
+ * @param memoryFree bytes of them that nobody held when this was asked
  */
 public record GpuProperties(
     int computeMajor, int computeMinor, int multiprocessors, long memoryTotal, long memoryFree) {}

@@ -4,12 +4,11 @@ package org.lvxattn;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.internal.Preconditions;
 
 /**
- * A view of a tensor that Java can read and write. It is the tensor's own memory if that is host
- * memory, otherwise a copy, which {@link #commit} writes back. Only the thread that owns the
- * tensor's device may use it.
+ * The elements of a tensor where Java can read and write them: the tensor's own memory where that
+ * is the host's, otherwise a copy of it, which {@link #commit} brings back. Made and used by the
+ * thread that owns the tensor's device.
  *
  * <pre>{@code
  * try (HostView view = HostView.updating(tensor)) {
@@ -33,7 +32,7 @@ public final class HostView implements AutoCloseable {
       segment = writable ? own : own.asReadOnly();
       return;
     }
-    long bytes = tensor.layout().extentBytes();
+    long bytes = Shapes.extentBytes(tensor.shape(), tensor.strides(), tensor.dtype());
     copy = Arena.ofConfined();
     try {
       MemorySegment memory = copy.allocate(bytes, 64);
@@ -48,19 +47,19 @@ public final class HostView implements AutoCloseable {
   }
 
   /**
-   * Opens a read-only view.
+   * For reading alone.
    *
    * @throws NullPointerException if tensor is null
    * @throws IllegalStateException if it was closed
    * @throws WrongThreadException if another thread owns the device
    */
   public static HostView reading(Tensor tensor) {
-    Preconditions.present(tensor, "tensor").requireUsable("tensor");
+    Arguments.present(tensor, "tensor").requireUsable("tensor");
     return new HostView(tensor, false, true);
   }
 
   /**
-   * Opens a view for reading and writing.
+   * For reading and writing.
    *
    * @throws NullPointerException if tensor is null
    * @throws UnsupportedOperationException if the tensor is read-only
@@ -68,12 +67,12 @@ public final class HostView implements AutoCloseable {
    * @throws WrongThreadException if another thread owns the device
    */
   public static HostView updating(Tensor tensor) {
-    Preconditions.present(tensor, "tensor").requireWritable();
+    Arguments.present(tensor, "tensor").requireWritable();
     return new HostView(tensor, true, true);
   }
 
   /**
-   * Opens a view for writing every element. Elements that are not written are undefined.
+   * For writing every element; what is not written is undefined.
    *
    * @throws NullPointerException if tensor is null
    * @throws UnsupportedOperationException if the tensor is read-only
@@ -81,25 +80,25 @@ public final class HostView implements AutoCloseable {
    * @throws WrongThreadException if another thread owns the device
    */
   public static HostView writing(Tensor tensor) {
-    Preconditions.present(tensor, "tensor").requireWritable();
-    // Memory between the elements belongs to other tensors and must not change.
+    Arguments.present(tensor, "tensor").requireWritable();
+    // What lies between the elements is not the tensor's, and must stay as it is.
     return new HostView(tensor, true, tensor.hasGaps());
   }
 
-  /** Memory from the first element on, with the tensor's strides; valid until this is closed. */
+  /** From the first element on, by the tensor's strides; until this is closed. */
   public MemorySegment segment() {
     return segment;
   }
 
   /**
-   * Writes the elements back to the tensor. On a CPU it does nothing.
+   * What was written becomes the tensor's; on a CPU it is already.
    *
-   * @throws UnsupportedOperationException if this view is read-only
+   * @throws UnsupportedOperationException if this is for reading alone
    * @throws IllegalStateException if the tensor was closed
    */
   public void commit() {
     if (!writable) {
-      throw new UnsupportedOperationException("the view is read-only");
+      throw new UnsupportedOperationException("the view is for reading alone");
     }
     if (copy != null) {
       tensor.requireUsable("tensor");
@@ -107,7 +106,7 @@ public final class HostView implements AutoCloseable {
     }
   }
 
-  /** Closes the view. A copy's uncommitted changes are lost. */
+  /** Gives up what was not committed. */
   @Override
   public void close() {
     if (copy != null) {

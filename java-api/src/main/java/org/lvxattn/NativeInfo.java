@@ -4,10 +4,9 @@ package org.lvxattn;
 import java.nio.file.Path;
 import org.lvxattn.bindings.NativeLibrary;
 import org.lvxattn.bindings.generated.Lvx;
-import org.lvxattn.internal.ffi.NativeCalls;
 
 /**
- * The native library in use, for diagnostics.
+ * The native library in use, for diagnosis.
  *
  * @param file the file that was loaded
  * @param version the library's version
@@ -15,7 +14,7 @@ import org.lvxattn.internal.ffi.NativeCalls;
  */
 public record NativeInfo(Path file, String version, int abiVersion) {
   /**
-   * Loads the library, unless it is loaded already, and describes it.
+   * Loads the library if that has not happened yet, and describes it.
    *
    * @throws LinkageError if it cannot be loaded; the message says what to do
    */

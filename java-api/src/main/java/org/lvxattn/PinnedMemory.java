@@ -7,17 +7,13 @@ import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.Pointers;
 import org.lvxattn.bindings.generated.Lvx;
-import org.lvxattn.internal.Preconditions;
-import org.lvxattn.internal.ffi.NativeCalls;
-import org.lvxattn.internal.memory.DeviceResource;
-import org.lvxattn.internal.memory.Resource;
 
 /**
- * Page-locked host memory for asynchronous copies to and from a GPU. It is a scarce resource and
- * does not count against the device's budget. On a CPU device it is ordinary memory.
+ * Host memory that a GPU copies from and to by itself, while the program goes on: page-locked, so a
+ * scarce good. On a CPU it is ordinary memory. It does not count against the device's budget.
  *
- * <p>{@link Tensor#copyFrom(PinnedMemory, long)} and {@link Tensor#copyTo} enqueue copies; {@link
- * Device#synchronize} waits for them.
+ * <p>{@link Tensor#copyFrom(PinnedMemory, long)} and {@link Tensor#copyTo} use it; {@link
+ * Device#synchronize} says when they are done.
  */
 public final class PinnedMemory implements AutoCloseable {
   private final Device device;
@@ -32,7 +28,7 @@ public final class PinnedMemory implements AutoCloseable {
     resource.watch(this);
   }
 
-  /** The native buffer. */
+  /** What is native of it. */
   private static final class Memory extends Resource {
     private final DeviceResource device;
     private final long buffer;
@@ -46,9 +42,9 @@ public final class PinnedMemory implements AutoCloseable {
     }
 
     @Override
-    public synchronized void release() {
+    synchronized void release() {
       if (arena.scope().isAlive()) {
-        // Throws while a native call uses the segment, and changes nothing in that case.
+        // Refuses while some native call was given the segment; everything stays as it is then.
         arena.close();
       }
       NativeCalls.check(Lvx.lvx_buffer_free(buffer));
@@ -57,18 +53,18 @@ public final class PinnedMemory implements AutoCloseable {
   }
 
   /**
-   * Allocates pinned memory, filled with zeros and aligned to 64 bytes.
+   * Allocates it, filled with zeros and aligned to 64 bytes.
    *
-   * @param device the device that copies to and from it
+   * @param device whose copies it serves
    * @param bytes 1 or more
    * @throws NullPointerException if device is null
    * @throws IllegalArgumentException if bytes is less than 1
    * @throws IllegalStateException if the device was closed
    * @throws WrongThreadException if another thread owns the device
-   * @throws OutOfDeviceMemoryException if the host has no pinned memory left
+   * @throws OutOfDeviceMemoryException if the host has no such memory left
    */
   public static PinnedMemory allocate(Device device, long bytes) {
-    Preconditions.present(device, "device").requireUsable("device");
+    Arguments.present(device, "device").requireUsable("device");
     if (bytes < 1) {
       throw new IllegalArgumentException("bytes is " + bytes + "; 1 or more was expected");
     }
@@ -82,7 +78,7 @@ public final class PinnedMemory implements AutoCloseable {
     }
   }
 
-  /** Size in bytes. */
+  /** Its size. */
   public long bytes() {
     return segment.byteSize();
   }
@@ -99,18 +95,15 @@ public final class PinnedMemory implements AutoCloseable {
   }
 
   /**
-   * Frees it after pending copies are done; the segment becomes inaccessible. Closing it again does
-   * nothing.
+   * Gives it back, once copies that were begun are done; the segment becomes inaccessible.
    *
-   * @throws IllegalStateException if another thread is using the segment in a native call
+   * @throws IllegalStateException if this was closed already, or another thread is using the
+   *     segment in a native call
    * @throws WrongThreadException if another thread owns the device
    */
   @Override
   public void close() {
-    device.requireOwner("memory");
-    if (closed) {
-      return;
-    }
+    requireUsable(null, "memory");
     resource.close();
     closed = true;
   }

@@ -5,21 +5,18 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.lvxattn.bindings.generated.Lvx;
-import org.lvxattn.internal.Preconditions;
-import org.lvxattn.internal.ffi.NativeCalls;
-import org.lvxattn.internal.memory.Reachability;
 
-/** Measures rates of this machine, as yardsticks for kernels. */
+/** What this machine can do: yardsticks for the kernels. */
 public final class Probe {
   private static final long MAX_SIZE = 16384;
 
   private Probe() {}
 
   /**
-   * Times one float32 matrix product of the BLAS, 2 n<sup>3</sup> operations, on all threads of the
-   * device.
+   * Times one float32 matrix product by the BLAS on all threads of the device: 2 n<sup>3</sup>
+   * operations.
    *
-   * @param device the device to measure
+   * @param device what computes
    * @param n rows and columns, 1 to 16384
    * @return seconds
    * @throws NullPointerException if device is null
@@ -29,8 +26,8 @@ public final class Probe {
    * @throws OutOfDeviceMemoryException if memory or the device's budget does not suffice
    */
   public static double gemmSeconds(Device device, long n) {
-    Preconditions.present(device, "device").requireUsable("device");
-    Preconditions.require(
+    Arguments.present(device, "device").requireUsable("device");
+    Arguments.require(
         n >= 1 && n <= MAX_SIZE, "n is " + n + "; 1 to " + MAX_SIZE + " was expected");
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment seconds = arena.allocate(ValueLayout.JAVA_DOUBLE);
@@ -41,10 +38,10 @@ public final class Probe {
   }
 
   /**
-   * Times one read of memory by all threads of the device.
+   * Times one pass of all threads of the device over memory, read only.
    *
-   * @param device the device to measure
-   * @param bytes how many bytes to read, at least 1
+   * @param device what reads
+   * @param bytes how much, at least 1
    * @return seconds
    * @throws NullPointerException if device is null
    * @throws IllegalArgumentException if bytes is not positive
@@ -53,8 +50,8 @@ public final class Probe {
    * @throws OutOfDeviceMemoryException if memory or the device's budget does not suffice
    */
   public static double readSeconds(Device device, long bytes) {
-    Preconditions.present(device, "device").requireUsable("device");
-    Preconditions.require(bytes >= 1, "bytes is " + bytes + "; 1 or more was expected");
+    Arguments.present(device, "device").requireUsable("device");
+    Arguments.require(bytes >= 1, "bytes is " + bytes + "; 1 or more was expected");
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment seconds = arena.allocate(ValueLayout.JAVA_DOUBLE);
       NativeCalls.check(Lvx.lvx_probe_read(device.handle(), bytes, seconds));

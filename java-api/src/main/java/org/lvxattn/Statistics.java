@@ -6,14 +6,13 @@ import java.util.Set;
 import org.lvxattn.bindings.generated.lvx_statistics;
 
 /**
- * The cost of one call on this rank. The caller owns it and may pass it to any number of calls;
- * each overwrites it. Not thread-safe.
+ * What one call cost this rank. The caller owns it and may give it to any number of calls; each
+ * overwrites what the last one left. Not thread-safe.
  *
- * <p>Bytes and messages count payload only. Headers and handshakes are counted as control bytes and
- * messages.
+ * <p>Bytes and messages are payload; headers and handshakes are the control counts.
  *
- * <p>Seconds are those of the calling thread. CUDA calls are asynchronous: there, compute time is
- * the time to enqueue work, and wait time may include computation.
+ * <p>Seconds are those of the calling thread. A GPU computes behind it: what the thread counts as
+ * computing there is the ordering of work, and what it waits for may be computation.
  */
 public final class Statistics {
   private long bytesSent;
@@ -28,7 +27,7 @@ public final class Statistics {
   private double computeSeconds;
   private double exposedWaitSeconds;
   private Strategy strategy = Strategy.QUERY_RING;
-  private int attentionBackends;
+  private int engines;
 
   private Statistics() {}
 
@@ -72,7 +71,7 @@ public final class Statistics {
     return controlMessagesSent;
   }
 
-  /** The largest workspace in addition to the caller's tensors, in bytes. */
+  /** The largest workspace beside the caller's tensors, in bytes. */
   public long peakBytes() {
     return peakBytes;
   }
@@ -98,11 +97,11 @@ public final class Statistics {
   }
 
   /**
-   * The attention backends that computed attention; more than one if {@link AttentionBackend#AUTO}
-   * chose differently for blocks of different sizes. {@link AttentionBackend#LVX} for a CPU.
+   * The engines that computed attention: more than one where {@link Engine#AUTO} chose differently
+   * for blocks of different sizes. {@link Engine#LVX} for a CPU.
    */
-  public Set<AttentionBackend> attentionBackends() {
-    return AttentionBackend.ofBits(attentionBackends);
+  public Set<Engine> engines() {
+    return Engine.ofBits(engines);
   }
 
   void read(MemorySegment struct) {
@@ -118,7 +117,7 @@ public final class Statistics {
     computeSeconds = lvx_statistics.compute_seconds(struct);
     exposedWaitSeconds = lvx_statistics.exposed_wait_seconds(struct);
     strategy = Strategy.of(lvx_statistics.strategy(struct));
-    attentionBackends = lvx_statistics.attention_backends(struct);
+    engines = lvx_statistics.engines(struct);
   }
 
   @Override

@@ -7,17 +7,13 @@ import com.sun.management.ThreadMXBean;
 import java.lang.management.ManagementFactory;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.lvxattn.group.Group;
-import org.lvxattn.group.LocalWorld;
-import org.lvxattn.layer.LayerOperations;
-import org.lvxattn.layer.Norm;
 
-/** Calls that write into the caller's tensors allocate nothing on the heap. */
+/** Calls that write into tensors of the caller allocate nothing on the heap. */
 @Timeout(300)
 class AllocationTest {
   /**
-   * The JVM allocates a little until it has compiled everything, which takes a while on a busy
-   * machine. Allocations of the calls themselves show in every round.
+   * The JVM allocates a little now and then until it has compiled everything for good, which takes
+   * its time on a busy machine. What calls themselves allocate shows in every round.
    */
   private static final int MOST_ROUNDS = 500;
 
@@ -31,7 +27,7 @@ class AllocationTest {
     assertThat(after - before).isGreaterThanOrEqualTo(garbage.length);
   }
 
-  /** A call that allocates is detected, for any number of rounds. */
+  /** A call that allocates is found out, however many rounds it is given. */
   @Test
   void anAllocationInEveryCallShowsInEveryRound() {
     Object[] kept = new Object[1];
@@ -42,7 +38,7 @@ class AllocationTest {
 
   @Test
   void aRankAloneAllocatesNothing() {
-    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
+    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
         Group group = Group.self(device);
         Problem problem = Problem.alone(device, DType.FLOAT32)) {
       assertThat(leastAllocated(group, problem, 1000)).isZero();
@@ -65,7 +61,7 @@ class AllocationTest {
 
   @Test
   void layerOperationsAllocateNothing() {
-    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
+    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
         Tensor x = Tensor.allocate(device, DType.FLOAT32, 1, 4, 8);
         Tensor y = Tensor.allocate(device, DType.FLOAT32, 1, 4, 8);
         Tensor w = Tensor.allocate(device, DType.FLOAT32, 8, 8);
@@ -87,9 +83,7 @@ class AllocationTest {
     }
   }
 
-  /**
-   * Allocated bytes of each round of calls, until every rank has had a round without allocations.
-   */
+  /** Of all rounds of calls, until every rank has had one without any allocation. */
   private static long leastAllocated(Group group, Problem problem, int calls) {
     long least = Long.MAX_VALUE;
     for (int round = 0; round < MOST_ROUNDS; round++) {

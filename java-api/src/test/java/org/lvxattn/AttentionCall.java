@@ -7,10 +7,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.group.Group;
 
 /** A call of attention, forward or backward, whose tensors can be exchanged by name. */
-public final class AttentionCall {
+final class AttentionCall {
   private static final List<String> MAY_BE_NULL = List.of("visibility", "bias", "dBias");
 
   private final Group group;
@@ -19,7 +18,7 @@ public final class AttentionCall {
   private final Map<String, Tensor> inputs = new LinkedHashMap<>();
   private final Map<String, Tensor> outputs = new LinkedHashMap<>();
 
-  public AttentionCall(Group group, Problem problem, boolean backward) {
+  AttentionCall(Group group, Problem problem, boolean backward) {
     this.group = group;
     this.problem = problem;
     this.backward = backward;
@@ -42,28 +41,28 @@ public final class AttentionCall {
     }
   }
 
-  public List<String> names() {
+  List<String> names() {
     List<String> names = new ArrayList<>(inputs.keySet());
     names.addAll(outputs.keySet());
     return names;
   }
 
-  public Tensor tensor(String name) {
+  Tensor tensor(String name) {
     Tensor input = inputs.get(name);
     return input != null ? input : outputs.getOrDefault(name, problem.o);
   }
 
-  public boolean isOutput(String name) {
+  boolean isOutput(String name) {
     return outputs.containsKey(name);
   }
 
-  public boolean mayBeNull(String name) {
+  boolean mayBeNull(String name) {
     return MAY_BE_NULL.contains(name);
   }
 
-  /** Runs the call with another tensor for the given name. */
+  /** The call with another tensor in place of the one of that name. */
   @SuppressWarnings("NullAway") // null where none may be is one of the mistakes to be tried
-  public void with(String name, @Nullable Tensor tensor) {
+  void with(String name, @Nullable Tensor tensor) {
     Map<String, @Nullable Tensor> all = new LinkedHashMap<>(inputs);
     all.putAll(outputs);
     all.put(name, tensor);
@@ -81,27 +80,38 @@ public final class AttentionCall {
     if (backward) {
       attention.backwardInto(
           group,
-          new AttentionInputs(all.get("q"), all.get("k"), all.get("v"), mask),
-          new AttentionOutputs(all.get("o"), all.get("lse")),
+          all.get("q"),
+          all.get("k"),
+          all.get("v"),
+          mask,
+          all.get("o"),
+          all.get("lse"),
           all.get("dO"),
-          new GradientOutputs(all.get("dq"), all.get("dk"), all.get("dv"), all.get("dBias")),
+          all.get("dq"),
+          all.get("dk"),
+          all.get("dv"),
+          all.get("dBias"),
           statistics);
     } else {
       attention.forwardInto(
           group,
-          new AttentionInputs(all.get("q"), all.get("k"), all.get("v"), mask),
-          new AttentionOutputs(all.get("o"), all.get("lse")),
+          all.get("q"),
+          all.get("k"),
+          all.get("v"),
+          mask,
+          all.get("o"),
+          all.get("lse"),
           statistics);
     }
   }
 
-  /** Runs the valid call. */
-  public void run() {
+  /** The call as it is meant. */
+  void run() {
     with("q", problem.q);
   }
 
-  /** Fills the outputs with a number that no computation produces. */
-  public void mark() {
+  /** Fills the outputs with a number that no computation gives. */
+  void mark() {
     for (Tensor output : outputs.values()) {
       double[] marks = new double[(int) output.elements()];
       Arrays.fill(marks, -77);
@@ -109,8 +119,8 @@ public final class AttentionCall {
     }
   }
 
-  /** Whether the outputs still hold the number of {@link #mark}. */
-  public boolean isUntouched() {
+  /** Whether the outputs hold what {@link #mark} left. */
+  boolean isUntouched() {
     for (Tensor output : outputs.values()) {
       for (double element : output.toDoubles()) {
         if (element != -77) {

@@ -20,9 +20,6 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.lvxattn.group.Group;
-import org.lvxattn.group.GroupOptions;
-import org.lvxattn.group.LocalWorld;
 
 class CrossAttentionTest {
   private Device device;
@@ -30,7 +27,7 @@ class CrossAttentionTest {
 
   @BeforeEach
   void open() {
-    device = Device.cpu(CpuOptions.builder().threads(1).build());
+    device = Device.cpu(CpuOptions.defaults().withThreads(1));
     group = Group.self(device);
   }
 
@@ -78,20 +75,31 @@ class CrossAttentionTest {
       try (AttentionForward forward =
               attention.forward(group, problem.q, problem.k, problem.v, problem.mask);
           AttentionGradients gradients = attention.backwardWithBias(group, forward, problem.dO);
-          // With a bias, exact backward needs lse with its terms, which the other form keeps.
+          // Backward with a bias is exact by lse with its terms, which the other form keeps.
           Tensor lse =
               Tensor.allocate(device, DType.FLOAT32, forward.logSumExpWithTerms().shape())) {
         attention.forwardInto(
             group,
-            new AttentionInputs(problem.q, problem.k, problem.v, problem.mask),
-            new AttentionOutputs(problem.o, lse),
+            problem.q,
+            problem.k,
+            problem.v,
+            problem.mask,
+            problem.o,
+            lse,
             problem.statistics);
         attention.backwardInto(
             group,
-            new AttentionInputs(problem.q, problem.k, problem.v, problem.mask),
-            new AttentionOutputs(problem.o, lse),
+            problem.q,
+            problem.k,
+            problem.v,
+            problem.mask,
+            problem.o,
+            lse,
             problem.dO,
-            new GradientOutputs(problem.dq, problem.dk, problem.dv, problem.dBias),
+            problem.dq,
+            problem.dk,
+            problem.dv,
+            problem.dBias,
             problem.statistics);
         assertThat(forward.output().toFloats()).isEqualTo(problem.o.toFloats());
         assertThat(forward.logSumExpWithTerms().toFloats()).isEqualTo(lse.toFloats());
@@ -129,8 +137,12 @@ class CrossAttentionTest {
       try (Tensor o = Tensor.wrap(device, memory, DType.FLOAT32, problem.o.shape(), null)) {
         problem.attention.forwardInto(
             group,
-            new AttentionInputs(problem.q, problem.k, problem.v, problem.mask),
-            new AttentionOutputs(o, problem.lse),
+            problem.q,
+            problem.k,
+            problem.v,
+            problem.mask,
+            o,
+            problem.lse,
             problem.statistics);
         assertThat(o.toFloats()).isEqualTo(problem.o.toFloats());
       }
@@ -139,7 +151,7 @@ class CrossAttentionTest {
 
   @Test
   void anArenaCannotBeClosedWhileItsMemoryIsComputedWith() throws InterruptedException {
-    GroupOptions options = GroupOptions.builder().timeout(Duration.ofSeconds(1)).build();
+    GroupOptions options = GroupOptions.defaults().withDeadline(Duration.ofSeconds(1));
     AtomicReference<Throwable> refusal = new AtomicReference<>();
     try (Arena arena = Arena.ofShared();
         LocalWorld world = LocalWorld.of(2, options);
@@ -162,7 +174,7 @@ class CrossAttentionTest {
               });
       closer.start();
       assertThatThrownBy(() -> problem.attention.forward(waiting, q, problem.k, problem.v))
-          .isInstanceOf(PeerTimeoutException.class);
+          .isInstanceOf(DeadlineExceededException.class);
       closer.join();
       assertThat(refusal.get()).isInstanceOf(IllegalStateException.class);
       assertThat(arena.scope().isAlive()).isTrue();

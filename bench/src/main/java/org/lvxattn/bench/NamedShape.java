@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.bench;
 
-/** Shapes for all kernel measurements: published models' attention, and unusual shapes. */
+/** Shapes that are measured wherever kernels are: published models' attention, and odd ones. */
 public enum NamedShape {
   /** Llama 3-V: one frame of four tiles, grouped heads. */
   LLAMA3V("llama3v", "1,128,6404,32,8,128"),
@@ -13,7 +13,7 @@ public enum NamedShape {
   DECODE("decode", "1,1,25616,32,8,128"),
   /** Few queries and keys. */
   SHORT("short", "1,16,512,32,8,128"),
-  /** Lengths that are not multiples of any tile size. */
+  /** Lengths that divide by nothing. */
   ODD("odd", "1,61,1601,14,2,72");
 
   private final String word;
@@ -24,7 +24,7 @@ public enum NamedShape {
     this.numbers = numbers;
   }
 
-  /** The shape with the given name. */
+  /** The shape of that name. */
   public static NamedShape named(String word) {
     for (NamedShape shape : values()) {
       if (shape.word.equals(word)) {
@@ -42,7 +42,7 @@ public enum NamedShape {
     return Sizes.parse(numbers);
   }
 
-  /** Whether it has a single query; such shapes have no backward. */
+  /** Whether it is a single query's, which has no backward. */
   public boolean isDecode() {
     return sizes().queries() == 1;
   }

@@ -6,21 +6,18 @@ import java.util.Deque;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.AttentionInputs;
-import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.GradientOutputs;
+import org.lvxattn.Group;
 import org.lvxattn.Mask;
 import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.group.Group;
 
-/** One rank's inputs and outputs of attention, allocated once for any number of calls. */
+/** What one rank computes attention from and into: made once, used for any number of calls. */
 public final class RankTensors implements AutoCloseable {
-  /** Number of random rows that long inputs repeat; values do not affect the time. */
+  /** Rows of noise that long inputs repeat; what numbers are in them does not change the time. */
   private static final long NOISE_ROWS = 512;
 
   private final Group group;
@@ -55,7 +52,7 @@ public final class RankTensors implements AutoCloseable {
             : null;
   }
 
-  /** Attention with the heads of the given sizes. */
+  /** Attention of the heads of those sizes. */
   public static CrossAttention attention(Sizes sizes, Strategy strategy) {
     return CrossAttention.builder()
         .heads(sizes.heads())
@@ -65,28 +62,22 @@ public final class RankTensors implements AutoCloseable {
         .build();
   }
 
-  /** Computes forward. Collective, like {@link CrossAttention#forwardInto}. */
+  /** Collective, as {@link CrossAttention#forwardInto} is. */
   public void forward(CrossAttention attention, Statistics statistics) {
-    attention.forwardInto(
-        group, new AttentionInputs(q, k, v, Mask.none()), new AttentionOutputs(o, lse), statistics);
+    attention.forwardInto(group, q, k, v, Mask.none(), o, lse, statistics);
   }
 
-  /** Computes backward from the last {@link #forward}. Collective. */
+  /** Collective; takes what the last {@link #forward} left. */
   public void backward(CrossAttention attention, Statistics statistics) {
     Gradients to = gradients;
     if (to == null) {
       throw new IllegalStateException("made for forward alone");
     }
     attention.backwardInto(
-        group,
-        new AttentionInputs(q, k, v, Mask.none()),
-        new AttentionOutputs(o, lse),
-        to.dO,
-        new GradientOutputs(to.dq, to.dk, to.dv, null),
-        statistics);
+        group, q, k, v, Mask.none(), o, lse, to.dO, to.dq, to.dk, to.dv, null, statistics);
   }
 
-  /** Lower bound of the bytes that a pass reads and writes: its inputs and results, once. */
+  /** What a pass must read and write at least: its inputs and results, once. */
   public long bytes() {
     return open.stream().mapToLong(tensor -> tensor.elements() * tensor.dtype().bytes()).sum();
   }
@@ -113,7 +104,7 @@ public final class RankTensors implements AutoCloseable {
     return tensor;
   }
 
-  /** The rank's device, for other measurements. */
+  /** The rank's device, for what is measured beside attention. */
   public Device device() {
     return group.device();
   }

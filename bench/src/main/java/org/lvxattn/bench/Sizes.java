@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.bench;
 
-/** Sizes of an attention call, or of one rank's part of it. */
+/** Sizes of an attention, or of one rank's part in it. */
 public record Sizes(int batch, long queries, long keys, int heads, int keyValueHeads, int headDim) {
   private static final int NUMBERS = 6;
 
@@ -20,12 +20,12 @@ public record Sizes(int batch, long queries, long keys, int heads, int keyValueH
         Integer.parseInt(parts[5]));
   }
 
-  /** Operations (multiplications and additions) of forward's two products. */
+  /** Operations of the two products of forward, multiplications and additions. */
   public double forwardFlops() {
     return 4.0 * batch * heads * queries * keys * headDim;
   }
 
-  /** Operations of backward's five products. */
+  /** Operations of the five products of backward. */
   public double backwardFlops() {
     return 2.5 * forwardFlops();
   }

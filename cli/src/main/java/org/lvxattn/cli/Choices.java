@@ -2,24 +2,25 @@
 package org.lvxattn.cli;
 
 import java.util.List;
-import org.lvxattn.AttentionBackend;
 import org.lvxattn.DType;
+import org.lvxattn.Engine;
+import org.lvxattn.cli.workload.AttentionShape;
+import org.lvxattn.cli.workload.DeviceChoice;
 import org.lvxattn.cli.workload.Model;
-import org.lvxattn.oracle.AttentionShape;
-import org.lvxattn.oracle.DeviceChoice;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
-/** Parsers for the values of options. */
+/** The words that options take. */
 final class Choices {
-  /** Description of every {@code --device} option. */
-  static final String DEVICE = "Device: cpu (default), cuda, or cuda:i for GPU number i.";
+  /** What {@code --device} says, wherever it is an option. */
+  static final String DEVICE =
+      "What computes: cpu (default), cuda, or cuda:i for another GPU than the first.";
 
   private static final List<String> GROUPS = List.of("local", "gloo", "mpi", "nccl");
 
   private Choices() {}
 
-  /** Parses a floating-point dtype by its lower-case name. */
+  /** A floating-point dtype by its lower-case name. */
   static final class Dtype implements ITypeConverter<DType> {
     @Override
     public DType convert(String word) {
@@ -33,7 +34,7 @@ final class Choices {
     }
   }
 
-  /** Parses a model by its name. */
+  /** A model by its name. */
   static final class ModelWord implements ITypeConverter<Model> {
     @Override
     public Model convert(String word) {
@@ -45,7 +46,7 @@ final class Choices {
     }
   }
 
-  /** Parses six sizes. */
+  /** Six sizes. */
   static final class Shape implements ITypeConverter<AttentionShape> {
     @Override
     public AttentionShape convert(String word) {
@@ -57,7 +58,7 @@ final class Choices {
     }
   }
 
-  /** Parses the backend of a group. */
+  /** The engine between ranks. */
   static final class GroupWord implements ITypeConverter<String> {
     @Override
     public String convert(String word) {
@@ -69,22 +70,22 @@ final class Choices {
     }
   }
 
-  /** Parses the attention backend of a GPU. */
-  static final class AttentionBackendWord implements ITypeConverter<AttentionBackend> {
+  /** What computes attention on a GPU. */
+  static final class EngineWord implements ITypeConverter<Engine> {
     @Override
-    public AttentionBackend convert(String word) {
+    public Engine convert(String word) {
       return switch (word) {
-        case "lvx" -> AttentionBackend.LVX;
-        case "cudnn" -> AttentionBackend.CUDNN;
-        case "auto" -> AttentionBackend.AUTO;
+        case "lvx" -> Engine.LVX;
+        case "cudnn" -> Engine.CUDNN;
+        case "auto" -> Engine.AUTO;
         default ->
             throw new TypeConversionException(
-                "unknown backend '" + word + "', expected lvx, cudnn or auto");
+                "unknown engine '" + word + "', expected lvx, cudnn or auto");
       };
     }
   }
 
-  /** Parses a device. */
+  /** What computes. */
   static final class DeviceWord implements ITypeConverter<DeviceChoice> {
     @Override
     public DeviceChoice convert(String word) {

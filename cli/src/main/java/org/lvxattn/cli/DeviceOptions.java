@@ -2,11 +2,11 @@
 package org.lvxattn.cli;
 
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.AttentionBackend;
-import org.lvxattn.oracle.DeviceChoice;
+import org.lvxattn.Engine;
+import org.lvxattn.cli.workload.DeviceChoice;
 import picocli.CommandLine.Option;
 
-/** The device and its attention backend. */
+/** What computes, and by which engine. */
 final class DeviceOptions {
   @Option(
       names = "--device",
@@ -16,20 +16,20 @@ final class DeviceOptions {
   private DeviceChoice device = DeviceChoice.CPU;
 
   @Option(
-      names = "--attention-backend",
+      names = "--engine",
       paramLabel = "E",
-      converter = Choices.AttentionBackendWord.class,
+      converter = Choices.EngineWord.class,
       description =
-          "Attention backend on a GPU: lvx (default), cudnn, or auto, the faster of the two.")
-  private @Nullable AttentionBackend attentionBackend;
+          "What computes attention on a GPU: lvx (default), cudnn, or auto, the faster of them.")
+  private @Nullable Engine engine;
 
   DeviceChoice choice() {
-    if (attentionBackend == null) {
+    if (engine == null) {
       return device;
     }
     if (device.isCpu()) {
-      throw new UsageException("--attention-backend is a GPU's; it goes with --device cuda");
+      throw new UsageException("--engine is a GPU's; it goes with --device cuda");
     }
-    return device.withAttentionBackend(attentionBackend);
+    return device.withEngine(engine);
   }
 }

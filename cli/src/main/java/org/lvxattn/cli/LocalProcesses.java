@@ -16,19 +16,19 @@ import org.jspecify.annotations.Nullable;
 import org.lvxattn.Device;
 
 /**
- * Restarts this command as several local processes, the ranks of a group, with the environment
- * variables of torchrun. Only rank 0 prints results.
+ * Starts this command again as several processes of this machine, the ranks of a group, with the
+ * environment that torchrun would give them. Rank 0 speaks for all.
  */
 final class LocalProcesses {
-  /** Set in child processes, which must end when their parent ends. */
+  /** Set in processes that end when their parent does. */
   private static final String CHILD = "LVX_CHILD";
 
-  /** The shared secret of the ranks, so that other users of this machine cannot join. */
+  /** What the ranks prove to one another to know: other users of this machine cannot join. */
   private static final String SECRET = "LVX_SECRET";
 
   private LocalProcesses() {}
 
-  /** Runs the processes. Returns the exit code of the first that failed, or 0. */
+  /** Runs them; the exit code of the first that failed, or 0. */
   static int run(int ranks, List<String> arguments) throws IOException, InterruptedException {
     List<Process> processes = new ArrayList<>();
     Thread hook = new Thread(() -> processes.forEach(Process::destroyForcibly));
@@ -84,7 +84,7 @@ final class LocalProcesses {
     }
   }
 
-  /** This process's local rank on this machine, from the launcher; 0 if it sets none. */
+  /** Which of this machine's processes this is, as launchers count them; 0 where none says. */
   static int localRank() {
     for (String name :
         List.of("LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID", "MPI_LOCALRANKID")) {
@@ -101,7 +101,7 @@ final class LocalProcesses {
     return 0;
   }
 
-  /** The relevant part of this JVM's command line. */
+  /** This JVM's own command, as far as it matters. */
   private static List<String> command(List<String> arguments) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
@@ -134,7 +134,7 @@ final class LocalProcesses {
     }
   }
 
-  /** In a child process: exits when the parent, which holds its standard input, has ended. */
+  /** In such a process: ends it as soon as its parent, who holds its standard input, is gone. */
   static void endWithParent() {
     if (System.getenv(CHILD) == null) {
       return;
@@ -146,16 +146,16 @@ final class LocalProcesses {
             () -> {
               try {
                 while (System.in.read() >= 0) {
-                  // the parent writes nothing
+                  // the parent says nothing
                 }
               } catch (IOException e) {
-                // the parent has ended, too
+                // gone as well
               }
               Runtime.getRuntime().halt(1);
             });
   }
 
-  /** How many cores this process's device should use, from the launcher's variables. */
+  /** How many cores a device of this process should take, by what the launcher says. */
   static int share() {
     int processors = Runtime.getRuntime().availableProcessors();
     for (String name : List.of("LOCAL_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE")) {

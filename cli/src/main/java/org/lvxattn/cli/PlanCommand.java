@@ -8,18 +8,18 @@ import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
-import org.lvxattn.Pass;
+import org.lvxattn.Link;
 import org.lvxattn.cli.output.ChartFile;
 import org.lvxattn.cli.output.Json;
-import org.lvxattn.oracle.AttentionShape;
+import org.lvxattn.cli.workload.AttentionShape;
 import org.lvxattn.plan.AttentionProblem;
 import org.lvxattn.plan.AttentionSizes;
-import org.lvxattn.plan.Link;
 import org.lvxattn.plan.Machine;
+import org.lvxattn.plan.Pass;
 import org.lvxattn.plan.Plan;
 import org.lvxattn.plan.Planner;
 import org.lvxattn.plan.Preset;
-import org.lvxattn.plan.RankVisibility;
+import org.lvxattn.plan.Reach;
 import org.lvxattn.plan.Shards;
 import org.lvxattn.plan.Topology;
 import picocli.CommandLine.Command;
@@ -28,14 +28,12 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 
-/**
- * {@code lvx plan}: predicts the cost of each strategy, also for machines that are not available.
- */
+/** {@code lvx plan}: what each strategy would cost on machines that need not be there. */
 @Command(
     name = "plan",
     description = {
-      "Predicts the cost of each strategy: bytes, time and memory of the busiest rank.",
-      "Nothing is run. Parameters that are not given come from the preset."
+      "Says what each strategy would cost: bytes, time and memory of the busiest rank.",
+      "Nothing is computed. What is not said of the machines is as the preset has it."
     },
     sortOptions = false)
 final class PlanCommand implements Callable<Integer> {
@@ -59,7 +57,7 @@ final class PlanCommand implements Callable<Integer> {
       names = "--ranks-per-node",
       paramLabel = "N",
       converter = Positive.class,
-      description = "Ranks per node (default: the preset's).")
+      description = "Ranks of a node (default: the preset's).")
   private @Nullable Integer ranksPerNode;
 
   @Option(
@@ -84,13 +82,13 @@ final class PlanCommand implements Callable<Integer> {
   @Option(
       names = "--tflops",
       paramLabel = "X",
-      description = "A rank's compute rate in TFLOP/s, without memory limits.")
+      description = "A rank's rate in 10^12 operations a second, memory aside.")
   private @Nullable Double teraflops;
 
   @Option(
       names = "--density",
       paramLabel = "X",
-      description = "Fraction of query-key pairs that the mask keeps (default: 1).")
+      description = "Estimate for a mask that leaves this part of all pairs (default: 1).")
   private @Nullable Double density;
 
   @Option(
@@ -106,7 +104,7 @@ final class PlanCommand implements Callable<Integer> {
   @Option(
       names = "--chart",
       paramLabel = "FILE",
-      description = "Draw a chart of the times: an .svg or .png file.")
+      description = "Draw the times: an .svg or .png file.")
   private @Nullable Path chart;
 
   @Option(names = "--json", description = "Print one JSON object.")
@@ -157,10 +155,10 @@ final class PlanCommand implements Callable<Integer> {
     AttentionProblem problem = AttentionProblem.of(common, shards);
     return density == null
         ? problem
-        : problem.withRankVisibility(RankVisibility.estimate(shape.batch(), shards, density));
+        : problem.withReach(Reach.estimate(shape.batch(), shards, density));
   }
 
-  /** Parses a preset by its name. */
+  /** A preset by its name. */
   static final class PresetWord implements ITypeConverter<Preset> {
     @Override
     public Preset convert(String word) {

@@ -4,7 +4,7 @@ package org.lvxattn.cli;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
-/** Parses an integer of 1 or more. */
+/** An integer from 1 on. */
 final class Positive implements ITypeConverter<Integer> {
   @Override
   public Integer convert(String word) {
@@ -14,7 +14,7 @@ final class Positive implements ITypeConverter<Integer> {
         return value;
       }
     } catch (NumberFormatException e) {
-      // reported below
+      // said below
     }
     throw new TypeConversionException("'" + word + "', expected an integer from 1 on");
   }

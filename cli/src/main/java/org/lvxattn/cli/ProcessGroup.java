@@ -5,33 +5,32 @@ import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.Device;
-import org.lvxattn.group.Group;
-import org.lvxattn.group.GroupOptions;
-import org.lvxattn.launch.GroupBackend;
-import org.lvxattn.oracle.DeviceChoice;
+import org.lvxattn.Group;
+import org.lvxattn.GroupOptions;
+import org.lvxattn.cli.workload.DeviceChoice;
 import picocli.CommandLine.Model.CommandSpec;
 
-/** This process's rank in a group of processes, and its device. */
+/** This process's rank in a group of processes, and the device it computes with. */
 record ProcessGroup(Device device, Group group) implements AutoCloseable {
   /**
-   * Variables in which MPI launchers set the number of processes; some launchers set only the rank.
+   * By them launchers of MPI tell how many processes they have started; some say only who is who.
    */
   private static final List<String> MPI_SIZES = List.of("OMPI_COMM_WORLD_SIZE", "PMI_SIZE");
 
   private static final String PMIX_RANK = "PMIX_RANK";
 
   /**
-   * Whether this command must start the ranks itself: for Gloo and NCCL, if no launcher has started
-   * them. MPI ranks are always started by mpirun.
+   * Whether nobody has started the ranks yet; mpirun must, Gloo's and NCCL's processes can be our
+   * own.
    *
-   * @throws org.lvxattn.LvxException if the backend is not installed
+   * @throws org.lvxattn.LvxException if they cannot be joined
    */
-  static boolean isToBeStarted(String backend, DeviceChoice device) {
-    if (!device.isCpu() && !backend.equals("nccl")) {
+  static boolean isToBeStarted(String engine, DeviceChoice device) {
+    if (!device.isCpu() && !engine.equals("nccl")) {
       throw new UsageException(
-          "--group " + backend + " joins CPUs; --device " + device + " goes with local or nccl");
+          "--group " + engine + " joins CPUs; --device " + device + " goes with local or nccl");
     }
-    if (backend.equals("mpi") || System.getenv("RANK") != null) {
+    if (engine.equals("mpi") || System.getenv("RANK") != null) {
       return false;
     }
     for (String name : MPI_SIZES) {
@@ -39,7 +38,7 @@ record ProcessGroup(Device device, Group group) implements AutoCloseable {
       if (size != null && !size.equals("1")) {
         throw new UsageException(
             "--group "
-                + backend
+                + engine
                 + " would start ranks of its own in each of the processes that a launcher of MPI"
                 + " has started ("
                 + name
@@ -49,29 +48,29 @@ record ProcessGroup(Device device, Group group) implements AutoCloseable {
                 + " MASTER_ADDR and MASTER_PORT for each process");
       }
     }
-    Group.loadBackend(kind(backend)); // reports a missing library once, not per rank
+    Group.loadEngine(kind(engine)); // what is missing is said once, not by each
     return true;
   }
 
-  /** Whether an option was given on the command line. */
+  /** Whether an option was said, rather than left to its default. */
   static boolean given(CommandSpec command, String option) {
     return command.commandLine().getParseResult().hasMatchedOption(option);
   }
 
-  private static GroupBackend kind(String backend) {
-    return GroupBackend.valueOf(backend.toUpperCase(Locale.ROOT));
+  private static Group.Kind kind(String engine) {
+    return Group.Kind.valueOf(engine.toUpperCase(Locale.ROOT));
   }
 
   /**
    * Joins the group that this process was started for.
    *
-   * @param asked the number of ranks on the command line, null if the launcher decides
-   * @throws UsageException if the group has another number of ranks, or cannot be joined
+   * @param asked how many ranks the command line wants, null where it leaves that to the launcher
+   * @throws UsageException if there are others, or nothing can be joined
    */
   static ProcessGroup join(
-      String backend, DeviceChoice choice, GroupOptions options, @Nullable Integer asked) {
+      String engine, DeviceChoice choice, GroupOptions options, @Nullable Integer asked) {
     LocalProcesses.endWithParent();
-    if (backend.equals("mpi") && asked == null && !isStartedByMpi()) {
+    if (engine.equals("mpi") && asked == null && !isStartedByMpi()) {
       throw new UsageException(
           "--group mpi joins the processes that mpirun has started, and none has started this one ("
               + String.join(", ", MPI_SIZES)
@@ -82,9 +81,9 @@ record ProcessGroup(Device device, Group group) implements AutoCloseable {
     Device device = choice.ofProcess(LocalProcesses.localRank()).open(LocalProcesses.share());
     try {
       Group group =
-          backend.equals("mpi")
+          engine.equals("mpi")
               ? Group.mpi(device, options)
-              : Group.fromEnvironment(device, kind(backend), options);
+              : Group.fromEnvironment(device, kind(engine), options);
       ProcessGroup joined = new ProcessGroup(device, group);
       if (asked != null && asked != group.size()) {
         group.close();
@@ -92,14 +91,14 @@ record ProcessGroup(Device device, Group group) implements AutoCloseable {
             "--ranks "
                 + asked
                 + ", but --group "
-                + backend
+                + engine
                 + " has joined "
                 + group.size()
                 + (group.size() == 1 ? " rank: " : " ranks: ")
-                + whoStartedThem(backend));
+                + whoStartedThem(engine));
       }
       return joined;
-    } catch (IllegalStateException e) { // the environment is invalid
+    } catch (IllegalStateException e) { // what the environment says cannot be
       device.close();
       throw new UsageException(String.valueOf(e.getMessage()), e);
     } catch (RuntimeException e) {
@@ -113,8 +112,8 @@ record ProcessGroup(Device device, Group group) implements AutoCloseable {
         || MPI_SIZES.stream().anyMatch(name -> System.getenv(name) != null);
   }
 
-  private static String whoStartedThem(String backend) {
-    if (!backend.equals("mpi")) {
+  private static String whoStartedThem(String engine) {
+    if (!engine.equals("mpi")) {
       return "the environment variable WORLD_SIZE is " + System.getenv("WORLD_SIZE");
     }
     return isStartedByMpi()

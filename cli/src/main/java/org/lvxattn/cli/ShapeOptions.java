@@ -2,11 +2,11 @@
 package org.lvxattn.cli;
 
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.cli.workload.AttentionShape;
 import org.lvxattn.cli.workload.Model;
-import org.lvxattn.oracle.AttentionShape;
 import picocli.CommandLine.Option;
 
-/** The sizes of the attention: a model's, or any. */
+/** What is computed: a model's attention, or any sizes. */
 final class ShapeOptions {
   @Option(
       names = "--model",
@@ -19,8 +19,7 @@ final class ShapeOptions {
       names = "--shape",
       paramLabel = "B,Sq,Skv,Hq,Hkv,D",
       converter = Choices.Shape.class,
-      description =
-          "Sizes instead of a model: batch, queries, keys, query heads, key heads, head dimension.")
+      description = "Sizes instead of a model: batch, queries, keys, query heads, key heads, head.")
   @Nullable AttentionShape shape;
 
   @Option(
@@ -32,7 +31,7 @@ final class ShapeOptions {
   @Option(names = "--text", paramLabel = "N", description = "Text tokens: Sq.")
   @Nullable Integer text;
 
-  /** Whether no option for sizes was given. */
+  /** Whether nothing was said about sizes. */
   boolean isDefault() {
     return model == null && shape == null && frames == null && text == null;
   }
@@ -42,12 +41,12 @@ final class ShapeOptions {
     return shape != null ? null : model().modelName();
   }
 
-  /** The sizes, with the given number of text tokens if the command line has none. */
+  /** The sizes, with that many text tokens where the command line does not say. */
   AttentionShape resolve(int defaultText) {
     if (shape != null) {
       if (model != null || frames != null || text != null) {
         throw new UsageException(
-            "--shape sets all sizes; it cannot be combined with --model, --frames or --text");
+            "--shape says all sizes; --model, --frames, --text do not go with it");
       }
       return shape;
     }
@@ -63,12 +62,12 @@ final class ShapeOptions {
     return resolve(model().defaultText());
   }
 
-  /** Number of frames of the video. */
+  /** Frames of the video. */
   int frames() {
     return frames == null ? model().defaultFrames() : frames;
   }
 
-  /** Number of text tokens. */
+  /** Text tokens. */
   int text() {
     return text == null ? model().defaultText() : text;
   }

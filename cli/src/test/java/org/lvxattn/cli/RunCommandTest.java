@@ -169,7 +169,7 @@ class RunCommandTest {
 
   @Test
   void theSameSeedGivesTheSameInputs() {
-    // With a fixed strategy: AUTO measures the machine, and strategies round differently.
+    // By one strategy: AUTO measures the machine, and another strategy rounds otherwise.
     String[] words = {
       "run", "--shape", SHAPE, "--strategy", "QUERY_RING", "--check", "--json", "--seed"
     };

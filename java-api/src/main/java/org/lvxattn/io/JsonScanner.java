@@ -9,7 +9,9 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.regex.Pattern;
 
-/** A strict scanner for JSON tokens (RFC 8259). Positions count from the start of the file. */
+/**
+ * JSON tokens, read strictly (RFC 8259). What says where it stands counts from the file's start.
+ */
 final class JsonScanner {
   private static final int MAX_DEPTH = 32;
 
@@ -27,7 +29,7 @@ final class JsonScanner {
   private int next;
 
   /**
-   * @param start offset in the file where the text begins
+   * @param start where in the file the text begins
    */
   JsonScanner(Path file, long start, byte[] text) {
     this.file = file;
@@ -35,7 +37,7 @@ final class JsonScanner {
     this.text = text;
   }
 
-  /** Position of the next token. */
+  /** Where the next token begins. */
   long position() {
     skipSpace();
     return start + next;
@@ -97,7 +99,7 @@ final class JsonScanner {
     return Arrays.copyOf(values, count);
   }
 
-  /** Skips a value of any kind. */
+  /** Passes over a value of any kind. */
   void skipValue() throws SafetensorsException {
     skipValue(0);
   }
@@ -233,7 +235,7 @@ final class JsonScanner {
     }
   }
 
-  /** Rejects unpaired surrogates: names that differ only in these would print the same. */
+  /** Two names that differ only in broken surrogates would print alike. */
   private void checkSurrogates(CharSequence value) throws SafetensorsException {
     for (int i = 0; i < value.length(); i++) {
       if (Character.isHighSurrogate(value.charAt(i))

@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
 
-/** Finds the most similar existing names, for messages about a missing name. */
+/** What a message says of a name that is not there: the most similar ones that are. */
 final class NearestNames {
   private static final int MOST = 5;
   private static final int LONGEST = 200;
@@ -17,10 +17,7 @@ final class NearestNames {
 
   private NearestNames() {}
 
-  /**
-   * Text such as "it holds 3 tensors, \"a\", ...". It lists all names if they are few, else the
-   * nearest names, else the first.
-   */
+  /** As "it holds 3 tensors, \"a\", ...": all of a few, else the nearest, else the first. */
   static String describe(String name, Collection<String> names) {
     if (names.isEmpty()) {
       return "it holds no tensors";
@@ -65,10 +62,7 @@ final class NearestNames {
         .toList();
   }
 
-  /**
-   * 0 if the names differ only in case or a prefix ("model."), otherwise their edit distance; above
-   * furthest it is not exact.
-   */
+  /** 0 but for case and a prefix ("model."), edits otherwise; more than the furthest if further. */
   private static int distance(String name, String other, int furthest) {
     if (name.equalsIgnoreCase(other) || isEndOf(name, other) || isEndOf(other, name)) {
       return 0;
@@ -80,7 +74,7 @@ final class NearestNames {
     return !end.isEmpty() && whole.endsWith("." + end);
   }
 
-  /** Levenshtein distance; stops early if it exceeds furthest. */
+  /** Levenshtein's distance, given up beyond the furthest. */
   private static int edits(String a, String b, int furthest) {
     if (Math.abs(a.length() - b.length()) > furthest) {
       return furthest + 1;

@@ -13,19 +13,19 @@ import java.util.TreeMap;
 import org.lvxattn.Tensor;
 
 /**
- * Writes a safetensors file one tensor at a time, so that not all of them need be in memory at
- * once.
+ * Writes a safetensors file, one tensor after the other, so that not all of them need be in memory
+ * at once.
  *
- * <p>Declare all tensors first, then write them in any order, without copies. Writing is atomic:
- * {@link #commit} puts the complete file in place and replaces an existing one. Until then, or if
- * the writer is closed without a commit, nothing changes. The same tensors and metadata give the
- * same bytes, which equal those of the format's own implementation: larger elements come first,
- * then names in order, so that every tensor is aligned. Not thread-safe.
+ * <p>All tensors are announced first, then written in any order, from where they lie. The file
+ * appears under its name when {@link #commit} has stored it completely, and replaces one that was
+ * there; until then, or if it is only closed, nothing is seen of it. The same tensors and metadata
+ * give the same bytes, which are those of the format's own implementation: larger elements first,
+ * then by name, so that every tensor is aligned. Used by one thread at a time.
  *
- * <p>Symbolic links are followed: the target is replaced, the link stays. A replaced file keeps its
- * permissions, but gets the owner, group, access control lists and hard links of a new file. Until
- * the commit, the data are in a hidden file in the same folder, named {@code .safetensors-} and a
- * random suffix; a killed process leaves it behind.
+ * <p>A symbolic link is followed: the file that it leads to is replaced, and the link stays. The
+ * file that is replaced keeps its permissions; owner, group, access control lists and hard links
+ * are those of a new file. Until it is committed the file lies beside its place under a hidden
+ * name, {@code .safetensors-} and a random one, which a process that is killed leaves behind.
  *
  * <p>Format: <a
  * href="https://github.com/huggingface/safetensors#format">huggingface/safetensors</a>.
@@ -53,7 +53,7 @@ public final class SafetensorsWriter implements AutoCloseable {
     }
   }
 
-  /** A builder that declares the contents of a file. */
+  /** Announces what a file will hold. */
   public static Builder builder() {
     return new Builder();
   }
@@ -62,10 +62,10 @@ public final class SafetensorsWriter implements AutoCloseable {
    * Writes a file at once.
    *
    * @param tensors by name; any strides
-   * @throws IllegalArgumentException if a name is not valid
+   * @throws IllegalArgumentException if a name cannot be one
    * @throws IllegalStateException if a tensor was closed
    * @throws WrongThreadException if another thread owns a tensor's device
-   * @throws IOException if it cannot be written; an existing file stays unchanged
+   * @throws IOException if it cannot be written; a file that was there stays as it was
    */
   public static void write(Path file, Map<String, String> metadata, Map<String, Tensor> tensors)
       throws IOException {
@@ -84,11 +84,11 @@ public final class SafetensorsWriter implements AutoCloseable {
   /**
    * Writes one tensor.
    *
-   * @param tensor of the declared dtype and shape; any strides
+   * @param tensor of the dtype and shape that were announced; any strides
    * @throws NullPointerException if an argument is null
-   * @throws IllegalArgumentException if no tensor with that name, dtype and shape was declared
-   * @throws IllegalStateException if it was written already, or the tensor or this writer was
-   *     closed
+   * @throws IllegalArgumentException if none of that name was announced, or with another dtype or
+   *     shape
+   * @throws IllegalStateException if it was written already, the tensor was closed, or this was
    * @throws WrongThreadException if another thread owns the tensor's device
    * @throws IOException if it cannot be written
    */
@@ -122,7 +122,7 @@ public final class SafetensorsWriter implements AutoCloseable {
    *
    * @param data row-major and little-endian, for instance {@link StoredTensor#data}
    * @throws NullPointerException if an argument is null
-   * @throws IllegalArgumentException if no tensor with that name and size was declared
+   * @throws IllegalArgumentException if none of that name was announced, or with another size
    * @throws IllegalStateException if it was written already, or this was closed
    * @throws IOException if it cannot be written
    */
@@ -165,10 +165,10 @@ public final class SafetensorsWriter implements AutoCloseable {
   }
 
   /**
-   * Puts the complete file in place atomically.
+   * Stores the file under its name, in one step.
    *
    * @throws IllegalStateException if a tensor was not written, or this was closed
-   * @throws IOException if it cannot be stored; an existing file stays unchanged
+   * @throws IOException if it cannot be stored; a file that was there stays as it was
    */
   public void commit() throws IOException {
     requireOpen();
@@ -187,13 +187,13 @@ public final class SafetensorsWriter implements AutoCloseable {
     }
   }
 
-  /** Closes the writer; without a commit it discards the file. Closing it again does nothing. */
+  /** Gives up what was not committed. Closing twice does nothing. */
   @Override
   public void close() throws IOException {
     replaced.close();
   }
 
-  /** Declares tensors and metadata. */
+  /** Announces tensors and metadata. */
   public static final class Builder {
     private final SortedMap<String, String> metadata = new TreeMap<>(HeaderText.ORDER);
     private final Map<String, HeaderText.Entry> tensors = new LinkedHashMap<>();
@@ -201,10 +201,10 @@ public final class SafetensorsWriter implements AutoCloseable {
     private Builder() {}
 
     /**
-     * Adds a pair of free text to the metadata.
+     * Adds a pair of free text.
      *
      * @throws NullPointerException if an argument is null
-     * @throws IllegalArgumentException if the key exists already
+     * @throws IllegalArgumentException if there is one of that key
      */
     public Builder metadata(String key, String value) {
       HeaderText.requireText(key);
@@ -216,12 +216,12 @@ public final class SafetensorsWriter implements AutoCloseable {
     }
 
     /**
-     * Declares a tensor.
+     * Announces a tensor.
      *
      * @param shape extents, outermost first, each 0 or more; at most 64
      * @throws NullPointerException if an argument is null
-     * @throws IllegalArgumentException if the name exists already, is {@code __metadata__} or is
-     *     not valid Unicode, or if shape is wrong
+     * @throws IllegalArgumentException if there is one of that name, the name is {@code
+     *     __metadata__} or no Unicode text, or shape is wrong
      */
     public Builder tensor(String name, StoredType type, long... shape) {
       HeaderText.Entry entry = HeaderText.Entry.of(name, type, shape);
@@ -232,10 +232,10 @@ public final class SafetensorsWriter implements AutoCloseable {
     }
 
     /**
-     * Creates the temporary file and writes the header.
+     * Begins the file.
      *
-     * @throws IllegalArgumentException if the header or the file would be too long
-     * @throws IOException if the folder is not writable
+     * @throws IllegalArgumentException if all of it would be too long
+     * @throws IOException if nothing can be written there
      */
     public SafetensorsWriter open(Path file) throws IOException {
       return new SafetensorsWriter(file, new HeaderText(metadata, tensors.values()), tensors);

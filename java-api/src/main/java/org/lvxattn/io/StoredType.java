@@ -5,8 +5,9 @@ import java.util.Optional;
 import org.lvxattn.DType;
 
 /**
- * Element types of a safetensors file, with the format's names and in its order; little-endian.
- * Elements of less than a byte are packed, and the elements of a tensor fill whole bytes.
+ * Element types of a safetensors file, by the names the format gives them, in the format's own
+ * order; little-endian. Elements of less than a byte are packed, those of a tensor fill whole
+ * bytes.
  */
 public enum StoredType {
   BOOL(8),
@@ -32,7 +33,7 @@ public enum StoredType {
   I64(64),
   U64(64),
 
-  /** A type that this version does not know; {@link StoredTensor#typeName} has its name. */
+  /** A type that the format did not have when this was written: {@link StoredTensor#typeName}. */
   UNKNOWN(0);
 
   private final int bits;
@@ -49,8 +50,7 @@ public enum StoredType {
   /**
    * Bytes of one element.
    *
-   * @throws IllegalArgumentException if an element has no whole number of bytes, such as F4, or for
-   *     {@link #UNKNOWN}
+   * @throws IllegalArgumentException if it has no whole bytes, as F4, or is {@link #UNKNOWN}
    */
   public int bytes() {
     if (bits == 0 || bits % Byte.SIZE != 0) {
@@ -59,28 +59,28 @@ public enum StoredType {
     return bits / Byte.SIZE;
   }
 
-  /** Alignment in bytes that processors need to read elements. */
+  /** What addresses of elements are a multiple of, in bytes, where the processor reads them. */
   int alignment() {
     return Math.max(1, bits / Byte.SIZE);
   }
 
-  /** Whether the given number of elements fills whole bytes. */
+  /** Whether so many elements leave no byte half empty. */
   boolean fillsBytes(long elements) {
     return elements % Byte.SIZE * bits % Byte.SIZE == 0;
   }
 
   /**
-   * The size in bytes of the given number of elements, which must fill whole bytes.
+   * The size of so many elements in bytes, which they fill.
    *
    * @throws ArithmeticException if it exceeds 2^63
    */
   long bytesOf(long elements) {
-    // Eight elements have as many bytes as one element has bits.
+    // Eight elements are as many bytes as one has bits.
     long eights = Math.multiplyExact(elements / Byte.SIZE, bits);
     return Math.addExact(eights, elements % Byte.SIZE * bits / Byte.SIZE);
   }
 
-  /** The dtype of a tensor with this element type; empty if the library does not support it. */
+  /** What a tensor of it has; empty where the library does not compute with it. */
   public Optional<DType> dtype() {
     return switch (this) {
       case F64 -> Optional.of(DType.FLOAT64);
@@ -92,7 +92,7 @@ public enum StoredType {
     };
   }
 
-  /** The element type that stores a dtype. */
+  /** How a tensor of a dtype is stored. */
   public static StoredType of(DType dtype) {
     return switch (dtype) {
       case FLOAT64 -> F64;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Reading and writing safetensors files. */
+/** Files that hold tensors. */
 @NullMarked
 package org.lvxattn.io;
 

@@ -3,16 +3,15 @@ package org.lvxattn.model;
 
 import org.lvxattn.CrossAttention;
 import org.lvxattn.Strategy;
-import org.lvxattn.internal.Preconditions;
 
-/** Creates the attention of a layer. */
+/** The attentions of layers. */
 final class Attentions {
   private Attentions() {}
 
-  /** With scale headDim<sup>-1/2</sup>; keyValueHeads 0 stands for as many as query heads. */
+  /** With the usual scale; as many key heads as query heads if keyValueHeads is 0. */
   static CrossAttention of(int heads, int keyValueHeads, int headDim, Strategy strategy) {
-    Preconditions.set(heads, "heads");
-    Preconditions.set(headDim, "headDim");
+    Checks.set(heads, "heads");
+    Checks.set(headDim, "headDim");
     return CrossAttention.builder()
         .heads(heads)
         .keyValueHeads(keyValueHeads == 0 ? heads : keyValueHeads)

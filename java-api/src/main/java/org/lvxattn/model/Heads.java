@@ -3,7 +3,7 @@ package org.lvxattn.model;
 
 import org.lvxattn.Tensor;
 
-/** Views that split rows into heads, or join heads into rows. */
+/** Views between rows of all heads, [batch, rows, heads * headDim], and those of each. */
 final class Heads {
   private Heads() {}
 

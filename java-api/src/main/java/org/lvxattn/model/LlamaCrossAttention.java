@@ -6,24 +6,20 @@ import java.util.Map;
 import java.util.SequencedMap;
 import org.lvxattn.AttentionForward;
 import org.lvxattn.CrossAttention;
+import org.lvxattn.Group;
+import org.lvxattn.KeyValueCache;
+import org.lvxattn.KeyValueLayout;
+import org.lvxattn.KeyValueProjection;
+import org.lvxattn.LayerOperations;
+import org.lvxattn.Norm;
+import org.lvxattn.Operation;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.TensorScope;
-import org.lvxattn.group.Group;
-import org.lvxattn.group.Operation;
-import org.lvxattn.internal.Closing;
-import org.lvxattn.internal.Preconditions;
-import org.lvxattn.layer.KeyValueGradients;
-import org.lvxattn.layer.KeyValueLayout;
-import org.lvxattn.layer.KeyValueProjection;
-import org.lvxattn.layer.LayerOperations;
-import org.lvxattn.layer.Norm;
-import org.lvxattn.visual.KeyValueCache;
-import org.lvxattn.visual.VisualCheckpoint;
-import org.lvxattn.visual.VisualForward;
+import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.VisualForward;
 
 /**
- * Llama 3-V's cross-attention without the rest of the layer (transformers {@code
+ * Llama 3-V's cross-attention without what surrounds it (transformers {@code
  * MllamaTextCrossAttention}):
  *
  * <pre>
@@ -45,7 +41,7 @@ public final class LlamaCrossAttention {
     this.attention = attention;
   }
 
-  /** An empty builder; hidden, heads and headDim must be set. */
+  /** Starts with nothing set; hidden, heads and headDim must be. */
   public static Builder builder() {
     return new Builder();
   }
@@ -55,7 +51,7 @@ public final class LlamaCrossAttention {
     return hidden;
   }
 
-  /** The attention that the layer computes. */
+  /** The attention that is computed. */
   public CrossAttention attention() {
     return attention;
   }
@@ -78,7 +74,7 @@ public final class LlamaCrossAttention {
     shapes.put(prefix + "k_norm.weight", new long[] {attention.headDim()});
   }
 
-  /** How keys and values are projected from the visual features. */
+  /** How keys and values are made of the visual features. */
   public KeyValueProjection projection(Parameters weights) {
     return KeyValueProjection.builder()
         .layout(KeyValueLayout.SEPARATE)
@@ -101,69 +97,65 @@ public final class LlamaCrossAttention {
    * @throws IllegalArgumentException if a tensor or parameter has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
-   *     different collective
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
+   *     else
    */
   public Activations forward(
       Parameters weights, Tensor h, VisualCheckpoint visual, VisualMask mask) {
-    Group group = Preconditions.present(visual, "visual").group();
-    CollectiveSequence calls = new CollectiveSequence(group, Operation.FORWARD, 1);
-    TensorScope kept = new TensorScope(group.device());
+    Group group = Checks.present(visual, "visual").group();
+    Turn turn = new Turn(group, Operation.FORWARD, 1);
+    Scope kept = new Scope(group.device());
     try {
-      Preconditions.present(weights, "weights").require(parameterShapes());
-      SequenceShapes.rows(h, "h", hidden);
-      Preconditions.present(mask, "mask");
+      Checks.present(weights, "weights").require(parameterShapes());
+      Checks.rows(h, "h", hidden);
+      Checks.present(mask, "mask");
       Tensor out = kept.like(h);
-      Saved saved = forward(calls, kept, weights, h, visual, mask, out);
+      Saved saved = forward(turn, kept, weights, h, visual, mask, out);
       return new Activations(weights, visual, saved, out, kept);
-    } catch (RuntimeException | Error e) {
-      Closing.closeAfter(e, kept);
-      calls.failed(e);
-      throw e;
+    } catch (RuntimeException e) {
+      kept.closeAfter(e);
+      throw turn.failed(e);
     }
   }
 
   /**
-   * Computes gradients. Accumulates the parameters' gradients into {@code gradients} and the
-   * features' gradient into the checkpoint. A collective call.
+   * Computes gradients: adds those of the parameters to gradients, and that of the features to the
+   * checkpoint. A collective call.
    *
-   * @param activations of forward; their inputs must be open and unchanged
+   * @param activations of forward; what they were computed from must be open and unchanged
    * @param dOut gradient of the output: its shape and dtype
-   * @param gradients by the parameters' names; over this rank's rows
-   * @return gradient of h; the caller closes it
+   * @param gradients by the parameters' names; this rank's share
+   * @return gradient of h, for the caller to close
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
-   *     different collective
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
+   *     else
    */
   public Tensor backward(Activations activations, Tensor dOut, Gradients gradients) {
-    VisualCheckpoint visual = Preconditions.present(activations, "activations").visual;
-    CollectiveSequence calls = new CollectiveSequence(visual.group(), Operation.BACKWARD, 1);
-    TensorScope made = new TensorScope(visual.group().device());
+    VisualCheckpoint visual = Checks.present(activations, "activations").visual;
+    Turn turn = new Turn(visual.group(), Operation.BACKWARD, 1);
+    Scope made = new Scope(visual.group().device());
     try {
-      SequenceShapes.sameShape(dOut, "dOut", activations.out);
-      Preconditions.present(gradients, "gradients").require(parameterShapes());
+      Checks.sameShape(dOut, "dOut", activations.out);
+      Checks.present(gradients, "gradients").require(parameterShapes());
       Tensor dh = made.like(dOut);
-      backward(calls, activations.saved, activations.weights, visual, gradients, dOut, dh);
+      backward(turn, activations.saved, activations.weights, visual, gradients, dOut, dh);
       return dh;
-    } catch (RuntimeException | Error e) {
-      Closing.closeAfter(e, made);
-      calls.failed(e);
-      throw e;
+    } catch (RuntimeException e) {
+      made.closeAfter(e);
+      throw turn.failed(e);
     }
   }
 
-  /**
-   * What backward needs: tensors with as many rows as the text, or kept by the checkpoint's policy.
-   */
+  /** What backward needs, all as large as the text rows or kept by the checkpoint. */
   record Saved(Tensor h, Query query, VisualForward visual) {}
 
   /** Queries before and after their norm, [batch, rows, heads, headDim]. */
   record Query(Tensor raw, Tensor normed) {}
 
   Saved forward(
-      CollectiveSequence calls,
-      TensorScope kept,
+      Turn turn,
+      Scope kept,
       Parameters w,
       Tensor h,
       VisualCheckpoint visual,
@@ -172,32 +164,32 @@ public final class LlamaCrossAttention {
     Query q = query(kept, w, h);
     KeyValueProjection projection = projection(w);
     VisualForward forward =
-        calls.call(() -> visual.forward(attention, projection, q.normed, mask.mask()));
-    kept.add(forward);
+        turn.call(() -> visual.forward(attention, projection, q.normed, mask.mask()));
+    kept.atEnd(forward::close);
     output(w, forward.output(), out);
     return new Saved(h, q, forward);
   }
 
-  /** As forward, over cached keys and values; keeps nothing for backward. */
+  /** As forward, over cached keys and values; keeps nothing. */
   void decode(
-      CollectiveSequence calls,
+      Turn turn,
       Group group,
       Parameters w,
       Tensor h,
       KeyValueCache cache,
       VisualMask mask,
       Tensor out) {
-    try (TensorScope scratch = new TensorScope(group.device())) {
+    try (Scope scratch = new Scope(group.device())) {
       Query q = query(scratch, w, h);
       try (AttentionForward forward =
-          calls.call(
+          turn.call(
               () -> attention.forward(group, q.normed, cache.key(), cache.value(), mask.mask()))) {
         output(w, forward.output(), out);
       }
     }
   }
 
-  private Query query(TensorScope scope, Parameters w, Tensor h) {
+  private Query query(Scope scope, Parameters w, Tensor h) {
     int width = attention.heads() * attention.headDim();
     Tensor rows = scope.allocate(h.dtype(), h.dimension(0), h.dimension(1), width);
     LayerOperations.linear(h, w.get("q_proj.weight"), null, rows);
@@ -213,14 +205,14 @@ public final class LlamaCrossAttention {
 
   /** Overwrites dh. */
   void backward(
-      CollectiveSequence calls,
+      Turn turn,
       Saved saved,
       Parameters w,
       VisualCheckpoint visual,
       Gradients g,
       Tensor da,
       Tensor dh) {
-    try (TensorScope scratch = new TensorScope(da.device())) {
+    try (Scope scratch = new Scope(da.device())) {
       Query query = saved.query;
       Tensor dO = scratch.like(query.normed);
       LayerOperations.linearBackward(
@@ -232,13 +224,13 @@ public final class LlamaCrossAttention {
           g.get("o_proj.weight"),
           null);
       Tensor dq = scratch.like(query.normed);
-      KeyValueGradients parts =
-          KeyValueGradients.builder()
+      KeyValueProjection.Gradients parts =
+          KeyValueProjection.Gradients.builder()
               .weight(g.get("k_proj.weight"))
               .valueWeight(g.get("v_proj.weight"))
               .keyWeight(g.get("k_norm.weight"))
               .build();
-      calls.call(() -> visual.backward(saved.visual, dO, dq, parts));
+      turn.call(() -> visual.backward(saved.visual, dO, dq, parts));
       LayerOperations.normBackward(
           Norm.RMS,
           epsilon,
@@ -255,18 +247,18 @@ public final class LlamaCrossAttention {
   }
 
   /**
-   * The result of {@link #forward}: it owns the output and what backward needs, and refers to its
-   * inputs, which the caller owns.
+   * The result of {@link #forward}: it owns the output and what backward needs, and remembers what
+   * it was computed from, which stays the caller's.
    */
   public static final class Activations implements AutoCloseable {
     private final Parameters weights;
     private final VisualCheckpoint visual;
     private final Saved saved;
     private final Tensor out;
-    private final TensorScope kept;
+    private final Scope kept;
 
     private Activations(
-        Parameters weights, VisualCheckpoint visual, Saved saved, Tensor out, TensorScope kept) {
+        Parameters weights, VisualCheckpoint visual, Saved saved, Tensor out, Scope kept) {
       this.weights = weights;
       this.visual = visual;
       this.saved = saved;
@@ -284,12 +276,16 @@ public final class LlamaCrossAttention {
       return saved.query.normed;
     }
 
-    /** The attention before its output projection. */
+    /** The attention itself, before its output projection. */
     public VisualForward attention() {
       return saved.visual;
     }
 
-    /** Frees what is kept. Closing again does nothing. */
+    /**
+     * Frees what is kept.
+     *
+     * @throws IllegalStateException if something of it was closed already
+     */
     @Override
     public void close() {
       kept.close();
@@ -309,48 +305,48 @@ public final class LlamaCrossAttention {
 
     /** Width of the text rows and of the visual features; must be set. */
     public Builder hidden(int hidden) {
-      this.hidden = Preconditions.positive(hidden, "hidden");
+      this.hidden = Checks.positive(hidden, "hidden");
       return this;
     }
 
     /** Number of query heads; must be set. */
     public Builder heads(int heads) {
-      this.heads = Preconditions.positive(heads, "heads");
+      this.heads = Checks.positive(heads, "heads");
       return this;
     }
 
     /** Number of key and value heads; as many as query heads if not set. */
     public Builder keyValueHeads(int keyValueHeads) {
-      this.keyValueHeads = Preconditions.positive(keyValueHeads, "keyValueHeads");
+      this.keyValueHeads = Checks.positive(keyValueHeads, "keyValueHeads");
       return this;
     }
 
     /** Elements of one head, a multiple of 8 up to 256; must be set. */
     public Builder headDim(int headDim) {
-      this.headDim = Preconditions.positive(headDim, "headDim");
+      this.headDim = Checks.positive(headDim, "headDim");
       return this;
     }
 
-    /** Epsilon that the norms add to the mean square; 1e-5 if not set. */
+    /** What the norms add to the mean square; 1e-5 if not set. */
     public Builder epsilon(double epsilon) {
-      this.epsilon = Preconditions.finitePositive(epsilon, "epsilon");
+      this.epsilon = Checks.epsilon(epsilon);
       return this;
     }
 
-    /** Which tensors move between the ranks; {@link Strategy#QUERY_RING} if not set. */
+    /** What moves between ranks; {@link Strategy#QUERY_RING} if not set. */
     public Builder strategy(Strategy strategy) {
-      this.strategy = Preconditions.present(strategy, "strategy");
+      this.strategy = Checks.present(strategy, "strategy");
       return this;
     }
 
     /**
-     * Builds the attention.
+     * The attention that was described.
      *
-     * @throws IllegalStateException if a required setting is missing
-     * @throws IllegalArgumentException if {@link CrossAttention} does not accept heads or headDim
+     * @throws IllegalStateException if something that must be set was not
+     * @throws IllegalArgumentException if heads and headDim make no attention
      */
     public LlamaCrossAttention build() {
-      Preconditions.set(hidden, "hidden");
+      Checks.set(hidden, "hidden");
       return new LlamaCrossAttention(
           hidden, epsilon, Attentions.of(heads, keyValueHeads, headDim, strategy));
     }

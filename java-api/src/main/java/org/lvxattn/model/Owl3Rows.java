@@ -5,12 +5,11 @@ import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.group.Group;
-import org.lvxattn.internal.Preconditions;
+import org.lvxattn.Group;
 
 /**
- * The text rows of all ranks: how many cached and new rows each has, and which are padding. The
- * index of a row counts all cached rows, then the new rows of each rank in rank order.
+ * The text rows of all ranks: how many each has, cached and new, and which of them are padding. The
+ * index of a row counts all cached rows, then the new ones of each rank in rank order.
  */
 final class Owl3Rows {
   private static final int NUMBERS = 3; // before the padding of each item
@@ -35,10 +34,10 @@ final class Owl3Rows {
     }
   }
 
-  /** What a rank sends about itself, after the checks that it can do alone. */
+  /** What a rank says of itself, checked as far as it can be alone. */
   static long[] said(
       int batch, int @Nullable [] padding, long textRows, long cachedRows, long visualRows) {
-    Preconditions.require(
+    Checks.require(
         textRows >= 0 && cachedRows >= 0 && visualRows >= 0,
         "textRows is "
             + textRows
@@ -49,11 +48,11 @@ final class Owl3Rows {
             + "; 0 or more was expected");
     long[] said = Arrays.copyOf(new long[] {textRows, cachedRows, visualRows}, NUMBERS + batch);
     if (padding != null) {
-      Preconditions.require(
+      Checks.require(
           padding.length == batch,
           "padding has " + padding.length + " numbers; one for each item, " + batch + ", expected");
       for (int item = 0; item < batch; item++) {
-        Preconditions.require(
+        Checks.require(
             padding[item] >= 0 && padding[item] <= cachedRows + textRows,
             "padding["
                 + item
@@ -69,10 +68,9 @@ final class Owl3Rows {
   }
 
   /**
-   * Gathers what all ranks send. A collective call.
+   * Puts together what all ranks say. A collective call.
    *
-   * @throws IllegalArgumentException on every rank, if a padding row follows a row that is not
-   *     padding
+   * @throws IllegalArgumentException on every rank, if a padded row stands behind one that is not
    */
   static Owl3Rows gather(Group group, int batch, long[] said) {
     ByteBuffer bytes = ByteBuffer.allocate(said.length * Long.BYTES);
@@ -96,7 +94,7 @@ final class Owl3Rows {
       for (int of = 0; of < fresh.length; of++) {
         long said = Math.max(0, padding[item][of] - cached[of]);
         long expected = freshPadding(item, of);
-        Preconditions.require(
+        Checks.require(
             said == expected,
             "padding of item "
                 + item
@@ -115,7 +113,7 @@ final class Owl3Rows {
     }
   }
 
-  /** Number of padding rows among the new rows of a rank. */
+  /** Padded rows among the new ones of a rank. */
   private long freshPadding(int item, int of) {
     return Math.clamp(sum(padding[item]) - firstFresh(of), 0, fresh[of]);
   }
@@ -130,12 +128,12 @@ final class Owl3Rows {
     return sum(cached);
   }
 
-  /** This rank's shard of the new rows. */
+  /** The new rows of this rank among those of all. */
   RowShard text() {
     return shard(fresh);
   }
 
-  /** This rank's shard of the visual rows. */
+  /** The visual rows of this rank. */
   RowShard visual() {
     return shard(visual);
   }
@@ -150,7 +148,7 @@ final class Owl3Rows {
     return ofFresh((item, row) -> Math.toIntExact(Math.max(0, position(item, row))));
   }
 
-  /** [batch, new rows of this rank]: 1, or 0 for padding; null without padding. */
+  /** [batch, new rows of this rank]: 1, or 0 for padding; null if none is padding. */
   int @Nullable [] live() {
     boolean padded = false;
     for (int item = 0; item < batch; item++) {
@@ -172,8 +170,7 @@ final class Owl3Rows {
   }
 
   /**
-   * Which text rows each new row sees. Keys are ordered by rank: its cached rows, then its new
-   * rows.
+   * Which text rows each new row sees. Keys are each rank's cached rows followed by its new ones.
    */
   RowRanges causal() {
     int rows = Math.toIntExact(sum(fresh));

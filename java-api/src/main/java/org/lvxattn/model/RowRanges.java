@@ -4,9 +4,8 @@ package org.lvxattn.model;
 import java.util.Arrays;
 import org.lvxattn.Device;
 import org.lvxattn.Tensor;
-import org.lvxattn.internal.Preconditions;
 
-/** The ascending ranges of keys that each text row of each batch item sees, over all ranks. */
+/** For each text row of each batch item, over all ranks, the ascending ranges of keys it sees. */
 final class RowRanges {
   private final int batch;
   private final int rows;
@@ -26,9 +25,7 @@ final class RowRanges {
     return rows;
   }
 
-  /**
-   * Adds keys begin to end to those that a row sees; they must not be before its earlier ranges.
-   */
+  /** Lets a row see keys begin to end as well, none of which lie before those it sees already. */
   void add(int item, int row, long begin, long end) {
     if (begin >= end) {
       return;
@@ -50,10 +47,10 @@ final class RowRanges {
   }
 
   /**
-   * The visibility of this rank's rows, int32 [items, rows, ranges, 2]. The number of ranges is the
-   * largest over the rows of all ranks.
+   * The visibility of this rank's rows, int32 [items, rows, ranges, 2] with as many ranges as any
+   * row of any rank needs.
    *
-   * @param items the batch; or 1 to concatenate the rows of all items
+   * @param items the batch; or 1 for the rows of all items, one after the other
    */
   Tensor toTensor(Device device, int items, RowShard shard) {
     int ranges = Math.max(1, Arrays.stream(bounds).mapToInt(row -> row.length / 2).max().orElse(0));
@@ -67,11 +64,11 @@ final class RowRanges {
         at += 2 * ranges;
       }
     }
-    return Tensor.of(device, values, items, items == 0 ? 0 : batch / items * local, ranges, 2);
+    return Scope.filled(device, values, items, items == 0 ? 0 : batch / items * local, ranges, 2);
   }
 
   private static int toInt(long key) {
-    Preconditions.require(
+    Checks.require(
         key <= Integer.MAX_VALUE,
         "a row sees up to key " + key + "; visibility counts keys in 32 bits");
     return (int) key;

@@ -8,10 +8,7 @@ import org.lvxattn.DType;
 import org.lvxattn.HostView;
 import org.lvxattn.Tensor;
 
-/**
- * The elements of a float64 or float32 tensor in host memory: the tensor's own, or a copy of a
- * GPU's.
- */
+/** The elements of a float64 or float32 tensor, in host memory: its own, or a GPU's copy there. */
 final class Numbers implements AutoCloseable {
   private final HostView view;
   private final MemorySegment memory;
@@ -25,13 +22,13 @@ final class Numbers implements AutoCloseable {
     this.count = count;
   }
 
-  /** Opens a tensor for reading; {@link #requireFitting} must accept it. */
+  /** Numbers of a tensor that {@link #requireFitting} takes, which are read. */
   static Numbers reading(Tensor tensor) {
     return new Numbers(
         HostView.reading(tensor), tensor.dtype() == DType.FLOAT64, tensor.elements());
   }
 
-  /** Opens a tensor for reading and writing; {@link #commit} writes the elements back. */
+  /** Those that are written, too, and become the tensor's by {@link #commit}. */
   static Numbers updating(Tensor tensor) {
     return new Numbers(
         HostView.updating(tensor), tensor.dtype() == DType.FLOAT64, tensor.elements());
@@ -47,8 +44,9 @@ final class Numbers implements AutoCloseable {
   }
 
   /**
-   * @param what name of the tensor for messages
-   * @throws IllegalArgumentException if it has another dtype or is not contiguous
+   * @param what it is, for messages
+   * @throws IllegalArgumentException if it has another dtype, or its elements do not lie side by
+   *     side
    */
   static void requireFitting(Tensor tensor, String what) {
     if (tensor.dtype() != DType.FLOAT64 && tensor.dtype() != DType.FLOAT32) {

@@ -8,17 +8,16 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.lvxattn.Tensor;
-import org.lvxattn.internal.Preconditions;
 
 /**
- * Updates named parameters in-place by their gradients, on the host in Java. Parameters of a GPU
- * are copied to the host and back.
+ * Updates named parameters in place by their gradients, on the host, in plain Java: those of a GPU
+ * travel there and back.
  *
- * <p>With several ranks, each rank has an optimizer for its own copy of the parameters. Sum the
- * gradients over the ranks before each step, so that all ranks apply the same gradients and the
- * copies stay bitwise equal. The optimizer owns its state (float64 for float64 parameters, float32
- * for others), but not the parameters. Only the thread that owns their device may use it. Close it
- * before the device.
+ * <p>Over several ranks each rank has its own optimiser of its own copy of the parameters. Sum the
+ * gradients over the ranks first, so that all ranks have the same: the copies then stay equal to
+ * the bit. The optimiser owns what it remembers between steps, as float64 for float64 parameters
+ * and as float32 for others, and not the parameters; it is used by the thread that owns their
+ * device, and closed before it.
  */
 public final class Optimizer implements AutoCloseable {
   private static final String MOMENTUM = "momentum";
@@ -28,17 +27,17 @@ public final class Optimizer implements AutoCloseable {
   private final UpdateRule rule;
   private final Map<String, Tensor> parameters;
 
-  /** By name: the parameter's name, a dot, and the name of the state. */
+  /** By parameter and then, behind a dot, what it is. */
   private final Map<String, Tensor> state = new LinkedHashMap<>();
 
   private long steps;
   private boolean closed;
 
   /**
-   * Allocates the state for the first step.
+   * Prepares for the first step.
    *
    * @param rule how to update
-   * @param parameters by name: float64 or float32, compact, writable; the caller owns them
+   * @param parameters by name: float64 or float32, compact, writable; they stay the caller's
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if a parameter has another dtype, or is strided or read-only
    * @throws IllegalStateException if a parameter was closed
@@ -46,7 +45,7 @@ public final class Optimizer implements AutoCloseable {
    * @throws org.lvxattn.OutOfDeviceMemoryException if memory or a device's budget does not suffice
    */
   public Optimizer(UpdateRule rule, Map<String, Tensor> parameters) {
-    this.rule = Preconditions.present(rule, "rule");
+    this.rule = Objects.requireNonNull(rule, "rule is null");
     this.parameters = Collections.unmodifiableMap(new LinkedHashMap<>(parameters));
     this.parameters.forEach(Optimizer::requireUsable);
     try {
@@ -88,8 +87,8 @@ public final class Optimizer implements AutoCloseable {
    *
    * @param gradients one for each parameter, of its name and shape; float64 or float32, compact
    * @throws NullPointerException if gradients is null
-   * @throws IllegalArgumentException if a gradient is missing, has no parameter, or does not fit
-   *     its parameter; no parameter is changed then
+   * @throws IllegalArgumentException if one is missing, has no parameter, or does not fit it; no
+   *     parameter has changed then
    * @throws IllegalStateException if this, a parameter or a gradient was closed
    * @throws WrongThreadException if another thread owns a parameter's device
    */
@@ -98,7 +97,7 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Updates every parameter once, at the given learning rate, for learning-rate schedules.
+   * Updates every parameter once, at a learning rate of its own: for schedules.
    *
    * @param gradients as in {@link #step(Map)}
    * @param learningRate 0 or more
@@ -109,7 +108,7 @@ public final class Optimizer implements AutoCloseable {
    * @throws WrongThreadException if another thread owns a parameter's device
    */
   public void step(Map<String, Tensor> gradients, double learningRate) {
-    Preconditions.finiteNonNegative(learningRate, "learningRate");
+    Checks.nonNegative(learningRate, "learningRate");
     requireOpen();
     gradients.forEach(this::requireFitting);
     for (String name : parameters.keySet()) {
@@ -169,15 +168,15 @@ public final class Optimizer implements AutoCloseable {
     return Numbers.updating(Objects.requireNonNull(state.get(name + '.' + part)));
   }
 
-  /** Number of steps so far. */
+  /** Steps that were made. */
   public long steps() {
     return steps;
   }
 
   /**
-   * The state, for saving and restoring. For each parameter it has {@code NAME.momentum} (SGD with
-   * momentum), or {@code NAME.exp_avg} and {@code NAME.exp_avg_sq} (Adam). To restore it, fill the
-   * tensors by {@link Tensor#copyFrom} and call {@link #resume}. The optimizer owns the tensors.
+   * What is remembered between steps, to be saved, or filled by {@link Tensor#copyFrom} before
+   * {@link #resume}: for each parameter {@code NAME.momentum}, or {@code NAME.exp_avg} and {@code
+   * NAME.exp_avg_sq}. The tensors stay the optimiser's.
    *
    * @throws IllegalStateException if this was closed
    */
@@ -187,7 +186,7 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Continues from a restored state, after the given number of steps.
+   * Goes on after that many steps, which the state is of.
    *
    * @throws IllegalArgumentException if steps is negative
    */
@@ -205,7 +204,7 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Frees the state. Closing twice does nothing.
+   * Frees what is remembered. Closing twice does nothing.
    *
    * @throws WrongThreadException if another thread owns a parameter's device
    */

@@ -1,33 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.optim;
 
-import org.lvxattn.internal.Preconditions;
-
 /**
- * Stochastic gradient descent with heavy-ball momentum (Sutskever et al., ICML 2013). The momentum
- * buffer m does not contain the learning rate:
+ * Stochastic gradient descent with heavy-ball momentum, in the form of Sutskever et al. (ICML 2013)
+ * that keeps the learning rate out of the average:
  *
  * <pre>
  *   g = gradient + weightDecay p;   m = momentum m + g;   p = p - learningRate m
  * </pre>
  *
  * @param learningRate above 0
- * @param momentum in [0, 1); 0 is plain gradient descent
+ * @param momentum from 0, which is plain descent, to below 1
  * @param weightDecay 0 or more
  */
 public record Sgd(double learningRate, double momentum, double weightDecay) implements UpdateRule {
   /**
-   * Checks the components.
+   * Checks the numbers.
    *
    * @throws IllegalArgumentException if one is out of its range
    */
   public Sgd {
-    Preconditions.finitePositive(learningRate, "learningRate");
-    Preconditions.fraction(momentum, "momentum");
-    Preconditions.finiteNonNegative(weightDecay, "weightDecay");
+    Checks.positive(learningRate, "learningRate");
+    Checks.fraction(momentum, "momentum");
+    Checks.nonNegative(weightDecay, "weightDecay");
   }
 
-  /** Plain gradient descent. */
+  /** Plain descent. */
   public Sgd(double learningRate) {
     this(learningRate, 0, 0);
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Optimizers: SGD, Adam and AdamW, on the host. */
+/** Optimisers: what turns gradients into better parameters. */
 @NullMarked
 package org.lvxattn.optim;
 

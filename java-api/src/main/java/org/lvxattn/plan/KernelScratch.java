@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.plan;
 
-import org.lvxattn.Device;
-import org.lvxattn.Pass;
-import org.lvxattn.internal.handle.Handles;
-
-/** Scratch memory that a device's kernels need in addition to their arguments, in bytes. */
+/**
+ * Memory that a device's kernels need beside their arguments, in bytes. {@link
+ * org.lvxattn.Device#kernelScratch} knows a device's.
+ */
 public interface KernelScratch {
-  /** Kernels without scratch memory: plans then leave it out. */
+  /** Kernels that need none: leaves their part out of a plan. */
   KernelScratch NONE =
       new KernelScratch() {
         @Override
-        public long handle() {
+        public long attention(AttentionSizes sizes, long queries, long keys, Pass pass) {
           return 0;
         }
 
@@ -21,28 +20,9 @@ public interface KernelScratch {
         }
       };
 
-  /**
-   * The scratch memory of a device's kernels. Usable while the device is open, by the thread that
-   * owns it.
-   *
-   * @throws NullPointerException if device is null
-   * @throws IllegalStateException if the device was closed
-   * @throws WrongThreadException if another thread owns the device
-   */
-  static KernelScratch of(Device device) {
-    return new DeviceScratch(Handles.requireUsable(device, "device"));
-  }
+  /** For a block of queries against a run of keys; the larger of the two for both passes. */
+  long attention(AttentionSizes sizes, long queries, long keys, Pass pass);
 
-  /**
-   * The native handle of the device that is asked for its kernels' scratch memory; 0 for none.
-   *
-   * @throws IllegalStateException if the device was closed
-   */
-  long handle();
-
-  /**
-   * Scratch for projecting the given rows of each batch item; for {@link Pass#BOTH}, the larger of
-   * the two.
-   */
+  /** For projecting rows of each batch item; the larger of the two for both passes. */
   long projection(VisualSizes sizes, long rows, Pass pass);
 }

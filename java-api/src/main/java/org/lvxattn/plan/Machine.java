@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.plan;
 
-import org.lvxattn.Pass;
-import org.lvxattn.internal.Preconditions;
-
 /**
- * The rates of one rank's machine.
+ * What one rank computes with.
  *
- * @param forwardFlopsPerSecond rate of the forward kernel, floating-point operations per second
- * @param backwardFlopsPerSecond rate of the backward kernel, likewise
- * @param memoryBytesPerSecond rate at which kernels read and write memory; infinite to ignore
- *     memory
+ * @param forwardFlopsPerSecond rate of forward's kernel, floating-point operations per second
+ * @param backwardFlopsPerSecond rate of backward's kernel
+ * @param memoryBytesPerSecond rate at which kernels read and write memory; infinite to leave it out
  */
 public record Machine(
     double forwardFlopsPerSecond, double backwardFlopsPerSecond, double memoryBytesPerSecond) {
@@ -20,17 +16,17 @@ public record Machine(
    * @throws IllegalArgumentException if a component is not positive
    */
   public Machine {
-    Preconditions.positive(forwardFlopsPerSecond, "forwardFlopsPerSecond");
-    Preconditions.positive(backwardFlopsPerSecond, "backwardFlopsPerSecond");
-    Preconditions.positive(memoryBytesPerSecond, "memoryBytesPerSecond");
+    Checks.positive(forwardFlopsPerSecond, "forwardFlopsPerSecond");
+    Checks.positive(backwardFlopsPerSecond, "backwardFlopsPerSecond");
+    Checks.positive(memoryBytesPerSecond, "memoryBytesPerSecond");
   }
 
-  /** A machine with the given rate in both passes and infinite memory bandwidth. */
+  /** A machine with that rate in both passes, whose memory never holds it up. */
   public static Machine ofRate(double flopsPerSecond) {
     return new Machine(flopsPerSecond, flopsPerSecond, Double.POSITIVE_INFINITY);
   }
 
-  /** Duration of a kernel that is bound by compute or by memory. */
+  /** Seconds of a kernel that is held up by its operations or by memory. */
   double seconds(double flops, long bytes, Pass pass) {
     double rate = pass == Pass.FORWARD ? forwardFlopsPerSecond : backwardFlopsPerSecond;
     return Math.max(flops / rate, bytes / memoryBytesPerSecond);

@@ -6,13 +6,12 @@ import java.util.List;
 import org.lvxattn.Strategy;
 
 /**
- * The cost of every strategy for one problem.
+ * What every strategy costs for one problem.
  *
- * @param rows one for each strategy, the fastest first; strategies that cannot serve the problem
- *     come last
+ * @param rows one for each strategy, the fastest first, those that cannot serve the problem last
  */
 public record Plan(List<StrategyPlan> rows) {
-  /** The model cannot distinguish times within this factor. */
+  /** Times that the model cannot tell apart. */
   private static final double TOLERANCE = 1.01;
 
   private static final Comparator<StrategyPlan> THRIFT =
@@ -30,15 +29,12 @@ public record Plan(List<StrategyPlan> rows) {
             .toList();
   }
 
-  /** The best strategy. */
+  /** The strategy to take. */
   public Strategy choice() {
     return best().strategy();
   }
 
-  /**
-   * The row of {@link #choice}: of the strategies within 1 % of the fastest, the one that sends
-   * least.
-   */
+  /** The row of {@link #choice}: of those within 1 % of the fastest the one that sends least. */
   public StrategyPlan best() {
     double limit = rows.getFirst().seconds() * TOLERANCE;
     return rows.stream()
@@ -59,6 +55,6 @@ public record Plan(List<StrategyPlan> rows) {
       }
     }
     throw new IllegalArgumentException(
-        "strategy is " + strategy + "; a strategy other than AUTO was expected");
+        "strategy is " + strategy + "; one of a schedule was expected");
   }
 }

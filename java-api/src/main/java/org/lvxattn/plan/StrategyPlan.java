@@ -7,15 +7,14 @@ import org.jspecify.annotations.Nullable;
 import org.lvxattn.Strategy;
 
 /**
- * The cost of a strategy.
+ * What a strategy costs.
  *
- * @param strategy the strategy
- * @param obstacle why it cannot serve this problem, or null; if not null, there are no costs
- * @param ranks the cost for each rank
- * @param seconds time until the slowest rank is done; the sum of forward and backward if both are
- *     planned
- * @param exposedSeconds the longest time that a rank waits for transfers
- * @param linkSeconds the longest time that a rank's outgoing link is busy, without latencies
+ * @param strategy which one
+ * @param obstacle why it cannot serve this problem, or null; without cost then
+ * @param ranks what it costs each rank
+ * @param seconds until the slowest rank is done; forward and then backward where both are planned
+ * @param exposedSeconds the most that a rank waits for transfers
+ * @param linkSeconds the most that a rank's outgoing link is busy, latencies not counted
  */
 public record StrategyPlan(
     Strategy strategy,
@@ -39,32 +38,32 @@ public record StrategyPlan(
     return obstacle == null;
   }
 
-  /** The part of {@link #linkSeconds} that computation hides. */
+  /** The part of {@link #linkSeconds} that computing hides. */
   public double hiddenSeconds() {
     return Math.max(0, linkSeconds - exposedSeconds);
   }
 
-  /** The most bytes that a rank sends. */
+  /** Bytes that the busiest rank sends. */
   public long busiestBytes() {
     return ranks.stream().mapToLong(RankPlan::bytes).max().orElse(0);
   }
 
-  /** The most bytes that a rank sends to other nodes. */
+  /** Bytes that the rank sends that is busiest between nodes. */
   public long busiestInterNodeBytes() {
     return ranks.stream().mapToLong(RankPlan::interNodeBytes).max().orElse(0);
   }
 
-  /** The most messages that a rank sends. */
+  /** Messages that the busiest rank sends. */
   public long busiestMessages() {
     return ranks.stream().mapToLong(RankPlan::messages).max().orElse(0);
   }
 
-  /** The most memory that a rank needs; see {@link RankPlan#peakBytes}. */
+  /** The most memory that a rank needs beside the caller's tensors and the kernels' scratch. */
   public long peakBytes() {
     return ranks.stream().mapToLong(RankPlan::peakBytes).max().orElse(0);
   }
 
-  /** The longest time that a rank computes. */
+  /** The most that a rank computes. */
   public double computeSeconds() {
     return ranks.stream().mapToDouble(RankPlan::computeSeconds).max().orElse(0);
   }

@@ -7,9 +7,8 @@ import java.util.Random;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
-import org.lvxattn.testing.Seeds;
 
-/** A small random call over several ranks, determined by a seed. */
+/** A small call over several ranks, as the seed will have it. */
 final class RandomProblem {
   private static final List<DType> DTYPES =
       List.of(DType.FLOAT64, DType.FLOAT32, DType.BFLOAT16, DType.FLOAT16);
@@ -25,7 +24,7 @@ final class RandomProblem {
   final int rangesPerQuery;
 
   RandomProblem(long seed) {
-    Random random = Seeds.random(seed);
+    Random random = new Random(seed);
     int ranks = 1 + random.nextInt(8);
     ranksPerNode = 1 + random.nextInt(4);
     int keyHeads = KEY_HEADS[random.nextInt(KEY_HEADS.length)];
@@ -39,7 +38,7 @@ final class RandomProblem {
     rangesPerQuery = 1 + random.nextInt(3);
     if (random.nextBoolean()) {
       ranges = ranges(random, batch, shards, rangesPerQuery);
-      plain = plain.withRankVisibility(RankVisibility.ofRanges(batch, shards, ranges));
+      plain = plain.withReach(Reach.ofRanges(batch, shards, ranges));
     } else {
       ranges = null;
     }

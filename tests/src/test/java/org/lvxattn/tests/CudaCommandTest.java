@@ -16,15 +16,15 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.lvxattn.NativeInfo;
 import org.lvxattn.cli.Main;
-import org.lvxattn.oracle.JsonReader;
+import org.lvxattn.cli.output.Json;
 
-/** The command line on the CUDA device, compared with results of other tools. */
+/** The command line on the CUDA device: what other tools computed is computed there, too. */
 @Tag("cuda")
 @Timeout(600)
 class CudaCommandTest {
   private static final String GOLDENS = "src/test/resources/goldens/";
 
-  /** Runs a command, which must succeed and name the device; returns its output. */
+  /** What was printed by a command that succeeded; the device is said. */
   private static Map<String, @Nullable Object> lvx(String... arguments) throws Exception {
     List<String> command = new ArrayList<>(List.of(Main.class.getName()));
     command.addAll(List.of(arguments));
@@ -32,7 +32,7 @@ class CudaCommandTest {
     Path natives = Objects.requireNonNull(NativeInfo.load().file().getParent());
     JavaProcess end = JavaProcess.run(natives, Map.of(), command.toArray(String[]::new));
     assertThat(end.code()).as(end.out()).isZero();
-    return JsonReader.readObject(end.out());
+    return Json.readObject(end.out());
   }
 
   @ParameterizedTest

@@ -16,16 +16,16 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.lvxattn.oracle.JsonReader;
+import org.lvxattn.cli.output.Json;
 
-/** Runs {@code lvx verify} on PyTorch's results, as users do. */
+/** {@code lvx verify} of PyTorch's results, as users run it. */
 @Timeout(600)
 class GoldenTest {
   private static final String RANKS = "1,2,3,5";
   private static final int RANK_COUNTS = 4;
   private static final Path SUBSET = Path.of("src/test/resources/goldens");
 
-  /** The whole set: beside the repository, or where a property says. */
+  /** The whole set, beside the repository unless a property says where. */
   private static final Path WHOLE =
       Path.of(System.getProperty("lvx.goldens", "../../shared/goldens"));
 
@@ -67,7 +67,7 @@ class GoldenTest {
     }
   }
 
-  /** Runs the command in a separate JVM. */
+  /** Runs the command in a JVM of its own. */
   private Map<String, @Nullable Object> verify(Path goldens, String dtype) throws Exception {
     Path out = Objects.requireNonNull(folder).resolve("report.json");
     Process process =
@@ -94,6 +94,6 @@ class GoldenTest {
     }
     String text = Files.readString(out);
     assertThat(process.exitValue()).as(text).isZero();
-    return JsonReader.readObject(text);
+    return Json.readObject(text);
   }
 }

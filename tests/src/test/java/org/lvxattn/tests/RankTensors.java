@@ -4,16 +4,13 @@ package org.lvxattn.tests;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.AttentionInputs;
-import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.GradientOutputs;
+import org.lvxattn.Group;
 import org.lvxattn.Mask;
 import org.lvxattn.Statistics;
 import org.lvxattn.Tensor;
-import org.lvxattn.group.Group;
 
 /** One rank's tensors of a problem, filled with its shards. */
 final class RankTensors implements AutoCloseable {
@@ -57,7 +54,7 @@ final class RankTensors implements AutoCloseable {
     v = empty(dtype, keyShape).copyFrom(keys.cut(work.v, keyWidth));
     dO = empty(dtype, queryShape).copyFrom(queries.cut(work.dO, width));
     o = empty(dtype, queryShape);
-    // With a bias, gradients need the terms of lse.
+    // Gradients need the terms of lse where there is a bias.
     lse =
         work.bias == null
             ? empty(dtype.accumulator(), work.batch, work.heads, sq)
@@ -82,18 +79,11 @@ final class RankTensors implements AutoCloseable {
   }
 
   void forward(Group group) {
-    attention.forwardInto(
-        group, new AttentionInputs(q, k, v, mask), new AttentionOutputs(o, lse), forward);
+    attention.forwardInto(group, q, k, v, mask, o, lse, forward);
   }
 
   void backward(Group group) {
-    attention.backwardInto(
-        group,
-        new AttentionInputs(q, k, v, mask),
-        new AttentionOutputs(o, lse),
-        dO,
-        new GradientOutputs(dq, dk, dv, dBias),
-        backward);
+    attention.backwardInto(group, q, k, v, mask, o, lse, dO, dq, dk, dv, dBias, backward);
   }
 
   void compute(Group group) {

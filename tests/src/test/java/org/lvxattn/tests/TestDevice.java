@@ -3,11 +3,10 @@ package org.lvxattn.tests;
 
 import java.util.function.IntFunction;
 import org.lvxattn.Device;
-import org.lvxattn.oracle.DeviceChoice;
+import org.lvxattn.cli.workload.DeviceChoice;
 
 /**
- * The tests' device: the system property {@code lvxattn.test.device}, in the syntax of {@code
- * --device}.
+ * What tests compute with: the system property {@code lvxattn.test.device}, as {@code --device}.
  */
 final class TestDevice {
   static final DeviceChoice CHOICE =
@@ -23,7 +22,7 @@ final class TestDevice {
     return CHOICE.forRanks(ranks);
   }
 
-  /** Whether the GPU is simulated; the simulator has three GPUs. */
+  /** Whether a GPU is simulated, of which there are three that nobody else needs. */
   static boolean isSimulated() {
     if (CHOICE.isCpu()) {
       return false;

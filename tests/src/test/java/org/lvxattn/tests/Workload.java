@@ -7,8 +7,7 @@ import org.jspecify.annotations.Nullable;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Strategy;
-import org.lvxattn.oracle.Rounding;
-import org.lvxattn.testing.Seeds;
+import org.lvxattn.cli.workload.Rounding;
 
 /** A whole attention problem, and how its queries and keys are shared out to ranks. */
 final class Workload {
@@ -63,7 +62,7 @@ final class Workload {
     this.headDim = headDim;
     this.queries = queries.clone();
     this.keys = keys.clone();
-    Random random = Seeds.random(seed);
+    Random random = new Random(seed);
     q = normal(random, batch * allQueries() * heads * headDim);
     k = normal(random, batch * allKeys() * keyHeads * headDim);
     v = normal(random, batch * allKeys() * keyHeads * headDim);
@@ -136,7 +135,7 @@ final class Workload {
     biasBatch = batch;
     biasHeads = heads;
     biasRows = allQueries();
-    bias = normal(Seeds.random(seed), batch * heads * allQueries() * allKeys());
+    bias = normal(new Random(seed), batch * heads * allQueries() * allKeys());
     return this;
   }
 

@@ -19,7 +19,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** Finds performance regressions: times two builds of this library in alternation. */
+/** The guard against regressions: two builds of this library, side by side. */
 @Command(
     name = "compare-builds",
     mixinStandardHelpOptions = true,
@@ -37,11 +37,11 @@ public final class CompareBuilds implements Callable<Integer> {
   @Parameters(index = "1", paramLabel = "B", description = "Likewise, the newer.")
   private String second = "";
 
-  @Option(names = "--worker-a", required = true, hidden = true, description = "A's command.")
-  private String firstWorker = "";
+  @Option(names = "--modules-a", required = true, hidden = true, description = "Module path of A.")
+  private String firstModules = "";
 
-  @Option(names = "--worker-b", required = true, hidden = true, description = "B's command.")
-  private String secondWorker = "";
+  @Option(names = "--modules-b", required = true, hidden = true, description = "Module path of B.")
+  private String secondModules = "";
 
   @Mixin private final DuelOptions options = new DuelOptions();
 
@@ -62,30 +62,30 @@ public final class CompareBuilds implements Callable<Integer> {
   @Override
   public Integer call() throws IOException, InterruptedException {
     List<Case> cases = options.cases();
-    Map<Case, PairedTiming> timings = new LinkedHashMap<>();
-    try (Worker a = JavaWorker.of("A (" + first + ")", firstWorker, options.threads);
-        Worker b = JavaWorker.of("B (" + second + ")", secondWorker, options.threads);
+    Map<Case, Duel> duels = new LinkedHashMap<>();
+    try (Worker a = JavaWorker.of("A (" + first + ")", firstModules, options.threads);
+        Worker b = JavaWorker.of("B (" + second + ")", secondModules, options.threads);
         Progress progress = Progress.of("compare-builds", cases.size())) {
       for (Case what : cases) {
         progress.doing(what.toString());
-        PairedTiming timing = PairedTiming.measure(what, a, b, options.rounds);
-        if (isSlower(timing)) { // noise rarely repeats
-          timing = PairedTiming.measure(what, a, b, 2 * options.rounds);
+        Duel duel = Duel.fight(what, a, b, options.rounds);
+        if (isSlower(duel)) { // noise seldom says the same twice
+          duel = Duel.fight(what, a, b, 2 * options.rounds);
         }
-        timings.put(what, timing);
+        duels.put(what, duel);
         progress.step();
       }
     }
     Table table = new Table("", "A", "B", "B/A", "quartiles", "");
-    timings.forEach(
-        (what, timing) ->
+    duels.forEach(
+        (what, duel) ->
             table.row(
                 what.toString(),
-                String.format(Locale.ROOT, "%.2f ms", timing.first() * 1e3),
-                String.format(Locale.ROOT, "%.2f ms", timing.second() * 1e3),
-                String.format(Locale.ROOT, "%.3f", timing.ratio()),
-                String.format(Locale.ROOT, "%.3f-%.3f", timing.lowRatio(), timing.highRatio()),
-                isSlower(timing) ? "SLOWER" : "ok"));
+                String.format(Locale.ROOT, "%.2f ms", duel.first() * 1e3),
+                String.format(Locale.ROOT, "%.2f ms", duel.second() * 1e3),
+                String.format(Locale.ROOT, "%.3f", duel.ratio()),
+                String.format(Locale.ROOT, "%.3f-%.3f", duel.lowRatio(), duel.highRatio()),
+                isSlower(duel) ? "SLOWER" : "ok"));
     System.out.print(
         String.format(
                 Locale.ROOT,
@@ -98,29 +98,29 @@ public final class CompareBuilds implements Callable<Integer> {
                 threshold)
             + table);
     if (json != null) {
-      Files.writeString(json, Json.write(toJson(timings)) + "\n");
+      Files.writeString(json, Json.write(toJson(duels)) + "\n");
     }
-    return timings.values().stream().anyMatch(this::isSlower) ? 1 : 0;
+    return duels.values().stream().anyMatch(this::isSlower) ? 1 : 0;
   }
 
-  private boolean isSlower(PairedTiming timing) {
-    return timing.ratio() > threshold;
+  private boolean isSlower(Duel duel) {
+    return duel.ratio() > threshold;
   }
 
-  private Map<String, Object> toJson(Map<Case, PairedTiming> timings) {
+  private Map<String, Object> toJson(Map<Case, Duel> duels) {
     List<Map<String, Object>> rows =
-        timings.entrySet().stream()
+        duels.entrySet().stream()
             .map(
                 entry -> {
                   Case what = entry.getKey();
-                  PairedTiming timing = entry.getValue();
+                  Duel duel = entry.getValue();
                   Map<String, Object> row = new LinkedHashMap<>();
                   row.put("shape", what.shape().word());
                   row.put("pass", what.pass());
                   row.put("dtype", what.dtype());
-                  row.put("ratio", timing.ratio());
-                  row.put("ratioQuartiles", List.of(timing.lowRatio(), timing.highRatio()));
-                  row.put("slower", isSlower(timing));
+                  row.put("ratio", duel.ratio());
+                  row.put("ratioQuartiles", List.of(duel.lowRatio(), duel.highRatio()));
+                  row.put("slower", isSlower(duel));
                   return row;
                 })
             .toList();

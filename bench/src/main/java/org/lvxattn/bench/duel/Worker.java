@@ -7,7 +7,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 
-/** A process, in any language, that answers the requests of {@link KernelWorker}. */
+/** A process that answers the requests of {@link KernelWorker}, in whatever language. */
 final class Worker implements AutoCloseable {
   private final String name;
   private final Process process;
@@ -29,7 +29,7 @@ final class Worker implements AutoCloseable {
     ask("prepare " + what.shape().sizes() + " " + what.passOfKernel() + " " + what.dtype());
   }
 
-  /** Mean seconds of one call, over the given number of calls. */
+  /** Seconds of one of so many calls. */
   double run(int calls) throws IOException {
     return Double.parseDouble(ask("run " + calls));
   }
@@ -62,7 +62,7 @@ final class Worker implements AutoCloseable {
 
   @Override
   public void close() throws IOException {
-    requests.close(); // the worker exits at the end of its input
+    requests.close(); // the end of its input is the end of its work
     try {
       process.waitFor();
     } catch (InterruptedException e) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** JMH benchmarks: the overhead of a call from Java, and the speed of the kernels. */
+/** JMH benchmarks: what a call from Java costs, and how fast the kernels are. */
 @NullMarked
 package org.lvxattn.bench.jmh;
 

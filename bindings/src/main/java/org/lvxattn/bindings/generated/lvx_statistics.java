@@ -28,7 +28,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     double compute_seconds;
  *     double exposed_wait_seconds;
  *     int32_t strategy;
- *     int32_t attention_backends;
+ *     int32_t engines;
  * }
  * }
  */
@@ -52,7 +52,7 @@ public class lvx_statistics {
         Lvx.C_DOUBLE.withName("compute_seconds"),
         Lvx.C_DOUBLE.withName("exposed_wait_seconds"),
         Lvx.C_INT.withName("strategy"),
-        Lvx.C_INT.withName("attention_backends")
+        Lvx.C_INT.withName("engines")
     ).withName("lvx_statistics");
 
     /**
@@ -634,48 +634,48 @@ public class lvx_statistics {
         struct.set(strategy$LAYOUT, strategy$OFFSET, fieldValue);
     }
 
-    private static final OfInt attention_backends$LAYOUT = (OfInt)$LAYOUT.select(groupElement("attention_backends"));
+    private static final OfInt engines$LAYOUT = (OfInt)$LAYOUT.select(groupElement("engines"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t attention_backends
+     * int32_t engines
      * }
      */
-    public static final OfInt attention_backends$layout() {
-        return attention_backends$LAYOUT;
+    public static final OfInt engines$layout() {
+        return engines$LAYOUT;
     }
 
-    private static final long attention_backends$OFFSET = $LAYOUT.byteOffset(groupElement("attention_backends"));
+    private static final long engines$OFFSET = $LAYOUT.byteOffset(groupElement("engines"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t attention_backends
+     * int32_t engines
      * }
      */
-    public static final long attention_backends$offset() {
-        return attention_backends$OFFSET;
+    public static final long engines$offset() {
+        return engines$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t attention_backends
+     * int32_t engines
      * }
      */
-    public static int attention_backends(MemorySegment struct) {
-        return struct.get(attention_backends$LAYOUT, attention_backends$OFFSET);
+    public static int engines(MemorySegment struct) {
+        return struct.get(engines$LAYOUT, engines$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t attention_backends
+     * int32_t engines
      * }
      */
-    public static void attention_backends(MemorySegment struct, int fieldValue) {
-        struct.set(attention_backends$LAYOUT, attention_backends$OFFSET, fieldValue);
+    public static void engines(MemorySegment struct, int fieldValue) {
+        struct.set(engines$LAYOUT, engines$OFFSET, fieldValue);
     }
 
     /**

@@ -4,11 +4,11 @@ package org.lvxattn.cli.layers;
 import java.util.Arrays;
 import java.util.stream.Collectors;
 
-/** The model families with layers in this library. */
+/** The model families whose layers there are. */
 public enum Family {
   LLAMA3V("llama3v"),
   OPENFLAMINGO("openflamingo"),
-  /** mPLUG-Owl3, gated. */
+  /** In its gated form. */
   MPLUG_OWL3("mplug-owl3");
 
   private final String familyName;
@@ -18,9 +18,9 @@ public enum Family {
   }
 
   /**
-   * The family with the given name.
+   * The family of that name.
    *
-   * @throws IllegalArgumentException that lists the families, if there is none with that name
+   * @throws IllegalArgumentException naming those there are
    */
   public static Family named(String name) {
     for (Family family : values()) {

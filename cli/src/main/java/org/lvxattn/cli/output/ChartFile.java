@@ -10,7 +10,7 @@ import java.util.Locale;
 import org.knowm.xchart.ChartEncoder;
 import org.knowm.xchart.internal.chartpart.Chart;
 
-/** Chart files: SVG or PNG, by their extension. */
+/** Files that charts are written to: SVG or PNG, as their names say. */
 public final class ChartFile {
   static final int WIDTH = 900;
   static final int HEIGHT = 480;
@@ -18,9 +18,9 @@ public final class ChartFile {
   private ChartFile() {}
 
   /**
-   * Checks that a file name has a supported extension.
+   * Whether a file's name ends in a format there is.
    *
-   * @throws IllegalArgumentException that lists the formats, if not
+   * @throws IllegalArgumentException naming the formats if it does not
    */
   public static void requireFormat(Path file) {
     if (!isSvg(file) && !hasSuffix(file, ".png")) {
@@ -37,7 +37,7 @@ public final class ChartFile {
     return file.toString().toLowerCase(Locale.ROOT).endsWith(suffix);
   }
 
-  /** Sets headless mode, since a chart needs no display. */
+  /** A chart needs no screen. */
   static void goHeadless() {
     System.setProperty("java.awt.headless", "true");
   }

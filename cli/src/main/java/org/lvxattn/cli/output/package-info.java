@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Output of results: tables, JSON, charts and progress bars. */
+/** How results reach people and programs. */
 @NullMarked
 package org.lvxattn.cli.output;
 

@@ -53,17 +53,17 @@ final class CrossEntropy {
     correct += best == answer ? 1 : 0;
   }
 
-  /** The loss of this rank's rows; the sum over the ranks is the loss. */
+  /** This rank's share; the sum over the ranks is the loss. */
   double loss() {
     return loss;
   }
 
-  /** Number of questions of this rank whose answer has the largest logit. */
+  /** Questions of this rank whose answer has the largest logit. */
   long correct() {
     return correct;
   }
 
-  /** The gradient of the logits. */
+  /** Of the logits. */
   double[] gradient() {
     return gradient;
   }

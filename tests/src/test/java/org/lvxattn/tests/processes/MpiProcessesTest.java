@@ -18,7 +18,6 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.lvxattn.Strategy;
-import org.lvxattn.testing.Seeds;
 
 /** Real processes on this machine, started and joined by Open MPI. */
 @Timeout(600)
@@ -42,7 +41,7 @@ class MpiProcessesTest {
     }
   }
 
-  /** MPI exchanges the addresses, NCCL moves the data. */
+  /** MPI tells the addresses, data takes NCCL. */
   @Test
   void everyStrategyIsExactOverNccl() throws Exception {
     try (RankProcess job =
@@ -66,16 +65,16 @@ class MpiProcessesTest {
   @ParameterizedTest
   @ValueSource(strings = {"KILL", "STOP"})
   void survivorsNameTheVictim(String signal) throws Exception {
-    Random random = new Random(Seeds.campaign());
+    Random random = Campaign.random("MpiProcessesTest");
     for (int i = Campaign.size(20); i > 0; i--) {
       strike(signal, random.nextInt(3), random.nextInt(200));
     }
   }
 
   private static void strike(String signal, int victim, int delay) throws Exception {
-    Duration timeout = Duration.ofSeconds(3);
+    Duration deadline = Duration.ofSeconds(3);
     try (RankProcess job =
-        mpirun(3, List.of("--enable-recovery"), RankProcess.java(timeout, "endure"))) {
+        mpirun(3, List.of("--enable-recovery"), RankProcess.java(deadline, "endure"))) {
       for (int rank = 0; rank < 3; rank++) {
         job.await("READY", LONG);
       }
@@ -84,9 +83,10 @@ class MpiProcessesTest {
       long begin = System.nanoTime();
       for (int survivor = 0; survivor < 2; survivor++) {
         assertThat(job.await("LOST", LONG)).startsWith("LOST " + victim + " ");
-        assertThat(Duration.ofNanos(System.nanoTime() - begin)).isLessThan(timeout.plusSeconds(30));
+        assertThat(Duration.ofNanos(System.nanoTime() - begin))
+            .isLessThan(deadline.plusSeconds(30));
       }
-      // A rank that wrote into freed memory would have crashed before.
+      // Whoever wrote into freed memory would not get there.
       job.await("END", 2, LONG);
     }
   }

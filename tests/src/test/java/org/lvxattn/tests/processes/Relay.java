@@ -15,7 +15,10 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/** A relay in front of a port. It keeps the first bytes of each connection, and may modify data. */
+/**
+ * Somebody between those who connect and a port: it keeps what they say first, and may change what
+ * they say.
+ */
 final class Relay implements Closeable {
   private static final int KEPT = 4096;
 
@@ -26,9 +29,9 @@ final class Relay implements Closeable {
   private final List<ByteArrayOutputStream> said = new CopyOnWriteArrayList<>();
 
   /**
-   * Creates a relay in front of a local port.
+   * Before a port of this machine.
    *
-   * @param change modifies the data of a connection, in pieces, before the relay forwards them
+   * @param change is given what a connection says, in pieces, before it is passed on
    */
   Relay(int port, Consumer<byte[]> change) throws IOException {
     this.listener = new ServerSocket(0, 16, InetAddress.getLoopbackAddress());
@@ -41,7 +44,7 @@ final class Relay implements Closeable {
     return listener.getLocalPort();
   }
 
-  /** The first bytes of each connection. */
+  /** What each connection said first. */
   List<byte[]> said() {
     return said.stream().map(ByteArrayOutputStream::toByteArray).toList();
   }
@@ -56,7 +59,7 @@ final class Relay implements Closeable {
     }
   }
 
-  /** Retries, since the port may not be open yet. */
+  /** Nobody may listen there yet. */
   private void connect(Socket from) throws IOException {
     Socket to;
     try {
@@ -89,7 +92,7 @@ final class Relay implements Closeable {
         out.write(piece);
       }
     } catch (IOException e) {
-      // One side has disconnected: disconnect the other.
+      // One side has gone: so does the other.
     }
   }
 

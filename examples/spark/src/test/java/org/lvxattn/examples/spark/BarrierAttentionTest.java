@@ -15,9 +15,8 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.lvxattn.testing.Seeds;
 
-/** Runs in Spark's local mode: tasks are threads that communicate over TCP. */
+/** Spark's local mode: the tasks are threads, and talk over real connections. */
 @Timeout(300)
 class BarrierAttentionTest {
   private static final Sizes SIZES = new Sizes(8, 2, 64);
@@ -27,7 +26,7 @@ class BarrierAttentionTest {
   @SuppressWarnings("NullAway.Init") // before all tests
   private static JavaSparkContext spark;
 
-  private final Random random = Seeds.random(4);
+  private final Random random = new Random(4);
 
   @BeforeAll
   static void start() {
@@ -64,7 +63,7 @@ class BarrierAttentionTest {
   }
 
   @Test
-  void driverReportsTheErrorOfATask() {
+  void whatIsWrongWithATaskIsSpokenOfByTheDriver() {
     float[] queries = random(QUERIES * SIZES.queryWidth());
     Sizes odd = new Sizes(8, 2, 63);
     JavaRDD<VisualTokens> tokens = spark.parallelize(tokens(), 4);
@@ -73,7 +72,7 @@ class BarrierAttentionTest {
         .hasStackTraceContaining("headDim");
   }
 
-  /** Uneven blocks, as with frames and tiles. */
+  /** Uneven blocks, as frames and tiles come. */
   private List<VisualTokens> tokens() {
     List<VisualTokens> blocks = new ArrayList<>();
     for (int left = TOKENS; left > 0; ) {

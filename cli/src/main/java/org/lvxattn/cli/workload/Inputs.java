@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn.cli.workload;
+
+/** An attention to compute: its sizes, and where its inputs come from. */
+public record Inputs(
+    AttentionShape shape, Rows queries, Rows keys, Rows values, Rows outputGradient) {
+
+  /** Normally distributed inputs that depend on the seed alone. */
+  public static Inputs random(AttentionShape shape, long seed) {
+    long spread = (4 * seed) << 32; // tensors and batch items of one seed do not meet another's
+    return new Inputs(
+        shape,
+        Rows.gaussian(spread),
+        Rows.gaussian(spread + (1L << 32)),
+        Rows.gaussian(spread + (2L << 32)),
+        Rows.gaussian(spread + (3L << 32)));
+  }
+
+  /** The same text side, with keys and values made from a video. */
+  public Inputs withVideo(VideoClip video, long seed) {
+    AttentionShape longer =
+        new AttentionShape(
+            1,
+            shape.queries(),
+            video.tokens(),
+            shape.queryHeads(),
+            shape.keyHeads(),
+            shape.headDim());
+    return new Inputs(
+        longer,
+        queries,
+        video.project(shape.keyWidth(), 2 * seed),
+        video.project(shape.keyWidth(), 2 * seed + 1),
+        outputGradient);
+  }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.lvxattn;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
+
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.atomic.AtomicLong;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.lvxattn.VisualCheckpoint.Policy;
+
+/**
+ * One rank has too little memory, somewhere in its work: the JVM lives, the other ranks name it,
+ * and a new world computes. {@code -Dlvxattn.long=true} takes all worlds, {@code -Dlvxattn.seed}
+ * those of another run.
+ */
+@Timeout(3600)
+class StarvedRankTest {
+  private static final List<Policy> POLICIES = List.of(Policy.values());
+  private static final int WORLDS = Boolean.getBoolean("lvxattn.long") ? 2000 : 100;
+
+  @Test
+  void worldsThatFailTakeNobodyWithThem() {
+    long seed = Long.getLong("lvxattn.seed", System.nanoTime());
+    System.out.println("StarvedRankTest: -Dlvxattn.seed=" + seed);
+    Random random = new Random(seed);
+    for (int world = 0; world < WORLDS; ) {
+      VisualProblem problem = new VisualProblem(random.nextInt(1_000_000));
+      if (problem.ranks < 2) {
+        continue;
+      }
+      Policy policy = POLICIES.get(random.nextInt(POLICIES.size()));
+      Strategy strategy = Strategy.schedules().get(random.nextInt(4));
+      int victim = random.nextInt(problem.ranks);
+      AtomicLong peak = new AtomicLong();
+      run(problem, policy, strategy, victim, 0, peak); // all goes well
+      for (int i = 0; i < 4; i++, world++) {
+        long budget = 1 + random.nextLong(peak.get() - 1);
+        String where = problem + ", " + policy + ", " + strategy + ", " + victim + ": " + budget;
+        Throwable failure =
+            catchThrowable(() -> run(problem, policy, strategy, victim, budget, new AtomicLong()));
+        assertThat(failure).as(where).isInstanceOf(OutOfDeviceMemoryException.class);
+        assertThat(failure.getSuppressed()).as(where).hasSize(problem.ranks - 1);
+        for (Throwable peer : failure.getSuppressed()) {
+          // Lost in the middle of a call, or declined one that it had no memory to begin.
+          assertThat(peer)
+              .as(where)
+              .isInstanceOfAny(PeerLostException.class, PeerMismatchException.class);
+          assertThat(((GroupException) peer).rank()).as(where).isEqualTo(victim);
+        }
+      }
+    }
+  }
+
+  private static void run(
+      VisualProblem problem,
+      Policy policy,
+      Strategy strategy,
+      int victim,
+      long budget,
+      AtomicLong peak) {
+    CpuOptions plain = CpuOptions.defaults().withThreads(1);
+    LocalWorld.run(
+        problem.ranks,
+        GroupOptions.defaults(),
+        rank -> Device.cpu(rank == victim ? plain.withMemoryBudget(budget) : plain),
+        group -> {
+          try (VisualRank rank = new VisualRank(problem, group, DType.FLOAT64, strategy);
+              VisualCheckpoint checkpoint =
+                  VisualCheckpoint.builder(group, rank.features())
+                      .policy(policy)
+                      .tileRows(problem.tileRows)
+                      .build();
+              VisualForward forward =
+                  checkpoint.forward(rank.attention, rank.projection, rank.q, rank.mask);
+              KeyValueProjection.Gradients gradients = rank.projection.newGradients()) {
+            checkpoint.backward(forward, null, null, rank.dO, rank.dq, rank.dBias, gradients);
+          }
+          if (group.rank() == victim) {
+            peak.set(group.device().peakBytes());
+          }
+          group.barrier(); // whoever needed nothing of the victim any more learns of its end
+          return group.rank();
+        });
+  }
+}
