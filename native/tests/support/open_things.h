@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <ostream>
@@ -17,21 +16,18 @@ struct OpenThings {
   std::ptrdiff_t descriptors = 0;
 
   static OpenThings now() { return {count("/proc/self/task"), count("/proc/self/fd")}; }
-  // Once what has just ended is gone: a thread that was joined is listed for a moment longer. The least of some readings.
+  // What stays the same for 100 ms: a thread that was joined is listed for a moment longer.
   static OpenThings settled() {
-    OpenThings least = now();
+    OpenThings last = now();
     for (int same = 0; same < 10; ++same) {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
       const OpenThings read = now();
-      if (!least.within(read)) same = 0;
-      least = {std::min(least.threads, read.threads), std::min(least.descriptors, read.descriptors)};
+      if (read != last) same = 0;
+      last = read;
     }
-    return least;
+    return last;
   }
-  // No more is open than that.
-  bool within(const OpenThings& bound) const {
-    return threads <= bound.threads && descriptors <= bound.descriptors;
-  }
+  bool operator==(const OpenThings&) const = default;
 
  private:
   static std::ptrdiff_t count(const char* folder) {
@@ -43,13 +39,12 @@ inline std::ostream& operator<<(std::ostream& out, const OpenThings& things) {
   return out << things.threads << " threads, " << things.descriptors << " descriptors";
 }
 
-// Nothing is left over that was not open before.
-inline void expect_no_more(const OpenThings& before) {
-  for (int tries = 0; !OpenThings::now().within(before) && tries < 200; ++tries) {
+// A thread that was joined is listed for a moment longer.
+inline void expect_open(const OpenThings& expected) {
+  for (int tries = 0; OpenThings::now() != expected && tries < 200; ++tries) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
-  const OpenThings left = OpenThings::now();
-  EXPECT_TRUE(left.within(before)) << left << ", before " << before;
+  EXPECT_EQ(OpenThings::now(), expected);
 }
 
 }  // namespace lvx::test

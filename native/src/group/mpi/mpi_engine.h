@@ -52,10 +52,11 @@ class MpiEngine {
   Clock::time_point expiry();
 
   void submit(std::shared_ptr<MpiTransfer> transfer);
-  // Waits until the transfer is done or has failed, or the expiry. Returns whether it is done, as the backend's thread has seen
-  // it since the call, however late that thread is. Throws Error(LVX_PEER_LOST) if it has failed.
+  // Waits until the transfer is done or has failed, or the time has come. Throws Error(LVX_PEER_LOST) for a failure.
   bool wait(const MpiTransfer& transfer, Clock::time_point until);
   bool done(const MpiTransfer& transfer);
+  // Waits until the engine's thread has looked at every transfer once more, but no longer than a second.
+  void await_pass();
   // Makes sure that MPI touches none of these any more; calls none of their on_done. If some cannot be stopped, MPI is
   // never called again by this process, and the answer is false: a peer that was told their address may still use it.
   bool abandon(const std::vector<std::shared_ptr<MpiTransfer>>& transfers);
@@ -75,9 +76,9 @@ class MpiEngine {
   void end_with_process();
 
   std::mutex mutex_;
-  std::condition_variable wake_;     // wakes the backend's thread
-  std::condition_variable changed_;  // wakes threads that wait for the backend
-  std::condition_variable passed_;   // wakes threads that wait for the end of a pass over the transfers
+  std::condition_variable wake_;     // the engine's thread
+  std::condition_variable changed_;  // those who wait for it
+  std::condition_variable passed_;   // those who wait for the end of a pass over the transfers
   std::thread thread_;
   double deadline_seconds_ = 0;
   bool ready_ = false;
