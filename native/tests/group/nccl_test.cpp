@@ -44,7 +44,7 @@ class NcclFaults : public testing::TestWithParam<bool> {
   // Whatever happened, no threads or file descriptors are left over, and a new group works.
   void TearDown() override {
     EXPECT_EQ(live_communicators(), 0);
-    expect_no_more(before_);
+    expect_open(before_);
     for (const auto& thrown : run_nccl_ranks(kRanks, {}, ring, {.streams = GetParam()})) {
       EXPECT_EQ(error_of(thrown).status(), LVX_OK) << error_of(thrown).what();
     }

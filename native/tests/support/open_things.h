@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The threads and file descriptors of this process.
+// What this process holds open: threads and file descriptors.
 #pragma once
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <ostream>
@@ -17,20 +16,18 @@ struct OpenThings {
   std::ptrdiff_t descriptors = 0;
 
   static OpenThings now() { return {count("/proc/self/task"), count("/proc/self/fd")}; }
-  // The smallest of several readings, because the system lists a joined thread for a moment longer.
+  // A reading that has not changed for 100 ms, because the system lists a joined thread for a moment longer.
   static OpenThings settled() {
-    OpenThings least = now();
+    OpenThings last = now();
     for (int same = 0; same < 10; ++same) {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
       const OpenThings read = now();
-      if (!least.within(read)) same = 0;
-      least = {std::min(least.threads, read.threads), std::min(least.descriptors, read.descriptors)};
+      if (read != last) same = 0;
+      last = read;
     }
-    return least;
+    return last;
   }
-  bool within(const OpenThings& bound) const {
-    return threads <= bound.threads && descriptors <= bound.descriptors;
-  }
+  bool operator==(const OpenThings&) const = default;
 
  private:
   static std::ptrdiff_t count(const char* folder) {
@@ -42,13 +39,12 @@ inline std::ostream& operator<<(std::ostream& out, const OpenThings& things) {
   return out << things.threads << " threads, " << things.descriptors << " descriptors";
 }
 
-// Expects that no more threads and descriptors are open than before.
-inline void expect_no_more(const OpenThings& before) {
-  for (int tries = 0; !OpenThings::now().within(before) && tries < 200; ++tries) {
+// Expects exactly these, and waits up to 2 s for them.
+inline void expect_open(const OpenThings& expected) {
+  for (int tries = 0; OpenThings::now() != expected && tries < 200; ++tries) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
-  const OpenThings left = OpenThings::now();
-  EXPECT_TRUE(left.within(before)) << left << ", before " << before;
+  EXPECT_EQ(OpenThings::now(), expected);
 }
 
 }  // namespace lvx::test

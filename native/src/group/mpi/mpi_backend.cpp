@@ -114,21 +114,23 @@ void MpiBackend::submit(std::shared_ptr<MpiTransfer> transfer) {
 }
 
 bool MpiBackend::wait(const MpiTransfer& transfer, Clock::time_point until) {
-  const auto ended = [&] { return transfer.done || !transfer.failure.empty() || ended_; };
   std::unique_lock lock(mutex_);
   ++waiting_;
   wake_.notify_one();
-  const std::uint64_t whole_pass = passes_ + 2;  // the current one may have looked at the transfer already
-  if (!changed_.wait_until(lock, until, ended)) {
-    // On a busy machine the backend's thread may not have run since. A peer that has left has ended its side of the transfer.
-    ++waiting_for_pass_;
-    passed_.wait_until(lock, until + kPatienceWithPass, [&] { return ended() || passes_ >= whole_pass; });
-    --waiting_for_pass_;
-  }
+  changed_.wait_until(lock, until, [&] { return transfer.done || !transfer.failure.empty() || ended_; });
   --waiting_;
   if (!transfer.failure.empty()) throw Error(LVX_PEER_LOST, transfer.failure, transfer.peer);
   if (!refusal_.empty()) throw Error(LVX_PEER_LOST, refusal_, transfer.peer);
   return transfer.done;
+}
+
+void MpiBackend::await_pass() {
+  std::unique_lock lock(mutex_);
+  const std::uint64_t whole = passes_ + 2;  // the current pass may have looked at a transfer already
+  ++waiting_for_pass_;
+  wake_.notify_one();
+  passed_.wait_until(lock, Clock::now() + kPatienceWithPass, [&] { return passes_ >= whole || ended_; });
+  --waiting_for_pass_;
 }
 
 bool MpiBackend::abandon(const std::vector<std::shared_ptr<MpiTransfer>>& transfers) {

@@ -52,10 +52,11 @@ class MpiBackend {
   Clock::time_point expiry();
 
   void submit(std::shared_ptr<MpiTransfer> transfer);
-  // Waits until the transfer is done or has failed, or the expiry. Returns whether it is done, as the backend's thread has seen
-  // it since the call, however late that thread is. Throws Error(LVX_PEER_LOST) if it has failed.
+  // Waits until the transfer is done, has failed, or the expiry. Throws Error(LVX_PEER_LOST) if it has failed.
   bool wait(const MpiTransfer& transfer, Clock::time_point until);
   bool done(const MpiTransfer& transfer);
+  // Waits until the backend's thread has examined every transfer once more, at most for a second.
+  void await_pass();
   // Ensures that MPI no longer accesses the memory of these transfers. Does not call their on_done. If some cannot be stopped,
   // this process never calls MPI again, and the result is false: a peer that knows their addresses may still access them.
   bool abandon(const std::vector<std::shared_ptr<MpiTransfer>>& transfers);

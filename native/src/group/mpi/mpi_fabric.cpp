@@ -29,7 +29,11 @@ class MpiFabric::Exchange final : public Fabric::Operation {
 
   bool finished() override {
     try {
-      return fabric_.backend_.wait(*transfer_, Clock::now() + kSlice);
+      if (fabric_.backend_.wait(*transfer_, Clock::now() + kSlice)) return true;
+      if (!fabric_.mailbox_->gone(transfer_->peer)) return false;
+      // A peer that has left has ended its side. On a busy machine the backend's thread may not have seen that yet.
+      fabric_.backend_.await_pass();
+      return fabric_.backend_.done(*transfer_);
     } catch (const Error& error) {
       fabric_.mailbox_->connection_lost(transfer_->peer, error.what());
       return false;

@@ -11,7 +11,7 @@ class Fiber {
  public:
   // A fiber for the thread's own stack.
   Fiber() = default;
-  ~Fiber();
+  ~Fiber();  // keeps the stack for a later fiber
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
 
