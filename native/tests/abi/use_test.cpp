@@ -349,7 +349,7 @@ TEST_F(TwoRanks, AWrongArgumentOfOneReleasesTheOther) {
   EXPECT_EQ(seen.rank, 1);
   EXPECT_STREQ(seen.operation, "attention_forward");
   EXPECT_EQ(seen.sequence, 1u);
-  EXPECT_STREQ(seen.argument, "");  // it was another rank's
+  EXPECT_STREQ(seen.argument, "k");  // of rank 1
   EXPECT_THAT(seen.message, HasSubstr("k: expected dtype float64 like q, got float32"));
 
   std::thread again([&] { EXPECT_EQ(good.forward(groups[0]), LVX_OK) << error_now().message; });

@@ -14,6 +14,8 @@ public abstract class Communicator {
   private final Collective collective;
   private final int rank;
   private final int size;
+  private final AttentionCall.Forward forwardCall = new AttentionCall.Forward();
+  private final AttentionCall.Backward backwardCall = new AttentionCall.Backward();
 
   /**
    * For use inside this library only: it does not export the type of {@code collective}.
@@ -57,6 +59,14 @@ public abstract class Communicator {
    */
   protected abstract Strategy chooseStrategy(
       Pass pass, CrossAttention attention, AttentionInputs inputs, @Nullable Tensor dBias);
+
+  AttentionCall.Forward forwardCall() {
+    return forwardCall;
+  }
+
+  AttentionCall.Backward backwardCall() {
+    return backwardCall;
+  }
 
   Collective collective() {
     return collective;

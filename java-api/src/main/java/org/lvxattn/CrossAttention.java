@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn;
 
-import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.generated.Lvx;
 import org.lvxattn.internal.Closing;
 import org.lvxattn.internal.Preconditions;
@@ -140,7 +139,7 @@ public final class CrossAttention {
 
   /**
    * Computes attention into tensors of the caller. Allocates nothing on the heap once the JVM has
-   * warmed up.
+   * warmed up; a caller may reuse the records, too.
    *
    * @param group this rank's part in the group
    * @param inputs this rank's queries, keys and values
@@ -156,32 +155,8 @@ public final class CrossAttention {
    */
   public void forwardInto(
       Communicator group, AttentionInputs inputs, AttentionOutputs outputs, Statistics statistics) {
-    Collective collective = usable(group);
-    Device device = group.device();
-    Strategy chosen =
-        collective.prepare(
-            FORWARD,
-            () -> {
-              requireInputs(inputs);
-              Preconditions.present(outputs, "outputs");
-              Preconditions.present(statistics, "statistics");
-              return strategy(group, Pass.FORWARD, inputs, null);
-            });
-    collective.call(
-        FORWARD,
-        () ->
-            Lvx.lvx_attention_forward(
-                collective.handle(),
-                collective.options(scale, chosen.code()),
-                Internals.input(inputs.q(), device, "q"),
-                Internals.input(inputs.k(), device, "k"),
-                Internals.input(inputs.v(), device, "v"),
-                Internals.optionalInput(inputs.mask().visibility(), device, "visibility"),
-                Internals.optionalInput(inputs.mask().bias(), device, "bias"),
-                Internals.output(outputs.o(), device, "o"),
-                Internals.output(outputs.lse(), device, "lse"),
-                collective.statistics()));
-    statistics.read(collective.statistics());
+    usable(group);
+    group.forwardCall().run(group, this, inputs, outputs, statistics);
     Reachability.keep(group, inputs, outputs);
   }
 
@@ -301,50 +276,14 @@ public final class CrossAttention {
       Tensor dO,
       GradientOutputs gradients,
       Statistics statistics) {
-    Collective collective = usable(group);
-    Device device = group.device();
-    Strategy chosen =
-        collective.prepare(
-            BACKWARD,
-            () -> {
-              requireInputs(inputs);
-              Preconditions.present(outputs, "outputs");
-              Preconditions.present(gradients, "gradients");
-              Preconditions.present(statistics, "statistics");
-              return strategy(group, Pass.BACKWARD, inputs, gradients.dBias());
-            });
-    collective.call(
-        BACKWARD,
-        () ->
-            Lvx.lvx_attention_backward(
-                collective.handle(),
-                collective.options(scale, chosen.code()),
-                Internals.input(inputs.q(), device, "q"),
-                Internals.input(inputs.k(), device, "k"),
-                Internals.input(inputs.v(), device, "v"),
-                Internals.optionalInput(inputs.mask().visibility(), device, "visibility"),
-                Internals.optionalInput(inputs.mask().bias(), device, "bias"),
-                Internals.input(outputs.o(), device, "o"),
-                Internals.input(outputs.lse(), device, "lse"),
-                Internals.input(dO, device, "dO"),
-                Internals.output(gradients.dq(), device, "dq"),
-                Internals.output(gradients.dk(), device, "dk"),
-                Internals.output(gradients.dv(), device, "dv"),
-                Internals.optionalOutput(gradients.dBias(), device, "dBias"),
-                collective.statistics()));
-    statistics.read(collective.statistics());
+    usable(group);
+    group.backwardCall().run(group, this, inputs, outputs, dO, gradients, statistics);
     Reachability.keep(group, inputs, outputs, dO);
     Reachability.keep(gradients);
   }
 
-  private Strategy strategy(
-      Communicator group, Pass pass, AttentionInputs inputs, @Nullable Tensor dBias) {
-    return strategy == Strategy.AUTO ? group.chooseStrategy(pass, this, inputs, dBias) : strategy;
-  }
-
   /** Checks the heads, which the native side does not know; it checks everything else. */
-  private void requireInputs(AttentionInputs inputs) {
-    Preconditions.present(inputs, "inputs");
+  void requireInputs(AttentionInputs inputs) {
     Preconditions.present(inputs.mask(), "mask");
     requireShape(Preconditions.present(inputs.q(), "q"), "q", heads);
     requireShape(Preconditions.present(inputs.k(), "k"), "k", keyValueHeads);

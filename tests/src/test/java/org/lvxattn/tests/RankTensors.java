@@ -35,6 +35,9 @@ final class RankTensors implements AutoCloseable {
   private final CrossAttention attention;
   private final Device device;
   private final int rank;
+  private final AttentionInputs inputs;
+  private final AttentionOutputs outputs;
+  private final GradientOutputs gradients;
   private final Window queries;
   private final Window keys;
   private final List<Tensor> made = new ArrayList<>();
@@ -79,21 +82,17 @@ final class RankTensors implements AutoCloseable {
       dBias = null;
     }
     mask = seen;
+    inputs = new AttentionInputs(q, k, v, mask);
+    outputs = new AttentionOutputs(o, lse);
+    gradients = new GradientOutputs(dq, dk, dv, dBias);
   }
 
   void forward(Group group) {
-    attention.forwardInto(
-        group, new AttentionInputs(q, k, v, mask), new AttentionOutputs(o, lse), forward);
+    attention.forwardInto(group, inputs, outputs, forward);
   }
 
   void backward(Group group) {
-    attention.backwardInto(
-        group,
-        new AttentionInputs(q, k, v, mask),
-        new AttentionOutputs(o, lse),
-        dO,
-        new GradientOutputs(dq, dk, dv, dBias),
-        backward);
+    attention.backwardInto(group, inputs, outputs, dO, gradients, backward);
   }
 
   void compute(Group group) {
