@@ -299,15 +299,15 @@ typedef struct lvx_group_info {
   double timeout_seconds;
 } lvx_group_info;
 
-#define LVX_STRANGERS_TOLD 10
+#define LVX_MAX_REJECTED_CONNECTIONS 10
 
-/** Connections that were dropped while a group was made, as they proved to be of no rank of it. */
-typedef struct lvx_strangers {
+/** Connections that were rejected while a group was made, because they did not authenticate as a rank of it. */
+typedef struct lvx_rejected_connections {
   uint64_t struct_size;
   uint64_t count;
-  char told[LVX_STRANGERS_TOLD][128]; /**< of the first of them: where it came from, and why it was dropped;
-                                       *   the others are empty */
-} lvx_strangers;
+  char lines[LVX_MAX_REJECTED_CONNECTIONS]
+            [128]; /**< for each of the first: its address and why it was rejected */
+} lvx_rejected_connections;
 
 /** One entry of the flight recorder. */
 typedef struct lvx_record {
@@ -386,10 +386,10 @@ LVX_API lvx_status lvx_bootstrap_connect(lvx_bootstrap bootstrap, lvx_device dev
 LVX_API lvx_status lvx_bootstrap_close(lvx_bootstrap bootstrap);
 
 /**
- * Who was dropped in the last lvx_bootstrap_connect or lvx_group_create_nccl of this thread, whether it made a group or
- * not. A count of 0 if there was none.
+ * Connections rejected during this thread's last lvx_bootstrap_connect or lvx_group_create_nccl, whether it succeeded or
+ * not. A count of 0 if there were none.
  */
-LVX_API lvx_status lvx_last_strangers(lvx_strangers* strangers);
+LVX_API lvx_status lvx_last_rejected_connections(lvx_rejected_connections* rejected);
 
 #define LVX_NCCL_ID_BYTES 128
 

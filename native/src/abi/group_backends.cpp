@@ -27,24 +27,24 @@ std::vector<std::span<const std::byte>> parts_of(const std::uint8_t* addresses, 
   return parts;
 }
 
-thread_local lvx_strangers t_last_strangers{};
+thread_local lvx_rejected_connections t_last_rejected{};
 
 // Keeps who came to the making of a group, however that ends.
-class StrangersNoted {
+class RejectedConnectionsRecord {
  public:
-  explicit StrangersNoted(const Strangers& strangers) : strangers_(strangers) {}
-  ~StrangersNoted() {
-    t_last_strangers.count = strangers_.count;
-    for (std::size_t i = 0; i < strangers_.told.size(); ++i) {
-      char(&text)[sizeof(t_last_strangers.told[0])] = t_last_strangers.told[i];
-      strangers_.told[i].copy(text, sizeof(text) - 1);
+  explicit RejectedConnectionsRecord(const RejectedConnections& rejected) : rejected_(rejected) {}
+  ~RejectedConnectionsRecord() {
+    t_last_rejected.count = rejected_.count;
+    for (std::size_t i = 0; i < rejected_.lines.size(); ++i) {
+      char(&text)[sizeof(t_last_rejected.lines[0])] = t_last_rejected.lines[i];
+      rejected_.lines[i].copy(text, sizeof(text) - 1);
     }
   }
-  StrangersNoted(const StrangersNoted&) = delete;
-  StrangersNoted& operator=(const StrangersNoted&) = delete;
+  RejectedConnectionsRecord(const RejectedConnectionsRecord&) = delete;
+  RejectedConnectionsRecord& operator=(const RejectedConnectionsRecord&) = delete;
 
  private:
-  const Strangers& strangers_;
+  const RejectedConnections& rejected_;
 };
 
 using Begin = std::unique_ptr<Bootstrap>(int rank, int size, const JoinOptions& options);
@@ -59,7 +59,7 @@ lvx_status begin(Begin& begin_backend, std::int32_t rank, std::int32_t size, con
     require_no_links(wanted);
     const JoinOptions joining = read_join_options(options, host);
     *bootstrap = add_handle(
-        std::make_shared<BootstrapObject>(begin_backend(rank, size, joining), wanted, joining.strangers));
+        std::make_shared<BootstrapObject>(begin_backend(rank, size, joining), wanted, joining.rejected));
   });
 }
 
@@ -101,14 +101,14 @@ lvx_status lvx_bootstrap_address(lvx_bootstrap bootstrap, uint8_t* address, uint
 lvx_status lvx_bootstrap_connect(lvx_bootstrap bootstrap, lvx_device device, const uint8_t* addresses,
                                  uint64_t bytes, lvx_group* group) {
   return guard([&] {
-    t_last_strangers = {};
+    t_last_rejected = {};
     require_not_null(addresses, "addresses");
     require_not_null(group, "group");
     const auto object = find_handle<BootstrapObject>(bootstrap);
     const InUse use(object->busy, "bootstrap");
     auto owner = find_handle<DeviceObject>(device);
     const auto parts = parts_of(addresses, bytes, object->bootstrap->size());
-    const StrangersNoted noted(*object->strangers);
+    const RejectedConnectionsRecord noted(*object->rejected);
     auto transport = object->bootstrap->connect(parts, owner->device);
     *group =
         add_handle(std::make_shared<GroupObject>(std::move(owner), std::move(transport), object->options));
@@ -124,10 +124,10 @@ lvx_status lvx_bootstrap_close(lvx_bootstrap bootstrap) {
   });
 }
 
-lvx_status lvx_last_strangers(lvx_strangers* strangers) {
+lvx_status lvx_last_rejected_connections(lvx_rejected_connections* rejected) {
   return guard([&] {
-    check_result(strangers, "strangers");
-    write_result(strangers, t_last_strangers);
+    check_result(rejected, "rejected");
+    write_result(rejected, t_last_rejected);
   });
 }
 
@@ -154,7 +154,7 @@ lvx_status lvx_nccl_new_id(uint8_t* id) {
 lvx_status lvx_group_create_nccl(lvx_device device, int32_t rank, int32_t size, const uint8_t* id,
                                  const char* host, const lvx_group_options* options, lvx_group* group) {
   return guard([&] {
-    t_last_strangers = {};
+    t_last_rejected = {};
     require_not_null(id, "id");
     require_not_null(group, "group");
     require_size(size);
@@ -165,7 +165,7 @@ lvx_status lvx_group_create_nccl(lvx_device device, int32_t rank, int32_t size, 
     NcclId given{};
     std::copy_n(reinterpret_cast<const std::byte*>(id), given.size(), given.begin());
     const JoinOptions joining = read_join_options(options, host);
-    const StrangersNoted noted(*joining.strangers);
+    const RejectedConnectionsRecord noted(*joining.rejected);
     auto transport = join_nccl(given, rank, size, joining, owner->device);
     *group = add_handle(std::make_shared<GroupObject>(std::move(owner), std::move(transport), wanted));
   });

@@ -140,12 +140,12 @@ struct BootstrapObject {
   static constexpr HandleType kType = HandleType::kBootstrap;
 
   BootstrapObject(std::unique_ptr<Bootstrap> begun, const GroupOptions& group_options,
-                  std::shared_ptr<const Strangers> who_came)
-      : bootstrap(std::move(begun)), options(group_options), strangers(std::move(who_came)) {}
+                  std::shared_ptr<const RejectedConnections> rejected_connections)
+      : bootstrap(std::move(begun)), options(group_options), rejected(std::move(rejected_connections)) {}
 
   const std::unique_ptr<Bootstrap> bootstrap;
   const GroupOptions options;
-  const std::shared_ptr<const Strangers> strangers;
+  const std::shared_ptr<const RejectedConnections> rejected;
   std::atomic<bool> busy{false};
 };
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "device/device.h"
-#include "group/strangers.h"
+#include "group/rejected_connections.h"
 #include "group/transport.h"
 
 namespace lvx {
@@ -41,7 +41,7 @@ struct JoinOptions {
   std::string secret = {};  // shared secret with which ranks authenticate each other; empty: none
   bool checksums = true;
   // Filled while the ranks connect, even if they fail to.
-  std::shared_ptr<Strangers> strangers = std::make_shared<Strangers>();
+  std::shared_ptr<RejectedConnections> rejected = std::make_shared<RejectedConnections>();
 };
 
 // A group over TCP. Named after Gloo, which moved the data in an earlier version.

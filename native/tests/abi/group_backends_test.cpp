@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Groups of processes through the C ABI: both ways to form a group over the stand-in for NCCL, rejected arguments, and the
-// report of connections from strangers.
+// report of rejected connections.
 #include <gtest/gtest.h>
 #include <lvx/lvx.h>
 #include <sys/socket.h>
@@ -80,15 +80,15 @@ TEST(NcclAbi, RanksMeetByTheirAddresses) {
   });
 }
 
-lvx_strangers last_strangers() {
-  lvx_strangers strangers{};
-  strangers.struct_size = sizeof(strangers);
-  EXPECT_EQ(lvx_last_strangers(&strangers), LVX_OK) << last_message();
-  return strangers;
+lvx_rejected_connections last_rejected_connections() {
+  lvx_rejected_connections rejected{};
+  rejected.struct_size = sizeof(rejected);
+  EXPECT_EQ(lvx_last_rejected_connections(&rejected), LVX_OK) << last_message();
+  return rejected;
 }
 
-// Strangers are reported after this rank's attempt to connect, and cleared by its next attempt.
-TEST(GlooAbi, StrangersAreToldOfAfterAFailure) {
+// Rejected connections are reported after this rank's attempt to connect, and cleared by its next attempt.
+TEST(GlooAbi, RejectedConnectionsAreReportedAfterAFailure) {
   lvx_device device = 0;
   ASSERT_EQ(lvx_device_open_cpu(nullptr, &device), LVX_OK);
   lvx_group_options options{};
@@ -110,7 +110,7 @@ TEST(GlooAbi, StrangersAreToldOfAfterAFailure) {
     if (called_on) {
       lvx::RankAddress first;
       std::memcpy(&first, addresses.data(), sizeof(first));
-      for (int i = 0; i < LVX_STRANGERS_TOLD + 5; ++i) {
+      for (int i = 0; i < LVX_MAX_REJECTED_CONNECTIONS + 5; ++i) {
         callers.push_back(lvx::Socket::connecting(first.socket));
         shutdown(callers.back().descriptor(), SHUT_WR);
       }
@@ -118,15 +118,15 @@ TEST(GlooAbi, StrangersAreToldOfAfterAFailure) {
     lvx_group group = 0;
     EXPECT_EQ(lvx_bootstrap_connect(bootstraps[0], device, addresses.data(), addresses.size(), &group),
               LVX_TIMEOUT);
-    const lvx_strangers seen = last_strangers();
+    const lvx_rejected_connections seen = last_rejected_connections();
     EXPECT_EQ(seen.count, callers.size());
-    for (const auto& line : seen.told) {
+    for (const auto& line : seen.lines) {
       EXPECT_EQ(std::string(line),
                 called_on ? "127.0.0.1 left before it had proved to be of this group" : "");
     }
     for (const lvx_bootstrap bootstrap : bootstraps) EXPECT_EQ(lvx_bootstrap_close(bootstrap), LVX_OK);
   }
-  EXPECT_EQ(lvx_last_strangers(nullptr), LVX_INVALID_ARGUMENT);
+  EXPECT_EQ(lvx_last_rejected_connections(nullptr), LVX_INVALID_ARGUMENT);
   EXPECT_EQ(lvx_device_close(device), LVX_OK);
 }
 

@@ -69,11 +69,11 @@ TEST(TcpHandshake, OtherSecretsAndOtherAddressesAreRefusedOnBothSides) {
   }
 }
 
-TEST(TcpHandshake, RanksThatDoNotBelongThereAreStrangers) {
+TEST(TcpHandshake, RanksOfAnotherGroupAreForeign) {
   const GroupKey key = key_of("secret");
   for (const Ends& ends : {Ends{3, 0, 4, 0}, Ends{1, 1, 4, 0}, Ends{0, 1, 4, 0}, Ends{4, 1, 4, 0},
                            Ends{-1, 1, 4, 0}, Ends{3, 1, 5, 0}, Ends{3, 1, 4, 2}, Ends{3, 1, 4, -1}}) {
-    EXPECT_EQ(meet(key, ends, key, 1, 4).listener, State::kStranger)
+    EXPECT_EQ(meet(key, ends, key, 1, 4).listener, State::kForeign)
         << ends.from << " " << ends.to << " " << ends.size << " " << ends.lane;
   }
 }
@@ -115,12 +115,12 @@ TEST(TcpHandshake, WhatWasSaidOnceProvesNothingAgain) {
   EXPECT_EQ(dialer.state(), State::kImpostor);
 }
 
-// A stranger sends a rank's own messages back to it, and forwards one rank's challenge to another rank.
+// An unauthenticated peer sends a rank's own messages back to it, and forwards one rank's challenge to another rank.
 TEST(TcpHandshake, ReflectionProvesNothing) {
   const GroupKey key = key_of("secret");
   Handshake dialer = Handshake::dialer(key, {3, 1, 4, 0});
   dialer.take(dialer.outgoing());
-  EXPECT_EQ(dialer.state(), State::kStranger);
+  EXPECT_EQ(dialer.state(), State::kForeign);
 
   Handshake listener = Handshake::listener(key, 1, 4, 2);
   Handshake asked = Handshake::dialer(key, {3, 1, 4, 0});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ranks that connect in the presence of strangers, with different secrets, and with all kinds of host names.
+// Ranks that connect in the presence of foreign connections, with different secrets, and with all kinds of host names.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -30,7 +30,7 @@ TcpAddress address_of(const Bootstrap& bootstrap) {
 
 struct Met {
   std::vector<Error> errors;
-  std::vector<std::shared_ptr<Strangers>> strangers;
+  std::vector<std::shared_ptr<RejectedConnections>> rejected;
 };
 
 // Runs each rank with its own options. Calls before(bootstraps) before any of them connects.
@@ -43,8 +43,8 @@ Met meet(const std::vector<JoinOptions>& options, Before&& before) {
   met.errors.assign(options.size(), Error(LVX_OK, ""));
   for (int rank = 0; rank < size; ++rank) {
     JoinOptions own = options[static_cast<std::size_t>(rank)];
-    own.strangers = std::make_shared<Strangers>();
-    met.strangers.push_back(own.strangers);
+    own.rejected = std::make_shared<RejectedConnections>();
+    met.rejected.push_back(own.rejected);
     bootstraps.push_back(begin_gloo(rank, size, own));
     addresses.push_back(bootstraps.back()->address());
   }
@@ -73,20 +73,20 @@ std::vector<std::byte> noise(std::size_t bytes) { return std::vector<std::byte>(
 
 // The 112 bytes that crashed the process in Gloo's own thread, garbage of all lengths, half a greeting, silence, a port scan, and
 // half-closed connections.
-TEST(TcpMeeting, StrangersAreDroppedAndTheRanksMeetAllTheSame) {
+TEST(TcpMeeting, RanksConnectAlthoughForeignConnectionsAreMade) {
   for (const char* secret : {"", "open sesame"}) {
-    std::vector<Socket> strangers;
+    std::vector<Socket> foreign;
     const Met met = meet(std::vector<JoinOptions>(3, joining(secret)), [&](auto& bootstraps) {
       for (const auto& bootstrap : bootstraps) {
         const TcpAddress at = address_of(*bootstrap);
         for (const std::size_t bytes : {0u, 1u, 55u, 56u, 112u, 4096u, 1u << 20}) {
-          strangers.push_back(Socket::connecting(at));
-          strangers.back().send_all(noise(bytes), Clock::now() + milliseconds(200));
+          foreign.push_back(Socket::connecting(at));
+          foreign.back().send_all(noise(bytes), Clock::now() + milliseconds(200));
         }
-        strangers.push_back(Socket::connecting(at));
-        ::shutdown(strangers.back().descriptor(), SHUT_WR);
+        foreign.push_back(Socket::connecting(at));
+        ::shutdown(foreign.back().descriptor(), SHUT_WR);
         for (int scanned = 0; scanned < 300; ++scanned) Socket::connecting(at);
-        for (int idle = 0; idle < 200; ++idle) strangers.push_back(Socket::connecting(at));
+        for (int idle = 0; idle < 200; ++idle) foreign.push_back(Socket::connecting(at));
       }
     });
     for (std::size_t rank = 0; rank < 3; ++rank) {
@@ -94,37 +94,38 @@ TEST(TcpMeeting, StrangersAreDroppedAndTheRanksMeetAllTheSame) {
     }
     // Rank 2 waits for no connections, so it need not accept any.
     for (const std::size_t rank : {0, 1}) {
-      const Strangers& seen = *met.strangers[rank];
-      EXPECT_EQ(seen.told.size(), std::min<std::uint64_t>(seen.count, LVX_STRANGERS_TOLD));
+      const RejectedConnections& seen = *met.rejected[rank];
+      EXPECT_EQ(seen.lines.size(), std::min<std::uint64_t>(seen.count, LVX_MAX_REJECTED_CONNECTIONS));
       EXPECT_GE(seen.count, 1u);
-      for (const std::string& line : seen.told) {
+      for (const std::string& line : seen.lines) {
         EXPECT_TRUE(line.starts_with(std::string(kLoopback) + " ")) << line;
-        EXPECT_LT(line.size(), sizeof(lvx_strangers::told[0]));
+        EXPECT_LT(line.size(), sizeof(lvx_rejected_connections::lines[0]));
       }
     }
   }
 }
 
-// Every stranger is reported with its own reason, in the order in which they were dropped, whether or not the ranks connect.
-TEST(TcpMeeting, EachStrangerIsToldOfWithTheReason) {
+// Every rejected connection is reported with its own reason, in the order in which they were dropped, whether or not the ranks connect.
+TEST(TcpMeeting, EachRejectedConnectionIsReportedWithTheReason) {
   for (const bool complete : {true, false}) {
     std::vector<JoinOptions> options(2, joining("open sesame", complete ? 20 : 1));
     if (!complete) options[1].secret = "close sesame";
-    std::vector<Socket> strangers;
+    std::vector<Socket> foreign;
     const Met met = meet(options, [&](auto& bootstraps) {
       const TcpAddress at = address_of(*bootstraps[0]);
       const auto until = Clock::now() + seconds(1);
-      strangers.push_back(Socket::connecting(at));
-      strangers.back().send_all(noise(56), until);
-      strangers.push_back(Socket::connecting(at));
-      ::shutdown(strangers.back().descriptor(), SHUT_WR);
+      foreign.push_back(Socket::connecting(at));
+      foreign.back().send_all(noise(56), until);
+      foreign.push_back(Socket::connecting(at));
+      ::shutdown(foreign.back().descriptor(), SHUT_WR);
     });
-    const auto& told = met.strangers[0]->told;
-    EXPECT_EQ(std::count(told.begin(), told.end(), "127.0.0.1 sent what no rank of this group sends"), 1);
-    EXPECT_EQ(std::count(told.begin(), told.end(), "127.0.0.1 left before it had proved to be of this group"),
-              1);
-    EXPECT_EQ(std::count(told.begin(), told.end(), "127.0.0.1 said to be rank 1 and could not prove it") > 0,
-              !complete);
+    const auto& lines = met.rejected[0]->lines;
+    EXPECT_EQ(std::count(lines.begin(), lines.end(), "127.0.0.1 sent what no rank of this group sends"), 1);
+    EXPECT_EQ(
+        std::count(lines.begin(), lines.end(), "127.0.0.1 left before it had proved to be of this group"), 1);
+    EXPECT_EQ(
+        std::count(lines.begin(), lines.end(), "127.0.0.1 said to be rank 1 and could not prove it") > 0,
+        !complete);
     EXPECT_EQ(met.errors[0].status(), complete ? LVX_OK : LVX_PEER_MISMATCH) << met.errors[0].what();
   }
 }
@@ -159,13 +160,13 @@ TEST(TcpMeeting, RanksAgreeAboutChecksums) {
   EXPECT_EQ(meet({without, without}, [](auto&) {}).errors[0].status(), LVX_OK);
 }
 
-TEST(TcpMeeting, ARankThatDoesNotComeIsNamedThoughStrangersDo) {
+TEST(TcpMeeting, AMissingRankIsNamedAlthoughForeignConnectionsAreMade) {
   const auto absent = begin_gloo(1, 2, joining());
   const auto own = begin_gloo(0, 2, joining("", 0.5));
-  const Socket stranger = Socket::connecting(address_of(*own));
+  const Socket foreign = Socket::connecting(address_of(*own));
   try {
     own->connect({own->address(), absent->address()}, make_cpu_device({.threads = 1}));
-    FAIL() << "made a group with a stranger";
+    FAIL() << "made a group with an unauthenticated peer";
   } catch (const Error& error) {
     EXPECT_EQ(error.status(), LVX_TIMEOUT) << error.what();
     EXPECT_EQ(error.peer(), 1);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The behaviour of NCCL groups when NCCL fails, when a rank is late, and when strangers connect. group_test.cpp tests the
+// The behaviour of NCCL groups when NCCL fails, when a rank is late, and when foreign processes connect. group_test.cpp tests the
 // behaviour of all groups.
 #include <gtest/gtest.h>
 
@@ -204,20 +204,20 @@ TEST(NcclBootstrap, RefusesWhatIsNoAddressOfTheGroup) {
       << "an address of no machine";
 }
 
-// Strangers may connect to the port; the ranks must still find each other.
-TEST(NcclBootstrap, StrangersAreTurnedAway) {
+// Foreign processes may connect to the port; the ranks must still find each other.
+TEST(NcclBootstrap, ForeignConnectionsAreRejected) {
   live_communicators();
   std::vector<std::unique_ptr<Bootstrap>> bootstraps;
   std::vector<std::span<const std::byte>> addresses;
-  std::vector<Socket> strangers;
+  std::vector<Socket> foreign;
   for (int rank = 0; rank < kRanks; ++rank) {
     bootstraps.push_back(begin_nccl(rank, kRanks, {.host = "127.0.0.1", .timeout_seconds = 20}));
     addresses.push_back(bootstraps.back()->address());
     RankAddress address = address_of(*bootstraps.back());
     const auto until = Clock::now() + seconds(30);
-    strangers.push_back(Socket::connecting(address.socket));
+    foreign.push_back(Socket::connecting(address.socket));
     const std::vector<std::byte> noise(rank == 0 ? 0 : 4096, std::byte{0x47});
-    EXPECT_TRUE(strangers.back().send_all(noise, until));
+    EXPECT_TRUE(foreign.back().send_all(noise, until));
   }
   for (const auto& thrown : run_nccl_threads(
            kRanks, false, {},

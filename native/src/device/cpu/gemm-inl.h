@@ -204,8 +204,8 @@ HWY_NOINLINE void multiply_skipping_zeros(const Product<T>& p) {
       }
       Accumulator<T>& c = p.c[m * p.ldc + n];
       c = p.update == Update::kScale ? p.scale * sum
-          : p.update == Update::kAdd ? c + p.scale * sum
-                                     : c * p.factor[m] + sum;
+          : p.update == Update::kAdd ? multiply_add_one(sum, p.scale, c)
+                                     : multiply_add_one(c, p.factor[m], sum);
     }
   }
 }

@@ -36,10 +36,17 @@ HWY_INLINE V multiply_add(V a, V b, V sum) {
   return hn::MulAdd(a, b, sum);
 }
 
+// One element as the vectors compute it: rounded once where the instruction set has FMA, whatever the compiler contracts.
+template <typename T>
+HWY_INLINE T multiply_add_one(T a, T b, T sum) {
+  const hn::CappedTag<T, 1> d;
+  return hn::GetLane(hn::MulAdd(hn::Set(d, a), hn::Set(d, b), hn::Set(d, sum)));
+}
+
 // sum + a b, with 0 * x = 0 for every x.
 template <typename T>
 HWY_INLINE T add_skipping_zeros(T a, T b, T sum) {
-  return a != T{0} && b != T{0} ? sum + a * b : sum;
+  return a != T{0} && b != T{0} ? multiply_add_one(a, b, sum) : sum;
 }
 HWY_INLINE float add_skipping_zeros(BFloat16Pair a, BFloat16Pair b, float sum) {
   sum = add_skipping_zeros(to_float(a.first), to_float(b.first), sum);

@@ -89,7 +89,7 @@ void Handshake::take(std::span<const std::byte> bytes) {
   if (expected_ == 0) return;
   Message message;
   std::memcpy(&message, bytes.data(), std::min(bytes.size(), sizeof(message)));
-  if (bytes.size() != expected_) return end(State::kStranger);
+  if (bytes.size() != expected_) return end(State::kForeign);
   (this->*next_)(message);
 }
 
@@ -97,7 +97,7 @@ void Handshake::take_hello(const Message& message) {
   const Ends& said = message.ends;
   if (message.tag != kHello || said.to != ends_.to || said.size != ends_.size || said.from <= ends_.to ||
       said.from >= ends_.size || said.lane < 0 || said.lane >= lanes_) {
-    return end(State::kStranger);
+    return end(State::kForeign);
   }
   ends_ = said;
   dialers_ = message.body;
@@ -107,14 +107,14 @@ void Handshake::take_hello(const Message& message) {
 }
 
 void Handshake::take_challenge(const Message& message) {
-  if (message.tag != kChallenge) return end(State::kStranger);
+  if (message.tag != kChallenge) return end(State::kForeign);
   listeners_ = message.body;
   say({kProof, proof_of(kDialer), {}}, kShortBytes);
   next_ = &Handshake::take_answer;
 }
 
 void Handshake::take_proof(const Message& message) {
-  if (message.tag != kProof) return end(State::kStranger);
+  if (message.tag != kProof) return end(State::kForeign);
   if (!equal_in_constant_time(message.body, proof_of(kDialer))) {
     say({kRefusal, {}, {}}, kShortBytes);
     return end(State::kImpostor);
@@ -125,7 +125,7 @@ void Handshake::take_proof(const Message& message) {
 
 void Handshake::take_answer(const Message& message) {
   if (message.tag == kRefusal) return end(State::kRefused);
-  if (message.tag != kProof) return end(State::kStranger);
+  if (message.tag != kProof) return end(State::kForeign);
   end(equal_in_constant_time(message.body, proof_of(kListener)) ? State::kProved : State::kImpostor);
 }
 

@@ -38,7 +38,7 @@ class Handshake {
     kProved,    // both sides have proved that they know the key
     kRefused,   // the other side rejected this side's proof
     kImpostor,  // the other side's proof is wrong
-    kStranger   // the other side uses another protocol, or expected another group or rank
+    kForeign    // the other side uses another protocol, or expected another group or rank
   };
 
   static Handshake dialer(const GroupKey& key, const Ends& ends);

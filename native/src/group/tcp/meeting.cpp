@@ -223,12 +223,11 @@ void Meeting::await(std::vector<Dial>& dials, Reception& reception, Connections&
 
 void Meeting::require_all(const std::vector<Dial>& dials, const Reception& reception,
                           const Connections& connections) const {
-  const Strangers& strangers = *options_.strangers;
-  const std::string dropped =
-      strangers.count == 0
-          ? std::string()
-          : "; " + std::to_string(strangers.count) +
-                " connections of strangers were dropped, the first: " + strangers.told.front();
+  const RejectedConnections& rejected = *options_.rejected;
+  const std::string dropped = rejected.count == 0
+                                  ? std::string()
+                                  : "; " + std::to_string(rejected.count) +
+                                        " connections were rejected, the first: " + rejected.lines.front();
   for (int peer = 0; peer < size_; ++peer) {
     for (const auto& lane : connections.lanes) {
       if (peer == rank_ || !lane[static_cast<std::size_t>(peer)].none()) continue;
@@ -267,7 +266,7 @@ Connections Meeting::connect(const std::vector<std::span<const std::byte>>& addr
   connections.rank = rank_;
   connections.checksums = options_.checksums;
   for (int lane = 0; lane < lanes_; ++lane) connections.lanes.emplace_back(static_cast<std::size_t>(size_));
-  Reception reception(std::move(listener_), rank_, size_, lanes_, key_, *options_.strangers);
+  Reception reception(std::move(listener_), rank_, size_, lanes_, key_, *options_.rejected);
   await(dials, reception, connections, until);
   require_all(dials, reception, connections);
   reception.close();

@@ -19,14 +19,14 @@ constexpr int kMostAtOnce = 64;
 }  // namespace
 
 Reception::Reception(Socket listener, int rank, int size, int lanes, const GroupKey& key,
-                     Strangers& strangers)
+                     RejectedConnections& rejected)
     : listener_(std::move(listener)),
       rank_(rank),
       size_(size),
       lanes_(lanes),
       key_(key),
       impostors_(static_cast<std::size_t>(size)),
-      strangers_(strangers) {}
+      rejected_(rejected) {}
 
 void Reception::await(std::vector<pollfd>& entries) const {
   const bool open = !listener_.none() && Clock::now() >= closed_until_;
@@ -104,7 +104,7 @@ void Reception::advance(Position visitor) {
 }
 
 void Reception::drop(Position visitor, const std::string& reason) {
-  strangers_.add(visitor->from.text() + " " + reason);
+  rejected_.add(visitor->from.text() + " " + reason);
   visitors_.erase(visitor);
 }
 

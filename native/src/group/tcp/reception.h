@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Handles connections to this rank's listener until they have authenticated or are dropped. Strangers take a bounded number of
+// Handles connections to this rank's listener until they have authenticated or are dropped. Unauthenticated connections take a bounded number of
 // sockets, a few bytes each, and no threads.
 #pragma once
 
@@ -10,15 +10,16 @@
 #include <utility>
 #include <vector>
 
-#include "group/strangers.h"
+#include "group/rejected_connections.h"
 #include "group/tcp/greeting.h"
 
 namespace lvx {
 
 class Reception {
  public:
-  // Adds dropped connections to strangers.
-  Reception(Socket listener, int rank, int size, int lanes, const GroupKey& key, Strangers& strangers);
+  // Adds dropped connections to rejected.
+  Reception(Socket listener, int rank, int size, int lanes, const GroupKey& key,
+            RejectedConnections& rejected);
 
   // await appends the descriptors to poll. serve takes the same entries with the results of poll.
   void await(std::vector<pollfd>& entries) const;
@@ -59,7 +60,7 @@ class Reception {
   std::list<Visitor> visitors_;  // in the order of arrival
   std::vector<Proved> proved_;
   std::vector<bool> impostors_;
-  Strangers& strangers_;
+  RejectedConnections& rejected_;
   Clock::time_point closed_until_{};  // accepts no connections before, after the process ran out of sockets
 };
 

@@ -14,8 +14,8 @@ public abstract class Communicator {
   private final Collective collective;
   private final int rank;
   private final int size;
-  private final AttentionCall.Forward forwardCall = new AttentionCall.Forward();
-  private final AttentionCall.Backward backwardCall = new AttentionCall.Backward();
+  private final ReusableCall.Forward forwardCall = new ReusableCall.Forward();
+  private final ReusableCall.Backward backwardCall = new ReusableCall.Backward();
 
   /**
    * For use inside this library only: it does not export the type of {@code collective}.
@@ -60,11 +60,11 @@ public abstract class Communicator {
   protected abstract Strategy chooseStrategy(
       Pass pass, CrossAttention attention, AttentionInputs inputs, @Nullable Tensor dBias);
 
-  AttentionCall.Forward forwardCall() {
+  ReusableCall.Forward forwardCall() {
     return forwardCall;
   }
 
-  AttentionCall.Backward backwardCall() {
+  ReusableCall.Backward backwardCall() {
     return backwardCall;
   }
 

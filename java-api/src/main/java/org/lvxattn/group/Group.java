@@ -209,7 +209,7 @@ public final class Group extends Communicator implements AutoCloseable {
               name,
               told.toNative(arena),
               handle);
-      ForeignConnections.log(rank);
+      RejectedConnections.log(rank);
       NativeCalls.check(status);
       return new Group(device, handle.get(ValueLayout.JAVA_LONG, 0), told);
     }

@@ -106,7 +106,7 @@ final class ProcessBootstrap implements AutoCloseable {
       }
       MemorySegment group = arena.allocate(ValueLayout.JAVA_LONG);
       int status = Lvx.lvx_bootstrap_connect(handle, Handles.handle(device), all, bytes, group);
-      ForeignConnections.log(rank);
+      RejectedConnections.log(rank);
       try {
         NativeCalls.check(status);
       } catch (UnsupportedRequestException e) {

@@ -31,8 +31,8 @@ import org.lvxattn.bindings.generated.lvx_plan_step;
 import org.lvxattn.bindings.generated.lvx_projection;
 import org.lvxattn.bindings.generated.lvx_projection_gradients;
 import org.lvxattn.bindings.generated.lvx_record;
+import org.lvxattn.bindings.generated.lvx_rejected_connections;
 import org.lvxattn.bindings.generated.lvx_statistics;
-import org.lvxattn.bindings.generated.lvx_strangers;
 import org.lvxattn.bindings.generated.lvx_tensor;
 import org.lvxattn.bindings.generated.lvx_visual_options;
 
@@ -57,7 +57,7 @@ class GeneratedBindingsTest {
           lvx_projection_gradients.class,
           lvx_record.class,
           lvx_statistics.class,
-          lvx_strangers.class,
+          lvx_rejected_connections.class,
           lvx_tensor.class,
           lvx_visual_options.class);
 

@@ -256,10 +256,13 @@ class GroupJoinTest {
     }
   }
 
-  /** For any number of strangers: a line for each of the first, and one line for the others. */
+  /**
+   * For any number of rejected connections: a line for each of the first, and one line for the
+   * others.
+   */
   @Test
-  void theLogTellsOfEachStrangerUpToABound() throws Exception {
-    int strangers = 25;
+  void theLogHasALineForEachRejectedConnectionUpToABound() throws Exception {
+    int connections = 25;
     List<Socket> callers = new ArrayList<>();
     CyclicBarrier allHere = new CyclicBarrier(2);
     byte[][] addresses = new byte[2][];
@@ -273,7 +276,7 @@ class GroupJoinTest {
               int port =
                   Short.toUnsignedInt(
                       ByteBuffer.wrap(mine).order(ByteOrder.nativeOrder()).getShort(PORT));
-              knock(port, strangers, callers);
+              knock(port, connections, callers);
             }
             await(allHere);
             return List.of(addresses);

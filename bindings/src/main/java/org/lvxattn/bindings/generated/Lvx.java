@@ -41,14 +41,14 @@ public class Lvx extends Lvx$shared {
     public static int LVX_SECRET_BYTES() {
         return LVX_SECRET_BYTES;
     }
-    private static final int LVX_STRANGERS_TOLD = (int)10L;
+    private static final int LVX_MAX_REJECTED_CONNECTIONS = (int)10L;
     /**
      * {@snippet lang=c :
-     * #define LVX_STRANGERS_TOLD 10
+     * #define LVX_MAX_REJECTED_CONNECTIONS 10
      * }
      */
-    public static int LVX_STRANGERS_TOLD() {
-        return LVX_STRANGERS_TOLD;
+    public static int LVX_MAX_REJECTED_CONNECTIONS() {
+        return LVX_MAX_REJECTED_CONNECTIONS;
     }
     private static final int LVX_NCCL_ID_BYTES = (int)128L;
     /**
@@ -1992,13 +1992,13 @@ public class Lvx extends Lvx$shared {
         }
     }
 
-    private static class lvx_last_strangers {
+    private static class lvx_last_rejected_connections {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             Lvx.C_INT,
             Lvx.C_POINTER
         );
 
-        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_last_strangers");
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_last_rejected_connections");
 
         public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
     }
@@ -2006,45 +2006,45 @@ public class Lvx extends Lvx$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * lvx_status lvx_last_strangers(lvx_strangers *strangers)
+     * lvx_status lvx_last_rejected_connections(lvx_rejected_connections *rejected)
      * }
      */
-    public static FunctionDescriptor lvx_last_strangers$descriptor() {
-        return lvx_last_strangers.DESC;
+    public static FunctionDescriptor lvx_last_rejected_connections$descriptor() {
+        return lvx_last_rejected_connections.DESC;
     }
 
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * lvx_status lvx_last_strangers(lvx_strangers *strangers)
+     * lvx_status lvx_last_rejected_connections(lvx_rejected_connections *rejected)
      * }
      */
-    public static MethodHandle lvx_last_strangers$handle() {
-        return lvx_last_strangers.HANDLE;
+    public static MethodHandle lvx_last_rejected_connections$handle() {
+        return lvx_last_rejected_connections.HANDLE;
     }
 
     /**
      * Address for:
      * {@snippet lang=c :
-     * lvx_status lvx_last_strangers(lvx_strangers *strangers)
+     * lvx_status lvx_last_rejected_connections(lvx_rejected_connections *rejected)
      * }
      */
-    public static MemorySegment lvx_last_strangers$address() {
-        return lvx_last_strangers.ADDR;
+    public static MemorySegment lvx_last_rejected_connections$address() {
+        return lvx_last_rejected_connections.ADDR;
     }
 
     /**
      * {@snippet lang=c :
-     * lvx_status lvx_last_strangers(lvx_strangers *strangers)
+     * lvx_status lvx_last_rejected_connections(lvx_rejected_connections *rejected)
      * }
      */
-    public static int lvx_last_strangers(MemorySegment strangers) {
-        var mh$ = lvx_last_strangers.HANDLE;
+    public static int lvx_last_rejected_connections(MemorySegment rejected) {
+        var mh$ = lvx_last_rejected_connections.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("lvx_last_strangers", strangers);
+                traceDowncall("lvx_last_rejected_connections", rejected);
             }
-            return (int)mh$.invokeExact(strangers);
+            return (int)mh$.invokeExact(rejected);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

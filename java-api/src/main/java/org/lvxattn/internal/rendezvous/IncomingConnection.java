@@ -21,7 +21,7 @@ import java.nio.ByteBuffer;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
-/** The server's side of one connection to a rendezvous, from a rank or a stranger. */
+/** The server's side of one connection to a rendezvous, from a rank or an unauthenticated peer. */
 final class IncomingConnection implements Runnable, Closeable {
   private static final int LINGER_MILLIS = 1000;
 

@@ -23,7 +23,10 @@ import org.junit.jupiter.params.provider.NullSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.lvxattn.testing.Seeds;
 
-/** Whatever strangers do at the port, the ranks find each other, and strangers learn nothing. */
+/**
+ * Whatever unauthenticated peers send to the port, the ranks connect, and those peers learn
+ * nothing.
+ */
 @Timeout(120)
 class HostileRendezvousTest {
   private static final boolean LONG = Boolean.getBoolean("lvxattn.long");
@@ -39,7 +42,7 @@ class HostileRendezvousTest {
 
   @ParameterizedTest
   @EnumSource(HostilePeer.Kind.class)
-  void noStrangerIsInTheWay(HostilePeer.Kind kind) throws Exception {
+  void ranksConnectDespiteAHostilePeer(HostilePeer.Kind kind) throws Exception {
     String none = null;
     for (String secret : new String[] {none, "a secret"}) {
       Gathering gathering = Gathering.of(3, secret);
@@ -63,7 +66,7 @@ class HostileRendezvousTest {
   @ParameterizedTest
   @NullSource
   @ValueSource(strings = "\u00e9 \ud83d\udd11")
-  void ranksFindEachOtherAmongManyStrangers(@Nullable String secret) throws Exception {
+  void ranksConnectDespiteManyForeignConnections(@Nullable String secret) throws Exception {
     int rounds = LONG ? 40 : 3;
     Random random = new Random(SEED);
     for (int round = 0; round < rounds; round++) {
@@ -71,8 +74,8 @@ class HostileRendezvousTest {
       FutureTask<List<String>> server = gathering.come(0);
       gathering.awaitPort();
       List<Thread> threads = new ArrayList<>();
-      int strangers = LONG ? 200 : 60;
-      for (int i = 0; i < strangers; i++) {
+      int connections = LONG ? 200 : 60;
+      for (int i = 0; i < connections; i++) {
         long seed = random.nextLong();
         threads.add(Thread.ofVirtual().start(() -> haunt(gathering, seed)));
       }
@@ -146,7 +149,7 @@ class HostileRendezvousTest {
   }
 
   @Test
-  void strangersLearnNothing() throws Exception {
+  void foreignConnectionsLearnNothing() throws Exception {
     Gathering gathering = Gathering.of(2, "a secret");
     FutureTask<List<String>> server = gathering.come(0);
     gathering.awaitPort();
@@ -193,7 +196,7 @@ class HostileRendezvousTest {
   }
 
   @Test
-  void theLogHasALineForEachStrangerButNoFlood() throws Exception {
+  void theLogHasALineForEachRejectedConnectionButNoFlood() throws Exception {
     List<LogRecord> lines = new ArrayList<>();
     Handler handler =
         new Handler() {

@@ -24,7 +24,7 @@ import org.lvxattn.testing.Seeds;
  */
 @Timeout(120)
 class RendezvousHeapTest {
-  private static final int STRANGERS = 600;
+  private static final int CONNECTIONS = 600;
 
   /** Rank 0 of three. */
   static final class Server {
@@ -57,7 +57,7 @@ class RendezvousHeapTest {
     List<HostilePeer> visitors = new ArrayList<>();
     try {
       gathering.awaitPort();
-      for (int i = 0; i < STRANGERS; i++) {
+      for (int i = 0; i < CONNECTIONS; i++) {
         HostilePeer visitor = new HostilePeer(gathering.port());
         visitors.add(visitor);
         try {

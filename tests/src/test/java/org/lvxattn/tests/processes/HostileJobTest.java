@@ -74,7 +74,7 @@ class HostileJobTest {
       }
       assertItWasAnAttack(client);
       assertThat(lines.getFirst())
-          .as("a line for a stranger")
+          .as("a line for a rejected connection")
           .anyMatch(
               line -> line.contains("rank 0 dropped a connection while the group was made: 1"));
     } catch (Throwable e) {

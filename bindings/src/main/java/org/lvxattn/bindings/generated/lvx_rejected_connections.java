@@ -14,24 +14,24 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
 
 /**
  * {@snippet lang=c :
- * struct lvx_strangers {
+ * struct lvx_rejected_connections {
  *     uint64_t struct_size;
  *     uint64_t count;
- *     char told[10][128];
+ *     char lines[10][128];
  * }
  * }
  */
-public class lvx_strangers {
+public class lvx_rejected_connections {
 
-    lvx_strangers() {
+    lvx_rejected_connections() {
         // Should not be called directly
     }
 
     private static final GroupLayout $LAYOUT = MemoryLayout.structLayout(
         Lvx.C_LONG.withName("struct_size"),
         Lvx.C_LONG.withName("count"),
-        MemoryLayout.sequenceLayout(10, MemoryLayout.sequenceLayout(128, Lvx.C_CHAR)).withName("told")
-    ).withName("lvx_strangers");
+        MemoryLayout.sequenceLayout(10, MemoryLayout.sequenceLayout(128, Lvx.C_CHAR)).withName("lines")
+    ).withName("lvx_rejected_connections");
 
     /**
      * The layout of this struct
@@ -128,81 +128,81 @@ public class lvx_strangers {
         struct.set(count$LAYOUT, count$OFFSET, fieldValue);
     }
 
-    private static final SequenceLayout told$LAYOUT = (SequenceLayout)$LAYOUT.select(groupElement("told"));
+    private static final SequenceLayout lines$LAYOUT = (SequenceLayout)$LAYOUT.select(groupElement("lines"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * char told[10][128]
+     * char lines[10][128]
      * }
      */
-    public static final SequenceLayout told$layout() {
-        return told$LAYOUT;
+    public static final SequenceLayout lines$layout() {
+        return lines$LAYOUT;
     }
 
-    private static final long told$OFFSET = $LAYOUT.byteOffset(groupElement("told"));
+    private static final long lines$OFFSET = $LAYOUT.byteOffset(groupElement("lines"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * char told[10][128]
+     * char lines[10][128]
      * }
      */
-    public static final long told$offset() {
-        return told$OFFSET;
+    public static final long lines$offset() {
+        return lines$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * char told[10][128]
+     * char lines[10][128]
      * }
      */
-    public static MemorySegment told(MemorySegment struct) {
-        return struct.asSlice(told$OFFSET, told$LAYOUT.byteSize());
+    public static MemorySegment lines(MemorySegment struct) {
+        return struct.asSlice(lines$OFFSET, lines$LAYOUT.byteSize());
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * char told[10][128]
+     * char lines[10][128]
      * }
      */
-    public static void told(MemorySegment struct, MemorySegment fieldValue) {
-        MemorySegment.copy(fieldValue, 0L, struct, told$OFFSET, told$LAYOUT.byteSize());
+    public static void lines(MemorySegment struct, MemorySegment fieldValue) {
+        MemorySegment.copy(fieldValue, 0L, struct, lines$OFFSET, lines$LAYOUT.byteSize());
     }
 
-    private static long[] told$DIMS = { 10, 128 };
+    private static long[] lines$DIMS = { 10, 128 };
 
     /**
      * Dimensions for array field:
      * {@snippet lang=c :
-     * char told[10][128]
+     * char lines[10][128]
      * }
      */
-    public static long[] told$dimensions() {
-        return told$DIMS;
+    public static long[] lines$dimensions() {
+        return lines$DIMS;
     }
-    private static final VarHandle told$ELEM_HANDLE = told$LAYOUT.varHandle(sequenceElement(), sequenceElement());
+    private static final VarHandle lines$ELEM_HANDLE = lines$LAYOUT.varHandle(sequenceElement(), sequenceElement());
 
     /**
      * Indexed getter for field:
      * {@snippet lang=c :
-     * char told[10][128]
+     * char lines[10][128]
      * }
      */
-    public static byte told(MemorySegment struct, long index0, long index1) {
-        return (byte)told$ELEM_HANDLE.get(struct, told$OFFSET, index0, index1);
+    public static byte lines(MemorySegment struct, long index0, long index1) {
+        return (byte)lines$ELEM_HANDLE.get(struct, lines$OFFSET, index0, index1);
     }
 
     /**
      * Indexed setter for field:
      * {@snippet lang=c :
-     * char told[10][128]
+     * char lines[10][128]
      * }
      */
-    public static void told(MemorySegment struct, long index0, long index1, byte fieldValue) {
-        told$ELEM_HANDLE.set(struct, told$OFFSET, index0, index1, fieldValue);
+    public static void lines(MemorySegment struct, long index0, long index1, byte fieldValue) {
+        lines$ELEM_HANDLE.set(struct, lines$OFFSET, index0, index1, fieldValue);
     }
 
     /**

@@ -14,7 +14,7 @@ import org.lvxattn.internal.collective.NativeCall;
  * native call. A communicator reuses its two for all calls, because lambdas would be garbage of
  * every call. Arguments may be null until they are checked.
  */
-abstract class AttentionCall implements Supplier<Strategy>, NativeCall {
+abstract class ReusableCall implements Supplier<Strategy>, NativeCall {
   private final int operation;
   private @Nullable Communicator group;
   private @Nullable CrossAttention attention;
@@ -23,7 +23,7 @@ abstract class AttentionCall implements Supplier<Strategy>, NativeCall {
   private @Nullable Statistics statistics;
   private Strategy strategy = Strategy.AUTO;
 
-  private AttentionCall(int operation) {
+  private ReusableCall(int operation) {
     this.operation = operation;
   }
 
@@ -115,7 +115,7 @@ abstract class AttentionCall implements Supplier<Strategy>, NativeCall {
   }
 
   /** A call of {@link CrossAttention#forwardInto}. */
-  static final class Forward extends AttentionCall {
+  static final class Forward extends ReusableCall {
     Forward() {
       super(Lvx.LVX_OPERATION_FORWARD());
     }
@@ -143,7 +143,7 @@ abstract class AttentionCall implements Supplier<Strategy>, NativeCall {
   }
 
   /** A call of {@link CrossAttention#backwardInto}. */
-  static final class Backward extends AttentionCall {
+  static final class Backward extends ReusableCall {
     private @Nullable Tensor dO;
     private @Nullable GradientOutputs gradients;
 
