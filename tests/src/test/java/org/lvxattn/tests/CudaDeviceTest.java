@@ -226,7 +226,7 @@ class CudaDeviceTest {
         .isThrownBy(other::close)
         .withMessageContaining("1 tensor and 1 pinned buffer");
     Throwable[] thrown = new Throwable[1];
-    Thread other =
+    Thread wrongThread =
         new Thread(
             () -> {
               try {
@@ -235,8 +235,8 @@ class CudaDeviceTest {
                 thrown[0] = e;
               }
             });
-    other.start();
-    other.join();
+    wrongThread.start();
+    wrongThread.join();
     assertThat(thrown[0]).isInstanceOf(WrongThreadException.class);
     tensor.close();
     memory.close();
