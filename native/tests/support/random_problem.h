@@ -27,10 +27,10 @@ inline Bhs row_values_view(const Values& values, const ProblemShape& p) {
 }
 
 // max |x - reference| / max |reference| over finite elements, as in the numeric contract. Infinite for a misplaced infinity or
-// NaN.
-inline double relative_error(const Values& x, const Values& reference) {
+// NaN. If terms cancel in the reference, the error is relative to the largest term.
+inline double relative_error(const Values& x, const Values& reference, double largest_term = 0) {
   double difference = 0;
-  double magnitude = 0;
+  double magnitude = largest_term;
   for (std::size_t i = 0; i < reference.size(); ++i) {
     if (std::isinf(reference[i]) && x[i] == reference[i]) continue;
     if (!std::isfinite(reference[i]) || !std::isfinite(x[i])) return std::numeric_limits<double>::infinity();

@@ -40,16 +40,18 @@ struct VisualProblem {
                   std::int64_t rows) const;
   ProjectionGradients gradients(ProjectionValues& sums) const;
 
-  // The gradients from dk and dv of all keys.
-  void backward(const Values& dk, const Values& dv, Values& d_features, ProjectionValues& sums) const;
+  // The gradients from dk and dv of all keys. Returns the largest term of an element of d_features: the terms of a norm cancel,
+  // almost wholly if the features are few (one feature of RMSNorm, two of LayerNorm), and rounding errors are relative to them.
+  double backward(const Values& dk, const Values& dv, Values& d_features, ProjectionValues& sums) const;
 
  private:
   std::int64_t key_width() const { return random.shape.key_heads * random.shape.head_dim; }
   std::size_t output(std::int64_t head, std::int64_t d, bool value) const;
   void normalise(lvx_norm norm, const double* x, const double* weight, const double* bias, std::int64_t n,
                  double* y) const;
-  void normalise_back(lvx_norm norm, const double* x, const double* weight, const double* dy, std::int64_t n,
-                      double* dx, double* dweight, double* dbias) const;
+  // Returns the largest term of an element of dx.
+  double normalise_back(lvx_norm norm, const double* x, const double* weight, const double* dy,
+                        std::int64_t n, double* dx, double* dweight, double* dbias) const;
   void rotate(double* head, std::int64_t row, double sign) const;
   void forward();
 };
@@ -103,12 +105,12 @@ inline void VisualProblem::normalise(lvx_norm norm, const double* x, const doubl
   }
 }
 
-inline void VisualProblem::normalise_back(lvx_norm norm, const double* x, const double* weight,
-                                          const double* dy, std::int64_t n, double* dx, double* dweight,
-                                          double* dbias) const {
+inline double VisualProblem::normalise_back(lvx_norm norm, const double* x, const double* weight,
+                                            const double* dy, std::int64_t n, double* dx, double* dweight,
+                                            double* dbias) const {
   if (norm == LVX_NORM_NONE) {
     std::copy_n(dy, n, dx);
-    return;
+    return 0;
   }
   const auto count = static_cast<double>(n);
   double mean = 0;
@@ -117,6 +119,7 @@ inline void VisualProblem::normalise_back(lvx_norm norm, const double* x, const 
   for (std::int64_t i = 0; i < n; ++i) square += (x[i] - mean) * (x[i] - mean) / count;
   const double factor = 1 / std::sqrt(square + epsilon);
   double along = 0;
+  double largest_term = 0;
   double mean_gradient = 0;
   for (std::int64_t i = 0; i < n; ++i) {
     along += weight[i] * dy[i] * (x[i] - mean) * factor / count;
@@ -127,7 +130,9 @@ inline void VisualProblem::normalise_back(lvx_norm norm, const double* x, const 
     dweight[i] += dy[i] * centred;
     if (norm == LVX_NORM_LAYER) dbias[i] += dy[i];
     dx[i] = factor * (weight[i] * dy[i] - mean_gradient - centred * along);
+    largest_term = std::max(largest_term, std::abs(factor * weight[i] * dy[i]));
   }
+  return largest_term;
 }
 
 inline void VisualProblem::rotate(double* head, std::int64_t row, double sign) const {
@@ -169,11 +174,12 @@ inline void VisualProblem::forward() {
   }
 }
 
-inline void VisualProblem::backward(const Values& dk, const Values& dv, Values& d_features,
-                                    ProjectionValues& sums) const {
+inline double VisualProblem::backward(const Values& dk, const Values& dv, Values& d_features,
+                                      ProjectionValues& sums) const {
   const ProblemShape& p = random.shape;
   Values input(static_cast<std::size_t>(width)), d_input(input.size());
   Values raw(static_cast<std::size_t>(p.head_dim)), d_key(raw.size()), d_raw(raw.size());
+  double largest_term = 0;
   for (std::int64_t row = 0; row < p.batch * p.keys; ++row) {
     const double* x = features.data() + row * width;
     normalise(input_norm, x, parameters.input_weight.data(), parameters.input_bias.data(), width,
@@ -205,9 +211,12 @@ inline void VisualProblem::backward(const Values& dk, const Values& dv, Values& 
         }
       }
     }
-    normalise_back(input_norm, x, parameters.input_weight.data(), d_input.data(), width,
-                   d_features.data() + row * width, sums.input_weight.data(), sums.input_bias.data());
+    const double term =
+        normalise_back(input_norm, x, parameters.input_weight.data(), d_input.data(), width,
+                       d_features.data() + row * width, sums.input_weight.data(), sums.input_bias.data());
+    largest_term = std::max(largest_term, term);
   }
+  return largest_term;
 }
 
 inline Parameter parameter_view(const Values& values, std::int64_t rows, std::int64_t width,
