@@ -6,6 +6,7 @@
 
 #include "attention/reference.h"
 #include "schedule/attention_call.h"
+#include "support/gradient_terms.h"
 #include "support/random_problem.h"
 
 namespace lvx::test {
@@ -19,6 +20,7 @@ inline LseTerms lse_terms_view(const Values& terms, const ProblemShape& p) {
 
 struct Results {
   Values o, lse, dq, dk, dv, d_bias;
+  GradientTerms terms;  // of the reference
 
   explicit Results(const RandomProblem& random)
       : o(random.q.size()),
@@ -75,6 +77,7 @@ inline Results reference(const RandomProblem& random) {
   backward.dv = keys_view(results.dv, p);
   if (random.has_bias) backward.d_bias = bias_view(random, results.d_bias, p.keys);
   reference_backward(backward);
+  results.terms = gradient_terms(random);
   return results;
 }
 
