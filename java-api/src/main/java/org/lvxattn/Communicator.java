@@ -61,11 +61,11 @@ public abstract class Communicator {
       Pass pass, CrossAttention attention, AttentionInputs inputs, @Nullable Tensor dBias);
 
   ReusableCall.Forward forwardCall() {
-    return forwardCall;
+    return forwardCall.isIdle() ? forwardCall : new ReusableCall.Forward();
   }
 
   ReusableCall.Backward backwardCall() {
-    return backwardCall;
+    return backwardCall.isIdle() ? backwardCall : new ReusableCall.Backward();
   }
 
   Collective collective() {

@@ -12,7 +12,8 @@ import org.lvxattn.internal.collective.NativeCall;
 /**
  * A call of one rank: its preparation, which checks the arguments and chooses the strategy, and the
  * native call. A communicator reuses its two for all calls, because lambdas would be garbage of
- * every call. Arguments may be null until they are checked.
+ * every call; a measurement for AUTO within a call gets a new one. Arguments may be null until they
+ * are checked.
  */
 abstract class ReusableCall implements Supplier<Strategy>, NativeCall {
   private final int operation;
@@ -25,6 +26,10 @@ abstract class ReusableCall implements Supplier<Strategy>, NativeCall {
 
   private ReusableCall(int operation) {
     this.operation = operation;
+  }
+
+  final boolean isIdle() {
+    return group == null;
   }
 
   final void run(

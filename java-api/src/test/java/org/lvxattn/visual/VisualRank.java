@@ -50,23 +50,28 @@ public final class VisualRank implements AutoCloseable {
             .headDim(p.headDim)
             .strategy(strategy)
             .build();
-    projection = describe();
-    q = tensor(p.q.part(q0, q1), p.batch, q1 - q0, p.heads, p.headDim);
-    dO = tensor(p.dO.part(q0, q1), p.batch, q1 - q0, p.heads, p.headDim);
-    dq = add(Tensor.allocate(device, dtype, q.shape()));
-    Mask seen = Mask.none();
-    if (p.visible != null) {
-      int[] ranges = VisualProblem.part(p.visible, p.batch, p.queries, 2 * p.ranges, q0, q1);
-      seen = Mask.visible(integers(ranges, p.batch, q1 - q0, p.ranges, 2));
+    try {
+      projection = describe();
+      q = tensor(p.q.part(q0, q1), p.batch, q1 - q0, p.heads, p.headDim);
+      dO = tensor(p.dO.part(q0, q1), p.batch, q1 - q0, p.heads, p.headDim);
+      dq = add(Tensor.allocate(device, dtype, q.shape()));
+      Mask seen = Mask.none();
+      if (p.visible != null) {
+        int[] ranges = VisualProblem.part(p.visible, p.batch, p.queries, 2 * p.ranges, q0, q1);
+        seen = Mask.visible(integers(ranges, p.batch, q1 - q0, p.ranges, 2));
+      }
+      if (p.bias != null) {
+        long[] shape = {1, p.biasPerHead ? p.heads : 1, p.biasPerQuery ? p.queries : 1, k1 - k0};
+        seen = seen.withBias(tensor(p.bias.part(k0, k1), shape));
+        dBias = add(Tensor.allocate(device, dtype, shape));
+      } else {
+        dBias = null;
+      }
+      mask = seen;
+    } catch (RuntimeException | Error e) {
+      close(); // a test may leave too little memory
+      throw e;
     }
-    if (p.bias != null) {
-      long[] shape = {1, p.biasPerHead ? p.heads : 1, p.biasPerQuery ? p.queries : 1, k1 - k0};
-      seen = seen.withBias(tensor(p.bias.part(k0, k1), shape));
-      dBias = add(Tensor.allocate(device, dtype, shape));
-    } else {
-      dBias = null;
-    }
-    mask = seen;
   }
 
   private KeyValueProjection describe() {
