@@ -130,7 +130,7 @@ class RunCommandTest {
     assertThat(lvx.object("shape")).containsEntry("keys", 512L);
     Lvx both = Lvx.run("run", "--video", clip, "--frames", "2");
     assertThat(both.code()).isEqualTo(2);
-    assertThat(both.err()).contains("not with --frames");
+    assertThat(both.err()).contains("cannot be combined with --frames or --shape");
   }
 
   @Test
