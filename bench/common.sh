@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Sourced by the scripts here: builds the benchmarks when sources changed, and starts them with the
-# JDK that ./lvx finds.
+# Sourced by the scripts here: builds the benchmarks if sources changed, and starts them with the JDK
+# that ./lvx finds.
 
 bench=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 # shellcheck source=../lvx
@@ -29,9 +29,28 @@ build_bench() {
   exec 9>&-
 }
 
-# java_command MODULE_PATH: the array `java` that starts classes of the benchmarks with that library.
+# java_command MODULE_PATH: sets the array `java`, the command that starts benchmark classes with the library on that path.
 java_command() {
   hold_blas_to_target
   java=("$JAVA_HOME/bin/java" -p "$1" --add-modules org.lvxattn --enable-native-access=org.lvxattn
     -cp "$bench/target/classes:$(<"$bench/target/class-path")")
+}
+
+# Prints the folder with the sources of a revision, which it unpacks first, or the folder that was given.
+sources_of() {
+  local commit folder
+  if [[ -x $1/lvx ]]; then
+    readlink -f "$1"
+    return
+  fi
+  commit=$(git -C "$home" rev-parse --verify --quiet --end-of-options "$1^{commit}") \
+    || missing "'$1' is neither a revision of this repository nor a folder with the sources of one"
+  folder=$bench/target/builds/$commit
+  if [[ ! -e $folder/lvx ]]; then
+    rm -rf "$folder.part"
+    mkdir -p "$folder.part"
+    git -C "$home" archive "$commit" | tar -x -C "$folder.part"
+    mv "$folder.part" "$folder"
+  fi
+  echo "$folder"
 }

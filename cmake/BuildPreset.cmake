@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DPRESET=release -DSTEPS=configure,build,pack,test [-DTESTS=ON|OFF] [-DCUDA=ON|OFF] [-DPACK_DIR=DIR]
-#   [-DLICENSE_DIR=DIR] -P BuildPreset.cmake
+# cmake -DPRESET=release -DSTEPS=configure,build,pack,test [-DTARGETS=a,b] [-DTESTS=ON|OFF] [-DCUDA=ON|OFF]
+#   [-DPACK_DIR=DIR] [-DLICENSE_DIR=DIR] -P BuildPreset.cmake
 #
-# The one way in which Maven and ./lvx drive the native build.
+# Maven and ./lvx run all native builds through this script.
 
 cmake_minimum_required(VERSION 3.22)
 
@@ -19,7 +19,7 @@ function(run)
   endif()
 endfunction()
 
-# A build folder that was moved or copied here, which CMake would refuse, begins anew; what was asked of it is kept.
+# CMake rejects a build folder that was moved or copied here. Deletes such a folder, but keeps the value of LVX_BUILD_CUDA.
 function(renew_moved)
   if(NOT EXISTS "${build}/CMakeCache.txt")
     return()
@@ -47,7 +47,8 @@ function(renew_moved)
   endif()
 endfunction()
 
-# CMake looks again for what it has not found, but not for what was there once and is no longer.
+# CMake searches again for what it has not found, but not for what it found and was removed later. Lists the options that drop
+# cached paths that do not exist any more.
 function(forget_removed variable)
   set(forget)
   if(EXISTS "${build}/CMakeCache.txt")
@@ -56,7 +57,7 @@ function(forget_removed variable)
       if(line MATCHES "^([A-Za-z0-9_]+):[A-Z]+=(.*)$" AND NOT EXISTS "${CMAKE_MATCH_2}")
         set(name "${CMAKE_MATCH_1}")
         if(name MATCHES "^MPI")
-          list(APPEND forget "-UMPI_*") # found as a whole
+          list(APPEND forget "-UMPI_*") # FindMPI sets these variables together
         elseif(NOT name MATCHES "^(CMAKE|LVX)_" OR name STREQUAL "CMAKE_CUDA_COMPILER")
           list(APPEND forget "-U${name}")
         endif()
@@ -70,16 +71,18 @@ endfunction()
 foreach(step IN LISTS steps)
   if(step STREQUAL "configure")
     renew_moved()
-    # A build folder keeps the generator it began with.
+    # A build folder keeps its first generator.
     find_program(ninja NAMES ninja ninja-build)
     if(ninja AND NOT EXISTS "${build}/CMakeCache.txt")
       set(ENV{CMAKE_GENERATOR} Ninja)
     endif()
     forget_removed(options)
-    if(DEFINED TESTS)
+    # A build folder that is configured with tests stays so, and keeps their object files. Builds that do not need the tests
+    # name their targets.
+    if(DEFINED TESTS AND (TESTS OR NOT EXISTS "${build}/CMakeCache.txt"))
       list(APPEND options -DLVX_BUILD_TESTS=${TESTS})
     endif()
-    # A build folder remembers this one.
+    # The cache of a build folder keeps this option.
     if(DEFINED CUDA)
       list(APPEND options -DLVX_BUILD_CUDA=${CUDA})
     endif()
@@ -91,9 +94,14 @@ foreach(step IN LISTS steps)
     endif()
     run("${CMAKE_COMMAND}" --preset "${PRESET}" ${options})
   elseif(step STREQUAL "build")
-    run("${CMAKE_COMMAND}" --build "${build}" --parallel ${cores})
+    set(targets)
+    if(TARGETS)
+      string(REPLACE "," ";" targets "${TARGETS}")
+      list(PREPEND targets --target)
+    endif()
+    run("${CMAKE_COMMAND}" --build "${build}" --parallel ${cores} ${targets})
   elseif(step STREQUAL "pack")
-    run("${CMAKE_COMMAND}" --build "${build}" --target pack)
+    run("${CMAKE_COMMAND}" --build "${build}" --parallel ${cores} --target pack)
   elseif(step STREQUAL "test")
     run("${CMAKE_CTEST_COMMAND}" --test-dir "${build}" --output-on-failure --no-tests=error --parallel ${cores})
   else()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# lvx_cuda_kernels(VARIABLE EXTENSION): the sources that instantiate the kernels, one file for each tensor-core kernel,
-# dtype and head_dim. Extension cu is for nvcc; cpp compiles the same text for the simulator.
+# lvx_cuda_kernels(VARIABLE EXTENSION): generates the sources that instantiate the kernels, one file for each tensor-core
+# kernel, dtype and head_dim. nvcc takes the extension cu; with cpp, the simulator gets the same text.
 
 function(lvx_cuda_kernels variable extension)
   set(from "${CMAKE_SOURCE_DIR}/src/device/cuda/instances")

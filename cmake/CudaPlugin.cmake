@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-# liblvx_cuda.so, the CUDA device: machine code for A100 (which its relatives up to sm_89 run too), Hopper and Blackwell,
-# and PTX for what comes later. The runtime is linked statically; the driver is found when a device is opened.
+# liblvx_cuda.so, the CUDA device: machine code for sm_80 (which also runs on sm_86 to sm_89), Hopper and Blackwell, and PTX
+# for later GPUs. The CUDA runtime is linked statically; the driver is loaded when a device is opened.
 
 if(LVX_SANITIZE)
-  message(WARNING "LEFT OUT: the CUDA device, which is not built with sanitizers")
+  message(WARNING "LEFT OUT: the CUDA device, because it is not built with sanitizers")
   return()
 endif()
 include(CheckLanguage)
 if(NOT CMAKE_CUDA_COMPILER)
-  unset(CMAKE_CUDA_COMPILER CACHE) # which would not look again
+  unset(CMAKE_CUDA_COMPILER CACHE) # otherwise check_language would not search again
 endif()
 check_language(CUDA)
 if(NOT CMAKE_CUDA_COMPILER)
-  message(WARNING "LEFT OUT: the CUDA device, nvcc 12.8 or later is not here (NVIDIA's CUDA Toolkit)")
+  message(WARNING "LEFT OUT: the CUDA device, because nvcc 12.8 or later was not found (NVIDIA's CUDA Toolkit)")
   return()
 endif()
-set(LVX_CUDA_ARCHITECTURES 80-real 90a-real 100-real 120-real 80-virtual CACHE STRING "As CMAKE_CUDA_ARCHITECTURES")
+set(LVX_CUDA_ARCHITECTURES 80-real 90a-real 100-real 120-real 80-virtual CACHE STRING "Same syntax as CMAKE_CUDA_ARCHITECTURES")
 set(CMAKE_CUDA_ARCHITECTURES "${LVX_CUDA_ARCHITECTURES}")
 enable_language(CUDA)
 if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12.8)
-  message(WARNING "LEFT OUT: the CUDA device, which needs nvcc 12.8 or later; found ${CMAKE_CUDA_COMPILER_VERSION}")
+  message(WARNING "LEFT OUT: the CUDA device, because it needs nvcc 12.8 or later; found ${CMAKE_CUDA_COMPILER_VERSION}")
   return()
 endif()
 if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
@@ -40,7 +40,7 @@ if(cuBLASLt_FOUND)
   list(FILTER sources EXCLUDE REGEX "/without_products.cpp$")
   list(APPEND sources ${products})
 else()
-  message(WARNING "LEFT OUT: the CUDA device's linear maps and projections, cuBLASLt's header is not here "
+  message(WARNING "LEFT OUT: the CUDA device's linear maps and projections, because cuBLASLt's header was not found "
     "(python3 -m pip install --target DIR nvidia-cublas, then cuBLASLt_ROOT=DIR in the environment)")
 endif()
 add_library(lvx_cuda MODULE ${sources} ${kernels})
@@ -59,7 +59,7 @@ set_target_properties(lvx_cuda PROPERTIES
   LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
 list(APPEND lvx_plugins lvx_cuda)
 
-# What ptxas says of each kernel is kept beside its object, and shown as a table once all are there.
+# Keeps what ptxas reports for each kernel next to its object file, and prints it as a table after linking.
 set_property(TARGET lvx_cuda PROPERTY CUDA_COMPILER_LAUNCHER "${cuda}/report/keep_log" ${CMAKE_CUDA_COMPILER_LAUNCHER})
 add_executable(lvx_cuda_shapes "${cuda}/report/shapes.cpp")
 target_include_directories(lvx_cuda_shapes PRIVATE include src)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # cmake -DLOGS=FOLDER -DSHAPES=PROGRAM [-DTABLE=FILE] -P CudaReport.cmake
 #
-# Prints registers, spilled bytes and shared memory of the GPU kernels, by architecture, from what ptxas said when they
-# were compiled. Fails where a tensor-core kernel spills on sm_80 or sm_90a.
+# Prints registers, spilled bytes and shared memory of the GPU kernels by architecture, from the logs of ptxas. Fails if a
+# tensor-core kernel spills on sm_80 or sm_90a.
 
 cmake_minimum_required(VERSION 3.22)
 
@@ -78,7 +78,7 @@ foreach(shape IN LISTS shapes)
   set(key "${name}_${dim}")
   foreach(arch IN LISTS architectures)
     if(NOT DEFINED registers_${key}_${arch})
-      message(FATAL_ERROR "ptxas said nothing of ${key} for ${arch}")
+      message(FATAL_ERROR "the logs of ptxas lack ${key} for ${arch}")
     endif()
     if(arch MATCHES "^sm_(80|90a)$" AND "${spills_${key}_${arch}}" GREATER 0)
       list(APPEND spilling "${name} for head_dim ${dim} on ${arch}")
@@ -90,7 +90,7 @@ foreach(key IN LISTS others)
   add_row("${key} | | " "${key}")
 endforeach()
 
-message("Registers of a thread, the most of all dtypes; spilled bytes where there are any:\n\n${table}")
+message("Registers per thread, the maximum over all dtypes; spilled bytes if there are any:\n\n${table}")
 if(TABLE)
   file(WRITE "${TABLE}" "${table}")
 endif()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# Finds NCCL's header and library, which only tests look at: the library itself declares what it calls and loads NCCL
-# when it is asked for. Looks in the system, in NCCL_ROOT and in the CUDA toolkit; NCCL_ROOT may be a folder into which
-# pip has installed the wheel nvidia-nccl-cu13.
+# Finds NCCL's header and library, which only tests use: lvxattn itself declares the functions that it calls, and loads NCCL
+# on demand. Searches the system, NCCL_ROOT and the CUDA toolkit. NCCL_ROOT may be a folder into which pip has installed the
+# wheel nvidia-nccl-cu13.
 
 set(nccl_toolkits "$ENV{NCCL_ROOT}" "$ENV{CUDA_HOME}" "$ENV{CUDA_PATH}" /usr/local/cuda)
 find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${nccl_toolkits} PATH_SUFFIXES include nvidia/nccl/include)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# Finds the serial OpenBLAS (our own threads split the work) and makes the target OpenBLAS::OpenBLAS.
-# It must be the static archive: the jar then carries no BLAS that could clash with the application's, and its pool of
-# buffers, which is not safe for threads, can be given a lock (native/src/device/cpu/blas.cpp).
-# OpenBLAS_ROOT or CMAKE_PREFIX_PATH lead elsewhere.
+# Finds the serial OpenBLAS (our own threads split the work) and defines the target OpenBLAS::OpenBLAS.
+# It must be the static archive. Then no BLAS of the jar can conflict with the application's, and blas.cpp
+# (native/src/device/cpu) can put a lock around OpenBLAS's pool of buffers, which is not thread-safe.
+# OpenBLAS_ROOT or CMAKE_PREFIX_PATH name other folders.
 
 find_path(OpenBLAS_INCLUDE_DIR cblas.h
   PATH_SUFFIXES ${CMAKE_LIBRARY_ARCHITECTURE}/openblas-serial openblas-serial openblas)

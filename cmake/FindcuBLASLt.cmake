@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# Finds cuBLASLt's header, which the CUDA device's matrix products are built with, and its library, which only tests look
-# at: the device loads it when a product is asked for. Looks in cuBLASLt_ROOT, the CUDA toolkit, the system and Python's
-# packages; cuBLASLt_ROOT may be a folder into which pip has installed the wheel nvidia-cublas.
+# Finds cuBLASLt's header, which the CUDA device's matrix products need, and its library, which only tests use: the device
+# loads it for the first product. Searches cuBLASLt_ROOT, the CUDA toolkit, the system and Python's packages. cuBLASLt_ROOT
+# may be a folder into which pip has installed the wheel nvidia-cublas.
 
 include(PipWheels)
 lvx_pip_folders(cublaslt_wheels)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# The target 'pack': the natives and what they need beyond the C library, with an index, in
-# ${LVX_PACK_DIR}/<os>-<arch>/, and the licences of what others wrote of it in ${LVX_LICENSE_DIR}. Runs again only when a
+# The target 'pack' copies the natives, the libraries that they need except the C library, and an index into
+# ${LVX_PACK_DIR}/<os>-<arch>/, and the licences of third-party libraries into ${LVX_LICENSE_DIR}. It runs again only if a
 # library changed.
 
 string(TOLOWER "${CMAKE_SYSTEM_NAME}" lvx_os)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# pack_licenses(DIR library...): for each library DIR/<file name>.txt, the copyright notice and licence that its Debian
-# package states, and in DIR/common the licences that those name as known to every Debian system.
+# pack_licenses(DIR library...): copies the copyright notice and licence of each library's Debian package to
+# DIR/<file name>.txt, and the licences of /usr/share/common-licenses to which they refer to DIR/common.
 
-# The package that owns a file. Debian's list may name it before or after /lib became a part of /usr.
+# The package that owns a file. dpkg may list the path with or without /usr, because Debian merged /lib into /usr.
 function(debian_package file variable)
   set(${variable} "" PARENT_SCOPE)
   find_program(dpkg_query dpkg-query)
@@ -28,8 +28,8 @@ function(pack_licenses directory)
     debian_package("${library}" package)
     set(notice "/usr/share/doc/${package}/copyright")
     if(NOT package OR NOT EXISTS "${notice}")
-      message(WARNING "LEFT OUT: the licence of ${library}, as no Debian package here states it; "
-        "a jar without it is not to be given away")
+      message(WARNING "LEFT OUT: the licence of ${library}, because no installed Debian package has it; "
+        "do not distribute a jar without it")
       continue()
     endif()
     configure_file("${notice}" "${directory}/${name}.txt" COPYONLY)

@@ -2,11 +2,11 @@
 # cmake -DLIBRARIES=a.so;b.so -DPLUGINS=c.so;d.so -DARCHIVES=e.a -DPACK=DIR -DPLATFORM=linux-x86_64 -DLICENSES=DIR
 #   -P PackNatives.cmake
 #
-# Copies the libraries and every shared library they need, except those of the C library, which
-# each Linux has. Plugins come alone: what they need is the machine's own. The index
-# natives.properties lists each file with its SHA-256; the loader verifies them, and the hash of
-# the index names its cache directory. Archives are those that the libraries contain; of them only the
-# licences are packed.
+# Copies the libraries and every shared library that they need, except those of the C library, which
+# every Linux system has. Copies plugins without their dependencies, which must be installed on the
+# machine. The index natives.properties lists each file with its SHA-256. The loader verifies these
+# hashes, and the hash of the index names its cache directory. ARCHIVES are static libraries that are
+# linked into the libraries; only their licences are packed.
 
 cmake_minimum_required(VERSION 3.22)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# lvx_pip_folders(VARIABLE): where this machine's Python keeps packages; NVIDIA's wheels have headers and libraries in
-# nvidia/cu13 there, or in nvidia/NAME. Empty without Python.
+# lvx_pip_folders(VARIABLE): the folders of this machine's Python packages. NVIDIA's wheels install headers and libraries
+# into nvidia/cu13 or nvidia/NAME there. Empty without Python.
 
 function(lvx_pip_folders variable)
   set(folders)

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-# Engines that join processes: shared libraries beside liblvx.so, each built where its headers are, loaded when asked
-# for. lvx_plugins lists what is built.
+# Plugins: shared libraries in the folder of liblvx.so, which loads them on demand. A plugin is built only if its headers
+# are found. lvx_plugins lists the plugins that are built.
 
 set(lvx_plugins)
 
-option(LVX_BUILD_CUDA "Build the CUDA device: minutes of nvcc" OFF)
+option(LVX_BUILD_CUDA "Build the CUDA device, which takes nvcc minutes" OFF)
 if(LVX_BUILD_CUDA)
   include(CudaPlugin)
 endif()
 
-# lvx_add_plugin(NAME LIBRARIES...): the room group/NAME, and of the core what it uses.
+# lvx_add_plugin(NAME LIBRARIES...): a plugin from the folder group/NAME and the parts of the core that it uses.
 function(lvx_add_plugin name)
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/group/${name}/*.cpp")
   add_library(lvx_${name} MODULE ${sources})
@@ -24,14 +24,14 @@ function(lvx_add_plugin name)
   set(lvx_plugins ${lvx_plugins} lvx_${name} PARENT_SCOPE)
 endfunction()
 
-# NCCL is declared by ourselves and found when it is asked for, so this one is always built.
+# Our own declarations of NCCL's functions replace its header, so this plugin is always built.
 lvx_add_plugin(nccl ${CMAKE_DL_LIBS})
 
 find_package(MPI COMPONENTS C)
 if(MPI_C_FOUND)
   lvx_add_plugin(mpi MPI::MPI_C)
-  # Only the C interface, which C++ may use; the one for C++ is deprecated.
+  # Uses only MPI's C interface, because the C++ interface is deprecated.
   target_compile_definitions(lvx_mpi PRIVATE OMPI_SKIP_MPICXX MPICH_SKIP_MPICXX)
 else()
-  message(WARNING "LEFT OUT: the MPI engine, its headers are not here (Debian: libopenmpi-dev)")
+  message(WARNING "LEFT OUT: the MPI backend, because its headers were not found (Debian: libopenmpi-dev)")
 endif()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The C ABI of the library that LVX_LIBRARY names, on tensors of PyTorch, which are passed by pointer."""
+"""The C ABI of the library that LVX_LIBRARY names, for PyTorch tensors, which are passed by pointer."""
 
 import ctypes
 import os
@@ -17,8 +17,8 @@ STRATEGIES = {
     "TWO_LEVEL": TWO_LEVEL,
 }
 CUDA = 2
-ENGINE_LVX, ENGINE_CUDNN, ENGINE_AUTO = range(3)
-UNSUPPORTED, DEADLINE_EXCEEDED, PEER_LOST, MISSING_LIBRARY = 4, 6, 7, 9
+ATTENTION_BACKEND_LVX, ATTENTION_BACKEND_CUDNN, ATTENTION_BACKEND_AUTO = range(3)
+UNSUPPORTED, TIMEOUT, PEER_LOST, MISSING_LIBRARY = 4, 6, 7, 9
 INT, FLOAT, BFLOAT = 0, 2, 4
 
 
@@ -49,6 +49,7 @@ class Error(ctypes.Structure):
         ("rank", ctypes.c_int32),
         ("sequence", ctypes.c_uint64),
         ("operation", ctypes.c_char * 32),
+        ("argument", ctypes.c_char * 32),
         ("message", ctypes.c_char * 1024),
     ]
 
@@ -57,7 +58,7 @@ class CudaOptions(ctypes.Structure):
     _fields_ = [
         ("struct_size", ctypes.c_uint64),
         ("ordinal", ctypes.c_int32),
-        ("engine", ctypes.c_int32),
+        ("attention_backend", ctypes.c_int32),
         ("memory_budget", ctypes.c_uint64),
         ("stream", ctypes.c_void_p),
     ]
@@ -86,7 +87,7 @@ def check(status):
 
 
 def described(tensor):
-    """The struct for a tensor, or None. ctypes keeps what it points to as long as the struct lives."""
+    """The struct for a tensor, or None. ctypes keeps the arrays to which it points alive as long as the struct."""
     if tensor is None:
         return None
     extents = (ctypes.c_int64 * tensor.dim())(*tensor.shape)
@@ -99,12 +100,12 @@ def described(tensor):
 
 
 class Rank:
-    """A device and its part in a group: alone, or as one rank of a local world."""
+    """A device and its group: one rank alone, or one rank of a local world."""
 
-    def __init__(self, world=None, rank=0, stream=None, engine=ENGINE_LVX):
-        """stream: a torch.cuda.Stream to work on; None: the device's own, which synchronize waits for."""
+    def __init__(self, world=None, rank=0, stream=None, attention_backend=ATTENTION_BACKEND_LVX):
+        """stream: a torch.cuda.Stream to enqueue work on; None: the device's own stream, which synchronize waits for."""
         self.device = ctypes.c_uint64()
-        options = CudaOptions(ctypes.sizeof(CudaOptions), torch.cuda.current_device(), engine, 0,
+        options = CudaOptions(ctypes.sizeof(CudaOptions), torch.cuda.current_device(), attention_backend, 0,
                               None if stream is None else stream.cuda_stream)
         check(LIBRARY.lvx_device_open_cuda(ctypes.byref(options), ctypes.byref(self.device)))
         self.group = ctypes.c_uint64()
@@ -138,7 +139,7 @@ class Rank:
 
 
 class World:
-    """A meeting place for ranks that are threads of this process."""
+    """A local world: its ranks are threads of this process."""
 
     def __init__(self, size):
         self.handle = ctypes.c_uint64()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ranks of an NCCL group on one GPU, a process each: every strategy against PyTorch in float64; then a rank that dies.
+"""Ranks of an NCCL group on one GPU, one process each: compares every strategy with PyTorch in float64, then kills a rank.
 
-Fails if a result is beyond the numeric contract's bounds, or if a survivor is not told in time who is lost. Needs an NCCL that
-takes several ranks on a GPU, which NCCL_MULTI_RANK_GPU_ENABLE=1 asks for; without NCCL it says SKIPPED.
+Fails if a result exceeds the bounds of the numeric contract, or if a survivor does not get an error in time. Needs an NCCL that
+accepts several ranks on a GPU (NCCL_MULTI_RANK_GPU_ENABLE=1); without NCCL it prints SKIPPED.
 """
 
 import ctypes
@@ -13,18 +13,18 @@ import time
 
 import torch
 
-from library import (DEADLINE_EXCEEDED, LIBRARY, MISSING_LIBRARY, PEER_LOST, STRATEGIES, CudaOptions, LvxError, Rank,
+from library import (TIMEOUT, LIBRARY, MISSING_LIBRARY, PEER_LOST, STRATEGIES, CudaOptions, LvxError, Rank,
                      check)
 from problem import BOUNDS, Problem, error
 
 GROUP_NCCL = 4
-DEADLINE = 15.0
+TIMEOUT_SECONDS = 15.0
 
 
 class GroupOptions(ctypes.Structure):
     _fields_ = [
         ("struct_size", ctypes.c_uint64),
-        ("deadline_seconds", ctypes.c_double),
+        ("timeout_seconds", ctypes.c_double),
         ("ranks_per_node", ctypes.c_int32),
         ("recorder_entries", ctypes.c_int32),
         ("links", ctypes.c_double * 4),
@@ -34,13 +34,13 @@ class GroupOptions(ctypes.Structure):
 
 
 class NcclRank(Rank):
-    """Device and group of one rank; the parent passes addresses on."""
+    """Device and group of one rank; the parent process forwards the addresses."""
 
     def __init__(self, rank, size, pipe):
         self.device, self.group, bootstrap = ctypes.c_uint64(), ctypes.c_uint64(), ctypes.c_uint64()
         options = CudaOptions(ctypes.sizeof(CudaOptions), 0, 0, 0, None)
         check(LIBRARY.lvx_device_open_cuda(ctypes.byref(options), ctypes.byref(self.device)))
-        options = GroupOptions(ctypes.sizeof(GroupOptions), DEADLINE, (size + 1) // 2)
+        options = GroupOptions(ctypes.sizeof(GroupOptions), TIMEOUT_SECONDS, (size + 1) // 2)
         check(LIBRARY.lvx_nccl_begin(rank, size, b"127.0.0.1", ctypes.byref(options), ctypes.byref(bootstrap)))
         length = ctypes.c_uint64()
         check(LIBRARY.lvx_bootstrap_address(bootstrap, None, ctypes.c_uint64(0), ctypes.byref(length)))
@@ -54,13 +54,13 @@ class NcclRank(Rank):
 
 
 def shares(total, size):
-    """(begin, end) of each rank, uneven on purpose: the first has the most."""
+    """(begin, end) of each rank. The shards are uneven on purpose; the first is the largest."""
     cuts = [total * i * (i + 1) // (size * (size + 1)) for i in range(size + 1)]
     return [(total - cuts[i + 1], total - cuts[i]) for i in reversed(range(size))]
 
 
 def worst_error(rank, number, size, strategy, dtype, masked):
-    """The largest error of this rank's results, as a share of its bound; every rank makes the whole from one seed."""
+    """The largest error of this rank's results, as a fraction of its bound; every rank draws the whole problem from one seed."""
     torch.manual_seed(7)
     whole = Problem((2, 90, 700, 8, 4, 64), dtype, masked)
     queries, keys = shares(90, size)[number], shares(700, size)[number]
@@ -87,7 +87,7 @@ def exact(number, size, pipe):
 
 
 def bereaved(number, size, pipe):
-    """The last rank dies after a few calls; the others tell what they get, and how long that took."""
+    """The last rank dies after a few calls; the others report their error and how long it took."""
     rank = NcclRank(number, size, pipe)
     for turn in range(1000):
         if number == size - 1 and turn == 3:
@@ -103,7 +103,7 @@ def bereaved(number, size, pipe):
 
 
 def run(work, size):
-    """What each rank sent after its address, in rank order; a rank that dies has sent what it has sent."""
+    """What each rank sent after its address, in rank order; for a rank that died, what it sent before."""
     context = multiprocessing.get_context("spawn")
     pipes = [context.Pipe() for _ in range(size)]
     processes = [context.Process(target=work, args=(i, size, theirs)) for i, (_, theirs) in enumerate(pipes)]
@@ -139,7 +139,7 @@ def all_exact(size):
 def all_told(size):
     good = True
     for number, words in enumerate(run(bereaved, size)[:-1]):
-        told = len(words) == 1 and words[0][0] in (PEER_LOST, DEADLINE_EXCEEDED) and words[0][2] < DEADLINE + 5
+        told = len(words) == 1 and words[0][0] in (PEER_LOST, TIMEOUT) and words[0][2] < TIMEOUT_SECONDS + 5
         good = good and told
         print(f"{'' if told else 'FAILED '}rank {size - 1} of {size} died; rank {number} was told: {words}")
     return good
@@ -147,7 +147,7 @@ def all_told(size):
 
 def main():
     os.environ["NCCL_MULTI_RANK_GPU_ENABLE"] = "1"
-    status = LIBRARY.lvx_group_load_engine(GROUP_NCCL)
+    status = LIBRARY.lvx_group_load_backend(GROUP_NCCL)
     if status == MISSING_LIBRARY:
         print("SKIPPED: NCCL is not installed (pip: nvidia-nccl-cu13; LVX_NCCL_LIBRARY names the file)")
         return

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attention problems with random numbers, the textbook in float64, and the numeric contract."""
+"""Attention problems with random numbers, textbook attention in float64, and the numeric contract."""
 
 import math
 
 import torch
 
-# Of o, of gradients, of lse.
+# Bounds of o, gradients and lse.
 BOUNDS = {
     torch.bfloat16: (6e-3, 1.6e-2, 1e-4),
     torch.float16: (8e-4, 2e-3, 1e-4),
@@ -15,7 +15,7 @@ BOUNDS = {
 
 
 class Problem:
-    """Tensors of [batch, sequence, heads, headDim], and room for results, filled with NaN."""
+    """Tensors of [batch, sequence, heads, headDim], and result tensors filled with NaN."""
 
     def __init__(self, sizes, dtype, masked=False):
         batch, queries, keys, heads, key_heads, dim = sizes
@@ -38,7 +38,7 @@ class Problem:
         torch.cuda.synchronize()
 
     def shard(self, queries, keys):
-        """These rows of the queries and of the keys, as (begin, end), with results in place."""
+        """The problem of these rows of queries and keys, given as (begin, end); all tensors are views of this problem's."""
         part = object.__new__(Problem)
         part.scale = self.scale
         for name in ("q", "d_o", "o", "dq"):
@@ -53,7 +53,7 @@ class Problem:
         return [x.clone() for x in (self.o, self.lse, self.dq, self.dk, self.dv)]
 
     def reference(self):
-        """o, lse, dq, dk, dv in float64; rows that see nothing give zeros and -infinity."""
+        """o, lse, dq, dk, dv in float64; rows that see no key give zeros and lse = -infinity."""
         q, k, v = (x.double().requires_grad_() for x in (self.q, self.k, self.v))
         group = q.shape[2] // k.shape[2]
         s = torch.einsum("bqhd,bkhd->bhqk", q, k.repeat_interleave(group, 2)) * self.scale

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random splits of random problems over several local ranks that share the GPU, by every strategy, against PyTorch in
-float64. Exit code 1 beyond the numeric contract's bounds."""
+"""Random splits of random problems over several local ranks that share the GPU, with random strategies, compared with
+PyTorch in float64. Exit code 1 if an error exceeds the bounds of the numeric contract."""
 
 import argparse
 import random
@@ -15,7 +15,7 @@ from problem import Problem, within_contract
 
 
 def split(dice, rows, ranks):
-    """Where each rank's rows begin and end; some have none."""
+    """(begin, end) of each rank's rows; some ranks have none."""
     cuts = sorted(dice.randint(0, rows) for _ in range(ranks - 1))
     return list(zip([0, *cuts], [*cuts, rows]))
 
@@ -30,7 +30,7 @@ def run(problem, queries, keys, strategy):
                 mine.forward(shard, strategy)
                 mine.backward(shard, strategy)
                 mine.synchronize()
-        except Exception:  # told by the main thread
+        except Exception:  # reported by the main thread
             failures.append(f"rank {rank}: {traceback.format_exc()}")
 
     with World(len(queries)) as world:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Times forward, backward and decode for the models' shapes at several lengths beside PyTorch's flash attention, in turns
-on one stream, and prints a table: share of the bf16 matrix rate, or of the memory bandwidth, measured in the same process,
-and how many times as long the rival takes."""
+"""Times forward, backward and decode for the models' shapes at several lengths, in alternation with PyTorch's flash attention
+and cuDNN on one stream. Prints a table: the share of the bf16 matrix rate or of the memory bandwidth, both measured in the
+same process, and how many times as long the others take."""
 
 import argparse
 import statistics
@@ -11,7 +11,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
-from engines import cudnn_call, cudnn_rank
+from attention_backends import cudnn_call, cudnn_rank
 from library import Rank
 from problem import Problem
 
@@ -25,7 +25,7 @@ MODELS = {
     "openflamingo-3b": (8, 8, 64, 64),
     "openflamingo-9b": (8, 8, 64, 64),
 }
-# Pass, queries, about how many keys: the longest last, to be left out first where time is short.
+# Pass, queries, approximate number of keys. The longest come last, so that they are the first to be left out.
 LENGTHS = [
     ("forward", 2048, 16384),
     ("forward", 256, 65536),
@@ -40,7 +40,8 @@ ROUNDS = 7
 
 
 def seconds(call):
-    """Of one call, by events on the stream; short calls are repeated so that starting them does not count."""
+    """A function that times calls by events on the stream, and how many calls it should time at once: short calls are
+    repeated so that launch overhead does not count."""
     begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
 
     def measure(times):
@@ -56,14 +57,14 @@ def seconds(call):
 
 
 def in_turns(*calls):
-    """The median of each, measured in turns, as the clock of a GPU moves."""
+    """The median time of each call, measured in alternation because the clock rate of a GPU varies."""
     prepared = [seconds(call) for call in calls]
     rounds = [[measure(times) for measure, times in prepared] for _ in range(ROUNDS)]
     return [statistics.median(column) for column in zip(*rounds)]
 
 
 def measured_rates():
-    """bf16 matrix rate, and bytes per second of a copy within the GPU, read and written."""
+    """bf16 matrix rate, and bytes per second that a copy within the GPU reads and writes."""
     a = torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16)
     x = torch.randn(2**28, device="cuda")
     y = torch.empty_like(x)
@@ -110,7 +111,7 @@ def row(rank, cudnn, name, kernel_pass, queries, about, rate, bandwidth):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=240, help="how long it may take; what does not fit is left out")
+    parser.add_argument("--seconds", type=float, default=240, help="time limit; rows that do not fit into it are left out")
     until = time.monotonic() + parser.parse_args().seconds
     torch.manual_seed(0)
     stream = torch.cuda.Stream()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Forward and backward on the GPU against PyTorch in float64 on the rounded inputs, and against themselves: the same call
-gives the same bits. Exit code 1 beyond the numeric contract's bounds."""
+"""Compares forward and backward on the GPU with PyTorch in float64 on the rounded inputs, and checks that the same call gives
+the same bits. Exit code 1 if an error exceeds the bounds of the numeric contract or bits differ."""
 
 import argparse
 import sys

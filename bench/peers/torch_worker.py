@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """PyTorch's side of the comparison: answers the requests that org.lvxattn.bench.duel.KernelWorker
-documents (all but gemm, read and bytes, which are asked of the other side), and `version`.
+documents, except gemm, read and bytes, which only the other side gets, and also `version`.
 Its one argument is the number of threads. Layout here is PyTorch's: [batch, heads, sequence, headDim].
 """
 
@@ -53,7 +53,7 @@ def main():
         request = line.split()
         try:
             if request[0] == "prepare":
-                job = None  # its memory goes before the next job's comes
+                job = None  # free its memory before the next job allocates
                 job = Job(*request[1:])
                 answer = "ok"
             elif request[0] == "run":

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * lvxattn: exact distributed cross-attention, the C ABI.
+ * lvxattn: exact distributed cross-attention, the C ABI. Longer than 500 lines: C and jextract read this one header.
  *
  * Conventions
- *  - Every function returns an lvx_status; on anything but LVX_OK, lvx_last_error() tells on the same thread what was
- *    wrong and what was expected. Nothing here throws, aborts, exits or prints.
+ *  - Every function returns an lvx_status. After anything but LVX_OK, lvx_last_error() on the same thread says what
+ *    was wrong and what was expected. Nothing here throws, aborts, exits or prints.
  *  - Arguments are checked before anything is touched: a wrong argument leaves all outputs as they were.
  *  - Handles are numbers with a generation: a closed, stale or forged one is an error, never a crash.
- *  - Data pointers are trusted: memory behind a tensor must be as large as its shape and strides say, and must stay
- *    so until the call returns; memory of a GPU until the device has done the work, since calls return before.
- *  - Option and result structs begin with struct_size, which the caller sets to sizeof the struct he compiled with.
+ *  - Data pointers are trusted: the memory behind a tensor must be as large as its shape and strides say, and must
+ *    stay valid until the call returns. GPU memory must stay valid until the device has done the work, since calls
+ *    return earlier.
+ *  - Option and result structs begin with struct_size, which the caller sets to the sizeof that it was compiled with.
  *  - A handle may be used by any thread, but by one thread at a time.
  *
- * Layouts: q, k, v, o and their gradients are [batch, sequence, heads, headDim]; lse and delta are
- * [batch, heads, sequence], natural logarithm. Any strides with a contiguous last dimension are accepted.
+ * Layouts: q, k, v, o and their gradients are [batch, sequence, heads, headDim]; lse and delta are [batch, heads,
+ * sequence], natural logarithm. Any strides with a contiguous last dimension are accepted.
  *
- * lse may be [3, batch, heads, sequence] everywhere: lse, and the two terms that it is the sum of, the largest bias of
- * the keys that the row sees and the rest. A bias of -1e4 or of 1e9 on all keys of a row changes nothing but its lse, yet
- * would round off everything else in it: backward and merges are exact with biases of any finite size where they
- * have the terms. Without a bias the first term is 0; where a row sees no key the second is -inf, and the first 0 or
- * -inf.
+ * lse may be [3, batch, heads, sequence] everywhere: lse, then its two terms, the largest bias of the keys that the
+ * row sees, and the rest. A bias of -1e4 or of 1e9 on all keys of a row changes its lse only, but would round off
+ * everything else in it. With the terms, backward and merges are exact for biases of any finite size. Without a bias
+ * the first term is 0. Where a row sees no key the second term is -inf, and the first 0 or -inf.
  */
 #ifndef LVX_LVX_H
 #define LVX_LVX_H
@@ -51,17 +51,17 @@ LVX_API const char* lvx_version(void);
 
 typedef enum lvx_status {
   LVX_OK = 0,
-  LVX_INVALID_ARGUMENT = 1,  /**< null, dtype, rank, shape, strides, device, aliasing, overflow */
-  LVX_INVALID_HANDLE = 2,    /**< closed, stale, forged, or a handle of another type */
-  LVX_INVALID_STATE = 3,     /**< the object cannot do this now: a failed group, a device still in use */
-  LVX_UNSUPPORTED = 4,       /**< a valid request that this device or strategy does not serve */
-  LVX_OUT_OF_MEMORY = 5,     /**< everything stays usable; the message says what was asked and what is held */
-  LVX_DEADLINE_EXCEEDED = 6, /**< a peer did not answer in time; lvx_error.rank names it */
-  LVX_PEER_LOST = 7,         /**< a peer left, failed or died; lvx_error.rank names it */
-  LVX_PEER_MISMATCH = 8, /**< a peer called something else; found before data moved, the group stays usable */
+  LVX_INVALID_ARGUMENT = 1, /**< null, dtype, rank, shape, strides, device, aliasing, overflow */
+  LVX_INVALID_HANDLE = 2,   /**< closed, stale, forged, or a handle of another type */
+  LVX_INVALID_STATE = 3,    /**< the object cannot do this now: a failed group, a device in use */
+  LVX_UNSUPPORTED = 4,      /**< a valid request that this device or strategy does not serve */
+  LVX_OUT_OF_MEMORY = 5,    /**< everything stays usable; the message has the bytes requested and in use */
+  LVX_TIMEOUT = 6,          /**< a peer did not answer in time; lvx_error.rank names it */
+  LVX_PEER_LOST = 7,        /**< a peer left, failed or died; lvx_error.rank names it */
+  LVX_PEER_MISMATCH = 8,   /**< a peer called a different collective; no data moved, the group stays usable */
   LVX_MISSING_LIBRARY = 9, /**< an optional library could not be loaded; the message names it */
-  LVX_DEVICE_ERROR =
-      10, /**< the device failed; close it. A GPU is lost to the whole process then: start another */
+  /** The device failed; close it. After that the process cannot use a GPU any more: start a new process. */
+  LVX_DEVICE_ERROR = 10,
   LVX_INTERNAL = 11 /**< a fault of this library */
 } lvx_status;
 
@@ -72,7 +72,8 @@ typedef struct lvx_error {
   int32_t rank;       /**< the peer at fault, or -1 */
   uint64_t sequence;  /**< number of the group operation, counted from 1, or 0 outside of one */
   char operation[32]; /**< the group operation, or empty */
-  char message[1024]; /**< UTF-8, always terminated */
+  char argument[32];  /**< the argument at fault as this header names it, a peer's if rank is one; or empty */
+  char message[1024]; /**< UTF-8, always terminated; a colon follows the argument's name in it */
 } lvx_error;
 
 /** Copies this thread's last error. Status LVX_OK and an empty message if there was none. */
@@ -80,8 +81,8 @@ LVX_API lvx_status lvx_last_error(lvx_error* error);
 
 /* ---- Tensors: exactly the layout of DLPack's DLTensor ---------------------------------------------------------- */
 
-/** DLDeviceType's numbers. Devices are LVX_CPU or LVX_CUDA; tensors of a CPU may also lie in memory that CUDA pinned,
- *  tensors of a GPU in memory that it shares with the host. */
+/** The numbers of DLDeviceType. Devices are LVX_CPU or LVX_CUDA. Tensors of a CPU may also be in page-locked memory of
+ *  CUDA, tensors of a GPU in managed memory. */
 typedef enum lvx_device_kind {
   LVX_CPU = 1,
   LVX_CUDA = 2,
@@ -93,7 +94,7 @@ typedef enum lvx_dtype_code {
   LVX_INT = 0,
   LVX_FLOAT = 2,
   LVX_BFLOAT = 4
-} lvx_dtype_code; /* DLDataTypeCode's */
+} lvx_dtype_code; /* the numbers of DLDataTypeCode */
 
 typedef struct lvx_dl_device {
   int32_t device_type; /**< lvx_device_kind */
@@ -128,24 +129,26 @@ typedef struct lvx_cpu_options {
   uint64_t memory_budget; /**< bytes this device may hold, 0: no limit */
 } lvx_cpu_options;
 
-/** What computes attention on a GPU. Local to each rank: the ranks of a group may differ. */
-typedef enum lvx_engine {
-  LVX_ENGINE_LVX = 0, /**< the kernels of this library: every problem, the same bits on every run */
-  LVX_ENGINE_CUDNN =
-      1, /**< cuDNN 9.17 or later; LVX_UNSUPPORTED, with the reason, for what it does not take. cuDNN does
-                         *   not promise gradients of the same bits on every run */
-  LVX_ENGINE_AUTO =
-      2 /**< whichever is the faster for a problem: measured when that problem is first met, and kept for
-                         *   as long as the process lives; the kernels of this library for what cuDNN does not take */
-} lvx_engine;
+/** What computes attention on a GPU. Each rank of a group may choose its own. */
+typedef enum lvx_attention_backend {
+  /** The kernels of this library: every problem, the same bits on every run. */
+  LVX_ATTENTION_BACKEND_LVX = 0,
+  /** cuDNN 9.17 or later; LVX_UNSUPPORTED, with the reason, for what it does not take. cuDNN does not guarantee the
+   *  same gradient bits on every run. */
+  LVX_ATTENTION_BACKEND_CUDNN = 1,
+  /** The faster of the two: measured when a problem first occurs, and kept until the process ends. The kernels of this
+   *  library for what cuDNN does not take. */
+  LVX_ATTENTION_BACKEND_AUTO = 2
+} lvx_attention_backend;
 
 typedef struct lvx_cuda_options {
   uint64_t struct_size;
-  int32_t ordinal;        /**< as the CUDA runtime counts the GPUs, from 0 */
-  int32_t engine;         /**< lvx_engine */
-  uint64_t memory_budget; /**< bytes this device may hold, 0: no limit */
-  void* stream; /**< a cudaStream_t of that GPU, on which all work is ordered; it stays the caller's and must
-                           *   outlive the device. Null: a stream of the device's own */
+  int32_t ordinal;           /**< as the CUDA runtime counts the GPUs, from 0 */
+  int32_t attention_backend; /**< lvx_attention_backend */
+  uint64_t memory_budget;    /**< bytes this device may hold, 0: no limit */
+  /** A cudaStream_t of that GPU on which all work is enqueued. The caller owns it, and it must outlive the device.
+   *  Null: the device makes a stream of its own. */
+  void* stream;
 } lvx_cuda_options;
 
 typedef struct lvx_device_info {
@@ -154,13 +157,13 @@ typedef struct lvx_device_info {
   int32_t ordinal;
   int32_t threads;
   int32_t multiprocessors; /**< of a GPU; 0 for a CPU */
-  uint64_t bytes_in_use;   /**< buffers and workspaces now held */
+  uint64_t bytes_in_use;   /**< buffers and workspaces now allocated */
   uint64_t peak_bytes;     /**< the largest bytes_in_use so far */
   uint64_t buffers;        /**< open buffers */
   uint64_t groups;         /**< open groups */
   uint64_t memory_budget;  /**< bytes this device may hold, 0: no limit */
-  uint64_t memory_total;   /**< of the GPU, whoever holds it; 0 for a CPU */
-  uint64_t memory_free;    /**< of it, as the driver says now */
+  uint64_t memory_total;   /**< of the GPU; 0 for a CPU */
+  uint64_t memory_free;    /**< of the GPU now, according to the driver */
   int32_t compute_major;   /**< compute capability of a GPU, for instance 9.0; 0 for a CPU */
   int32_t compute_minor;
   char name[128]; /**< for people, for instance the instruction set in use */
@@ -170,25 +173,26 @@ typedef struct lvx_device_info {
 LVX_API lvx_status lvx_device_open_cpu(const lvx_cpu_options* options, lvx_device* device);
 
 /**
- * Opens an NVIDIA GPU of compute capability 8.0 or later. Its work is ordered on a stream, its own or the caller's: calls
- * return before it is done, and lvx_device_synchronize waits. Its buffers are GPU memory, which the host cannot read:
- * lvx_device_copy. Visibility is not checked there: inverted ranges are empty, else unordered ones give wrong results.
- * LVX_MISSING_LIBRARY without liblvx_cuda.so, NVIDIA's driver, a GPU, or cuDNN where LVX_ENGINE_CUDNN is wanted. options may be
- * null.
+ * Opens an NVIDIA GPU of compute capability 8.0 or later. Calls are asynchronous: they return once work is enqueued
+ * on the device's stream, and lvx_device_synchronize waits for it. Buffers are GPU memory, which the host reads by
+ * lvx_device_copy. The contents of visibility tensors are not checked on a GPU: inverted ranges count as empty,
+ * unordered or overlapping ones give wrong results. LVX_MISSING_LIBRARY without liblvx_cuda.so, NVIDIA's driver, a
+ * GPU, or, for LVX_ATTENTION_BACKEND_CUDNN, cuDNN. options may be null.
  */
 LVX_API lvx_status lvx_device_open_cuda(const lvx_cuda_options* options, lvx_device* device);
 
-/** Returns when all that the device was given is done. LVX_DEVICE_ERROR if some of it failed. */
+/** Returns when all work enqueued on the device is done. LVX_DEVICE_ERROR if some of it failed. */
 LVX_API lvx_status lvx_device_synchronize(lvx_device device);
 
-/** Copies bytes to, from or within the device's memory, after what it was given so far, and returns when that is done. */
+/** Copies bytes to, from or within the device's memory, after the work enqueued so far; returns when that is done. */
 LVX_API lvx_status lvx_device_copy(lvx_device device, const void* from, void* to, uint64_t bytes);
 
-/** The same copy, but returns as soon as it is ordered: both sides must stay, and the host must leave them alone, until
- *  lvx_device_synchronize. Runs beside the host only from and to memory of lvx_host_buffer_allocate. */
+/** The same copy, but returns once it is enqueued: until lvx_device_synchronize both sides must stay valid, and the
+ *  host must not touch them. Asynchronous only from and to memory of lvx_host_buffer_allocate. */
 LVX_API lvx_status lvx_device_copy_begin(lvx_device device, const void* from, void* to, uint64_t bytes);
 
-/** LVX_INVALID_ARGUMENT unless the device's kernels can use memory at this address. A CPU takes every address but null. */
+/** LVX_INVALID_ARGUMENT unless the device's kernels can use memory at this address. A CPU takes every address but
+ *  null. */
 LVX_API lvx_status lvx_device_check_address(lvx_device device, const void* data);
 
 /** LVX_INVALID_STATE while buffers or groups of the device are open. */
@@ -196,13 +200,13 @@ LVX_API lvx_status lvx_device_close(lvx_device device);
 
 LVX_API lvx_status lvx_device_query(lvx_device device, lvx_device_info* info);
 
-/** One decision of LVX_ENGINE_AUTO. */
-typedef struct lvx_engine_choice {
-  int32_t engine;     /**< lvx_engine, the one chosen */
-  int32_t backward;   /**< 1: of backward, 0: of forward */
-  int32_t dtype_code; /**< those of lvx_dl_dtype */
+/** One decision of LVX_ATTENTION_BACKEND_AUTO. */
+typedef struct lvx_attention_backend_choice {
+  int32_t attention_backend; /**< lvx_attention_backend, the one chosen */
+  int32_t backward;          /**< 1: of backward, 0: of forward */
+  int32_t dtype_code;        /**< those of lvx_dl_dtype */
   int32_t dtype_bits;
-  int64_t batch; /**< sizes of the block of queries and keys; all 0: of any sizes, for the reason given */
+  int64_t batch; /**< sizes of the block of queries and keys; all 0: any sizes, for the reason given */
   int64_t queries;
   int64_t keys;
   int32_t query_heads;
@@ -212,28 +216,30 @@ typedef struct lvx_engine_choice {
   double lvx_seconds;   /**< measured; 0: not measured */
   double cudnn_seconds; /**< likewise */
   char reason[256];     /**< for people */
-} lvx_engine_choice;
+} lvx_attention_backend_choice;
 
-/** Copies what LVX_ENGINE_AUTO has chosen on this device's GPU so far, as many as fit; count gets how many there are. */
-LVX_API lvx_status lvx_device_engine_choices(lvx_device device, lvx_engine_choice* choices, uint64_t capacity,
-                                             uint64_t* count);
+/** Copies the choices of LVX_ATTENTION_BACKEND_AUTO on this device's GPU so far, as many as fit; count gets their
+ *  number. */
+LVX_API lvx_status lvx_device_attention_backend_choices(lvx_device device,
+                                                        lvx_attention_backend_choice* choices,
+                                                        uint64_t capacity, uint64_t* count);
 
-/** Loads cuDNN as LVX_ENGINE_CUDNN does, without a GPU; version gets its version, 92400 for 9.24.0. LVX_MISSING_LIBRARY: the
- *  message names what is missing and what would bring it. */
+/** Loads cuDNN as LVX_ATTENTION_BACKEND_CUDNN does, without a GPU; version gets its version, 92400 for 9.24.0.
+ *  LVX_MISSING_LIBRARY: the message names the missing library and how to get it. */
 LVX_API lvx_status lvx_device_load_cudnn(uint64_t* version);
 
 /** Allocates bytes (at least 1) of zeroed device memory, aligned to 64 bytes. */
 LVX_API lvx_status lvx_buffer_allocate(lvx_device device, uint64_t bytes, lvx_buffer* buffer, void** data);
 
-/** Allocates bytes (at least 1) of zeroed host memory for copies to and from the device: page-locked for a GPU, ordinary
- *  for a CPU. Counts as an open buffer, not against the budget. */
+/** Allocates bytes (at least 1) of zeroed host memory for copies to and from the device: page-locked for a GPU,
+ *  ordinary for a CPU. It counts as an open buffer, but not against the budget. */
 LVX_API lvx_status lvx_host_buffer_allocate(lvx_device device, uint64_t bytes, lvx_buffer* buffer,
                                             void** data);
 
 LVX_API lvx_status lvx_buffer_free(lvx_buffer buffer);
 
-/** to = from, of one shape of 1 to 4 dimensions and any floating-point dtypes, rounded to nearest where to's is narrower.
- *  The two do not overlap. */
+/** to = from. Both have the same shape of 1 to 4 dimensions and floating-point dtypes; numbers are rounded to nearest
+ *  if to's dtype is narrower. The two must not overlap. */
 LVX_API lvx_status lvx_tensor_copy(lvx_device device, const lvx_tensor* from, const lvx_tensor* to);
 
 /* ---- Groups: the ranks that compute together -------------------------------------------------------------------- */
@@ -246,7 +252,7 @@ typedef uint64_t lvx_bootstrap;
 typedef enum lvx_group_kind {
   LVX_GROUP_SELF = 0,  /**< one rank */
   LVX_GROUP_LOCAL = 1, /**< ranks are threads of this process */
-  LVX_GROUP_GLOO = 2,  /**< ranks are processes, joined over TCP by this library itself: see lvx_gloo_begin */
+  LVX_GROUP_GLOO = 2,  /**< ranks are processes, joined by this library over TCP: see lvx_gloo_begin */
   LVX_GROUP_MPI = 3,   /**< ranks are processes, joined by MPI */
   LVX_GROUP_NCCL = 4   /**< ranks are CUDA devices, of any processes, joined by NCCL */
 } lvx_group_kind;
@@ -256,31 +262,31 @@ typedef enum lvx_group_kind {
 
 typedef struct lvx_group_options {
   uint64_t struct_size;
-  /** The longest wait for a peer at any one point; 0: 60 seconds. Over TCP (LVX_GROUP_GLOO) it counts from the last
-   *  byte that moved: a slow link on which bytes flow is waited for. MPI and NCCL do not tell of bytes: there a
-   *  transfer must end within it. */
-  double deadline_seconds;
-  int32_t ranks_per_node;   /**< ranks are placed on nodes in this order; 0: one node */
-  int32_t recorder_entries; /**< operations the flight recorder keeps; 0: 4096 */
-  /* A local group can emulate the links between its ranks, so that strategies can be compared on any machine: a
+  /** The longest wait for a peer; 0: 60 seconds. Over TCP (LVX_GROUP_GLOO) it counts from the last byte that moved: a
+   *  slow link is waited for while bytes flow. MPI and NCCL do not report bytes, so there it bounds each whole
+   *  transfer. */
+  double timeout_seconds;
+  int32_t ranks_per_node;   /**< ranks are placed on nodes in order; 0: one node */
+  int32_t recorder_entries; /**< operations that the flight recorder keeps; 0: 4096 */
+  /* A local group can emulate the links between its ranks, so that strategies can be compared on any machine. A
    * message takes latency + bytes / bandwidth, and each rank sends and receives one message of a kind at a time.
-   * Bandwidth 0: as fast as memory, whatever the latency. Other groups have real links and refuse these. */
+   * Bandwidth 0: as fast as memory, whatever the latency. For other groups these must be 0. */
   double intra_bytes_per_second; /**< inside a node */
   double intra_latency_seconds;
   double inter_bytes_per_second; /**< between nodes */
   double inter_latency_seconds;
   int32_t shared_inter; /**< 1: the ranks of a node share one link to the others; 0: each has its own */
-  int32_t
-      virtual_time; /**< 1: each rank's clock counts its thread's processor time and the emulated transfers, so
-                         *   that more ranks than processors can be compared, without waiting; all times in the
-                         *   statistics are of this clock. Devices must have one thread. 0: real time */
-  /* Of groups that are joined over TCP: those over Gloo, and NCCL's side channel. Others have no use for them. */
-  const char* secret; /**< what the ranks prove to one another to know, alike on all: UTF-8 of 1 to
-                       *   LVX_SECRET_BYTES bytes, copied, never sent; null: none. Whoever sees the ranks' addresses
-                       *   on their way can then join in a rank's place */
-  int32_t
-      without_checksums; /**< 0: messages carry a checksum (CRC-32C); 1: they do not. Alike on all ranks */
-  int32_t reserved;      /**< 0 */
+  /** 1: each rank's clock counts its thread's CPU time and the emulated transfers, so that more ranks than processors
+   *  can be compared without waiting. All times in the statistics are of this clock. Devices must have one thread. 0:
+   *  real time. */
+  int32_t virtual_time;
+  /* For groups over TCP, and for the TCP side of NCCL groups; ignored by others. */
+  /** The shared secret by which ranks authenticate each other, the same on all: UTF-8 of 1 to LVX_SECRET_BYTES bytes;
+   *  copied, never sent. Null: none; then whoever sees the ranks' addresses in transit can join in a rank's place. */
+  const char* secret;
+  /** 0: messages carry a checksum (CRC-32C); 1: they do not. The same on all ranks. */
+  int32_t without_checksums;
+  int32_t reserved; /**< 0 */
 } lvx_group_options;
 
 typedef struct lvx_group_info {
@@ -288,20 +294,20 @@ typedef struct lvx_group_info {
   int32_t kind; /**< lvx_group_kind */
   int32_t rank;
   int32_t size;
-  int32_t failed;    /**< 1 once an operation broke off; close the group and make a new one */
+  int32_t failed;    /**< 1 after an operation has failed midway; close the group and make a new one */
   uint64_t sequence; /**< operations begun so far */
-  double deadline_seconds;
+  double timeout_seconds;
 } lvx_group_info;
 
-#define LVX_STRANGERS_TOLD 10
+#define LVX_MAX_REJECTED_CONNECTIONS 10
 
-/** Connections that were dropped while a group was made, as they proved to be of no rank of it. */
-typedef struct lvx_strangers {
+/** Connections that were rejected while a group was made, because they did not authenticate as a rank of it. */
+typedef struct lvx_rejected_connections {
   uint64_t struct_size;
   uint64_t count;
-  char told[LVX_STRANGERS_TOLD][128]; /**< of the first of them: where it came from, and why it was dropped;
-                                       *   the others are empty */
-} lvx_strangers;
+  char lines[LVX_MAX_REJECTED_CONNECTIONS]
+            [128]; /**< for each of the first: its address and why it was rejected */
+} lvx_rejected_connections;
 
 /** One entry of the flight recorder. */
 typedef struct lvx_record {
@@ -321,79 +327,79 @@ typedef struct lvx_record {
 LVX_API lvx_status lvx_group_create_self(lvx_device device, const lvx_group_options* options,
                                          lvx_group* group);
 
-/** A meeting place for the threads of this process that will be the ranks of a local group; size 1 to 4096. */
+/** Where threads of this process meet to form a local group; size 1 to 4096. */
 LVX_API lvx_status lvx_local_world_create(int32_t size, const lvx_group_options* options, lvx_world* world);
 
-/** Makes one rank of a local group. Each rank is taken once, has a device of its own and is driven by one thread. All
- *  devices are of one kind; several may be of the same GPU. Links are emulated between CPUs alone. */
+/** Joins as one rank of a local group. Each rank joins once, has a device of its own and is driven by one thread. All
+ *  devices have the same kind; several may be on the same GPU. Links are emulated between CPUs only. */
 LVX_API lvx_status lvx_local_world_join(lvx_world world, int32_t rank, lvx_device device, lvx_group* group);
 
-/** No rank can join any more; groups already made go on. */
+/** No rank can join any more. Existing groups stay usable. */
 LVX_API lvx_status lvx_local_world_close(lvx_world world);
 
-/** Loads what groups of a kind need. LVX_MISSING_LIBRARY: the message names what is missing and where it comes from. */
-LVX_API lvx_status lvx_group_load_engine(int32_t kind);
+/** Loads the libraries for groups of a kind. LVX_MISSING_LIBRARY: the message names the library and where to get it. */
+LVX_API lvx_status lvx_group_load_backend(int32_t kind);
 
 /**
- * The first of two steps by which processes form a group over TCP: this rank becomes reachable, on a port that the
- * system chooses. Its address and those of the others then travel by whatever way the caller has; lvx_bootstrap_connect
- * is the second step. Named for Gloo, which carried the data once: its listeners trust whoever connects, and end the
- * process when they are sent what they do not expect, so that this library now connects the ranks by itself.
+ * The first of two steps by which processes form a group over TCP: this rank listens on a port that the system
+ * chooses. The caller exchanges the addresses of all ranks; lvx_bootstrap_connect is the second step. It is named
+ * after Gloo, which once moved the data. Gloo's listeners trust whoever connects, and abort the process on unexpected
+ * input, so this library has its own transport.
  *
- * Before anything else, both sides of each connection prove that they know the addresses of all ranks, which hold random
- * numbers, and the secret of the options, if any; whoever cannot is dropped. Nothing is encrypted, and whoever can change
- * packets on their way can change data: for networks that nobody listens to.
+ * Both sides of each connection first prove that they know the addresses of all ranks, which contain random numbers,
+ * and the secret of the options, if any. Other connections are dropped. Nothing is encrypted, and whoever can modify
+ * packets can modify data: use an isolated network.
  *
  * @param rank    0 to size - 1;  size 1 to 4096
- * @param host    the name or address by which the others reach this machine, and which is one of its own, not
- *                link-local IPv6; null for what its own name resolves to or, where that is none that others can use, the
- *                address of a network interface, IPv4 first, or else the loopback device's
- * @param options of the group; may be null. The deadline also bounds the wait for each peer to connect.
+ * @param host    a name or address of this machine by which the others reach it, not link-local IPv6. Null: what its
+ *                own name resolves to; if others cannot use that, the address of a network interface, IPv4 first,
+ *                else of the loopback device
+ * @param options of the group; may be null. The timeout also bounds the wait for each peer to connect.
  */
 LVX_API lvx_status lvx_gloo_begin(int32_t rank, int32_t size, const char* host,
                                   const lvx_group_options* options, lvx_bootstrap* bootstrap);
 
 /**
- * Likewise over NCCL 2.18 or later: the ranks' devices are CUDA devices, one for each rank; a process may have several
- * ranks, each driven by a thread of its own. Data moves by NCCL; what ranks agree on, over TCP as above.
+ * The same over NCCL 2.18 or later, for CUDA devices, one per rank. A process may have several ranks, each driven by
+ * its own thread. NCCL moves the data; announcements go over TCP as above.
  */
 LVX_API lvx_status lvx_nccl_begin(int32_t rank, int32_t size, const char* host,
                                   const lvx_group_options* options, lvx_bootstrap* bootstrap);
 
-/** Copies the rank's address, opaque bytes, where capacity suffices; length gets its length, alike on all ranks. */
+/** Copies the rank's address, opaque bytes, if capacity suffices; length gets its length, the same on all ranks. */
 LVX_API lvx_status lvx_bootstrap_address(lvx_bootstrap bootstrap, uint8_t* address, uint64_t capacity,
                                          uint64_t* length);
 
 /**
- * The second step: connects this rank to all others, which must do the same; blocks until that is done. Once only for
- * each bootstrap, which is closed by lvx_bootstrap_close however this ends.
+ * The second step: connects this rank to all others, which must do the same; blocks until that is done. Call it once
+ * for each bootstrap, and lvx_bootstrap_close afterwards, whether it succeeded or not.
  *
- * LVX_PEER_MISMATCH: a rank could not prove that it knows the secret that this one was given, or the other way round.
+ * LVX_PEER_MISMATCH: this rank and another one have different secrets.
  *
- * @param device    what the rank computes with; LVX_UNSUPPORTED if the engine does not move its memory
+ * @param device    the rank's device; LVX_UNSUPPORTED if the backend cannot move its memory
  * @param addresses the addresses of all ranks in rank order, one after the other;  bytes: of all together
  */
 LVX_API lvx_status lvx_bootstrap_connect(lvx_bootstrap bootstrap, lvx_device device, const uint8_t* addresses,
                                          uint64_t bytes, lvx_group* group);
 
-/** A group made by the bootstrap lives on. */
+/** A group made by the bootstrap stays usable. */
 LVX_API lvx_status lvx_bootstrap_close(lvx_bootstrap bootstrap);
 
 /**
- * Who was dropped in the last lvx_bootstrap_connect or lvx_group_create_nccl of this thread, whether it made a group or
- * not. A count of 0 if there was none.
+ * Connections rejected during this thread's last lvx_bootstrap_connect or lvx_group_create_nccl, whether it succeeded or
+ * not. A count of 0 if there were none.
  */
-LVX_API lvx_status lvx_last_strangers(lvx_strangers* strangers);
+LVX_API lvx_status lvx_last_rejected_connections(lvx_rejected_connections* rejected);
 
 #define LVX_NCCL_ID_BYTES 128
 
-/** Makes what NCCL calls a unique id, LVX_NCCL_ID_BYTES long, for lvx_group_create_nccl. One rank of a group makes it;
- *  how the others get it is the caller's. It serves one group. */
+/** Makes an NCCL unique id, LVX_NCCL_ID_BYTES long, for lvx_group_create_nccl. One rank makes it, and the caller
+ *  sends it to the others. It serves one group. */
 LVX_API lvx_status lvx_nccl_new_id(uint8_t* id);
 
 /**
- * A group over NCCL of all ranks that pass the same id, at the same time: for schedulers that can spread a few bytes.
- * A rank that does not come cannot be named then; lvx_nccl_begin can.
+ * A group over NCCL of all ranks that pass the same id at the same time: for schedulers that can only broadcast bytes.
+ * Errors cannot name a missing rank; those of lvx_nccl_begin can.
  *
  * @param id   of lvx_nccl_new_id or ncclGetUniqueId, LVX_NCCL_ID_BYTES long
  * @param host as in lvx_gloo_begin
@@ -409,28 +415,28 @@ LVX_API lvx_status lvx_group_create_nccl(lvx_device device, int32_t rank, int32_
 LVX_API lvx_status lvx_group_create_mpi(lvx_device device, const lvx_group_options* options,
                                         lvx_group* group);
 
-/** Leaves the group: peers that wait for this rank, now or later, get LVX_PEER_LOST. */
+/** Leaves the group. Peers that wait for this rank, now or later, get LVX_PEER_LOST. */
 LVX_API lvx_status lvx_group_close(lvx_group group);
 
 LVX_API lvx_status lvx_group_query(lvx_group group, lvx_group_info* info);
 
-LVX_API lvx_status lvx_group_set_deadline(lvx_group group, double seconds);
+LVX_API lvx_status lvx_group_set_timeout(lvx_group group, double seconds);
 
 /** Returns when every rank of the group has called it. */
 LVX_API lvx_status lvx_group_barrier(lvx_group group);
 
-/** Gives every rank what all ranks said, in rank order: all holds size times bytes. Small messages of host memory, 1 to
- *  65536 bytes, as many on every rank; for agreeing on things, not for data. A collective call. */
+/** All-gathers small messages in host memory, 1 to 65536 bytes, the same number on every rank: all gets size times
+ *  bytes, in rank order. For control messages, not for data. A collective call. */
 LVX_API lvx_status lvx_group_all_gather(lvx_group group, const void* mine, uint64_t bytes, void* all);
 
 /**
- * Replaces tensor by its sum over the ranks, which have it in the same dtype and shape: float32 or float64, of 1 to 4
- * dimensions, compact. Dtype and number of elements are compared before data moves. The order of the sum depends on the
- * number of ranks alone, and all ranks get the same bits. A collective call.
+ * Replaces tensor by its sum over the ranks. All ranks have the same dtype, float32 or float64, and the same shape of
+ * 1 to 4 dimensions, compact. Dtype and number of elements are compared before data moves. The order of the sum
+ * depends on the number of ranks alone, and all ranks get the same bits. A collective call.
  */
 LVX_API lvx_status lvx_group_all_reduce(lvx_group group, const lvx_tensor* tensor);
 
-/** What the ranks of a group do together. */
+/** The collective operations of a group. */
 typedef enum lvx_operation {
   LVX_OPERATION_BARRIER = 0,        /**< lvx_group_barrier */
   LVX_OPERATION_ALL_GATHER = 1,     /**< lvx_group_all_gather */
@@ -442,27 +448,27 @@ typedef enum lvx_operation {
 } lvx_operation;
 
 /**
- * Tells the peers that this rank will not make the collective call that they are about to make, or wait in: their calls
- * end with LVX_PEER_MISMATCH, which names this rank and the reason, and the group stays usable. For callers that find a
- * mistake before they can make the call; a call made with wrong arguments declines by itself. Does not wait.
+ * Tells the peers that this rank will not make the collective call that they make. Their calls return
+ * LVX_PEER_MISMATCH, with this rank and the reason, and the group stays usable. For callers that find an error before
+ * they can make the call; a call with wrong arguments declines by itself. Does not block.
  *
  * @param operation the lvx_operation that is declined
- * @param reason    UTF-8 for people; what is longer than 255 bytes is cut off
+ * @param reason    UTF-8 for people; cut off after 255 bytes
  */
 LVX_API lvx_status lvx_group_decline(lvx_group group, int32_t operation, const char* reason);
 
-/** Copies the newest entries of the flight recorder that fit, oldest first; count gets how many it holds in all. May be
- *  called by any thread while an operation runs. */
+/** Copies the newest entries of the flight recorder that fit, oldest first; count gets the number of all. Any thread
+ *  may call it while an operation runs. */
 LVX_API lvx_status lvx_group_records(lvx_group group, lvx_record* records, uint64_t capacity,
                                      uint64_t* count);
 
 /* ---- Attention -------------------------------------------------------------------------------------------------- */
 
 typedef enum lvx_strategy {
-  LVX_QUERY_RING =
-      1, /**< query blocks go round, partial results go straight home (LV-XAttn, arXiv 2502.02406) */
-  LVX_QUERY_GATHER = 2,    /**< query blocks go to all ranks at once, partial results straight home */
-  LVX_KV_RING = 3,         /**< keys and values go round (Ring Attention, arXiv 2310.01889) */
+  /** Query blocks travel around the ring, partial results go directly home (LV-XAttn, arXiv 2502.02406). */
+  LVX_QUERY_RING = 1,
+  LVX_QUERY_GATHER = 2,    /**< query blocks go to all ranks at once, partial results directly home */
+  LVX_KV_RING = 3,         /**< keys and values travel around the ring (Ring Attention, arXiv 2310.01889) */
   LVX_KV_GATHER = 4,       /**< keys and values go to all ranks at once (Megatron's context parallelism) */
   LVX_HEAD_ALL_TO_ALL = 5, /**< heads against sequence (DeepSpeed-Ulysses, arXiv 2309.14509) */
   LVX_TWO_LEVEL = 6        /**< query blocks enter each node once, one result leaves it */
@@ -475,7 +481,7 @@ typedef struct lvx_attention_options {
   int32_t reserved;
 } lvx_attention_options;
 
-/** What one call cost this rank. Payload only: headers and handshakes are the control counts. */
+/** The cost of one call on this rank. bytes and messages count payload; control counts are headers and handshakes. */
 typedef struct lvx_statistics {
   uint64_t struct_size;
   uint64_t bytes_sent;
@@ -485,23 +491,25 @@ typedef struct lvx_statistics {
   uint64_t messages_received;
   uint64_t control_bytes_sent;
   uint64_t control_messages_sent;
-  uint64_t peak_bytes; /**< workspace beside the caller's tensors */
+  uint64_t peak_bytes; /**< workspace in addition to the caller's tensors */
   double total_seconds;
   double compute_seconds;
   double exposed_wait_seconds; /**< spent waiting for transfers, not hidden behind compute */
   int32_t strategy;            /**< the lvx_strategy that ran */
-  int32_t engines;             /**< bits 1 << lvx_engine of those that computed attention */
+  int32_t attention_backends;  /**< bits 1 << lvx_attention_backend of those that computed attention */
 } lvx_statistics;
 
 /**
  * o = softmax(scale q k^T + bias, over visible keys) v, over the keys of all ranks; every rank passes its own shard.
  *
  * @param q          [B, Sq, Hq, D] of this rank; float64, float32, bfloat16 or float16; D a multiple of 8, 8 to 256
- * @param k,v        [B, Skv, Hkv, D] of this rank, dtype of q; Hq a multiple of Hkv; query head h reads h / (Hq / Hkv).
- *                   The group's keys are its ranks' shards in rank order; likewise its queries. Finite where they are
- *                   seen: |q| |k| D below 3.4e38, |v| up to 3.39e38 (on a GPU 1e34; float64: 1.8e308 / Skv)
- * @param visibility null, or int32 [B, Sq, R, 2]: for each query R half-open ranges of the group's keys, ascending and
- *                   disjoint, empty ones (begin == end) anywhere; on all ranks or none. Keys outside may hold anything.
+ * @param k,v        [B, Skv, Hkv, D] of this rank, dtype of q; Hq a multiple of Hkv; query head h reads key head h /
+ *                   (Hq / Hkv). The group's keys are its ranks' shards in rank order, and so are its queries. Seen
+ *                   ones are finite: |q| |k| D below 3.4e38, |v| up to 3.39e38 (on a GPU 1e34; float64: 1.8e308 /
+ *                   Skv)
+ * @param visibility null, or int32 [B, Sq, R, 2]: for each query R half-open ranges of the group's keys, ascending
+ *                   and disjoint, empty ones (begin == end) anywhere; on all ranks or none. Keys outside may hold
+ *                   anything, NaN included.
  * @param bias       null, or [B or 1, Hq or 1, the group's queries or 1, Skv of this rank] in q's dtype or float32
  *                   (float64 inputs: float64 only); finite or -inf; on all ranks or none
  * @param o          out: [B, Sq, Hq, D], dtype of q; 0 where a query sees no key
@@ -509,8 +517,9 @@ typedef struct lvx_statistics {
  *                   query sees no key
  * @param statistics out, or null
  *
- * A collective call: every rank of the group makes it, with the same batch, heads, headDim, dtype, scale and strategy.
- * Method: online softmax by blocks (Milakov and Gimelshein 2018; Dao et al. 2022), partial results merged by lse.
+ * A collective call: every rank of the group makes it, with the same batch, heads, headDim, dtype, scale and
+ * strategy. Method: online softmax by blocks (Milakov and Gimelshein 2018; Dao et al. 2022), partial results merged
+ * by lse.
  */
 LVX_API lvx_status lvx_attention_forward(lvx_group group, const lvx_attention_options* options,
                                          const lvx_tensor* q, const lvx_tensor* k, const lvx_tensor* v,
@@ -519,11 +528,11 @@ LVX_API lvx_status lvx_attention_forward(lvx_group group, const lvx_attention_op
                                          lvx_statistics* statistics);
 
 /**
- * Gradients of lvx_attention_forward, from its final o and lse. With lse of a larger problem and the keys of a part,
- * the result is that part's share of dq.
+ * Gradients of lvx_attention_forward, from its final o and lse. If lse covers more keys than k, the result is these
+ * keys' share of dq.
  *
- * @param lse   [3, B, Hq, Sq], with its terms, where there is a bias. [B, Hq, Sq] will do while no bias is large:
- *              LVX_INVALID_ARGUMENT where an entry is beyond +-4096 (on a CPU; a GPU's is not looked at)
+ * @param lse   [3, B, Hq, Sq], with its terms, if there is a bias. [B, Hq, Sq] suffices if no bias is large: an entry
+ *              beyond +-4096 is LVX_INVALID_ARGUMENT (on a CPU; a GPU does not check)
  * @param d_o   [B, Sq, Hq, D], gradient of o, dtype of q
  * @param dq    out: like q;  dk, dv out: like k and v
  * @param dbias out, or null: like bias, in bias's dtype, summed over the dimensions along which bias is broadcast
@@ -536,8 +545,8 @@ LVX_API lvx_status lvx_attention_backward(lvx_group group, const lvx_attention_o
                                           const lvx_tensor* dbias, lvx_statistics* statistics);
 
 /** Merges the partial result (o_part, lse_part) into (o, lse), both over the same queries and disjoint keys.
- *  o and o_part may differ in dtype; merged in float32 (float64 where both are float64). lse has its terms where
- *  lse_part has them; both need them where a bias is large. */
+ *  o and o_part may differ in dtype; they are merged in float32 (float64 if both are float64). lse has its terms if
+ *  lse_part has; both need them if a bias is large. */
 LVX_API lvx_status lvx_attention_merge(lvx_device device, const lvx_tensor* o_part,
                                        const lvx_tensor* lse_part, const lvx_tensor* o,
                                        const lvx_tensor* lse);
@@ -546,23 +555,23 @@ LVX_API lvx_status lvx_attention_merge(lvx_device device, const lvx_tensor* o_pa
 LVX_API lvx_status lvx_attention_delta(lvx_device device, const lvx_tensor* o, const lvx_tensor* d_o,
                                        const lvx_tensor* delta);
 
-/* ---- What layers do beside attention ----------------------------------------------------------------------------- */
+/* ---- Non-attention layer operations ------------------------------------------------------------------------------ */
 
 /*
- * On one device. x and what is like it are [batch, rows, width] of one floating-point dtype, computed in float32
- * (float64 for float64). Parameters have that dtype or its accumulator's (float32; float64 for float64). Gradients of
- * parameters have the accumulator's and are added to; every other output is overwritten, unless add says otherwise. An
- * output may be the very tensor it is computed from only where that is said. live, where it is given, is int32
- * [batch, rows]: rows with 0 are left out as described.
+ * These run on one device. x and tensors like it are [batch, rows, width] of one floating-point dtype, computed in
+ * float32 (float64 for float64). Parameters have that dtype or its accumulator's (float32; float64 for float64).
+ * Gradients of parameters have the accumulator's and are added to; every other output is overwritten, unless add says
+ * otherwise. An output may be the same tensor as an input only where stated. live is null or int32 [batch, rows];
+ * rows with 0 are skipped as described.
  */
 
-/** y = x w^T + b: x [batch, rows, in], w [out, in], b null or [out], y [batch, rows, out]. Rows of w and dw lie apart,
- *  by less than 2^31 elements, and they have fewer than 2^31 rows and columns. */
+/** y = x w^T + b: x [batch, rows, in], w [out, in], b null or [out], y [batch, rows, out]. Rows of w and dw do not
+ *  overlap and are less than 2^31 elements apart; w and dw have fewer than 2^31 rows and columns. */
 LVX_API lvx_status lvx_linear_forward(lvx_device device, const lvx_tensor* x, const lvx_tensor* w,
                                       const lvx_tensor* b, const lvx_tensor* y);
 
-/** dx = dy w, added to dx if add_dx is 1; dw += dy^T x; db += column sums of dy. Null: not wanted; x may be null if
- *  dw is. */
+/** dx = dy w, added to dx if add_dx is 1; dw += dy^T x; db += column sums of dy. Null outputs are not computed; x
+ *  may be null if dw is. */
 LVX_API lvx_status lvx_linear_backward(lvx_device device, const lvx_tensor* x, const lvx_tensor* w,
                                        const lvx_tensor* dy, const lvx_tensor* dx, int32_t add_dx,
                                        const lvx_tensor* dw, const lvx_tensor* db);
@@ -574,19 +583,19 @@ typedef enum lvx_norm {
 } lvx_norm;
 
 /** Normalises the last dimension of x, [batch, rows, width] or [batch, rows, heads, width]; weight and bias [width],
- *  bias for LVX_NORM_LAYER alone, where it may be null. epsilon is 0 or more. y may be x. */
+ *  bias for LVX_NORM_LAYER only, where it may be null. epsilon is 0 or more. y may be x. */
 LVX_API lvx_status lvx_norm_forward(lvx_device device, int32_t norm, double epsilon, const lvx_tensor* x,
                                     const lvx_tensor* weight, const lvx_tensor* bias, const lvx_tensor* y);
 
-/** From x, which forward read. dx may be dy unless it is added to. dx, dweight, dbias null: not wanted. */
+/** x is forward's input. dx may be dy unless add_dx is 1. dx, dweight or dbias null: not computed. */
 LVX_API lvx_status lvx_norm_backward(lvx_device device, int32_t norm, double epsilon, const lvx_tensor* x,
                                      const lvx_tensor* weight, const lvx_tensor* dy, const lvx_tensor* dx,
                                      int32_t add_dx, const lvx_tensor* dweight, const lvx_tensor* dbias);
 
 /**
- * Rotary embedding (arXiv 2104.09864) of the pairs (i, i + D/2) of each head by positions * theta^(-2 i / D); angles in
- * float64. x [batch, rows, heads, D], D even and at most 256, positions int32 [batch, rows]; y may be x. inverse 1: by the negative angle, which
- * is also the gradient.
+ * Rotary embedding (arXiv 2104.09864) of the pairs (i, i + D/2) of each head by positions * theta^(-2 i / D); angles
+ * in float64. x [batch, rows, heads, D], D even and at most 256; positions int32 [batch, rows]; y may be x. inverse
+ * 1: rotates by the negative angle, which is also the gradient.
  */
 LVX_API lvx_status lvx_rotary(lvx_device device, double theta, int32_t inverse, const lvx_tensor* x,
                               const lvx_tensor* positions, const lvx_tensor* y);
@@ -606,12 +615,13 @@ LVX_API lvx_status lvx_gelu_forward(lvx_device device, const lvx_tensor* x, cons
 LVX_API lvx_status lvx_gelu_backward(lvx_device device, const lvx_tensor* x, const lvx_tensor* dy,
                                      const lvx_tensor* dx);
 
-/** y = x + tanh(gate) branch in live rows, y = x in others. gate [1], or null for the factor 1; y may be x or branch. */
+/** y = x + tanh(gate) branch in live rows, y = x in others. gate [1], or null for the factor 1; y may be x or
+ *  branch. */
 LVX_API lvx_status lvx_gated_add_forward(lvx_device device, const lvx_tensor* x, const lvx_tensor* branch,
                                          const lvx_tensor* gate, const lvx_tensor* live, const lvx_tensor* y);
 
-/** dbranch may be branch; it is 0 in rows that are not live. The gradient of x is dy itself. dgate may be null, and is
- *  where gate is; branch may then be null too. */
+/** dbranch may be branch; it is 0 in rows that are not live. The gradient of x is dy itself. dgate may be null, and
+ *  must be if gate is; branch may then be null too. */
 LVX_API lvx_status lvx_gated_add_backward(lvx_device device, const lvx_tensor* branch, const lvx_tensor* gate,
                                           const lvx_tensor* live, const lvx_tensor* dy,
                                           const lvx_tensor* dbranch, const lvx_tensor* dgate);
@@ -640,7 +650,7 @@ typedef enum lvx_key_value_layout {
 } lvx_key_value_layout;
 
 /**
- * How a layer makes keys and values of features [batch, Skv, width]:
+ * How a layer projects keys and values from features [batch, Skv, width]:
  *   f = input_norm(features);  K = f Wk^T + bk;  V = f Wv^T + bv;  K = rotary(key_norm(K), positions)
  */
 typedef struct lvx_projection {
@@ -664,7 +674,7 @@ typedef struct lvx_projection {
   const lvx_tensor* positions;    /**< int32 [batch, Skv], of rotary */
 } lvx_projection;
 
-/** Gradients of a projection's parameters, as those have it: added to; null: not wanted, or no such parameter. */
+/** Gradients of a projection's parameters, with their shapes; added to. Null: not computed, or no such parameter. */
 typedef struct lvx_projection_gradients {
   uint64_t struct_size;
   const lvx_tensor* weight;
@@ -681,12 +691,12 @@ LVX_API lvx_status lvx_project_forward(lvx_device device, const lvx_projection* 
                                        const lvx_tensor* features, const lvx_tensor* raw_k,
                                        const lvx_tensor* v);
 
-/** k = rotary(key_norm(raw_k)); k may be raw_k. Of the projection, what that needs is read: the rest may be absent. */
+/** k = rotary(key_norm(raw_k)); k may be raw_k. Only the fields for norm and rotary are read. */
 LVX_API lvx_status lvx_project_keys(lvx_device device, const lvx_projection* projection,
                                     const lvx_tensor* raw_k, const lvx_tensor* k);
 
-/** Gradients from those of k and v, which are in the dtype of the features or its accumulator's; raw_k is read where there
- *  is a key norm. d_features, in the accumulator's dtype, is added to; null: not wanted. */
+/** Gradients from dk and dv, which have the dtype of the features or its accumulator's; raw_k is read if there is a key
+ *  norm. d_features, in the accumulator's dtype, is added to; null: not computed. */
 LVX_API lvx_status lvx_project_backward(lvx_device device, const lvx_projection* projection,
                                         const lvx_tensor* features, const lvx_tensor* raw_k,
                                         const lvx_tensor* dk, const lvx_tensor* dv,
@@ -696,17 +706,18 @@ LVX_API lvx_status lvx_project_backward(lvx_device device, const lvx_projection*
 typedef struct lvx_visual_options {
   uint64_t struct_size;
   double scale; /**< as in lvx_attention_options */
-  int64_t
-      tile_rows; /**< rows of features that are projected at a time, 1 or more; the last tile may be short */
+  /** Rows of features that are projected at a time, 1 or more; the last tile may be shorter. */
+  int64_t tile_rows;
 } lvx_visual_options;
 
 /**
- * lvx_attention_forward over keys and values that are projected tile by tile and never kept: all queries are gathered
- * first, while the first tile is projected; every tile is projected once; partial results go home at the end.
+ * lvx_attention_forward with keys and values that are projected tile by tile and not kept. All queries are gathered
+ * while the first tile is projected; every tile is projected once; partial results go home at the end.
  *
- * @param features [B, Skv, width] of this rank, dtype of q; finite wherever a tile is seen
- * Otherwise as lvx_attention_forward; a collective call, with projections of one kind. The strategy in the statistics is
- * LVX_QUERY_GATHER, since that is what moves.
+ * @param features [B, Skv, width] of this rank, dtype of q; finite in every tile that is seen
+ *
+ * Otherwise as lvx_attention_forward. A collective call: projections have the same kind on all ranks. The statistics
+ * name LVX_QUERY_GATHER, which sends the same.
  */
 LVX_API lvx_status lvx_visual_forward(lvx_group group, const lvx_visual_options* options,
                                       const lvx_projection* projection, const lvx_tensor* q,
@@ -714,8 +725,8 @@ LVX_API lvx_status lvx_visual_forward(lvx_group group, const lvx_visual_options*
                                       const lvx_tensor* bias, const lvx_tensor* o, const lvx_tensor* lse,
                                       lvx_statistics* statistics);
 
-/** Gradients of lvx_visual_forward, likewise tile by tile. d_features and gradients as in lvx_project_backward, the rest
- *  as in lvx_attention_backward. Gradients of parameters are this rank's share: their sum over the ranks is the whole. */
+/** Gradients of lvx_visual_forward, tile by tile. d_features and gradients are as in lvx_project_backward, the rest
+ *  as in lvx_attention_backward. Gradients of parameters are this rank's share: sum them over the ranks. */
 LVX_API lvx_status lvx_visual_backward(
     lvx_group group, const lvx_visual_options* options, const lvx_projection* projection, const lvx_tensor* q,
     const lvx_tensor* features, const lvx_tensor* visibility, const lvx_tensor* bias, const lvx_tensor* o,
@@ -733,10 +744,10 @@ LVX_API lvx_status lvx_reference_backward(double scale, const lvx_tensor* q, con
                                           const lvx_tensor* d_o, const lvx_tensor* dq, const lvx_tensor* dk,
                                           const lvx_tensor* dv, const lvx_tensor* dbias);
 
-/* ---- What calls will need ---------------------------------------------------------------------------------------- */
+/* ---- Workspace of calls ------------------------------------------------------------------------------------------ */
 
 /**
- * Bytes that the kernels need beside their arguments for these queries and keys, forward and backward: a part of
+ * Bytes of workspace that the kernels need for these queries and keys, forward and backward: a part of
  * lvx_statistics.peak_bytes. dtype_code and dtype_bits are those of lvx_dl_dtype.
  */
 LVX_API lvx_status lvx_attention_scratch(lvx_device device, int32_t dtype_code, int32_t dtype_bits,
@@ -748,6 +759,92 @@ LVX_API lvx_status lvx_attention_scratch(lvx_device device, int32_t dtype_code, 
 LVX_API lvx_status lvx_projection_scratch(lvx_device device, int32_t dtype_code, int32_t dtype_bits,
                                           int64_t rows, int64_t width, int32_t key_heads, int32_t head_dim,
                                           uint64_t* forward, uint64_t* backward);
+
+/** How q and lse lie in a planned call where they do not lie as usual; bits of lvx_plan_options.layout. */
+typedef enum lvx_plan_layout {
+  LVX_PLAN_STRIDED_Q = 1,     /**< q's rows lie apart, as in a part of a wider tensor: sent, q is packed */
+  LVX_PLAN_STRIDED_DBIAS = 2, /**< dbias does not lie compact */
+  LVX_PLAN_PLAIN_LSE = 4      /**< lse is [B, Hq, Sq] although there is a bias */
+} lvx_plan_layout;
+
+/**
+ * A call of lvx_attention_forward, lvx_attention_backward, lvx_visual_forward or lvx_visual_backward as all its ranks
+ * know it. Counts are 0 to 2^40; no tensor of the whole group may have more than 2^55 elements.
+ */
+typedef struct lvx_plan_options {
+  uint64_t struct_size;
+  int32_t operation;      /**< lvx_operation, one of the four */
+  int32_t strategy;       /**< lvx_strategy; LVX_QUERY_GATHER for the visual operations */
+  int32_t ranks;          /**< of the group, 1 to 2^20 */
+  int32_t ranks_per_node; /**< as in lvx_group_options; 0: all on one node */
+  int32_t dtype_code;     /**< those of lvx_dl_dtype, of q */
+  int32_t dtype_bits;
+  int32_t query_heads;
+  int32_t key_heads;
+  int32_t head_dim;
+  int32_t layout; /**< bits of lvx_plan_layout, of the rank that is asked for */
+  int64_t batch;
+  const int64_t* queries; /**< [ranks] */
+  const int64_t* keys;    /**< [ranks] */
+  const int64_t* ranges;  /**< [ranks]: the R of each rank's visibility; null: no visibility */
+  const uint8_t* sees;    /**< [ranks, ranks], with ranges: whether a query of one sees a key of another */
+  int32_t bias_dtype_code;
+  int32_t bias_dtype_bits;  /**< 0: no bias */
+  int64_t bias_batch;       /**< extents of the bias: 1 or batch */
+  int64_t bias_heads;       /**< 1 or query_heads */
+  int64_t bias_rows;        /**< 1 or the group's queries */
+  int32_t bias_gradient;    /**< 1: dbias is wanted */
+  int32_t key_value_layout; /**< this and the rest of the visual operations alone: lvx_key_value_layout */
+  int32_t input_norm;       /**< lvx_norm of the features */
+  int32_t key_norm;         /**< lvx_norm of the keys */
+  int32_t rotary;           /**< 1: keys are rotated */
+  int32_t reserved;         /**< 0 */
+  int64_t width;            /**< of the features, 1 or more */
+  int64_t tile_rows;        /**< as in lvx_visual_options */
+} lvx_plan_options;
+
+typedef enum lvx_plan_step_kind {
+  LVX_PLAN_SEND = 1,      /**< a message is started; those of one ticket complete together */
+  LVX_PLAN_RECEIVE = 2,   /**< likewise */
+  LVX_PLAN_WAIT = 3,      /**< until all messages of the ticket are complete */
+  LVX_PLAN_ATTENTION = 4, /**< the kernel of the operation, over some queries and keys */
+  LVX_PLAN_PRODUCT = 5,   /**< a matrix product of a projection, or the two of its gradients */
+  LVX_PLAN_MEMORY = 6     /**< copies, merges, sums, norms: work that memory holds up */
+} lvx_plan_step_kind;
+
+/** One step of a rank. Fields that do not belong to its kind are 0. */
+typedef struct lvx_plan_step {
+  int32_t kind;       /**< lvx_plan_step_kind */
+  int32_t peer;       /**< the other rank of a message */
+  uint64_t ticket;    /**< of a message or a wait; from 1 on */
+  uint64_t bytes;     /**< of a message */
+  int32_t query_rank; /**< of ATTENTION: whose queries, and how many of each batch item */
+  int32_t key_rank;   /**< whose keys; maybe some of them only */
+  int64_t queries;
+  int64_t keys;
+  int32_t query_heads;
+  int32_t key_heads;
+  double flops;        /**< of PRODUCT; a multiplication and an addition are two */
+  uint64_t bytes_read; /**< of MEMORY */
+  uint64_t bytes_written;
+} lvx_plan_step;
+
+/**
+ * What one rank does in a call, in order: the schedule itself runs, over a device and a transport that write down what
+ * they are asked for and do nothing. Where there is visibility, who sees whom is taken from sees, and every tile of a rank
+ * that is seen counts as seen. Takes time and memory in proportion to the rank's steps. Not a collective call.
+ *
+ * @param device     whose kernels' scratch counts in statistics.peak_bytes; 0: none does
+ * @param rank       0 to options.ranks - 1
+ * @param steps      out: the first steps, as many as fit; null with capacity 0
+ * @param count      out: how many there are
+ * @param statistics out, or null: what the call would count; seconds are 0
+ *
+ * LVX_UNSUPPORTED where the call would give it: heads that do not divide, visibility of more keys than int32 counts.
+ */
+LVX_API lvx_status lvx_plan_rank(lvx_device device, const lvx_plan_options* options, int32_t rank,
+                                 lvx_plan_step* steps, uint64_t capacity, uint64_t* count,
+                                 lvx_statistics* statistics);
 
 /* ---- What this machine can do: yardsticks for the kernels ------------------------------------------------------- */
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tensors of attention checked against each other, before anything is touched.
+// Checks the tensors of an attention call against each other, before anything is touched.
 #pragma once
 
 #include "abi/tensor_check.h"
@@ -17,18 +17,17 @@ struct BackwardTensors {
 
 // All throw Error(LVX_INVALID_ARGUMENT). The strategy is left to the caller.
 void require_finite_scale(double scale, const char* name);
-AttentionForward check_forward(const ForwardTensors& tensors, double scale, const Place& place);
-AttentionBackward check_backward(const BackwardTensors& tensors, double scale, const Place& place);
+ForwardCall check_forward(const ForwardTensors& tensors, double scale, const DeviceId& device_id);
+BackwardCall check_backward(const BackwardTensors& tensors, double scale, const DeviceId& device_id);
 
-struct MergeArguments {
-  Problem problem;
+struct CheckedMerge {
   Partial part, into;
   Bhs lse;  // the sum of into's terms, where it has them
 };
-MergeArguments check_merge(const lvx_tensor* o_part, const lvx_tensor* lse_part, const lvx_tensor* o,
-                           const lvx_tensor* lse, const Place& place);
+CheckedMerge check_merge(const lvx_tensor* o_part, const lvx_tensor* lse_part, const lvx_tensor* o,
+                         const lvx_tensor* lse, const DeviceId& device_id);
 
-// For calls whose keys are no tensors of their own: the rest of forward and backward, piece by piece.
+// For calls whose keys are not given as tensors: the other checks of forward and backward, one by one.
 struct QueryTensors {
   const lvx_tensor *visibility, *bias, *o, *lse;
 };
@@ -36,29 +35,28 @@ struct CheckedQueries {
   CheckedTensor q;
   OptionalTensor visibility, bias;
   CheckedTensor o, lse;
-  Problem problem;
+  ProblemShape shape;
 };
 struct CheckedQueryGradients {
   CheckedTensor d_o, dq;
   OptionalTensor dbias;
 };
-CheckedTensor check_q(const lvx_tensor* q, const Place& place);
+CheckedTensor check_q(const lvx_tensor* q, const DeviceId& device_id);
 void require_head_groups(const CheckedTensor& q, std::int64_t key_heads, const char* name);
 CheckedQueries check_queries(const CheckedTensor& q, const QueryTensors& tensors, std::int64_t keys,
-                             std::int64_t key_heads, double scale, const Place& place);
+                             std::int64_t key_heads, double scale, const DeviceId& device_id);
 CheckedQueryGradients check_query_gradients(const CheckedQueries& queries, const lvx_tensor* d_o,
                                             const lvx_tensor* dq, const lvx_tensor* dbias,
-                                            const Place& place);
+                                            const DeviceId& device_id);
 // Everything but the keys' own.
-AttentionForward forward_of(const CheckedQueries& queries);
-AttentionBackward backward_of(const CheckedQueries& queries, const CheckedQueryGradients& gradients);
+ForwardCall forward_of(const CheckedQueries& queries);
+BackwardCall backward_of(const CheckedQueries& queries, const CheckedQueryGradients& gradients);
 
-struct DeltaArguments {
-  Problem problem;
+struct CheckedDelta {
   Bshd o, d_o;
   Bhs delta;
 };
-DeltaArguments check_delta(const lvx_tensor* o, const lvx_tensor* d_o, const lvx_tensor* delta,
-                           const Place& place);
+CheckedDelta check_delta(const lvx_tensor* o, const lvx_tensor* d_o, const lvx_tensor* delta,
+                         const DeviceId& device_id);
 
 }  // namespace lvx

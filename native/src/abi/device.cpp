@@ -13,10 +13,10 @@ using namespace lvx;
 
 namespace {
 
-lvx_engine_choice entry_of(const EngineChoice& choice) {
-  const Problem& p = choice.problem;
-  lvx_engine_choice entry{};
-  entry.engine = choice.engine;
+lvx_attention_backend_choice entry_of(const AttentionBackendChoice& choice) {
+  const ProblemShape& p = choice.shape;
+  lvx_attention_backend_choice entry{};
+  entry.attention_backend = choice.attention_backend;
   entry.backward = choice.backward ? 1 : 0;
   entry.dtype_code = choice.dtype == DType::kBFloat16 ? LVX_BFLOAT : LVX_FLOAT;
   entry.dtype_bits = static_cast<std::int32_t>(8 * size_of(choice.dtype));
@@ -37,8 +37,8 @@ void begin_copy(Device& device, const void* from, void* to, std::uint64_t bytes)
   require_not_null(from, "from");
   require_not_null(to, "to");
   if (bytes > PTRDIFF_MAX) {
-    throw Error(LVX_INVALID_ARGUMENT,
-                "bytes: expected at most " + std::to_string(PTRDIFF_MAX) + ", got " + std::to_string(bytes));
+    throw ArgumentError(LVX_INVALID_ARGUMENT, "bytes",
+                        "expected at most " + std::to_string(PTRDIFF_MAX) + ", got " + std::to_string(bytes));
   }
   device.copy_bytes(static_cast<const std::byte*>(from), static_cast<std::byte*>(to), bytes);
 }
@@ -48,12 +48,12 @@ template <typename Object>
 void allocate(lvx_device device, std::uint64_t bytes, lvx_buffer* buffer, void** data) {
   require_not_null(buffer, "buffer");
   require_not_null(data, "data");
-  if (bytes == 0) throw Error(LVX_INVALID_ARGUMENT, "bytes: expected at least 1, got 0");
+  if (bytes == 0) throw ArgumentError(LVX_INVALID_ARGUMENT, "bytes", "expected at least 1, got 0");
   auto owner = find_handle<DeviceObject>(device);
   if (bytes > PTRDIFF_MAX) {
-    throw Error(LVX_OUT_OF_MEMORY, "bytes: " + std::to_string(bytes) +
-                                       " asked, more than there are addresses; " +
-                                       std::to_string(owner->device->bytes_in_use()) + " held");
+    throw ArgumentError(LVX_OUT_OF_MEMORY, "bytes",
+                        std::to_string(bytes) + " asked, more than there are addresses; " +
+                            std::to_string(owner->device->bytes_in_use()) + " held");
   }
   auto object = std::make_shared<Object>(std::move(owner), bytes);
   std::byte* memory = object->data();
@@ -68,8 +68,8 @@ lvx_status lvx_device_open_cpu(const lvx_cpu_options* options, lvx_device* devic
     require_not_null(device, "device");
     const lvx_cpu_options read = read_optional_options(options, "options");
     if (read.threads < 0 || read.threads > 1024) {
-      throw Error(LVX_INVALID_ARGUMENT,
-                  "options.threads: expected 0 (all) to 1024, got " + std::to_string(read.threads));
+      throw ArgumentError(LVX_INVALID_ARGUMENT, "options.threads",
+                          "expected 0 (all) to 1024, got " + std::to_string(read.threads));
     }
     require_zero(read.reserved, "options.reserved");
     CpuOptions wanted;
@@ -84,17 +84,19 @@ lvx_status lvx_device_open_cuda(const lvx_cuda_options* options, lvx_device* dev
     require_not_null(device, "device");
     const lvx_cuda_options read = read_optional_options(options, "options");
     if (read.ordinal < 0) {
-      throw Error(LVX_INVALID_ARGUMENT,
-                  "options.ordinal: expected 0 or more, got " + std::to_string(read.ordinal));
+      throw ArgumentError(LVX_INVALID_ARGUMENT, "options.ordinal",
+                          "expected 0 or more, got " + std::to_string(read.ordinal));
     }
-    if (read.engine < LVX_ENGINE_LVX || read.engine > LVX_ENGINE_AUTO) {
-      throw Error(LVX_INVALID_ARGUMENT,
-                  "options.engine: expected LVX_ENGINE_LVX (0) to LVX_ENGINE_AUTO (2), got " +
-                      std::to_string(read.engine));
+    if (read.attention_backend < LVX_ATTENTION_BACKEND_LVX ||
+        read.attention_backend > LVX_ATTENTION_BACKEND_AUTO) {
+      throw ArgumentError(LVX_INVALID_ARGUMENT, "options.attention_backend",
+                          "expected LVX_ATTENTION_BACKEND_LVX (0) to "
+                          "LVX_ATTENTION_BACKEND_AUTO (2), got " +
+                              std::to_string(read.attention_backend));
     }
     CudaOptions wanted;
     wanted.ordinal = read.ordinal;
-    wanted.engine = static_cast<lvx_engine>(read.engine);
+    wanted.attention_backend = static_cast<lvx_attention_backend>(read.attention_backend);
     wanted.memory_budget = read.memory_budget;
     wanted.stream = read.stream;
     *device = add_handle(std::make_shared<DeviceObject>(open_cuda_device(wanted)));
@@ -108,14 +110,14 @@ lvx_status lvx_device_load_cudnn(uint64_t* version) {
   });
 }
 
-lvx_status lvx_device_engine_choices(lvx_device device, lvx_engine_choice* choices, uint64_t capacity,
-                                     uint64_t* count) {
+lvx_status lvx_device_attention_backend_choices(lvx_device device, lvx_attention_backend_choice* choices,
+                                                uint64_t capacity, uint64_t* count) {
   return guard([&] {
     require_not_null(count, "count");
     if (capacity > 0) require_not_null(choices, "choices");
     const auto object = find_handle<DeviceObject>(device);
     const InUse use(object->busy, "device");
-    const std::vector<EngineChoice> made = object->device->engine_choices();
+    const std::vector<AttentionBackendChoice> made = object->device->attention_backend_choices();
     for (std::size_t i = 0; i < std::min<std::uint64_t>(capacity, made.size()); ++i) {
       choices[i] = entry_of(made[i]);
     }
@@ -163,10 +165,10 @@ lvx_status lvx_device_close(lvx_device device) {
     {
       const std::lock_guard lock(object->mutex);
       if (object->buffers > 0 || object->groups > 0) {
-        throw Error(LVX_INVALID_STATE,
-                    "device: expected that its buffers and groups are closed first, open are " +
-                        std::to_string(object->buffers) + " buffers and " + std::to_string(object->groups) +
-                        " groups");
+        throw ArgumentError(LVX_INVALID_STATE, "device",
+                            "expected that its buffers and groups are closed first, open are " +
+                                std::to_string(object->buffers) + " buffers and " +
+                                std::to_string(object->groups) + " groups");
       }
       object->closed = true;
     }

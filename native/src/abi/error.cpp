@@ -24,10 +24,11 @@ void copy_text(char (&to)[N], std::string_view from) noexcept {
   std::memset(to + length, 0, N - length);
 }
 
-void record(lvx_status status, int peer, const char* message) noexcept {
+void record(lvx_status status, int peer, std::string_view argument, const char* message) noexcept {
   t_last_error.struct_size = sizeof(lvx_error);
   t_last_error.status = status;
   t_last_error.rank = peer;
+  copy_text(t_last_error.argument, argument);
   copy_text(t_last_error.message, message);
 }
 
@@ -37,13 +38,13 @@ lvx_status record_exception() noexcept {
   try {
     throw;
   } catch (const Error& error) {
-    record(error.status(), error.peer(), error.what());
+    record(error.status(), error.peer(), error.argument(), error.what());
   } catch (const std::bad_alloc&) {
-    record(LVX_OUT_OF_MEMORY, -1, "the host has no memory left for this call");
+    record(LVX_OUT_OF_MEMORY, -1, {}, "the host has no memory left for this call");
   } catch (const std::exception& error) {
-    record(LVX_INTERNAL, -1, error.what());
+    record(LVX_INTERNAL, -1, {}, error.what());
   } catch (...) {
-    record(LVX_INTERNAL, -1, "an exception of unknown type");
+    record(LVX_INTERNAL, -1, {}, "an exception of unknown type");
   }
   record_operation("", 0);
   return static_cast<lvx_status>(t_last_error.status);

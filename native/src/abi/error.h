@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The way from exceptions to status codes: nothing thrown inside leaves the library.
+// Turns exceptions into status codes: no exception leaves the library.
 #pragma once
 
 #include <cstdint>

@@ -2,10 +2,10 @@
 // Groups, and the worlds in which the ranks of local groups meet.
 #include <algorithm>
 
+#include "abi/device_id.h"
 #include "abi/error.h"
 #include "abi/group_call.h"
 #include "abi/group_options.h"
-#include "abi/place.h"
 #include "abi/structs.h"
 #include "schedule/all_reduce.h"
 
@@ -15,16 +15,17 @@ namespace {
 
 constexpr std::uint64_t kMostGatheredBytes = 1 << 16;
 
-CheckedTensor check_summed(const lvx_tensor* tensor, const Place& place) {
+CheckedTensor check_summed(const lvx_tensor* tensor, const DeviceId& device_id) {
   const int ndim = tensor == nullptr ? 1 : std::clamp(tensor->ndim, 1, kMaxDims);
-  const CheckedTensor checked = check_tensor(tensor, "tensor", ndim, "(1 to 4)", place);
+  const CheckedTensor checked = check_tensor(tensor, "tensor", ndim, "(1 to 4)", device_id);
   require_dtype(checked, {DType::kFloat64, DType::kFloat32}, "of a sum over the ranks");
   std::int64_t compact = 1;
   for (auto dim = static_cast<std::size_t>(ndim); dim-- > 0; compact *= checked.shape[dim]) {
     if (!checked.empty() && checked.shape[dim] > 1 && checked.strides[dim] != compact) {
-      throw Error(LVX_INVALID_ARGUMENT,
-                  "tensor: expected compact strides, got " + std::to_string(checked.strides[dim]) +
-                      " instead of " + std::to_string(compact) + " along dimension " + std::to_string(dim));
+      throw ArgumentError(LVX_INVALID_ARGUMENT, "tensor",
+                          "expected compact strides, got " + std::to_string(checked.strides[dim]) +
+                              " instead of " + std::to_string(compact) + " along dimension " +
+                              std::to_string(dim));
     }
   }
   return checked;
@@ -53,31 +54,32 @@ lvx_status lvx_local_world_create(int32_t size, const lvx_group_options* options
 lvx_status lvx_local_world_join(lvx_world world, int32_t rank, lvx_device device, lvx_group* group) {
   return guard([&] {
     require_not_null(group, "group");
-    const auto place = find_handle<WorldObject>(world);
-    require_rank(rank, place->world->size());
+    const auto meeting = find_handle<WorldObject>(world);
+    require_rank(rank, meeting->world->size());
     auto owner = find_handle<DeviceObject>(device);
     const lvx_device_kind kind = owner->device->kind();
-    if (kind != LVX_CPU) require_no_links(place->world->options());
-    if (place->world->options().links.virtual_time && owner->device->threads() != 1) {
-      throw Error(LVX_INVALID_ARGUMENT,
-                  "device: expected one thread, whose processor time is the rank's clock, got " +
-                      std::to_string(owner->device->threads()));
+    if (kind != LVX_CPU) require_no_links(meeting->world->options());
+    if (meeting->world->options().links.virtual_time && owner->device->threads() != 1) {
+      throw ArgumentError(LVX_INVALID_ARGUMENT, "device",
+                          "expected one thread, whose processor time is the rank's clock, got " +
+                              std::to_string(owner->device->threads()));
     }
-    const std::lock_guard lock(place->mutex);
-    if (std::find(place->devices.begin(), place->devices.end(), device) != place->devices.end()) {
-      throw Error(LVX_INVALID_STATE, "device: expected a device of this rank's own, got one of another rank");
+    const std::lock_guard lock(meeting->mutex);
+    if (std::find(meeting->devices.begin(), meeting->devices.end(), device) != meeting->devices.end()) {
+      throw ArgumentError(LVX_INVALID_STATE, "device",
+                          "expected a device of this rank's own, got one of another rank");
     }
-    if (place->all_are.value_or(kind) != kind) {
-      throw Error(LVX_INVALID_ARGUMENT,
-                  "device: expected one of the same kind as those of the ranks that have joined, got " +
-                      owner->device->name());
+    if (meeting->all_are.value_or(kind) != kind) {
+      throw ArgumentError(LVX_INVALID_ARGUMENT, "device",
+                          "expected one of the same kind as those of the ranks that have joined, got " +
+                              owner->device->name());
     }
-    place->devices.reserve(place->devices.size() + 1);  // nothing may fail once the rank is taken
-    auto transport = place->world->join(rank, owner->device);
+    meeting->devices.reserve(meeting->devices.size() + 1);  // nothing may fail once the rank is taken
+    auto transport = meeting->world->join(rank, owner->device);
     *group = add_handle(
-        std::make_shared<GroupObject>(std::move(owner), std::move(transport), place->world->options()));
-    place->devices.push_back(device);
-    place->all_are = kind;
+        std::make_shared<GroupObject>(std::move(owner), std::move(transport), meeting->world->options()));
+    meeting->devices.push_back(device);
+    meeting->all_are = kind;
   });
 }
 
@@ -107,17 +109,17 @@ lvx_status lvx_group_query(lvx_group group, lvx_group_info* info) {
     value.size = open.size();
     value.failed = open.failed() ? 1 : 0;
     value.sequence = open.sequence();
-    value.deadline_seconds = open.deadline_seconds();
+    value.timeout_seconds = open.timeout_seconds();
     write_result(info, value);
   });
 }
 
-lvx_status lvx_group_set_deadline(lvx_group group, double seconds) {
+lvx_status lvx_group_set_timeout(lvx_group group, double seconds) {
   return guard([&] {
-    require_deadline(seconds, "seconds");
+    require_timeout(seconds, "seconds");
     const auto object = find_handle<GroupObject>(group);
     const InUse use(object->busy, "group");
-    object->group.set_deadline_seconds(seconds);
+    object->group.set_timeout_seconds(seconds);
   });
 }
 
@@ -130,8 +132,9 @@ lvx_status lvx_group_all_gather(lvx_group group, const void* mine, uint64_t byte
     require_not_null(mine, "mine");
     require_not_null(all, "all");
     if (bytes < 1 || bytes > kMostGatheredBytes) {
-      throw Error(LVX_INVALID_ARGUMENT, "bytes: expected 1 to " + std::to_string(kMostGatheredBytes) +
-                                            ", got " + std::to_string(bytes));
+      throw ArgumentError(
+          LVX_INVALID_ARGUMENT, "bytes",
+          "expected 1 to " + std::to_string(kMostGatheredBytes) + ", got " + std::to_string(bytes));
     }
     const auto size = static_cast<std::size_t>(bytes);
     object.group.all_gather(
@@ -142,7 +145,7 @@ lvx_status lvx_group_all_gather(lvx_group group, const void* mine, uint64_t byte
 
 lvx_status lvx_group_all_reduce(lvx_group group, const lvx_tensor* tensor) {
   return group_call(group, Operation::kAllReduce, [&](GroupObject& object) {
-    const CheckedTensor summed = check_summed(tensor, place_of(object.group.device()));
+    const CheckedTensor summed = check_summed(tensor, device_id_of(object.group.device()));
     const InUse use(object.tenancy.device().busy, "device");
     all_reduce(object.group, summed.data, summed.dtype, summed.elements());
   });
@@ -151,16 +154,17 @@ lvx_status lvx_group_all_reduce(lvx_group group, const lvx_tensor* tensor) {
 lvx_status lvx_group_decline(lvx_group group, int32_t operation, const char* reason) {
   return guard([&] {
     if (operation < LVX_OPERATION_BARRIER || operation > LVX_OPERATION_VISUAL_BACKWARD) {
-      throw Error(LVX_INVALID_ARGUMENT,
-                  "operation: expected LVX_OPERATION_BARRIER (0) to LVX_OPERATION_VISUAL_BACKWARD (6), got " +
-                      std::to_string(operation));
+      throw ArgumentError(LVX_INVALID_ARGUMENT, "operation",
+                          "expected LVX_OPERATION_BARRIER (0) to LVX_OPERATION_VISUAL_BACKWARD (6), got " +
+                              std::to_string(operation));
     }
     require_not_null(reason, "reason");
     const auto object = find_handle<GroupObject>(group);
     const InUse use(object->busy, "group");
     object->group.decline(static_cast<Operation>(operation), reason);
     if (object->group.failed()) {
-      throw Error(LVX_INVALID_STATE, "group: an operation of it broke off; close it and make a new group");
+      throw ArgumentError(LVX_INVALID_STATE, "group",
+                          "an operation of it broke off; close it and make a new group");
     }
   });
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The frame around every call that all ranks of a group make together.
+// What all collective calls have in common.
 #pragma once
 
 #include "abi/error.h"
@@ -7,8 +7,8 @@
 
 namespace lvx {
 
-// Runs work(GroupObject&). When it fails before this rank has announced the call (a wrong argument, say), the
-// peers that make the call are told at once instead of waiting for the deadline.
+// Runs work(GroupObject&). If it fails before this rank has announced the call, for instance because of a wrong
+// argument, it declines the call, so that peers fail at once instead of at the timeout.
 template <typename Work>
 lvx_status group_call(lvx_group handle, Operation operation, Work&& work) noexcept {
   try {
@@ -21,7 +21,8 @@ lvx_status group_call(lvx_group handle, Operation operation, Work&& work) noexce
       return LVX_OK;
     } catch (...) {
       const lvx_status status = record_exception();
-      if (group.sequence() == before && !group.failed()) group.decline(operation, last_error().message);
+      if (group.sequence() == before && !group.failed())
+        group.decline(operation, last_error().message, last_error().argument);
       record_operation(name_of(operation), group.sequence());
       return status;
     }

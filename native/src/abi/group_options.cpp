@@ -9,16 +9,16 @@
 namespace lvx {
 namespace {
 
-// Thirty years: longer than anyone waits, and short enough to be added to a clock.
-constexpr double kLongestDeadline = 1e9;
+// Thirty years: effectively unlimited, and it can be added to a clock without overflow.
+constexpr double kLongestTimeout = 1e9;
 constexpr std::int32_t kMostRanks = 4096;
-// That of the longest name in the domain name system, with room for brackets and a scope.
+// The longest DNS name, plus brackets and a scope.
 constexpr std::size_t kLongestHost = 300;
 
 void require_link_number(double value, const char* name) {
   if (!(value >= 0 && value <= 1e18)) {
-    throw Error(LVX_INVALID_ARGUMENT,
-                std::string(name) + ": expected 0 (not emulated) to 1e18, got " + std::to_string(value));
+    throw ArgumentError(LVX_INVALID_ARGUMENT, name,
+                        "expected 0 (not emulated) to 1e18, got " + std::to_string(value));
   }
 }
 
@@ -26,33 +26,32 @@ void require_link_number(double value, const char* name) {
 std::string read_text(const char* text, std::size_t most, const char* name) {
   const std::size_t length = ::strnlen(text, most + 1);
   if (length < 1 || length > most) {
-    throw Error(LVX_INVALID_ARGUMENT, std::string(name) + ": expected a text of 1 to " +
-                                          std::to_string(most) + " bytes, got " +
-                                          (length < 1 ? "an empty one" : "a longer one"));
+    throw ArgumentError(LVX_INVALID_ARGUMENT, name,
+                        "expected a text of 1 to " + std::to_string(most) + " bytes, got " +
+                            (length < 1 ? "an empty one" : "a longer one"));
   }
   return std::string(text, length);
 }
 
 void require_flag(std::int32_t value, const char* name) {
   if (value != 0 && value != 1) {
-    throw Error(LVX_INVALID_ARGUMENT, std::string(name) + ": expected 0 or 1, got " + std::to_string(value));
+    throw ArgumentError(LVX_INVALID_ARGUMENT, name, "expected 0 or 1, got " + std::to_string(value));
   }
 }
 
 }  // namespace
 
-void require_deadline(double seconds, const char* name) {
-  if (!(seconds > 0 && seconds <= kLongestDeadline)) {
-    throw Error(
-        LVX_INVALID_ARGUMENT,
-        std::string(name) + ": expected more than 0 and at most 1e9 seconds, got " + std::to_string(seconds));
+void require_timeout(double seconds, const char* name) {
+  if (!(seconds > 0 && seconds <= kLongestTimeout)) {
+    throw ArgumentError(LVX_INVALID_ARGUMENT, name,
+                        "expected more than 0 and at most 1e9 seconds, got " + std::to_string(seconds));
   }
 }
 
 JoinOptions read_join_options(const lvx_group_options* options, const char* host) {
   const lvx_group_options read = read_optional_options(options, "options");
   JoinOptions wanted;
-  wanted.deadline_seconds = read_group_options(options).deadline_seconds;
+  wanted.timeout_seconds = read_group_options(options).timeout_seconds;
   if (host != nullptr) wanted.host = read_text(host, kLongestHost, "host");
   if (read.secret != nullptr) wanted.secret = read_text(read.secret, LVX_SECRET_BYTES, "options.secret");
   wanted.checksums = read.without_checksums == 0;
@@ -62,19 +61,19 @@ JoinOptions read_join_options(const lvx_group_options* options, const char* host
 GroupOptions read_group_options(const lvx_group_options* options) {
   const lvx_group_options read = read_optional_options(options, "options");
   GroupOptions wanted;
-  if (read.deadline_seconds != 0) {
-    require_deadline(read.deadline_seconds, "options.deadline_seconds");
-    wanted.deadline_seconds = read.deadline_seconds;
+  if (read.timeout_seconds != 0) {
+    require_timeout(read.timeout_seconds, "options.timeout_seconds");
+    wanted.timeout_seconds = read.timeout_seconds;
   }
   if (read.ranks_per_node < 0) {
-    throw Error(LVX_INVALID_ARGUMENT, "options.ranks_per_node: expected 0 (one node) or more, got " +
-                                          std::to_string(read.ranks_per_node));
+    throw ArgumentError(LVX_INVALID_ARGUMENT, "options.ranks_per_node",
+                        "expected 0 (one node) or more, got " + std::to_string(read.ranks_per_node));
   }
   wanted.ranks_per_node = read.ranks_per_node;
   if (read.recorder_entries < 0 || read.recorder_entries > kMostRecorderEntries) {
-    throw Error(LVX_INVALID_ARGUMENT, "options.recorder_entries: expected 0 (the default) to " +
-                                          std::to_string(kMostRecorderEntries) + ", got " +
-                                          std::to_string(read.recorder_entries));
+    throw ArgumentError(LVX_INVALID_ARGUMENT, "options.recorder_entries",
+                        "expected 0 (the default) to " + std::to_string(kMostRecorderEntries) + ", got " +
+                            std::to_string(read.recorder_entries));
   }
   if (read.recorder_entries > 0) wanted.recorder_entries = read.recorder_entries;
   require_link_number(read.intra_bytes_per_second, "options.intra_bytes_per_second");
@@ -95,23 +94,24 @@ GroupOptions read_group_options(const lvx_group_options* options) {
 
 void require_no_links(const GroupOptions& options) {
   if (options.links.intra.emulated() || options.links.inter.emulated() || options.links.virtual_time) {
-    throw Error(LVX_INVALID_ARGUMENT,
-                "options: expected no emulated links (bandwidths of 0, real time) but in a local group of "
-                "CPU devices");
+    throw ArgumentError(LVX_INVALID_ARGUMENT, "options",
+                        "expected no emulated links (bandwidths of 0, real time) but in a local group of "
+                        "CPU devices");
   }
 }
 
 void require_size(std::int32_t size) {
   if (size < 1 || size > kMostRanks) {
-    throw Error(LVX_INVALID_ARGUMENT,
-                "size: expected 1 to " + std::to_string(kMostRanks) + " ranks, got " + std::to_string(size));
+    throw ArgumentError(
+        LVX_INVALID_ARGUMENT, "size",
+        "expected 1 to " + std::to_string(kMostRanks) + " ranks, got " + std::to_string(size));
   }
 }
 
 void require_rank(std::int32_t rank, int size) {
   if (rank < 0 || rank >= size) {
-    throw Error(LVX_INVALID_ARGUMENT,
-                "rank: expected 0 to " + std::to_string(size - 1) + ", got " + std::to_string(rank));
+    throw ArgumentError(LVX_INVALID_ARGUMENT, "rank",
+                        "expected 0 to " + std::to_string(size - 1) + ", got " + std::to_string(rank));
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the makers of groups are told, checked.
+// Checks the options of groups.
 #pragma once
 
 #include <lvx/lvx.h>
@@ -12,7 +12,7 @@ namespace lvx {
 // Entries of the flight recorder, some hundred bytes each.
 inline constexpr std::int32_t kMostRecorderEntries = 1 << 20;
 
-void require_deadline(double seconds, const char* name);
+void require_timeout(double seconds, const char* name);
 void require_size(std::int32_t size);
 void require_rank(std::int32_t rank, int size);
 

@@ -58,21 +58,22 @@ std::uint64_t HandleTable::add(HandleType type, std::shared_ptr<void> object) {
 std::size_t HandleTable::slot_of(HandleType type, std::uint64_t handle) const {
   const std::string expected = name_of_type(static_cast<std::uint64_t>(type));
   if (handle == 0) {
-    throw Error(LVX_INVALID_HANDLE, expected + ": expected the handle of an open " + expected + ", got 0");
+    throw ArgumentError(LVX_INVALID_HANDLE, expected,
+                        "expected the handle of an open " + expected + ", got 0");
   }
   const char* got = name_of_type(type_in(handle));
   const std::uint64_t slot = slot_in(handle);
   const std::uint64_t serial = serial_in(handle);
   if (got == nullptr || slot >= slots_.size() || serial == 0 || serial > last_serial_) {
-    throw Error(LVX_INVALID_HANDLE, expected + ": " + std::to_string(handle) +
-                                        " was never a handle, expected an open " + expected);
+    throw ArgumentError(LVX_INVALID_HANDLE, expected,
+                        std::to_string(handle) + " was never a handle, expected an open " + expected);
   }
   if (type_in(handle) != static_cast<std::uint64_t>(type)) {
-    throw Error(LVX_INVALID_HANDLE,
-                expected + ": this is a " + got + " handle, a " + expected + " was expected");
+    throw ArgumentError(LVX_INVALID_HANDLE, expected,
+                        std::string("this is a ") + got + " handle, a " + expected + " was expected");
   }
   if (slots_[slot].handle != handle) {
-    throw Error(LVX_INVALID_HANDLE, expected + ": this " + expected + " was closed");
+    throw ArgumentError(LVX_INVALID_HANDLE, expected, "this " + expected + " was closed");
   }
   return slot;
 }
@@ -92,7 +93,7 @@ std::shared_ptr<void> HandleTable::remove(HandleType type, std::uint64_t handle)
 }
 
 HandleTable& handles() {
-  // Never destroyed: threads may still call while the process ends.
+  // Never destroyed: other threads may still call while the process exits.
   static HandleTable& table = *new HandleTable;
   return table;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Handles: numbers that name objects. A handle is a type, a slot and the serial number of what was put into
-// the slot, so that one that is closed, stale, forged or of another type is found out.
+// the slot, so that closed, stale and forged handles, and those of another type, are detected.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace lvx {
 
 enum class HandleType : std::uint8_t { kDevice = 1, kBuffer = 2, kWorld = 3, kGroup = 4, kBootstrap = 5 };
 
-// Thread-safe. Objects are shared: one that another thread closes lives on until its last user is done.
+// Thread-safe. Objects are shared: one that another thread closes lives until its last user is done.
 class HandleTable {
  public:
   std::uint64_t add(HandleType type, std::shared_ptr<void> object);

@@ -26,65 +26,66 @@ void require_parameter_dtype(const CheckedTensor& tensor, DType dtype) {
 
 }  // namespace
 
-CheckedTensor check_rows(const lvx_tensor* tensor, const char* name, const Place& place) {
-  const CheckedTensor checked = check_tensor(tensor, name, 3, kRows, place);
+CheckedTensor check_rows(const lvx_tensor* tensor, const char* name, const DeviceId& device_id) {
+  const CheckedTensor checked = check_tensor(tensor, name, 3, kRows, device_id);
   require_floating(checked);
   return checked;
 }
 
-CheckedTensor check_head_rows(const lvx_tensor* tensor, const char* name, const Place& place) {
+CheckedTensor check_head_rows(const lvx_tensor* tensor, const char* name, const DeviceId& device_id) {
   const int ndim = tensor != nullptr && tensor->ndim == 3 ? 3 : 4;
-  const CheckedTensor checked = check_tensor(tensor, name, ndim, kHeadRows, place);
+  const CheckedTensor checked = check_tensor(tensor, name, ndim, kHeadRows, device_id);
   require_floating(checked);
   return checked;
 }
 
 CheckedTensor check_like(const lvx_tensor* tensor, const char* name, const CheckedTensor& model,
-                         const Place& place) {
+                         const DeviceId& device_id) {
   const std::string why = std::string("like ") + model.name;
   const CheckedTensor checked =
-      check_tensor(tensor, name, model.ndim, model.ndim == 3 ? kRows : kHeadRows, place);
+      check_tensor(tensor, name, model.ndim, model.ndim == 3 ? kRows : kHeadRows, device_id);
   require_shape(checked, std::span(model.shape).first(static_cast<std::size_t>(model.ndim)), why.c_str());
   require_dtype(checked, {model.dtype}, why.c_str());
   return checked;
 }
 
 CheckedTensor check_vector(const lvx_tensor* tensor, const char* name, std::int64_t width, DType dtype,
-                           const Place& place) {
-  const CheckedTensor checked = check_tensor(tensor, name, 1, "[width]", place);
+                           const DeviceId& device_id) {
+  const CheckedTensor checked = check_tensor(tensor, name, 1, "[width]", device_id);
   require_shape(checked, {width}, "of a parameter of each column");
   require_parameter_dtype(checked, dtype);
   return checked;
 }
 
-CheckedTensor check_matrix(const lvx_tensor* tensor, const char* name, DType dtype, const Place& place) {
-  const CheckedTensor checked = check_tensor(tensor, name, 2, "[out, in]", place);
+CheckedTensor check_matrix(const lvx_tensor* tensor, const char* name, DType dtype,
+                           const DeviceId& device_id) {
+  const CheckedTensor checked = check_tensor(tensor, name, 2, "[out, in]", device_id);
   require_parameter_dtype(checked, dtype);
   const std::int64_t rows = checked.shape[0], width = checked.shape[1], stride = checked.strides[0];
   if (rows > kLargest || width > kLargest || (!checked.empty() && (stride < width || stride > kLargest))) {
-    throw Error(LVX_INVALID_ARGUMENT,
-                std::string(name) +
-                    ": expected at most 2^31 - 1 rows and columns, and rows that lie apart by at "
-                    "least their length and at most 2^31 - 1 elements, got " +
-                    std::to_string(rows) + " rows of " + std::to_string(width) + " with stride " +
-                    std::to_string(stride));
+    throw ArgumentError(LVX_INVALID_ARGUMENT, name,
+                        "expected at most 2^31 - 1 rows and columns, and rows that lie apart by at "
+                        "least their length and at most 2^31 - 1 elements, got " +
+                            std::to_string(rows) + " rows of " + std::to_string(width) + " with stride " +
+                            std::to_string(stride));
   }
   return checked;
 }
 
 CheckedTensor check_gradient(const lvx_tensor* tensor, const char* name,
-                             std::initializer_list<std::int64_t> shape, DType dtype, const Place& place) {
+                             std::initializer_list<std::int64_t> shape, DType dtype,
+                             const DeviceId& device_id) {
   if (shape.size() == 2) {
-    const CheckedTensor checked = check_matrix(tensor, name, accumulator_of(dtype), place);
+    const CheckedTensor checked = check_matrix(tensor, name, accumulator_of(dtype), device_id);
     require_shape(checked, shape, "of the parameter");
     return checked;
   }
-  return check_vector(tensor, name, *shape.begin(), accumulator_of(dtype), place);
+  return check_vector(tensor, name, *shape.begin(), accumulator_of(dtype), device_id);
 }
 
 CheckedTensor check_row_integers(const lvx_tensor* tensor, const char* name, const CheckedTensor& rows,
-                                 const Place& place) {
-  const CheckedTensor checked = check_tensor(tensor, name, 2, "[batch, rows]", place);
+                                 const DeviceId& device_id) {
+  const CheckedTensor checked = check_tensor(tensor, name, 2, "[batch, rows]", device_id);
   require_shape(checked, {rows.shape[0], rows.shape[1]}, "of the rows");
   require_dtype(checked, {DType::kInt32}, "of a number for each row");
   return checked;
@@ -92,7 +93,7 @@ CheckedTensor check_row_integers(const lvx_tensor* tensor, const char* name, con
 
 void require_flag(std::int32_t flag, const char* name) {
   if (flag == 0 || flag == 1) return;
-  throw Error(LVX_INVALID_ARGUMENT, std::string(name) + ": expected 0 or 1, got " + std::to_string(flag));
+  throw ArgumentError(LVX_INVALID_ARGUMENT, name, "expected 0 or 1, got " + std::to_string(flag));
 }
 
 const CheckedTensor* unless_same(const CheckedTensor& input, const CheckedTensor& output) {
@@ -107,8 +108,16 @@ Rows rows_of(const CheckedTensor& tensor) {
 }
 
 Bshd heads_of(const CheckedTensor& tensor) {
-  return {tensor.data, tensor.dtype, tensor.strides[0], tensor.strides[1],
-          tensor.ndim == 4 ? tensor.strides[2] : 0};
+  if (tensor.ndim == 4) return bshd_of(tensor);
+  return {tensor.data,
+          tensor.dtype,
+          tensor.shape[0],
+          tensor.shape[1],
+          1,
+          tensor.shape[2],
+          tensor.strides[0],
+          tensor.strides[1],
+          0};
 }
 
 Parameter parameter_of(const CheckedTensor& tensor) {

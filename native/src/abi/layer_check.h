@@ -10,24 +10,26 @@ namespace lvx {
 // All throw Error(LVX_INVALID_ARGUMENT).
 
 // [batch, rows, width] of a floating-point dtype.
-CheckedTensor check_rows(const lvx_tensor* tensor, const char* name, const Place& place);
+CheckedTensor check_rows(const lvx_tensor* tensor, const char* name, const DeviceId& device_id);
 // The same with heads, [batch, rows, heads, width]; without them there is one.
-CheckedTensor check_head_rows(const lvx_tensor* tensor, const char* name, const Place& place);
+CheckedTensor check_head_rows(const lvx_tensor* tensor, const char* name, const DeviceId& device_id);
 // Shape and dtype of model.
 CheckedTensor check_like(const lvx_tensor* tensor, const char* name, const CheckedTensor& model,
-                         const Place& place);
+                         const DeviceId& device_id);
 
 // A parameter of rows of that dtype: [width], or a matrix [rows, width] whose rows lie apart.
 CheckedTensor check_vector(const lvx_tensor* tensor, const char* name, std::int64_t width, DType dtype,
-                           const Place& place);
-CheckedTensor check_matrix(const lvx_tensor* tensor, const char* name, DType dtype, const Place& place);
+                           const DeviceId& device_id);
+CheckedTensor check_matrix(const lvx_tensor* tensor, const char* name, DType dtype,
+                           const DeviceId& device_id);
 // Its gradient: the shape of the parameter in the accumulator's dtype.
 CheckedTensor check_gradient(const lvx_tensor* tensor, const char* name,
-                             std::initializer_list<std::int64_t> shape, DType dtype, const Place& place);
+                             std::initializer_list<std::int64_t> shape, DType dtype,
+                             const DeviceId& device_id);
 
 // int32 [batch, rows] of rows.
 CheckedTensor check_row_integers(const lvx_tensor* tensor, const char* name, const CheckedTensor& rows,
-                                 const Place& place);
+                                 const DeviceId& device_id);
 
 // nullopt where there is no tensor; otherwise what check(tensor) says.
 template <typename Check>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Linear maps of rows.
+#include "abi/device_id.h"
 #include "abi/error.h"
 #include "abi/layer_check.h"
 #include "abi/objects.h"
 #include "abi/overlap.h"
-#include "abi/place.h"
 
 using namespace lvx;
 
@@ -22,13 +22,13 @@ lvx_status lvx_linear_forward(lvx_device device, const lvx_tensor* x, const lvx_
                               const lvx_tensor* b, const lvx_tensor* y) {
   return guard([&] {
     const auto object = find_handle<DeviceObject>(device);
-    const Place place = place_of(*object->device);
-    const CheckedTensor in = check_rows(x, "x", place);
-    const CheckedTensor weight = check_matrix(w, "w", in.dtype, place);
+    const DeviceId device_id = device_id_of(*object->device);
+    const CheckedTensor in = check_rows(x, "x", device_id);
+    const CheckedTensor weight = check_matrix(w, "w", in.dtype, device_id);
     require_shape(weight, {weight.shape[0], in.shape[2]}, "[out, width of x]");
     const OptionalTensor bias =
-        if_given(b, [&](auto* t) { return check_vector(t, "b", weight.shape[0], in.dtype, place); });
-    const CheckedTensor out = check_rows(y, "y", place);
+        if_given(b, [&](auto* t) { return check_vector(t, "b", weight.shape[0], in.dtype, device_id); });
+    const CheckedTensor out = check_rows(y, "y", device_id);
     require_rows_of(out, in, weight.shape[0], "with the rows of x and the columns of w");
     require_separate({&out}, {&in, &weight, pointer_to(bias)});
 
@@ -46,15 +46,15 @@ lvx_status lvx_linear_backward(lvx_device device, const lvx_tensor* x, const lvx
                                const lvx_tensor* dw, const lvx_tensor* db) {
   return guard([&] {
     const auto object = find_handle<DeviceObject>(device);
-    const Place place = place_of(*object->device);
-    const CheckedTensor gradient = check_rows(dy, "dy", place);
+    const DeviceId device_id = device_id_of(*object->device);
+    const CheckedTensor gradient = check_rows(dy, "dy", device_id);
     const DType dtype = gradient.dtype;
-    const CheckedTensor weight = check_matrix(w, "w", dtype, place);
+    const CheckedTensor weight = check_matrix(w, "w", dtype, device_id);
     const std::int64_t to = weight.shape[0];
     const std::int64_t from = weight.shape[1];
     require_shape(weight, {gradient.shape[2], from}, "[width of dy, in]");
     const auto check_input = [&](const lvx_tensor* tensor, const char* name) {
-      const CheckedTensor checked = check_rows(tensor, name, place);
+      const CheckedTensor checked = check_rows(tensor, name, device_id);
       require_rows_of(checked, gradient, from, "with the rows of dy and the width of w");
       return checked;
     };
@@ -63,10 +63,10 @@ lvx_status lvx_linear_backward(lvx_device device, const lvx_tensor* x, const lvx
     const OptionalTensor d_in = if_given(dx, [&](auto* t) { return check_input(t, "dx"); });
     require_flag(add_dx, "add_dx");
     const OptionalTensor d_weight = if_given(dw, [&](auto* t) {
-      return check_gradient(t, "dw", {to, from}, dtype, place);
+      return check_gradient(t, "dw", {to, from}, dtype, device_id);
     });
     const OptionalTensor d_bias =
-        if_given(db, [&](auto* t) { return check_gradient(t, "db", {to}, dtype, place); });
+        if_given(db, [&](auto* t) { return check_gradient(t, "db", {to}, dtype, device_id); });
     require_separate({pointer_to(d_in), pointer_to(d_weight), pointer_to(d_bias)},
                      {pointer_to(in), &weight, &gradient});
 

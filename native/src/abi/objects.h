@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What stands behind the handles.
+// The objects that handles refer to.
 #pragma once
 
 #include <atomic>
@@ -17,13 +17,12 @@
 
 namespace lvx {
 
-// Holds an object for one thread; a second thread is turned away instead of waiting.
+// Holds an object for one thread; a second thread gets an error instead of waiting.
 class InUse {
  public:
   InUse(std::atomic<bool>& flag, const char* what) : flag_(&flag) {
     if (flag.exchange(true, std::memory_order_acquire)) {
-      throw Error(LVX_INVALID_STATE,
-                  std::string(what) + ": in use by another thread, expected one thread at a time");
+      throw ArgumentError(LVX_INVALID_STATE, what, "in use by another thread, expected one thread at a time");
     }
   }
   ~InUse() {
@@ -32,7 +31,7 @@ class InUse {
   InUse(const InUse&) = delete;
   InUse& operator=(const InUse&) = delete;
 
-  // For an object that is being closed: nobody gets it any more.
+  // For an object that is being closed: it cannot be acquired any more.
   void keep() { flag_ = nullptr; }
 
  private:
@@ -56,9 +55,9 @@ struct DeviceObject {
 // For groups that read and write the memory of their devices themselves.
 inline void require_host_memory(const Device& device) {
   if (device.kind() != LVX_CPU) {
-    throw Error(LVX_UNSUPPORTED,
-                "device: expected a CPU device, the only one whose memory this kind of group can move, got " +
-                    device.name());
+    throw ArgumentError(
+        LVX_UNSUPPORTED, "device",
+        "expected a CPU device, the only one whose memory this kind of group can move, got " + device.name());
   }
 }
 
@@ -68,7 +67,7 @@ class Tenancy {
   Tenancy(std::shared_ptr<DeviceObject> device, std::uint64_t DeviceObject::*count)
       : device_(std::move(device)), count_(count) {
     const std::lock_guard lock(device_->mutex);
-    if (device_->closed) throw Error(LVX_INVALID_HANDLE, "device: this device was closed");
+    if (device_->closed) throw ArgumentError(LVX_INVALID_HANDLE, "device", "this device was closed");
     ++((*device_).*count_);
   }
   ~Tenancy() { end(); }
@@ -141,12 +140,12 @@ struct BootstrapObject {
   static constexpr HandleType kType = HandleType::kBootstrap;
 
   BootstrapObject(std::unique_ptr<Bootstrap> begun, const GroupOptions& group_options,
-                  std::shared_ptr<const Strangers> who_came)
-      : bootstrap(std::move(begun)), options(group_options), strangers(std::move(who_came)) {}
+                  std::shared_ptr<const RejectedConnections> rejected_connections)
+      : bootstrap(std::move(begun)), options(group_options), rejected(std::move(rejected_connections)) {}
 
   const std::unique_ptr<Bootstrap> bootstrap;
   const GroupOptions options;
-  const std::shared_ptr<const Strangers> strangers;
+  const std::shared_ptr<const RejectedConnections> rejected;
   std::atomic<bool> busy{false};
 };
 

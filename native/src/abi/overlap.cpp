@@ -95,16 +95,15 @@ bool may_overlap(const CheckedTensor& a, const CheckedTensor& b) {
 void require_separate(TensorPointers outputs, TensorPointers inputs) {
   const auto reject_pair = [](const CheckedTensor* output, const CheckedTensor* other) {
     if (other == nullptr || !may_overlap(*output, *other)) return;
-    throw Error(LVX_INVALID_ARGUMENT, std::string(output->name) +
-                                          ": expected memory of its own, got an overlap with " + other->name);
+    throw ArgumentError(LVX_INVALID_ARGUMENT, output->name,
+                        std::string("expected memory of its own, got an overlap with ") + other->name);
   };
   for (auto output = outputs.begin(); output != outputs.end(); ++output) {
     if (*output == nullptr) continue;
     if (overlaps_itself(**output)) {
-      throw Error(LVX_INVALID_ARGUMENT,
-                  std::string((*output)->name) +
-                      ": expected an output whose elements lie apart, got strides by which it "
-                      "overlaps itself");
+      throw ArgumentError(LVX_INVALID_ARGUMENT, (*output)->name,
+                          "expected an output whose elements lie apart, got strides by which it "
+                          "overlaps itself");
     }
     for (const CheckedTensor* input : inputs) reject_pair(*output, input);
     for (auto other = outputs.begin(); other != output; ++other) reject_pair(*output, *other);

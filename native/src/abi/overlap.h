@@ -9,8 +9,7 @@
 
 namespace lvx {
 
-// Whether two elements of the tensor lie at one place. True too for nestings of strides that no framework
-// makes and that this does not see through.
+// Whether two elements of the tensor may share an address. Conservative: also true for unusual nestings of strides.
 bool overlaps_itself(const CheckedTensor& tensor);
 
 // Whether the two may share a byte. Exact for slices of one common tensor along any of its dimensions, also

@@ -11,7 +11,7 @@ namespace lvx {
 namespace {
 
 [[noreturn]] void reject(const char* name, const std::string& what) {
-  throw Error(LVX_INVALID_ARGUMENT, std::string(name) + ": " + what);
+  throw ArgumentError(LVX_INVALID_ARGUMENT, name, what);
 }
 
 void require_between(std::int64_t value, std::int64_t low, std::int64_t high, const char* name) {
@@ -34,8 +34,8 @@ void require_null(const lvx_tensor* tensor, const char* name, const char* when) 
 // Takes the parameters in, one after the other.
 class Parameters {
  public:
-  Parameters(DType dtype, const Place& place, std::vector<CheckedTensor>& tensors)
-      : dtype_(dtype), place_(place), tensors_(tensors) {}
+  Parameters(DType dtype, const DeviceId& device_id, std::vector<CheckedTensor>& tensors)
+      : dtype_(dtype), place_(device_id), tensors_(tensors) {}
 
   Parameter matrix(const lvx_tensor* tensor, const char* name, std::int64_t out, std::int64_t in) {
     const CheckedTensor checked = check_matrix(tensor, name, dtype_, place_);
@@ -56,7 +56,7 @@ class Parameters {
   }
 
   DType dtype_;
-  Place place_;
+  DeviceId place_;
   std::vector<CheckedTensor>& tensors_;
 };
 
@@ -114,7 +114,7 @@ void check_key_norm(const lvx_projection& given, Parameters& parameters, Project
 }
 
 // rows is [batch, rows, ...].
-void check_rotary(const lvx_projection& given, const CheckedTensor& rows, const Place& place,
+void check_rotary(const lvx_projection& given, const CheckedTensor& rows, const DeviceId& device_id,
                   CheckedProjection& out) {
   require_flag(given.rotary, "projection.rotary");
   out.projection.rotary = given.rotary == 1;
@@ -123,20 +123,20 @@ void check_rotary(const lvx_projection& given, const CheckedTensor& rows, const 
   }
   require_positive(given.theta, "projection.theta");
   out.projection.theta = given.theta;
-  out.tensors.push_back(check_row_integers(given.positions, "projection.positions", rows, place));
+  out.tensors.push_back(check_row_integers(given.positions, "projection.positions", rows, device_id));
   out.projection.positions = integers_of(out.tensors.back());
 }
 
 }  // namespace
 
-CheckedTensor check_features(const lvx_tensor* features, const Place& place) {
-  const CheckedTensor checked = check_rows(features, "features", place);
+CheckedTensor check_features(const lvx_tensor* features, const DeviceId& device_id) {
+  const CheckedTensor checked = check_rows(features, "features", device_id);
   if (checked.shape[2] < 1) reject("features", "expected a width of 1 or more, got 0");
   return checked;
 }
 
 CheckedProjection check_projection(const lvx_projection* projection, const CheckedTensor& features,
-                                   const Place& place) {
+                                   const DeviceId& device_id) {
   const lvx_projection given = read_options(projection, "projection");
   CheckedProjection checked;
   Projection& out = checked.projection;
@@ -144,28 +144,28 @@ CheckedProjection check_projection(const lvx_projection* projection, const Check
   require_between(given.layout, LVX_KEY_VALUE_SEPARATE, LVX_KEY_VALUE_INTERLEAVED, "projection.layout");
   out.width = features.shape[2];
   out.layout = static_cast<lvx_key_value_layout>(given.layout);
-  Parameters parameters(features.dtype, place, checked.tensors);
+  Parameters parameters(features.dtype, device_id, checked.tensors);
   check_products(given, parameters, out);
   check_input_norm(given, parameters, out);
   check_key_norm(given, parameters, out);
-  check_rotary(given, features, place, checked);
+  check_rotary(given, features, device_id, checked);
   return checked;
 }
 
 CheckedProjection check_key_finish(const lvx_projection* projection, const CheckedTensor& raw_k,
-                                   const Place& place) {
+                                   const DeviceId& device_id) {
   const lvx_projection given = read_options(projection, "projection");
   CheckedProjection checked;
   check_heads(given, checked.projection);
-  Parameters parameters(raw_k.dtype, place, checked.tensors);
+  Parameters parameters(raw_k.dtype, device_id, checked.tensors);
   check_key_norm(given, parameters, checked.projection);
-  check_rotary(given, raw_k, place, checked);
+  check_rotary(given, raw_k, device_id, checked);
   return checked;
 }
 
 CheckedProjectionGradients check_projection_gradients(const lvx_projection_gradients* gradients,
                                                       const CheckedProjection& projection, DType dtype,
-                                                      const Place& place) {
+                                                      const DeviceId& device_id) {
   CheckedProjectionGradients checked;
   if (gradients == nullptr) return checked;
   const lvx_projection_gradients given = read_options(gradients, "gradients");
@@ -174,8 +174,8 @@ CheckedProjectionGradients check_projection_gradients(const lvx_projection_gradi
     if (tensor == nullptr) return {};
     if (parameter.none()) reject(name, "expected null where there is no such parameter, got a tensor");
     const CheckedTensor gradient =
-        matrix ? check_gradient(tensor, name, {parameter.rows, parameter.width}, dtype, place)
-               : check_gradient(tensor, name, {parameter.width}, dtype, place);
+        matrix ? check_gradient(tensor, name, {parameter.rows, parameter.width}, dtype, device_id)
+               : check_gradient(tensor, name, {parameter.width}, dtype, device_id);
     checked.tensors.push_back(gradient);
     return parameter_of(gradient);
   };
@@ -192,8 +192,8 @@ CheckedProjectionGradients check_projection_gradients(const lvx_projection_gradi
 }
 
 CheckedTensor check_feature_gradient(const lvx_tensor* d_features, const CheckedTensor& features,
-                                     const Place& place) {
-  const CheckedTensor checked = check_rows(d_features, "d_features", place);
+                                     const DeviceId& device_id) {
+  const CheckedTensor checked = check_rows(d_features, "d_features", device_id);
   require_shape(checked, {features.shape[0], features.shape[1], features.shape[2]}, "like features");
   require_dtype(checked, {accumulator_of(features.dtype)}, "the accumulator's of the features");
   return checked;

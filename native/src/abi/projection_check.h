@@ -28,19 +28,19 @@ inline std::vector<const CheckedTensor*> pointers_to(const std::vector<CheckedTe
 
 // All throw Error(LVX_INVALID_ARGUMENT).
 // [batch, rows, width], floating-point.
-CheckedTensor check_features(const lvx_tensor* features, const Place& place);
+CheckedTensor check_features(const lvx_tensor* features, const DeviceId& device_id);
 // Parameters may have the dtype of the features or of its accumulator.
 CheckedProjection check_projection(const lvx_projection* projection, const CheckedTensor& features,
-                                   const Place& place);
+                                   const DeviceId& device_id);
 // Of what turns raw keys into keys alone.
 CheckedProjection check_key_finish(const lvx_projection* projection, const CheckedTensor& raw_k,
-                                   const Place& place);
+                                   const DeviceId& device_id);
 // null: none is wanted.
 CheckedProjectionGradients check_projection_gradients(const lvx_projection_gradients* gradients,
                                                       const CheckedProjection& projection, DType dtype,
-                                                      const Place& place);
+                                                      const DeviceId& device_id);
 // Of the shape of features, in the accumulator's dtype.
 CheckedTensor check_feature_gradient(const lvx_tensor* d_features, const CheckedTensor& features,
-                                     const Place& place);
+                                     const DeviceId& device_id);
 
 }  // namespace lvx

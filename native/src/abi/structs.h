@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Option and result structs that begin with their size, so that they can grow: a caller compiled with a later
-// header is served as long as he uses nothing that this library does not know.
+// Option and result structs that begin with their size, so that they can grow: a caller that was compiled with a
+// later header works as long as it uses no field that this library does not know.
 #pragma once
 
 #include <algorithm>
@@ -12,17 +12,17 @@
 
 namespace lvx {
 
-// No struct of this library will ever be larger; a larger size is memory that nobody initialised.
+// Larger than any struct of this library: such a size is uninitialised memory.
 inline constexpr std::uint64_t kLargestStruct = 4096;
 
 template <typename Pointer>
 void require_not_null(const Pointer* pointer, const char* name) {
-  if (pointer == nullptr) throw Error(LVX_INVALID_ARGUMENT, std::string(name) + ": must not be null");
+  if (pointer == nullptr) throw ArgumentError(LVX_INVALID_ARGUMENT, name, "must not be null");
 }
 
 inline void require_zero(std::int32_t reserved, const char* name) {
   if (reserved != 0) {
-    throw Error(LVX_INVALID_ARGUMENT, std::string(name) + ": expected 0, got " + std::to_string(reserved));
+    throw ArgumentError(LVX_INVALID_ARGUMENT, name, "expected 0, got " + std::to_string(reserved));
   }
 }
 
@@ -30,9 +30,9 @@ template <typename Struct>
 void check_struct_size(const Struct* given, const char* name) {
   require_not_null(given, name);
   if (given->struct_size < sizeof(Struct) || given->struct_size > kLargestStruct) {
-    throw Error(LVX_INVALID_ARGUMENT, std::string(name) + ".struct_size: expected " +
-                                          std::to_string(sizeof(Struct)) + ", got " +
-                                          std::to_string(given->struct_size));
+    throw ArgumentError(
+        LVX_INVALID_ARGUMENT, std::string(name) + ".struct_size",
+        "expected " + std::to_string(sizeof(Struct)) + ", got " + std::to_string(given->struct_size));
   }
 }
 
@@ -42,9 +42,10 @@ Struct read_options(const Struct* given, const char* name) {
   const auto* bytes = reinterpret_cast<const unsigned char*>(given);
   if (std::any_of(bytes + sizeof(Struct), bytes + given->struct_size,
                   [](unsigned char byte) { return byte != 0; })) {
-    throw Error(LVX_INVALID_ARGUMENT,
-                std::string(name) + ": options of a later version are set, this library knows " +
-                    std::to_string(sizeof(Struct)) + " of " + std::to_string(given->struct_size) + " bytes");
+    throw ArgumentError(LVX_INVALID_ARGUMENT, name,
+                        "options of a later version are set, this library knows " +
+                            std::to_string(sizeof(Struct)) + " of " + std::to_string(given->struct_size) +
+                            " bytes");
   }
   return *given;
 }

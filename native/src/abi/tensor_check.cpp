@@ -10,11 +10,11 @@
 namespace lvx {
 namespace {
 
-// More than a machine addresses; what stays below can be multiplied and added up in 64 bits.
+// More than a machine can address; smaller sizes can be multiplied and added in 64 bits.
 constexpr std::int64_t kLargestSpan = std::int64_t{1} << 48;
 
 [[noreturn]] void reject(const char* name, const std::string& what) {
-  throw Error(LVX_INVALID_ARGUMENT, std::string(name) + ": " + what);
+  throw ArgumentError(LVX_INVALID_ARGUMENT, name, what);
 }
 
 std::string text_of(std::span<const std::int64_t> values) {
@@ -41,11 +41,11 @@ DType dtype_of(const lvx_dl_dtype& dtype, const char* name) {
                    std::to_string(dtype.code) + " with " + std::to_string(dtype.bits) + " bits");
 }
 
-std::string text_of(const Place& place) {
-  const std::string kind = place.kind == LVX_CPU    ? "CPU"
-                           : place.kind == LVX_CUDA ? "CUDA"
-                                                    : "kind " + std::to_string(place.kind);
-  return kind + " device " + std::to_string(place.ordinal);
+std::string text_of(const DeviceId& device_id) {
+  const std::string kind = device_id.kind == LVX_CPU    ? "CPU"
+                           : device_id.kind == LVX_CUDA ? "CUDA"
+                                                        : "kind " + std::to_string(device_id.kind);
+  return kind + " device " + std::to_string(device_id.ordinal);
 }
 
 // Whose kernels use memory of this kind.
@@ -138,16 +138,16 @@ std::int64_t CheckedTensor::elements() const {
 }
 
 CheckedTensor check_tensor(const lvx_tensor* tensor, const char* name, int ndim, const char* dims,
-                           const Place& place) {
+                           const DeviceId& device_id) {
   if (tensor == nullptr) reject(name, std::string("expected a tensor ") + dims + ", got null");
   if (tensor->ndim != ndim) {
     reject(name, "expected " + std::to_string(ndim) + " dimensions " + dims + ", got " +
                      std::to_string(tensor->ndim));
   }
   if (tensor->shape == nullptr) reject(name, std::string("expected a shape ") + dims + ", got null");
-  const Place got{computing_kind(tensor->device.device_type), tensor->device.device_id};
-  if (got.kind != place.kind || got.ordinal != place.ordinal) {
-    reject(name, "expected a tensor on " + text_of(place) + ", got one on " + text_of(got));
+  const DeviceId got{computing_kind(tensor->device.device_type), tensor->device.device_id};
+  if (got.kind != device_id.kind || got.ordinal != device_id.ordinal) {
+    reject(name, "expected a tensor on " + text_of(device_id) + ", got one on " + text_of(got));
   }
   CheckedTensor checked;
   checked.name = name;
@@ -173,35 +173,43 @@ void require_shape(const CheckedTensor& tensor, std::span<const std::int64_t> ex
 }
 
 Bshd bshd_of(const CheckedTensor& tensor) {
-  return {tensor.data, tensor.dtype, tensor.strides[0], tensor.strides[1], tensor.strides[2]};
+  return {tensor.data,     tensor.dtype,      tensor.shape[0],   tensor.shape[1],  tensor.shape[2],
+          tensor.shape[3], tensor.strides[0], tensor.strides[1], tensor.strides[2]};
 }
 
 Bhs bhs_of(const CheckedTensor& tensor) {
-  return {tensor.data, tensor.dtype, tensor.strides[0], tensor.strides[1]};
+  return {tensor.data,     tensor.dtype,      tensor.shape[0],  tensor.shape[1],
+          tensor.shape[2], tensor.strides[0], tensor.strides[1]};
 }
 
 Visibility visibility_of(const CheckedTensor& tensor) {
-  return {reinterpret_cast<const std::int32_t*>(tensor.data), tensor.shape[2], tensor.strides[0],
-          tensor.strides[1], tensor.strides[2]};
+  return {reinterpret_cast<const std::int32_t*>(tensor.data),
+          tensor.shape[0],
+          tensor.shape[1],
+          tensor.shape[2],
+          tensor.strides[0],
+          tensor.strides[1],
+          tensor.strides[2]};
 }
 
 Bias bias_of(const CheckedTensor& tensor) {
   const auto stride = [&](std::size_t dim) { return tensor.shape[dim] == 1 ? 0 : tensor.strides[dim]; };
-  return {tensor.data, tensor.dtype, stride(0), stride(1), stride(2)};
+  return {tensor.data,     tensor.dtype, tensor.shape[0], tensor.shape[1], tensor.shape[2],
+          tensor.shape[3], stride(0),    stride(1),       stride(2)};
 }
 
 namespace {
 
-struct RangePlace {
+struct RangeIndex {
   std::int64_t batch, query, range;
 };
 
 // before: where the ranges before it end.
-[[noreturn]] void reject_range(const CheckedTensor& visibility, const RangePlace& place,
+[[noreturn]] void reject_range(const CheckedTensor& visibility, const RangeIndex& at,
                                const std::int32_t* bounds, std::int32_t before) {
   const std::string got = "got [" + std::to_string(bounds[0]) + ", " + std::to_string(bounds[1]) + ")";
-  const std::string where = " in batch " + std::to_string(place.batch) + ", query " +
-                            std::to_string(place.query) + ", range " + std::to_string(place.range);
+  const std::string where = " in batch " + std::to_string(at.batch) + ", query " + std::to_string(at.query) +
+                            ", range " + std::to_string(at.range);
   reject(visibility.name, bounds[0] > bounds[1]
                               ? "expected ranges that end where they begin or later, " + got + where
                               : "expected ranges from 0 up, ascending and disjoint, " + got + " after " +
@@ -213,12 +221,11 @@ struct RangePlace {
 void check_ranges(const CheckedTensor& visibility) {
   const Visibility view = visibility_of(visibility);
   if (visibility.empty()) return;
-  for (std::int64_t batch = 0; batch < visibility.shape[0]; ++batch) {
-    for (std::int64_t query = 0; query < visibility.shape[1]; ++query) {
+  for (std::int64_t batch = 0; batch < view.batch; ++batch) {
+    for (std::int64_t query = 0; query < view.rows; ++query) {
       std::int32_t end = 0;
       for (std::int64_t range = 0; range < view.ranges; ++range) {
-        const std::int32_t* bounds =
-            view.data + batch * view.batch_stride + query * view.row_stride + range * view.range_stride;
+        const std::int32_t* bounds = view.at(batch, query) + range * view.range_stride;
         if (bounds[0] == bounds[1]) continue;
         if (bounds[0] > bounds[1] || bounds[0] < end)
           reject_range(visibility, {batch, query, range}, bounds, end);

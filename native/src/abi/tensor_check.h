@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One tensor that came from outside: checked by itself, then turned into the views that the core works with.
+// Checks a caller's tensor by itself, and turns it into the views of the core.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@
 namespace lvx {
 
 // Where tensors of a call must lie.
-struct Place {
+struct DeviceId {
   std::int32_t kind = LVX_CPU;
   std::int32_t ordinal = 0;
 };
@@ -39,7 +39,7 @@ inline const CheckedTensor* pointer_to(const OptionalTensor& tensor) { return te
 // Checks everything that needs no other tensor. dims says in messages what is expected, for instance
 // "[batch, sequence, heads, headDim]". Throws Error(LVX_INVALID_ARGUMENT).
 CheckedTensor check_tensor(const lvx_tensor* tensor, const char* name, int ndim, const char* dims,
-                           const Place& place);
+                           const DeviceId& device_id);
 
 // why explains the expectation, for instance "like q".
 void require_dtype(const CheckedTensor& tensor, std::initializer_list<DType> expected, const char* why);

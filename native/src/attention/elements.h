@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of any floating dtype read into, and written from, the type one computes in.
+// Reads rows of any floating dtype into the compute type, and writes them back.
 #pragma once
 
 #include <cstddef>
@@ -46,7 +46,7 @@ inline void to_element(T value, Float16& element) {
   element = to_float16(static_cast<float>(value));
 }
 
-// Calls visit with a typed pointer to data; constness follows Byte.
+// Calls visit with a typed pointer to data, which is const if Byte is const.
 template <typename Byte, typename Visit>
 inline void visit_elements(Byte* data, DType dtype, Visit&& visit) {
   const auto as = [data]<typename Element>(Element*) {
@@ -68,7 +68,7 @@ inline void visit_elements(Byte* data, DType dtype, Visit&& visit) {
     case DType::kInt32:
       break;
   }
-  throw Error(LVX_INTERNAL, "int32 is no dtype to compute with");
+  throw Error(LVX_INTERNAL, "cannot compute in int32");
 }
 
 template <typename T>

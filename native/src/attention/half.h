@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// bfloat16 and IEEE binary16 to and from float: exact one way, round to nearest even the other.
-// A NaN stays a (quiet) NaN, infinities and subnormals are kept.
+// Converts bfloat16 and IEEE binary16 to float, exactly, and float to them, rounding to nearest even.
+// A NaN becomes a quiet NaN. Infinities and subnormals are preserved.
 #pragma once
 
 #include <bit>
@@ -8,7 +8,7 @@
 
 namespace lvx {
 
-// Storage types, so that overloads tell them apart; the bits are the value.
+// Distinct storage types, so that functions can be overloaded on them. bits holds the value's bit pattern.
 struct BFloat16 {
   std::uint16_t bits;
 };
@@ -30,7 +30,7 @@ inline float to_float(Float16 value) {
 inline BFloat16 to_bfloat16(float value) {
   const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
   const bool nan = (bits & 0x7fffffffu) > 0x7f800000u;
-  // Adding half a unit of the last place, less one where the result would be odd on a tie, rounds to even.
+  // Adds half a unit in the last place, minus one if the result would be odd on a tie: rounds to even.
   const std::uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
   return {static_cast<std::uint16_t>(nan ? (bits >> 16) | 0x40u : rounded)};
 }

@@ -56,19 +56,19 @@ bool visible(const Visibility& visibility, std::int64_t b, std::int64_t row, std
 template <typename Arguments>
 double bias_max_of(const Arguments& a, std::int64_t b, std::int64_t row, std::int64_t head) {
   double max = -kInfinity;
-  for (std::int64_t key = 0; key < a.problem.keys; ++key) {
-    if (!visible(a.visibility, b, row, a.problem.first_key + key)) continue;
+  for (std::int64_t key = 0; key < a.shape.keys; ++key) {
+    if (!visible(a.visibility, b, row, a.shape.first_key + key)) continue;
     max = std::fmax(max,
                     a.bias.none() ? 0 : load_element<double>(a.bias.at(b, head, row, key), a.bias.dtype, 0));
   }
   return max;
 }
 
-// The logits of one query, with bias - base for a bias; -inf where it does not see the key, whatever the key holds.
-// Softmax does not change, and a base near the bias keeps it from rounding off what it is added to.
+// The logits of one query, with bias - base in place of the bias; -inf for a hidden key, even if that key holds NaN.
+// Subtracting base does not change softmax. With a base near the bias, adding the bias does not round off q k^T.
 template <typename Arguments>
 Row logits(const Arguments& a, std::int64_t b, std::int64_t row, std::int64_t head, double base) {
-  const Problem& p = a.problem;
+  const ProblemShape& p = a.shape;
   const std::int64_t key_head = head / (p.query_heads / p.key_heads);
   const Row q = row_of(a.q, b, row, head, p.head_dim);
   Row s(static_cast<std::size_t>(p.keys), -kInfinity);
@@ -92,8 +92,8 @@ void clear(const Bshd& x, std::int64_t batch, std::int64_t rows, std::int64_t he
   }
 }
 
-// A bias that is broadcast is visited more than once.
-void clear(const Bias& d_bias, const Problem& p) {
+// Clears the elements of a broadcast bias several times.
+void clear(const Bias& d_bias, const ProblemShape& p) {
   if (d_bias.none()) return;
   for (std::int64_t b = 0; b < p.batch; ++b) {
     for (std::int64_t head = 0; head < p.query_heads; ++head) {
@@ -106,7 +106,7 @@ void clear(const Bias& d_bias, const Problem& p) {
   }
 }
 
-// The sum of the logits' exponentials, over that of the largest.
+// sum over keys of exp(logit - largest logit).
 struct Denominator {
   double max = -kInfinity;
   double sum = 0;
@@ -121,7 +121,7 @@ struct Denominator {
 };
 
 void forward_row(const ReferenceForward& a, std::int64_t b, std::int64_t row, std::int64_t head) {
-  const Problem& p = a.problem;
+  const ProblemShape& p = a.shape;
   const std::int64_t key_head = head / (p.query_heads / p.key_heads);
   const double bias_max = bias_max_of(a, b, row, head);
   const Row s = logits(a, b, row, head, bias_max);
@@ -143,15 +143,15 @@ void forward_row(const ReferenceForward& a, std::int64_t b, std::int64_t row, st
 }
 
 void backward_row(const ReferenceBackward& a, std::int64_t b, std::int64_t row, std::int64_t head) {
-  const Problem& p = a.problem;
+  const ProblemShape& p = a.shape;
   const std::int64_t key_head = head / (p.query_heads / p.key_heads);
   const auto load = [&](const Bhs& x) { return load_element<double>(x.at(b, head, row), x.dtype, 0); };
   const double base = a.lse_terms.none() ? bias_max_of(a, b, row, head) : load(a.lse_terms.bias_max);
   const Row s = logits(a, b, row, head, base);
-  double lse = 0;  // counts from base
+  double lse = 0;  // relative to base
   if (a.lse_terms.none()) {
     const double rest = Denominator(s).log();
-    // 0 unless lse is that of a larger problem: then it is what the other keys add.
+    // The difference is 0, unless a.lse spans more keys than these: then it is the other keys' share of lse.
     lse = rest + (load(a.lse) - (base + rest));
   } else {
     lse = load(a.lse_terms.rest);
@@ -177,7 +177,7 @@ void backward_row(const ReferenceBackward& a, std::int64_t b, std::int64_t row, 
 }  // namespace
 
 void reference_forward(const ReferenceForward& a) {
-  const Problem& p = a.problem;
+  const ProblemShape& p = a.shape;
   for (std::int64_t b = 0; b < p.batch; ++b) {
     for (std::int64_t head = 0; head < p.query_heads; ++head) {
       for (std::int64_t row = 0; row < p.queries; ++row) forward_row(a, b, row, head);
@@ -186,7 +186,7 @@ void reference_forward(const ReferenceForward& a) {
 }
 
 void reference_backward(const ReferenceBackward& a) {
-  const Problem& p = a.problem;
+  const ProblemShape& p = a.shape;
   clear(a.dq, p.batch, p.queries, p.query_heads, p.head_dim);
   clear(a.dk, p.batch, p.keys, p.key_heads, p.head_dim);
   clear(a.dv, p.batch, p.keys, p.key_heads, p.head_dim);

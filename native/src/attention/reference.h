@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The oracle: textbook attention in float64, one thread, no blocking, no cleverness.
+// The oracle: textbook attention in float64, single-threaded, without blocking or optimisation.
 #pragma once
 
 #include "attention/views.h"
@@ -7,24 +7,24 @@
 namespace lvx {
 
 struct ReferenceForward {
-  Problem problem;
+  ProblemShape shape;
   Bshd q, k, v;
   Visibility visibility;
   Bias bias;
   Bshd o;
   Bhs lse;
-  LseTerms lse_terms = {};  // none: not wanted
+  LseTerms lse_terms = {};  // optional output
 };
 
 struct ReferenceBackward {
-  Problem problem;
+  ProblemShape shape;
   Bshd q, k, v, o, d_o;
   Bhs lse;
   Visibility visibility;
   Bias bias;
   Bshd dq, dk, dv;
-  Bias d_bias;              // none: not wanted
-  LseTerms lse_terms = {};  // read in lse's place; none: lse is that of these keys, or of a larger problem
+  Bias d_bias;              // optional output
+  LseTerms lse_terms = {};  // if present, read instead of lse; lse spans these keys, or more
 };
 
 void reference_forward(const ReferenceForward& arguments);

@@ -19,7 +19,7 @@ namespace {
 constexpr std::uint32_t kPolynomial = 0x82f63b78;  // reflected
 
 using Table = std::array<std::uint32_t, 256>;
-// What a register becomes when zero bytes follow, by the four bytes of it.
+// A table that advances a CRC over zero bytes, one row for each of the CRC's four bytes.
 using Shift = std::array<Table, 4>;
 
 constexpr std::uint32_t after_zero_byte(std::uint32_t crc) {
@@ -37,7 +37,7 @@ constexpr std::uint32_t shifted(const Shift& shift, std::uint32_t crc) {
   return shift[0][crc & 0xff] ^ shift[1][crc >> 8 & 0xff] ^ shift[2][crc >> 16 & 0xff] ^ shift[3][crc >> 24];
 }
 
-// Linear: known for every bit, it is known for every byte.
+// The map is linear, so its values for single bits determine its values for all bytes.
 constexpr Shift shift_of(const std::array<std::uint32_t, 32>& of_bit) {
   Shift shift{};
   for (std::size_t byte = 0; byte < 4; ++byte) {
@@ -70,7 +70,7 @@ constexpr Shift shift_over() {
 
 #if defined(LVX_CRC_TARGET)
 
-// Three streams at a time hide the instruction's latency; each is this long.
+// Three independent streams hide the latency of the CRC instruction; each is this long.
 constexpr std::size_t kStream = 2048;
 constexpr Shift kOverStream = shift_over<kStream>();
 
@@ -127,7 +127,7 @@ bool has_instruction() {
 
 #endif
 
-// Four bytes at a time: each of the four is moved over those that follow it.
+// Processes four bytes at a time: each byte's table entry is already advanced over the bytes that follow it.
 constexpr Shift kOverWord = shift_over<4>();
 
 }  // namespace

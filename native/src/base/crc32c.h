@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// CRC-32C (Castagnoli, RFC 3720), by the processor's own instruction where it has one.
+// CRC-32C (Castagnoli, RFC 3720). Uses the processor's CRC instruction if there is one.
 #pragma once
 
 #include <cstddef>
@@ -8,9 +8,9 @@
 
 namespace lvx {
 
-// Of all bytes so far: crc is 0 at first, then what the last call returned.
+// Incremental: crc is 0 in the first call, then the result of the previous call.
 std::uint32_t crc32c(std::uint32_t crc, std::span<const std::byte> bytes);
-// The same by tables, for any processor.
+// The same with tables, on any processor.
 std::uint32_t crc32c_by_tables(std::uint32_t crc, std::span<const std::byte> bytes);
 
 }  // namespace lvx

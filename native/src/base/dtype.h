@@ -21,7 +21,7 @@ constexpr std::int64_t size_of(DType dtype) {
   return 0;
 }
 
-// What sums, lse and delta are kept in.
+// The dtype in which sums, lse and delta are accumulated and stored.
 constexpr DType accumulator_of(DType dtype) {
   return dtype == DType::kFloat64 ? DType::kFloat64 : DType::kFloat32;
 }

@@ -11,17 +11,17 @@
 namespace lvx {
 namespace {
 
-// Plugins lie beside the library that this code is in.
+// The folder of the shared library that contains this code; plugins are there.
 std::filesystem::path own_directory() {
   Dl_info info{};
   if (dladdr(reinterpret_cast<const void*>(&own_directory), &info) == 0 || info.dli_fname == nullptr) {
-    throw Error(LVX_INTERNAL, "the dynamic linker does not know where this library lies");
+    throw Error(LVX_INTERNAL, "the dynamic linker cannot tell the path of this library");
   }
   return std::filesystem::absolute(info.dli_fname).parent_path();
 }
 
 std::string last_link_error() {
-  const char* message = dlerror();  // NOLINT(concurrency-mt-unsafe): glibc keeps it by thread
+  const char* message = dlerror();  // NOLINT(concurrency-mt-unsafe): per thread in glibc
   return message == nullptr ? "no reason given" : message;
 }
 
@@ -39,15 +39,15 @@ void* find_in_plugin(void* library, const PluginFile& plugin, const char* name) 
 void* load_plugin(const PluginFile& plugin) {
   const std::filesystem::path file = own_directory() / plugin.file;
   if (!std::filesystem::exists(file)) {
-    throw Error(LVX_MISSING_LIBRARY, std::string("this build has no ") + plugin.engine +
-                                         " engine: there is no " + file.string() + "; " + plugin.build);
+    throw Error(LVX_MISSING_LIBRARY, std::string("this build has no ") + plugin.backend +
+                                         " backend: there is no " + file.string() + "; " + plugin.build);
   }
   void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
-    throw Error(LVX_MISSING_LIBRARY, std::string("the ") + plugin.engine + " engine cannot be loaded: " +
+    throw Error(LVX_MISSING_LIBRARY, std::string("the ") + plugin.backend + " backend cannot be loaded: " +
                                          last_link_error() + " (" + plugin.needs + ")");
   }
-  // Library and plugin share C++ types, so they must come from one build.
+  // Library and plugin pass C++ types to each other, so they must be from the same build.
   auto* version_of =
       reinterpret_cast<PluginVersionFunction*>(find_in_plugin(library, plugin, kPluginVersionName));
   const std::string version = version_of();

@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shared libraries beside this one, loaded when they are asked for, so that one build serves machines with and without
-// what they need.
+// Plugins: shared libraries beside liblvx.so that are loaded on demand, so that one build runs on machines with and
+// without their dependencies.
 #pragma once
 
 namespace lvx {
 
 struct PluginFile {
-  const char* file;    // its name
-  const char* engine;  // what it brings, for people
-  const char* build;   // where it is built
-  const char* needs;   // what it needs to run, as a remedy
+  const char* file;     // file name
+  const char* backend;  // backend that it implements, as error messages name it
+  const char* build;    // for error messages: how to build it
+  const char* needs;    // for error messages: what to install at run time
 };
 
-// What each plugin exports: the version of the library it was built with.
+// Each plugin exports a function of this name, which returns the version of the library that it was built with.
 extern "C" {
 using PluginVersionFunction = const char*();
 }
 inline constexpr const char* kPluginVersionName = "lvx_plugin_version";
 
-// Loads a plugin, which stays: its threads may run until the process ends. Throws Error(LVX_MISSING_LIBRARY) naming what
-// is missing, or that the files are of different builds.
+// Loads a plugin. Never unloads it, because its threads may run until the process ends. Throws
+// Error(LVX_MISSING_LIBRARY) if a library is missing or the files are from different builds.
 void* load_plugin(const PluginFile& plugin);
 
-// A function that the plugin exports. Throws Error(LVX_MISSING_LIBRARY).
+// The address of a function that the plugin exports. Throws Error(LVX_MISSING_LIBRARY) if there is none.
 void* find_in_plugin(void* library, const PluginFile& plugin, const char* name);
 
 }  // namespace lvx

@@ -118,7 +118,7 @@ bool equal_in_constant_time(std::span<const std::byte> one, std::span<const std:
 void fill_randomly(std::span<std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t filled = getrandom(bytes.data(), bytes.size(), 0);
-    if (filled < 0 && errno != EINTR) throw Error(LVX_INTERNAL, "the system gives no random numbers");
+    if (filled < 0 && errno != EINTR) throw Error(LVX_INTERNAL, "the system provides no random numbers");
     if (filled > 0) bytes = bytes.subspan(static_cast<std::size_t>(filled));
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SHA-256 (FIPS 180-4) and HMAC with it (RFC 2104): what ranks prove to one another with. Our own, as no library that
-// every build would need is worth these lines; tests hold it to NIST's and RFC 4231's vectors.
+// SHA-256 (FIPS 180-4) and HMAC-SHA-256 (RFC 2104), with which ranks authenticate each other. Implemented here to avoid a
+// dependency; tested with the vectors of NIST and RFC 4231.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@ class Sha256 {
   using Digest = std::array<std::byte, kBytes>;
 
   void update(std::span<const std::byte> bytes);
-  // Once only.
+  // To be called once.
   Digest finish();
 
  private:
@@ -30,14 +30,14 @@ class Sha256 {
   std::uint64_t bytes_ = 0;
 };
 
-// Of the parts, one after the other.
+// The digest of the concatenated parts.
 Sha256::Digest hmac_sha256(std::span<const std::byte> key,
                            std::initializer_list<std::span<const std::byte>> parts);
 
-// Takes as long whatever differs.
+// Compares in constant time.
 bool equal_in_constant_time(std::span<const std::byte> one, std::span<const std::byte> other);
 
-// From the system's generator, for keys. Throws Error(LVX_INTERNAL) where it has none.
+// Cryptographically secure random bytes from the operating system. Throws Error(LVX_INTERNAL) if it provides none.
 void fill_randomly(std::span<std::byte> bytes);
 
 }  // namespace lvx

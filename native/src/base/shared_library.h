@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Libraries of others that are loaded when they are asked for. In one header, as plugins share no objects.
+// Third-party libraries that are loaded on demand. Header-only, because plugins share no object files.
 #pragma once
 
 #include <dlfcn.h>
@@ -13,17 +13,17 @@
 namespace lvx {
 
 struct SharedLibraryFile {
-  const char* name;      // for people
-  const char* file;      // as the system knows it
-  const char* variable;  // of the environment, that may name another file
-  const char* remedy;    // what would bring it, after a semicolon
+  const char* name;      // as error messages name it
+  const char* file;      // soname that the dynamic linker searches for
+  const char* variable;  // environment variable that overrides the file
+  const char* remedy;    // how to install it; begins with a semicolon
 };
 
-// An opened library, which stays: its threads may run until the process ends.
+// A loaded library. It is never unloaded, because its threads may run until the process ends.
 class SharedLibrary {
  public:
-  // Looks where the variable says; else where the system finds the file, and in the CUDA toolkit. Throws
-  // Error(LVX_MISSING_LIBRARY) naming what is missing and what would bring it.
+  // Loads the file that the variable names; if it is not set, searches the dynamic linker's path and the CUDA toolkit.
+  // Throws Error(LVX_MISSING_LIBRARY) that names what is missing and how to install it.
   explicit SharedLibrary(const SharedLibraryFile& wanted) : wanted_(wanted) {
     std::string reasons;
     for (const std::string& file : candidates()) {
@@ -32,14 +32,14 @@ class SharedLibrary {
         opened_ = file;
         return;
       }
-      const char* reason = dlerror();  // NOLINT(concurrency-mt-unsafe): glibc keeps it by thread
+      const char* reason = dlerror();  // NOLINT(concurrency-mt-unsafe): per thread in glibc
       if (reasons.empty()) reasons = reason == nullptr ? file : reason;
     }
     throw Error(LVX_MISSING_LIBRARY,
                 std::string(wanted_.name) + " cannot be loaded: " + reasons + wanted_.remedy);
   }
 
-  // The file that was opened.
+  // The file that was loaded.
   const std::string& opened() const { return opened_; }
   bool has(const char* symbol) const { return dlsym(library_, symbol) != nullptr; }
 
@@ -48,13 +48,13 @@ class SharedLibrary {
     function = reinterpret_cast<Function*>(dlsym(library_, symbol));
     if (function == nullptr) reject(std::string("has no ") + symbol);
   }
-  // Throws Error(LVX_MISSING_LIBRARY): what is wrong with the file, and what would bring another.
+  // Throws Error(LVX_MISSING_LIBRARY) that says what is wrong with the file and how to install another.
   [[noreturn]] void reject(const std::string& what) const {
     throw Error(LVX_MISSING_LIBRARY, opened_ + " " + what + wanted_.remedy);
   }
 
  private:
-  // The environment is read once, before anything else of the library runs.
+  // Read once, before the library is used.
   static const char* variable(const char* name) {
     const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
     return value == nullptr || *value == '\0' ? nullptr : value;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What layers ask of a device beside attention. Computed in the accumulator's dtype of x; gradients of parameters are in
-// that dtype and added to. Ordered by the device's stream, as attention is.
+// Layer operations of a device other than attention. They compute in the accumulator's dtype for x. Gradients of parameters
+// have that dtype and are accumulated. Operations are enqueued on the device's stream, as attention is.
 #pragma once
 
 #include <lvx/lvx.h>
@@ -54,7 +54,7 @@ struct Parameter {
   bool none() const { return data == nullptr; }
 };
 
-// int32 [batch, rows]: positions, or which rows are live (not 0); data == nullptr: all are.
+// int32 [batch, rows]: positions, or which rows are live (nonzero). data == nullptr: all rows are live.
 struct RowIntegers {
   const std::int32_t* data = nullptr;
   std::int64_t batch_stride = 0;
@@ -76,28 +76,26 @@ class LayerOperations {
  public:
   virtual ~LayerOperations() = default;
 
-  // y = x w^T + b. Scratch is the caller's, so that it is counted: half precision is converted tile by tile. rows are
-  // those of all batch items.
+  // y = x w^T + b. Half precision is converted tile by tile, in scratch that the caller allocates, so that it is counted.
+  // rows is the number of rows of all batch items.
   virtual std::size_t linear_scratch(std::int64_t rows, std::int64_t in, std::int64_t out,
                                      DType dtype) const = 0;
   virtual void linear_forward(const Rows& x, const Parameter& w, const Parameter& b, const Rows& y,
                               std::span<std::byte> scratch) = 0;
-  // dx = dy w (+ dx), dw += dy^T x, db += column sums of dy; none: not wanted.
+  // dx = dy w (+ dx), dw += dy^T x, db += column sums of dy. Each output is optional.
   virtual void linear_backward(const Rows& x, const Parameter& w, const Rows& dy, const Rows& dx, bool add_dx,
                                const Parameter& dw, const Parameter& db, std::span<std::byte> scratch) = 0;
 
-  // The last dimension of [batch, rows, heads, width]. y may be x; dx may be dy unless it is added to.
+  // Normalises the last dimension of [batch, rows, heads, width]. y may be x; dx may be dy unless dx is accumulated.
   virtual std::size_t norm_scratch(std::int64_t width) const = 0;  // of backward
-  virtual void norm_forward(const Norm& norm, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                            std::int64_t width, const Bshd& x, const Bshd& y) = 0;
-  virtual void norm_backward(const Norm& norm, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                             std::int64_t width, const Bshd& x, const Bshd& dy, const Bshd& dx, bool add_dx,
+  virtual void norm_forward(const Norm& norm, const Bshd& x, const Bshd& y) = 0;
+  virtual void norm_backward(const Norm& norm, const Bshd& x, const Bshd& dy, const Bshd& dx, bool add_dx,
                              const Parameter& dweight, const Parameter& dbias,
                              std::span<std::byte> scratch) = 0;
 
   // positions: int32 [batch, rows]. y may be x.
-  virtual void rotary(double theta, bool inverse, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                      std::int64_t dim, const Bshd& x, const RowIntegers& positions, const Bshd& y) = 0;
+  virtual void rotary(double theta, bool inverse, const Bshd& x, const RowIntegers& positions,
+                      const Bshd& y) = 0;
 
   virtual void swiglu_forward(const Rows& gate, const Rows& up, const Rows& y) = 0;
   virtual void swiglu_backward(const Rows& gate, const Rows& up, const Rows& dy, const Rows& dgate,
@@ -112,7 +110,7 @@ class LayerOperations {
                              const Rows& y) = 0;
   virtual void blend_backward(const Rows& a, const Rows& b, const Parameter& gate, const RowIntegers& live,
                               const Rows& dy, const Rows& da, const Rows& db, const Parameter& dgate) = 0;
-  // y may have the accumulator's dtype.
+  // y has the dtype of x or the accumulator's.
   virtual void add(const Rows& x, const Rows& y) = 0;
   virtual void clear_rows(const RowIntegers& live, const Rows& x) = 0;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Devices that live in shared libraries of their own.
+// Devices that are implemented by plugins.
 #pragma once
 
 #include <cstddef>
@@ -11,20 +11,20 @@
 namespace lvx {
 
 struct CudaOptions {
-  int ordinal = 0;  // as the CUDA runtime counts the GPUs
-  lvx_engine engine = LVX_ENGINE_LVX;
+  int ordinal = 0;  // CUDA device index
+  lvx_attention_backend attention_backend = LVX_ATTENTION_BACKEND_LVX;
   std::size_t memory_budget = 0;  // 0: no limit
-  void* stream = nullptr;         // a cudaStream_t of the caller's; null: the device makes one
+  void* stream = nullptr;         // the caller's cudaStream_t; null: the device creates one
 };
 
-// Throws Error(LVX_MISSING_LIBRARY) without the plugin, the driver or the engine, Error(LVX_INVALID_ARGUMENT) for an ordinal
-// that there is not.
+// Throws Error(LVX_MISSING_LIBRARY) if the plugin, the driver or the attention backend is missing, and
+// Error(LVX_INVALID_ARGUMENT) if there is no GPU with that ordinal.
 std::unique_ptr<Device> open_cuda_device(const CudaOptions& options);
 
-// cuDNN's version, 92400 for 9.24.0. Throws Error(LVX_MISSING_LIBRARY) without the plugin or cuDNN.
+// cuDNN's version, 92400 for 9.24.0. Throws Error(LVX_MISSING_LIBRARY) if the plugin or cuDNN is missing.
 std::size_t load_cudnn();
 
-// What liblvx_cuda.so exports, by these names; the device is handed over.
+// Functions that liblvx_cuda.so exports, and their names. The caller owns the device that PluginOpenCuda returns.
 extern "C" {
 using PluginOpenCuda = Device*(const CudaOptions* options);
 using PluginLoadCudnn = std::size_t();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One matrix product, as linear layers ask for it, and the matrices that rows of tensors make.
+// The matrix products of linear layers, and the conversion of strided rows to matrices.
 #pragma once
 
 #include <algorithm>
@@ -15,14 +15,14 @@ struct Matrix {
   std::byte* data = nullptr;
   DType dtype = DType::kFloat32;
   std::int64_t ld = 0;
-  bool transposed = false;  // lies in memory as its transpose
+  bool transposed = false;  // memory holds its transpose
 
   std::byte* at(std::int64_t row, std::int64_t column) const {
     return data + (transposed ? column * ld + row : row * ld + column) * size_of(dtype);
   }
 };
 
-// C[m, n] = A[m, k] B[k, n], plus what C holds or plus bias in each row. C is not transposed.
+// C[m, n] = A[m, k] B[k, n], plus the previous C if add is set, or plus bias in each row. C is not transposed.
 struct Product {
   std::int64_t m = 0, n = 0, k = 0;
   Matrix a, b, c;
@@ -39,7 +39,7 @@ inline Matrix matrix_of(const Parameter& w) {
   return {w.data, w.dtype, std::max<std::int64_t>(1, w.rows <= 1 ? w.width : w.row_stride)};
 }
 
-// Cuts two tensors of the same rows into pairs of matrices, as few as their strides allow.
+// Splits two tensors with the same rows into pairs of matrices: the fewest that their strides allow.
 class MatrixPairs {
  public:
   MatrixPairs(const Rows& x, const Rows& y) : x_(simplified(x)), y_(simplified(y)) {
@@ -58,14 +58,14 @@ class MatrixPairs {
   Matrix y(std::int64_t index) const { return matrix(y_, index); }
 
  private:
-  // A batch of single rows is as good as one item of so many rows.
+  // A batch of single rows equals one item with that many rows.
   static Rows simplified(const Rows& x) {
     if (x.rows != 1) return x;
     return {x.data, x.dtype, 1, x.batch, x.width, 0, x.batch_stride};
   }
 
-  // Whether a BLAS can step from row to row, counting in 32 bits; rows that overlap, for instance one row for all, it
-  // cannot.
+  // Whether the row stride is a valid leading dimension: it fits 32 bits, and rows do not overlap (a row that is
+  // broadcast has stride 0).
   static bool has_leading_dimension(const Rows& x) {
     return x.rows <= 1 ||
            (x.row_stride >= x.width && x.row_stride <= std::numeric_limits<std::int32_t>::max());
@@ -84,7 +84,7 @@ class MatrixPairs {
   std::int64_t rows_;
 };
 
-// The products of a linear layer. Each calls multiply(product) one after the other.
+// The products of a linear layer. Both functions call multiply(product) for one product after the other.
 
 // y = x w^T + b
 template <typename Multiply>
@@ -97,7 +97,7 @@ void for_products_of_forward(const Rows& x, const Parameter& w, const Parameter&
   }
 }
 
-// dx = dy w (+ dx), and dw += dy^T x; none: not wanted.
+// dx = dy w (+ dx), and dw += dy^T x. Both outputs are optional.
 template <typename Multiply>
 void for_products_of_backward(const Rows& x, const Parameter& w, const Rows& dy, const Rows& dx, bool add_dx,
                               const Parameter& dw, const Multiply& multiply) {

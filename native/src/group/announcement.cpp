@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "group/announcement.h"
 
+#include <algorithm>
+#include <array>
 #include <string>
+#include <string_view>
 
 #include "base/dtype.h"
 #include "base/error.h"
@@ -45,6 +48,12 @@ void check_projection(const ProjectionKind& mine, const ProjectionKind& theirs, 
   require_same("theta", mine.theta, theirs.theta, operation, rank);
 }
 
+// What a peer sent need not end with a NUL.
+template <std::size_t N>
+std::string_view text_of(const std::array<char, N>& text) {
+  return {text.data(), static_cast<std::size_t>(std::find(text.begin(), text.end(), '\0') - text.begin())};
+}
+
 void check_one(const Announcement& mine, const Announcement& theirs, int rank) {
   const std::string peer = "rank " + std::to_string(rank);
   if (theirs.sequence != mine.sequence) {
@@ -55,8 +64,10 @@ void check_one(const Announcement& mine, const Announcement& theirs, int rank) {
   }
   if (theirs.declined != 0) {
     throw Error(LVX_PEER_MISMATCH,
-                peer + " could not take part in " + name_of(theirs.operation) + ": " + theirs.reason.data(),
-                rank);
+                peer + " could not take part in " + name_of(theirs.operation) + ": " +
+                    std::string(text_of(theirs.reason)),
+                rank)
+        .with_argument(text_of(theirs.argument));
   }
   if (theirs.operation != mine.operation) {
     throw Error(LVX_PEER_MISMATCH,
@@ -77,7 +88,7 @@ void check_one(const Announcement& mine, const Announcement& theirs, int rank) {
   require_same("batch", mine.batch, theirs.batch, operation, rank);
   require_same("query heads", mine.query_heads, theirs.query_heads, operation, rank);
   require_same("key heads", mine.key_heads, theirs.key_heads, operation, rank);
-  require_same("headDim", mine.head_dim, theirs.head_dim, operation, rank);
+  require_same("head dim", mine.head_dim, theirs.head_dim, operation, rank);
   require_same("scale", mine.scale, theirs.scale, operation, rank);
   require_same("message bytes", mine.message_bytes, theirs.message_bytes, operation, rank);
   require_same("elements", mine.elements, theirs.elements, operation, rank);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What each rank tells the others at the start of a collective call, before any data moves.
+// The announcement that each rank sends to all others at the start of a collective call, before any data moves.
 #pragma once
 
 #include <lvx/lvx.h>
@@ -21,7 +21,7 @@ enum class Operation : std::int32_t {
 
 const char* name_of(Operation operation);
 
-// How keys and values are made of features; all 0 where they are not.
+// How keys and values are projected from features; all 0 if the call has no projection.
 struct ProjectionKind {
   std::int64_t width = 0;
   std::int32_t layout = 0;
@@ -33,14 +33,13 @@ struct ProjectionKind {
   double theta = 0;
 };
 
-// Plain memory: it crosses process boundaries as it is.
+// Trivially copyable, because it is sent to other processes as bytes.
 struct Announcement {
   std::uint64_t sequence = 0;
   Operation operation = Operation::kBarrier;
-  std::int32_t declined =
-      0;  // 1: this rank's caller made a mistake, reason says which; the call takes place nowhere
+  std::int32_t declined = 0;  // 1: this rank declines the call for the given reason, so no rank executes it
 
-  // Must be the same on every rank.
+  // The same on every rank.
   std::int32_t dtype = 0;
   std::int32_t strategy = 0;
   std::int32_t ranks_per_node = 0;
@@ -55,7 +54,7 @@ struct Announcement {
   std::int32_t has_bias = 0;
   ProjectionKind projection;
 
-  // Each rank's own.
+  // May differ between ranks.
   std::int64_t queries = 0;
   std::int64_t keys = 0;
   std::int64_t ranges = 0;  // of its visibility
@@ -66,9 +65,10 @@ struct Announcement {
   std::int32_t wants_d_bias = 0;
 
   std::array<char, 256> reason{};
+  std::array<char, sizeof(lvx_error::argument)> argument{};  // the one that the reason names, or empty
 };
 
-// Throws Error(LVX_PEER_MISMATCH) naming the first rank whose announcement does not fit mine.
+// Throws Error(LVX_PEER_MISMATCH) that names the first rank whose announcement does not agree with mine.
 void check_agreement(const Announcement& mine, const Announcement* all, int size, int my_rank);
 
 }  // namespace lvx

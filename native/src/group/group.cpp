@@ -27,9 +27,9 @@ void Group::require_usable() const {
   }
 }
 
-Clock::time_point Group::deadline() const {
-  return Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                            std::chrono::duration<double>(options_.deadline_seconds));
+Clock::time_point Group::expiry() const {
+  return Clock::now() +
+         std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options_.timeout_seconds));
 }
 
 void Group::fail(int culprit, const char* reason) noexcept {
@@ -37,13 +37,14 @@ void Group::fail(int culprit, const char* reason) noexcept {
   transport_->leave(culprit < 0 ? rank() : culprit, reason);
 }
 
-void Group::decline(Operation operation, const char* reason) noexcept {
+void Group::decline(Operation operation, const char* reason, const char* argument) noexcept {
   if (failed_) return;
   Announcement refusal;
   refusal.sequence = ++sequence_;
   refusal.operation = operation;
   refusal.declined = 1;
   std::strncpy(refusal.reason.data(), reason, refusal.reason.size() - 1);
+  std::strncpy(refusal.argument.data(), argument, refusal.argument.size() - 1);
   recorder_.begin(sequence_, name_of(operation));
   recorder_.end(LVX_INVALID_ARGUMENT, -1);
   try {
@@ -58,18 +59,18 @@ void Group::decline(Operation operation, const char* reason) noexcept {
 void Group::barrier() {
   Announcement mine;
   mine.operation = Operation::kBarrier;
-  collective(*this, mine, lvx_strategy{}, nullptr, [](Call&) {});
+  run_collective(*this, mine, lvx_strategy{}, nullptr, [](Collective&) {});
 }
 
 void Group::all_gather(std::span<const std::byte> mine, std::span<std::byte> all) {
   Announcement announcement;
   announcement.operation = Operation::kAllGather;
   announcement.message_bytes = static_cast<std::int64_t>(mine.size());
-  collective(*this, announcement, lvx_strategy{}, nullptr,
-             [&](Call& call) { call.gather_control(mine, all); });
+  run_collective(*this, announcement, lvx_strategy{}, nullptr,
+                 [&](Collective& collective) { collective.gather_control(mine, all); });
 }
 
-Call::Call(Group& group, Announcement mine) : group_(group), begin_(now()) {
+Collective::Collective(Group& group, Announcement mine) : group_(group), begin_(now()) {
   group_.require_usable();
   mine.sequence = ++group_.sequence_;
   mine.ranks_per_node = group_.ranks_per_node();
@@ -85,25 +86,25 @@ Call::Call(Group& group, Announcement mine) : group_(group), begin_(now()) {
   });
 }
 
-Call::~Call() {
-  if (!ended_) abandon(LVX_INTERNAL, -1, "a call that was left");
+Collective::~Collective() {
+  if (!ended_) abandon(LVX_INTERNAL, -1, "a call ended before it was finished");
   if (!group_.transport_->has_stuck_transfers()) return;
-  for (auto& memory : memory_)
-    static_cast<void>(memory.release());  // better lost than written by who knows whom
+  // Leaked, because a peer may still write into it.
+  for (auto& memory : memory_) static_cast<void>(memory.release());
 }
 
-std::byte* Call::allocate(std::size_t bytes) {
+std::byte* Collective::allocate(std::size_t bytes) {
   memory_.push_back(std::make_unique<DeviceMemory>(device(), bytes));
   statistics_.peak_bytes += bytes;
   return memory_.back()->data();
 }
 
-std::byte* Call::lend(std::byte* data, std::int64_t bytes) {
+std::byte* Collective::lend(std::byte* data, std::int64_t bytes) {
   lent_.emplace_back(data, static_cast<std::size_t>(bytes));
   return data;
 }
 
-bool Call::outlives_body(const Transfer& transfer) const {
+bool Collective::outlives_body(const Transfer& transfer) const {
   const auto inside = [&](const std::byte* data, std::size_t bytes) {
     const auto offset =
         reinterpret_cast<std::uintptr_t>(transfer.data) - reinterpret_cast<std::uintptr_t>(data);
@@ -116,22 +117,22 @@ bool Call::outlives_body(const Transfer& transfer) const {
                      [&](const auto& lent) { return inside(lent.data(), lent.size()); });
 }
 
-void Call::gather(std::span<const std::byte> mine, std::span<std::byte> all) {
+void Collective::gather(std::span<const std::byte> mine, std::span<std::byte> all) {
   const std::uint64_t round = group_.round_++;
   group_.transport_->publish(round, mine);
-  group_.transport_->collect(round, all, mine.size(), group_.deadline());
+  group_.transport_->collect(round, all, mine.size(), group_.expiry());
   const auto peers = static_cast<std::uint64_t>(size() - 1);
   statistics_.control_messages_sent += peers;
   statistics_.control_bytes_sent += peers * mine.size();
 }
 
-void Call::gather_control(std::span<const std::byte> mine, std::span<std::byte> all) {
+void Collective::gather_control(std::span<const std::byte> mine, std::span<std::byte> all) {
   const Clock::time_point begin = now();
   gather(mine, all);
   statistics_.exposed_wait_seconds += seconds_since(begin);
 }
 
-Ticket Call::start(std::span<const Transfer> transfers) {
+Ticket Collective::start(std::span<const Transfer> transfers) {
   if (transfers.empty()) return 0;
   for (const Transfer& transfer : transfers) {
     if (!outlives_body(transfer)) {
@@ -153,20 +154,20 @@ Ticket Call::start(std::span<const Transfer> transfers) {
   return group_.transport_->start(transfers);
 }
 
-void Call::wait(Ticket ticket) {
+void Collective::wait(Ticket ticket) {
   if (ticket == 0) return;
   const Clock::time_point begin = now();
-  group_.transport_->wait(ticket, group_.deadline());
+  group_.transport_->wait(ticket, group_.expiry());
   --under_way_;
   statistics_.exposed_wait_seconds += seconds_since(begin);
 }
 
-void Call::refuse(lvx_status status, const std::string& message, int peer) {
+void Collective::refuse(lvx_status status, const std::string& message, int peer) {
   refused_ = true;
   throw Error(status, message, peer);
 }
 
-void Call::finish(lvx_strategy strategy, lvx_statistics* statistics) {
+void Collective::finish(lvx_strategy strategy, lvx_statistics* statistics) {
   if (under_way_ != 0) throw Error(LVX_INTERNAL, "a schedule ends before transfers that it has started");
   ended_ = true;
   group_.recorder_.end(LVX_OK, -1);
@@ -177,7 +178,7 @@ void Call::finish(lvx_strategy strategy, lvx_statistics* statistics) {
   std::memcpy(statistics, &statistics_, std::min<std::size_t>(statistics->struct_size, sizeof(statistics_)));
 }
 
-void Call::abandon(lvx_status status, int peer, const char* reason) noexcept {
+void Collective::abandon(lvx_status status, int peer, const char* reason) noexcept {
   ended_ = true;
   group_.recorder_.end(status, peer);
   if (!refused_ || under_way_ != 0) group_.fail(peer, reason);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One rank's part in a group, and one collective call of it.
+// A group as one of its ranks sees it, and a collective call of that rank.
 #pragma once
 
 #include <cstddef>
@@ -18,10 +18,10 @@
 namespace lvx {
 
 struct GroupOptions {
-  double deadline_seconds = 60;
+  double timeout_seconds = 60;
   int ranks_per_node = 0;  // 0: one node
   int recorder_entries = 4096;
-  Links links;  // of a local group
+  Links links;  // emulated links of a local group
 };
 
 class Group {
@@ -40,23 +40,23 @@ class Group {
   int node_of(int rank) const { return rank / ranks_per_node(); }
   bool failed() const { return failed_; }
   std::uint64_t sequence() const { return sequence_; }
-  double deadline_seconds() const { return options_.deadline_seconds; }
-  void set_deadline_seconds(double seconds) { options_.deadline_seconds = seconds; }
+  double timeout_seconds() const { return options_.timeout_seconds; }
+  void set_timeout_seconds(double seconds) { options_.timeout_seconds = seconds; }
   const Recorder& recorder() const { return recorder_; }
 
-  // Tells the peers that this rank will not take part in the call they are about to make, and why. The group stays
-  // usable: nothing has moved yet. Never blocks.
-  void decline(Operation operation, const char* reason) noexcept;
+  // Tells the peers that this rank will not make this call, and why. The group stays usable, because no data has moved.
+  // Never blocks.
+  void decline(Operation operation, const char* reason, const char* argument = "") noexcept;
 
   void barrier();
-  // all gets every rank's message in rank order; as many bytes on every rank.
+  // Fills all with every rank's message in rank order. Messages have the same number of bytes on every rank.
   void all_gather(std::span<const std::byte> mine, std::span<std::byte> all);
 
  private:
-  friend class Call;
+  friend class Collective;
 
   void require_usable() const;
-  Clock::time_point deadline() const;
+  Clock::time_point expiry() const;
   void fail(int culprit, const char* reason) noexcept;
 
   std::unique_ptr<Transport> transport_;
@@ -66,22 +66,22 @@ class Group {
   std::uint64_t sequence_ = 0;
   std::uint64_t round_ = 0;
   bool failed_ = false;
-  std::vector<Announcement> announcements_;  // of the call under way, kept so that calls do not allocate
+  std::vector<Announcement> announcements_;  // of the current call; a member, so that calls do not allocate
 };
 
-// A collective call from its announcement to its end; made by collective() below.
+// A collective call from its announcement to its end. Use run_collective below.
 //
-// Peers may write into memory of a transfer until the transfer has ended, also while an exception unwinds what the call's
-// body holds. So transfers take only memory that outlives the body: the call's own, which it releases once nothing moves
-// any more, and its caller's.
-class Call {
+// Peers may write into a transfer's memory until the transfer has ended, even while an exception unwinds the call's body. So
+// transfers accept only memory that outlives the body: memory that the Collective owns and releases after all transfers have
+// ended, and memory of its caller.
+class Collective {
  public:
-  // Announces the call and waits for the peers' announcements. Throws Error(LVX_PEER_MISMATCH) if they do not agree;
-  // the group stays usable then.
-  Call(Group& group, Announcement mine);
-  ~Call();
-  Call(const Call&) = delete;
-  Call& operator=(const Call&) = delete;
+  // Announces the call and waits for the peers' announcements. Throws Error(LVX_PEER_MISMATCH) if they do not agree; the
+  // group then stays usable.
+  Collective(Group& group, Announcement mine);
+  ~Collective();
+  Collective(const Collective&) = delete;
+  Collective& operator=(const Collective&) = delete;
 
   Device& device() { return group_.device(); }
   int rank() const { return group_.rank(); }
@@ -91,16 +91,17 @@ class Call {
     return group_.announcements_[static_cast<std::size_t>(rank)];
   }
 
-  // Every rank's message in rank order. Control traffic: counted apart.
+  // Fills all with every rank's message in rank order. Control traffic, which is counted separately from data.
   void gather_control(std::span<const std::byte> mine, std::span<std::byte> all);
 
-  // Memory of the device until the call's end, counted in its statistics. Throws Error(LVX_OUT_OF_MEMORY).
+  // Allocates device memory that is released at the end of the call and counted in its statistics. Throws
+  // Error(LVX_OUT_OF_MEMORY).
   std::byte* allocate(std::size_t bytes);
-  // Transfers may take this too: memory of whoever made the call, not of its body. Returns data.
+  // Permits transfers to use this memory of the caller, which must outlive the body. Returns data.
   std::byte* lend(std::byte* data, std::int64_t bytes);
 
-  // Moves data; the transfers of one start complete together. An empty start costs nothing. Throws Error(LVX_INTERNAL)
-  // for memory that is neither the call's nor lent.
+  // Starts transfers that complete together. An empty start costs nothing. Throws Error(LVX_INTERNAL) for memory that was
+  // neither allocated by this object nor lent to it.
   Ticket start(std::span<const Transfer> transfers);
   void wait(Ticket ticket);
 
@@ -112,11 +113,11 @@ class Call {
     statistics_.compute_seconds += seconds_since(begin);
   }
 
-  // A mistake that every rank finds alike from the announcements, before data moves: the group stays usable.
+  // Throws an error that every rank detects from the announcements, before data moves. The group stays usable.
   [[noreturn]] void refuse(lvx_status status, const std::string& message, int peer);
 
-  // Runs work. Whatever it throws ends the call badly: the group has failed, the peers are told, and none touches this
-  // rank's memory any more.
+  // Runs work. If it throws, marks the call and the group as failed and tells the peers, which no longer access this rank's
+  // memory, then rethrows.
   template <typename Work>
   void or_abandon(Work&& work) {
     try {
@@ -132,7 +133,7 @@ class Call {
       throw;
     }
   }
-  // Ends the call well; statistics may be null. Throws Error(LVX_INTERNAL) if a transfer has not been waited for.
+  // Ends the call successfully. statistics may be null. Throws Error(LVX_INTERNAL) if a started transfer was not waited for.
   void finish(lvx_strategy strategy, lvx_statistics* statistics);
 
  private:
@@ -154,14 +155,14 @@ class Call {
   bool ended_ = false;
 };
 
-// Runs body as one collective call.
+// Runs body(collective) as one collective call.
 template <typename Body>
-void collective(Group& group, const Announcement& mine, lvx_strategy strategy, lvx_statistics* statistics,
-                Body&& body) {
-  Call call(group, mine);
-  call.or_abandon([&] {
-    body(call);
-    call.finish(strategy, statistics);
+void run_collective(Group& group, const Announcement& mine, lvx_strategy strategy, lvx_statistics* statistics,
+                    Body&& body) {
+  Collective collective(group, mine);
+  collective.or_abandon([&] {
+    body(collective);
+    collective.finish(strategy, statistics);
   });
 }
 

@@ -3,7 +3,7 @@
 
 namespace lvx {
 
-// A message takes latency + bytes / bandwidth.
+// A message takes latency_seconds + bytes / bytes_per_second.
 struct Link {
   double bytes_per_second = 0;  // 0: not emulated
   double latency_seconds = 0;
@@ -12,10 +12,10 @@ struct Link {
 };
 
 struct Links {
-  Link intra;                 // inside a node
+  Link intra;                 // within a node
   Link inter;                 // between nodes
-  bool shared_inter = false;  // the ranks of a node share one link to the others
-  bool virtual_time = false;  // clocks count processor time and emulated transfers, nobody waits for them
+  bool shared_inter = false;  // the ranks of a node share one link to the other nodes
+  bool virtual_time = false;  // clocks count CPU time and emulated transfer time; ranks do not really wait
 };
 
 }  // namespace lvx

@@ -37,12 +37,12 @@ std::unique_ptr<Transport> join_nccl(const NcclId& id, int rank, int size, const
   return std::unique_ptr<Transport>(join(id.data(), rank, size, options, device));
 }
 
-std::unique_ptr<Transport> join_mpi(double deadline_seconds) {
+std::unique_ptr<Transport> join_mpi(double timeout_seconds) {
   auto* join = find<PluginJoinMpi>(kMpi, kPluginJoinMpi);
-  return std::unique_ptr<Transport>(join(deadline_seconds));
+  return std::unique_ptr<Transport>(join(timeout_seconds));
 }
 
-void require_engine(lvx_group_kind kind) {
+void require_backend(lvx_group_kind kind) {
   switch (kind) {
     case LVX_GROUP_SELF:
     case LVX_GROUP_LOCAL:
@@ -55,7 +55,7 @@ void require_engine(lvx_group_kind kind) {
       find<PluginRequireNccl>(kNccl, kPluginRequireNccl)();
       return;
   }
-  throw Error(LVX_INVALID_ARGUMENT, "kind: " + std::to_string(kind) + " is no lvx_group_kind");
+  throw ArgumentError(LVX_INVALID_ARGUMENT, "kind", std::to_string(kind) + " is no lvx_group_kind");
 }
 
 }  // namespace lvx

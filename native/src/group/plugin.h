@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How processes become ranks of a group. MPI and NCCL live in shared libraries of their own, loaded when asked for, so
-// that one build serves machines with and without them; TCP is a part of the core.
+// How processes become ranks of a group. The MPI and NCCL backends are plugins that are loaded on demand, so that one build
+// runs on machines with and without them. TCP is part of the core.
 #pragma once
 
 #include <array>
@@ -11,12 +11,12 @@
 #include <vector>
 
 #include "device/device.h"
-#include "group/strangers.h"
+#include "group/rejected_connections.h"
 #include "group/transport.h"
 
 namespace lvx {
 
-// One rank of a group to be: reachable, not yet connected. The addresses travel by whatever way the caller has.
+// One rank of a group that is being formed: it listens, but is not connected yet. The caller exchanges the addresses.
 class Bootstrap {
  public:
   virtual ~Bootstrap() = default;
@@ -27,46 +27,44 @@ class Bootstrap {
   virtual int rank() const = 0;
   virtual int size() const = 0;
   virtual std::span<const std::byte> address() const = 0;
-  // Once only. addresses are those of all ranks in rank order. Throws Error(LVX_INVALID_ARGUMENT) for one that is no
-  // address of this group, Error(LVX_PEER_LOST) or Error(LVX_DEADLINE_EXCEEDED) naming a rank that cannot be reached.
-  // Error(LVX_UNSUPPORTED) for a device whose memory the engine does not move.
+  // To be called once. addresses are those of all ranks in rank order. Throws Error(LVX_INVALID_ARGUMENT) for an address that
+  // is not one of this group, Error(LVX_PEER_LOST) or Error(LVX_TIMEOUT) that names a rank that cannot be reached, and
+  // Error(LVX_UNSUPPORTED) for a device whose memory the backend cannot move.
   virtual std::unique_ptr<Transport> connect(const std::vector<std::span<const std::byte>>& addresses,
                                              const std::shared_ptr<Device>& device) = 0;
 };
 
-// How a rank is joined to others over TCP.
+// How a rank connects to the others over TCP.
 struct JoinOptions {
-  std::string host =
-      {};  // the name or address by which the others reach this machine; empty: one is looked for
-  double deadline_seconds = 60;
-  std::string secret = {};  // that the ranks prove to know; empty: none
+  std::string host = {};  // name or address by which other machines reach this one; empty: determined
+  double timeout_seconds = 60;
+  std::string secret = {};  // shared secret with which ranks authenticate each other; empty: none
   bool checksums = true;
-  // Filled while the ranks connect, however that ends.
-  std::shared_ptr<Strangers> strangers = std::make_shared<Strangers>();
+  // Filled while the ranks connect, even if they fail to.
+  std::shared_ptr<RejectedConnections> rejected = std::make_shared<RejectedConnections>();
 };
 
-// Over TCP. Named as its users know it: Gloo carried the data once.
+// A group over TCP. Named after Gloo, which moved the data in an earlier version.
 std::unique_ptr<Bootstrap> begin_gloo(int rank, int size, const JoinOptions& options);
 std::unique_ptr<Bootstrap> begin_nccl(int rank, int size, const JoinOptions& options);
 
-// What NCCL calls a unique id: made by one rank, told to all.
+// An NCCL unique id. One rank creates it and sends it to all others.
 using NcclId = std::array<std::byte, LVX_NCCL_ID_BYTES>;
 NcclId new_nccl_id();
-// All ranks that have the id do this at the same time. Throws as Bootstrap::connect does, but cannot name a rank that
-// does not come.
+// Collective over all ranks that have the id. Throws as Bootstrap::connect does, but cannot name a missing rank.
 std::unique_ptr<Transport> join_nccl(const NcclId& id, int rank, int size, const JoinOptions& options,
                                      const std::shared_ptr<Device>& device);
 
-// The processes that an MPI launcher has started; rank and size are theirs.
-std::unique_ptr<Transport> join_mpi(double deadline_seconds);
+// A group of the processes that an MPI launcher has started, with their ranks and size.
+std::unique_ptr<Transport> join_mpi(double timeout_seconds);
 
-// Throws Error(LVX_MISSING_LIBRARY) naming what is missing and what would bring it.
-void require_engine(lvx_group_kind kind);
+// Throws Error(LVX_MISSING_LIBRARY) that names what is missing and how to install it.
+void require_backend(lvx_group_kind kind);
 
-// What the plugins export, by these names; they hand over what they return.
+// Functions that the plugins export, and their names. The caller owns the objects that they return.
 extern "C" {
 using PluginBegin = Bootstrap*(int rank, int size, const JoinOptions& options);
-using PluginJoinMpi = Transport*(double deadline_seconds);
+using PluginJoinMpi = Transport*(double timeout_seconds);
 using PluginRequireNccl = void();
 using PluginNewNcclId = void(std::byte* id);
 using PluginJoinNccl = Transport*(const std::byte* id, int rank, int size, const JoinOptions& options,

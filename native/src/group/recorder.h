@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The flight recorder: the last operations of one rank, readable by any thread while one runs.
+// The flight recorder: the last operations of one rank. Any thread may read it, even during an operation.
 #pragma once
 
 #include <lvx/lvx.h>
@@ -17,11 +17,11 @@ class Recorder {
   explicit Recorder(std::size_t entries) : entries_(entries) {}
 
   void begin(std::uint64_t sequence, const char* operation);
-  // Of the operation begun last.
+  // Both concern the operation that was begun last.
   void progress(std::uint64_t bytes_sent, std::uint64_t bytes_received);
   void end(lvx_status status, int peer);
 
-  // The newest records that fit, oldest first; returns how many there are in all.
+  // Copies the newest records that fit, oldest first. Returns the number of all records.
   std::size_t copy(std::span<lvx_record> records) const;
 
  private:

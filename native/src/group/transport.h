@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How one rank reaches the others. Everything that users notice (deadlines, counting, the flight recorder, the check
-// that all ranks called the same) is written once, in Group and Call; a transport only moves bytes.
+// Moves bytes between one rank and the others. The behaviour that users see (timeouts, statistics, the flight recorder, the
+// comparison of announcements) is implemented once, in Group and Collective.
 #pragma once
 
 #include <lvx/lvx.h>
@@ -15,7 +15,7 @@ namespace lvx {
 
 using Clock = std::chrono::steady_clock;
 
-// One message of an exchange. Messages between two ranks match in the order in which they were started.
+// One message. Sends and receives between two ranks match in the order in which they were started.
 struct Transfer {
   enum class Direction : std::uint8_t { kSend, kReceive };
   Direction direction;
@@ -31,7 +31,7 @@ inline Transfer receive_from(int peer, std::byte* data, std::size_t bytes) {
   return {Transfer::Direction::kReceive, peer, data, bytes};
 }
 
-// Names transfers that were started together.
+// Identifies transfers that were started together.
 using Ticket = std::uint64_t;
 
 class Transport {
@@ -45,27 +45,27 @@ class Transport {
   virtual int rank() const = 0;
   virtual int size() const = 0;
 
-  // This rank's clock, which statistics are told by. Called by the rank's own thread.
+  // This rank's clock, for statistics. Called by the rank's own thread.
   virtual Clock::time_point now() const { return Clock::now(); }
 
-  // The control plane: small messages of host memory, from every rank to every rank, in rounds counted alike on all.
-  // publish never blocks. collect fills all with the round's messages in rank order; it throws Error(LVX_PEER_LOST)
-  // for a rank that left and Error(LVX_DEADLINE_EXCEEDED) for one that did not publish in time.
+  // The control plane: small messages in host memory, from every rank to every rank, in rounds that all ranks number alike.
+  // publish never blocks. collect fills `all` with the round's messages in rank order. It throws Error(LVX_PEER_LOST) for a rank
+  // that has left, and Error(LVX_TIMEOUT) for a rank that did not publish before the expiry.
   virtual void publish(std::uint64_t round, std::span<const std::byte> message) = 0;
   virtual void collect(std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
-                       Clock::time_point deadline) = 0;
+                       Clock::time_point expiry) = 0;
 
-  // The data plane. An engine may carry out starts one after the other, so no start may need, to end, what a peer
-  // starts only after something that needs a later start of this rank. Memory of a transfer belongs to it from start,
-  // even one that throws, until its wait has returned, or leave has: then no peer touches it any more, and no copy that
-  // was put on a device. wait throws as collect does. A Call holds the memory for that long.
+  // The data plane. A backend may execute starts in order, so a start must not depend on a peer's start that in turn depends on
+  // a later start of this rank. A transfer may access its memory from start, even if start throws, until wait or leave returns.
+  // After that, no peer and no copy on a device accesses it. A Collective keeps the memory alive for that long. wait throws as
+  // collect does.
   virtual Ticket start(std::span<const Transfer> transfers) = 0;
-  virtual void wait(Ticket ticket, Clock::time_point deadline) = 0;
+  virtual void wait(Ticket ticket, Clock::time_point expiry) = 0;
 
-  // Ends this rank's part, and all its transfers. Peers that wait for it, now or later, get Error(LVX_PEER_LOST) naming
-  // culprit: this rank, or the one that made it fail.
+  // Leaves the group and ends all transfers of this rank. Peers that wait for this rank, now or later, get Error(LVX_PEER_LOST)
+  // that names the culprit: this rank, or the rank that made it fail.
   virtual void leave(int culprit, std::string_view reason) noexcept = 0;
-  // After leave: whether there are transfers that could not be ended. Their memory must never be released.
+  // After leave: whether there are transfers that could not be stopped. Their memory must never be released.
   virtual bool has_stuck_transfers() const noexcept { return false; }
 };
 

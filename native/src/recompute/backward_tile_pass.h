@@ -10,11 +10,12 @@
 
 namespace lvx {
 
-// Out: q, d_o, lse, delta and visibility. Home: dq in the accumulator's dtype, summed over the worker's tiles. dk and dv
-// live as long as their tile, which turns them into gradients of the parameters and features.
+// Message to the worker: q, d_o, lse, delta and visibility. Message to the home: dq in the accumulator's dtype, summed over the
+// worker's tiles. dk and dv exist only while their tile is open; closing it turns them into gradients of parameters and
+// features.
 class BackwardTilePass final : public TilePass {
  public:
-  BackwardTilePass(Call& call, const Shards& shards, const VisualBackward& arguments);
+  BackwardTilePass(Collective& collective, const Shards& shards, const VisualBackwardCall& call);
 
   std::int64_t block_bytes(int home) const override;
   std::int64_t result_bytes(int home) const override;
@@ -24,7 +25,7 @@ class BackwardTilePass final : public TilePass {
   void arrive(int home, std::byte* block, std::byte* result) override;
   Visibility visibility(int home) const override { return at(home).block.visibility; }
   void open(const Tile& tile) override;
-  void complete(int home) override { at(home).dq.finish(call_.device()); }
+  void complete(int home) override { at(home).dq.finish(collective_.device()); }
   void attend(int home) override;
   void close() override;
   void merge(std::byte* result) override;
@@ -42,12 +43,12 @@ class BackwardTilePass final : public TilePass {
   Bshd result_of(int home, std::byte* result) const;
   TileSum<Bshd> sum_in(int home, const Bshd& group) const;
   void start_own();
-  BackwardArguments against(int home, const Tile& tile) const;
+  BackwardProblem against(int home, const Tile& tile) const;
 
-  const VisualBackward& visual_;
-  const AttentionBackward& arguments_;
+  const VisualBackwardCall& visual_;
+  const BackwardCall& call_;
   const bool travels_;  // some peer sees keys for this rank's queries
-  const bool narrow_;   // the gradients' dtype is too narrow to sum in
+  const bool narrow_;   // the gradients' dtype is too narrow to accumulate in
   DBiasSum d_bias_sum_;
   Workspace::Piece packed_piece_{}, delta_piece_{}, dq_piece_{};
 
@@ -56,7 +57,7 @@ class BackwardTilePass final : public TilePass {
   std::vector<Home> homes_;
   Bias d_bias_;
   Tile open_;
-  bool tile_started_ = false;  // the open tile's gradients hold something
+  bool tile_started_ = false;  // the open tile's gradients are initialised
   KernelScratch scratch_;
 };
 

@@ -3,86 +3,83 @@
 
 namespace lvx {
 
-ForwardTilePass::ForwardTilePass(Call& call, const Shards& shards, const VisualForward& arguments)
-    : TilePass(call, shards, arguments.attention.problem, arguments.features, arguments.projection,
-               arguments.tile_rows, KeyProjection::Use::kForward, {}),
-      arguments_(arguments.attention),
-      travels_(shards.queries_see_others(call.rank())),
-      packs_(travels_ &&
-             (!arguments_.visibility.everything() ||
-              !is_compact(arguments_.q, own_.batch, own_.queries, own_.query_heads, own_.head_dim))),
+ForwardTilePass::ForwardTilePass(Collective& collective, const Shards& shards, const VisualForwardCall& call)
+    : TilePass(collective, shards, call.attention.shape, call.features, call.projection, call.tile_rows,
+               KeyProjection::Use::kForward, {}),
+      call_(call.attention),
+      travels_(shards.queries_see_others(collective.rank())),
+      packs_(travels_ && (!call_.visibility.everything() || !is_compact(call_.q))),
       accumulates_(dtype_ != accumulator_),
-      lse_sum_(arguments_),
-      homes_(static_cast<std::size_t>(call.size())) {}
+      lse_sum_(call_),
+      homes_(static_cast<std::size_t>(collective.size())) {}
 
 std::int64_t ForwardTilePass::block_bytes(int home) const {
-  return ForwardBlock::bytes(problem_of(home, {}), dtype_, call_.announced(home));
+  return ForwardBlock::bytes(shape_of(home, {}), dtype_, collective_.announced(home));
 }
 
 std::int64_t ForwardTilePass::result_bytes(int home) const {
-  const Problem problem = problem_of(home, {});
-  return problem.query_elements() * size_of(accumulator_) +
-         MessageCursor::lse_bytes(problem, dtype_, call_.announced(home));
+  const ProblemShape shape = shape_of(home, {});
+  return shape.query_elements() * size_of(accumulator_) +
+         MessageCursor::lse_bytes(shape, dtype_, collective_.announced(home));
 }
 
 void ForwardTilePass::reserve(Workspace& workspace) {
-  if (packs_) packed_piece_ = workspace.reserve(block_bytes(call_.rank()));
+  if (packs_) packed_piece_ = workspace.reserve(block_bytes(collective_.rank()));
   if (accumulates_) accumulator_piece_ = workspace.reserve(own_.query_elements() * size_of(accumulator_));
   lse_sum_.reserve(workspace);
   if (needs_totals()) {
     for_each_home([&](int home) {
-      const Problem problem = problem_of(home, {});
-      const std::int64_t lse = (has_terms(home) ? 2 : 1) * problem.rows();
-      at(home).total = workspace.reserve((problem.query_elements() + lse) * size_of(DType::kFloat64));
+      const ProblemShape shape = shape_of(home, {});
+      const std::int64_t lse = (has_terms(home) ? 2 : 1) * shape.rows();
+      at(home).total = workspace.reserve((shape.query_elements() + lse) * size_of(DType::kFloat64));
     });
   }
   keys_.reserve(workspace);
   scratch_.need(keys_.scratch_bytes());
-  for_each_problem(
-      [&](const Problem& problem) { scratch_.need(call_.device().forward_scratch(problem, dtype_)); });
+  for_each_shape(
+      [&](const ProblemShape& shape) { scratch_.need(collective_.device().forward_scratch(shape, dtype_)); });
   scratch_.reserve(workspace);
 }
 
 void ForwardTilePass::begin(const Workspace& workspace) {
-  const int rank = call_.rank();
+  const int rank = collective_.rank();
   workspace_ = &workspace;
   scratch_.begin(workspace);
   keys_.begin(workspace, scratch_.memory());
   Home& home = at(rank);
-  home.block = {arguments_.q, arguments_.visibility};
-  Partial sum = lse_sum_.begin(workspace, arguments_.o);
+  home.block = {call_.q, call_.visibility};
+  Partial sum = lse_sum_.begin(workspace, call_.o);
   if (accumulates_) {
-    sum.o = compact_bshd(workspace.at(accumulator_piece_), accumulator_, own_.queries, own_.query_heads,
-                         own_.head_dim);
+    sum.o = compact_queries(workspace.at(accumulator_piece_), accumulator_, own_);
   }
   home.sum = sum_in(rank, sum);
   if (packs_) {
     block_ = workspace.at(packed_piece_);
-    ForwardBlock(own_, dtype_, call_.announced(rank), block_).pack(call_.device(), own_, home.block);
+    ForwardBlock(own_, dtype_, collective_.announced(rank), block_).pack(collective_.device(), home.block);
   } else {
-    block_ = call_.lend(arguments_.q.data, block_bytes(rank));
+    block_ = collective_.lend(call_.q.data, block_bytes(rank));
   }
 }
 
 void ForwardTilePass::arrive(int home, std::byte* block, std::byte* result) {
-  at(home).block = {problem_of(home, {}), dtype_, call_.announced(home), block};
+  at(home).block = {shape_of(home, {}), dtype_, collective_.announced(home), block};
   at(home).sum = sum_in(home, result_of(home, result));
 }
 
-// Whether the home's lse is summed in two terms.
+// Whether the home's lse is merged in two terms.
 bool ForwardTilePass::has_terms(int home) const {
-  return home == call_.rank() ? lse_sum_.splits() : call_.announced(home).has_bias != 0;
+  return home == collective_.rank() ? lse_sum_.splits() : collective_.announced(home).has_bias != 0;
 }
 
 TileSum<Partial> ForwardTilePass::sum_in(int home, const Partial& group) const {
-  const Problem problem = problem_of(home, {});
-  if (!needs_totals()) return {problem, group, std::nullopt};
+  if (!needs_totals()) return {group, std::nullopt};
+  const ProblemShape shape = shape_of(home, {});
   MessageCursor memory(workspace_->at(at(home).total));
   Partial total;
-  total.o = memory.queries(problem, DType::kFloat64);
-  total.lse = memory.row_values(problem, DType::kFloat64);
-  if (has_terms(home)) total.bias_max = memory.row_values(problem, DType::kFloat64);
-  return {problem, group, total};
+  total.o = memory.queries(shape, DType::kFloat64);
+  total.lse = memory.row_values(shape, DType::kFloat64);
+  if (has_terms(home)) total.bias_max = memory.row_values(shape, DType::kFloat64);
+  return {group, total};
 }
 
 void ForwardTilePass::open(const Tile& tile) {
@@ -92,51 +89,51 @@ void ForwardTilePass::open(const Tile& tile) {
   keys_.finish_keys();
 }
 
-ForwardArguments ForwardTilePass::against(int home, const Tile& tile) const {
-  ForwardArguments arguments;
-  arguments.problem = problem_of(home, tile);
-  arguments.q = at(home).block.q;
-  arguments.visibility = at(home).block.visibility;
-  arguments.bias = arguments_.bias.from(shards_.query_begin(home), tile.begin);
-  arguments.out = at(home).sum.group();
-  arguments.merge = at(home).sum.adds();
-  return arguments;
+ForwardProblem ForwardTilePass::against(int home, const Tile& tile) const {
+  ForwardProblem problem;
+  problem.shape = shape_of(home, tile);
+  problem.q = at(home).block.q;
+  problem.visibility = at(home).block.visibility;
+  problem.bias = call_.bias.row_range(shards_.query_begin(home), shards_.query_begin(home + 1))
+                     .key_range(tile.begin, tile.end);
+  problem.out = at(home).sum.group();
+  problem.merge = at(home).sum.adds();
+  return problem;
 }
 
 void ForwardTilePass::attend(int home) {
-  ForwardArguments arguments = against(home, open_);
-  arguments.k = keys_.keys();
-  arguments.v = keys_.values();
-  call_.device().forward(arguments, scratch_.memory());
-  at(home).sum.count(call_.device());
+  ForwardProblem problem = against(home, open_);
+  problem.k = keys_.keys();
+  problem.v = keys_.values();
+  collective_.device().forward(problem, scratch_.memory());
+  at(home).sum.count(collective_.device());
 }
 
-// A partial result as it lies in a message.
+// View of a partial result in a message.
 Partial ForwardTilePass::result_of(int home, std::byte* result) const {
-  return MessageCursor(result).partial(problem_of(home, {}), accumulator_, call_.announced(home));
+  return MessageCursor(result).partial(shape_of(home, {}), accumulator_, collective_.announced(home));
 }
 
-// This rank's queries may have seen none of its own keys: then nothing was written yet.
+// If this rank's queries see none of its own keys, nothing has been written yet: initialises the sum with the identity.
 void ForwardTilePass::start_own() {
-  const int rank = call_.rank();
+  const int rank = collective_.rank();
   if (!at(rank).sum.empty()) return;
-  call_.device().forward(against(rank, {}), scratch_.memory());
-  at(rank).sum.count(call_.device());
+  collective_.device().forward(against(rank, {}), scratch_.memory());
+  at(rank).sum.count(collective_.device());
 }
 
 void ForwardTilePass::merge(std::byte* result) {
-  const int rank = call_.rank();
+  const int rank = collective_.rank();
   start_own();
-  at(rank).sum.add(call_.device(), result_of(rank, result));
+  at(rank).sum.add(collective_.device(), result_of(rank, result));
 }
 
 void ForwardTilePass::finish() {
   start_own();
-  at(call_.rank()).sum.finish(call_.device());
-  lse_sum_.finish(call_.device());
+  at(collective_.rank()).sum.finish(collective_.device());
+  lse_sum_.finish(collective_.device());
   if (!accumulates_) return;
-  call_.device().copy(own_.batch, own_.queries, own_.query_heads, own_.head_dim,
-                      at(call_.rank()).sum.group().o, arguments_.o);
+  collective_.device().copy(at(collective_.rank()).sum.group().o, call_.o);
 }
 
 }  // namespace lvx

@@ -10,10 +10,11 @@
 
 namespace lvx {
 
-// Out: q and its visibility. Home: the partial (o, lse), all of it in the accumulator's dtype, summed over the worker's tiles.
+// Message to the worker: q and its visibility. Message to the home: the partial (o, lse) in the accumulator's dtype, merged over
+// the worker's tiles.
 class ForwardTilePass final : public TilePass {
  public:
-  ForwardTilePass(Call& call, const Shards& shards, const VisualForward& arguments);
+  ForwardTilePass(Collective& collective, const Shards& shards, const VisualForwardCall& call);
 
   std::int64_t block_bytes(int home) const override;
   std::int64_t result_bytes(int home) const override;
@@ -23,7 +24,7 @@ class ForwardTilePass final : public TilePass {
   void arrive(int home, std::byte* block, std::byte* result) override;
   Visibility visibility(int home) const override { return at(home).block.visibility; }
   void open(const Tile& tile) override;
-  void complete(int home) override { at(home).sum.finish(call_.device()); }
+  void complete(int home) override { at(home).sum.finish(collective_.device()); }
   void attend(int home) override;
   void close() override {}
   void merge(std::byte* result) override;
@@ -42,11 +43,11 @@ class ForwardTilePass final : public TilePass {
   bool has_terms(int home) const;
   TileSum<Partial> sum_in(int home, const Partial& group) const;
   void start_own();
-  ForwardArguments against(int home, const Tile& tile) const;
+  ForwardProblem against(int home, const Tile& tile) const;
 
-  const AttentionForward& arguments_;
+  const ForwardCall& call_;
   const bool travels_;      // some peer sees keys for this rank's queries
-  const bool packs_;        // q cannot be sent as it lies
+  const bool packs_;        // q must be packed before it is sent
   const bool accumulates_;  // o's dtype is too narrow to merge in
   LseSum lse_sum_;
   Workspace::Piece packed_piece_{}, accumulator_piece_{};

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recompute/gradient_sums.h"
 
+#include "base/divide.h"
+
 namespace lvx {
 namespace {
 
-std::int64_t terms_of(std::int64_t rows) {
-  return (rows + GradientSums::kRowsOfTerm - 1) / GradientSums::kRowsOfTerm;
-}
+std::int64_t terms_of(std::int64_t rows) { return divide_up(rows, GradientSums::kRowsOfTerm); }
 
-Bshd as_bshd(const Parameter& x) { return {x.data, x.dtype, 0, x.row_stride, 0}; }
+Bshd as_bshd(const Parameter& x) { return {x.data, x.dtype, 1, x.rows, 1, x.width, 0, x.row_stride, 0}; }
 
 std::int64_t elements_of(const Parameter& x) { return x.rows * x.width; }
 
@@ -18,7 +18,7 @@ GradientSums::GradientSums(Device& device, const ProjectionGradients& gradients,
                            std::int64_t tile_rows, DType accumulator)
     : device_(device) {
   if (rows == 0) return;
-  const std::int64_t tiles = (rows + tile_rows - 1) / tile_rows;
+  const std::int64_t tiles = divide_up(rows, tile_rows);
   if (!needs_groups(tiles * terms_of(tile_rows), accumulator)) return;
   for (const Parameter* gradient :
        {&gradients.weight, &gradients.bias, &gradients.value_weight, &gradients.value_bias,
@@ -63,11 +63,11 @@ void GradientSums::finish() {
 }
 
 void GradientSums::copy(const Parameter& from, const Parameter& to) {
-  device_.copy(1, from.rows, 1, from.width, as_bshd(from), as_bshd(to));
+  device_.copy(as_bshd(from), as_bshd(to));
 }
 
 void GradientSums::add(const Parameter& from, const Parameter& to) {
-  device_.add(1, from.rows, 1, from.width, as_bshd(from), as_bshd(to));
+  device_.add(as_bshd(from), as_bshd(to));
 }
 
 void GradientSums::zero(const Parameter& x) {

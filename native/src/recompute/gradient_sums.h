@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gradients of a projection's parameters over very many rows of features, in two levels: a group of rows is added up in
-// float32, in the caller's tensors; what those held before and the groups are added up in float64. Few rows are one group,
-// and need no memory for totals.
+// Two-level sums of the gradients of a projection's parameters over very many rows of features. A group of rows is accumulated
+// in float32, in the caller's tensors. The previous values of these tensors and the groups are accumulated in float64. If all
+// rows fit one group, no memory is needed for totals.
 #pragma once
 
 #include <vector>
@@ -15,20 +15,20 @@ namespace lvx {
 
 class GradientSums {
  public:
-  // rows: of all tiles; tile_rows: of one; both of all batch items.
+  // rows: of all tiles; tile_rows: of one tile. Both count all batch items.
   GradientSums(Device& device, const ProjectionGradients& gradients, std::int64_t rows,
                std::int64_t tile_rows, DType accumulator);
 
   static constexpr std::int64_t kRowsOfTerm =
-      256;  // a product adds to the sum once for so many, or more often
+      256;  // a product adds to the sum at least once per this many rows
   static constexpr std::int64_t kRowsOfGroup = kTermsOfGroup * kRowsOfTerm;
 
   void reserve(Workspace& workspace);
-  // Before rows are added; only the first call does anything.
+  // To be called before rows are added. Only the first call has an effect.
   void begin(const Workspace& workspace);
-  // So many rows are about to be added to the caller's tensors, kRowsOfGroup at most.
+  // To be called before this many rows, at most kRowsOfGroup, are added to the caller's tensors.
   void make_room(std::int64_t rows);
-  // Puts the whole into the caller's tensors.
+  // Writes the complete sums to the caller's tensors.
   void finish();
 
  private:
@@ -43,8 +43,8 @@ class GradientSums {
   void zero(const Parameter& gradient);
 
   Device& device_;
-  std::vector<Total> totals_;  // none where no groups are needed
-  std::int64_t terms_ = 0;     // in the group
+  std::vector<Total> totals_;  // empty if one group suffices
+  std::int64_t terms_ = 0;     // in the current group
   bool begun_ = false;
 };
 

@@ -7,7 +7,8 @@ namespace lvx {
 namespace {
 
 Bshd one_head(const Rows& rows) {
-  return {rows.data, rows.dtype, rows.batch_stride, rows.row_stride, rows.width};
+  return {rows.data,  rows.dtype,        rows.batch,      rows.rows, 1,
+          rows.width, rows.batch_stride, rows.row_stride, rows.width};
 }
 
 Rows compact_rows(std::byte* data, DType dtype, std::int64_t batch, std::int64_t rows, std::int64_t width) {
@@ -73,7 +74,8 @@ Rows KeyProjection::product_at(std::byte* data, DType dtype) const {
 Bshd KeyProjection::keys_of(const Rows& product) const {
   const std::int64_t head_stride =
       projection_.layout == LVX_KEY_VALUE_INTERLEAVED ? 2 * projection_.head_dim : projection_.head_dim;
-  return {product.data, product.dtype, product.batch_stride, product.row_stride, head_stride};
+  return {product.data,         product.dtype,        product.batch,      product.rows, projection_.key_heads,
+          projection_.head_dim, product.batch_stride, product.row_stride, head_stride};
 }
 
 Bshd KeyProjection::values_of(const Rows& product) const {
@@ -91,8 +93,7 @@ void KeyProjection::open(std::int64_t begin, std::int64_t end) {
   input_ = tile_;
   if (projection_.input_norm.kind != LVX_NORM_NONE) {
     input_ = compact_rows(workspace_->at(input_piece_), tile_.dtype, tile_.batch, rows_, tile_.width);
-    layers_.norm_forward(projection_.input_norm, tile_.batch, rows_, 1, tile_.width, one_head(tile_),
-                         one_head(input_));
+    layers_.norm_forward(projection_.input_norm, one_head(tile_), one_head(input_));
   }
   product_ = product_at(workspace_->at(product_piece_), tile_.dtype);
   if (use_ == Use::kBackward) gradient_ = product_at(workspace_->at(gradient_piece_), accumulator_);
@@ -113,23 +114,20 @@ void KeyProjection::project() {
 
 void KeyProjection::finish_keys() {
   if (keeps_raw_) {
-    finished_ = compact_bshd(workspace_->at(keys_piece_), tile_.dtype, rows_, projection_.key_heads,
-                             projection_.head_dim);
+    finished_ = compact_bshd(workspace_->at(keys_piece_), tile_.dtype, tile_.batch, rows_,
+                             projection_.key_heads, projection_.head_dim);
   }
-  lvx::finish_keys(device_, projection_, tile_.batch, rows_, raw_keys(),
-                   from_row(projection_.positions, begin_), finished_);
+  lvx::finish_keys(device_, projection_, raw_keys(), from_row(projection_.positions, begin_), finished_);
 }
 
 void KeyProjection::push(const Bshd& raw_keys, const Rows& d_features) {
   sums_.begin(*workspace_);
   const Bshd dk = key_gradients();
   if (projection_.rotary) {
-    layers_.rotary(projection_.theta, true, tile_.batch, rows_, projection_.key_heads, projection_.head_dim,
-                   dk, from_row(projection_.positions, begin_), dk);
+    layers_.rotary(projection_.theta, true, dk, from_row(projection_.positions, begin_), dk);
   }
   if (projection_.key_norm.kind != LVX_NORM_NONE) {
-    layers_.norm_backward(projection_.key_norm, tile_.batch, rows_, projection_.key_heads,
-                          projection_.head_dim, raw_keys, dk, dk, false, gradients_.key_weight, {}, scratch_);
+    layers_.norm_backward(projection_.key_norm, raw_keys, dk, dk, false, gradients_.key_weight, {}, scratch_);
   }
   Rows d_tile;
   if (!d_features.none()) d_tile = d_features.part(begin_, begin_ + rows_);
@@ -140,9 +138,8 @@ void KeyProjection::push(const Bshd& raw_keys, const Rows& d_features) {
   const Rows d_input =
       compact_rows(workspace_->at(d_input_piece_), accumulator_, tile_.batch, rows_, tile_.width);
   push_products(d_input, false);
-  layers_.norm_backward(projection_.input_norm, tile_.batch, rows_, 1, tile_.width, one_head(tile_),
-                        one_head(d_input), one_head(d_tile), true, gradients_.input_weight,
-                        gradients_.input_bias, scratch_);
+  layers_.norm_backward(projection_.input_norm, one_head(tile_), one_head(d_input), one_head(d_tile), true,
+                        gradients_.input_weight, gradients_.input_bias, scratch_);
 }
 
 void KeyProjection::push_products(const Rows& d_input, bool add) {
@@ -167,20 +164,18 @@ void KeyProjection::push_products(const Rows& d_input, bool add) {
   }
 }
 
-void finish_keys(Device& device, const Projection& projection, std::int64_t batch, std::int64_t rows,
-                 const Bshd& raw, const RowIntegers& positions, const Bshd& k) {
+void finish_keys(Device& device, const Projection& projection, const Bshd& raw, const RowIntegers& positions,
+                 const Bshd& k) {
   Bshd from = raw;
   if (projection.key_norm.kind != LVX_NORM_NONE) {
-    device.layers().norm_forward(projection.key_norm, batch, rows, projection.key_heads, projection.head_dim,
-                                 from, k);
+    device.layers().norm_forward(projection.key_norm, from, k);
     from = k;
   }
   if (projection.rotary) {
-    device.layers().rotary(projection.theta, false, batch, rows, projection.key_heads, projection.head_dim,
-                           from, positions, k);
+    device.layers().rotary(projection.theta, false, from, positions, k);
     from = k;
   }
-  if (from.data != k.data) device.copy(batch, rows, projection.key_heads, projection.head_dim, from, k);
+  if (from.data != k.data) device.copy(from, k);
 }
 
 }  // namespace lvx

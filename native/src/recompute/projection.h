@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a layer makes keys and values of visual features, already checked.
+// How a layer projects keys and values from visual features; already checked.
 #pragma once
 
 #include "device/layers.h"
@@ -12,8 +12,8 @@ struct Projection {
   std::int64_t key_heads = 0;
   std::int64_t head_dim = 0;
   lvx_key_value_layout layout = LVX_KEY_VALUE_SEPARATE;
-  Parameter weight, bias;              // of K; of K and V where the layout is not SEPARATE
-  Parameter value_weight, value_bias;  // of V where it is
+  Parameter weight, bias;              // of K; of K and V if the layout is not SEPARATE
+  Parameter value_weight, value_bias;  // of V if the layout is SEPARATE
   Norm input_norm, key_norm;
   bool rotary = false;
   double theta = 0;
@@ -23,7 +23,7 @@ struct Projection {
   bool finishes_keys() const { return key_norm.kind != LVX_NORM_NONE || rotary; }
 };
 
-// Added to; none: not wanted.
+// Gradients that are accumulated. Each is optional.
 struct ProjectionGradients {
   Parameter weight, bias, value_weight, value_bias, input_weight, input_bias, key_weight;
 };

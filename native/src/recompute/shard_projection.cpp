@@ -8,10 +8,10 @@
 namespace lvx {
 namespace {
 
-// Enough rows for the matrix product's full rate, few enough that memory beside the caller's stays small.
+// Enough rows for the full rate of the matrix product, but few enough for a small workspace.
 constexpr std::int64_t kRowsAtOnce = 1024;
 
-// Calls work(begin, end) for the features' rows, tile by tile, with a projection that has opened the tile.
+// Calls work(projection, begin, end) for each tile of the features' rows. The projection has opened the tile.
 template <typename Work>
 void for_each_tile(Device& device, const Projection& projection, const Rows& features, KeyProjection::Use use,
                    const ProjectionGradients& gradients, Work&& work) {
@@ -42,10 +42,8 @@ void project_forward(Device& device, const Projection& projection, const Rows& f
   for_each_tile(device, projection, features, KeyProjection::Use::kForward, {},
                 [&](KeyProjection& tile, std::int64_t begin, std::int64_t end) {
                   tile.project();
-                  device.copy(features.batch, end - begin, projection.key_heads, projection.head_dim,
-                              tile.raw_keys(), raw_k.from_row(begin));
-                  device.copy(features.batch, end - begin, projection.key_heads, projection.head_dim,
-                              tile.values(), v.from_row(begin));
+                  device.copy(tile.raw_keys(), raw_k.row_range(begin, end));
+                  device.copy(tile.values(), v.row_range(begin, end));
                 });
 }
 
@@ -54,11 +52,9 @@ void project_backward(Device& device, const Projection& projection, const Rows& 
                       const ProjectionGradients& gradients) {
   for_each_tile(device, projection, features, KeyProjection::Use::kBackward, gradients,
                 [&](KeyProjection& tile, std::int64_t begin, std::int64_t end) {
-                  device.copy(features.batch, end - begin, projection.key_heads, projection.head_dim,
-                              dk.from_row(begin), tile.key_gradients());
-                  device.copy(features.batch, end - begin, projection.key_heads, projection.head_dim,
-                              dv.from_row(begin), tile.value_gradients());
-                  tile.push(raw_k.from_row(begin), d_features);
+                  device.copy(dk.row_range(begin, end), tile.key_gradients());
+                  device.copy(dv.row_range(begin, end), tile.value_gradients());
+                  tile.push(raw_k.row_range(begin, end), d_features);
                 });
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keys and values of a whole shard of features, into memory of the caller, and the way back.
+// Projects keys and values of a whole shard of features into the caller's memory, forward and backward.
 #pragma once
 
 #include "device/device.h"
@@ -7,11 +7,11 @@
 
 namespace lvx {
 
-// Raw keys and values.
+// Computes raw keys and values.
 void project_forward(Device& device, const Projection& projection, const Rows& features, const Bshd& raw_k,
                      const Bshd& v);
 
-// Adds the gradients of the parameters, and of the features if d_features is not none. raw_k is read where there is a
+// Accumulates the gradients of the parameters, and of the features if d_features is present. raw_k is read only if there is a
 // key norm.
 void project_backward(Device& device, const Projection& projection, const Rows& features, const Bshd& raw_k,
                       const Bshd& dk, const Bshd& dv, const Rows& d_features,

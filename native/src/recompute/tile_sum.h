@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a rank's tiles add up to for one block of queries, in two levels: kernels add a group of tiles up in float32, in the
-// memory where the sum is wanted; groups are added up in float64. Rounding then does not grow with the number of tiles.
-// Few tiles are one group, and need no memory for a total.
+// The two-level sum of a rank's tiles for one block of queries. Kernels accumulate a group of tiles in float32, in the memory
+// of the final result. Groups are accumulated in float64, so that the rounding error does not grow with the number of tiles.
+// If all tiles fit one group, no memory is needed for a total.
 #pragma once
 
 #include <optional>
@@ -10,29 +10,22 @@
 
 namespace lvx {
 
-// Terms of a group: float32 loses 1e-6 of a sum of so many that are equal.
+// Terms of a group. With this many equal terms, a float32 sum has a relative error of 1e-6.
 inline constexpr std::int64_t kTermsOfGroup = 64;
 
 inline bool needs_groups(std::int64_t terms, DType accumulator) {
   return accumulator == DType::kFloat32 && terms > kTermsOfGroup;
 }
 
-// Partial results are merged, gradients of queries added.
-inline void add_up(Device& device, const Problem& problem, const Partial& part, const Partial& into) {
-  device.merge(problem, part, into);
-}
-inline void add_up(Device& device, const Problem& p, const Bshd& part, const Bshd& into) {
-  device.add(p.batch, p.queries, p.query_heads, p.head_dim, part, into);
-}
+// Merges partial results, and adds gradients of queries.
+inline void add_up(Device& device, const Partial& part, const Partial& into) { device.merge(part, into); }
+inline void add_up(Device& device, const Bshd& part, const Bshd& into) { device.add(part, into); }
 
-inline void copy_sum(Device& device, const Problem& p, const Bshd& from, const Bshd& to) {
-  device.copy(p.batch, p.queries, p.query_heads, p.head_dim, from, to);
-}
-inline void copy_sum(Device& device, const Problem& p, const Partial& from, const Partial& to) {
-  copy_sum(device, p, from.o, to.o);
-  device.copy(p.batch, p.query_heads, p.queries, from.lse, to.lse);
-  if (to.bias_max.data == nullptr) return;
-  device.copy(p.batch, p.query_heads, p.queries, from.bias_max, to.bias_max);
+inline void copy_sum(Device& device, const Bshd& from, const Bshd& to) { device.copy(from, to); }
+inline void copy_sum(Device& device, const Partial& from, const Partial& to) {
+  device.copy(from.o, to.o);
+  device.copy(from.lse, to.lse);
+  if (to.bias_max.data != nullptr) device.copy(from.bias_max, to.bias_max);
 }
 
 // Sum: Partial, or Bshd for dq.
@@ -40,47 +33,45 @@ template <typename Sum>
 class TileSum {
  public:
   TileSum() = default;
-  // problem gives batch, queries, query_heads, head_dim. total: in float64; nullopt where no groups are needed.
-  TileSum(const Problem& problem, const Sum& group, const std::optional<Sum>& total)
-      : problem_(problem), group_(group), total_(total) {}
+  // total: in float64; nullopt if one group suffices.
+  TileSum(const Sum& group, const std::optional<Sum>& total) : group_(group), total_(total) {}
 
-  // Where a kernel puts the next tile's share, and whether it adds it to what is there.
+  // Where a kernel writes the next tile's share, and whether it accumulates there.
   const Sum& group() const { return group_; }
   bool adds() const { return terms_ > 0; }
   bool empty() const { return terms_ == 0 && !has_total_; }
 
-  // A kernel has put a tile's share there.
+  // To be called after a kernel has written a tile's share there.
   void count(Device& device) {
     ++terms_;
     if (total_ && terms_ == kTermsOfGroup) close_group(device);
   }
-  // Adds what another rank's tiles add up to. Not empty.
+  // Adds the sum of another rank's tiles. This sum must not be empty.
   void add(Device& device, const Sum& share) {
     close_group(device);
-    add_up(device, problem_, share, total_ ? *total_ : group_);
+    add_up(device, share, total_ ? *total_ : group_);
   }
-  // Puts the whole into the memory where it is wanted.
+  // Writes the complete sum to the memory of the final result.
   void finish(Device& device) {
     close_group(device);
-    if (has_total_) copy_sum(device, problem_, *total_, group_);
+    if (has_total_) copy_sum(device, *total_, group_);
   }
 
  private:
   void close_group(Device& device) {
     if (!total_ || terms_ == 0) return;
     if (has_total_) {
-      add_up(device, problem_, group_, *total_);
+      add_up(device, group_, *total_);
     } else {
-      copy_sum(device, problem_, group_, *total_);
+      copy_sum(device, group_, *total_);
     }
     has_total_ = true;
     terms_ = 0;
   }
 
-  Problem problem_;
   Sum group_{};
   std::optional<Sum> total_;
-  std::int64_t terms_ = 0;  // in the group
+  std::int64_t terms_ = 0;  // in the current group
   bool has_total_ = false;
 };
 

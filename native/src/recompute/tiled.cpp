@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Recomputation turns the loops of a schedule inside out: a ring would make every tile of keys once per step, so the
-// queries, being small, are gathered, tiles are the outer loop and blocks of queries the inner one.
+// Recomputation interchanges the loops of a schedule. A ring would project every tile of keys once per step. So the queries,
+// which are small, are gathered; tiles are the outer loop, and blocks of queries the inner loop.
 //
-// All blocks are in flight from the start. While they come, the first tile that this rank's own queries see is made and
-// computed against them; then against each visitor as it arrives. What the visitors see is known then, and tiles that
-// nobody sees are left out. Results go home one by one during the last tile; in every tile but the first this rank's own
-// queries come last, so that there is something to do meanwhile.
+// All blocks are sent at the start. Meanwhile, this rank projects the first tile that its own queries see, and computes it
+// against them, then against each visitor as it arrives. After that it knows what the visitors see, and skips tiles that no
+// query sees. Results are sent home one by one during the last tile. In every tile but the first, this rank's own queries come
+// last, to hide those transfers.
 #include "recompute/tiled.h"
 
 #include <vector>
@@ -19,11 +19,11 @@ constexpr std::size_t bytes(std::int64_t count) { return static_cast<std::size_t
 
 class Tiled {
  public:
-  Tiled(Call& call, TilePass& pass)
-      : call_(call),
+  Tiled(Collective& collective, TilePass& pass)
+      : collective_(collective),
         pass_(pass),
-        rank_(call.rank()),
-        size_(call.size()),
+        rank_(collective.rank()),
+        size_(collective.size()),
         tiles_(pass.tiles()),
         steps_(static_cast<std::size_t>(size_)),
         seen_(steps_.size() * static_cast<std::size_t>(tiles_)) {}
@@ -31,7 +31,8 @@ class Tiled {
   void run();
 
  private:
-  // What this rank exchanges with the peers at one distance: it works for home, worker works for it. Step 0 is itself.
+  // What this rank exchanges with two peers at one distance: it works for the home at that distance, and the worker at that
+  // distance works for it. Step 0 is this rank itself.
   struct Step {
     Workspace::Piece block{}, result{}, arriving{};
     Ticket blocks = 0, results = 0;
@@ -56,7 +57,7 @@ class Tiled {
   void compute_first(std::int64_t tile);
   void compute_rest(std::int64_t first);
 
-  Call& call_;
+  Collective& collective_;
   TilePass& pass_;
   const int rank_;
   const int size_;
@@ -78,7 +79,7 @@ void Tiled::reserve() {
     if (pass_.visits(rank_, worker_at(step))) own.arriving = workspace_.reserve(pass_.result_bytes(rank_));
   }
   pass_.reserve(workspace_);
-  workspace_.allocate(call_);
+  workspace_.allocate(collective_);
 }
 
 void Tiled::start_blocks() {
@@ -92,7 +93,7 @@ void Tiled::start_blocks() {
     if (pass_.visits(home, rank_)) {
       transfers_.push_back(receive_from(home, workspace_.at(at(step).block), bytes(pass_.block_bytes(home))));
     }
-    at(step).blocks = call_.start(transfers_);
+    at(step).blocks = collective_.start(transfers_);
   }
 }
 
@@ -101,17 +102,17 @@ void Tiled::start_results(int step) {
   const int worker = worker_at(step);
   transfers_.clear();
   if (pass_.visits(home, rank_)) {
-    call_.compute([&] { pass_.complete(home); });
+    collective_.compute([&] { pass_.complete(home); });
     transfers_.push_back(send_to(home, workspace_.at(at(step).result), bytes(pass_.result_bytes(home))));
   }
   if (pass_.visits(rank_, worker)) {
     transfers_.push_back(
         receive_from(worker, workspace_.at(at(step).arriving), bytes(pass_.result_bytes(rank_))));
   }
-  at(step).results = call_.start(transfers_);
+  at(step).results = collective_.start(transfers_);
 }
 
-// Finds out which tiles the queries at a step see.
+// Determines which tiles the queries of a step see.
 void Tiled::learn(int step) {
   const int home = home_at(step);
   if (!pass_.shards().sees(home, rank_)) return;
@@ -124,8 +125,7 @@ void Tiled::learn(int step) {
     const std::int64_t first_key = pass_.shards().key_begin(rank_);
     std::vector<std::int64_t> bounds{first_key};
     for (std::int64_t tile = 0; tile < tiles_; ++tile) bounds.push_back(first_key + pass_.tile(tile).end);
-    call_.device().shards_seen(call_.announced(home).batch, call_.announced(home).queries, visibility, bounds,
-                               seen);
+    collective_.device().shards_seen(visibility, bounds, seen);
   }
 }
 
@@ -151,45 +151,45 @@ std::int64_t Tiled::last_after(std::int64_t first) {
 }
 
 void Tiled::attend(int step, std::int64_t tile) {
-  if (sees(step, tile) != 0) call_.compute([&] { pass_.attend(home_at(step)); });
+  if (sees(step, tile) != 0) collective_.compute([&] { pass_.attend(home_at(step)); });
 }
 
 void Tiled::compute_first(std::int64_t tile) {
   if (tile != kNone) {
-    call_.compute([&] { pass_.open(pass_.tile(tile)); });
+    collective_.compute([&] { pass_.open(pass_.tile(tile)); });
     attend(0, tile);
   }
   for (int step = 1; step < size_; ++step) {
-    call_.wait(at(step).blocks);
+    collective_.wait(at(step).blocks);
     const int home = home_at(step);
     if (!pass_.visits(home, rank_)) continue;
-    call_.compute([&] {
+    collective_.compute([&] {
       pass_.arrive(home, workspace_.at(at(step).block), workspace_.at(at(step).result));
       learn(step);
     });
     if (tile != kNone) attend(step, tile);
   }
-  if (tile != kNone) call_.compute([&] { pass_.close(); });
+  if (tile != kNone) collective_.compute([&] { pass_.close(); });
 }
 
 void Tiled::compute_rest(std::int64_t first) {
   const std::int64_t last = last_after(first);
   for (std::int64_t tile = 0; tile <= last; ++tile) {
     if (tile == first || !anyone_sees(tile)) continue;
-    call_.compute([&] { pass_.open(pass_.tile(tile)); });
+    collective_.compute([&] { pass_.open(pass_.tile(tile)); });
     for (int step = 1; step < size_; ++step) {
       attend(step, tile);
       if (tile == last) start_results(step);
     }
     attend(0, tile);
-    call_.compute([&] { pass_.close(); });
+    collective_.compute([&] { pass_.close(); });
   }
   for (int step = 1; last == kNone && step < size_; ++step) start_results(step);
 }
 
 void Tiled::run() {
   reserve();
-  call_.compute([&] {
+  collective_.compute([&] {
     pass_.begin(workspace_);
     learn(0);
   });
@@ -198,16 +198,16 @@ void Tiled::run() {
   compute_first(first);
   compute_rest(first);
   for (int step = 1; step < size_; ++step) {
-    call_.wait(at(step).results);
+    collective_.wait(at(step).results);
     if (pass_.visits(rank_, worker_at(step))) {
-      call_.compute([&] { pass_.merge(workspace_.at(at(step).arriving)); });
+      collective_.compute([&] { pass_.merge(workspace_.at(at(step).arriving)); });
     }
   }
-  call_.compute([&] { pass_.finish(); });
+  collective_.compute([&] { pass_.finish(); });
 }
 
 }  // namespace
 
-void run_tiled(Call& call, TilePass& pass) { Tiled(call, pass).run(); }
+void run_tiled(Collective& collective, TilePass& pass) { Tiled(collective, pass).run(); }
 
 }  // namespace lvx

@@ -6,7 +6,8 @@
 
 namespace lvx {
 
-// Every query block goes to all its workers at once; each makes its keys tile by tile, once, and sends one result home.
-void run_tiled(Call& call, TilePass& pass);
+// Every query block is sent to all its workers at once. Each worker projects its keys once, tile by tile, and sends one result
+// home.
+void run_tiled(Collective& collective, TilePass& pass);
 
 }  // namespace lvx

@@ -8,7 +8,7 @@
 namespace lvx {
 namespace {
 
-// Queries go to all ranks at once and partial results straight home, so that is what the statistics say.
+// The strategy that the statistics report: queries are sent to all ranks at once, and partial results directly home.
 constexpr lvx_strategy kStrategy = LVX_QUERY_GATHER;
 
 Announcement with_projection(Announcement mine, const Projection& projection) {
@@ -23,25 +23,24 @@ Announcement with_projection(Announcement mine, const Projection& projection) {
   return mine;
 }
 
-template <typename TilePassOf, typename Arguments>
-void run(Group& group, const Announcement& mine, const Arguments& arguments, lvx_statistics* statistics) {
-  collective(group, with_projection(mine, arguments.projection), kStrategy, statistics, [&](Call& call) {
-    const Shards shards(call, arguments.attention.visibility);
-    TilePassOf pass(call, shards, arguments);
-    run_tiled(call, pass);
-  });
+template <typename TilePassOf, typename Call>
+void run(Group& group, const Announcement& mine, const Call& call, lvx_statistics* statistics) {
+  run_collective(group, with_projection(mine, call.projection), kStrategy, statistics,
+                 [&](Collective& collective) {
+                   const Shards shards(collective, call.attention.visibility);
+                   TilePassOf pass(collective, shards, call);
+                   run_tiled(collective, pass);
+                 });
 }
 
 }  // namespace
 
-void visual_forward(Group& group, const VisualForward& arguments, lvx_statistics* statistics) {
-  run<ForwardTilePass>(group, announce(Operation::kVisualForward, arguments.attention), arguments,
-                       statistics);
+void visual_forward(Group& group, const VisualForwardCall& call, lvx_statistics* statistics) {
+  run<ForwardTilePass>(group, announce(Operation::kVisualForward, call.attention), call, statistics);
 }
 
-void visual_backward(Group& group, const VisualBackward& arguments, lvx_statistics* statistics) {
-  run<BackwardTilePass>(group, announce(Operation::kVisualBackward, arguments.attention), arguments,
-                        statistics);
+void visual_backward(Group& group, const VisualBackwardCall& call, lvx_statistics* statistics) {
+  run<BackwardTilePass>(group, announce(Operation::kVisualBackward, call.attention), call, statistics);
 }
 
 }  // namespace lvx

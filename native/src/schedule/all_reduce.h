@@ -5,8 +5,8 @@
 
 namespace lvx {
 
-// Replaces elements of float32 or float64, one after the other, by their sums over the ranks. The order of each sum
-// depends on the number of ranks alone, and all ranks get the same bits.
+// Replaces contiguous float32 or float64 elements by their sums over the ranks. The order of summation depends only on the
+// number of ranks, and all ranks get the same bits.
 void all_reduce(Group& group, std::byte* data, DType dtype, std::int64_t elements);
 
 }  // namespace lvx

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One rank's arguments of a distributed attention call, already checked.
+// One rank's call of distributed attention: its arguments, already checked.
 #pragma once
 
 #include "attention/views.h"
@@ -7,44 +7,35 @@
 
 namespace lvx {
 
-// What bias is not broadcast along; 1 where it is.
-struct BiasExtents {
-  std::int64_t batch = 1;
-  std::int64_t heads = 1;
-  std::int64_t rows = 1;
-};
-
-struct AttentionForward {
-  Problem problem;  // this rank's queries and keys; first_key is found out by the schedule
+struct ForwardCall {
+  ProblemShape shape;  // this rank's queries and keys; the schedule sets first_key
   Bshd q, k, v;
   Visibility visibility;
   Bias bias;  // rows: the group's queries; keys: this rank's
-  BiasExtents bias_extents;
   Bshd o;
   Bhs lse;
-  LseTerms lse_terms;  // none: not wanted; backward needs them where there is a bias
+  LseTerms lse_terms;  // optional; backward needs them if there is a bias
   lvx_strategy strategy = LVX_QUERY_RING;
 };
 
-struct AttentionBackward {
-  Problem problem;
+struct BackwardCall {
+  ProblemShape shape;
   Bshd q, k, v, o, d_o;
   Bhs lse;
-  LseTerms lse_terms;  // read in lse's place where there is a bias; none: lse is exact enough
+  LseTerms lse_terms;  // with a bias, read instead of lse; absent: lse is exact enough
   Visibility visibility;
   Bias bias;
-  BiasExtents bias_extents;
   Bshd dq, dk, dv;
-  Bias d_bias;  // none: not wanted; extents of bias
+  Bias d_bias;  // optional; has the extents of bias
   lvx_strategy strategy = LVX_QUERY_RING;
 };
 
-// What a rank tells the others of its call.
-Announcement announce(Operation operation, const AttentionForward& arguments);
-Announcement announce(Operation operation, const AttentionBackward& arguments);
+// The announcement of a call.
+Announcement announce(Operation operation, const ForwardCall& call);
+Announcement announce(Operation operation, const BackwardCall& call);
 
-// Collective. statistics may be null.
-void attention_forward(Group& group, const AttentionForward& arguments, lvx_statistics* statistics);
-void attention_backward(Group& group, const AttentionBackward& arguments, lvx_statistics* statistics);
+// Collective calls. statistics may be null.
+void attention_forward(Group& group, const ForwardCall& call, lvx_statistics* statistics);
+void attention_backward(Group& group, const BackwardCall& call, lvx_statistics* statistics);
 
 }  // namespace lvx

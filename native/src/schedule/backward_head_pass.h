@@ -4,21 +4,18 @@
 #include <vector>
 
 #include "schedule/attention_call.h"
-#include "schedule/bias_slice.h"
 #include "schedule/d_bias_sum.h"
 #include "schedule/head_pass.h"
-#include "schedule/head_split.h"
 #include "schedule/query_block.h"
-#include "schedule/shards.h"
 
 namespace lvx {
 
-// Share: a block of queries as in QUERY_RING, k, v and bias, of the worker's heads. Result: dq, dk and dv of these heads in
-// q's dtype, and the gradient of the bias slice in the accumulator's. Key heads that several ranks work on are summed
-// at home.
+// Share: a block of queries as in QUERY_RING, k, v and bias, with the worker's heads. Result: dq, dk and dv of these heads in
+// q's dtype, and the gradient of the bias slice in the accumulator's dtype. If several ranks work on one key head, the home sums
+// their results.
 class BackwardHeadPass final : public HeadPass {
  public:
-  BackwardHeadPass(Call& call, const Shards& shards, const AttentionBackward& arguments);
+  BackwardHeadPass(Collective& collective, const Shards& shards, const BackwardCall& call);
 
   std::int64_t share_bytes(int home, int worker) const override;
   std::int64_t result_bytes(int home, int worker) const override;
@@ -36,7 +33,7 @@ class BackwardHeadPass final : public HeadPass {
     Bshd dq, dk, dv;
     Bias d_bias;
   };
-  // A home's share at this rank, or this rank's share for a worker.
+  // View of a home's share at this rank, or of this rank's share for a worker.
   struct Share {
     BackwardBlock queries;
     Bshd k, v;
@@ -47,20 +44,11 @@ class BackwardHeadPass final : public HeadPass {
     Workspace::Piece dq_piece{}, dk_piece{}, dv_piece{};
   };
 
-  Problem problem_of(int queries_home, int keys_home, int worker) const;
-  Problem nothing() const;
-  BiasSlice slice_of(int home, int worker) const;
   Share layout(int home, int worker, std::byte* share) const;
   Gradients result_of(int home, int worker, std::byte* result) const;
   Share& at(int home) { return shares_[static_cast<std::size_t>(home)]; }
 
-  Call& call_;
-  const Shards& shards_;
-  const AttentionBackward& arguments_;
-  const HeadSplit split_;
-  const DType dtype_;
-  const DType accumulator_;
-  const bool narrow_;  // the gradients' dtype is too narrow to sum in
+  const BackwardCall& call_;
   DBiasSum d_bias_sum_;
   std::vector<Share> shares_;
   Workspace::Piece delta_piece_{}, dk_piece_{}, dv_piece_{};

@@ -1,118 +1,67 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/backward_key_pass.h"
 
-#include "schedule/bias_slice.h"
-#include "schedule/message.h"
 #include "schedule/query_block.h"
 
 namespace lvx {
 
-BackwardKeyPass::BackwardKeyPass(Call& call, const Shards& shards, const AttentionBackward& arguments)
-    : call_(call),
-      shards_(shards),
-      arguments_(arguments),
-      dtype_(arguments.q.dtype),
-      accumulator_(accumulator_of(dtype_)),
-      travels_(shards.keys_seen_by_others(call.rank())),
-      splits_(travels_ || shards.queries_see_others(call.rank())),
+BackwardKeyPass::BackwardKeyPass(Collective& collective, const Shards& shards, const BackwardCall& call)
+    : KeyPass(collective, shards, call.shape, call.k, call.v, call.bias),
+      call_(call),
       narrow_(dtype_ != accumulator_),
-      d_bias_sum_(arguments) {}
-
-// This rank's queries against home's keys.
-Problem BackwardKeyPass::problem_of(int home) const {
-  Problem problem = arguments_.problem;
-  problem.keys = shards_.keys(home);
-  problem.first_key = shards_.key_begin(home);
-  return problem;
-}
-
-std::int64_t BackwardKeyPass::block_bytes(int home) const {
-  return 2 * problem_of(home).key_elements() * size_of(dtype_);
-}
-
-std::int64_t BackwardKeyPass::side_bytes(int home, int worker) const {
-  const BiasSlice slice(call_.announced(home), shards_.queries(worker));
-  return slice.bytes(slice.dtype());
-}
+      d_bias_sum_(call) {}
 
 std::int64_t BackwardKeyPass::result_bytes(int home, int worker) const {
-  const Announcement& announced = call_.announced(home);
-  const BiasSlice slice(announced, shards_.queries(worker));
-  return block_bytes(home) + (announced.wants_d_bias != 0 ? slice.bytes(accumulator_) : 0);
+  const bool wants_d_bias = collective_.announced(home).wants_d_bias != 0;
+  return block_bytes(home) + (wants_d_bias ? slice_of(home, worker).bytes(accumulator_) : 0);
 }
 
-void BackwardKeyPass::need_scratch(const Problem& problem) {
-  scratch_.need(call_.device().backward_scratch(problem, dtype_));
+std::size_t BackwardKeyPass::scratch_bytes(const ProblemShape& shape) const {
+  return collective_.device().backward_scratch(shape, dtype_);
 }
 
 void BackwardKeyPass::reserve(Workspace& workspace) {
-  const int rank = call_.rank();
-  const Problem own = problem_of(rank);
-  delta_piece_ = workspace.reserve(own.rows() * size_of(accumulator_));
-  if (travels_) packed_piece_ = workspace.reserve(block_bytes(rank));
-  if (narrow_ && splits_) dq_piece_ = workspace.reserve(own.query_elements() * size_of(accumulator_));
-  if (narrow_ && travels_) {
-    dk_piece_ = workspace.reserve(own.key_elements() * size_of(accumulator_));
-    dv_piece_ = workspace.reserve(own.key_elements() * size_of(accumulator_));
+  delta_piece_ = workspace.reserve(own_.rows() * size_of(accumulator_));
+  reserve_block(workspace);
+  if (narrow_ && splits()) dq_piece_ = workspace.reserve(own_.query_elements() * size_of(accumulator_));
+  if (narrow_ && keys_travel_) {
+    dk_piece_ = workspace.reserve(own_.key_elements() * size_of(accumulator_));
+    dv_piece_ = workspace.reserve(own_.key_elements() * size_of(accumulator_));
   }
   d_bias_sum_.reserve(workspace);
-  for (int home = 0; home < call_.size(); ++home) {
-    if (visits(home, rank)) need_scratch(problem_of(home));
-  }
-  // Fewer keys can need more scratch: they may be cut another way.
-  Problem part = problem_of(rank);
-  part.keys = first_part();
-  need_scratch(part);
-  part.keys = arguments_.problem.keys - first_part();
-  need_scratch(part);
-  part = problem_of(rank);
-  part.queries = 0;
-  need_scratch(part);
-  scratch_.reserve(workspace);
+  ProblemShape nothing = shape_of(rank_);
+  nothing.queries = 0;
+  need_scratch(nothing);
+  reserve_scratch(workspace);
 }
 
 void BackwardKeyPass::begin(const Workspace& workspace) {
-  const Problem own = problem_of(call_.rank());
-  Device& device = call_.device();
+  Device& device = collective_.device();
   scratch_.begin(workspace);
-  if (travels_) {
-    block_ = workspace.at(packed_piece_);
-    MessageCursor message(block_);
-    for (const Bshd& part : {arguments_.k, arguments_.v}) {
-      device.copy(own.batch, own.keys, own.key_heads, own.head_dim, part, message.keys(own, dtype_));
-    }
-  }
-  delta_ = compact_bhs(workspace.at(delta_piece_), accumulator_, own.query_heads, own.queries);
-  device.delta(own, arguments_.o, arguments_.d_o, delta_);
+  pack_block(workspace);
+  delta_ = compact_row_values(workspace.at(delta_piece_), accumulator_, own_);
+  device.delta(call_.o, call_.d_o, delta_);
 
-  dq_ = arguments_.dq;
-  dk_ = arguments_.dk;
-  dv_ = arguments_.dv;
-  if (narrow_ && splits_) {
-    dq_ = compact_bshd(workspace.at(dq_piece_), accumulator_, own.queries, own.query_heads, own.head_dim);
-  }
-  if (narrow_ && travels_) {
-    dk_ = compact_bshd(workspace.at(dk_piece_), accumulator_, own.keys, own.key_heads, own.head_dim);
-    dv_ = compact_bshd(workspace.at(dv_piece_), accumulator_, own.keys, own.key_heads, own.head_dim);
+  dq_ = call_.dq;
+  dk_ = call_.dk;
+  dv_ = call_.dv;
+  if (narrow_ && splits()) dq_ = compact_queries(workspace.at(dq_piece_), accumulator_, own_);
+  if (narrow_ && keys_travel_) {
+    dk_ = compact_keys(workspace.at(dk_piece_), accumulator_, own_);
+    dv_ = compact_keys(workspace.at(dv_piece_), accumulator_, own_);
   }
   d_bias_ = d_bias_sum_.begin(device, workspace);
-  if (travels_) clear_key_gradients();
+  if (keys_travel_) clear_key_gradients();
 }
 
-void BackwardKeyPass::pack_side(int worker, std::byte* side) {
-  const BiasSlice slice(call_.announced(call_.rank()), shards_.queries(worker));
-  slice.copy(call_.device(), arguments_.bias.from(shards_.query_begin(worker), 0),
-             slice.view(side, slice.dtype()));
-}
-
-BackwardArguments BackwardKeyPass::against(const Problem& problem, const Bshd& k, const Bshd& v) const {
-  BackwardArguments block;
-  block.problem = problem;
-  block.q = arguments_.q;
+BackwardProblem BackwardKeyPass::against(const ProblemShape& shape, const Bshd& k, const Bshd& v) const {
+  BackwardProblem block;
+  block.shape = shape;
+  block.q = call_.q;
   block.k = k;
   block.v = v;
-  block.d_o = arguments_.d_o;
-  const BackwardBlock own(arguments_);
+  block.d_o = call_.d_o;
+  const BackwardBlock own(call_);
   block.lse = own.lse;
   block.bias_max = own.bias_max;
   block.delta = delta_;
@@ -121,83 +70,65 @@ BackwardArguments BackwardKeyPass::against(const Problem& problem, const Bshd& k
   return block;
 }
 
-// Without queries there is nothing but zeros to write.
+// Writes zeros, by a backward call without queries.
 void BackwardKeyPass::clear_key_gradients() {
-  BackwardArguments nothing = against(problem_of(call_.rank()), arguments_.k, arguments_.v);
-  nothing.problem.queries = 0;
+  BackwardProblem nothing = against(shape_of(rank_), call_.k, call_.v);
+  nothing.shape.queries = 0;
   nothing.dk = dk_;
   nothing.dv = dv_;
-  call_.device().backward(nothing, scratch_.memory());
+  collective_.device().backward(nothing, scratch_.memory());
 }
 
-void BackwardKeyPass::compute_own(std::int64_t first_key, std::int64_t end_key, bool add_dq) {
-  Problem problem = problem_of(call_.rank());
-  problem.keys = end_key - first_key;
-  problem.first_key += first_key;
-  BackwardArguments block =
-      against(problem, arguments_.k.from_row(first_key), arguments_.v.from_row(first_key));
-  const std::int64_t first_query = shards_.query_begin(call_.rank());
-  block.bias = arguments_.bias.from(first_query, first_key);
-  block.d_bias = d_bias_.from(first_query, first_key);
-  block.dk = dk_.from_row(first_key);
-  block.dv = dv_.from_row(first_key);
-  block.add_dq = add_dq;
-  block.add_dkv = travels_;
-  call_.device().backward(block, scratch_.memory());
-}
-
-// How many of this rank's own keys are computed at first.
-std::int64_t BackwardKeyPass::first_part() const {
-  return splits_ ? own_cut(call_.rank(), arguments_.problem.keys) : arguments_.problem.keys;
-}
-
-void BackwardKeyPass::compute_own_first() { compute_own(0, first_part(), false); }
-
-void BackwardKeyPass::compute_own_second() {
-  if (first_part() < arguments_.problem.keys) compute_own(first_part(), arguments_.problem.keys, true);
+void BackwardKeyPass::compute_own(std::int64_t first_key, std::int64_t end_key, bool add) {
+  ProblemShape shape = shape_of(rank_);
+  shape.keys = end_key - first_key;
+  shape.first_key += first_key;
+  BackwardProblem block =
+      against(shape, call_.k.row_range(first_key, end_key), call_.v.row_range(first_key, end_key));
+  block.bias = of_queries(rank_, call_.bias).key_range(first_key, end_key);
+  block.d_bias = of_queries(rank_, d_bias_).key_range(first_key, end_key);
+  block.dk = dk_.row_range(first_key, end_key);
+  block.dv = dv_.row_range(first_key, end_key);
+  block.add_dq = add;
+  block.add_dkv = keys_travel_;
+  collective_.device().backward(block, scratch_.memory());
 }
 
 void BackwardKeyPass::compute_visitor(int home, std::byte* block, std::byte* side, std::byte* result) {
-  const Problem problem = problem_of(home);
+  const ProblemShape shape = shape_of(home);
   MessageCursor keys(block);
-  const Bshd k = keys.keys(problem, dtype_);
-  const Bshd v = keys.keys(problem, dtype_);
-  BackwardArguments arguments = against(problem, k, v);
+  const Bshd k = keys.keys(shape, dtype_);
+  const Bshd v = keys.keys(shape, dtype_);
+  BackwardProblem problem = against(shape, k, v);
   MessageCursor gradients(result);
-  arguments.dk = gradients.keys(problem, dtype_);
-  arguments.dv = gradients.keys(problem, dtype_);
-  arguments.add_dq = true;
-  const Announcement& announced = call_.announced(home);
-  const BiasSlice slice(announced, problem.queries);
-  if (announced.has_bias != 0) arguments.bias = slice.view(side, slice.dtype());
+  problem.dk = gradients.keys(shape, dtype_);
+  problem.dv = gradients.keys(shape, dtype_);
+  problem.add_dq = true;
+  const Announcement& announced = collective_.announced(home);
+  const BiasSlice slice = slice_of(home, rank_);
+  if (announced.has_bias != 0) problem.bias = slice.view(side, slice.dtype());
   if (announced.wants_d_bias != 0) {
-    arguments.d_bias = slice.view(gradients.rest(), accumulator_);
-    call_.device().zero(gradients.rest(), static_cast<std::size_t>(slice.bytes(accumulator_)));
+    problem.d_bias = slice.view(gradients.rest(), accumulator_);
+    collective_.device().zero(gradients.rest(), static_cast<std::size_t>(slice.bytes(accumulator_)));
   }
-  call_.device().backward(arguments, scratch_.memory());
+  collective_.device().backward(problem, scratch_.memory());
 }
 
 void BackwardKeyPass::merge(int worker, std::byte* result) {
-  const Problem own = problem_of(call_.rank());
-  Device& device = call_.device();
+  Device& device = collective_.device();
   MessageCursor gradients(result);
-  for (const Bshd& sum : {dk_, dv_}) {
-    device.add(own.batch, own.keys, own.key_heads, own.head_dim, gradients.keys(own, dtype_), sum);
-  }
+  for (const Bshd& sum : {dk_, dv_}) device.add(gradients.keys(own_, dtype_), sum);
   if (d_bias_.none()) return;
-  const BiasSlice slice(call_.announced(call_.rank()), shards_.queries(worker));
-  slice.add(device, slice.view(gradients.rest(), accumulator_), d_bias_.from(shards_.query_begin(worker), 0));
+  const Bias part = slice_of(rank_, worker).view(gradients.rest(), accumulator_);
+  device.add(as_bshd(part), as_bshd(of_queries(worker, d_bias_)));
 }
 
 void BackwardKeyPass::finish() {
-  const Problem& own = arguments_.problem;
-  Device& device = call_.device();
-  if (narrow_ && splits_) {
-    device.copy(own.batch, own.queries, own.query_heads, own.head_dim, dq_, arguments_.dq);
-  }
-  if (narrow_ && travels_) {
-    device.copy(own.batch, own.keys, own.key_heads, own.head_dim, dk_, arguments_.dk);
-    device.copy(own.batch, own.keys, own.key_heads, own.head_dim, dv_, arguments_.dv);
+  Device& device = collective_.device();
+  if (narrow_ && splits()) device.copy(dq_, call_.dq);
+  if (narrow_ && keys_travel_) {
+    device.copy(dk_, call_.dk);
+    device.copy(dv_, call_.dv);
   }
   d_bias_sum_.finish(device);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of a key rank's bias that travels with its keys, for some queries and heads: compact, with extents
+// The part of a rank's bias that travels with its keys, for some queries and heads. It is contiguous, with extents
 // [batch or 1, heads or 1, queries or 1, keys].
 #pragma once
 
-#include "device/device.h"
+#include "attention/views.h"
 #include "group/announcement.h"
 
 namespace lvx {
@@ -17,7 +17,7 @@ class BiasSlice {
         keys_(home.has_bias != 0 ? home.keys : 0),
         dtype_(static_cast<DType>(home.bias_dtype)) {}
 
-  // For some heads only.
+  // A slice for some of the heads.
   BiasSlice(const Announcement& home, std::int64_t queries, std::int64_t heads) : BiasSlice(home, queries) {
     if (heads_ != 1) heads_ = heads;
   }
@@ -26,13 +26,6 @@ class BiasSlice {
   std::int64_t bytes(DType dtype) const { return batch_ * heads_ * rows_ * keys_ * size_of(dtype); }
   Bias view(std::byte* data, DType dtype) const {
     return compact_bias(data, dtype, batch_, heads_, rows_, keys_);
-  }
-
-  void copy(Device& device, const Bias& from, const Bias& to) const {
-    device.copy(batch_, rows_, heads_, keys_, as_bshd(from), as_bshd(to));
-  }
-  void add(Device& device, const Bias& from, const Bias& to) const {
-    device.add(batch_, rows_, heads_, keys_, as_bshd(from), as_bshd(to));
   }
 
  private:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the gradient of a rank's bias is summed: in the caller's tensor if that will do, else in the workspace.
+// Where the gradient of a rank's bias is accumulated: in the caller's tensor if its dtype is wide enough, else in the
+// workspace.
 #pragma once
 
 #include "schedule/attention_call.h"
@@ -9,17 +10,15 @@ namespace lvx {
 
 class DBiasSum {
  public:
-  explicit DBiasSum(const AttentionBackward& arguments)
-      : wanted_(arguments.d_bias),
-        extents_(arguments.bias_extents),
-        keys_(arguments.problem.keys),
-        dtype_(accumulator_of(arguments.q.dtype)),
+  explicit DBiasSum(const BackwardCall& call)
+      : wanted_(call.d_bias),
+        dtype_(accumulator_of(call.q.dtype)),
         apart_(!wanted_.none() && (wanted_.dtype != dtype_ || !is_compact())) {}
 
   void reserve(Workspace& workspace) {
     if (apart_) piece_ = workspace.reserve(bytes());
   }
-  // Zeros, ready to be added to; none where no gradient is wanted.
+  // The zeroed accumulator; absent if the gradient is not wanted.
   Bias begin(Device& device, const Workspace& workspace) {
     if (wanted_.none()) return {};
     sum_ = apart_ ? compact(workspace.at(piece_)) : wanted_;
@@ -27,16 +26,13 @@ class DBiasSum {
     return sum_;
   }
   void finish(Device& device) const {
-    if (!apart_) return;
-    device.copy(extents_.batch, extents_.rows, extents_.heads, keys_, as_bshd(sum_), as_bshd(wanted_));
+    if (apart_) device.copy(as_bshd(sum_), as_bshd(wanted_));
   }
 
  private:
-  std::int64_t bytes() const {
-    return extents_.batch * extents_.heads * extents_.rows * keys_ * size_of(dtype_);
-  }
+  std::int64_t bytes() const { return wanted_.elements() * size_of(dtype_); }
   Bias compact(std::byte* data) const {
-    return compact_bias(data, dtype_, extents_.batch, extents_.heads, extents_.rows, keys_);
+    return compact_bias(data, dtype_, wanted_.batch, wanted_.heads, wanted_.rows, wanted_.keys);
   }
   bool is_compact() const {
     const Bias as_wished = compact(wanted_.data);
@@ -45,8 +41,6 @@ class DBiasSum {
   }
 
   Bias wanted_;
-  BiasExtents extents_;
-  std::int64_t keys_;
   DType dtype_;
   bool apart_;
   Workspace::Piece piece_{};

@@ -4,18 +4,15 @@
 #include <vector>
 
 #include "schedule/attention_call.h"
-#include "schedule/bias_slice.h"
 #include "schedule/head_pass.h"
-#include "schedule/head_split.h"
 #include "schedule/lse_sum.h"
-#include "schedule/shards.h"
 
 namespace lvx {
 
-// Share: q, k, v, visibility and bias of the worker's heads. Result: o in q's dtype and lse of these heads.
+// Share: q, k, v, visibility and bias, with the worker's heads. Result: o in q's dtype and lse of these heads.
 class ForwardHeadPass final : public HeadPass {
  public:
-  ForwardHeadPass(Call& call, const Shards& shards, const AttentionForward& arguments);
+  ForwardHeadPass(Collective& collective, const Shards& shards, const ForwardCall& call);
 
   std::int64_t share_bytes(int home, int worker) const override;
   std::int64_t result_bytes(int home, int worker) const override;
@@ -29,7 +26,7 @@ class ForwardHeadPass final : public HeadPass {
   void finish() override;
 
  private:
-  // A home's share at this rank, or this rank's share for a worker.
+  // View of a home's share at this rank, or of this rank's share for a worker.
   struct Share {
     Bshd q, k, v;
     Visibility visibility;
@@ -39,25 +36,16 @@ class ForwardHeadPass final : public HeadPass {
     Workspace::Piece sum_piece{};
   };
 
-  Problem problem_of(int queries_home, int keys_home, int worker) const;
-  Problem nothing() const;
-  BiasSlice slice_of(int home, int worker) const;
   Share layout(int home, int worker, std::byte* share) const;
   Partial result_of(int home, int worker, std::byte* result) const;
   Share& at(int home) { return shares_[static_cast<std::size_t>(home)]; }
 
-  Call& call_;
-  const Shards& shards_;
-  const AttentionForward& arguments_;
-  const HeadSplit split_;
-  const DType dtype_;
-  const DType accumulator_;
-  const bool narrow_;  // o's dtype is too narrow to merge in
+  const ForwardCall& call_;
   std::vector<Share> shares_;
   LseSum lse_sum_;
 
   const Workspace* workspace_ = nullptr;
-  Partial own_;  // where this rank's results are put together
+  Partial own_;  // where this rank's results are merged
   KernelScratch scratch_;
 };
 

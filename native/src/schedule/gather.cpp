@@ -1,30 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
-// The gather: two communication steps whatever the number of ranks, for the memory of all blocks at once. Moving
-// queries, it suits decoding and very short text; moving keys and values, it is the scheme of Megatron's context
+// The gather: two communication steps for any number of ranks, at the cost of memory for all blocks at once. With queries as
+// blocks, it suits decoding and very short text. With keys and values as blocks, it is the scheme of Megatron's context
 // parallelism.
 //
-// All blocks are in flight from the start. Rank r computes them in the order r - 1, r - 2, ..., each as soon as it is
-// there, and sends each result home while it computes the next. Its own block frames the visitors.
-#include "schedule/gather.h"
-
+// All blocks are sent at the start. Rank r computes them in the order r - 1, r - 2, ..., each after it has arrived, and sends
+// each result home while it computes the next. It computes a part of its own block before the visitors and the rest after
+// them.
 #include <vector>
+
+#include "schedule/schedules.h"
 
 namespace lvx {
 namespace {
 
 class Gather {
  public:
-  Gather(Call& call, Pass& pass)
-      : call_(call),
+  Gather(Collective& collective, Pass& pass)
+      : collective_(collective),
         pass_(pass),
-        rank_(call.rank()),
-        size_(call.size()),
+        rank_(collective.rank()),
+        size_(collective.size()),
         peers_(static_cast<std::size_t>(size_)) {}
 
   void run();
 
  private:
-  // What this rank exchanges with the peers at one distance: it works for home, worker works for it.
+  // What this rank exchanges with two peers at one distance: it works for the home at that distance, and the worker at that
+  // distance works for it.
   struct Peer {
     Workspace::Piece block{}, side{}, result{}, leaving_side{}, arriving_result{};
     Ticket blocks = 0, results = 0;
@@ -45,7 +47,7 @@ class Gather {
       transfers_.push_back(receive_from(from, workspace_.at(piece), static_cast<std::size_t>(bytes)));
   }
 
-  Call& call_;
+  Collective& collective_;
   Pass& pass_;
   const int rank_;
   const int size_;
@@ -70,7 +72,7 @@ void Gather::reserve() {
     }
   }
   pass_.reserve(workspace_);
-  workspace_.allocate(call_);
+  workspace_.allocate(collective_);
 }
 
 void Gather::start_blocks(int step) {
@@ -80,7 +82,7 @@ void Gather::start_blocks(int step) {
   if (pass_.visits(rank_, worker)) {
     add_send(worker, pass_.block(), pass_.block_bytes(rank_));
     if (pass_.side_bytes(rank_, worker) > 0) {
-      call_.compute([&] { pass_.pack_side(worker, workspace_.at(peer.leaving_side)); });
+      collective_.compute([&] { pass_.pack_side(worker, workspace_.at(peer.leaving_side)); });
       add_send(worker, workspace_.at(peer.leaving_side), pass_.side_bytes(rank_, worker));
     }
   }
@@ -89,7 +91,7 @@ void Gather::start_blocks(int step) {
     add_receive(home, peer.block, pass_.block_bytes(home));
     add_receive(home, peer.side, pass_.side_bytes(home, rank_));
   }
-  peer.blocks = call_.start(transfers_);
+  peer.blocks = collective_.start(transfers_);
 }
 
 void Gather::start_results(int step) {
@@ -100,40 +102,40 @@ void Gather::start_results(int step) {
   const int worker = worker_at(step);
   if (pass_.visits(rank_, worker))
     add_receive(worker, peer.arriving_result, pass_.result_bytes(rank_, worker));
-  peer.results = call_.start(transfers_);
+  peer.results = collective_.start(transfers_);
 }
 
 void Gather::run() {
   reserve();
-  call_.compute([&] { pass_.begin(workspace_); });
+  collective_.compute([&] { pass_.begin(workspace_); });
   for (int step = 1; step < size_; ++step) start_blocks(step);
-  call_.compute([&] { pass_.compute_own_first(); });
+  collective_.compute([&] { pass_.compute_own_first(); });
   for (int step = 1; step < size_; ++step) {
     Peer& peer = at(step);
-    call_.wait(peer.blocks);
+    collective_.wait(peer.blocks);
     const int home = home_at(step);
     if (pass_.visits(home, rank_)) {
-      call_.compute([&] {
+      collective_.compute([&] {
         pass_.compute_visitor(home, workspace_.at(peer.block), workspace_.at(peer.side),
                               workspace_.at(peer.result));
       });
     }
     start_results(step);
   }
-  call_.compute([&] { pass_.compute_own_second(); });
+  collective_.compute([&] { pass_.compute_own_second(); });
   for (int step = 1; step < size_; ++step) {
     Peer& peer = at(step);
-    call_.wait(peer.results);
+    collective_.wait(peer.results);
     const int worker = worker_at(step);
     if (pass_.visits(rank_, worker) && pass_.result_bytes(rank_, worker) > 0) {
-      call_.compute([&] { pass_.merge(worker, workspace_.at(peer.arriving_result)); });
+      collective_.compute([&] { pass_.merge(worker, workspace_.at(peer.arriving_result)); });
     }
   }
-  call_.compute([&] { pass_.finish(); });
+  collective_.compute([&] { pass_.finish(); });
 }
 
 }  // namespace
 
-void run_gather(Call& call, Pass& pass) { Gather(call, pass).run(); }
+void run_gather(Collective& collective, Pass& pass) { Gather(collective, pass).run(); }
 
 }  // namespace lvx

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which heads each rank computes when heads are exchanged for sequence.
+// Which heads each rank computes in HEAD_ALL_TO_ALL.
 #pragma once
 
 #include <string>
@@ -16,14 +16,14 @@ struct HeadRange {
 
 class HeadSplit {
  public:
-  // Refuses the call unless every rank gets the same number of query heads, whole groups of them or parts of one.
-  HeadSplit(Call& call, const Problem& problem)
-      : size_(call.size()),
-        query_heads_(problem.query_heads),
-        group_(problem.query_heads / problem.key_heads) {
+  // Throws Error unless every rank gets the same number of query heads: whole groups, or equal parts of one group.
+  HeadSplit(Collective& collective, const ProblemShape& shape)
+      : size_(collective.size()),
+        query_heads_(shape.query_heads),
+        group_(shape.query_heads / shape.key_heads) {
     const std::int64_t share = query_heads_ / size_;
     if (query_heads_ % size_ != 0 || (share % group_ != 0 && group_ % share != 0)) {
-      call.refuse(
+      collective.refuse(
           LVX_UNSUPPORTED,
           "HEAD_ALL_TO_ALL needs the query heads to divide evenly among the ranks, in whole groups of query "
           "heads that share a key head or in equal parts of one: " +
@@ -34,7 +34,7 @@ class HeadSplit {
   }
 
   HeadRange query_heads(int rank) const { return {rank * (query_heads_ / size_), query_heads_ / size_}; }
-  // Key heads may be needed by several ranks.
+  // Several ranks may need the same key head.
   HeadRange key_heads(int rank) const {
     const HeadRange queries = query_heads(rank);
     const std::int64_t first = queries.first / group_;
@@ -47,18 +47,16 @@ class HeadSplit {
   std::int64_t group_;
 };
 
-// The part of a view that holds some heads.
-inline Bshd heads_of(Bshd view, HeadRange heads) {
+// The view of some of the heads.
+template <typename View>
+View heads_of(View view, HeadRange heads) {
   if (view.data != nullptr) view.data += heads.first * view.head_stride * size_of(view.dtype);
+  view.heads = heads.count;
   return view;
 }
-inline Bhs heads_of(Bhs view, HeadRange heads) {
-  if (view.data != nullptr) view.data += heads.first * view.head_stride * size_of(view.dtype);
-  return view;
-}
+// A bias that is broadcast along the heads is not split.
 inline Bias heads_of(Bias view, HeadRange heads) {
-  if (view.data != nullptr) view.data += heads.first * view.head_stride * size_of(view.dtype);
-  return view;
+  return view.heads == 1 ? view : heads_of<Bias>(view, heads);
 }
 
 }  // namespace lvx

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the lse of a rank's queries is summed: in the caller's tensor; in two terms where there is a bias or they are
-// wanted, the caller's then.
+// Where the lse of a rank's queries is merged: in the caller's tensor or, if there is a bias or the caller wants two terms, in
+// two terms, using the caller's tensors for them if there are any.
 #pragma once
 
 #include "schedule/attention_call.h"
@@ -10,11 +10,11 @@ namespace lvx {
 
 class LseSum {
  public:
-  explicit LseSum(const AttentionForward& arguments)
-      : problem_(arguments.problem),
-        wanted_(arguments.lse),
-        terms_(arguments.lse_terms),
-        splits_(!arguments.bias.none() || !terms_.none()),
+  explicit LseSum(const ForwardCall& call)
+      : shape_(call.shape),
+        wanted_(call.lse),
+        terms_(call.lse_terms),
+        splits_(!call.bias.none() || !terms_.none()),
         apart_(splits_ && terms_.none()) {}
 
   bool splits() const { return splits_; }
@@ -24,7 +24,7 @@ class LseSum {
     max_piece_ = workspace.reserve(bytes());
     rest_piece_ = workspace.reserve(bytes());
   }
-  // The partial result of o that the queries' results are merged into.
+  // The partial result, with this o, into which the queries' results are merged.
   Partial begin(const Workspace& workspace, const Bshd& o) {
     if (!splits_) return {o, wanted_};
     if (apart_) terms_ = {compact(workspace.at(max_piece_)), compact(workspace.at(rest_piece_))};
@@ -32,16 +32,14 @@ class LseSum {
   }
   void finish(Device& device) const {
     if (!splits_) return;
-    device.sum(problem_.batch, problem_.query_heads, problem_.queries, terms_.bias_max, terms_.rest, wanted_);
+    device.sum(terms_.bias_max, terms_.rest, wanted_);
   }
 
  private:
-  std::int64_t bytes() const { return problem_.rows() * size_of(wanted_.dtype); }
-  Bhs compact(std::byte* data) const {
-    return compact_bhs(data, wanted_.dtype, problem_.query_heads, problem_.queries);
-  }
+  std::int64_t bytes() const { return shape_.rows() * size_of(wanted_.dtype); }
+  Bhs compact(std::byte* data) const { return compact_row_values(data, wanted_.dtype, shape_); }
 
-  Problem problem_;
+  ProblemShape shape_;
   Bhs wanted_;
   LseTerms terms_;
   bool splits_;

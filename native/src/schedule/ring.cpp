@@ -1,34 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ring: LV-XAttn (arXiv 2502.02406) where the queries are the blocks, Ring Attention (arXiv 2310.01889) where the
-// keys and values are.
+// The ring: LV-XAttn (arXiv 2502.02406) if blocks are queries, Ring Attention (arXiv 2310.01889) if blocks are keys and values.
 //
-// In step t (1 to size - 1) rank r computes the block whose home is r - t. While it computes, three things are in
-// flight: the block of step t + 1 arrives, the result of step t - 1 goes home, and another rank's result for r's own
-// block arrives. r's own block frames the visitors: part of it in step 0, the rest in step size.
+// In step t (1 to size - 1), rank r computes the block whose home is r - t. Three transfers overlap with this: the block of step
+// t + 1 arrives, the result of step t - 1 is sent home, and another rank's result for r's own block arrives. r computes a part
+// of its own block in step 0, and the rest in step size.
 //
-// A block takes the way round the ring, but ranks that it has no need to visit are left out. Its next worker then gets
-// it from home instead of from its predecessor, which does not have it.
-#include "schedule/ring.h"
-
+// A block skips ranks that it need not visit. The next worker then gets it from its home, because the worker's predecessor does
+// not have it.
 #include <algorithm>
 #include <array>
 #include <vector>
+
+#include "schedule/schedules.h"
 
 namespace lvx {
 namespace {
 
 class Ring {
  public:
-  Ring(Call& call, Pass& pass) : call_(call), pass_(pass), rank_(call.rank()), size_(call.size()) {}
+  Ring(Collective& collective, Pass& pass)
+      : collective_(collective), pass_(pass), rank_(collective.rank()), size_(collective.size()) {}
 
   void run();
 
  private:
   int wrap(int rank) const { return ((rank % size_) + size_) % size_; }
-  // The block that this rank computes in step, and the rank that computes this rank's block then.
+  // The home of the block that this rank computes in a step, and the rank that computes this rank's block in that step.
   int home_at(int step) const { return wrap(rank_ - step); }
   int worker_at(int step) const { return wrap(rank_ + step); }
-  // Who hands home's block to worker, which it visits.
+  // The rank that sends home's block to worker. The block must visit worker.
   int source(int home, int worker) const {
     const int before = wrap(worker - 1);
     return before == home || pass_.visits(home, before) ? before : home;
@@ -46,13 +46,13 @@ class Ring {
       transfers_.push_back(receive_from(from, workspace_.at(piece), static_cast<std::size_t>(bytes)));
   }
 
-  Call& call_;
+  Collective& collective_;
   Pass& pass_;
   const int rank_;
   const int size_;
 
   Workspace workspace_;
-  // Of even and odd steps: one is computed while the other moves.
+  // Double buffers, for even and odd steps: one is computed while the other is transferred.
   std::array<Workspace::Piece, 2> block_{}, side_{}, result_{};
   Workspace::Piece leaving_side_{}, arriving_result_{};
   std::vector<Transfer> transfers_;
@@ -77,16 +77,17 @@ void Ring::reserve() {
   leaving_side_ = workspace_.reserve(leaving_side);
   arriving_result_ = workspace_.reserve(arriving_result);
   pass_.reserve(workspace_);
-  workspace_.allocate(call_);
+  workspace_.allocate(collective_);
 }
 
-// What is computed in step + 1 moves during step.
+// Starts the transfers during `step` of what is computed in step + 1.
 void Ring::start_blocks(int step) {
   const int next = home_at(step + 1);
   if (pass_.visits(next, rank_)) {
     receive(source(next, rank_), block_[(step + 1) % 2], pass_.block_bytes(next));
   }
-  // The successor gets the block that this rank computes now; a worker whose predecessor is left out, this rank's own.
+  // The successor gets the block that this rank computes now. A worker whose predecessor is skipped gets this rank's own
+  // block.
   const int held = home_at(step);
   const int successor = worker_at(1);
   if (pass_.visits(held, successor) && source(held, successor) == rank_) {
@@ -103,12 +104,12 @@ void Ring::start_sides(int step) {
   if (pass_.visits(home, rank_)) receive(home, side_[(step + 1) % 2], pass_.side_bytes(home, rank_));
   const int worker = worker_at(step + 1);
   if (pass_.visits(rank_, worker) && pass_.side_bytes(rank_, worker) > 0) {
-    call_.compute([&] { pass_.pack_side(worker, workspace_.at(leaving_side_)); });
+    collective_.compute([&] { pass_.pack_side(worker, workspace_.at(leaving_side_)); });
     send(worker, workspace_.at(leaving_side_), pass_.side_bytes(rank_, worker));
   }
 }
 
-// What was computed in step - 1 moves during step.
+// Starts the transfers during `step` of what was computed in step - 1.
 void Ring::start_results(int step) {
   const int home = home_at(step - 1);
   if (pass_.visits(home, rank_)) {
@@ -120,7 +121,7 @@ void Ring::start_results(int step) {
 
 void Ring::run() {
   reserve();
-  call_.compute([&] { pass_.begin(workspace_); });
+  collective_.compute([&] { pass_.begin(workspace_); });
   for (int step = 0; step <= size_; ++step) {
     transfers_.clear();
     if (step + 1 < size_) {
@@ -128,32 +129,32 @@ void Ring::run() {
       start_sides(step);
     }
     if (step >= 2) start_results(step);
-    const Ticket ticket = call_.start(transfers_);
+    const Ticket ticket = collective_.start(transfers_);
 
     const int home = home_at(step);
     if (step == 0) {
-      call_.compute([&] { pass_.compute_own_first(); });
+      collective_.compute([&] { pass_.compute_own_first(); });
     } else if (step == size_) {
-      call_.compute([&] { pass_.compute_own_second(); });
+      collective_.compute([&] { pass_.compute_own_second(); });
     } else if (pass_.visits(home, rank_)) {
-      call_.compute([&] {
+      collective_.compute([&] {
         pass_.compute_visitor(home, workspace_.at(block_[step % 2]), workspace_.at(side_[step % 2]),
                               workspace_.at(result_[step % 2]));
       });
     }
 
-    call_.wait(ticket);
+    collective_.wait(ticket);
     if (step < 2) continue;
     const int worker = worker_at(step - 1);
     if (pass_.visits(rank_, worker) && pass_.result_bytes(rank_, worker) > 0) {
-      call_.compute([&] { pass_.merge(worker, workspace_.at(arriving_result_)); });
+      collective_.compute([&] { pass_.merge(worker, workspace_.at(arriving_result_)); });
     }
   }
-  call_.compute([&] { pass_.finish(); });
+  collective_.compute([&] { pass_.finish(); });
 }
 
 }  // namespace
 
-void run_ring(Call& call, Pass& pass) { Ring(call, pass).run(); }
+void run_ring(Collective& collective, Pass& pass) { Ring(collective, pass).run(); }
 
 }  // namespace lvx

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two levels: between nodes a block and its result cross the network once per node, not once per rank.
+// Two levels: a block and its result cross the network between nodes once per node, not once per rank.
 //
-// A block enters a node at its *door*, one of the ranks there that it visits; the home is the door of its own node. The
-// door hands it to the node's other workers, merges their results with its own and sends one sum home.
+// A block enters a node at its *leader*, one of the node's ranks that it visits; in its own node, the home is the leader. The
+// leader forwards it to the node's other workers, merges their results with its own and sends one sum home.
 //
-// Nodes are visited in rounds: in round t a node computes the blocks whose home lies t nodes before it; round 0 is its
-// own. While it does, the blocks of round t + 2 come to their doors, those of round t + 1 go from the doors to the
-// workers, the results of round t - 1 go to the doors, and the sums of round t - 2 go home. Each rank's own block
-// frames the visitors: part of it before round 0, the rest while the last sums go home.
-#include "schedule/two_level.h"
-
+// Nodes are visited in rounds. In round t, a node computes the blocks of the node t places before it; round 0 is its own. Four
+// transfers overlap with this: the blocks of round t + 2 arrive at their leaders, those of round t + 1 are forwarded by the
+// leaders to the workers, the results of round t - 1 are sent to the leaders, and the sums of round t - 2 are sent home. Each
+// rank computes a part of its own block before round 0, and the rest while the last sums are sent home.
 #include <algorithm>
 #include <vector>
+
+#include "schedule/schedules.h"
 
 namespace lvx {
 namespace {
 
 constexpr int kNone = -1;
 
-// A worker's result on its way to this rank, the door of home's block.
+// A worker's result on its way to this rank, the leader of home's block.
 struct Arrival {
   int home;
   int worker;
@@ -28,26 +28,26 @@ struct Arrival {
 // Another rank's block at this rank.
 struct Visitor {
   int home;
-  int door;
+  int leader;
   Workspace::Piece block{}, result{};
-  Workspace::Piece sum{};  // at the door only
+  Workspace::Piece sum{};  // leader only
 };
 
 struct Round {
   std::vector<Visitor> visitors;
   std::vector<Arrival> arrivals;
-  int door = kNone;  // where this rank's own block enters the node that computes it in this round
+  int leader = kNone;  // leader of this rank's own block in the node that computes it in this round
   Workspace::Piece sum{};
 };
 
 class TwoLevel {
  public:
-  TwoLevel(Call& call, QueryPass& pass)
-      : call_(call),
+  TwoLevel(Collective& collective, QueryPass& pass)
+      : collective_(collective),
         pass_(pass),
-        rank_(call.rank()),
-        size_(call.size()),
-        per_node_(call.ranks_per_node()),
+        rank_(collective.rank()),
+        size_(collective.size()),
+        per_node_(collective.ranks_per_node()),
         node_(rank_ / per_node_),
         nodes_((size_ + per_node_ - 1) / per_node_),
         rounds_(static_cast<std::size_t>(nodes_)) {}
@@ -55,7 +55,7 @@ class TwoLevel {
   void run();
 
  private:
-  // A round's memory is used from two rounds before its computation to two rounds after it.
+  // A round's memory is in use from two rounds before its computation to two rounds after it.
   static constexpr int kRoundsAtOnce = 5;
 
   bool has_round(int round) const { return round >= 0 && round < nodes_; }
@@ -64,7 +64,7 @@ class TwoLevel {
   int end_of(int node) const { return std::min(size_, first_of(node) + per_node_); }
   bool works_for(int home) const { return pass_.visits(home, rank_); }
 
-  int door_of(int home, int node) const;
+  int leader_of(int home, int node) const;
   void plan(int round);
   std::int64_t place(int round, Workspace::Piece base);
   void reserve();
@@ -79,7 +79,7 @@ class TwoLevel {
     transfers_.push_back(receive_from(from, workspace_.at(piece), static_cast<std::size_t>(bytes)));
   }
 
-  Call& call_;
+  Collective& collective_;
   QueryPass& pass_;
   const int rank_;
   const int size_;
@@ -91,9 +91,9 @@ class TwoLevel {
   std::vector<Transfer> transfers_;
 };
 
-// The first rank of the node that home's block visits, counted from the place that home has in its own node: so the
-// blocks of one node spread over the doors of another. kNone if it visits none.
-int TwoLevel::door_of(int home, int node) const {
+// The leader of home's block in a node: the first rank there that the block visits, starting at home's index in its own node, so
+// that the blocks of one node are spread over the ranks of another. kNone if it visits no rank there.
+int TwoLevel::leader_of(int home, int node) const {
   const int first = first_of(node);
   const int count = end_of(node) - first;
   for (int i = 0; i < count; ++i) {
@@ -107,29 +107,29 @@ void TwoLevel::plan(int number) {
   Round& round = at(number);
   const int home_node = (node_ - number + nodes_) % nodes_;
   for (int home = first_of(home_node); home < end_of(home_node); ++home) {
-    const int door = number == 0 ? home : door_of(home, node_);
-    if (works_for(home)) round.visitors.push_back({home, door});
-    if (door != rank_) continue;
+    const int leader = number == 0 ? home : leader_of(home, node_);
+    if (works_for(home)) round.visitors.push_back({home, leader});
+    if (leader != rank_) continue;
     for (int worker = first_of(node_); worker < end_of(node_); ++worker) {
       if (worker != rank_ && pass_.visits(home, worker)) round.arrivals.push_back({home, worker});
     }
   }
-  if (number > 0) round.door = door_of(rank_, (node_ + number) % nodes_);
+  if (number > 0) round.leader = leader_of(rank_, (node_ + number) % nodes_);
 }
 
-// Lays out a round's memory from base on; returns how much that is.
+// Lays out a round's memory from base on; returns its size.
 std::int64_t TwoLevel::place(int number, Workspace::Piece base) {
   Workspace layout;
   Round& round = at(number);
   for (Visitor& visitor : round.visitors) {
     visitor.block = base + layout.reserve(pass_.block_bytes(visitor.home));
     visitor.result = base + layout.reserve(pass_.result_bytes(visitor.home, rank_));
-    if (visitor.door == rank_) visitor.sum = base + layout.reserve(pass_.sum_bytes(visitor.home));
+    if (visitor.leader == rank_) visitor.sum = base + layout.reserve(pass_.sum_bytes(visitor.home));
   }
   for (Arrival& arrival : round.arrivals) {
     arrival.result = base + layout.reserve(pass_.result_bytes(arrival.home, arrival.worker));
   }
-  if (round.door != kNone) round.sum = base + layout.reserve(pass_.result_bytes(rank_, round.door));
+  if (round.leader != kNone) round.sum = base + layout.reserve(pass_.result_bytes(rank_, round.leader));
   return static_cast<std::int64_t>(layout.bytes());
 }
 
@@ -144,16 +144,16 @@ void TwoLevel::reserve() {
   for (int round = 0; round < nodes_; ++round)
     place(round, bases[static_cast<std::size_t>(round) % bases.size()]);
   pass_.reserve(workspace_);
-  workspace_.allocate(call_);
+  workspace_.allocate(collective_);
 }
 
-// Starts what moves while round is computed. Peers list what passes between two ranks in the same order.
+// Starts the transfers that overlap with a round. Both ends list the transfers between them in the same order.
 void TwoLevel::move(int round) {
   if (has_round(round + 2)) {
     const Round& coming = at(round + 2);
-    if (coming.door != kNone) send(coming.door, pass_.block(), pass_.block_bytes(rank_));
+    if (coming.leader != kNone) send(coming.leader, pass_.block(), pass_.block_bytes(rank_));
     for (const Visitor& visitor : coming.visitors) {
-      if (visitor.door == rank_) receive(visitor.home, visitor.block, pass_.block_bytes(visitor.home));
+      if (visitor.leader == rank_) receive(visitor.home, visitor.block, pass_.block_bytes(visitor.home));
     }
   }
   if (has_round(round + 1)) {
@@ -166,14 +166,14 @@ void TwoLevel::move(int round) {
       send(worker.worker, block, pass_.block_bytes(worker.home));
     }
     for (const Visitor& visitor : next.visitors) {
-      if (visitor.door != rank_) receive(visitor.door, visitor.block, pass_.block_bytes(visitor.home));
+      if (visitor.leader != rank_) receive(visitor.leader, visitor.block, pass_.block_bytes(visitor.home));
     }
   }
   if (has_round(round - 1)) {
     const Round& last = at(round - 1);
     for (const Visitor& visitor : last.visitors) {
-      if (visitor.door == rank_) continue;
-      send(visitor.door, workspace_.at(visitor.result), pass_.result_bytes(visitor.home, rank_));
+      if (visitor.leader == rank_) continue;
+      send(visitor.leader, workspace_.at(visitor.result), pass_.result_bytes(visitor.home, rank_));
     }
     for (const Arrival& arrival : last.arrivals) {
       receive(arrival.worker, arrival.result, pass_.result_bytes(arrival.home, arrival.worker));
@@ -182,10 +182,10 @@ void TwoLevel::move(int round) {
   if (has_round(round - 2)) {
     const Round& gone = at(round - 2);
     for (const Visitor& visitor : gone.visitors) {
-      if (visitor.door != rank_) continue;
+      if (visitor.leader != rank_) continue;
       send(visitor.home, workspace_.at(visitor.result), pass_.result_bytes(visitor.home, rank_));
     }
-    if (gone.door != kNone) receive(gone.door, gone.sum, pass_.result_bytes(rank_, gone.door));
+    if (gone.leader != kNone) receive(gone.leader, gone.sum, pass_.result_bytes(rank_, gone.leader));
   }
 }
 
@@ -195,7 +195,7 @@ void TwoLevel::compute(int round) {
   if (!has_round(round)) return;
   for (const Visitor& visitor : at(round).visitors) {
     std::byte* block = workspace_.at(visitor.block);
-    if (visitor.door == rank_) {
+    if (visitor.leader == rank_) {
       pass_.start_sum(visitor.home, block, workspace_.at(visitor.sum));
     } else {
       pass_.compute_visitor(visitor.home, block, nullptr, workspace_.at(visitor.result));
@@ -203,7 +203,7 @@ void TwoLevel::compute(int round) {
   }
 }
 
-// Takes in what arrived while round was computed.
+// Processes the results that arrived while a round was computed.
 void TwoLevel::merge(int round) {
   if (has_round(round - 1)) {
     Round& last = at(round - 1);
@@ -218,31 +218,31 @@ void TwoLevel::merge(int round) {
       pass_.add_to_sum(arrival.home, result, workspace_.at(visitor->sum));
     }
     for (const Visitor& visitor : last.visitors) {
-      if (visitor.door != rank_) continue;
+      if (visitor.leader != rank_) continue;
       pass_.finish_sum(visitor.home, workspace_.at(visitor.sum), workspace_.at(visitor.result));
     }
   }
-  if (has_round(round - 2) && at(round - 2).door != kNone) {
-    pass_.merge(at(round - 2).door, workspace_.at(at(round - 2).sum));
+  if (has_round(round - 2) && at(round - 2).leader != kNone) {
+    pass_.merge(at(round - 2).leader, workspace_.at(at(round - 2).sum));
   }
 }
 
 void TwoLevel::run() {
   reserve();
-  call_.compute([&] { pass_.begin(workspace_); });
+  collective_.compute([&] { pass_.begin(workspace_); });
   for (int round = -1; round <= nodes_ + 1; ++round) {
     transfers_.clear();
     move(round);
-    const Ticket ticket = call_.start(transfers_);
-    call_.compute([&] { compute(round); });
-    call_.wait(ticket);
-    call_.compute([&] { merge(round); });
+    const Ticket ticket = collective_.start(transfers_);
+    collective_.compute([&] { compute(round); });
+    collective_.wait(ticket);
+    collective_.compute([&] { merge(round); });
   }
-  call_.compute([&] { pass_.finish(); });
+  collective_.compute([&] { pass_.finish(); });
 }
 
 }  // namespace
 
-void run_two_level(Call& call, QueryPass& pass) { TwoLevel(call, pass).run(); }
+void run_two_level(Collective& collective, QueryPass& pass) { TwoLevel(collective, pass).run(); }
 
 }  // namespace lvx

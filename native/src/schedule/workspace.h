@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory that is reserved piece by piece and allocated once: mostly that of one call.
+// Memory that is reserved piece by piece and allocated once, usually per call.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <span>
 
+#include "base/divide.h"
 #include "group/group.h"
 
 namespace lvx {
@@ -16,25 +17,25 @@ class Workspace {
 
   Piece reserve(std::int64_t bytes) {
     const Piece piece = bytes_;
-    bytes_ += (static_cast<std::size_t>(bytes) + kAlignment - 1) / kAlignment * kAlignment;
+    bytes_ += static_cast<std::size_t>(round_up(bytes, kAlignment));
     return piece;
   }
-  // The call owns it, for as long as peers may write into it.
-  void allocate(Call& call) { memory_ = call.allocate(bytes_); }
-  // For work that moves nothing between ranks; the memory has at least bytes().
+  // Allocates from the call, which owns the memory as long as peers may write into it.
+  void allocate(Collective& collective) { memory_ = collective.allocate(bytes_); }
+  // Uses memory of at least bytes() that is given. For work without transfers between ranks.
   void lie_in(const DeviceMemory& memory) { memory_ = memory.data(); }
 
   std::byte* at(Piece piece) const { return memory_ == nullptr ? nullptr : memory_ + piece; }
   std::size_t bytes() const { return bytes_; }
 
  private:
-  static constexpr std::size_t kAlignment = 64;
+  static constexpr std::int64_t kAlignment = 64;
 
   std::size_t bytes_ = 0;
   std::byte* memory_ = nullptr;
 };
 
-// Scratch that a pass's kernels use one after the other: as much as the neediest of them wants.
+// Scratch that the kernels of a pass use one after the other: the maximum of their needs.
 class KernelScratch {
  public:
   void need(std::size_t bytes) { bytes_ = std::max(bytes_, bytes); }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The header is C11: this file is compiled as such, and layout_test.cpp calls it. */
+/* Tests that the header is valid C11: this file is compiled as C11, and layout_test.cpp calls it. */
 #include <lvx/lvx.h>
 #include <stddef.h>
 

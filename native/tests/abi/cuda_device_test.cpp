@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CUDA device where there is no GPU: what is missing is named. Copies and waiting, which every device has.
+// The CUDA device on a machine without a GPU: errors name what is missing. Also copies and synchronisation on any device.
 #include <gmock/gmock.h>
 #include <lvx/lvx.h>
 

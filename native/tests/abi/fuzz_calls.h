@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Valid calls, of random small shapes, of every function that takes tensors.
+// Valid calls with random small shapes, of every function that takes tensors.
 #pragma once
 
 #include <lvx/lvx.h>
@@ -13,12 +13,13 @@
 #include <vector>
 
 #include "owned_tensor.h"
+#include "support/seed.h"
 
 namespace lvx::test {
 
 class Dice {
  public:
-  explicit Dice(std::uint64_t seed) : random_(seed) {}
+  explicit Dice(std::uint64_t seed) : random_(seeded(seed)) {}
 
   std::int64_t between(std::int64_t low, std::int64_t high) {
     return std::uniform_int_distribution<std::int64_t>(low, high)(random_);
@@ -38,7 +39,7 @@ struct Argument {
   std::string name;
   bool output = false;
   bool optional = false;
-  std::unique_ptr<OwnedTensor> tensor;  // null: an optional one that is absent
+  std::unique_ptr<OwnedTensor> tensor;  // null: an absent optional tensor
   const lvx_tensor* pointer = nullptr;
   std::vector<double> before;
 
@@ -82,7 +83,7 @@ struct TensorCall {
       if (argument.tensor) argument.before = argument.tensor->memory;
     }
   }
-  // The name of an argument whose memory has changed since, or empty.
+  // The name of an argument whose memory has changed since then, or empty.
   std::string changed() const {
     for (const Argument& argument : arguments) {
       if (argument.tensor && std::memcmp(argument.before.data(), argument.tensor->memory.data(),
@@ -106,7 +107,7 @@ struct Sizes {
         dim(8 * dice.between(1, 2)) {}
 };
 
-// Alone or with its terms.
+// lse alone, or lse with its terms.
 inline void add_lse(TensorCall& call, const char* name, const Sizes& n, DType dtype, bool with_terms,
                     bool output) {
   if (with_terms) {
@@ -165,7 +166,7 @@ inline void add_gradients(TensorCall& call, Dice& dice, const Sizes& n, DType dt
   }
 }
 
-// Compact tensors need not say so.
+// Strides are optional for contiguous tensors.
 inline void forget_some_strides(TensorCall& call, Dice& dice) {
   for (Argument& argument : call.arguments) {
     if (argument.tensor && dice.one_in(4)) argument.tensor->tensor.strides = nullptr;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Valid calls, of random small shapes, of layer operations.
+// Valid calls of layer operations with random small shapes.
 #pragma once
 
 #include "fuzz_calls.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ways to spoil one tensor of a valid call, so that the call is wrong for certain.
+// Ways to corrupt one tensor of a valid call, so that the call is certainly invalid.
 #pragma once
 
 #include <algorithm>
@@ -40,7 +40,7 @@ inline void spoil_shape(Argument& argument, Dice& dice) {
   const auto last = static_cast<std::int64_t>(shape.size()) - 1;
   auto dim = static_cast<std::size_t>(dice.between(0, last));
   const bool any_count_of_ranges = argument.is_ranges() && dim == 2;
-  // One more would be another broadcast, right but too long for the memory.
+  // One more could be a valid broadcast that exceeds the memory.
   const bool may_broadcast = argument.name == "bias" && dim < 3;
   switch (dice.between(0, 2)) {
     case 0:
@@ -107,9 +107,9 @@ inline void spoil_ranges(Argument& argument, Dice& dice) {
   const std::int64_t query = dice.between(0, shape[0] * shape[1] - 1);
   std::int32_t* ranges = bounds + query * shape[2] * 2;
   if (shape[2] > 1 && dice.one_in(2)) {
-    ranges[1] = ranges[3] + 1;  // reaches into the next one
+    ranges[1] = ranges[3] + 1;  // overlaps the next range
   } else {
-    // Below 0, or inverted.
+    // A negative or inverted range.
     ranges[0] = dice.one_of({-1, std::numeric_limits<std::int32_t>::min(), ranges[1] + 1,
                              std::numeric_limits<std::int32_t>::max()});
   }
@@ -122,7 +122,7 @@ inline void spoil_overlap(TensorCall& call, Argument& output, Dice& dice) {
   }
   const Argument& other =
       *others[static_cast<std::size_t>(dice.between(0, static_cast<std::int64_t>(others.size()) - 1))];
-  // Some outputs may be the very tensor that they are computed from, but none may lie a little beside it.
+  // Some outputs may be identical to an input, but none may overlap it partially.
   const bool like = other.tensor->shape == output.tensor->shape && output.tensor->shape.size() > 2;
   const bool single = std::all_of(output.tensor->shape.begin(), output.tensor->shape.end(),
                                   [](std::int64_t extent) { return extent == 1; });
@@ -131,7 +131,7 @@ inline void spoil_overlap(TensorCall& call, Argument& output, Dice& dice) {
   if (like) output.tensor->tensor.byte_offset = output.tensor->tensor.dtype.bits / 8u;
 }
 
-// What was done, for messages.
+// The corruption, for failure messages.
 inline std::string spoil_one_tensor(TensorCall& call, Dice& dice) {
   Argument* argument = nullptr;
   do {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Thousands of malformed calls: each must fail with a message that names an argument, and touch nothing.
+// Thousands of malformed calls: each must fail with a message that names an argument, and must not write to any tensor.
 #include <gmock/gmock.h>
 #include <lvx/lvx.h>
 
@@ -16,7 +16,7 @@ namespace {
 constexpr int kTensorCalls = 32000;
 constexpr int kHandleCalls = 8000;
 
-// The words that messages begin with.
+// The words with which messages may begin.
 const std::set<std::string> kArguments = {
     "q",         "k",        "v",       "visibility", "bias",    "o",         "lse",      "d_o",
     "dq",        "dk",       "dv",      "dbias",      "delta",   "o_part",    "lse_part", "group",
@@ -27,7 +27,7 @@ const std::set<std::string> kArguments = {
     "count",     "records",  "fields",  "statistics", "error",   "operation", "reason",   "projection",
     "gradients", "features", "raw_k",   "d_features"};
 
-// The call failed, and its message begins with an argument.
+// Expects that the call failed, that the error names an argument, and that its message begins with it.
 void expect_refused(lvx_status status, const std::string& what) {
   ASSERT_NE(status, LVX_OK) << what;
   const lvx_error error = error_now();
@@ -35,6 +35,9 @@ void expect_refused(lvx_status status, const std::string& what) {
   const std::string message = error.message;
   const std::string first = message.substr(0, message.find_first_of(":. "));
   EXPECT_EQ(kArguments.count(first), 1u) << what << ": " << message;
+  const std::string argument = error.argument;
+  EXPECT_EQ(argument.substr(0, argument.find('.')), first) << what << ": " << message;
+  EXPECT_EQ(message.rfind(argument, 0), 0u) << what << ": " << argument << ", " << message;
   EXPECT_NE(status, LVX_INTERNAL) << what << ": " << message;
 }
 
@@ -136,7 +139,7 @@ TEST_F(Fuzz, TensorsOfEveryKind) {
   EXPECT_GT(valid, kTensorCalls / 20);
 }
 
-// Calls without tensors: in each, one argument is wrong and the results hold marks.
+// Calls without tensors. In each, one argument is invalid, and results hold marks that must not change.
 TEST_F(Fuzz, HandlesOptionsAndResults) {
   for (int i = 0; i < kHandleCalls && !HasFailure(); ++i) {
     Dice dice(static_cast<std::uint64_t>(i));
@@ -167,7 +170,7 @@ TEST_F(Fuzz, HandlesOptionsAndResults) {
           break;
         case 1:
           cpu.threads = dice.one_of({-1, 1025, std::numeric_limits<std::int32_t>::min()});
-          options.deadline_seconds = dice.one_of({-1.0, std::nan(""), HUGE_VAL, 1e10});
+          options.timeout_seconds = dice.one_of({-1.0, std::nan(""), HUGE_VAL, 1e10});
           break;
         case 2:
           cpu.reserved = 1;
@@ -228,7 +231,7 @@ TEST_F(Fuzz, HandlesOptionsAndResults) {
         expect_refused(lvx_group_query(handle(group), wrong_result ? nullptr : &group_info), what);
         break;
       case 13:
-        expect_refused(lvx_group_set_deadline(group, dice.one_of({0.0, -1.0, std::nan(""), HUGE_VAL, 1e10})),
+        expect_refused(lvx_group_set_timeout(group, dice.one_of({0.0, -1.0, std::nan(""), HUGE_VAL, 1e10})),
                        what);
         break;
       case 14:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Valid calls, of random small shapes, of projections and of attention over projected keys.
+// Valid calls with random small shapes, of projections and of attention over projected keys.
 #pragma once
 
 #include "fuzz_calls.h"
@@ -27,7 +27,7 @@ struct VisualSizes {
   std::int64_t outputs() const { return (separate ? 1 : 2) * key_heads * dim; }
 };
 
-// The struct of a call whose arguments from first on are those that add_projection made.
+// The projection struct of a call, from the arguments that add_projection added, beginning at first.
 inline lvx_projection projection_of(const TensorCall& call, const VisualSizes& n, std::size_t first) {
   lvx_projection projection{};
   projection.struct_size = sizeof(projection);
@@ -64,7 +64,7 @@ inline void add_projection(TensorCall& call, const VisualSizes& n) {
   call.add("positions", DType::kInt32, {n.batch, n.rows});
 }
 
-// Gradients of what add_projection made.
+// The gradients of the arguments that add_projection added.
 inline lvx_projection_gradients gradients_of(const TensorCall& call, std::size_t first) {
   lvx_projection_gradients gradients{};
   gradients.struct_size = sizeof(gradients);
@@ -94,7 +94,7 @@ inline void add_gradients(TensorCall& call, const VisualSizes& n) {
   add("d_key_weight", {n.dim});
 }
 
-// As the call's options, right or wrong.
+// Like the call's options, valid or not.
 inline lvx_visual_options visual_options_of(const TensorCall& call) {
   const lvx_attention_options& from = call.options;
   const std::uint64_t shorter = sizeof(lvx_attention_options) - sizeof(lvx_visual_options);

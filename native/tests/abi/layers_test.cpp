@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers, tensors that may be one and tensors that may be absent in calls of layer operations, and sums over ranks.
+// Layer operations through the C ABI: results, in-place calls, absent optional tensors, and sums over ranks.
 #include <gmock/gmock.h>
 #include <lvx/lvx.h>
 
@@ -25,6 +25,7 @@ class Layers : public testing::Test {
   }
   static void refused(lvx_status status, const char* argument, const char* part = "") {
     EXPECT_EQ(status, LVX_INVALID_ARGUMENT) << argument;
+    EXPECT_STREQ(error_now().argument, argument);
     EXPECT_THAT(error_now().message, StartsWith(std::string(argument) + ":"));
     EXPECT_THAT(error_now().message, HasSubstr(part));
   }

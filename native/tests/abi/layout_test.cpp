@@ -103,7 +103,7 @@ TEST(Layout, TheHeaderIsC11) { EXPECT_EQ(lvx_c11_test(), 0); }
 TEST(Layout, TensorIsDlpacksTensor) {
   EXPECT_EQ(sizeof(lvx_tensor), sizeof(DLTensor));
   EXPECT_EQ(offsetof(lvx_tensor, data), offsetof(DLTensor, data));
-  // Called ctx before version 0.6, device since; it lies behind data in either.
+  // The field is named ctx before DLPack 0.6 and device since; it follows data in both.
   EXPECT_EQ(offsetof(lvx_tensor, device), sizeof(void*));
   EXPECT_EQ(offsetof(lvx_tensor, ndim), offsetof(DLTensor, ndim));
   EXPECT_EQ(offsetof(lvx_tensor, dtype), offsetof(DLTensor, dtype));

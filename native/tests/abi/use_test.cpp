@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The C ABI as a careful caller and as a careless one uses it.
+// The C ABI with valid and with invalid calls.
 #include <gmock/gmock.h>
 #include <lvx/lvx.h>
 
@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "owned_tensor.h"
+#include "support/seed.h"
 
 namespace lvx::test {
 namespace {
@@ -41,7 +42,7 @@ lvx_attention_options attention_options() {
 }
 
 void fill(OwnedTensor& tensor, std::uint64_t seed) {
-  std::mt19937_64 random(seed);
+  std::mt19937_64 random(seeded(seed));
   std::normal_distribution<double> normal;
   for (double& value : tensor.memory) value = normal(random);
 }
@@ -166,6 +167,7 @@ TEST(Use, TheLastErrorStaysWithItsThread) {
     const lvx_error none = error_now();
     EXPECT_EQ(none.status, LVX_OK);
     EXPECT_EQ(none.rank, -1);
+    EXPECT_STREQ(none.argument, "");
     EXPECT_STREQ(none.message, "");
   }).join();
   EXPECT_EQ(error_now().status, LVX_INVALID_HANDLE);
@@ -248,14 +250,15 @@ TEST(Use, RecordsAndQueriesOfAGroup) {
   lvx_group group = 0;
   ASSERT_EQ(lvx_group_create_self(device, &options, &group), LVX_OK);
   ASSERT_EQ(lvx_group_barrier(group), LVX_OK) << error_now().message;
-  ASSERT_EQ(lvx_group_set_deadline(group, 2.5), LVX_OK);
-  EXPECT_EQ(lvx_group_set_deadline(group, -1), LVX_INVALID_ARGUMENT);
-  EXPECT_EQ(lvx_group_set_deadline(group, std::nan("")), LVX_INVALID_ARGUMENT);
+  ASSERT_EQ(lvx_group_set_timeout(group, 2.5), LVX_OK);
+  EXPECT_EQ(lvx_group_set_timeout(group, -1), LVX_INVALID_ARGUMENT);
+  EXPECT_EQ(lvx_group_set_timeout(group, std::nan("")), LVX_INVALID_ARGUMENT);
   Attention attention;
   attention.q.tensor.ndim = 3;
   EXPECT_EQ(attention.forward(group), LVX_INVALID_ARGUMENT);
   const lvx_error error = error_now();
   EXPECT_STREQ(error.operation, "attention_forward");
+  EXPECT_STREQ(error.argument, "q");
   EXPECT_EQ(error.sequence, 2u);
   EXPECT_EQ(error.rank, -1);
   lvx_group_info info{};
@@ -265,7 +268,7 @@ TEST(Use, RecordsAndQueriesOfAGroup) {
   EXPECT_EQ(info.size, 1);
   EXPECT_EQ(info.failed, 0);
   EXPECT_EQ(info.sequence, 2u);
-  EXPECT_EQ(info.deadline_seconds, 2.5);
+  EXPECT_EQ(info.timeout_seconds, 2.5);
   lvx_record records[8];
   std::uint64_t count = 0;
   ASSERT_EQ(lvx_group_records(group, records, 8, &count), LVX_OK);
@@ -303,13 +306,13 @@ TEST(Use, SecretsOfAGroupAreBoundedAndNeverTold) {
   lvx_device_close(device);
 }
 
-// Two ranks, each a thread with a device of its own.
+// Two ranks, each a thread with its own device.
 class TwoRanks : public testing::Test {
  protected:
   void SetUp() override {
     lvx_group_options options{};
     options.struct_size = sizeof(options);
-    options.deadline_seconds = 20;
+    options.timeout_seconds = 20;
     ASSERT_EQ(lvx_local_world_create(2, &options, &world), LVX_OK) << error_now().message;
     for (int rank = 0; rank < 2; ++rank) {
       devices[rank] = open_device();
@@ -346,6 +349,7 @@ TEST_F(TwoRanks, AWrongArgumentOfOneReleasesTheOther) {
   EXPECT_EQ(seen.rank, 1);
   EXPECT_STREQ(seen.operation, "attention_forward");
   EXPECT_EQ(seen.sequence, 1u);
+  EXPECT_STREQ(seen.argument, "k");  // of rank 1
   EXPECT_THAT(seen.message, HasSubstr("k: expected dtype float64 like q, got float32"));
 
   std::thread again([&] { EXPECT_EQ(good.forward(groups[0]), LVX_OK) << error_now().message; });
@@ -378,8 +382,8 @@ TEST_F(TwoRanks, AReasonOfAnyLengthIsTaken) {
 }
 
 TEST_F(TwoRanks, NothingCanBeDeclinedInAGroupThatFailed) {
-  ASSERT_EQ(lvx_group_set_deadline(groups[0], 0.05), LVX_OK);
-  EXPECT_EQ(lvx_group_barrier(groups[0]), LVX_DEADLINE_EXCEEDED);
+  ASSERT_EQ(lvx_group_set_timeout(groups[0], 0.05), LVX_OK);
+  EXPECT_EQ(lvx_group_barrier(groups[0]), LVX_TIMEOUT);
   EXPECT_EQ(lvx_group_decline(groups[0], LVX_OPERATION_FORWARD, "too late"), LVX_INVALID_STATE);
 }
 

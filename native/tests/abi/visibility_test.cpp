@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ranges that are none: refused where the host can read them, before anything is computed.
+// Invalid ranges: rejected before anything is computed, if the host can read them.
 #include <gmock/gmock.h>
 #include <lvx/lvx.h>
 
@@ -30,7 +30,7 @@ lvx_device open_device() {
   return device;
 }
 
-// A problem of one rank; outputs hold kUntouched until something is written.
+// A problem of one rank. Outputs hold kUntouched until they are written.
 struct Call {
   OwnedTensor q{DType::kFloat64, {kBatch, kQueries, 2, 8}}, k{DType::kFloat64, {kBatch, 4, 1, 8}},
       v{DType::kFloat64, {kBatch, 4, 1, 8}}, o{DType::kFloat64, {kBatch, kQueries, 2, 8}},
@@ -84,7 +84,7 @@ struct Wrong {
   std::string message;
 };
 
-// In batch 1, query 1.
+// Sets the ranges of query 1 of batch item 1.
 const std::vector<Wrong> kWrong = {
     {{4, 2}, {4, 4}, "end where they begin or later, got [4, 2) in batch 1, query 1, range 0"},
     {{0, 1}, {3, 2}, "end where they begin or later, got [3, 2) in batch 1, query 1, range 1"},
@@ -128,11 +128,11 @@ TEST(Visibility, EmptyRangesMayStandAnywhereAndRangesEndBeyondTheKeys) {
   Call plain;
   ASSERT_EQ(plain.forward(group), LVX_OK) << error_now().message;
   for (const Bounds& empty : {Bounds{0, 0}, {9, 9}, {-5, -5}, {2147483647, 2147483647}}) {
-    for (const std::int64_t place : {0, 1}) {
+    for (const std::int64_t device_id : {0, 1}) {
       Call call;
       for (std::int64_t row = 0; row < kBatch * kQueries; ++row) {
-        call.set(row, place, empty.first, empty.second);
-        call.set(row, 1 - place, 0, 2147483647);
+        call.set(row, device_id, empty.first, empty.second);
+        call.set(row, 1 - device_id, 0, 2147483647);
       }
       ASSERT_EQ(call.forward(group), LVX_OK) << error_now().message;
       EXPECT_EQ(call.o.memory, plain.o.memory);
@@ -146,7 +146,7 @@ TEST(Visibility, EmptyRangesMayStandAnywhereAndRangesEndBeyondTheKeys) {
 TEST(Visibility, AnInvertedRangeOfOneRankReleasesTheOtherAndTheGroupStaysUsable) {
   lvx_group_options options{};
   options.struct_size = sizeof(options);
-  options.deadline_seconds = 60;
+  options.timeout_seconds = 60;
   lvx_world world = 0;
   ASSERT_EQ(lvx_local_world_create(2, &options, &world), LVX_OK) << error_now().message;
   lvx_device devices[2] = {};

@@ -44,7 +44,7 @@ TEST(Half, EveryBFloat16PatternComesBack) {
   }
 }
 
-// Between two neighbours: just below the middle, the middle itself, just above.
+// Between two adjacent values: just below the midpoint, the midpoint itself, just above.
 template <typename Half, typename Round>
 void expect_nearest_even(unsigned low, Round round) {
   const float a = to_float(Half{static_cast<std::uint16_t>(low)});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The matrix products of simulated GPUs, by the CPU's BLAS: takes what cuBLASLt takes, and nothing else.
+// The matrix products of simulated GPUs, computed by the CPU's BLAS. Supports the same operands as cuBLASLt, and no others.
 #pragma once
 
 #include <algorithm>
@@ -38,7 +38,7 @@ class CpuProducts final : public cuda::Products {
     }
   }
 
-  // The matrix where it lies on the host.
+  // The matrix at its host address.
   static void place(Matrix& x, std::int64_t rows, std::int64_t columns) {
     const std::int64_t lines = x.transposed ? columns : rows;
     const std::int64_t length = x.transposed ? rows : columns;
@@ -46,7 +46,7 @@ class CpuProducts final : public cuda::Products {
     x.data = cuda::host::global_memory(x.data, static_cast<std::size_t>(bytes));
   }
 
-  Workers workers_{1};
+  ThreadTeam workers_{1};
   std::vector<std::byte> room_ = std::vector<std::byte>(cpu::conversion_scratch(1));
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The simulated CUDA device with a choice of engines, over the stand-in for cuDNN.
+// The simulated CUDA device with a choice of attention backends, using the stand-in for cuDNN.
 #pragma once
 
 #include <dlfcn.h>
@@ -28,7 +28,7 @@ inline int cudnn_live() { return cudnn_standin<int()>("lvx_cudnn_standin_live")(
 inline int cudnn_plans() { return cudnn_standin<int()>("lvx_cudnn_standin_plans")(); }
 inline int cudnn_executions() { return cudnn_standin<int()>("lvx_cudnn_standin_executions")(); }
 
-// The stand-in shows this fault (see standin/fault.h) for as long as the object lives.
+// Injects this fault (see standin/fault.h) into the stand-in for the lifetime of the object.
 class CudnnFault {
  public:
   explicit CudnnFault(const char* fault) { set(fault); }
@@ -40,7 +40,7 @@ class CudnnFault {
   static void set(const char* fault) { cudnn_standin<void(const char*)>("lvx_cudnn_standin_fault")(fault); }
 };
 
-// Says that cuDNN takes so many times as long as our kernels, and counts how often it was asked.
+// A stopwatch by which cuDNN takes a given multiple of our kernels' time. Counts the measurements.
 class FakeWatch final : public cudnn::Stopwatch {
  public:
   explicit FakeWatch(double ratio) : ratio_(ratio) {}
@@ -59,11 +59,12 @@ class FakeWatch final : public cudnn::Stopwatch {
 
 class CudnnDevice final : public SimulatedDevice {
  public:
-  explicit CudnnDevice(lvx_engine engine, double cudnn_takes = 1, int compute_major = 10,
+  explicit CudnnDevice(lvx_attention_backend attention_backend, double cudnn_takes = 1,
+                       int compute_major = 10,
                        std::shared_ptr<cudnn::Choices> choices = std::make_shared<cudnn::Choices>())
       : watch_(cudnn_takes) {
-    cudnn_live();  // the stand-in becomes the library that is loaded
-    attention_.emplace(*this, cudnn::Gpu{compute_major}, engine, watch_, std::move(choices));
+    cudnn_live();  // makes the library load the stand-in
+    attention_.emplace(*this, cudnn::Gpu{compute_major}, attention_backend, watch_, std::move(choices));
   }
   ~CudnnDevice() override {
     attention_.reset();
@@ -73,18 +74,20 @@ class CudnnDevice final : public SimulatedDevice {
   const FakeWatch& watch() const { return watch_; }
 
   void require_attention(const AttentionRequest& request) const override { attention_->require(request); }
-  void forward(const ForwardArguments& a, std::span<std::byte> scratch) override {
+  void forward(const ForwardProblem& a, std::span<std::byte> scratch) override {
     Given given;
     give(given, a, scratch);
     attention_->forward({}, a, scratch);
   }
-  void backward(const BackwardArguments& a, std::span<std::byte> scratch) override {
+  void backward(const BackwardProblem& a, std::span<std::byte> scratch) override {
     Given given;
     give(given, a, scratch);
     attention_->backward({}, a, scratch);
   }
-  std::uint32_t take_engines_used() override { return attention_->take_used(); }
-  std::vector<EngineChoice> engine_choices() const override { return attention_->choices(); }
+  std::uint32_t take_attention_backends_used() override { return attention_->take_used(); }
+  std::vector<AttentionBackendChoice> attention_backend_choices() const override {
+    return attention_->choices();
+  }
 
  private:
   FakeWatch watch_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention by cuDNN, whose functions the stand-in has: partial results, gradients from final statistics, plans, the
-// choice between engines, and errors.
+// Attention by cuDNN, using the stand-in: partial results, gradients from final statistics, plans, the choice between
+// attention backends, and errors.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -10,13 +10,14 @@
 #include "device/cuda/collective/row_blocks.h"
 #include "device/cuda/cudnn/supported.h"
 #include "device/problems.h"
+#include "support/seed.h"
 
 namespace lvx::testing {
 namespace {
 
 using ::testing::HasSubstr;
 
-constexpr Padding kAligned = {8, 16};  // rows still begin at multiples of 16 bytes
+constexpr Padding kAligned = {8, 16};  // rows are still aligned to 16 bytes
 
 class Cudnn : public ::testing::TestWithParam<DType> {
  protected:
@@ -37,13 +38,13 @@ Error error_of_call(Call&& call) {
 }
 
 TEST_P(Cudnn, MatchesTheOracleInAnyShape) {
-  CudnnDevice device(LVX_ENGINE_CUDNN);
+  CudnnDevice device(LVX_ATTENTION_BACKEND_CUDNN);
   unsigned seed = 0;
   for (const std::int64_t dim : {8, 72, 128}) {
     for (const auto& [queries, keys] : {std::pair{1, 1}, {7, 63}, {33, 40}}) {
       for (const std::int64_t group : {1, 3}) {
         ++seed;
-        Case c(problem_of(2, queries, keys, 2 * group, 2, dim), GetParam(), seed,
+        Case c(shape_of(2, queries, keys, 2 * group, 2, dim), GetParam(), seed,
                seed % 2 == 0 ? kAligned : Padding{});
         expect_matches(
             device, c, bounds_of(GetParam()),
@@ -51,17 +52,17 @@ TEST_P(Cudnn, MatchesTheOracleInAnyShape) {
       }
     }
   }
-  EXPECT_EQ(device.take_engines_used(), 1U << LVX_ENGINE_CUDNN);
-  EXPECT_EQ(device.take_engines_used(), 0U);
+  EXPECT_EQ(device.take_attention_backends_used(), 1U << LVX_ATTENTION_BACKEND_CUDNN);
+  EXPECT_EQ(device.take_attention_backends_used(), 0U);
 }
 
-// As a ring does: results of parts of the keys are merged in float32; gradients of parts come from the final lse of all.
+// As in a ring: partial results over parts of the keys are merged in float32; the gradients of each part use the final lse.
 TEST_P(Cudnn, PartsOfKeysMakeTheWhole) {
-  CudnnDevice device(LVX_ENGINE_CUDNN);
-  Case c(problem_of(2, 19, 70, 6, 2, 40), GetParam(), 5, kAligned);
+  CudnnDevice device(LVX_ATTENTION_BACKEND_CUDNN);
+  Case c(shape_of(2, 19, 70, 6, 2, 40), GetParam(), 5, kAligned);
   Forward expected = oracle_forward(c);
   Backward expected_gradients = oracle_backward(c, expected);
-  const Problem& whole = c.problem;
+  const ProblemShape& whole = c.shape;
   Forward sum = empty_forward(whole, DType::kFloat32, DType::kFloat32);
   sum.o.fill(0);
   sum.lse.fill(-kInfinity);
@@ -70,18 +71,18 @@ TEST_P(Cudnn, PartsOfKeysMakeTheWhole) {
 
   const auto parts = std::vector<std::pair<std::int64_t, std::int64_t>>{{0, 13}, {13, 0}, {13, 50}, {63, 7}};
   const auto part_of = [&](std::int64_t first, std::int64_t keys) {
-    Problem p = whole;
+    ProblemShape p = whole;
     p.keys = keys;
     p.first_key = first;
     return p;
   };
   for (const auto& [first, keys] : parts) {
-    const Problem p = part_of(first, keys);
+    const ProblemShape p = part_of(first, keys);
     const DeviceMemory scratch(device, device.forward_scratch(p, GetParam()));
     device.forward({p,
                     c.q.bshd(),
-                    c.k.bshd().from_row(first),
-                    c.v.bshd().from_row(first),
+                    c.k.bshd().row_range(first, first + keys),
+                    c.v.bshd().row_range(first, first + keys),
                     {},
                     {},
                     {sum.o.bshd(), sum.lse.bhs()},
@@ -91,22 +92,22 @@ TEST_P(Cudnn, PartsOfKeysMakeTheWhole) {
   EXPECT_LE(error_of(sum.o, expected.o), bounds_of(GetParam()).o);
   EXPECT_LE(error_of(sum.lse, expected.lse), bounds_of(GetParam()).lse);
 
-  device.delta(whole, sum.o.bshd(), c.d_o.bshd(), gradients.delta.bhs());
+  device.delta(sum.o.bshd(), c.d_o.bshd(), gradients.delta.bhs());
   for (const auto& [first, keys] : parts) {
-    const Problem p = part_of(first, keys);
+    const ProblemShape p = part_of(first, keys);
     const DeviceMemory scratch(device, device.backward_scratch(p, GetParam()));
     device.backward({p,
                      c.q.bshd(),
-                     c.k.bshd().from_row(first),
-                     c.v.bshd().from_row(first),
+                     c.k.bshd().row_range(first, first + keys),
+                     c.v.bshd().row_range(first, first + keys),
                      c.d_o.bshd(),
                      sum.lse.bhs(),
                      gradients.delta.bhs(),
                      {},
                      {},
                      gradients.dq.bshd(),
-                     gradients.dk.bshd().from_row(first),
-                     gradients.dv.bshd().from_row(first),
+                     gradients.dk.bshd().row_range(first, first + keys),
+                     gradients.dv.bshd().row_range(first, first + keys),
                      {},
                      true,
                      true},
@@ -117,35 +118,35 @@ TEST_P(Cudnn, PartsOfKeysMakeTheWhole) {
   EXPECT_LE(error_of(gradients.dv, expected_gradients.dv), bounds_of(GetParam()).gradients);
 }
 
-// What stands for o gives back delta, whatever the sizes of its numbers.
+// The substitute for o yields delta, for d_o of any magnitude.
 TEST_P(Cudnn, TheOutputOfDeltaHasThatDelta) {
-  const Problem p = problem_of(2, 5, 1, 3, 1, 72);
+  const ProblemShape p = shape_of(2, 5, 1, 3, 1, 72);
   SimulatedDevice device;
   for (const double size : {1e-6, 1.0, 100.0}) {
     Array d_o({p.batch, p.queries, p.query_heads, p.head_dim}, GetParam());
     Array delta({p.batch, p.query_heads, p.queries}, DType::kFloat32);
     Array o({p.batch, p.queries, p.query_heads, p.head_dim}, GetParam());
     Array back({p.batch, p.query_heads, p.queries}, DType::kFloat32);
-    std::mt19937 random(7);
+    std::mt19937 random(test::seeded(7));
     Case::randomize(d_o, random, size);
     Case::randomize(delta, random, size);
     for (std::int64_t i = 0; i < p.head_dim; ++i) d_o.set(i, 0);  // a row without a gradient
     Given given;
-    given.queries(p, d_o.bshd());
-    given.queries(p, o.bshd());
-    given.sums(p, delta.bhs());
+    given.tensor(d_o.bshd());
+    given.tensor(o.bshd());
+    given.rows(delta.bhs());
     cuda::launch<cuda::OutputOfDelta>({}, cuda::row_blocks(p.rows()),
                                       cuda::OutputOfDeltaParams{p, d_o.bshd(), delta.bhs(), o.bshd()});
     delta.set(0, 0);
-    device.delta(p, o.bshd(), d_o.bshd(), back.bhs());
+    device.delta(o.bshd(), d_o.bshd(), back.bhs());
     EXPECT_LE(error_of(back, delta), GetParam() == DType::kBFloat16 ? 4e-3 : size < 1 ? 2e-2 : 5e-4) << size;
   }
 }
 
 TEST_P(Cudnn, PlansAreMadeOncePerProblem) {
-  CudnnDevice device(LVX_ENGINE_CUDNN);
-  Case c(problem_of(1, 4, 9, 2, 1, 16), GetParam(), 1);
-  Case longer(problem_of(1, 4, 10, 2, 1, 16), GetParam(), 1);
+  CudnnDevice device(LVX_ATTENTION_BACKEND_CUDNN);
+  Case c(shape_of(1, 4, 9, 2, 1, 16), GetParam(), 1);
+  Case longer(shape_of(1, 4, 10, 2, 1, 16), GetParam(), 1);
   const int before = cudnn_plans();
   for (int i = 0; i < 3; ++i) device_forward(device, c);
   EXPECT_EQ(cudnn_plans(), before + 1);
@@ -158,15 +159,15 @@ TEST_P(Cudnn, PlansAreMadeOncePerProblem) {
 }
 
 TEST_P(Cudnn, FewPlansAreKept) {
-  CudnnDevice device(LVX_ENGINE_CUDNN);
+  CudnnDevice device(LVX_ATTENTION_BACKEND_CUDNN);
   const int live = cudnn_live();
   for (std::int64_t keys = 1; keys <= 128; ++keys) {
-    Case c(problem_of(1, 1, keys, 1, 1, 8), GetParam(), 1);
+    Case c(shape_of(1, 1, keys, 1, 1, 8), GetParam(), 1);
     device_forward(device, c);
   }
   const int full = cudnn_live();
   for (std::int64_t keys = 129; keys <= 140; ++keys) {
-    Case c(problem_of(1, 1, keys, 1, 1, 8), GetParam(), 1);
+    Case c(shape_of(1, 1, keys, 1, 1, 8), GetParam(), 1);
     device_forward(device, c);
   }
   EXPECT_GT(full, live);
@@ -175,84 +176,86 @@ TEST_P(Cudnn, FewPlansAreKept) {
 
 TEST_P(Cudnn, AutoTakesTheFasterAndKeepsToIt) {
   for (const double ratio : {0.5, 2.0}) {
-    const lvx_engine faster = ratio < 1 ? LVX_ENGINE_CUDNN : LVX_ENGINE_LVX;
+    const lvx_attention_backend faster = ratio < 1 ? LVX_ATTENTION_BACKEND_CUDNN : LVX_ATTENTION_BACKEND_LVX;
     const auto choices = std::make_shared<cudnn::Choices>();
-    Case c(problem_of(1, 40, 9, 2, 2, 16), GetParam(), 1);
+    Case c(shape_of(1, 40, 9, 2, 2, 16), GetParam(), 1);
     {
-      CudnnDevice device(LVX_ENGINE_AUTO, ratio, 10, choices);
+      CudnnDevice device(LVX_ATTENTION_BACKEND_AUTO, ratio, 10, choices);
       expect_matches(device, c, bounds_of(GetParam()), "first use");
-      EXPECT_EQ(device.take_engines_used(), 1U << faster);
+      EXPECT_EQ(device.take_attention_backends_used(), 1U << faster);
       const int measured = device.watch().measured();
       EXPECT_GT(measured, 0);
       expect_matches(device, c, bounds_of(GetParam()), "second use");
       EXPECT_EQ(device.watch().measured(), measured);
-      ASSERT_EQ(device.engine_choices().size(), 2U);
-      for (const EngineChoice& choice : device.engine_choices()) {
-        EXPECT_EQ(choice.engine, faster);
+      ASSERT_EQ(device.attention_backend_choices().size(), 2U);
+      for (const AttentionBackendChoice& choice : device.attention_backend_choices()) {
+        EXPECT_EQ(choice.attention_backend, faster);
         EXPECT_EQ(choice.lvx_seconds, 1);
         EXPECT_EQ(choice.cudnn_seconds, ratio);
-        EXPECT_EQ(choice.problem.keys, 9);
+        EXPECT_EQ(choice.shape.keys, 9);
         EXPECT_EQ(choice.reason, "measured");
       }
     }
-    // Another device of the same GPU, on which the times would be the other way round.
-    CudnnDevice device(LVX_ENGINE_AUTO, 1 / ratio, 10, choices);
+    // Another device of the same GPU, whose measurements would favour the other backend.
+    CudnnDevice device(LVX_ATTENTION_BACKEND_AUTO, 1 / ratio, 10, choices);
     device_forward(device, c);
     EXPECT_EQ(device.watch().measured(), 0);
-    EXPECT_EQ(device.take_engines_used(), 1U << faster);
+    EXPECT_EQ(device.take_attention_backends_used(), 1U << faster);
   }
 }
 
 TEST_P(Cudnn, AutoSaysWhatIsNotCudnns) {
-  CudnnDevice device(LVX_ENGINE_AUTO, 0.1, 9);
-  Case decode(problem_of(1, 1, 9, 2, 1, 16), GetParam(), 1);
+  CudnnDevice device(LVX_ATTENTION_BACKEND_AUTO, 0.1, 9);
+  Case decode(shape_of(1, 1, 9, 2, 1, 16), GetParam(), 1);
   device_forward(device, decode);
-  Case masked(problem_of(1, 40, 9, 2, 1, 16), GetParam(), 2);
-  masked.visibility = random_ranges(masked.problem, 1, 2);
+  Case masked(shape_of(1, 40, 9, 2, 1, 16), GetParam(), 2);
+  masked.visibility = random_ranges(masked.shape, 1, 2);
   expect_matches(device, masked, bounds_of(GetParam()), "visibility");
-  Case c(problem_of(1, 40, 9, 2, 1, 16), GetParam(), 3);
+  Case c(shape_of(1, 40, 9, 2, 1, 16), GetParam(), 3);
   expect_matches(device, c, bounds_of(GetParam()), "backward on another GPU");
-  EXPECT_EQ(device.take_engines_used(), 1U << LVX_ENGINE_LVX | 1U << LVX_ENGINE_CUDNN);
+  EXPECT_EQ(device.take_attention_backends_used(),
+            1U << LVX_ATTENTION_BACKEND_LVX | 1U << LVX_ATTENTION_BACKEND_CUDNN);
   std::vector<std::string> reasons;
-  for (const EngineChoice& choice : device.engine_choices()) reasons.push_back(choice.reason);
+  for (const AttentionBackendChoice& choice : device.attention_backend_choices())
+    reasons.push_back(choice.reason);
   EXPECT_THAT(reasons,
               ::testing::UnorderedElementsAre("measured", HasSubstr("few queries"), HasSubstr("visibility"),
                                               HasSubstr("visibility"), HasSubstr("9.x")));
 }
 
 TEST_P(Cudnn, AutoTakesOursWhereCudnnHasNoPlan) {
-  CudnnDevice device(LVX_ENGINE_AUTO, 0.1);
+  CudnnDevice device(LVX_ATTENTION_BACKEND_AUTO, 0.1);
   const CudnnFault fault("no engine:0:0:0");
-  Case c(problem_of(1, 40, 9, 2, 1, 16), GetParam(), 3);
+  Case c(shape_of(1, 40, 9, 2, 1, 16), GetParam(), 3);
   expect_matches(device, c, bounds_of(GetParam()), "ours");
-  EXPECT_EQ(device.take_engines_used(), 1U << LVX_ENGINE_LVX);
-  for (const EngineChoice& choice : device.engine_choices()) {
-    EXPECT_EQ(choice.engine, LVX_ENGINE_LVX);
+  EXPECT_EQ(device.take_attention_backends_used(), 1U << LVX_ATTENTION_BACKEND_LVX);
+  for (const AttentionBackendChoice& choice : device.attention_backend_choices()) {
+    EXPECT_EQ(choice.attention_backend, LVX_ATTENTION_BACKEND_LVX);
     EXPECT_THAT(choice.reason, HasSubstr("cuDNN 9.24.0"));
   }
 }
 
 TEST_P(Cudnn, ChosenButRefusedIsAnErrorWithTheReason) {
-  CudnnDevice device(LVX_ENGINE_CUDNN);
-  Case masked(problem_of(1, 3, 9, 2, 1, 16), GetParam(), 2);
-  masked.visibility = random_ranges(masked.problem, 1, 2);
-  Case misaligned(problem_of(1, 3, 9, 2, 1, 16), GetParam(), 2, {1, 0});
+  CudnnDevice device(LVX_ATTENTION_BACKEND_CUDNN);
+  Case masked(shape_of(1, 3, 9, 2, 1, 16), GetParam(), 2);
+  masked.visibility = random_ranges(masked.shape, 1, 2);
+  Case misaligned(shape_of(1, 3, 9, 2, 1, 16), GetParam(), 2, {1, 0});
   for (const auto& [c, reason] : {std::pair{&masked, "visibility"}, {&misaligned, "16 bytes"}}) {
     const Error error = error_of_call([&] { device_forward(device, *c); });
     EXPECT_EQ(error.status(), LVX_UNSUPPORTED);
     EXPECT_THAT(error.what(), HasSubstr(reason));
   }
   const CudnnFault fault("no engine:0:0:0");
-  Case c(problem_of(1, 3, 9, 2, 1, 16), GetParam(), 2);
+  Case c(shape_of(1, 3, 9, 2, 1, 16), GetParam(), 2);
   EXPECT_EQ(error_of_call([&] { device_forward(device, c); }).status(), LVX_UNSUPPORTED);
-  EXPECT_EQ(device.take_engines_used(), 0U);
+  EXPECT_EQ(device.take_attention_backends_used(), 0U);
 }
 
-// Nothing to compute is no reason to refuse, and cuDNN is not asked.
+// A problem without rows or keys is valid, and does not use cuDNN.
 TEST_P(Cudnn, EmptyProblemsGiveTheIdentity) {
-  CudnnDevice device(LVX_ENGINE_CUDNN);
+  CudnnDevice device(LVX_ATTENTION_BACKEND_CUDNN);
   const int before = cudnn_executions();
-  Case c(problem_of(1, 3, 0, 2, 1, 16), GetParam(), 2);
+  Case c(shape_of(1, 3, 0, 2, 1, 16), GetParam(), 2);
   Forward f = device_forward(device, c);
   for (std::int64_t i = 0; i < f.o.count(); ++i) EXPECT_EQ(f.o.get(i), 0);
   for (std::int64_t i = 0; i < f.lse.count(); ++i) EXPECT_EQ(f.lse.get(i), -kInfinity);
@@ -260,13 +263,13 @@ TEST_P(Cudnn, EmptyProblemsGiveTheIdentity) {
 }
 
 TEST_P(Cudnn, ErrorsKeepTheirKindAndLeaveNothing) {
-  Case c(problem_of(1, 3, 9, 2, 1, 16), GetParam(), 2);
+  Case c(shape_of(1, 3, 9, 2, 1, 16), GetParam(), 2);
   for (const auto& [fault, status] : {std::pair{"cudnnCreate:0:0:1001", LVX_MISSING_LIBRARY},
                                       {"cudnnBackendExecute:0:0:5000", LVX_DEVICE_ERROR},
                                       {"cudnnBackendExecute:0:0:4000", LVX_INTERNAL},
                                       {"cudnnBackendFinalize:0:9:4004", LVX_OUT_OF_MEMORY},
                                       {"cudnnBackendSetAttribute:0:30:5000", LVX_DEVICE_ERROR}}) {
-    CudnnDevice device(LVX_ENGINE_CUDNN);
+    CudnnDevice device(LVX_ATTENTION_BACKEND_CUDNN);
     {
       const CudnnFault injected(fault);
       const Error error = error_of_call([&] { device_forward(device, c); });
@@ -305,7 +308,7 @@ TEST(CudnnSupport, SaysWhyNot) {
   }
 }
 
-// In processes of their own: a library stays once it is loaded.
+// In separate processes, because a loaded library is never unloaded.
 void load_and_tell(const char* library, const char* version) {
   setenv("LVX_CUDNN_LIBRARY", library, 1);          // NOLINT(concurrency-mt-unsafe)
   setenv("LVX_CUDNN_STANDIN_VERSION", version, 1);  // NOLINT(concurrency-mt-unsafe)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Biases of any finite size, by the GPU's kernels.
+// Biases of any finite magnitude, with the GPU's kernels.
 #include "cuda/simulated_device.h"
 #include "device/huge_bias_contract.h"
 
@@ -12,12 +12,12 @@ INSTANTIATE_TEST_SUITE_P(Simulated, CudaHugeBias,
                                            DType::kFloat16),
                          [](const auto& parameter) { return name_of(parameter.param); });
 
-// Queries enough for tiles, and few enough for decoding.
+// Enough queries for tiles, and few enough for decode.
 TEST_P(CudaHugeBias, IsExact) {
   SimulatedDevice device;
   for (const unsigned seed : {1, 6}) {
-    expect_exact_with_huge_biases(device, GetParam(), problem_of(1, 25, 80, 4, 2, 24), seed);
-    expect_exact_with_huge_biases(device, GetParam(), problem_of(2, 2, 300, 4, 2, 40), seed);
+    expect_exact_with_huge_biases(device, GetParam(), shape_of(1, 25, 80, 4, 2, 24), seed);
+    expect_exact_with_huge_biases(device, GetParam(), shape_of(2, 2, 300, 4, 2, 40), seed);
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The GPU kernels, run lane by lane on the host, against the oracle.
+// Compares the GPU kernels, executed lane by lane on the host, with the oracle.
 #include <gtest/gtest.h>
 
 #include "cuda/simulated_device.h"
@@ -19,8 +19,8 @@ TEST_P(CudaKernels, HeadDims) {
   unsigned seed = 0;
   for (const std::int64_t dim : {8, 24, 64, 72, 80, 96, 128, 200, 256}) {
     for (const auto& [queries, keys] : {std::pair{5, 67}, {50, 150}}) {
-      if (queries == 50 && size_of(GetParam()) > 2) continue;  // scalar kernels know no tiles
-      Case c(problem_of(1, queries, keys, 2, 1, dim), GetParam(), ++seed);
+      if (queries == 50 && size_of(GetParam()) > 2) continue;  // scalar kernels have no tiles
+      Case c(shape_of(1, queries, keys, 2, 1, dim), GetParam(), ++seed);
       expect_matches(device, c, bounds_of(GetParam()),
                      "D=" + std::to_string(dim) + " " + std::to_string(queries) + "x" + std::to_string(keys));
     }
@@ -32,7 +32,7 @@ TEST_P(CudaKernels, GroupsAndOddSizesAnyStride) {
   unsigned seed = 100;
   for (const std::int64_t group : {1, 3, 4}) {
     for (const auto& [queries, keys] : {std::pair{1, 1}, {1, 200}, {7, 63}, {17, 64}, {35, 129}}) {
-      Case c(problem_of(2, queries, keys, 2 * group, 2, 40), GetParam(), ++seed, {seed % 4, 8 * (seed % 3)});
+      Case c(shape_of(2, queries, keys, 2 * group, 2, 40), GetParam(), ++seed, {seed % 4, 8 * (seed % 3)});
       expect_matches(
           device, c, bounds_of(GetParam()),
           "group=" + std::to_string(group) + " " + std::to_string(queries) + "x" + std::to_string(keys));
@@ -40,14 +40,14 @@ TEST_P(CudaKernels, GroupsAndOddSizesAnyStride) {
   }
 }
 
-// Fewer row tiles than blocks are wanted: keys are split, and the parts are combined.
+// With fewer row tiles than the target number of blocks, keys are split, and the splits are combined.
 TEST_P(CudaKernels, Splits) {
   SimulatedDevice device;
   unsigned seed = 200;
   for (const auto& [queries, keys] : {std::pair{1, 1300}, {20, 600}, {40, 400}}) {
     for (const bool masked : {false, true}) {
-      Case c(problem_of(1, queries, keys, 4, 2, 64), GetParam(), ++seed);
-      if (masked) c.visibility = random_ranges(c.problem, 2, seed);
+      Case c(shape_of(1, queries, keys, 4, 2, 64), GetParam(), ++seed);
+      if (masked) c.visibility = random_ranges(c.shape, 2, seed);
       expect_matches(device, c, bounds_of(GetParam()), std::to_string(queries) + "x" + std::to_string(keys));
     }
   }
@@ -56,14 +56,14 @@ TEST_P(CudaKernels, Splits) {
 TEST_P(CudaKernels, VisibilityRanges) {
   for (unsigned seed = 1; seed <= 5; ++seed) {
     SimulatedDevice device({.blocks = seed % 2 == 0 ? 1 : 16});
-    expect_visibility_ranges(device, GetParam(), problem_of(1, 37, 300, 6, 2, 24), seed);
+    expect_visibility_ranges(device, GetParam(), shape_of(1, 37, 300, 6, 2, 24), seed);
   }
 }
 
-// Frames: neighbouring queries see the same few tiles, and most tiles are seen by none.
+// As with video frames: adjacent queries see the same few tiles, and no query sees most tiles.
 TEST_P(CudaKernels, FramesFarApart) {
   SimulatedDevice device;
-  Case c(problem_of(1, 80, 900, 2, 1, 64), GetParam(), 300);
+  Case c(shape_of(1, 80, 900, 2, 1, 64), GetParam(), 300);
   c.visibility = Ranges{2, {}};
   for (std::int32_t query = 0; query < 80; ++query) {
     const std::int32_t frame = query / 40;
@@ -77,7 +77,7 @@ TEST_P(CudaKernels, FramesFarApart) {
 
 TEST_P(CudaKernels, BiasBroadcastEveryWay) {
   SimulatedDevice device;
-  expect_bias_broadcast_every_way(device, GetParam(), problem_of(2, 19, 70, 4, 2, 64));
+  expect_bias_broadcast_every_way(device, GetParam(), shape_of(2, 19, 70, 4, 2, 64));
 }
 
 TEST_P(CudaKernels, NothingToSee) {
@@ -107,7 +107,7 @@ TEST_P(CudaKernels, PartsMergeToTheWhole) {
 
 TEST_P(CudaKernels, SameBitsOnEveryRun) {
   SimulatedDevice device;
-  Case c(problem_of(1, 40, 600, 2, 1, 64), GetParam(), 31);
+  Case c(shape_of(1, 40, 600, 2, 1, 64), GetParam(), 31);
   Forward f = device_forward(device, c);
   Backward b = device_backward(device, c, f);
   Forward g = device_forward(device, c);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The layers of the CUDA device, run lane by lane on the host.
+// The layers of the CUDA device, executed lane by lane on the host.
 #include <gtest/gtest.h>
 
 #include "cuda/simulated_device.h"

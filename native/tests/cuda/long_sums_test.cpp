@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sums over very many keys or rows, where float32 alone would round or cut off at every step; and sums of one key, of whose
-// gradients nothing is left.
+// Sums over very many keys or rows, where float32 alone would round or truncate at every step; and single keys, whose softmax
+// gradient is 0.
 #include <gtest/gtest.h>
 
 #include "cuda/simulated_device.h"
@@ -15,13 +15,13 @@ INSTANTIATE_TEST_SUITE_P(Simulated, LongSums,
                                            DType::kFloat16),
                          [](const auto& parameter) { return name_of(parameter.param); });
 
-// Rows from `kinds` on are as those before, so that every rounding error of a sum goes the same way.
+// Rows from `kinds` on repeat those before, so that all rounding errors of a sum have the same sign.
 void repeat(Array& x, std::int64_t kinds) {
   const std::int64_t width = x.count() / (x.extent(0) * x.extent(1));
   for (std::int64_t i = kinds * width; i < x.count(); ++i) x.set(i, x.get(i % (kinds * width)));
 }
 
-Case repeated(const Problem& p, DType dtype, unsigned seed) {
+Case repeated(const ProblemShape& p, DType dtype, unsigned seed) {
   Case c(p, dtype, seed);
   for (Array* x : {&c.k, &c.v}) repeat(*x, 2);
   for (Array* x : {&c.q, &c.d_o}) repeat(*x, std::min<std::int64_t>(2, p.queries));
@@ -33,21 +33,21 @@ TEST_P(LongSums, OfTheSameKeyAndOfTheSameRow) {
   if (size_of(GetParam()) == 2) GTEST_SKIP() << "halves have tests of their own";
   SimulatedDevice device;
   for (const auto& [queries, keys] : {std::pair{1, 1 << 15}, {1 << 15, 2}}) {
-    Case c = repeated(problem_of(1, queries, keys, 1, 1, 8), GetParam(), 71);
+    Case c = repeated(shape_of(1, queries, keys, 1, 1, 8), GetParam(), 71);
     expect_matches(device, c, bounds_of(GetParam()), std::to_string(queries) + "x" + std::to_string(keys));
   }
 }
 
-// Weights of one, which halves hold, and values that are the same: o differs from them by what summing does alone.
+// Weights of 1, which half precision represents exactly, and equal values: o differs from the values only by summation error.
 TEST_P(LongSums, OfHalvesAreCut) {
   if (size_of(GetParam()) > 2) GTEST_SKIP() << "scalar kernels do not cut";
   for (const std::int64_t queries : {1, 40}) {
     SimulatedDevice device({.blocks = 1, .longest_sum_of_keys = 256});
-    Case c(problem_of(1, queries, queries == 1 ? 1 << 15 : 1 << 13, 1, 1, 8), GetParam(), 72);
+    Case c(shape_of(1, queries, queries == 1 ? 1 << 15 : 1 << 13, 1, 1, 8), GetParam(), 72);
     for (Array* x : {&c.k, &c.v}) repeat(*x, 1);
-    Forward f = empty_forward(c.problem, DType::kFloat32, DType::kFloat32);
-    const DeviceMemory scratch(device, device.forward_scratch(c.problem, c.dtype));
-    device.forward({c.problem, c.q.bshd(), c.k.bshd(), c.v.bshd(), {}, {}, {f.o.bshd(), f.lse.bhs()}, false},
+    Forward f = empty_forward(c.shape, DType::kFloat32, DType::kFloat32);
+    const DeviceMemory scratch(device, device.forward_scratch(c.shape, c.dtype));
+    device.forward({c.shape, c.q.bshd(), c.k.bshd(), c.v.bshd(), {}, {}, {f.o.bshd(), f.lse.bhs()}, false},
                    {scratch.data(), scratch.bytes()});
     const Forward expected = oracle_forward(c);
     EXPECT_LE(error_of(f.o, expected.o), 5e-6) << queries;
@@ -55,7 +55,7 @@ TEST_P(LongSums, OfHalvesAreCut) {
   }
 }
 
-// Every piece of every sum arrives, whatever it is cut into, and what is seen of it.
+// Every piece of every sum is added, for any split and any visibility.
 TEST_P(LongSums, CutAnywhereAreTheSame) {
   if (size_of(GetParam()) > 2) GTEST_SKIP() << "scalar kernels do not cut";
   unsigned seed = 80;
@@ -63,8 +63,8 @@ TEST_P(LongSums, CutAnywhereAreTheSame) {
     for (const bool masked : {false, true}) {
       for (const std::int64_t blocks : {1, 6}) {
         SimulatedDevice device({.blocks = blocks, .longest_sum_of_keys = 128, .longest_sum_of_rows = 64});
-        Case c(problem_of(1, queries, keys, 4, 2, 24), GetParam(), ++seed);
-        if (masked) c.visibility = random_ranges(c.problem, 2, seed);
+        Case c(shape_of(1, queries, keys, 4, 2, 24), GetParam(), ++seed);
+        if (masked) c.visibility = random_ranges(c.shape, 2, seed);
         expect_matches(
             device, c, bounds_of(GetParam()),
             std::to_string(queries) + "x" + std::to_string(keys) + " blocks " + std::to_string(blocks));
@@ -78,11 +78,11 @@ TEST_P(LongSums, OfManyRowsAddToWhatIsThere) {
   expect_parts_to_merge(device, GetParam(), 100);
 }
 
-// dP and delta are one number then, summed in two orders.
+// dP and delta are then the same number, summed in two orders.
 TEST_P(LongSums, OfOneKeyCancel) {
   SimulatedDevice device;
   for (const std::int64_t queries : {1, 63}) {
-    Case c(problem_of(1, queries, 1, 4, 2, 64), GetParam(), 90);
+    Case c(shape_of(1, queries, 1, 4, 2, 64), GetParam(), 90);
     Forward f = device_forward(device, c);
     Backward b = device_backward(device, c, f);
     for (std::int64_t i = 0; i < b.dk.count(); ++i) ASSERT_EQ(b.dk.get(i), 0) << queries << " " << i;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matrix products for the GPU, as far as they can be held to account without one: how they are handed to the library,
-// and whether the library is there and understands.
+// Matrix products for the GPU, as far as they can be tested without one: the arguments that are passed to the library, and
+// whether the real library loads and accepts them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -19,7 +19,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Element (row, column) of what the library takes for a factor.
+// Element (row, column) of an operand, as the library interprets it.
 double element(const ColumnMajor::Stored& x, std::int64_t row, std::int64_t column) {
   if (x.transposed) std::swap(row, column);
   EXPECT_LT(row, x.rows);
@@ -92,7 +92,7 @@ TEST(CublasLt, ThatIsMissingIsNamedWithWhatBringsIt) {
   unsetenv("LVX_CUBLASLT_LIBRARY");
 }
 
-// The library makes descriptors without a driver, and refuses attributes that it does not know.
+// The library creates descriptors without a driver, and rejects unknown attributes.
 TEST(CublasLt, HasEverySymbolAndUnderstandsEveryProduct) {
   const std::string file = LVX_CUBLASLT_REAL_LIBRARY;
   if (file.empty()) GTEST_SKIP() << "cuBLASLt's header is here, the library is not";

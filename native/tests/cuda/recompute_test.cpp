@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Projections, schedules and groups over several simulated GPUs: what runs on them is what runs on the CPU.
+// Projections, schedules and groups over several simulated GPUs, with the same tests as on the CPU.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -7,14 +7,16 @@
 
 #include "cuda/simulated_device.h"
 #include "group/local/local_world.h"
+#include "support/campaign.h"
 #include "support/long_tiles.h"
+#include "support/seed.h"
 #include "support/visual_shares.h"
 
 namespace lvx::test {
 namespace {
 
 TEST(SimulatedGpus, RecomputeKeysAndValuesAsTheReferenceDoes) {
-  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+  for (std::uint64_t seed = seeded(1); seed < seeded(1) + sample_size(40); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     const VisualProblem visual(seed);
     VisualResults results(visual);
@@ -35,7 +37,7 @@ TEST(SimulatedGpus, RecomputeKeysAndValuesAsTheReferenceDoes) {
   }
 }
 
-// What is added up group by group, a query at a time seeing nothing of a group, and with a bias.
+// Sums in groups, with queries that see nothing of a group, and with a bias.
 TEST(SimulatedGpus, AddUpManyTilesExactly) {
   RankParts parts;
   parts.device = [](int) { return std::make_shared<testing::SimulatedDevice>(); };
@@ -43,15 +45,15 @@ TEST(SimulatedGpus, AddUpManyTilesExactly) {
     SCOPED_TRACE(name_of(dtype));
     const int ranks = dtype == DType::kFloat32 ? 2 : 1;
     LongTiles tiles(dtype, 66 * ranks, 5,
-                    dtype == DType::kFloat32 ? 3 : 0);  // more than a group of each rank
+                    dtype == DType::kFloat32 ? 3 : 0);  // more than one group per rank
     if (dtype == DType::kFloat32) {
       tiles.mask();
       tiles.add_bias();
     }
     LongResults expected = long_reference(tiles);
     LongResults results = compute_long_tiles(tiles, 1, ranks, parts);
-    // Values that lie far from 0 let dS cancel, in one tile as well.
-    LongResults once = compute_long_tiles(tiles, tiles.problem.keys, 1, parts);
+    // Values far from 0 make dS cancel, even within one tile.
+    LongResults once = compute_long_tiles(tiles, tiles.shape.keys, 1, parts);
     expect_no_worse(errors_of(results, expected, false), errors_of(once, expected, false));
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CUDA device without a GPU: the same launches and the same kernels, run by the simulator on host memory. Kernels may
-// touch the tensors of each call and the memory of the device, and nothing else.
+// The CUDA device without a GPU: the simulator executes the same launches and the same kernels on host memory. Kernels may
+// access only the tensors of their call and the memory of the device.
 #pragma once
 
 #include <algorithm>
@@ -42,69 +42,60 @@ class SimulatedDevice : public Device {
   std::size_t peak_bytes() const override { return peak_; }
   void zero(std::byte* data, std::size_t bytes) override { std::memset(data, 0, bytes); }
 
-  std::size_t forward_scratch(const Problem& problem, DType dtype) const override {
-    return cuda::forward_scratch(problem, dtype, cutting_);
+  std::size_t forward_scratch(const ProblemShape& shape, DType dtype) const override {
+    return cuda::forward_scratch(shape, dtype, cutting_);
   }
-  std::size_t backward_scratch(const Problem& problem, DType dtype) const override {
-    return cuda::backward_scratch(problem, dtype, cutting_);
+  std::size_t backward_scratch(const ProblemShape& shape, DType dtype) const override {
+    return cuda::backward_scratch(shape, dtype, cutting_);
   }
 
-  void forward(const ForwardArguments& a, std::span<std::byte> scratch) override {
+  void forward(const ForwardProblem& a, std::span<std::byte> scratch) override {
     Given given;
     give(given, a, scratch);
     cuda::forward({}, a, scratch, cutting_);
   }
 
-  void backward(const BackwardArguments& a, std::span<std::byte> scratch) override {
+  void backward(const BackwardProblem& a, std::span<std::byte> scratch) override {
     Given given;
     give(given, a, scratch);
     cuda::backward({}, a, scratch, cutting_);
   }
 
-  void merge(const Problem& p, const Partial& part, const Partial& into) override {
+  void merge(const Partial& part, const Partial& into) override {
     Given given;
-    given.queries(p, part.o);
-    given.queries(p, into.o);
-    for (const Bhs* x : {&part.lse, &part.bias_max, &into.lse, &into.bias_max}) given.sums(p, *x);
-    cuda::merge({}, p, part, into);
+    given.tensor(part.o);
+    given.tensor(into.o);
+    for (const Bhs* x : {&part.lse, &part.bias_max, &into.lse, &into.bias_max}) given.rows(*x);
+    cuda::merge({}, part, into);
   }
-  void delta(const Problem& p, const Bshd& o, const Bshd& d_o, const Bhs& delta) override {
+  void delta(const Bshd& o, const Bshd& d_o, const Bhs& delta) override {
     Given given;
-    given.queries(p, o);
-    given.queries(p, d_o);
-    given.sums(p, delta);
-    cuda::delta({}, p, o, d_o, delta);
+    given.tensor(o);
+    given.tensor(d_o);
+    given.rows(delta);
+    cuda::delta({}, o, d_o, delta);
   }
-  void copy(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-            const Bshd& to) override {
+  void copy(const Bshd& from, const Bshd& to) override {
     Given given;
-    given.tensor(from, batch, rows, heads, dim);
-    given.tensor(to, batch, rows, heads, dim);
-    cuda::copy({}, batch, rows, heads, dim, from, to, false);
+    given.tensor(from);
+    given.tensor(to);
+    cuda::copy({}, from, to, false);
   }
-  void copy(std::int64_t batch, std::int64_t heads, std::int64_t rows, const Bhs& from,
-            const Bhs& to) override {
+  void copy(const Visibility& from, std::int32_t* to) override {
     Given given;
-    given.rows(from, batch, heads, rows);
-    given.rows(to, batch, heads, rows);
-    cuda::copy({}, batch, heads, rows, from, to);
+    given.visibility(from);
+    given.visibility(compact_visibility(to, from.batch, from.rows, from.ranges));
+    cuda::copy({}, from, to);
   }
-  void add(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-           const Bshd& to) override {
+  void add(const Bshd& from, const Bshd& to) override {
     Given given;
-    given.tensor(from, batch, rows, heads, dim);
-    given.tensor(to, batch, rows, heads, dim);
-    cuda::copy({}, batch, rows, heads, dim, from, to, true);
+    given.tensor(from);
+    given.tensor(to);
+    cuda::copy({}, from, to, true);
   }
-  void copy(std::int64_t batch, std::int64_t rows, const Visibility& from, std::int32_t* to) override {
-    Given given;
-    given.visibility(from, batch, rows);
-    given.visibility(compact_visibility(to, rows, from.ranges), batch, rows);
-    cuda::copy({}, batch, rows, from, to);
-  }
-  void shards_seen(std::int64_t batch, std::int64_t rows, const Visibility& visibility,
-                   std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen) override {
-    find_shards_seen(batch, rows, visibility, bounds, seen);
+  void shards_seen(const Visibility& visibility, std::span<const std::int64_t> bounds,
+                   std::span<std::uint8_t> seen) override {
+    find_shards_seen(visibility, bounds, seen);
   }
 
   LayerOperations& layers() override { return layers_; }
@@ -115,7 +106,7 @@ class SimulatedDevice : public Device {
   cuda::Cutting cutting_;
   std::size_t in_use_ = 0;
   std::size_t peak_ = 0;
-  std::map<std::byte*, Given> given_;  // its own memory
+  std::map<std::byte*, Given> given_;  // memory that this device has allocated
   SimulatedLayers layers_{*this};
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CUDA device's layers without a GPU: kernels run by the simulator, matrix products by the CPU's BLAS.
+// The CUDA device's layers without a GPU: the simulator executes kernels, the CPU's BLAS computes matrix products.
 #pragma once
 
 #include "cuda/cpu_products.h"
@@ -34,30 +34,28 @@ class SimulatedLayers final : public LayerOperations {
   }
 
   std::size_t norm_scratch(std::int64_t width) const override { return layers_.norm_scratch(width); }
-  void norm_forward(const Norm& norm, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                    std::int64_t width, const Bshd& x, const Bshd& y) override {
+  void norm_forward(const Norm& norm, const Bshd& x, const Bshd& y) override {
     Given given;
     give(given, norm.weight, norm.bias);
-    for (const Bshd* each : {&x, &y}) given.tensor(*each, batch, rows, heads, width);
-    layers_.norm_forward(norm, batch, rows, heads, width, x, y);
+    for (const Bshd* each : {&x, &y}) given.tensor(*each);
+    layers_.norm_forward(norm, x, y);
   }
-  void norm_backward(const Norm& norm, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                     std::int64_t width, const Bshd& x, const Bshd& dy, const Bshd& dx, bool add_dx,
+  void norm_backward(const Norm& norm, const Bshd& x, const Bshd& dy, const Bshd& dx, bool add_dx,
                      const Parameter& dweight, const Parameter& dbias,
                      std::span<std::byte> scratch) override {
     Given given;
     give(given, norm.weight, dweight, dbias);
-    for (const Bshd* each : {&x, &dy, &dx}) given.tensor(*each, batch, rows, heads, width);
+    for (const Bshd* each : {&x, &dy, &dx}) given.tensor(*each);
     spoil(given, scratch);
-    layers_.norm_backward(norm, batch, rows, heads, width, x, dy, dx, add_dx, dweight, dbias, scratch);
+    layers_.norm_backward(norm, x, dy, dx, add_dx, dweight, dbias, scratch);
   }
 
-  void rotary(double theta, bool inverse, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-              std::int64_t dim, const Bshd& x, const RowIntegers& positions, const Bshd& y) override {
+  void rotary(double theta, bool inverse, const Bshd& x, const RowIntegers& positions,
+              const Bshd& y) override {
     Given given;
-    for (const Bshd* each : {&x, &y}) given.tensor(*each, batch, rows, heads, dim);
-    given.integers(positions, batch, rows);
-    layers_.rotary(theta, inverse, batch, rows, heads, dim, x, positions, y);
+    for (const Bshd* each : {&x, &y}) given.tensor(*each);
+    given.integers(positions, x.batch, x.rows);
+    layers_.rotary(theta, inverse, x, positions, y);
   }
 
   void swiglu_forward(const Rows& gate, const Rows& up, const Rows& y) override {

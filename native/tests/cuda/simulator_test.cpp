@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The simulator itself: the primitives do what the GPU's do, and each planted fault is found.
+// Tests of the simulator itself: its primitives behave like the GPU's, and it detects each planted fault.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -16,7 +16,7 @@ using ::testing::HasSubstr;
 
 void run(int threads, const std::function<void()>& body) { host::simulate(1, threads, 1024, body); }
 
-// The fault that body ends in, or an empty text.
+// The message of the fault that body causes, or an empty string.
 std::string fault_of(int threads, const std::function<void()>& body) {
   try {
     run(threads, body);
@@ -52,7 +52,7 @@ TEST(Simulator, ShufflesAndBallots) {
   EXPECT_THAT(votes, ::testing::Each(0xaaaaaaaau));
 }
 
-// a [16, 16] times the transpose of b [8, 16], through shared memory and ldmatrix as kernels do it.
+// a [16, 16] times the transpose of b [8, 16], through shared memory and ldmatrix, as in kernels.
 TEST(Simulator, MultipliesMatrices) {
   std::vector<float> c(16 * 8);
   run(32, [&] {
@@ -83,8 +83,8 @@ TEST(Simulator, MultipliesMatrices) {
   }
 }
 
-// Where the PTX ISA puts the elements of mma.m16n8k16's operands: those of A and C by row and column, those of B by depth
-// and column. The kernels are written for this, and the simulator must have it, too.
+// The layout of mma.m16n8k16's operands in the PTX ISA: A and C by row and column, B by depth and column. The kernels rely on
+// it, so the simulator must have it, too.
 struct Fragment {
   static int a_row(int lane, int i) { return lane / 4 + (i / 2 % 2 == 0 ? 0 : 8); }
   static int a_depth(int lane, int i) { return lane % 4 * 2 + i % 2 + (i < 4 ? 0 : 8); }
@@ -124,7 +124,7 @@ TEST(Simulator, HoldsOperandsOfProductsWhereThePtxIsaPutsThem) {
   EXPECT_EQ(wrong, 0);
 }
 
-// ldmatrix: of each 8x8 matrix a lane gets row l / 4, elements 2 (l % 4) and the next; transposed, column l / 4.
+// ldmatrix: of each 8x8 matrix, lane l gets elements 2 (l % 4) and 2 (l % 4) + 1 of row l / 4; transposed, of column l / 4.
 TEST(Simulator, LoadsMatricesAsThePtxIsaSays) {
   int wrong = 0;
   run(32, [&] {
@@ -220,7 +220,7 @@ TEST(Simulator, DoesNotTakeAShuffleForABarrier) {
 
 TEST(Simulator, FindsReadsOfWhatNobodyWrote) {
   EXPECT_THAT(fault_of(32, [] { load_shared<int>(word(lane())); }), HasSubstr("before anything was written"));
-  // Nor does a block inherit what the last one wrote.
+  // Memory that an earlier block wrote counts as uninitialised, too.
   std::string fault;
   try {
     host::simulate(2, 32, 1024, [] {
@@ -243,7 +243,7 @@ TEST(Simulator, FindsReadsOfCopiesUnderWay) {
                          if (lane() == 0) load_shared<int>(word(0));
                        }),
               HasSubstr("asynchronous copy is under way"));
-  // The thread that copied has waited, the others have not been told.
+  // The copying thread has waited, but no barrier follows, so other threads must not read yet.
   EXPECT_THAT(fault_of(32,
                        [&] {
                          if (lane() == 0) copy_async(word(0), from.data(), true);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Our declarations of cuDNN's interface against the real header. All of it happens when this is compiled.
+// Compares our declarations of cuDNN's interface with the real header, at compile time.
 #include <cudnn_graph.h>
 
 #include "device/cuda/cudnn/cudnn_api.h"
@@ -109,7 +109,7 @@ EXPECT_SAME(kBFloat16, CUDNN_DATA_BFLOAT16);
 EXPECT_SAME(kModeA, CUDNN_HEUR_MODE_A);
 EXPECT_SAME(kKernelConfig, CUDNN_KNOB_TYPE_KERNEL_CFG);
 
-// cuDNN has more knobs than these; each engine has but a few.
+// cuDNN has more knobs than these, but each engine has only a few.
 static_assert(static_cast<int>(cudnn::kKnobs) <= static_cast<int>(CUDNN_KNOB_TYPE_COUNTS));
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The real cuDNN without a GPU. Its symbols and descriptors need nothing else; its plans need a driver's functions, which a
-// stand-in has (standin/driver_standin.c), and NVRTC: kernels are chosen and compiled, and never run.
+// The real cuDNN without a GPU. Symbols and descriptors need nothing else. Plans need NVRTC and a driver, for which there is a
+// stand-in (standin/driver_standin.c): kernels are chosen and compiled, but never executed.
 #include <dlfcn.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ using ::testing::HasSubstr;
 
 const cudnn::Api& real_cudnn() {
   static const cudnn::Api& api = []() -> const cudnn::Api& {
-    // Whatever asks for the driver later gets this one, by its name.
+    // Later loads of the driver get this library, because it has the same soname.
     EXPECT_NE(dlopen(LVX_DRIVER_STANDIN, RTLD_NOW | RTLD_GLOBAL), nullptr) << dlerror();
 #ifdef LVX_NVRTC_LIBRARY
     dlopen(LVX_NVRTC_LIBRARY, RTLD_NOW | RTLD_GLOBAL);
@@ -33,18 +33,18 @@ const cudnn::Api& real_cudnn() {
   return api;
 }
 
-Operation operation(bool backward, const Problem& p, DType dtype) {
+Operation operation(bool backward, const ProblemShape& p, DType dtype) {
   std::byte nothing{};
-  const Bshd queries = compact_bshd(&nothing, dtype, p.queries, p.query_heads, p.head_dim);
-  const Bshd keys = compact_bshd(&nothing, dtype, p.keys, p.key_heads, p.head_dim);
+  const Bshd queries = compact_queries(&nothing, dtype, p);
+  const Bshd keys = compact_keys(&nothing, dtype, p);
   Operation made = cudnn::operation_of(p, queries, keys, keys, backward);
   made.o = made.d_o = made.dq = made.q;
   made.dk = made.dv = made.k;
-  made.lse = cudnn::strides_of(compact_bhs(&nothing, DType::kFloat32, p.query_heads, p.queries), p);
+  made.lse = cudnn::strides_of(compact_row_values(&nothing, DType::kFloat32, p));
   return made;
 }
 
-// A GPU as cuDNN is told of one; cuDNN's plans depend on what is different here.
+// The GPU properties that cuDNN plans for. The fields are those on which plans depend.
 BackendDescriptor gpu(const cudnn::Api& api, int compute_capability, int multiprocessors, int shared_bytes) {
   const std::string json =
       R"({"deviceName":"a GPU","maxGridSize":[2147483647,65535,65535],"maxBlockSize":[1024,1024,64],)"
@@ -65,10 +65,10 @@ BackendDescriptor h100(const cudnn::Api& api) { return gpu(api, 900, 132, 232448
 BackendDescriptor b200(const cudnn::Api& api) { return gpu(api, 1000, 148, 232448); }
 BackendDescriptor rtx6000(const cudnn::Api& api) { return gpu(api, 1200, 188, 101376); }
 
-const Problem kProblems[] = {
+const ProblemShape kShapes[] = {
     {1, 128, 6404, 32, 8, 128, 1, 0}, {1, 256, 8192, 8, 8, 64, 1, 0}, {2, 33, 101, 6, 3, 72, 1, 0}};
 
-void expect_plan(const BackendDescriptor& device, bool backward, const Problem& p, DType dtype) {
+void expect_plan(const BackendDescriptor& device, bool backward, const ProblemShape& p, DType dtype) {
   SCOPED_TRACE(std::to_string(p.queries) + "x" + std::to_string(p.keys) + " " + name_of(dtype));
   try {
     const Plan plan(real_cudnn(), {nullptr, &device}, operation(backward, p, dtype));
@@ -81,7 +81,7 @@ void expect_plan(const BackendDescriptor& device, bool backward, const Problem& 
 TEST(CudnnLibrary, HasEverySymbol) { EXPECT_GE(real_cudnn().get_version(), cudnn::kOldestVersion); }
 
 TEST(CudnnLibrary, DescribesBothOperations) {
-  for (const Problem& p : kProblems) {
+  for (const ProblemShape& p : kShapes) {
     for (const bool backward : {false, true}) {
       for (const DType dtype : {DType::kBFloat16, DType::kFloat16}) {
         EXPECT_EQ(describe(real_cudnn(), operation(backward, p, dtype)).size(), backward ? 11U : 7U);
@@ -94,7 +94,7 @@ TEST(CudnnLibrary, RefusesHeadsThatDoNotGroup) {
   EXPECT_THROW(describe(real_cudnn(), operation(false, {1, 4, 4, 3, 2, 64, 1, 0}, DType::kBFloat16)), Error);
 }
 
-// The calls that a GPU is needed for say so.
+// Calls that need a GPU report its absence.
 TEST(CudnnLibrary, StartsNothingWithoutAGpu) {
   const cudnn::Api& api = real_cudnn();
   cudnn::Handle handle = nullptr;
@@ -111,26 +111,26 @@ TEST(CudnnLibrary, StartsNothingWithoutAGpu) {
 TEST(CudnnLibrary, PlansForward) {
   for (const auto& make : {&a100, &h100, &b200, &rtx6000}) {
     const BackendDescriptor device = make(real_cudnn());
-    expect_plan(device, false, kProblems[0], DType::kBFloat16);
-    expect_plan(device, false, kProblems[1], DType::kFloat16);
-    expect_plan(device, false, kProblems[2], DType::kBFloat16);
+    expect_plan(device, false, kShapes[0], DType::kBFloat16);
+    expect_plan(device, false, kShapes[1], DType::kFloat16);
+    expect_plan(device, false, kShapes[2], DType::kBFloat16);
     expect_plan(device, false, {1, 64, 100, 4, 4, 256, 1, 0}, DType::kFloat16);
   }
 }
 
-// Backward has no heuristics: its engines are asked one after the other.
+// Backward has no heuristics, so its engines are tried one after the other.
 TEST(CudnnLibrary, PlansBackwardWhereItRuns) {
   const BackendDescriptor device = b200(real_cudnn());
-  for (const Problem& p : kProblems) {
+  for (const ProblemShape& p : kShapes) {
     for (const DType dtype : {DType::kBFloat16, DType::kFloat16}) expect_plan(device, true, p, dtype);
   }
 }
 
-// What cudnn::why_not says of backward is what cuDNN answers. When this fails, cuDNN has learnt more: change both.
+// cudnn::why_not agrees with cuDNN for backward. If this fails, cuDNN supports more: change both.
 TEST(CudnnLibrary, RefusesBackwardElsewhere) {
-  const Problem wide = {1, 64, 100, 4, 4, 256, 1, 0};
+  const ProblemShape wide = {1, 64, 100, 4, 4, 256, 1, 0};
   for (const auto& [make, p] :
-       {std::pair{&a100, kProblems[0]}, {&h100, kProblems[0]}, {&rtx6000, kProblems[0]}, {&b200, wide}}) {
+       {std::pair{&a100, kShapes[0]}, {&h100, kShapes[0]}, {&rtx6000, kShapes[0]}, {&b200, wide}}) {
     const BackendDescriptor device = make(real_cudnn());
     try {
       const Plan plan(real_cudnn(), {nullptr, &device}, operation(true, p, DType::kBFloat16));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention problems for tests: tensors of any dtype and stride in memory whose gaps hold NaN, the oracle's answer
-// to the same (rounded) inputs, and the project's error measure.
+// Attention problems for tests: tensors of any dtype and stride in memory whose gaps hold NaN, the oracle's results for the
+// same (rounded) inputs, and the project's error measure.
 #pragma once
 
 #include <algorithm>
@@ -17,18 +17,19 @@
 #include "attention/elements.h"
 #include "attention/reference.h"
 #include "device/device.h"
+#include "support/seed.h"
 
 namespace lvx::testing {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// How a tensor lies in memory: gaps after each row of the last dimension and before the first element.
+// The padding of a tensor in memory: after each row of the last dimension, and before the first element.
 struct Padding {
   std::int64_t offset = 0;
   std::int64_t gap = 0;
 };
 
-// Memory that begins with a line of the cache, as a device's does.
+// Memory that is aligned to a cache line, like a device's.
 template <typename T>
 struct LineAllocator {
   using value_type = T;
@@ -54,7 +55,7 @@ class Array {
     for (std::int64_t i = 0; i < offset_ + stride; ++i) store_element(std::nan(""), memory_.data(), dtype, i);
   }
 
-  // Elements in row-major order, whatever the strides.
+  // Elements are indexed in row-major order, independent of the strides.
   std::int64_t count() const {
     std::int64_t n = 1;
     for (const std::int64_t extent : shape_) n *= extent;
@@ -80,11 +81,17 @@ class Array {
     return true;
   }
 
-  Bshd bshd() { return {data(), dtype_, strides_[0], strides_[1], strides_[2]}; }
-  Bhs bhs() { return {data(), dtype_, strides_[0], strides_[1]}; }
+  Bshd bshd() {
+    const std::int64_t dim = shape_.size() > 3 ? shape_[3] : 1;
+    return {data(), dtype_, shape_[0], shape_[1], shape_[2], dim, strides_[0], strides_[1], strides_[2]};
+  }
+  Bhs bhs() {
+    const std::int64_t rows = shape_.size() > 2 ? shape_[2] : 1;
+    return {data(), dtype_, shape_[0], shape_[1], rows, strides_[0], strides_[1]};
+  }
   Bias bias() {
     const auto stride = [this](std::size_t i) { return shape_[i] == 1 ? 0 : strides_[i]; };
-    return {data(), dtype_, stride(0), stride(1), stride(2)};
+    return {data(), dtype_, shape_[0], shape_[1], shape_[2], shape_[3], stride(0), stride(1), stride(2)};
   }
 
  private:
@@ -111,22 +118,22 @@ struct Ranges {
 };
 
 struct Case {
-  Problem problem;
+  ProblemShape shape;
   DType dtype = DType::kFloat32;
   Padding padding;
   Array q, k, v, d_o;
   std::optional<Ranges> visibility;
   std::optional<Array> bias;
 
-  Case(const Problem& p, DType type, unsigned seed, Padding pad = {})
-      : problem(p),
+  Case(const ProblemShape& p, DType type, unsigned seed, Padding pad = {})
+      : shape(p),
         dtype(type),
         padding(pad),
         q({p.batch, p.queries, p.query_heads, p.head_dim}, type, pad),
         k({p.batch, p.keys, p.key_heads, p.head_dim}, type, pad),
         v({p.batch, p.keys, p.key_heads, p.head_dim}, type, pad),
         d_o({p.batch, p.queries, p.query_heads, p.head_dim}, type, pad) {
-    std::mt19937 random(seed);
+    std::mt19937 random(test::seeded(seed));
     for (Array* x : {&q, &k, &v, &d_o}) randomize(*x, random);
   }
 
@@ -137,14 +144,14 @@ struct Case {
 
   Visibility visible() const {
     if (!visibility) return {};
-    return compact_visibility(visibility->bounds.data(), problem.queries, visibility->ranges);
+    return compact_visibility(visibility->bounds.data(), shape.batch, shape.queries, visibility->ranges);
   }
   Bias bias_view() { return bias ? bias->bias() : Bias{}; }
 };
 
 struct Forward {
   Array o, lse;
-  std::optional<Array> bias_max, rest;  // what lse is the sum of, where there is a bias
+  std::optional<Array> bias_max, rest;  // the terms of lse, if there is a bias
 
   LseTerms terms() { return bias_max ? LseTerms{bias_max->bhs(), rest->bhs()} : LseTerms{}; }
 };
@@ -153,14 +160,14 @@ struct Backward {
   std::optional<Array> d_bias;
 };
 
-inline Forward empty_forward(const Problem& p, DType o, DType lse, Padding padding = {}) {
+inline Forward empty_forward(const ProblemShape& p, DType o, DType lse, Padding padding = {}) {
   return {Array({p.batch, p.queries, p.query_heads, p.head_dim}, o, padding),
           Array({p.batch, p.query_heads, p.queries}, lse), std::nullopt, std::nullopt};
 }
 
 // The same for a problem that may have a bias.
 inline Forward empty_forward(const Case& c, DType o, DType lse, Padding padding = {}) {
-  Forward result = empty_forward(c.problem, o, lse, padding);
+  Forward result = empty_forward(c.shape, o, lse, padding);
   if (c.bias) {
     result.bias_max = result.lse;
     result.rest = result.lse;
@@ -168,7 +175,7 @@ inline Forward empty_forward(const Case& c, DType o, DType lse, Padding padding 
   return result;
 }
 
-inline Backward empty_backward(const Problem& p, DType dtype, const std::optional<Array>& bias,
+inline Backward empty_backward(const ProblemShape& p, DType dtype, const std::optional<Array>& bias,
                                Padding padding = {}) {
   Backward result{Array({p.batch, p.query_heads, p.queries}, accumulator_of(dtype)),
                   Array({p.batch, p.queries, p.query_heads, p.head_dim}, dtype, padding),
@@ -185,14 +192,14 @@ inline Backward empty_backward(const Problem& p, DType dtype, const std::optiona
 
 inline Forward oracle_forward(Case& c) {
   Forward result = empty_forward(c, DType::kFloat64, DType::kFloat64);
-  reference_forward({c.problem, c.q.bshd(), c.k.bshd(), c.v.bshd(), c.visible(), c.bias_view(),
-                     result.o.bshd(), result.lse.bhs(), result.terms()});
+  reference_forward({c.shape, c.q.bshd(), c.k.bshd(), c.v.bshd(), c.visible(), c.bias_view(), result.o.bshd(),
+                     result.lse.bhs(), result.terms()});
   return result;
 }
 
 inline Backward oracle_backward(Case& c, Forward& forward) {
-  Backward result = empty_backward(c.problem, DType::kFloat64, c.bias);
-  reference_backward({c.problem, c.q.bshd(), c.k.bshd(), c.v.bshd(), forward.o.bshd(), c.d_o.bshd(),
+  Backward result = empty_backward(c.shape, DType::kFloat64, c.bias);
+  reference_backward({c.shape, c.q.bshd(), c.k.bshd(), c.v.bshd(), forward.o.bshd(), c.d_o.bshd(),
                       forward.lse.bhs(), c.visible(), c.bias_view(), result.dq.bshd(), result.dk.bshd(),
                       result.dv.bshd(), result.d_bias ? result.d_bias->bias() : Bias{}, forward.terms()});
   return result;
@@ -201,8 +208,8 @@ inline Backward oracle_backward(Case& c, Forward& forward) {
 inline Forward device_forward(Device& device, Case& c) {
   Forward result = empty_forward(c, c.dtype, accumulator_of(c.dtype), c.padding);
   const LseTerms terms = result.terms();
-  const DeviceMemory scratch(device, device.forward_scratch(c.problem, c.dtype));
-  device.forward({c.problem,
+  const DeviceMemory scratch(device, device.forward_scratch(c.shape, c.dtype));
+  device.forward({c.shape,
                   c.q.bshd(),
                   c.k.bshd(),
                   c.v.bshd(),
@@ -211,19 +218,16 @@ inline Forward device_forward(Device& device, Case& c) {
                   {result.o.bshd(), terms.none() ? result.lse.bhs() : terms.rest, terms.bias_max},
                   false},
                  {scratch.data(), scratch.bytes()});
-  if (!terms.none()) {
-    const Problem& p = c.problem;
-    device.sum(p.batch, p.query_heads, p.queries, terms.bias_max, terms.rest, result.lse.bhs());
-  }
+  if (!terms.none()) device.sum(terms.bias_max, terms.rest, result.lse.bhs());
   return result;
 }
 
 inline Backward device_backward(Device& device, Case& c, Forward& forward) {
-  Backward result = empty_backward(c.problem, c.dtype, c.bias, c.padding);
-  device.delta(c.problem, forward.o.bshd(), c.d_o.bshd(), result.delta.bhs());
-  const DeviceMemory scratch(device, device.backward_scratch(c.problem, c.dtype));
+  Backward result = empty_backward(c.shape, c.dtype, c.bias, c.padding);
+  device.delta(forward.o.bshd(), c.d_o.bshd(), result.delta.bhs());
+  const DeviceMemory scratch(device, device.backward_scratch(c.shape, c.dtype));
   const LseTerms terms = forward.terms();
-  device.backward({c.problem, c.q.bshd(), c.k.bshd(), c.v.bshd(), c.d_o.bshd(),
+  device.backward({c.shape, c.q.bshd(), c.k.bshd(), c.v.bshd(), c.d_o.bshd(),
                    terms.none() ? forward.lse.bhs() : terms.rest, result.delta.bhs(), c.visible(),
                    c.bias_view(), result.dq.bshd(), result.dk.bshd(), result.dv.bshd(),
                    result.d_bias ? result.d_bias->bias() : Bias{}, false, false, terms.bias_max},

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// What attention promises on every device beyond the oracle's numbers for ordinary problems.
+// Guarantees of attention on every device, in addition to agreement with the oracle on ordinary problems.
 #pragma once
 
 #include <gtest/gtest.h>
 
 #include "device/attention_case.h"
 #include "device/problems.h"
+#include "support/seed.h"
 
 namespace lvx::testing {
 
 inline void expect_nothing_where_there_is_nothing(Device& device, DType dtype) {
   for (const auto& [batch, queries, keys] : {std::tuple{1, 5, 0}, {1, 0, 5}, {0, 5, 5}, {2, 0, 0}}) {
-    Case c(problem_of(batch, queries, keys, 4, 2, 16), dtype, 3);
+    Case c(shape_of(batch, queries, keys, 4, 2, 16), dtype, 3);
     expect_matches(device, c, bounds_of(dtype), std::to_string(queries) + "x" + std::to_string(keys));
   }
-  Case hidden(problem_of(1, 5, 70, 4, 2, 16), dtype, 4);
+  Case hidden(shape_of(1, 5, 70, 4, 2, 16), dtype, 4);
   hidden.visibility = Ranges{1, {0, 0, 5, 2, -8, 0, 70, 99, 10, 20}};
   expect_matches(device, hidden, bounds_of(dtype), "only the last row sees keys");
   hidden.visibility.reset();
@@ -23,10 +24,10 @@ inline void expect_nothing_where_there_is_nothing(Device& device, DType dtype) {
   expect_matches(device, hidden, bounds_of(dtype), "a bias of -inf hides everything");
 }
 
-// Keys that a row does not see hold NaN and infinity, while other rows see them; queries that see nothing hold NaN.
+// Keys that are hidden from a row, but visible to others, hold NaN and infinity. Queries that see no key hold NaN.
 inline void expect_no_leaks(Device& device, DType dtype, std::int64_t queries = 40) {
   for (const bool by_bias : {false, true}) {
-    Case clean(problem_of(1, queries, 200, 6, 2, 24), dtype, 8);
+    Case clean(shape_of(1, queries, 200, 6, 2, 24), dtype, 8);
     Ranges ranges{1, {}};
     Array bias({1, 1, queries, 200}, dtype);
     for (std::int32_t row = 0; row < queries; ++row) {
@@ -70,10 +71,10 @@ inline void expect_no_leaks(Device& device, DType dtype, std::int64_t queries = 
   }
 }
 
-// A key that some rows see holds infinity in v: those rows are lost, the others are not.
+// A key has infinity in v. It affects the rows that see the key, and no others.
 inline void expect_infinity_to_stay(Device& device, DType dtype) {
   for (const double lost : {kInfinity, -kInfinity}) {
-    Case c(problem_of(1, 2, 10, 1, 1, 8), dtype, 9);
+    Case c(shape_of(1, 2, 10, 1, 1, 8), dtype, 9);
     c.visibility = Ranges{1, {0, 5, 0, 10}};
     Forward clean = device_forward(device, c);
     for (std::int64_t d = 0; d < 8; ++d) c.v.set(7 * 8 + d, lost);
@@ -85,10 +86,10 @@ inline void expect_infinity_to_stay(Device& device, DType dtype) {
   }
 }
 
-// What is rounded on the way is what a row is divided by: values that are all the same come back as they are.
+// A row is divided by the sum of its rounded weights, so values that are all equal are returned exactly.
 inline void expect_weights_to_sum_to_one(Device& device, DType dtype) {
   for (const std::int64_t keys : {3, 65, 900}) {
-    Case c(problem_of(1, 33, keys, 4, 2, 24), dtype, 61);
+    Case c(shape_of(1, 33, keys, 4, 2, 24), dtype, 61);
     c.v.fill(1);
     const Forward f = device_forward(device, c);
     const double one_rounding = dtype == DType::kFloat64 ? 1e-15 : 1e-6;
@@ -96,9 +97,9 @@ inline void expect_weights_to_sum_to_one(Device& device, DType dtype) {
   }
 }
 
-// A NaN that is seen is seen in every gradient that depends on it, and in no other.
+// A visible NaN propagates to every gradient that depends on it, and to no other.
 inline void expect_nan_to_stay(Device& device, DType dtype) {
-  Case c(problem_of(1, 70, 70, 1, 1, 8), dtype, 62);
+  Case c(shape_of(1, 70, 70, 1, 1, 8), dtype, 62);
   Forward f = device_forward(device, c);
   Backward clean = device_backward(device, c, f);
   c.d_o.set(5 * 8 + 3, std::nan(""));
@@ -114,37 +115,37 @@ inline void expect_nan_to_stay(Device& device, DType dtype) {
 }
 
 inline void expect_parts_to_merge(Device& device, DType dtype, std::int64_t queries = 20) {
-  Case c(problem_of(2, queries, 300, 4, 2, 40), dtype, 21);
-  c.visibility = random_ranges(c.problem, 2, 22);
+  Case c(shape_of(2, queries, 300, 4, 2, 40), dtype, 21);
+  c.visibility = random_ranges(c.shape, 2, 22);
   Forward expected = oracle_forward(c);
   Backward expected_gradients = oracle_backward(c, expected);
 
   const DType sums = accumulator_of(dtype);
-  Forward f = empty_forward(c.problem, sums, sums);
-  f.lse.fill(-kInfinity);  // o stays NaN: the identity is known by its lse
-  Forward merged = empty_forward(c.problem, dtype, sums);
+  Forward f = empty_forward(c.shape, sums, sums);
+  f.lse.fill(-kInfinity);  // o stays NaN: lse alone identifies the identity
+  Forward merged = empty_forward(c.shape, dtype, sums);
   merged.lse.fill(-kInfinity);
-  Backward b = empty_backward(c.problem, sums, c.bias);
+  Backward b = empty_backward(c.shape, sums, c.bias);
   for (Array* x : {&b.dq, &b.dk, &b.dv}) x->fill(0);
   const std::int64_t bounds[] = {0, 0, 7, 130, 300};
   const auto part_of = [&](int i) {
-    Problem p = c.problem;
+    ProblemShape p = c.shape;
     p.first_key = bounds[i];
     p.keys = bounds[i + 1] - bounds[i];
     return p;
   };
   for (int i = 0; i < 4; ++i) {
-    const Problem p = part_of(i);
+    const ProblemShape p = part_of(i);
     const DeviceMemory scratch(device, device.forward_scratch(p, dtype));
     const std::span<std::byte> room(scratch.data(), scratch.bytes());
-    const Bshd k = c.k.bshd().from_row(bounds[i]);
-    const Bshd v = c.v.bshd().from_row(bounds[i]);
+    const Bshd k = c.k.bshd().row_range(bounds[i], bounds[i + 1]);
+    const Bshd v = c.v.bshd().row_range(bounds[i], bounds[i + 1]);
     device.forward({p, c.q.bshd(), k, v, c.visible(), {}, {f.o.bshd(), f.lse.bhs()}, true}, room);
     Forward part = empty_forward(p, dtype, sums);
     device.forward({p, c.q.bshd(), k, v, c.visible(), {}, {part.o.bshd(), part.lse.bhs()}, false}, room);
-    device.merge(p, {part.o.bshd(), part.lse.bhs()}, {merged.o.bshd(), merged.lse.bhs()});
+    device.merge({part.o.bshd(), part.lse.bhs()}, {merged.o.bshd(), merged.lse.bhs()});
   }
-  // Rows that see nothing keep what stood in o beside an lse of -inf.
+  // With lse = -inf, o is undefined, so rows that see no key keep the NaN that o held. Ignores them.
   for (std::int64_t i = 0; i < f.o.count(); ++i) {
     if (std::isnan(f.o.get(i))) f.o.set(i, 0);
     if (std::isnan(merged.o.get(i))) merged.o.set(i, 0);
@@ -152,23 +153,23 @@ inline void expect_parts_to_merge(Device& device, DType dtype, std::int64_t quer
   const Bounds limits = bounds_of(dtype);
   EXPECT_LE(error_of(f.o, expected.o), limits.o);
   EXPECT_LE(error_of(f.lse, expected.lse), limits.lse);
-  EXPECT_LE(error_of(merged.o, expected.o), 2 * limits.o);  // each of the four parts was rounded on its way
-  device.delta(c.problem, f.o.bshd(), c.d_o.bshd(), b.delta.bhs());
+  EXPECT_LE(error_of(merged.o, expected.o), 2 * limits.o);  // each of the four parts was rounded
+  device.delta(f.o.bshd(), c.d_o.bshd(), b.delta.bhs());
   for (int i = 0; i < 4; ++i) {
-    const Problem p = part_of(i);
+    const ProblemShape p = part_of(i);
     const DeviceMemory scratch(device, device.backward_scratch(p, dtype));
     device.backward({p,
                      c.q.bshd(),
-                     c.k.bshd().from_row(bounds[i]),
-                     c.v.bshd().from_row(bounds[i]),
+                     c.k.bshd().row_range(bounds[i], bounds[i + 1]),
+                     c.v.bshd().row_range(bounds[i], bounds[i + 1]),
                      c.d_o.bshd(),
                      f.lse.bhs(),
                      b.delta.bhs(),
                      c.visible(),
                      {},
                      b.dq.bshd(),
-                     b.dk.bshd().from_row(bounds[i]),
-                     b.dv.bshd().from_row(bounds[i]),
+                     b.dk.bshd().row_range(bounds[i], bounds[i + 1]),
+                     b.dv.bshd().row_range(bounds[i], bounds[i + 1]),
                      {},
                      true,
                      true},
@@ -179,35 +180,35 @@ inline void expect_parts_to_merge(Device& device, DType dtype, std::int64_t quer
   EXPECT_LE(error_of(b.dv, expected_gradients.dv), limits.gradients);
 }
 
-// Of up to 2^seed / 2 ranges for each query.
-inline void expect_visibility_ranges(Device& device, DType dtype, const Problem& problem, unsigned seed) {
+// With up to 2^seed / 2 ranges per query.
+inline void expect_visibility_ranges(Device& device, DType dtype, const ProblemShape& shape, unsigned seed) {
   const std::int64_t ranges = std::int64_t{1} << seed;
-  Case c(problem, dtype, seed);
-  c.problem.first_key = seed % 2 == 0 ? 1000 : 0;
-  c.visibility = random_ranges(c.problem, ranges / 2, seed);
+  Case c(shape, dtype, seed);
+  c.shape.first_key = seed % 2 == 0 ? 1000 : 0;
+  c.visibility = random_ranges(c.shape, ranges / 2, seed);
   expect_matches(device, c, bounds_of(dtype), "ranges=" + std::to_string(ranges / 2));
 }
 
-inline void expect_bias_broadcast_every_way(Device& device, DType dtype, const Problem& p) {
+inline void expect_bias_broadcast_every_way(Device& device, DType dtype, const ProblemShape& p) {
   for (unsigned way = 0; way < 8; ++way) {
     Case c(p, dtype, way + 1);
     c.bias.emplace(std::vector<std::int64_t>{way & 1 ? p.batch : 1, way & 2 ? p.query_heads : 1,
                                              way & 4 ? p.queries : 1, p.keys},
                    way % 3 == 0 ? accumulator_of(dtype) : dtype);
-    std::mt19937 random(way);
+    std::mt19937 random(test::seeded(way));
     Case::randomize(*c.bias, random);
     for (std::int64_t i = 0; i < c.bias->count(); i += 7) c.bias->set(i, -kInfinity);
-    if (way % 2 == 1) c.visibility = random_ranges(c.problem, 2, way);
+    if (way % 2 == 1) c.visibility = random_ranges(c.shape, 2, way);
     expect_matches(device, c, bounds_of(dtype), "way " + std::to_string(way));
   }
 }
 
-// Gradients of rows that one key dominates are differences of nearly equal numbers, which half precision does not
-// hold: there, forward alone.
+// Gradients of rows that one key dominates are differences of nearly equal numbers, for which half precision is too coarse. So
+// half precision tests forward only.
 inline void expect_huge_logits_to_be_safe(Device& device, DType dtype) {
   for (const double sigma : {6.0, 20.0}) {
-    Case c(problem_of(1, 17, 83, 4, 2, 64), dtype, 11);
-    std::mt19937 random(12);
+    Case c(shape_of(1, 17, 83, 4, 2, 64), dtype, 11);
+    std::mt19937 random(test::seeded(12));
     for (Array* x : {&c.q, &c.k}) Case::randomize(*x, random, sigma);
     Bounds bounds = bounds_of(dtype);
     if (dtype == DType::kFloat32) bounds = {1e-4, 1e-4, 1e-4};

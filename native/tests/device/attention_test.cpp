@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Forward and backward on the CPU device against the oracle.
+// Compares forward and backward on the CPU device with the oracle.
 #include <gtest/gtest.h>
 
 #include "device/attention_contract.h"
+#include "support/seed.h"
 
 namespace lvx::testing {
 namespace {
@@ -19,8 +20,7 @@ TEST_P(EveryDType, HeadDimsGroupsAndOddSizes) {
   for (const std::int64_t dim : {8, 24, 64, 80, 128, 256}) {
     for (const std::int64_t group : {1, 3, 4}) {
       for (const auto& [queries, keys] : {std::pair{1, 1}, {1, 700}, {5, 67}, {17, 64}, {50, 129}}) {
-        Case c(problem_of(2, queries, keys, 2 * group, 2, dim), GetParam(), ++seed,
-               {seed % 4, 8 * (seed % 3)});
+        Case c(shape_of(2, queries, keys, 2 * group, 2, dim), GetParam(), ++seed, {seed % 4, 8 * (seed % 3)});
         expect_matches(*device, c, bounds_of(GetParam()),
                        "D=" + std::to_string(dim) + " group=" + std::to_string(group) + " " +
                            std::to_string(queries) + "x" + std::to_string(keys));
@@ -29,12 +29,12 @@ TEST_P(EveryDType, HeadDimsGroupsAndOddSizes) {
   }
 }
 
-// Rows that begin anywhere: strides of an odd number of elements.
+// Unaligned rows: strides are odd numbers of elements.
 TEST_P(EveryDType, OddStrides) {
   const auto device = device_with(2);
   for (const std::int64_t queries : {3, 20, 70}) {
     for (const std::int64_t gap : {1, 3}) {
-      Case c(problem_of(2, queries, 131, 3, 1, 40), GetParam(), 7, {1, gap});
+      Case c(shape_of(2, queries, 131, 3, 1, 40), GetParam(), 7, {1, gap});
       expect_matches(*device, c, bounds_of(GetParam()),
                      "queries=" + std::to_string(queries) + " gap=" + std::to_string(gap));
     }
@@ -44,12 +44,12 @@ TEST_P(EveryDType, OddStrides) {
 TEST_P(EveryDType, VisibilityRanges) {
   const auto device = device_with(2);
   for (unsigned seed = 1; seed <= 6; ++seed) {
-    expect_visibility_ranges(*device, GetParam(), problem_of(2, 37, 500, 6, 2, 24), seed);
+    expect_visibility_ranges(*device, GetParam(), shape_of(2, 37, 500, 6, 2, 24), seed);
   }
 }
 
 TEST_P(EveryDType, BiasBroadcastEveryWay) {
-  expect_bias_broadcast_every_way(*device_with(2), GetParam(), problem_of(2, 33, 150, 6, 2, 64));
+  expect_bias_broadcast_every_way(*device_with(2), GetParam(), shape_of(2, 33, 150, 6, 2, 64));
 }
 
 TEST_P(EveryDType, NothingToSee) { expect_nothing_where_there_is_nothing(*device_with(2), GetParam()); }
@@ -58,13 +58,13 @@ TEST_P(EveryDType, GarbageOutsideTheVisibilityDoesNotLeak) {
   for (const std::int64_t queries : {40, 17}) expect_no_leaks(*device_with(2), GetParam(), queries);
 }
 
-// Odd numbers of rows in a panel, whose queries are all finite.
+// Odd numbers of rows in a panel, with finite queries.
 TEST_P(EveryDType, GarbageInKeysAloneDoesNotLeak) {
   const auto device = device_with(2);
   for (const std::int64_t queries : {3, 19, 97}) {
     for (const bool by_bias : {false, true}) {
       for (const double garbage : {std::nan(""), kInfinity, -kInfinity}) {
-        Case clean(problem_of(1, queries, 67, 1, 1, 64), GetParam(), 52);
+        Case clean(shape_of(1, queries, 67, 1, 1, 64), GetParam(), 52);
         if (by_bias) {
           clean.bias.emplace(std::vector<std::int64_t>{1, 1, 1, 67}, GetParam());
           for (std::int64_t key = 0; key < 67; ++key) clean.bias->set(key, key < 60 ? 0.0 : -kInfinity);
@@ -104,32 +104,31 @@ TEST_P(EveryDType, WeightsSumToOne) { expect_weights_to_sum_to_one(*device_with(
 
 TEST_P(EveryDType, NanStaysWhereItIsSeen) { expect_nan_to_stay(*device_with(1), GetParam()); }
 
-// More gradients of keys than a core's cache holds are written past it, where few rows have them at once.
+// If the gradients of keys exceed a core's cache and there are few rows, they are written with non-temporal stores.
 TEST_P(EveryDType, FewRowsAndManyKeys) {
   const auto device = device_with(2);
   for (const std::int64_t queries : {5, 17}) {
     for (const std::int64_t offset : {0, 1}) {
-      Case c(problem_of(1, queries, 5000, 2, 2, 64), GetParam(), 38, {offset, 0});
+      Case c(shape_of(1, queries, 5000, 2, 2, 64), GetParam(), 38, {offset, 0});
       expect_matches(*device, c, bounds_of(GetParam()),
                      "queries=" + std::to_string(queries) + " offset=" + std::to_string(offset));
     }
   }
 }
 
-// Few rows and many keys take another way through forward.
+// Few rows and many keys use a different forward kernel.
 TEST_P(EveryDType, Decode) {
   const auto device = device_with(2);
   unsigned seed = 40;
   for (const std::int64_t dim : {8, 24, 128, 200}) {
     for (const auto& [queries, group] : {std::pair{1, 1}, {1, 5}, {2, 4}, {3, 2}}) {
       for (const int masks : {0, 1, 2, 3}) {
-        Case c(problem_of(2, queries, 613, 2 * group, 2, dim), GetParam(), ++seed,
-               {seed % 3, 8 * (seed % 2)});
-        c.problem.first_key = 50;
-        if (masks & 1) c.visibility = random_ranges(c.problem, 3, seed);
+        Case c(shape_of(2, queries, 613, 2 * group, 2, dim), GetParam(), ++seed, {seed % 3, 8 * (seed % 2)});
+        c.shape.first_key = 50;
+        if (masks & 1) c.visibility = random_ranges(c.shape, 3, seed);
         if (masks & 2) {
           c.bias.emplace(std::vector<std::int64_t>{1, 2 * group, queries, 613}, GetParam());
-          std::mt19937 random(seed);
+          std::mt19937 random(test::seeded(seed));
           Case::randomize(*c.bias, random);
           for (std::int64_t i = 0; i < c.bias->count(); i += 5) c.bias->set(i, -kInfinity);
         }
@@ -143,7 +142,7 @@ TEST_P(EveryDType, Decode) {
 
 TEST_P(EveryDType, GarbageOutsideTheVisibilityDoesNotLeakInDecode) {
   const auto device = device_with(2);
-  Case clean(problem_of(1, 2, 900, 4, 2, 24), GetParam(), 51);
+  Case clean(shape_of(1, 2, 900, 4, 2, 24), GetParam(), 51);
   clean.visibility = Ranges{1, {3, 500, 40, 801}};
   Case dirty = clean;
   for (std::int64_t key = 0; key < 900; ++key) {
@@ -161,10 +160,10 @@ TEST_P(EveryDType, GarbageOutsideTheVisibilityDoesNotLeakInDecode) {
 
 TEST_P(EveryDType, HugeLogits) { expect_huge_logits_to_be_safe(*device_with(2), GetParam()); }
 
-// Beyond what float32 can hold of lse (and thus of gradients), o is still right, also where keys are split.
+// With logits so large that float32 is too coarse for lse (and thus for gradients), o is still correct, even if keys are split.
 TEST(Attention, LogitsFarApartAreSafe) {
   const auto device = device_with(2);
-  Case c(problem_of(1, 3, 300, 1, 1, 8), DType::kFloat32, 13);
+  Case c(shape_of(1, 3, 300, 1, 1, 8), DType::kFloat32, 13);
   c.q.fill(1e4);
   for (std::int64_t i = 0; i < c.k.count(); ++i) c.k.set(i, static_cast<double>(i / 8 % 5 - 2) * 1e3);
   const Forward expected = oracle_forward(c);
@@ -178,9 +177,9 @@ TEST_P(EveryDType, PartsMergeToTheWhole) {
 }
 
 TEST_P(EveryDType, SameBitsOnEveryRun) {
-  Case c(problem_of(1, 60, 3000, 2, 1, 64), GetParam(), 31);
+  Case c(shape_of(1, 60, 3000, 2, 1, 64), GetParam(), 31);
   c.bias.emplace(std::vector<std::int64_t>{1, 1, 1, 3000}, GetParam());
-  std::mt19937 random(32);
+  std::mt19937 random(test::seeded(32));
   Case::randomize(*c.bias, random);
   for (const int threads : {1, 2, 3}) {
     const auto device = device_with(threads);

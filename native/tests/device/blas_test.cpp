@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products of several threads at once: ranks are threads of one process, and a device has threads of its own.
+// Concurrent products on several threads, as several ranks of one process and the threads of a device make them.
 #include "device/cpu/blas.h"
 
 #include <gtest/gtest.h>
@@ -9,13 +9,15 @@
 #include <thread>
 #include <vector>
 
+#include "support/seed.h"
+
 namespace lvx {
 namespace {
 
 constexpr int kThreads = 6;
 constexpr int kProducts = 20000;
 
-// c = a b with whole numbers, which are exact.
+// c = a b with integers, so that results are exact.
 bool multiplies_well(std::mt19937& random) {
   const auto pick = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
   const int m = pick(1, 30);
@@ -46,7 +48,7 @@ TEST(Blas, ThreadsMultiplyAtOnceWithoutDisturbingEachOther) {
   std::vector<std::thread> threads;
   for (int thread = 0; thread < kThreads; ++thread) {
     threads.emplace_back([&wrong, thread] {
-      std::mt19937 random(static_cast<unsigned>(thread));
+      std::mt19937 random(test::seeded(static_cast<unsigned>(thread)));
       for (int i = 0; i < kProducts; ++i) wrong += multiplies_well(random) ? 0 : 1;
     });
   }

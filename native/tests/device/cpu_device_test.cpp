@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the CPU device does besides attention.
+// The CPU device's operations other than attention.
 #include "device/cpu/cpu_device.h"
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <thread>
 
 #include "base/error.h"
-#include "device/attention_case.h"
+#include "device/problems.h"
+#include "support/seed.h"
 
 namespace lvx::testing {
 namespace {
@@ -65,13 +67,13 @@ TEST(CpuDevice, HasTheThreadsItWasGiven) {
 
 TEST(CpuDevice, CopiesConvertAndRestride) {
   const auto device = make_cpu_device({2, 0});
-  std::mt19937 random(1);
+  std::mt19937 random(test::seeded(1));
   for (const DType to_dtype : {DType::kFloat64, DType::kFloat32, DType::kBFloat16, DType::kFloat16}) {
     Array from({2, 5, 3, 24}, DType::kFloat32, {3, 5});
     Array to({2, 5, 3, 24}, to_dtype, {1, 2});
     Array expected({2, 5, 3, 24}, to_dtype);
     Case::randomize(from, random);
-    device->copy(2, 5, 3, 24, from.bshd(), to.bshd());
+    device->copy(from.bshd(), to.bshd());
     for (std::int64_t i = 0; i < from.count(); ++i) {
       expected.set(i, from.get(i));
       EXPECT_EQ(to.get(i), expected.get(i));
@@ -82,30 +84,30 @@ TEST(CpuDevice, CopiesConvertAndRestride) {
 
 TEST(CpuDevice, AddsInTheTargetsDType) {
   const auto device = make_cpu_device({2, 0});
-  std::mt19937 random(2);
+  std::mt19937 random(test::seeded(2));
   Array from({2, 700, 3, 8}, DType::kBFloat16, {1, 8});
   Array to({2, 700, 3, 8}, DType::kFloat32, {0, 3});
   Case::randomize(from, random);
   Case::randomize(to, random);
   const Array before = to;
-  device->add(2, 700, 3, 8, from.bshd(), to.bshd());
+  device->add(from.bshd(), to.bshd());
   for (std::int64_t i = 0; i < to.count(); ++i) {
     EXPECT_EQ(to.get(i), static_cast<float>(before.get(i)) + static_cast<float>(from.get(i)));
   }
   EXPECT_TRUE(to.gaps_untouched());
 }
 
-// The gradient of a bias has as many elements in a row as there are keys.
+// A row of a bias's gradient has one element per key.
 TEST(CpuDevice, AddsRowsOfAnyLength) {
   const auto device = make_cpu_device({2, 0});
-  std::mt19937 random(4);
+  std::mt19937 random(test::seeded(4));
   for (const std::int64_t dim : {1, 256, 257, 5000}) {
     Array from({2, 3, 2, dim}, DType::kFloat64, {1, 8});
     Array to({2, 3, 2, dim}, DType::kFloat64, {0, 3});
     Case::randomize(from, random);
     Case::randomize(to, random);
     const Array before = to;
-    device->add(2, 3, 2, dim, from.bshd(), to.bshd());
+    device->add(from.bshd(), to.bshd());
     for (std::int64_t i = 0; i < to.count(); ++i) EXPECT_EQ(to.get(i), before.get(i) + from.get(i));
     EXPECT_TRUE(to.gaps_untouched());
   }
@@ -113,25 +115,25 @@ TEST(CpuDevice, AddsRowsOfAnyLength) {
 
 TEST(CpuDevice, CopiesRowsBiasAndVisibility) {
   const auto device = make_cpu_device({2, 0});
-  std::mt19937 random(3);
+  std::mt19937 random(test::seeded(3));
   Array lse({2, 3, 70}, DType::kFloat32, {2, 4});
   Array lse_copy({2, 3, 70}, DType::kFloat64);
   Case::randomize(lse, random);
   lse.set(5, -kInfinity);
-  device->copy(2, 3, 70, lse.bhs(), lse_copy.bhs());
+  device->copy(lse.bhs(), lse_copy.bhs());
   for (std::int64_t i = 0; i < lse.count(); ++i) EXPECT_EQ(lse_copy.get(i), lse.get(i));
 
   Array bias({2, 1, 4, 90}, DType::kFloat16, {1, 6});
   Array bias_copy({2, 1, 4, 90}, DType::kFloat32);
   Case::randomize(bias, random);
   bias.set(9, -kInfinity);
-  device->copy(2, 4, 1, 90, as_bshd(bias.bias()), as_bshd(bias_copy.bias()));
+  device->copy(as_bshd(bias.bias()), as_bshd(bias_copy.bias()));
   for (std::int64_t i = 0; i < bias.count(); ++i) EXPECT_EQ(bias_copy.get(i), bias.get(i));
 
   std::vector<std::int32_t> ranges(2 * 3 * 2 * 4);  // [2, 3, 2, 2] with ranges four apart
   for (std::size_t i = 0; i < ranges.size(); ++i) ranges[i] = static_cast<std::int32_t>(i);
   std::vector<std::int32_t> compact(2 * 3 * 2 * 2);
-  device->copy(2, 3, Visibility{ranges.data(), 2, 24, 8, 4}, compact.data());
+  device->copy(Visibility{ranges.data(), 2, 3, 2, 24, 8, 4}, compact.data());
   for (std::size_t i = 0; i < compact.size(); ++i) {
     EXPECT_EQ(compact[i], static_cast<std::int32_t>(i / 2 * 4 + i % 2));
   }
@@ -139,7 +141,7 @@ TEST(CpuDevice, CopiesRowsBiasAndVisibility) {
 
 TEST(CpuDevice, MergesByTheRule) {
   const auto device = make_cpu_device({2, 0});
-  const Problem p{1, 4, 0, 1, 1, 8, 1, 0};
+  const ProblemShape p{1, 4, 0, 1, 1, 8, 1, 0};
   Forward part = empty_forward(p, DType::kBFloat16, DType::kFloat32);
   Forward into = empty_forward(p, DType::kFloat32, DType::kFloat32);
   part.o.fill(4);
@@ -152,7 +154,7 @@ TEST(CpuDevice, MergesByTheRule) {
     into.lse.set(i, into_lse[i]);
   }
   for (std::int64_t d = 0; d < 8; ++d) into.o.set(3 * 8 + d, 0);
-  device->merge(p, {part.o.bshd(), part.lse.bhs()}, {into.o.bshd(), into.lse.bhs()});
+  device->merge({part.o.bshd(), part.lse.bhs()}, {into.o.bshd(), into.lse.bhs()});
   const double o[] = {7, 8, 4, 0};  // weights 1 : 3, 0 : 1, 1 : 0, none
   const double lse[] = {1 + std::log(4.0), 2, 1, nothing};
   for (std::int64_t i = 0; i < 4; ++i) {
@@ -168,10 +170,10 @@ TEST(CpuDevice, MergesByTheRule) {
 TEST(CpuDevice, DeltaIsTheRowsumOfProducts) {
   const auto device = make_cpu_device({2, 0});
   for (const DType dtype : {DType::kFloat64, DType::kFloat32, DType::kFloat16}) {
-    const Problem p{2, 9, 0, 3, 3, 40, 1, 0};
+    const ProblemShape p{2, 9, 0, 3, 3, 40, 1, 0};
     Case c(p, dtype, 5, {1, 8});
     Array delta({2, 3, 9}, accumulator_of(dtype));
-    device->delta(p, c.q.bshd(), c.d_o.bshd(), delta.bhs());
+    device->delta(c.q.bshd(), c.d_o.bshd(), delta.bhs());
     for (std::int64_t b = 0; b < 2; ++b) {
       for (std::int64_t row = 0; row < 9; ++row) {
         for (std::int64_t head = 0; head < 3; ++head) {
@@ -187,13 +189,71 @@ TEST(CpuDevice, DeltaIsTheRowsumOfProducts) {
   }
 }
 
+// A mistake of a schedule: it would read or write beyond a tensor.
+TEST(CpuDevice, RefusesViewsThatDoNotBelongTogether) {
+  const auto device = make_cpu_device({1, 0});
+  const auto refused = [](auto&& work) {
+    try {
+      work();
+      return false;
+    } catch (const Error& error) {
+      return error.status() == LVX_INTERNAL;
+    }
+  };
+  Case c(shape_of(2, 5, 9, 4, 2, 16), DType::kFloat32, 40);
+  c.bias.emplace(std::vector<std::int64_t>{2, 1, 5, 9}, DType::kFloat32);
+  c.bias->fill(0);
+  Forward f = device_forward(*device, c);
+  Backward b = device_backward(*device, c, f);
+  const Bshd few = c.q.bshd().row_range(0, 4);
+  EXPECT_TRUE(refused([&] { device->copy(few, f.o.bshd()); }));
+  EXPECT_TRUE(refused([&] { device->add(f.o.bshd(), few); }));
+  EXPECT_TRUE(refused([&] { device->copy(f.lse.bhs().row_range(1, 5), f.rest->bhs()); }));
+  EXPECT_TRUE(refused([&] { device->merge({few, f.rest->bhs()}, {f.o.bshd(), f.lse.bhs()}); }));
+  EXPECT_TRUE(refused([&] { device->delta(few, c.d_o.bshd(), b.delta.bhs()); }));
+
+  const DeviceMemory memory(*device, device->backward_scratch(c.shape, c.dtype));
+  const std::span<std::byte> scratch(memory.data(), memory.bytes());
+  const ForwardProblem forward{c.shape,
+                               c.q.bshd(),
+                               c.k.bshd(),
+                               c.v.bshd(),
+                               {},
+                               c.bias->bias(),
+                               {f.o.bshd(), f.rest->bhs(), f.bias_max->bhs()}};
+  const std::vector<std::function<void(ForwardProblem&)>> mistakes{
+      [](ForwardProblem& p) { p.q.rows = 4; },       [](ForwardProblem& p) { p.k.heads = 4; },
+      [](ForwardProblem& p) { p.v.dim = 8; },        [](ForwardProblem& p) { p.bias.keys = 8; },
+      [](ForwardProblem& p) { p.bias.heads = 2; },   [](ForwardProblem& p) { p.out.o.batch = 1; },
+      [](ForwardProblem& p) { p.out.lse.rows = 4; }, [](ForwardProblem& p) { p.shape.queries = 6; }};
+  for (const auto& make : mistakes) {
+    ForwardProblem wrong = forward;
+    make(wrong);
+    EXPECT_TRUE(refused([&] { device->forward(wrong, scratch); })) << &make - mistakes.data();
+  }
+  const BackwardProblem backward{c.shape,          c.q.bshd(),    c.k.bshd(),    c.v.bshd(),
+                                 c.d_o.bshd(),     f.rest->bhs(), b.delta.bhs(), {},
+                                 c.bias->bias(),   b.dq.bshd(),   b.dk.bshd(),   b.dv.bshd(),
+                                 b.d_bias->bias(), false,         false,         f.bias_max->bhs()};
+  const std::vector<std::function<void(BackwardProblem&)>> backward_mistakes{
+      [](BackwardProblem& p) { p.d_o.rows = 4; },      [](BackwardProblem& p) { p.delta.heads = 2; },
+      [](BackwardProblem& p) { p.dq.dim = 8; },        [](BackwardProblem& p) { p.dk.rows = 8; },
+      [](BackwardProblem& p) { p.dv.heads = 4; },      [](BackwardProblem& p) { p.d_bias.rows = 4; },
+      [](BackwardProblem& p) { p.bias_max.rows = 4; }, [](BackwardProblem& p) { p.shape.keys = 10; }};
+  for (const auto& make : backward_mistakes) {
+    BackwardProblem wrong = backward;
+    make(wrong);
+    EXPECT_TRUE(refused([&] { device->backward(wrong, scratch); })) << &make - backward_mistakes.data();
+  }
+}
+
 TEST(CpuDevice, KnowsWhichShardsAreSeen) {
   const auto device = make_cpu_device({1, 0});
   const std::vector<std::int64_t> bounds{0, 10, 10, 25, 40};  // the second is empty
   std::vector<std::uint8_t> seen(4, 7);
   const auto look = [&](const std::vector<std::int32_t>& ranges) {
     const auto rows = static_cast<std::int64_t>(ranges.size() / 4);
-    device->shards_seen(1, rows, compact_visibility(ranges.data(), rows, 2), bounds, seen);
+    device->shards_seen(compact_visibility(ranges.data(), 1, rows, 2), bounds, seen);
     return seen;
   };
   using Seen = std::vector<std::uint8_t>;
@@ -202,9 +262,9 @@ TEST(CpuDevice, KnowsWhichShardsAreSeen) {
   EXPECT_EQ(look({9, 11, 40, 90}), (Seen{1, 0, 1, 0}));
   EXPECT_EQ(look({-9, 0, 10, 10, 24, 26, 30, 30}), (Seen{0, 0, 1, 1}));
   EXPECT_EQ(look({-9, 900, 0, 0}), (Seen{1, 0, 1, 1}));
-  device->shards_seen(1, 3, Visibility{}, bounds, seen);
+  device->shards_seen(Visibility{.batch = 1, .rows = 3}, bounds, seen);
   EXPECT_EQ(seen, (Seen{1, 0, 1, 1}));
-  device->shards_seen(1, 0, Visibility{}, bounds, seen);
+  device->shards_seen(Visibility{.batch = 1}, bounds, seen);
   EXPECT_EQ(seen, (Seen{0, 0, 0, 0}));
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tests that hold for every device. A program that has devices includes the contracts and instantiates them for its own.
+// Tests that every device must pass. A test program includes the contracts and instantiates them for its devices.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@ struct NamedDevice {
 
 class DeviceContract : public ::testing::TestWithParam<NamedDevice> {
  protected:
-  // All that a test took is given back in the end.
+  // Every test releases all memory that it allocated.
   void TearDown() override { EXPECT_EQ(device->bytes_in_use(), 0u); }
 
   const std::unique_ptr<Device> device = GetParam().make();

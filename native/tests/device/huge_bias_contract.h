@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What attention promises about biases of any finite size: softmax does not see what all keys of a row share, so results
-// are as exact as with small ones.
+// Guarantees of attention for biases of any finite magnitude: softmax does not depend on a bias that all keys of a row share, so
+// results are as exact as with small biases.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -9,10 +9,11 @@
 
 #include "device/attention_case.h"
 #include "device/problems.h"
+#include "support/seed.h"
 
 namespace lvx::testing {
 
-// Masks as they are written in practice, a bias beyond their reach, and their opposites.
+// Values that masks have in practice, larger ones, and their negatives.
 inline constexpr double kHugeBiases[] = {-1e4, -65504, -1e9, -3.4028234663852886e38, 1e4, 65504, 1e9, 3e38};
 
 // |x - reference| / max(1, |reference|), the largest; rows of lse may differ by many orders of magnitude.
@@ -28,19 +29,19 @@ inline double entrywise_error(const Array& x, const Array& reference) {
   return largest;
 }
 
-// How the entries of a bias are chosen.
+// The distribution of a bias's elements.
 enum class BiasKind { kConstant, kConstantRows, kSome, kMixed, kSpread };
 
-// A bias that its dtype holds; extents of 1 are broadcast.
+// A bias that its dtype can represent. Dimensions of extent 1 are broadcast.
 inline Array huge_bias(const Case& c, BiasKind kind, unsigned seed, DType dtype) {
-  const Problem& p = c.problem;
-  std::mt19937 random(seed);
+  const ProblemShape& p = c.shape;
+  std::mt19937 random(test::seeded(seed));
   Array bias({random() % 2 == 0 ? p.batch : 1, random() % 2 == 0 ? p.query_heads : 1,
               random() % 3 != 0 ? p.queries : 1, p.keys},
              dtype);
   const auto pick = [&] {
     const double value = kHugeBiases[random() % std::size(kHugeBiases)];
-    // float16 holds no more than this.
+    // The largest float16.
     return dtype == DType::kFloat16 ? std::clamp(value, -65504.0, 65504.0) : value;
   };
   const double constant = pick();
@@ -60,7 +61,7 @@ inline Array huge_bias(const Case& c, BiasKind kind, unsigned seed, DType dtype)
       case BiasKind::kMixed:
         bias.set(i, random() % 4 == 0 ? -kInfinity : random() % 2 == 0 ? pick() : of_row);
         break;
-      case BiasKind::kSpread:  // small differences on top of something huge
+      case BiasKind::kSpread:  // small differences added to a huge value
         bias.set(i, of_row + static_cast<double>(random() % 9));
         break;
     }
@@ -68,12 +69,12 @@ inline Array huge_bias(const Case& c, BiasKind kind, unsigned seed, DType dtype)
   return bias;
 }
 
-inline void expect_exact_with_huge_biases(Device& device, DType dtype, const Problem& problem,
+inline void expect_exact_with_huge_biases(Device& device, DType dtype, const ProblemShape& shape,
                                           unsigned seed) {
   for (const BiasKind kind :
        {BiasKind::kConstant, BiasKind::kConstantRows, BiasKind::kSome, BiasKind::kMixed, BiasKind::kSpread}) {
-    Case c(problem, dtype, seed);
-    if (seed % 2 == 1) c.visibility = random_ranges(c.problem, 2, seed);
+    Case c(shape, dtype, seed);
+    if (seed % 2 == 1) c.visibility = random_ranges(c.shape, 2, seed);
     c.bias = huge_bias(c, kind, seed + 1000, seed % 3 == 0 ? dtype : accumulator_of(dtype));
     SCOPED_TRACE("seed " + std::to_string(seed) + " kind " + std::to_string(static_cast<int>(kind)) + " " +
                  name_of(dtype));
@@ -92,16 +93,15 @@ inline void expect_exact_with_huge_biases(Device& device, DType dtype, const Pro
   }
 }
 
-// What all keys of a row share changes its lse and nothing else; the results may be rounded otherwise where its bias is
-// not 0.
+// A bias that all keys of a row share changes only its lse. Other results may be rounded differently if that bias is not 0.
 inline void expect_a_shared_bias_to_change_lse_alone(Device& device, DType dtype, std::int64_t queries) {
-  Case plain(problem_of(2, queries, 170, 4, 2, 40), dtype, 31);
+  Case plain(shape_of(2, queries, 170, 4, 2, 40), dtype, 31);
   Forward f = device_forward(device, plain);
   Backward b = device_backward(device, plain, f);
   for (const double shared : kHugeBiases) {
     SCOPED_TRACE(shared);
     Case c = plain;
-    c.bias.emplace(std::vector<std::int64_t>{1, 1, 1, c.problem.keys}, accumulator_of(dtype));
+    c.bias.emplace(std::vector<std::int64_t>{1, 1, 1, c.shape.keys}, accumulator_of(dtype));
     c.bias->fill(shared);
     Forward g = device_forward(device, c);
     Backward h = device_backward(device, c, g);
@@ -109,7 +109,7 @@ inline void expect_a_shared_bias_to_change_lse_alone(Device& device, DType dtype
       EXPECT_NEAR(g.lse.get(i), shared + f.lse.get(i), 1e-7 * std::abs(shared)) << i;
       EXPECT_NEAR(g.rest->get(i), f.lse.get(i), 1e-6) << i;
     }
-    // Half precision may round to the neighbour.
+    // Half precision may round to the adjacent value.
     const Bounds bounds = size_of(dtype) > 2 ? Bounds{1e-6, 1e-6, 1e-6} : bounds_of(dtype);
     EXPECT_LE(error_of(g.o, f.o), bounds.o);
     EXPECT_LE(error_of(h.dq, b.dq), bounds.gradients);
@@ -118,11 +118,11 @@ inline void expect_a_shared_bias_to_change_lse_alone(Device& device, DType dtype
   }
 }
 
-// Parts with biases of their own, merged by forward itself and by merge, in the order given.
+// Parts with different biases, merged by forward itself and by merge, in the given order.
 inline void expect_parts_with_huge_biases_to_merge(Device& device, DType dtype, std::int64_t queries,
                                                    unsigned seed) {
-  Case c(problem_of(2, queries, 300, 4, 2, 40), dtype, seed);
-  std::mt19937 random(seed);
+  Case c(shape_of(2, queries, 300, 4, 2, 40), dtype, seed);
+  std::mt19937 random(test::seeded(seed));
   c.bias.emplace(std::vector<std::int64_t>{2, 4, queries, 300}, accumulator_of(dtype));
   const std::int64_t bounds[] = {0, 0, 7, 130, 300};
   for (std::int64_t row = 0; row < c.bias->count() / 300; ++row) {
@@ -137,22 +137,22 @@ inline void expect_parts_with_huge_biases_to_merge(Device& device, DType dtype, 
   Forward f = empty_forward(c, sums, sums);
   Forward merged = empty_forward(c, sums, sums);
   for (Forward* x : {&f, &merged}) {
-    x->rest->fill(-kInfinity);  // o stays NaN: the identity is known by its lse
+    x->rest->fill(-kInfinity);  // o stays NaN: lse alone identifies the identity
     x->bias_max->fill(-kInfinity);
   }
   for (int i = 0; i < 4; ++i) {
-    Problem p = c.problem;
+    ProblemShape p = c.shape;
     p.keys = bounds[i + 1] - bounds[i];
     const DeviceMemory scratch(device, device.forward_scratch(p, dtype));
     const std::span<std::byte> room(scratch.data(), scratch.bytes());
-    const Bshd k = c.k.bshd().from_row(bounds[i]);
-    const Bshd v = c.v.bshd().from_row(bounds[i]);
-    const Bias bias = c.bias->bias().from(0, bounds[i]);
+    const Bshd k = c.k.bshd().row_range(bounds[i], bounds[i + 1]);
+    const Bshd v = c.v.bshd().row_range(bounds[i], bounds[i + 1]);
+    const Bias bias = c.bias->bias().key_range(bounds[i], bounds[i + 1]);
     const auto partial = [](Forward& x) { return Partial{x.o.bshd(), x.rest->bhs(), x.bias_max->bhs()}; };
     device.forward({p, c.q.bshd(), k, v, {}, bias, partial(f), true}, room);
     Forward part = empty_forward(c, sums, sums);
     device.forward({p, c.q.bshd(), k, v, {}, bias, partial(part), false}, room);
-    device.merge(p, partial(part), partial(merged));
+    device.merge(partial(part), partial(merged));
   }
   for (Forward* x : {&f, &merged}) {
     for (std::int64_t i = 0; i < x->o.count(); ++i) {

@@ -6,13 +6,13 @@ namespace {
 
 class HugeBias : public ::testing::TestWithParam<DType> {};
 
-// Queries enough for blocks, and few enough for decoding.
+// Enough queries for blocks, and few enough for decode.
 TEST_P(HugeBias, IsExact) {
   const auto device = device_with(2);
   for (unsigned seed = 1; seed <= 6; ++seed) {
-    expect_exact_with_huge_biases(*device, GetParam(), problem_of(2, 45, 150, 4, 2, 40), seed);
-    expect_exact_with_huge_biases(*device, GetParam(), problem_of(1, 130, 70, 2, 2, 24), seed);
-    expect_exact_with_huge_biases(*device, GetParam(), problem_of(2, 2, 700, 4, 2, 64), seed);
+    expect_exact_with_huge_biases(*device, GetParam(), shape_of(2, 45, 150, 4, 2, 40), seed);
+    expect_exact_with_huge_biases(*device, GetParam(), shape_of(1, 130, 70, 2, 2, 24), seed);
+    expect_exact_with_huge_biases(*device, GetParam(), shape_of(2, 2, 700, 4, 2, 64), seed);
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// LVX_CPU_TARGET is read once by a process, so each value gets a process of its own.
+// LVX_CPU_TARGET is read once per process, so each value is tested in a separate process.
 #include "device/cpu/instruction_set.h"
 
 #include <gtest/gtest.h>
@@ -15,13 +15,13 @@
 namespace lvx::testing {
 namespace {
 
-// Opens a device with LVX_CPU_TARGET as given, computes, and says what it was.
+// Opens a device with LVX_CPU_TARGET set to the given value, computes, and reports the instruction set in use.
 [[noreturn]] void compute_with(const std::string& target) {
   setenv("LVX_CPU_TARGET", target.c_str(), 1);
   try {
     const auto device = device_with(2);
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
-      Case c(problem_of(1, 19, 67, 4, 2, 40), dtype, 7, {});
+      Case c(shape_of(1, 19, 67, 4, 2, 40), dtype, 7, {});
       expect_matches(*device, c, bounds_of(dtype), target);
     }
     std::fprintf(stderr, "<%s>", device->name().c_str());
@@ -35,9 +35,13 @@ void expect_answer(const std::string& target, const std::string& answer) {
   EXPECT_EXIT(compute_with(target), ::testing::ExitedWithCode(0), answer);
 }
 
-// The sets of this machine, as the refusal of an unknown one lists them.
+// The instruction sets of this machine, as listed by the error for an unknown one.
 std::vector<std::string> sets_here() {
   const std::string best = instruction_set();
+#ifdef HWY_COMPILE_ONLY_STATIC  // as sanitizers have it
+  if (best == "avx512-bf16") return {best, "avx512"};
+  return {best};
+#endif
   std::vector<std::string> sets;
   for (const char* name : {"avx512-bf16", "avx512", "avx2", "sse4", "sve2", "sve", "neon", "portable"}) {
     if (name == best || !sets.empty()) sets.emplace_back(name);
@@ -56,7 +60,9 @@ class InstructionSetTest : public ::testing::Test {
 
 TEST_F(InstructionSetTest, IsTheOneThatTheEnvironmentNames) {
   const std::vector<std::string> sets = sets_here();
+#ifndef HWY_COMPILE_ONLY_STATIC
   EXPECT_GE(sets.size(), 2u);
+#endif
   for (const std::string& set : sets) expect_answer(set, "<CPU " + set + ">");
 }
 
@@ -67,7 +73,7 @@ TEST_F(InstructionSetTest, IsTheBestWhereNothingIsNamed) {
 TEST_F(InstructionSetTest, IsRefusedByNameWhereItIsUnknown) {
   expect_answer("avx1024",
                 "<.*LVX_CPU_TARGET is 'avx1024', which is no instruction set known here; expected one of .*" +
-                    instruction_set() + ".*portable>");
+                    instruction_set() + ".*" + sets_here().back() + ">");
 }
 
 }  // namespace

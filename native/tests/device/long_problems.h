@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Problems with very many keys, or very many queries, made of a few different rows: the oracle computes those few, each
-// once, and weighs them by how often they come.
+// Problems with very many keys, or very many queries, that consist of a few distinct rows. The oracle computes each distinct row
+// once, weighted by its number of occurrences.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +11,8 @@
 
 namespace lvx::testing {
 
-// Which of a few rows each of n is: in one run after the other, as many as the shares say.
+// The index of the distinct row for each of n rows. Each distinct row occurs in one contiguous run, whose length is given by its
+// share.
 inline std::vector<std::int64_t> runs_of(std::int64_t n, const std::vector<double>& shares) {
   std::vector<std::int64_t> rows(static_cast<std::size_t>(n), static_cast<std::int64_t>(shares.size()) - 1);
   double end = 0;
@@ -43,21 +44,21 @@ inline Array repeated(const Array& few, const std::vector<std::int64_t>& rows) {
   return many;
 }
 
-// Keys: few different ones, each as often as the rows say. The few count in the oracle by the logarithm of how often.
+// A few distinct keys, repeated as `rows` says. In the oracle's problem, each distinct key's bias is the logarithm of its count.
 struct ManyKeys {
   std::vector<std::int64_t> rows;
   std::vector<double> counts;
-  Case few;   // with that bias
-  Case many;  // without one
+  Case few;   // the oracle's problem, with that bias
+  Case many;  // the device's problem, without a bias
 
-  ManyKeys(const Problem& p, DType dtype, std::vector<std::int64_t> rows_of_keys, std::int64_t distinct,
+  ManyKeys(const ProblemShape& p, DType dtype, std::vector<std::int64_t> rows_of_keys, std::int64_t distinct,
            double value_offset, unsigned seed)
       : rows(std::move(rows_of_keys)),
         counts(counts_of(rows, distinct)),
         few(with_keys(p, distinct), dtype, seed),
         many(with_keys(p, 0), dtype, seed) {
     for (std::int64_t i = 0; i < few.v.count(); ++i) few.v.set(i, few.v.get(i) + value_offset);
-    many.problem.keys = static_cast<std::int64_t>(rows.size());
+    many.shape.keys = static_cast<std::int64_t>(rows.size());
     many.q = few.q;
     many.d_o = few.d_o;
     many.k = repeated(few.k, rows);
@@ -67,7 +68,7 @@ struct ManyKeys {
       few.bias->set(i, std::log(counts[static_cast<std::size_t>(i)]));
   }
 
-  // The gradient of one key, of those of all that are alike.
+  // The gradient of one key: the oracle's gradient divided by the number of equal keys.
   Array each(const Array& of_all) const {
     Array one = of_all;
     const std::int64_t line = of_all.extent(2) * of_all.extent(3);
@@ -77,7 +78,7 @@ struct ManyKeys {
     return one;
   }
 
-  // The largest error of any key's.
+  // The largest error of any key's gradient.
   double error_of_keys(const Array& gradients, const Array& of_all) const {
     const Array expected = each(of_all);
     const std::int64_t line = of_all.extent(2) * of_all.extent(3);
@@ -95,7 +96,7 @@ struct ManyKeys {
   }
 
  private:
-  static Problem with_keys(Problem p, std::int64_t keys) {
+  static ProblemShape with_keys(ProblemShape p, std::int64_t keys) {
     p.keys = keys;
     return p;
   }

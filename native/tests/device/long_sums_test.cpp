@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sums over very many keys, queries and parts are as exact as short ones. Values far from 0 and terms that are all alike
-// are the worst: rounding then errs in one direction.
+// Sums over very many keys, queries and parts are as exact as short ones. Values far from 0 and terms that are all equal are the
+// worst case, because all rounding errors then have the same sign.
 #include <gtest/gtest.h>
 
 #include "device/long_problems.h"
@@ -28,16 +28,16 @@ void expect_exact_forward(Device& device, ManyKeys& c, const std::string& what) 
   EXPECT_LE(error_of(f.lse, expected.lse), bounds.lse);
 }
 
-// A few queries take the way of decode, many that of blocks; with two threads keys are cut into parts.
+// A few queries use decode, many use blocks. With two threads, keys are split into parts.
 TEST_P(LongSums, ForwardOverManyKeys) {
-  const std::int64_t keys = test::whole_campaigns() ? std::int64_t{1} << 22 : std::int64_t{1} << 17;
+  const std::int64_t keys = test::sum_length(std::int64_t{1} << 22, std::int64_t{1} << 17);
   unsigned seed = 0;
   for (const int threads : {1, 2}) {
     const auto device = device_with(threads);
     for (const std::int64_t queries : {1, 20}) {
       for (const auto& shares : {kEqual, kRuns, kRareLast}) {
         const double offset = shares.size() == 3 ? 0 : 3;
-        ManyKeys c(problem_of(1, queries, 0, 2, 1, 16), GetParam(), runs_of(keys, shares),
+        ManyKeys c(shape_of(1, queries, 0, 2, 1, 16), GetParam(), runs_of(keys, shares),
                    static_cast<std::int64_t>(shares.size()), offset, ++seed);
         expect_exact_forward(*device, c,
                              "queries=" + std::to_string(queries) + " seed=" + std::to_string(seed));
@@ -47,13 +47,13 @@ TEST_P(LongSums, ForwardOverManyKeys) {
 }
 
 TEST_P(LongSums, BackwardOverManyKeys) {
-  const std::int64_t keys = test::whole_campaigns() ? std::int64_t{1} << 21 : std::int64_t{1} << 16;
+  const std::int64_t keys = test::sum_length(std::int64_t{1} << 21, std::int64_t{1} << 16);
   const Bounds bounds = bounds_of(GetParam());
   unsigned seed = 50;
   for (const int threads : {1, 2}) {
     const auto device = device_with(threads);
     for (const std::int64_t queries : {1, 60}) {
-      ManyKeys c(problem_of(1, queries, 0, 2, 1, 16), GetParam(), runs_of(keys, kRuns), 3, 0, ++seed);
+      ManyKeys c(shape_of(1, queries, 0, 2, 1, 16), GetParam(), runs_of(keys, kRuns), 3, 0, ++seed);
       SCOPED_TRACE("queries=" + std::to_string(queries) + " seed=" + std::to_string(seed));
       Forward expected = oracle_forward(c.few);
       const Backward gradients = oracle_backward(c.few, expected);
@@ -66,21 +66,22 @@ TEST_P(LongSums, BackwardOverManyKeys) {
   }
 }
 
-// The keys are one row that is read again and again, so that it takes no memory.
+// The keys are one row with stride 0, so that they take no memory.
 TEST(LongSums, TwoToThe24EqualKeys) {
-  constexpr std::int64_t kKeys = std::int64_t{1} << 24;
+  constexpr std::int64_t kKeys = std::int64_t{1} << (test::kSanitized ? 20 : 24);
   const auto device = device_with(2);
   for (const DType dtype : {DType::kFloat64, DType::kFloat32, DType::kBFloat16}) {
     for (const std::int64_t queries : {1, 9}) {
       SCOPED_TRACE(std::string(name_of(dtype)) + " queries=" + std::to_string(queries));
-      Case one(problem_of(1, queries, 1, 1, 1, 8), dtype, 90);
+      Case one(shape_of(1, queries, 1, 1, 1, 8), dtype, 90);
       for (std::int64_t i = 0; i < 8; ++i) one.v.set(i, 96 + one.v.get(i));
       const Forward expected = oracle_forward(one);
-      Problem p = one.problem;
+      ProblemShape p = one.shape;
       p.keys = kKeys;
       Bshd k = one.k.bshd();
       Bshd v = one.v.bshd();
       k.row_stride = v.row_stride = 0;
+      k.rows = v.rows = kKeys;
       Forward f = empty_forward(p, dtype, accumulator_of(dtype));
       const DeviceMemory scratch(*device, device->forward_scratch(p, dtype));
       device->forward({p, one.q.bshd(), k, v, {}, {}, {f.o.bshd(), f.lse.bhs()}, false},
@@ -95,13 +96,13 @@ TEST(LongSums, TwoToThe24EqualKeys) {
   }
 }
 
-// dk, dv and the gradient of a bias that all queries share are sums over queries and the heads of a group. Gradients are
-// linear in d_o: in the oracle each of the few queries has its d_o as often as it comes.
+// dk, dv and the gradient of a bias that all queries share are sums over queries and the heads of a group. Gradients are linear
+// in d_o, so the oracle multiplies the d_o of each distinct query by its number of occurrences.
 TEST_P(LongSums, BackwardOverManyQueries) {
-  const std::int64_t queries = test::whole_campaigns() ? std::int64_t{1} << 19 : std::int64_t{1} << 15;
+  const std::int64_t queries = test::sum_length(std::int64_t{1} << 19, std::int64_t{1} << 15);
   const auto device = device_with(2);
   const DType dtype = GetParam();
-  Problem p = problem_of(1, 0, 9, 4, 1, 16);
+  ProblemShape p = shape_of(1, 0, 9, 4, 1, 16);
   unsigned seed = 70;
   for (const auto& shares : {kEqual, kRuns}) {
     const auto distinct = static_cast<std::int64_t>(shares.size());
@@ -113,7 +114,7 @@ TEST_P(LongSums, BackwardOverManyQueries) {
     for (std::int64_t i = 0; i < 9; ++i) few.bias->set(i, 0.25 * static_cast<double>(i % 4));
     p.queries = 0;
     Case many(p, dtype, seed);
-    many.problem.queries = queries;
+    many.shape.queries = queries;
     many.k = few.k;
     many.v = few.v;
     many.bias = few.bias;
@@ -130,7 +131,7 @@ TEST_P(LongSums, BackwardOverManyQueries) {
     const Backward b = device_backward(*device, many, f);
     const Bounds bounds = bounds_of(dtype);
     SCOPED_TRACE("seed=" + std::to_string(seed));
-    // dv is beyond what float16 holds.
+    // dv would overflow float16.
     if (dtype != DType::kFloat16) {
       EXPECT_LE(error_of(b.dv, gradients.dv), bounds.gradients);
       EXPECT_LE(error_of(b.dk, gradients.dk), bounds.gradients);
@@ -139,7 +140,7 @@ TEST_P(LongSums, BackwardOverManyQueries) {
   }
 }
 
-// Shard after shard, each computed into the result so far, or apart and merged.
+// One shard after the other, each merged into the result by forward, or computed separately and merged by merge.
 TEST_P(LongSums, HundredsOfShards) {
   constexpr std::int64_t kShards = 600;
   constexpr std::int64_t kKeys = 40;
@@ -147,24 +148,24 @@ TEST_P(LongSums, HundredsOfShards) {
   const DType dtype = GetParam();
   const DType sums = accumulator_of(dtype);
   for (const auto& shares : {kEqual, kRuns}) {
-    ManyKeys c(problem_of(1, 12, 0, 2, 1, 16), dtype, runs_of(kShards * kKeys, shares),
+    ManyKeys c(shape_of(1, 12, 0, 2, 1, 16), dtype, runs_of(kShards * kKeys, shares),
                static_cast<std::int64_t>(shares.size()), 3, 80);
     const Forward expected = oracle_forward(c.few);
-    Forward into = empty_forward(c.many.problem, sums, sums);
+    Forward into = empty_forward(c.many.shape, sums, sums);
     into.lse.fill(-kInfinity);
-    Forward merged = empty_forward(c.many.problem, sums, sums);
+    Forward merged = empty_forward(c.many.shape, sums, sums);
     merged.lse.fill(-kInfinity);
-    Problem p = c.many.problem;
+    ProblemShape p = c.many.shape;
     p.keys = kKeys;
     const DeviceMemory scratch(*device, device->forward_scratch(p, dtype));
     const std::span<std::byte> room(scratch.data(), scratch.bytes());
     for (std::int64_t shard = 0; shard < kShards; ++shard) {
-      const Bshd k = c.many.k.bshd().from_row(shard * kKeys);
-      const Bshd v = c.many.v.bshd().from_row(shard * kKeys);
+      const Bshd k = c.many.k.bshd().row_range(shard * kKeys, (shard + 1) * kKeys);
+      const Bshd v = c.many.v.bshd().row_range(shard * kKeys, (shard + 1) * kKeys);
       device->forward({p, c.many.q.bshd(), k, v, {}, {}, {into.o.bshd(), into.lse.bhs()}, true}, room);
       Forward part = empty_forward(p, sums, sums);
       device->forward({p, c.many.q.bshd(), k, v, {}, {}, {part.o.bshd(), part.lse.bhs()}, false}, room);
-      device->merge(p, {part.o.bshd(), part.lse.bhs()}, {merged.o.bshd(), merged.lse.bhs()});
+      device->merge({part.o.bshd(), part.lse.bhs()}, {merged.o.bshd(), merged.lse.bhs()});
     }
     const Bounds bounds = bounds_of(dtype);
     for (const Forward* f : {&into, &merged}) {
@@ -174,7 +175,7 @@ TEST_P(LongSums, HundredsOfShards) {
   }
 }
 
-// Weighed values are added up before they are divided by what they weigh: near the largest number that would overflow.
+// Weighted values are summed before they are divided by the sum of weights. Near the largest number, a naive sum overflows.
 TEST(LongSums, ValuesNearTheLargestNumber) {
   const auto device = device_with(2);
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
@@ -182,14 +183,14 @@ TEST(LongSums, ValuesNearTheLargestNumber) {
       for (const std::int64_t keys : {2, 63, 700, 5000}) {
         SCOPED_TRACE(std::string(name_of(dtype)) + " " + std::to_string(queries) + "x" +
                      std::to_string(keys));
-        Case c(problem_of(1, queries, keys, 2, 1, 16), dtype, 95);
+        Case c(shape_of(1, queries, keys, 2, 1, 16), dtype, 95);
         for (std::int64_t i = 0; i < c.v.count(); ++i) c.v.set(i, i % 16 < 8 ? 3.3e38 : -3.3e38);
         const Forward expected = oracle_forward(c);
         Forward f = device_forward(*device, c);
         EXPECT_LE(error_of(f.o, expected.o), bounds_of(dtype).o);
-        // Merged with itself it weighs twice as much and stays the same.
+        // A result merged with itself has twice the weight and the same o.
         const Forward before = f;
-        device->merge(c.problem, {f.o.bshd(), f.lse.bhs()}, {f.o.bshd(), f.lse.bhs()});
+        device->merge({f.o.bshd(), f.lse.bhs()}, {f.o.bshd(), f.lse.bhs()});
         EXPECT_LE(error_of(f.o, before.o), bounds_of(dtype).o);
       }
     }

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// The softmax of a query that sees one key is 1, whatever its logit: nothing depends on q, k or the bias, and their
-// gradients are 0. To the bit, unless forward and backward sum a logit of float32 or float64 in different orders, as where
-// few queries meet many keys: then to the last places of what is summed.
+// The softmax of a query that sees a single key is 1 for any logit. So results do not depend on q, k or the bias, and the
+// gradients of these are 0. They are exactly 0, unless forward and backward sum a float32 or float64 logit in different orders,
+// as with few queries and many keys: then they are 0 up to the rounding of these sums.
 #define HWY_DISABLED_TARGETS HWY_SSSE3  // as the kernels
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
 
 #include "device/attention_contract.h"
+#include "support/seed.h"
 
 namespace lvx::testing {
 namespace {
 
-enum class Order { kTheSame, kAny };  // of the sums of a logit in forward and backward
+enum class Order { kTheSame, kAny };  // whether forward and backward sum a logit in the same order
 
 void expect_zeros(const Array& x, DType dtype, Order order, const std::string& what) {
   double largest = 0;
@@ -20,7 +21,7 @@ void expect_zeros(const Array& x, DType dtype, Order order, const std::string& w
   EXPECT_LE(largest, rounded ? bounds_of(dtype).gradients : 0) << what;
 }
 
-// o is the key's value, its gradient those of the queries that see it, everything else 0.
+// Expects that o is the key's value, that dv is the sum of d_o over the queries that see the key, and that other gradients are 0.
 void expect_no_gradients(Device& device, Case& c, Order order, const std::string& what) {
   SCOPED_TRACE(what + " " + name_of(c.dtype));
   Forward expected = oracle_forward(c);
@@ -59,10 +60,10 @@ TEST_F(OneKey, IsAllThereIs) {
       for (const std::int64_t dim : {8, 40, 128}) {
         for (const std::int64_t queries : {1, 17, 63, 200}) {
           for (const std::int64_t group : {1, 3}) {
-            Case c(problem_of(1, queries, 1, 2 * group, 2, dim), dtype, ++seed);
+            Case c(shape_of(1, queries, 1, 2 * group, 2, dim), dtype, ++seed);
             if (seed % 3 == 0) {
               c.bias.emplace(std::vector<std::int64_t>{1, 1, queries, 1}, accumulator_of(dtype));
-              std::mt19937 random(seed);
+              std::mt19937 random(test::seeded(seed));
               Case::randomize(*c.bias, random);
             }
             expect_no_gradients(device, c, Order::kTheSame,
@@ -75,15 +76,15 @@ TEST_F(OneKey, IsAllThereIs) {
   });
 }
 
-// By its range or its bias, also where few queries meet many keys.
+// Other keys are hidden by the range or by the bias. Also with few queries and many keys.
 TEST_F(OneKey, IsAllThatIsSeenOfMany) {
   for_each_target([](Device& device) {
     unsigned seed = 300;
     for (const DType dtype : kDTypes) {
       for (const auto& [queries, keys] : {std::pair{1, 700}, {3, 5000}, {63, 130}, {120, 70}}) {
         for (const bool by_bias : {false, true}) {
-          Case c(problem_of(1, queries, keys, 4, 2, 64), dtype, ++seed);
-          std::mt19937 random(seed);
+          Case c(shape_of(1, queries, keys, 4, 2, 64), dtype, ++seed);
+          std::mt19937 random(test::seeded(seed));
           Ranges ranges{1, {}};
           Array bias({1, 1, queries, keys}, dtype);
           bias.fill(-kInfinity);
@@ -106,11 +107,11 @@ TEST_F(OneKey, IsAllThatIsSeenOfMany) {
   });
 }
 
-// Such rows stay exact beside others that see more.
+// Such rows are exact even if other rows see more keys.
 TEST_F(OneKey, IsSeenByOneOfManyRows) {
   for_each_target([](Device& device) {
     for (const DType dtype : kDTypes) {
-      Case c(problem_of(1, 40, 100, 2, 2, 64), dtype, 500);
+      Case c(shape_of(1, 40, 100, 2, 2, 64), dtype, 500);
       Ranges ranges{1, {}};
       for (std::int32_t row = 0; row < 40; ++row)
         ranges.bounds.insert(ranges.bounds.end(), {2 * row, row % 3 == 0 ? 2 * row + 1 : 99});
@@ -127,11 +128,11 @@ TEST_F(OneKey, IsSeenByOneOfManyRows) {
   });
 }
 
-// A NaN that such a row sees is no 0.
+// A NaN that such a row sees propagates: the gradient is not 0.
 TEST_F(OneKey, StaysNan) {
   for_each_target([](Device& device) {
     for (const DType dtype : kDTypes) {
-      Case c(problem_of(1, 20, 1, 1, 1, 16), dtype, 501);
+      Case c(shape_of(1, 20, 1, 1, 1, 16), dtype, 501);
       c.d_o.set(3 * 16 + 2, std::nan(""));
       Forward f = device_forward(device, c);
       const Backward b = device_backward(device, c, f);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Problems, and the comparison of a device with the oracle on them.
+// Attention problems, and the comparison of a device with the oracle.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -8,6 +8,7 @@
 
 #include "device/attention_case.h"
 #include "device/cpu/cpu_device.h"
+#include "support/seed.h"
 
 namespace lvx::testing {
 
@@ -30,14 +31,14 @@ inline void expect_matches(Device& device, Case& c, const Bounds& bounds, const 
   for (const Array* x : {&f.o, &b.dq, &b.dk, &b.dv}) EXPECT_TRUE(x->gaps_untouched());
 }
 
-inline Problem problem_of(std::int64_t batch, std::int64_t queries, std::int64_t keys,
-                          std::int64_t query_heads, std::int64_t key_heads, std::int64_t dim) {
+inline ProblemShape shape_of(std::int64_t batch, std::int64_t queries, std::int64_t keys,
+                             std::int64_t query_heads, std::int64_t key_heads, std::int64_t dim) {
   return {batch, queries, keys, query_heads, key_heads, dim, 1 / std::sqrt(static_cast<double>(dim)), 0};
 }
 
-// R ascending, disjoint ranges per query over keys [first, first + keys) and a little beyond; some empty.
-inline Ranges random_ranges(const Problem& p, std::int64_t ranges, unsigned seed) {
-  std::mt19937 random(seed);
+// R ascending, disjoint ranges per query over keys [first, first + keys) and slightly beyond. Some are empty.
+inline Ranges random_ranges(const ProblemShape& p, std::int64_t ranges, unsigned seed) {
+  std::mt19937 random(test::seeded(seed));
   Ranges result{ranges, {}};
   for (std::int64_t row = 0; row < p.batch * p.queries; ++row) {
     std::vector<std::int32_t> bounds;
@@ -46,7 +47,7 @@ inline Ranges random_ranges(const Problem& p, std::int64_t ranges, unsigned seed
     std::sort(bounds.begin(), bounds.end());
     for (std::int64_t r = 0; r < ranges; ++r) {
       if (random() % 5 == 0) {
-        bounds[static_cast<std::size_t>(2 * r)] = 90;  // empty, and out of order as empty ones may be
+        bounds[static_cast<std::size_t>(2 * r)] = 90;  // empty, and out of order, which empty ranges may be
         bounds[static_cast<std::size_t>(2 * r + 1)] = 20;
       }
     }

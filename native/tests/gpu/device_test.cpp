@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CUDA device through the C ABI: memory, streams, and what goes wrong.
+// The CUDA device through the C ABI: memory, streams and errors.
 #include <dlfcn.h>
 #include <gmock/gmock.h>
 #include <lvx/lvx.h>
@@ -198,12 +198,12 @@ TEST(GpuDevice, AFaultLosesTheGpuAndNothingElse) {
     GpuTensor q(device, DType::kFloat32, {1, 1, 1, 16});
     GpuTensor o(device, DType::kFloat32, {1, 1, 1, 16});
     GpuTensor lse(device, DType::kFloat32, {1, 1, 1});
-    GpuTensor k(device, DType::kFloat32, {1, 1, 1, 16});  // the last, so that nothing lies behind it
+    GpuTensor k(device, DType::kFloat32, {1, 1, 1, 16});  // allocated last, so that no memory follows it
     lvx_attention_options options{};
     options.struct_size = sizeof(options);
     options.scale = 1;
     options.strategy = LVX_QUERY_RING;
-    lvx_tensor too_long = k.tensor;  // says that it has 2000 keys
+    lvx_tensor too_long = k.tensor;  // claims to have 2000 keys
     std::int64_t extents[] = {1, 2000, 1, 16};
     std::int64_t strides[] = {32000, 16, 16, 1};
     too_long.shape = extents;

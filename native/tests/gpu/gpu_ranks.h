@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every rank on a GPU computes, and that it is what one rank computes.
+// A call for ranks on GPUs, and the comparison of its results with those of one rank.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -32,8 +32,8 @@ inline lvx_attention_options options_with(lvx_strategy strategy) {
   return options;
 }
 
-// Every rank has 3 queries and the same 12 keys as every other, so that each query sees the keys as often as there are
-// ranks: o and the sum of dk are as with one, whatever went where.
+// Every rank has 3 queries and the same 12 keys, so each query sees the keys once per rank. o and the sum of dk over the ranks
+// are therefore those of one rank, for every strategy.
 struct GpuResults {
   std::vector<double> o, dq, dk;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tensor of the C ABI in a GPU's memory, with its numbers on the host.
+// A C ABI tensor in GPU memory, with a copy of its elements on the host.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "abi/owned_tensor.h"
+#include "support/seed.h"
 
 namespace lvx::test {
 
@@ -30,9 +31,9 @@ class GpuTensor {
   GpuTensor(const GpuTensor&) = delete;
   GpuTensor& operator=(const GpuTensor&) = delete;
 
-  // Normal numbers, on the host and on the GPU.
+  // Fills it with normally distributed numbers, on the host and on the GPU.
   GpuTensor& fill(std::uint64_t seed) {
-    std::mt19937_64 random(seed);
+    std::mt19937_64 random(seeded(seed));
     std::normal_distribution<double> normal;
     for (double& value : host.memory) value = normal(random);
     EXPECT_EQ(copy(host.memory.data(), tensor.data), LVX_OK) << error_now().message;

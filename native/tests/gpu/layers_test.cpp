@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Layers on a GPU through the C ABI, beside the same calls on the CPU: memory between kernels comes and goes on the
-// stream, and nobody waits in between.
+// Layers on a GPU through the C ABI, compared with the same calls on the CPU. Temporary memory is allocated and freed on the
+// stream, and the test does not synchronise between kernels.
 #include <gtest/gtest.h>
 #include <lvx/lvx.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ranks of a local group on GPUs: several on one, and on several.
+// Ranks of a local group on GPUs: several ranks on one GPU, and on several GPUs.
 #include <gmock/gmock.h>
 #include <lvx/lvx.h>
 

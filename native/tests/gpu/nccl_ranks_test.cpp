@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ranks of an NCCL group on GPUs: the stand-in for NCCL takes its turns on the streams of the stand-in for CUDA, and
-// reads and writes the memory of its GPUs.
+// Ranks of an NCCL group on GPUs. The stand-in for NCCL enqueues transfers on streams of the stand-in for CUDA, and accesses the
+// memory of its GPUs.
 #include "support/nccl_ranks.h"
 
 #include <dlfcn.h>
@@ -21,9 +21,9 @@ namespace {
 using std::chrono::seconds;
 using Id = std::array<std::uint8_t, LVX_NCCL_ID_BYTES>;
 
-// The two stand-ins know nothing of each other by themselves.
+// Connects the two stand-ins.
 void join_standins() {
-  live_communicators();                              // the stand-in is what will be found
+  live_communicators();                              // makes the library find the stand-in
   EXPECT_EQ(lvx_device_close(open_gpu(0)), LVX_OK);  // the plugin is loaded
   void* cuda = dlopen(LVX_CUDA_STANDIN, RTLD_NOW | RTLD_NOLOAD);
   ASSERT_NE(cuda, nullptr) << dlerror();
@@ -33,14 +33,14 @@ void join_standins() {
   standin_function<void(const GpuTransfers*)>("lvx_nccl_standin_gpus")(transfers());
 }
 
-// One rank on each of those GPUs, each of which calls compute(group, device, rank).
+// One rank on each of these GPUs. Each rank calls compute(group, device, rank).
 template <typename Compute>
-void run_group(const std::vector<int>& gpus, double deadline, const Compute& compute) {
+void run_group(const std::vector<int>& gpus, double timeout, const Compute& compute) {
   Id id{};
   ASSERT_EQ(lvx_nccl_new_id(id.data()), LVX_OK) << error_now().message;
   lvx_group_options options{};
   options.struct_size = sizeof(options);
-  options.deadline_seconds = deadline;
+  options.timeout_seconds = timeout;
   const auto size = static_cast<int>(gpus.size());
   std::vector<std::thread> threads;
   for (int rank = 0; rank < size; ++rank) {
@@ -91,12 +91,12 @@ class NcclGpuFaults : public testing::TestWithParam<const char*> {
 
 // Every rank gets an error in time, and its GPU serves a new group.
 TEST_P(NcclGpuFaults, EndEveryRankAndLeaveTheGpusUsable) {
-  constexpr double kDeadline = 1.5;
+  constexpr double kTimeout = 1.5;
   std::array<lvx_status, 3> statuses{};
   {
     const InjectedFault injected(GetParam());
     const auto begin = std::chrono::steady_clock::now();
-    run_group({0, 1, 1}, kDeadline, [&](lvx_group group, lvx_device device, int rank) {
+    run_group({0, 1, 1}, kTimeout, [&](lvx_group group, lvx_device device, int rank) {
       GpuTensor q(device, DType::kFloat64, {1, 3, 2, 16});
       GpuTensor k(device, DType::kFloat64, {1, kKeys, 2, 16});
       GpuTensor o(device, DType::kFloat64, {1, 3, 2, 16});
@@ -112,13 +112,13 @@ TEST_P(NcclGpuFaults, EndEveryRankAndLeaveTheGpusUsable) {
     EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(30)) << "the default is 60 s";
   }
   for (const lvx_status status : statuses) {
-    EXPECT_THAT(status, testing::AnyOf(LVX_PEER_LOST, LVX_DEADLINE_EXCEEDED, LVX_INTERNAL, LVX_DEVICE_ERROR));
+    EXPECT_THAT(status, testing::AnyOf(LVX_PEER_LOST, LVX_TIMEOUT, LVX_INTERNAL, LVX_DEVICE_ERROR));
   }
   const GpuResults one = run_ranks({0}, LVX_QUERY_RING).front();
   expect_alike(run_ranks({0, 1, 1}, LVX_QUERY_RING), one);
 }
 
-// What they do is said in standin/fault.h.
+// standin/fault.h describes the faults.
 INSTANTIATE_TEST_SUITE_P(Kinds, NcclGpuFaults,
                          testing::Values("ncclGroupEnd:1:3:2", "async:1:3:3", "lost:1:4:0", "stall:1:4:0"));
 

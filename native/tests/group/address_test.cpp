@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// By which address a machine is reached whose own name is unknown, or stands for what others cannot use.
+// The address of a machine whose own name is unknown, or resolves to an address that other machines cannot use.
 #include "group/tcp/address.h"
 
 #include <arpa/inet.h>
@@ -35,7 +35,7 @@ NameLookup finding(std::vector<TcpAddress> addresses) {
 
 TcpAddress own_by(const std::vector<TcpAddress>& addresses) { return resolve_own("", finding(addresses)); }
 
-// As in containers, whose names are in no table: what counts is that others can connect there.
+// As in containers, whose names do not resolve. The test expects an address to which others can connect.
 TEST(OwnAddress, OfAHostWhoseNameIsUnknownIsThatOfAnInterface) {
   std::string asked;
   const TcpAddress own = resolve_own("", [&](const std::string& name, std::string& error) {
@@ -60,8 +60,8 @@ TEST(OwnAddress, OfWhatOthersCannotUseIsThatOfAnInterface) {
   EXPECT_EQ(own_by({v4("0.0.0.0"), v4("224.0.0.1"), v6("::")}).text(), interfaces.text());
 }
 
-// Debian's 127.0.1.1 comes behind every address that other machines reach; only without one it is taken, and before
-// the loopback device's own.
+// Debian's 127.0.1.1 is used only if there is no address that other machines can reach, but before the loopback device's own
+// address.
 TEST(OwnAddress, OnTheLoopbackDeviceComesLast) {
   const TcpAddress interfaces = own_by({});
   const TcpAddress named = own_by({v4("127.0.1.1")});

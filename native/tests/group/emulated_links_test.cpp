@@ -91,13 +91,14 @@ TEST(EmulatedLinks, WaitLastsUntilTheMessageHasArrived) {
          for (int attempt = 0; attempt < 10; ++attempt) {
            double starting = 0;
            double all = 0;
-           collective(group, {}, LVX_QUERY_RING, &statistics, [&](Call& call) {
-             const std::array transfers = {send_to(1 - call.rank(), lend(call, out), out.size()),
-                                           receive_from(1 - call.rank(), lend(call, in), in.size())};
+           run_collective(group, {}, LVX_QUERY_RING, &statistics, [&](Collective& collective) {
+             const std::array transfers = {
+                 send_to(1 - collective.rank(), lend(collective, out), out.size()),
+                 receive_from(1 - collective.rank(), lend(collective, in), in.size())};
              const Clock::time_point begin = Clock::now();
-             const Ticket ticket = call.start(transfers);
+             const Ticket ticket = collective.start(transfers);
              starting = std::chrono::duration<double>(Clock::now() - begin).count();
-             call.wait(ticket);
+             collective.wait(ticket);
              all = std::chrono::duration<double>(Clock::now() - begin).count();
            });
            EXPECT_GE(all, 0.05);
@@ -123,10 +124,11 @@ TEST(EmulatedLinks, VirtualTimePassesWithoutWaiting) {
          lvx_statistics statistics{};
          statistics.struct_size = sizeof(statistics);
          group.barrier();
-         collective(group, {}, LVX_QUERY_RING, &statistics, [&](Call& call) {
-           const std::array transfers = {send_to((call.rank() + 1) % 3, lend(call, out), out.size()),
-                                         receive_from((call.rank() + 2) % 3, lend(call, in), in.size())};
-           call.wait(call.start(transfers));
+         run_collective(group, {}, LVX_QUERY_RING, &statistics, [&](Collective& collective) {
+           const std::array transfers = {
+               send_to((collective.rank() + 1) % 3, lend(collective, out), out.size()),
+               receive_from((collective.rank() + 2) % 3, lend(collective, in), in.size())};
+           collective.wait(collective.start(transfers));
          });
          EXPECT_GE(statistics.exposed_wait_seconds, 35.0);
          EXPECT_LE(statistics.total_seconds, 45.0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// As failing_worlds_test.cpp, with processes that mpirun starts: this binary again, in which one rank fails.
+// Like failing_worlds_test.cpp, but ranks are processes: mpirun starts this binary for each rank, and one rank fails.
 #include <gtest/gtest.h>
 
 #include <iostream>
@@ -40,7 +40,7 @@ struct MpiJob {
   }
 };
 
-// Run by mpirun alone, as one rank.
+// Run only by mpirun, as one rank.
 TEST(FailingMpiRank, DISABLED_EndsAsItShould) {
   const MpiJob mpi = MpiJob::of(told_to_rank());
   HangWatch& watch = HangWatch::instance();
@@ -55,7 +55,7 @@ TEST(FailingMpiRank, DISABLED_EndsAsItShould) {
   std::exception_ptr thrown;
   {
     GroupOptions options;
-    options.deadline_seconds = kTimeoutSeconds;
+    options.timeout_seconds = kTimeoutSeconds;
     options.ranks_per_node = 2;
     Group group(std::make_unique<FailingTransport>(std::move(transport), fuse), device, options);
     watch.is("in its group", &group.recorder());
@@ -87,7 +87,7 @@ TEST(FailingMpiJobsCampaign, ReleasedMemoryStaysUntouched) {
     MpiJob job;
     job.movement = below(movements().size());
     job.problem = below(1'000'000);
-    // Steps are the same over any transport.
+    // A rank's steps are the same over every transport.
     FailingWorld world([](auto&&... arguments) { return run_ranks(arguments...); },
                        movements()[job.movement].job(job.problem), plain_device);
     world.rehearse();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ranks that exchange, disagree, leave and stall, as threads and over real connections.
+// Ranks that exchange messages, disagree, leave and stall, as threads and over real connections.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -27,19 +27,19 @@ Announcement forward_of(std::int64_t head_dim) {
 
 std::span<std::byte> bytes_of(std::vector<int>& values) { return std::as_writable_bytes(std::span(values)); }
 
-enum class Engine { kLocal, kGloo, kNccl, kNcclStreams, kNcclById };
+enum class Backend { kLocal, kGloo, kNccl, kNcclStreams, kNcclById };
 
-class EveryGroup : public testing::TestWithParam<Engine> {
+class EveryGroup : public testing::TestWithParam<Backend> {
  protected:
   static std::vector<std::exception_ptr> run(int size, const GroupOptions& options, const RankBody& body) {
     switch (GetParam()) {
-      case Engine::kGloo:
+      case Backend::kGloo:
         return run_gloo_ranks(size, options, body);
-      case Engine::kNccl:
+      case Backend::kNccl:
         return run_nccl_ranks(size, options, body);
-      case Engine::kNcclStreams:
+      case Backend::kNcclStreams:
         return run_nccl_ranks(size, options, body, {.streams = true});
-      case Engine::kNcclById:
+      case Backend::kNcclById:
         return run_nccl_ranks(size, options, body, {.streams = true, .by_id = true});
       default:
         return run_ranks(size, options, body);
@@ -52,34 +52,35 @@ class EveryGroup : public testing::TestWithParam<Engine> {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Local, EveryGroup, testing::Values(Engine::kLocal));
-INSTANTIATE_TEST_SUITE_P(Gloo, EveryGroup, testing::Values(Engine::kGloo));
+INSTANTIATE_TEST_SUITE_P(Local, EveryGroup, testing::Values(Backend::kLocal));
+INSTANTIATE_TEST_SUITE_P(Gloo, EveryGroup, testing::Values(Backend::kGloo));
 INSTANTIATE_TEST_SUITE_P(Nccl, EveryGroup,
-                         testing::Values(Engine::kNccl, Engine::kNcclStreams, Engine::kNcclById));
+                         testing::Values(Backend::kNccl, Backend::kNcclStreams, Backend::kNcclById));
 
-// Each rank sends its numbers to all others, in several rounds with messages of uneven length.
+// Each rank sends numbers to all others, in several rounds with messages of different lengths.
 TEST_P(EveryGroup, DeliversEveryMessageInOrder) {
   for (const int size : {2, 3, 5, 8}) {
     run_well(size, [&](Group& group) {
       std::list<std::vector<std::vector<int>>> messages;
-      collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
+      run_collective(group, {}, LVX_QUERY_RING, nullptr, [&](Collective& collective) {
         for (int round = 0; round < 20; ++round) {
           std::vector<std::vector<int>>& out = messages.emplace_back();
           std::vector<std::vector<int>>& in = messages.emplace_back();
           std::vector<Transfer> transfers;
           for (int peer = 0; peer < size; ++peer) {
-            out.emplace_back(static_cast<std::size_t>(1 + round * 7 + peer), call.rank() * 1000 + round);
-            in.emplace_back(static_cast<std::size_t>(1 + round * 7 + call.rank()));
+            out.emplace_back(static_cast<std::size_t>(1 + round * 7 + peer),
+                             collective.rank() * 1000 + round);
+            in.emplace_back(static_cast<std::size_t>(1 + round * 7 + collective.rank()));
           }
           for (int peer = 0; peer < size; ++peer) {
-            if (peer == call.rank()) continue;
+            if (peer == collective.rank()) continue;
             const auto slot = static_cast<std::size_t>(peer);
-            transfers.push_back(send_to(peer, lend(call, out[slot]), bytes_of(out[slot]).size()));
-            transfers.push_back(receive_from(peer, lend(call, in[slot]), bytes_of(in[slot]).size()));
+            transfers.push_back(send_to(peer, lend(collective, out[slot]), bytes_of(out[slot]).size()));
+            transfers.push_back(receive_from(peer, lend(collective, in[slot]), bytes_of(in[slot]).size()));
           }
-          call.wait(call.start(transfers));
+          collective.wait(collective.start(transfers));
           for (int peer = 0; peer < size; ++peer) {
-            if (peer == call.rank()) continue;
+            if (peer == collective.rank()) continue;
             for (const int value : in[static_cast<std::size_t>(peer)]) ASSERT_EQ(value, peer * 1000 + round);
           }
         }
@@ -94,10 +95,10 @@ TEST_P(EveryGroup, CountsPayloadApartFromControl) {
     statistics.struct_size = sizeof(statistics);
     std::vector<int> out(5, group.rank());
     std::vector<int> in(5);
-    collective(group, {}, LVX_QUERY_RING, &statistics, [&](Call& call) {
-      const std::array transfers = {send_to((call.rank() + 1) % 3, lend(call, out), 20),
-                                    receive_from((call.rank() + 2) % 3, lend(call, in), 20)};
-      call.wait(call.start(transfers));
+    run_collective(group, {}, LVX_QUERY_RING, &statistics, [&](Collective& collective) {
+      const std::array transfers = {send_to((collective.rank() + 1) % 3, lend(collective, out), 20),
+                                    receive_from((collective.rank() + 2) % 3, lend(collective, in), 20)};
+      collective.wait(collective.start(transfers));
     });
     EXPECT_EQ(statistics.bytes_sent, 20u);
     EXPECT_EQ(statistics.messages_sent, 1u);
@@ -133,7 +134,7 @@ TEST_P(EveryGroup, NamesTheRankThatCalledSomethingElseAndStaysUsable) {
       if (group.rank() == 1) {
         group.barrier();
       } else {
-        collective(group, forward_of(64), LVX_QUERY_RING, nullptr, [](Call&) {});
+        run_collective(group, forward_of(64), LVX_QUERY_RING, nullptr, [](Collective&) {});
       }
       ADD_FAILURE() << "rank " << group.rank() << " saw no mismatch";
     } catch (const Error& error) {
@@ -150,11 +151,12 @@ TEST_P(EveryGroup, NamesTheRankThatCalledSomethingElseAndStaysUsable) {
 TEST_P(EveryGroup, ComparesShapesBeforeDataMoves) {
   run_well(2, [](Group& group) {
     try {
-      collective(group, forward_of(group.rank() == 0 ? 64 : 128), LVX_QUERY_RING, nullptr, [](Call&) {});
+      run_collective(group, forward_of(group.rank() == 0 ? 64 : 128), LVX_QUERY_RING, nullptr,
+                     [](Collective&) {});
       ADD_FAILURE() << "no mismatch";
     } catch (const Error& error) {
       EXPECT_EQ(error.status(), LVX_PEER_MISMATCH);
-      EXPECT_NE(std::string(error.what()).find("headDim"), std::string::npos) << error.what();
+      EXPECT_NE(std::string(error.what()).find("head dim"), std::string::npos) << error.what();
     }
     group.barrier();
   });
@@ -164,15 +166,16 @@ TEST_P(EveryGroup, DeclinedCallsEndAtOnceEverywhere) {
   const auto begin = Clock::now();
   run_well(3, [](Group& group) {
     if (group.rank() == 2) {
-      for (int call = 0; call < 5; ++call) group.decline(Operation::kForward, "k has the wrong dtype");
+      for (int call = 0; call < 5; ++call) group.decline(Operation::kForward, "k: wrong dtype", "k");
     } else {
       for (int call = 0; call < 5; ++call) {
         try {
-          collective(group, forward_of(64), LVX_QUERY_RING, nullptr, [](Call&) {});
+          run_collective(group, forward_of(64), LVX_QUERY_RING, nullptr, [](Collective&) {});
           ADD_FAILURE() << "the call took place";
         } catch (const Error& error) {
           EXPECT_EQ(error.peer(), 2);
-          EXPECT_NE(std::string(error.what()).find("wrong dtype"), std::string::npos) << error.what();
+          EXPECT_EQ(error.argument(), "k");
+          EXPECT_NE(std::string(error.what()).find(": k: wrong dtype"), std::string::npos) << error.what();
         }
       }
     }
@@ -193,18 +196,19 @@ TEST_P(EveryGroup, RankThatLeavesIsNamed) {
   }
 }
 
-// One rank throws in the middle of a ring of transfers: all others end, and each knows whose fault it was.
+// One rank throws in the middle of a ring of transfers. All other ranks get an error that names it.
 TEST_P(EveryGroup, RankThatFailsIsNamedByAll) {
   const int size = 5;
   const auto thrown = run(size, {}, [&](Group& group) {
     std::vector<int> out(1000, group.rank());
     std::vector<int> in(1000);
-    collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
+    run_collective(group, {}, LVX_QUERY_RING, nullptr, [&](Collective& collective) {
       for (int step = 0; step < 10; ++step) {
-        if (step == 4 && call.rank() == 3) throw Error(LVX_DEVICE_ERROR, "the device burnt down");
-        const std::array transfers = {send_to((call.rank() + 1) % size, lend(call, out), 4000),
-                                      receive_from((call.rank() + size - 1) % size, lend(call, in), 4000)};
-        call.wait(call.start(transfers));
+        if (step == 4 && collective.rank() == 3) throw Error(LVX_DEVICE_ERROR, "the device burnt down");
+        const std::array transfers = {
+            send_to((collective.rank() + 1) % size, lend(collective, out), 4000),
+            receive_from((collective.rank() + size - 1) % size, lend(collective, in), 4000)};
+        collective.wait(collective.start(transfers));
       }
     });
   });
@@ -217,25 +221,26 @@ TEST_P(EveryGroup, RankThatFailsIsNamedByAll) {
   }
 }
 
-TEST_P(EveryGroup, StalledRankIsNamedByAllWithinTheDeadline) {
+TEST_P(EveryGroup, StalledRankIsNamedByAllWithinTheTimeout) {
   const int size = 4;
   GroupOptions options;
-  options.deadline_seconds = 1;
+  options.timeout_seconds = 1;
   std::atomic<int> done{0};
   const auto begin = Clock::now();
   const auto thrown = run(size, options, [&](Group& group) {
     std::vector<int> out(10, group.rank());
     std::vector<int> in(10);
     try {
-      collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
-        if (call.rank() == 1) {
+      run_collective(group, {}, LVX_QUERY_RING, nullptr, [&](Collective& collective) {
+        if (collective.rank() == 1) {
           while (done.load() < size - 1) std::this_thread::sleep_for(milliseconds(5));
         }
-        const std::array transfers = {send_to((call.rank() + 1) % size, lend(call, out), 40),
-                                      receive_from((call.rank() + size - 1) % size, lend(call, in), 40)};
+        const std::array transfers = {
+            send_to((collective.rank() + 1) % size, lend(collective, out), 40),
+            receive_from((collective.rank() + size - 1) % size, lend(collective, in), 40)};
         // A second round makes rank 0 and 3 wait for ranks that wait themselves.
-        call.wait(call.start(transfers));
-        call.wait(call.start(transfers));
+        collective.wait(collective.start(transfers));
+        collective.wait(collective.start(transfers));
       });
     } catch (...) {
       ++done;
@@ -245,7 +250,7 @@ TEST_P(EveryGroup, StalledRankIsNamedByAllWithinTheDeadline) {
   EXPECT_LT(Clock::now() - begin, std::chrono::seconds(30)) << "the default is 60 s";
   for (const int rank : {0, 2, 3}) {
     const Error error = error_of(thrown[static_cast<std::size_t>(rank)]);
-    EXPECT_TRUE(error.status() == LVX_DEADLINE_EXCEEDED || error.status() == LVX_PEER_LOST) << error.what();
+    EXPECT_TRUE(error.status() == LVX_TIMEOUT || error.status() == LVX_PEER_LOST) << error.what();
     EXPECT_EQ(error.peer(), 1) << "rank " << rank << ": " << error.what();
   }
 }
@@ -254,10 +259,10 @@ TEST_P(EveryGroup, FailedGroupRefusesFurtherCallsAndANewOneWorks) {
   const auto thrown = run(2, {}, [](Group& group) {
     std::vector<std::byte> byte(1);
     try {
-      collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
-        if (call.rank() == 0) throw Error(LVX_OUT_OF_MEMORY, "no memory");
-        const std::array transfers = {receive_from(0, lend(call, byte), 1)};
-        call.wait(call.start(transfers));
+      run_collective(group, {}, LVX_QUERY_RING, nullptr, [&](Collective& collective) {
+        if (collective.rank() == 0) throw Error(LVX_OUT_OF_MEMORY, "no memory");
+        const std::array transfers = {receive_from(0, lend(collective, byte), 1)};
+        collective.wait(collective.start(transfers));
       });
     } catch (const Error&) {
     }
@@ -268,15 +273,15 @@ TEST_P(EveryGroup, FailedGroupRefusesFurtherCallsAndANewOneWorks) {
   run_well(2, [](Group& group) { group.barrier(); });
 }
 
-// Memory of a call's body is gone before the call is abandoned: a peer would write into what follows it.
+// A call's body releases its memory before the call is abandoned, so a peer could write into memory that is reused.
 TEST_P(EveryGroup, RefusesTransfersOfMemoryThatMayNotOutliveThem) {
   const auto thrown = run(2, {}, [](Group& group) {
-    collective(group, {}, LVX_QUERY_RING, nullptr, [](Call& call) {
+    run_collective(group, {}, LVX_QUERY_RING, nullptr, [](Collective& collective) {
       std::vector<std::byte> own(64);
-      call.allocate(32);
-      const std::array transfers = {call.rank() == 0 ? send_to(1, own.data(), 64)
-                                                     : receive_from(0, own.data(), 64)};
-      call.wait(call.start(transfers));
+      collective.allocate(32);
+      const std::array transfers = {collective.rank() == 0 ? send_to(1, own.data(), 64)
+                                                           : receive_from(0, own.data(), 64)};
+      collective.wait(collective.start(transfers));
     });
   });
   for (const auto& one : thrown) EXPECT_EQ(error_of(one).status(), LVX_INTERNAL) << error_of(one).what();
@@ -284,13 +289,14 @@ TEST_P(EveryGroup, RefusesTransfersOfMemoryThatMayNotOutliveThem) {
 
 TEST_P(EveryGroup, RefusesToEndACallBeforeItsTransfers) {
   const auto thrown = run(2, {}, [](Group& group) {
-    collective(group, {}, LVX_QUERY_RING, nullptr, [](Call& call) {
-      std::byte* const memory = call.allocate(8);
-      const std::array transfers = {call.rank() == 0 ? send_to(1, memory, 8) : receive_from(0, memory, 8)};
-      call.start(transfers);
+    run_collective(group, {}, LVX_QUERY_RING, nullptr, [](Collective& collective) {
+      std::byte* const memory = collective.allocate(8);
+      const std::array transfers = {collective.rank() == 0 ? send_to(1, memory, 8)
+                                                           : receive_from(0, memory, 8)};
+      collective.start(transfers);
     });
   });
-  // The slower rank may be told that the other has left, and why, before it comes to its own mistake.
+  // The slower rank may learn that the other has left, and why, before it makes its own mistake.
   int own_mistakes = 0;
   for (const auto& one : thrown) {
     if (error_of(one).status() == LVX_INTERNAL) {
@@ -304,14 +310,14 @@ TEST_P(EveryGroup, RefusesToEndACallBeforeItsTransfers) {
   EXPECT_GE(own_mistakes, 1);
 }
 
-// What is thrown may be anything.
+// The thrown object may be of any type.
 TEST_P(EveryGroup, RankThatThrowsAnythingIsNamed) {
   const auto thrown = run(2, {}, [](Group& group) {
-    collective(group, {}, LVX_QUERY_RING, nullptr, [](Call& call) {
-      std::byte* const memory = call.allocate(8);
-      if (call.rank() == 1) throw 7;
+    run_collective(group, {}, LVX_QUERY_RING, nullptr, [](Collective& collective) {
+      std::byte* const memory = collective.allocate(8);
+      if (collective.rank() == 1) throw 7;
       const std::array transfers = {receive_from(1, memory, 8)};
-      call.wait(call.start(transfers));
+      collective.wait(collective.start(transfers));
     });
   });
   EXPECT_EQ(error_of(thrown[0]).status(), LVX_PEER_LOST);

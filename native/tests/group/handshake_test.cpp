@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the two sides of a connection prove to each other, byte by byte.
+// The handshake between the two sides of a connection, byte by byte.
 #include "group/tcp/handshake.h"
 
 #include <gtest/gtest.h>
@@ -21,10 +21,10 @@ GroupKey key_of(const std::string& secret, const std::string& address = "an addr
 struct Outcome {
   State dialer;
   State listener;
-  std::vector<Bytes> said;  // in turn, the dialer first
+  std::vector<Bytes> said;  // alternating, the dialer's first
 };
 
-// Change sees each message on its way, counted from 0.
+// Calls change for each message in transit; messages are numbered from 0.
 Outcome meet(
     Handshake dialer, Handshake listener,
     const std::function<void(std::size_t, Bytes&)>& change = [](std::size_t, Bytes&) {}) {
@@ -69,16 +69,16 @@ TEST(TcpHandshake, OtherSecretsAndOtherAddressesAreRefusedOnBothSides) {
   }
 }
 
-TEST(TcpHandshake, RanksThatDoNotBelongThereAreStrangers) {
+TEST(TcpHandshake, RanksOfAnotherGroupAreForeign) {
   const GroupKey key = key_of("secret");
   for (const Ends& ends : {Ends{3, 0, 4, 0}, Ends{1, 1, 4, 0}, Ends{0, 1, 4, 0}, Ends{4, 1, 4, 0},
                            Ends{-1, 1, 4, 0}, Ends{3, 1, 5, 0}, Ends{3, 1, 4, 2}, Ends{3, 1, 4, -1}}) {
-    EXPECT_EQ(meet(key, ends, key, 1, 4).listener, State::kStranger)
+    EXPECT_EQ(meet(key, ends, key, 1, 4).listener, State::kForeign)
         << ends.from << " " << ends.to << " " << ends.size << " " << ends.lane;
   }
 }
 
-// No change on the way goes unnoticed: by one side at least, and never so that both go on.
+// At least one side detects every change in transit, so that never both sides succeed.
 TEST(TcpHandshake, EveryBitOnTheWayCounts) {
   const GroupKey key = key_of("secret");
   const Ends ends{3, 1, 4, 0};
@@ -92,7 +92,7 @@ TEST(TcpHandshake, EveryBitOnTheWayCounts) {
                                        if (current == number) bytes[at] ^= std::byte{1} << bit;
                                      });
         EXPECT_NE(outcome.dialer, State::kProved) << number << ", " << at;
-        // Only the last word comes too late for the listener to notice.
+        // Only a change of the last message cannot be noticed by the listener.
         EXPECT_EQ(outcome.listener == State::kProved, number == 3) << number << ", " << at;
       }
     }
@@ -115,21 +115,21 @@ TEST(TcpHandshake, WhatWasSaidOnceProvesNothingAgain) {
   EXPECT_EQ(dialer.state(), State::kImpostor);
 }
 
-// A stranger gives back to a rank what it says itself, and puts the question of one rank to another.
+// An unauthenticated peer sends a rank's own messages back to it, and forwards one rank's challenge to another rank.
 TEST(TcpHandshake, ReflectionProvesNothing) {
   const GroupKey key = key_of("secret");
   Handshake dialer = Handshake::dialer(key, {3, 1, 4, 0});
   dialer.take(dialer.outgoing());
-  EXPECT_EQ(dialer.state(), State::kStranger);
+  EXPECT_EQ(dialer.state(), State::kForeign);
 
   Handshake listener = Handshake::listener(key, 1, 4, 2);
   Handshake asked = Handshake::dialer(key, {3, 1, 4, 0});
   listener.take(asked.outgoing());
   asked.take(listener.outgoing());
-  asked.take(asked.outgoing());  // its own proof in place of the listener's
+  asked.take(asked.outgoing());  // reflects its own proof in place of the listener's
   EXPECT_EQ(asked.state(), State::kImpostor);
 
-  // Rank 2's proof, for rank 0, does not make anybody rank 2 at rank 1, or rank 3 at rank 0.
+  // Rank 2's proof for rank 0 must not authenticate a connection as rank 2 to rank 1, or as rank 3 to rank 0.
   for (const Ends& ends : {Ends{2, 1, 4, 0}, Ends{3, 0, 4, 0}}) {
     Handshake true_rank = Handshake::dialer(key, {2, 0, 4, 0});
     Handshake deceived = Handshake::listener(key, ends.to, 4, 2);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ranks that meet among strangers, with other secrets, and by all kinds of host names.
+// Ranks that connect in the presence of foreign connections, with different secrets, and with all kinds of host names.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -30,10 +30,10 @@ TcpAddress address_of(const Bootstrap& bootstrap) {
 
 struct Met {
   std::vector<Error> errors;
-  std::vector<std::shared_ptr<Strangers>> strangers;
+  std::vector<std::shared_ptr<RejectedConnections>> rejected;
 };
 
-// Each rank with options of its own; before sees the bootstraps that nobody has connected yet.
+// Runs each rank with its own options. Calls before(bootstraps) before any of them connects.
 template <typename Before>
 Met meet(const std::vector<JoinOptions>& options, Before&& before) {
   const int size = static_cast<int>(options.size());
@@ -43,8 +43,8 @@ Met meet(const std::vector<JoinOptions>& options, Before&& before) {
   met.errors.assign(options.size(), Error(LVX_OK, ""));
   for (int rank = 0; rank < size; ++rank) {
     JoinOptions own = options[static_cast<std::size_t>(rank)];
-    own.strangers = std::make_shared<Strangers>();
-    met.strangers.push_back(own.strangers);
+    own.rejected = std::make_shared<RejectedConnections>();
+    met.rejected.push_back(own.rejected);
     bootstraps.push_back(begin_gloo(rank, size, own));
     addresses.push_back(bootstraps.back()->address());
   }
@@ -66,65 +66,66 @@ Met meet(const std::vector<JoinOptions>& options, Before&& before) {
 }
 
 JoinOptions joining(const std::string& secret = "", double timeout = 20) {
-  return {.host = kLoopback, .deadline_seconds = timeout, .secret = secret};
+  return {.host = kLoopback, .timeout_seconds = timeout, .secret = secret};
 }
 
 std::vector<std::byte> noise(std::size_t bytes) { return std::vector<std::byte>(bytes, std::byte{0x47}); }
 
-// The 112 bytes that ended the process in Gloo's own thread, garbage of all lengths, half a greeting, silence, a port scan,
-// and who closes one side.
-TEST(TcpMeeting, StrangersAreDroppedAndTheRanksMeetAllTheSame) {
+// The 112 bytes that crashed the process in Gloo's own thread, garbage of all lengths, half a greeting, silence, a port scan, and
+// half-closed connections.
+TEST(TcpMeeting, RanksConnectAlthoughForeignConnectionsAreMade) {
   for (const char* secret : {"", "open sesame"}) {
-    std::vector<Socket> strangers;
+    std::vector<Socket> foreign;
     const Met met = meet(std::vector<JoinOptions>(3, joining(secret)), [&](auto& bootstraps) {
       for (const auto& bootstrap : bootstraps) {
         const TcpAddress at = address_of(*bootstrap);
         for (const std::size_t bytes : {0u, 1u, 55u, 56u, 112u, 4096u, 1u << 20}) {
-          strangers.push_back(Socket::connecting(at));
-          strangers.back().send_all(noise(bytes), Clock::now() + milliseconds(200));
+          foreign.push_back(Socket::connecting(at));
+          foreign.back().send_all(noise(bytes), Clock::now() + milliseconds(200));
         }
-        strangers.push_back(Socket::connecting(at));
-        ::shutdown(strangers.back().descriptor(), SHUT_WR);
+        foreign.push_back(Socket::connecting(at));
+        ::shutdown(foreign.back().descriptor(), SHUT_WR);
         for (int scanned = 0; scanned < 300; ++scanned) Socket::connecting(at);
-        for (int idle = 0; idle < 200; ++idle) strangers.push_back(Socket::connecting(at));
+        for (int idle = 0; idle < 200; ++idle) foreign.push_back(Socket::connecting(at));
       }
     });
     for (std::size_t rank = 0; rank < 3; ++rank) {
       EXPECT_EQ(met.errors[rank].status(), LVX_OK) << met.errors[rank].what();
     }
-    // Rank 2 waits for nobody, and need not look at who came.
+    // Rank 2 waits for no connections, so it need not accept any.
     for (const std::size_t rank : {0, 1}) {
-      const Strangers& seen = *met.strangers[rank];
-      EXPECT_EQ(seen.told.size(), std::min<std::uint64_t>(seen.count, LVX_STRANGERS_TOLD));
+      const RejectedConnections& seen = *met.rejected[rank];
+      EXPECT_EQ(seen.lines.size(), std::min<std::uint64_t>(seen.count, LVX_MAX_REJECTED_CONNECTIONS));
       EXPECT_GE(seen.count, 1u);
-      for (const std::string& line : seen.told) {
+      for (const std::string& line : seen.lines) {
         EXPECT_TRUE(line.starts_with(std::string(kLoopback) + " ")) << line;
-        EXPECT_LT(line.size(), sizeof(lvx_strangers::told[0]));
+        EXPECT_LT(line.size(), sizeof(lvx_rejected_connections::lines[0]));
       }
     }
   }
 }
 
-// Each with its own reason, in the order of their going, and whether the ranks then meet or not.
-TEST(TcpMeeting, EachStrangerIsToldOfWithTheReason) {
+// Every rejected connection is reported with its own reason, in the order in which they were dropped, whether or not the ranks connect.
+TEST(TcpMeeting, EachRejectedConnectionIsReportedWithTheReason) {
   for (const bool complete : {true, false}) {
     std::vector<JoinOptions> options(2, joining("open sesame", complete ? 20 : 1));
     if (!complete) options[1].secret = "close sesame";
-    std::vector<Socket> strangers;
+    std::vector<Socket> foreign;
     const Met met = meet(options, [&](auto& bootstraps) {
       const TcpAddress at = address_of(*bootstraps[0]);
       const auto until = Clock::now() + seconds(1);
-      strangers.push_back(Socket::connecting(at));
-      strangers.back().send_all(noise(56), until);
-      strangers.push_back(Socket::connecting(at));
-      ::shutdown(strangers.back().descriptor(), SHUT_WR);
+      foreign.push_back(Socket::connecting(at));
+      foreign.back().send_all(noise(56), until);
+      foreign.push_back(Socket::connecting(at));
+      ::shutdown(foreign.back().descriptor(), SHUT_WR);
     });
-    const auto& told = met.strangers[0]->told;
-    EXPECT_EQ(std::count(told.begin(), told.end(), "127.0.0.1 sent what no rank of this group sends"), 1);
-    EXPECT_EQ(std::count(told.begin(), told.end(), "127.0.0.1 left before it had proved to be of this group"),
-              1);
-    EXPECT_EQ(std::count(told.begin(), told.end(), "127.0.0.1 said to be rank 1 and could not prove it") > 0,
-              !complete);
+    const auto& lines = met.rejected[0]->lines;
+    EXPECT_EQ(std::count(lines.begin(), lines.end(), "127.0.0.1 sent what no rank of this group sends"), 1);
+    EXPECT_EQ(
+        std::count(lines.begin(), lines.end(), "127.0.0.1 left before it had proved to be of this group"), 1);
+    EXPECT_EQ(
+        std::count(lines.begin(), lines.end(), "127.0.0.1 said to be rank 1 and could not prove it") > 0,
+        !complete);
     EXPECT_EQ(met.errors[0].status(), complete ? LVX_OK : LVX_PEER_MISMATCH) << met.errors[0].what();
   }
 }
@@ -159,15 +160,15 @@ TEST(TcpMeeting, RanksAgreeAboutChecksums) {
   EXPECT_EQ(meet({without, without}, [](auto&) {}).errors[0].status(), LVX_OK);
 }
 
-TEST(TcpMeeting, ARankThatDoesNotComeIsNamedThoughStrangersDo) {
+TEST(TcpMeeting, AMissingRankIsNamedAlthoughForeignConnectionsAreMade) {
   const auto absent = begin_gloo(1, 2, joining());
   const auto own = begin_gloo(0, 2, joining("", 0.5));
-  const Socket stranger = Socket::connecting(address_of(*own));
+  const Socket foreign = Socket::connecting(address_of(*own));
   try {
     own->connect({own->address(), absent->address()}, make_cpu_device({.threads = 1}));
-    FAIL() << "made a group with a stranger";
+    FAIL() << "made a group with an unauthenticated peer";
   } catch (const Error& error) {
-    EXPECT_EQ(error.status(), LVX_DEADLINE_EXCEEDED) << error.what();
+    EXPECT_EQ(error.status(), LVX_TIMEOUT) << error.what();
     EXPECT_EQ(error.peer(), 1);
   }
 }
@@ -178,7 +179,7 @@ TEST(TcpMeeting, HostsThatCannotServeAreRefusedByName) {
         "fe80::1", "192.0.2.1", "0.0.0.0", "::", "224.0.0.1", "255.255.255.255", "ff02::1", "a b",
         "127.0.0.1:80", "%", "999.1.1.1", "::ffff:0:0:0:0:0:0:0:0"}) {
     try {
-      begin_gloo(0, 2, {.host = host, .deadline_seconds = 1});
+      begin_gloo(0, 2, {.host = host, .timeout_seconds = 1});
       ADD_FAILURE() << "'" << host << "' serves";
     } catch (const Error& error) {
       EXPECT_EQ(error.status(), LVX_INVALID_ARGUMENT) << host;
@@ -205,7 +206,7 @@ TEST(TcpMeeting, HostsThatServeJoinRanks) {
   }
 }
 
-// What AddressSanitizer keeps of freed memory, for a while.
+// The amount of freed memory that AddressSanitizer keeps in quarantine.
 #if defined(__SANITIZE_ADDRESS__)
 constexpr std::size_t kQuarantine = 256u << 20;
 #else
@@ -219,7 +220,7 @@ std::size_t resident_bytes() {
   return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }
 
-// Knocks at every port of a rank until told to stop: connects, sends garbage, idles, leaves.
+// A hostile client. Until told to stop, it connects to every port of a rank, sends garbage, idles and disconnects.
 class Hostile {
  public:
   explicit Hostile(std::vector<TcpAddress> ports) : ports_(std::move(ports)), thread_([this] { knock(); }) {}
@@ -231,7 +232,7 @@ class Hostile {
 
  private:
   void knock() {
-    std::mt19937 random(1);
+    std::mt19937 random(seeded(1));
     std::vector<Socket> idle(50);
     while (!stop_) {
       for (const TcpAddress& port : ports_) {
@@ -240,7 +241,7 @@ class Hostile {
           socket.send_all(noise(random() % 200), Clock::now() + milliseconds(1));
           if (random() % 2 == 0) idle[random() % idle.size()] = std::move(socket);
         } catch (const std::exception&) {
-          // the port is closed, or no socket is left: that is all a client can reach
+          // The port is closed, or this process is out of sockets: expected.
         }
         ++knocks_;
       }
@@ -254,8 +255,8 @@ class Hostile {
   std::thread thread_;
 };
 
-// Four ranks meet, compute and part, again and again, while a hostile client knocks at each of their ports; and compute
-// for long in one group. LVX_LONG=1: for ten minutes.
+// Four ranks repeatedly connect, compute and leave, while a hostile client connects to each of their ports. They also compute
+// for a long time in one group. LVX_LONG=1: for ten minutes.
 TEST(TcpMeeting, HostileClientsChangeNothing) {
   const bool whole = whole_campaigns();
   const auto until = Clock::now() + (whole ? seconds(600) : seconds(4));
@@ -291,10 +292,10 @@ TEST(TcpMeeting, HostileClientsChangeNothing) {
             }
             if (all[1] != 0) break;
             std::vector<std::int64_t> out(20000, rank + round), in(20000);
-            collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
-              const std::array transfers = {send_to((rank + 1) % 4, lend(call, out), 160000),
-                                            receive_from((rank + 3) % 4, lend(call, in), 160000)};
-              call.wait(call.start(transfers));
+            run_collective(group, {}, LVX_QUERY_RING, nullptr, [&](Collective& collective) {
+              const std::array transfers = {send_to((rank + 1) % 4, lend(collective, out), 160000),
+                                            receive_from((rank + 3) % 4, lend(collective, in), 160000)};
+              collective.wait(collective.start(transfers));
             });
             ASSERT_EQ(std::count(in.begin(), in.end(), (rank + 3) % 4 + round), 20000);
           }

@@ -15,11 +15,11 @@ namespace {
 
 constexpr double kTimeoutSeconds = 60;
 constexpr double kSoonSeconds = 30;
-constexpr std::size_t kLarge = std::size_t{32}
-                               << 20;  // MPI does not copy so much on its own: the receiver reads it
+// So large that MPI does not buffer it: the receiver reads it from the sender's memory.
+constexpr std::size_t kLarge = std::size_t{32} << 20;
 
-// Run by mpirun alone, as one of two ranks. Rank 0 leaves while its message, which MPI cannot take back, waits for rank
-// 1. That computes for a while, says something else, and leaves, too.
+// Run only by mpirun, as one of two ranks. Rank 0 leaves while its message, which MPI cannot cancel, waits for rank 1. Rank 1
+// computes for a while, sends another message, and leaves, too.
 TEST(MpiRank, DISABLED_LeavesSoonAfterItsReader) {
   told_to_rank();
   HangWatch& watch = HangWatch::instance();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Our declarations of NCCL's interface against the real header, and the symbols in the real library.
+// Compares our declarations of NCCL's interface with the real header, and with the symbols of the real library.
 #if LVX_HAS_NCCL
 
 #include <dlfcn.h>
@@ -65,7 +65,7 @@ TEST(NcclHeader, ConfigIsWhatTheInitializerMakes) {
   EXPECT_EQ(ours.split_share, theirs.splitShare);
 }
 
-// Without a driver: the library loads, and says what it is.
+// Without a driver, the library loads and reports its version.
 TEST(NcclHeader, TheLibraryHasEverySymbol) {
   void* library = dlopen(LVX_NCCL_REAL_LIBRARY, RTLD_NOW | RTLD_LOCAL);
   ASSERT_NE(library, nullptr) << dlerror();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an NCCL group does when NCCL fails, a rank is late, or strangers call. What every group must do is in
-// group_test.cpp.
+// The behaviour of NCCL groups when NCCL fails, when a rank is late, and when foreign processes connect. group_test.cpp tests the
+// behaviour of all groups.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -19,17 +19,18 @@ namespace {
 using std::chrono::seconds;
 
 constexpr int kRanks = 3;
-constexpr double kDeadline = 1.5;
+constexpr double kTimeout = 1.5;
 
-// Every rank sends to the next, many times.
+// Every rank sends to the next rank, many times.
 void ring(Group& group) {
   std::vector<int> out(1000, group.rank());
   std::vector<int> in(1000);
-  collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
+  run_collective(group, {}, LVX_QUERY_RING, nullptr, [&](Collective& collective) {
     for (int step = 0; step < 10; ++step) {
-      const std::array transfers = {send_to((call.rank() + 1) % kRanks, lend(call, out), 4000),
-                                    receive_from((call.rank() + kRanks - 1) % kRanks, lend(call, in), 4000)};
-      call.wait(call.start(transfers));
+      const std::array transfers = {
+          send_to((collective.rank() + 1) % kRanks, lend(collective, out), 4000),
+          receive_from((collective.rank() + kRanks - 1) % kRanks, lend(collective, in), 4000)};
+      collective.wait(collective.start(transfers));
     }
   });
 }
@@ -37,10 +38,10 @@ void ring(Group& group) {
 class NcclFaults : public testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
-    run_nccl_ranks(2, {}, [](Group& group) { group.barrier(); });  // what is made once, is made
+    run_nccl_ranks(2, {}, [](Group& group) { group.barrier(); });  // creates what exists once per process
     before_ = OpenThings::settled();
   }
-  // Whatever happened, nothing is left over, and a new group works.
+  // Whatever happened, no threads or file descriptors are left over, and a new group works.
   void TearDown() override {
     EXPECT_EQ(live_communicators(), 0);
     expect_open(before_);
@@ -52,18 +53,18 @@ class NcclFaults : public testing::TestWithParam<bool> {
   static std::vector<Error> run(const std::string& fault, NcclWay way = {}) {
     const InjectedFault injected(fault);
     GroupOptions options;
-    options.deadline_seconds = kDeadline;
+    options.timeout_seconds = kTimeout;
     way.streams = GetParam();
     const auto begin = Clock::now();
     std::vector<Error> errors;
-    for (const auto& thrown : run_nccl_ranks(kRanks, options, ring, way, kDeadline)) {
+    for (const auto& thrown : run_nccl_ranks(kRanks, options, ring, way, kTimeout)) {
       errors.push_back(error_of(thrown));
     }
     EXPECT_LT(Clock::now() - begin, seconds(30)) << fault << ": the default is 60 s";
     return errors;
   }
 
-  // Rank 1 knows what has failed, the others that it was rank 1.
+  // Rank 1 reports what has failed; the others report that rank 1 failed.
   static void expect_named(const std::vector<Error>& errors, lvx_status status, const std::string& text) {
     EXPECT_EQ(errors[1].status(), status) << errors[1].what();
     EXPECT_NE(std::string(errors[1].what()).find(text), std::string::npos) << errors[1].what();
@@ -100,21 +101,21 @@ TEST_P(NcclFaults, ARankThatCannotBeginToJoinIsNamed) {
                "ncclCommInitRankConfig: NCCL: unhandled system error");
 }
 
-// The processes live and answer, so none is named: NCCL does not tell.
+// All processes are alive and answer, and NCCL does not report the culprit, so the error names no rank.
 TEST_P(NcclFaults, ConnectionsThatBreakEndTheCallEverywhere) {
   for (const Error& error : run("lost:1:4:0")) EXPECT_EQ(error.status(), LVX_PEER_LOST) << error.what();
 }
 
-TEST_P(NcclFaults, ATransferThatNeverEndsMeetsTheDeadline) {
+TEST_P(NcclFaults, ATransferThatNeverEndsMeetsTheTimeout) {
   for (const Error& error : run("stall:1:4:0")) {
-    EXPECT_TRUE(error.status() == LVX_DEADLINE_EXCEEDED || error.status() == LVX_PEER_LOST) << error.what();
+    EXPECT_TRUE(error.status() == LVX_TIMEOUT || error.status() == LVX_PEER_LOST) << error.what();
   }
 }
 
-TEST_P(NcclFaults, NcclThatDoesNotConnectMeetsTheDeadline) {
+TEST_P(NcclFaults, NcclThatDoesNotConnectMeetsTheTimeout) {
   for (const bool by_id : {false, true}) {
     for (const Error& error : run("join:1:0:0", {.by_id = by_id})) {
-      EXPECT_TRUE(error.status() == LVX_DEADLINE_EXCEEDED || error.status() == LVX_PEER_LOST) << error.what();
+      EXPECT_TRUE(error.status() == LVX_TIMEOUT || error.status() == LVX_PEER_LOST) << error.what();
     }
   }
 }
@@ -129,7 +130,7 @@ TEST_P(NcclFaults, ARankThatDoesNotComeIsNamed) {
   std::vector<std::unique_ptr<Bootstrap>> bootstraps;
   std::vector<std::span<const std::byte>> addresses;
   for (int rank = 0; rank < kRanks; ++rank) {
-    bootstraps.push_back(begin_nccl(rank, kRanks, {.host = "127.0.0.1", .deadline_seconds = kDeadline}));
+    bootstraps.push_back(begin_nccl(rank, kRanks, {.host = "127.0.0.1", .timeout_seconds = kTimeout}));
     addresses.push_back(bootstraps.back()->address());
   }
   const auto thrown = run_nccl_threads(
@@ -140,22 +141,22 @@ TEST_P(NcclFaults, ARankThatDoesNotComeIsNamed) {
       },
       ring);
   for (const std::size_t rank : {0, 2}) {
-    EXPECT_EQ(error_of(thrown[rank]).status(), LVX_DEADLINE_EXCEEDED) << error_of(thrown[rank]).what();
+    EXPECT_EQ(error_of(thrown[rank]).status(), LVX_TIMEOUT) << error_of(thrown[rank]).what();
     EXPECT_EQ(error_of(thrown[rank]).peer(), 1) << error_of(thrown[rank]).what();
   }
 }
 
-TEST_P(NcclFaults, ARankThatDoesNotComeMeetsTheDeadlineOfAnId) {
+TEST_P(NcclFaults, ARankThatDoesNotComeMeetsTheTimeoutOfAnId) {
   const NcclId id = new_nccl_id();
   const auto thrown = run_nccl_threads(
       kRanks, GetParam(), {},
       [&](int rank, const auto& device) {
         if (rank == 1) throw Error(LVX_OK, "stays away");
-        return join_nccl(id, rank, kRanks, {.host = "127.0.0.1", .deadline_seconds = kDeadline}, device);
+        return join_nccl(id, rank, kRanks, {.host = "127.0.0.1", .timeout_seconds = kTimeout}, device);
       },
       ring);
   for (const std::size_t rank : {0, 2}) {
-    EXPECT_EQ(error_of(thrown[rank]).status(), LVX_DEADLINE_EXCEEDED) << error_of(thrown[rank]).what();
+    EXPECT_EQ(error_of(thrown[rank]).status(), LVX_TIMEOUT) << error_of(thrown[rank]).what();
     EXPECT_EQ(error_of(thrown[rank]).peer(), -1);
   }
 }
@@ -179,8 +180,8 @@ Error connect_error(Bootstrap& bootstrap, const std::vector<std::span<const std:
 TEST(NcclBootstrap, RefusesWhatIsNoAddressOfTheGroup) {
   live_communicators();
   const auto expect_refused = [](auto spoil, const char* text) {
-    const auto bootstrap = begin_nccl(0, 2, {.host = "127.0.0.1", .deadline_seconds = 1});
-    const auto other = begin_nccl(1, 2, {.host = "127.0.0.1", .deadline_seconds = 1});
+    const auto bootstrap = begin_nccl(0, 2, {.host = "127.0.0.1", .timeout_seconds = 1});
+    const auto other = begin_nccl(1, 2, {.host = "127.0.0.1", .timeout_seconds = 1});
     RankAddress address = address_of(*other);
     spoil(address);
     std::vector<std::byte> spoilt(other->address().begin(), other->address().end());
@@ -194,29 +195,29 @@ TEST(NcclBootstrap, RefusesWhatIsNoAddressOfTheGroup) {
   expect_refused([](RankAddress& address) { address.size = 3; }, "it says rank 1 of 3");
   expect_refused([](RankAddress& address) { address.version[0] = '9'; }, "it runs version 9");
 
-  const auto bootstrap = begin_nccl(0, 2, {.host = "127.0.0.1", .deadline_seconds = 1});
+  const auto bootstrap = begin_nccl(0, 2, {.host = "127.0.0.1", .timeout_seconds = 1});
   const auto shorter = bootstrap->address().first(8);
   EXPECT_NE(std::string(connect_error(*bootstrap, {bootstrap->address(), shorter}).what()).find("got 8"),
             std::string::npos);
   EXPECT_EQ(connect_error(*bootstrap, {bootstrap->address(), shorter}).status(), LVX_INVALID_STATE);
-  EXPECT_THROW(begin_nccl(0, 2, {.host = "192.0.2.1", .deadline_seconds = 1}), Error)
+  EXPECT_THROW(begin_nccl(0, 2, {.host = "192.0.2.1", .timeout_seconds = 1}), Error)
       << "an address of no machine";
 }
 
-// Others may find the port; the ranks find each other all the same.
-TEST(NcclBootstrap, StrangersAreTurnedAway) {
+// Foreign processes may connect to the port; the ranks must still find each other.
+TEST(NcclBootstrap, ForeignConnectionsAreRejected) {
   live_communicators();
   std::vector<std::unique_ptr<Bootstrap>> bootstraps;
   std::vector<std::span<const std::byte>> addresses;
-  std::vector<Socket> strangers;
+  std::vector<Socket> foreign;
   for (int rank = 0; rank < kRanks; ++rank) {
-    bootstraps.push_back(begin_nccl(rank, kRanks, {.host = "127.0.0.1", .deadline_seconds = 20}));
+    bootstraps.push_back(begin_nccl(rank, kRanks, {.host = "127.0.0.1", .timeout_seconds = 20}));
     addresses.push_back(bootstraps.back()->address());
     RankAddress address = address_of(*bootstraps.back());
     const auto until = Clock::now() + seconds(30);
-    strangers.push_back(Socket::connecting(address.socket));
+    foreign.push_back(Socket::connecting(address.socket));
     const std::vector<std::byte> noise(rank == 0 ? 0 : 4096, std::byte{0x47});
-    EXPECT_TRUE(strangers.back().send_all(noise, until));
+    EXPECT_TRUE(foreign.back().send_all(noise, until));
   }
   for (const auto& thrown : run_nccl_threads(
            kRanks, false, {},

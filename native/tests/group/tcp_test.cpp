@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages over TCP that are slow, held up, damaged or of other lengths than expected.
+// Messages over TCP that are slow, delayed, corrupted or of unexpected length.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -7,6 +7,7 @@
 #include <numeric>
 #include <random>
 
+#include "support/seed.h"
 #include "support/tcp_pairs.h"
 
 namespace lvx::test {
@@ -14,21 +15,21 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Rank 0 sends to rank 1, once or again and again.
+// Rank 0 sends to rank 1, once or repeatedly.
 RankBody sending(std::size_t bytes, int times = 1) {
   return [=](Group& group) {
     std::vector<std::byte> data(bytes);
     for (int i = 0; i < times; ++i) {
-      collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
-        if (call.rank() == 0) {
-          std::mt19937_64 random(static_cast<std::uint64_t>(i));
+      run_collective(group, {}, LVX_QUERY_RING, nullptr, [&](Collective& collective) {
+        if (collective.rank() == 0) {
+          std::mt19937_64 random(seeded(static_cast<std::uint64_t>(i)));
           for (std::byte& byte : data) byte = static_cast<std::byte>(random());
-          const std::array out = {send_to(1, lend(call, data), data.size())};
-          call.wait(call.start(out));
-        } else if (call.rank() == 1) {
-          const std::array in = {receive_from(0, lend(call, data), data.size())};
-          call.wait(call.start(in));
-          std::mt19937_64 random(static_cast<std::uint64_t>(i));
+          const std::array out = {send_to(1, lend(collective, data), data.size())};
+          collective.wait(collective.start(out));
+        } else if (collective.rank() == 1) {
+          const std::array in = {receive_from(0, lend(collective, data), data.size())};
+          collective.wait(collective.start(in));
+          std::mt19937_64 random(seeded(static_cast<std::uint64_t>(i)));
           for (const std::byte byte : data) ASSERT_EQ(byte, static_cast<std::byte>(random()));
         }
       });
@@ -38,7 +39,7 @@ RankBody sending(std::size_t bytes, int times = 1) {
 
 GroupOptions within(double seconds) {
   GroupOptions options;
-  options.deadline_seconds = seconds;
+  options.timeout_seconds = seconds;
   return options;
 }
 
@@ -46,7 +47,7 @@ void expect_all_well(const std::vector<std::exception_ptr>& thrown) {
   for (const auto& error : thrown) EXPECT_EQ(error_of(error).status(), LVX_OK) << error_of(error).what();
 }
 
-// 4 KiB in 20 ms: a transfer of 2 s or more, with a deadline of half a second.
+// 4 KiB in 20 ms: a transfer of 2 s or more, with a timeout of half a second.
 TEST(TcpLinks, ASlowLinkIsWaitedForWhileBytesFlow) {
   const CarriedWay slow{TcpFabric::kData, 0, 1, [](std::span<std::byte>) { return 20; }};
   const auto begin = Clock::now();
@@ -54,7 +55,7 @@ TEST(TcpLinks, ASlowLinkIsWaitedForWhileBytesFlow) {
   EXPECT_GT(Clock::now() - begin, std::chrono::seconds(1)) << "the link was not slow";
 }
 
-// The ranks behind the slow link wait, too: for ranks that wait for bytes that flow.
+// The ranks behind the slow link also wait, for ranks that wait for bytes that are moving.
 TEST(TcpLinks, RanksThatWaitForARankBehindASlowLinkWait) {
   const CarriedWay slow{TcpFabric::kData, 0, 1, [](std::span<std::byte>) { return 20; }};
   expect_all_well(run_carried_ranks(4, within(0.5), true, {slow}, [&](Group& group) {
@@ -63,7 +64,7 @@ TEST(TcpLinks, RanksThatWaitForARankBehindASlowLinkWait) {
   }));
 }
 
-// Bytes flow and then no more: the rank behind the link is named within the deadline, counted from the last one.
+// Bytes move, then stop. The error names the rank behind the link, within one timeout after the last byte.
 TEST(TcpLinks, ALinkOnWhichNothingMovesAnyMoreIsNotWaitedFor) {
   std::atomic<int> parts{0};
   const CarriedWay stalled{TcpFabric::kData, 0, 1,
@@ -80,14 +81,14 @@ TEST(TcpLinks, ALinkOnWhichNothingMovesAnyMoreIsNotWaitedFor) {
   });
   for (const std::size_t rank : {0, 1}) {
     EXPECT_LT(waited[rank], std::chrono::seconds(5));
-    // Each waits for the other; who has waited longer says so, and leaves.
+    // Each waits for the other. The rank that has waited longer reports the timeout and leaves.
     const Error error = error_of(thrown[rank]);
-    EXPECT_TRUE(error.status() == LVX_DEADLINE_EXCEEDED || error.status() == LVX_PEER_LOST) << error.what();
+    EXPECT_TRUE(error.status() == LVX_TIMEOUT || error.status() == LVX_PEER_LOST) << error.what();
     EXPECT_EQ(error.peer(), 1 - static_cast<int>(rank)) << error.what();
   }
 }
 
-// Swaps two 16-bit words that differ, once, in the middle of what travels: TCP's own sum does not see it.
+// Swaps two different 16-bit words, once, in the middle of the data. TCP's checksum cannot detect this.
 OnTheWay swapping(std::atomic<int>& left, int part) {
   return [&left, part, seen = std::make_shared<int>(0)](std::span<std::byte> bytes) {
     if (++*seen < part || left.load() == 0 || bytes.size() < 64) return 0;
@@ -119,21 +120,21 @@ TEST(TcpLinks, DamageThatTcpMissesIsAnErrorThatNamesTheRank) {
   }
 }
 
-// The test above is one of checksums: without them the damage arrives.
+// Shows that the test above tests checksums: without them, the corrupted data arrives.
 TEST(TcpLinks, WithoutChecksumsDamageArrives) {
   std::atomic<int> damages{1};
   const CarriedWay damaged{TcpFabric::kData, 0, 1, swapping(damages, 3)};
   std::atomic<int> different{0};
   expect_all_well(run_carried_ranks(2, within(20), false, {damaged}, [&](Group& group) {
     std::vector<int> data(50000);
-    collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
-      if (call.rank() == 0) {
+    run_collective(group, {}, LVX_QUERY_RING, nullptr, [&](Collective& collective) {
+      if (collective.rank() == 0) {
         std::iota(data.begin(), data.end(), 1 << 20);
-        const std::array out = {send_to(1, lend(call, data), 200000)};
-        call.wait(call.start(out));
+        const std::array out = {send_to(1, lend(collective, data), 200000)};
+        collective.wait(collective.start(out));
       } else {
-        const std::array in = {receive_from(0, lend(call, data), 200000)};
-        call.wait(call.start(in));
+        const std::array in = {receive_from(0, lend(collective, data), 200000)};
+        collective.wait(collective.start(in));
         for (int i = 0; i < 50000; ++i) different += data[static_cast<std::size_t>(i)] != (1 << 20) + i;
       }
     });
@@ -145,13 +146,13 @@ TEST(TcpLinks, MessagesOfAnotherLengthAreAnError) {
   for (const bool checksums : {true, false}) {
     const auto thrown = run_carried_ranks(2, within(20), checksums, {}, [](Group& group) {
       std::vector<std::byte> data(5000);
-      collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
-        if (call.rank() == 0) {
-          const std::array out = {send_to(1, lend(call, data), 5000)};
-          call.wait(call.start(out));
+      run_collective(group, {}, LVX_QUERY_RING, nullptr, [&](Collective& collective) {
+        if (collective.rank() == 0) {
+          const std::array out = {send_to(1, lend(collective, data), 5000)};
+          collective.wait(collective.start(out));
         } else {
-          const std::array in = {receive_from(0, lend(call, data), 4000)};
-          call.wait(call.start(in));
+          const std::array in = {receive_from(0, lend(collective, data), 4000)};
+          collective.wait(collective.start(in));
         }
       });
     });
@@ -161,19 +162,19 @@ TEST(TcpLinks, MessagesOfAnotherLengthAreAnError) {
   }
 }
 
-// What a rank sent before it left is delivered, though its farewell comes first and the receiver late.
+// Messages that a rank sent before it left are delivered, even if its farewell arrives first and the receiver is late.
 TEST(TcpLinks, WhatWasSentBeforeARankLeftArrives) {
   expect_all_well(run_carried_ranks(2, within(20), true, {}, [](Group& group) {
     std::vector<std::byte> data(300000, std::byte{7});
-    collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
-      if (call.rank() == 0) {
-        const std::array out = {send_to(1, lend(call, data), data.size())};
-        call.wait(call.start(out));
+    run_collective(group, {}, LVX_QUERY_RING, nullptr, [&](Collective& collective) {
+      if (collective.rank() == 0) {
+        const std::array out = {send_to(1, lend(collective, data), data.size())};
+        collective.wait(collective.start(out));
       } else {
         std::this_thread::sleep_for(milliseconds(600));
         std::fill(data.begin(), data.end(), std::byte{0});
-        const std::array in = {receive_from(0, lend(call, data), data.size())};
-        call.wait(call.start(in));
+        const std::array in = {receive_from(0, lend(collective, data), data.size())};
+        collective.wait(collective.start(in));
         EXPECT_EQ(std::count(data.begin(), data.end(), std::byte{7}), 300000);
       }
     });
@@ -214,26 +215,26 @@ TEST(TcpLinks, AMessageIsAcknowledgedBeforeItsReceiverMayLeave) {
 TEST(TcpLinks, BothDirectionsCarryMessagesOfAllSizesInOrder) {
   expect_all_well(run_carried_ranks(3, within(60), true, {}, [](Group& group) {
     std::list<std::vector<std::vector<int>>> messages;
-    collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
-      std::mt19937 random(5);
+    run_collective(group, {}, LVX_QUERY_RING, nullptr, [&](Collective& collective) {
+      std::mt19937 random(seeded(5));
       for (int round = 0; round < 40; ++round) {
         const std::size_t count = round % 5 == 0 ? random() % 2 : random() % (round % 7 == 0 ? 400000 : 3000);
         std::vector<std::vector<int>>& out = messages.emplace_back();
         std::vector<std::vector<int>>& in = messages.emplace_back();
         std::vector<Transfer> transfers;
         for (int peer = 0; peer < 3; ++peer) {
-          out.emplace_back(count, call.rank() * 1000 + round);
+          out.emplace_back(count, collective.rank() * 1000 + round);
           in.emplace_back(count);
         }
         for (int peer = 0; peer < 3; ++peer) {
-          if (peer == call.rank()) continue;
+          if (peer == collective.rank()) continue;
           const auto slot = static_cast<std::size_t>(peer);
-          transfers.push_back(send_to(peer, lend(call, out[slot]), 4 * count));
-          transfers.push_back(receive_from(peer, lend(call, in[slot]), 4 * count));
+          transfers.push_back(send_to(peer, lend(collective, out[slot]), 4 * count));
+          transfers.push_back(receive_from(peer, lend(collective, in[slot]), 4 * count));
         }
-        call.wait(call.start(transfers));
+        collective.wait(collective.start(transfers));
         for (int peer = 0; peer < 3; ++peer) {
-          if (peer == call.rank()) continue;
+          if (peer == collective.rank()) continue;
           for (const int value : in[static_cast<std::size_t>(peer)]) ASSERT_EQ(value, peer * 1000 + round);
         }
       }

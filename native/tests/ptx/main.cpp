@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every test on the interpreter also asks it what it has noticed: races, reads of what nobody wrote, copies under way when
-// a warp ends. Nothing is allowed.
+// After every test, checks that the interpreter has detected no errors: races, reads of unwritten memory, copies in progress
+// when a warp ends.
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 #include <sstream>
 #include <string>
 
-// Of ptxrun, which describes them.
+// Functions of ptxrun, which documents them.
 extern "C" {
 std::uint64_t ptxrun_findings(char* text, std::uint64_t room);
 void ptxrun_clear_findings();
@@ -34,7 +34,7 @@ class NoFindings : public ::testing::EmptyTestEventListener {
   }
 };
 
-// How many kernels ran, and how much of their PTX.
+// The number of executed kernels, and the coverage of their PTX.
 void print_coverage() {
   std::istringstream lines(text_by(ptxrun_statistics));
   std::string line;
@@ -54,7 +54,7 @@ void print_coverage() {
 
 }  // namespace
 
-// With --dump FOLDER writes the PTX there and ends.
+// With --dump FOLDER, writes the PTX there and exits.
 int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
   if (argc == 3 && std::string(argv[1]) == "--dump") {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the simulator's tests ask of it, by the interpreter of PTX: memory of the host is the GPU's where it is registered,
-// and everything is done at once.
+// The simulator's interface for tests, implemented by the PTX interpreter. Registered host memory is GPU memory, and kernels run
+// synchronously.
 #include "memory.h"
 
 #include <algorithm>
@@ -14,7 +14,7 @@ namespace {
 
 using Range = std::pair<const std::byte*, const std::byte*>;
 
-// What is registered now, and the disjoint ranges of which the interpreter knows.
+// The registered memory, and the disjoint ranges that the interpreter knows.
 std::vector<Range>& registered() {
   static std::vector<Range> ranges;
   return ranges;

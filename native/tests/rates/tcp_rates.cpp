@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// tcp_rates [ROUNDS]: two ranks exchange messages over this machine's loopback device, in turns with checksums and without;
-// prints medians and their ratio, which is what checksums cost where the network costs least.
+// tcp_rates [ROUNDS]: two ranks exchange messages over this machine's loopback device, alternately with and without checksums.
+// Prints medians and their ratio, which is the cost of checksums on the fastest possible network.
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -12,7 +12,7 @@
 namespace lvx::test {
 namespace {
 
-// Seconds of one exchange: both ranks send and receive a message of so many bytes.
+// Seconds of one exchange, in which both ranks send and receive a message of that many bytes.
 double exchange_seconds(std::size_t bytes, bool checksums, int times) {
   double seconds = 0;
   const auto thrown = run_gloo_ranks(
@@ -20,12 +20,12 @@ double exchange_seconds(std::size_t bytes, bool checksums, int times) {
       [&](Group& group) {
         std::vector<std::byte> out(bytes, std::byte{1}), in(bytes);
         const int peer = 1 - group.rank();
-        collective(group, {}, LVX_QUERY_RING, nullptr, [&](Call& call) {
-          const std::array transfers = {send_to(peer, lend(call, out), bytes),
-                                        receive_from(peer, lend(call, in), bytes)};
-          call.wait(call.start(transfers));
+        run_collective(group, {}, LVX_QUERY_RING, nullptr, [&](Collective& collective) {
+          const std::array transfers = {send_to(peer, lend(collective, out), bytes),
+                                        receive_from(peer, lend(collective, in), bytes)};
+          collective.wait(collective.start(transfers));
           const auto begin = Clock::now();
-          for (int i = 0; i < times; ++i) call.wait(call.start(transfers));
+          for (int i = 0; i < times; ++i) collective.wait(collective.start(transfers));
           if (group.rank() == 0)
             seconds = std::chrono::duration<double>(Clock::now() - begin).count() / times;
         });

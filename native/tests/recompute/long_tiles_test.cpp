@@ -10,26 +10,26 @@
 namespace lvx::test {
 namespace {
 
-constexpr std::int64_t kTiles = 4096;  // of all ranks together
+constexpr std::int64_t kTiles = 4096;  // total of all ranks
 
 void expect_exact_tiles(LongTiles& tiles, std::int64_t tile_rows, int ranks) {
   SCOPED_TRACE(std::string(name_of(tiles.dtype)) + " tile_rows=" + std::to_string(tile_rows) +
                " ranks=" + std::to_string(ranks));
   LongResults expected = long_reference(tiles);
   LongResults results = compute_long_tiles(tiles, tile_rows, ranks);
-  // Half precision rounds the features' keys and values, too.
+  // Half precision also rounds the projected keys and values.
   const testing::Bounds bounds = testing::bounds_of(tiles.dtype);
   const double factor = tiles.dtype == DType::kFloat32 ? 1 : 2;
   expect_within(errors_of(results, expected, tiles.norms),
                 {factor * bounds.o, factor * bounds.gradients, bounds.lse});
 }
 
-// Norms let gradients cancel, so that one tile is not exact either: many add next to nothing to its errors.
+// With norms, gradients cancel, so that even one tile is not exact. Many tiles must add almost nothing to its errors.
 void expect_no_worse_than_one_tile(LongTiles& tiles, std::int64_t tile_rows, int ranks) {
-  SCOPED_TRACE("keys=" + std::to_string(tiles.problem.keys) + " tile_rows=" + std::to_string(tile_rows));
+  SCOPED_TRACE("keys=" + std::to_string(tiles.shape.keys) + " tile_rows=" + std::to_string(tile_rows));
   tiles.norms = true;
   LongResults expected = long_reference(tiles);
-  LongResults once = compute_long_tiles(tiles, tiles.problem.keys, 1);
+  LongResults once = compute_long_tiles(tiles, tiles.shape.keys, 1);
   LongResults results = compute_long_tiles(tiles, tile_rows, ranks);
   expect_no_worse(errors_of(results, expected, true), errors_of(once, expected, true));
 }
@@ -39,7 +39,7 @@ TEST(LongTiles, EqualKeys) {
   for (const DType dtype : {DType::kFloat32, DType::kFloat16}) {
     for (const std::int64_t tile_rows : {1, 16}) {
       for (const int ranks : {1, 2}) {
-        // Half precision has no place for what is left of values that lie far from 0.
+        // Half precision is too coarse for differences of values far from 0.
         LongTiles tiles(dtype, kTiles * tile_rows, ++seed, dtype == DType::kFloat32 ? 3 : 0);
         expect_exact_tiles(tiles, tile_rows, ranks);
       }
@@ -52,7 +52,7 @@ TEST(LongTiles, EqualKeysWithNorms) {
   expect_no_worse_than_one_tile(tiles, 3, 2);
 }
 
-// A query may see nothing of a group of tiles, or of any.
+// A query may see nothing of a group of tiles, or of all groups.
 TEST(LongTiles, OfWhichQueriesSeeAPart) {
   for (const int ranks : {1, 3}) {
     LongTiles tiles(DType::kFloat32, kTiles * 2, 30);
@@ -70,7 +70,7 @@ TEST(LongTiles, WithLargeBiases) {
   }
 }
 
-// One tile more than a group has needs a total beside it.
+// One tile more than a group has requires a separate total.
 TEST(LongTiles, AroundTheEndsOfGroups) {
   for (const std::int64_t count : {63, 64, 65, 128, 129}) {
     LongTiles tiles(DType::kFloat32, count, 50);
@@ -78,7 +78,7 @@ TEST(LongTiles, AroundTheEndsOfGroups) {
   }
 }
 
-// Rows of features that are all the same, and so are the gradients of their keys and values.
+// Rows of features that are all equal, and so are the gradients of their keys and values.
 TEST(LongTiles, GradientsOfAShardOfEqualRows) {
   const std::int64_t rows = test::whole_campaigns() ? std::int64_t{1} << 23 : std::int64_t{1} << 20;
   LongTiles tiles(DType::kFloat32, rows, 60);
@@ -93,7 +93,7 @@ TEST(LongTiles, GradientsOfAShardOfEqualRows) {
     dk.set(i, of_key.get(i % 8));
     dv.set(i, of_key.get(8 + i % 8));
   }
-  tiles.problem.keys = rows;
+  tiles.shape.keys = rows;
   for (std::int64_t i = 0; i < tiles.features.count(); ++i) tiles.features.set(i, tiles.features.get(i % 8));
   Projection projection;
   projection.width = LongTiles::kWidth;

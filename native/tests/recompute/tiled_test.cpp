@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Recomputation by tiles: any split over any number of ranks, any tile, gives what one textbook computation gives; every
-// tile that is seen is projected once a pass, and what moves is what docs/schedules.md says.
+// Recomputation by tiles. For any split over any number of ranks and any tile size, results equal those of a textbook
+// implementation, every visible tile is projected once per pass, and traffic is as docs/schedules.md says.
 #include <gtest/gtest.h>
 
 #include <string>
 
+#include "support/campaign.h"
 #include "support/counting_device.h"
 #include "support/expected_traffic.h"
 #include "support/gloo_ranks.h"
 #include "support/local_ranks.h"
+#include "support/seed.h"
 #include "support/visual_shares.h"
 
 namespace lvx::test {
@@ -16,7 +18,7 @@ namespace {
 
 // Whether any query sees a key of [begin, end).
 bool anyone_sees(const RandomProblem& random, std::int64_t begin, std::int64_t end) {
-  if (!random.has_visibility) return random.problem.batch > 0 && random.problem.queries > 0 && begin < end;
+  if (!random.has_visibility) return random.shape.batch > 0 && random.shape.queries > 0 && begin < end;
   for (std::size_t i = 0; i + 1 < random.visible.size(); i += 2) {
     if (std::max<std::int64_t>(random.visible[i], begin) < std::min<std::int64_t>(random.visible[i + 1], end))
       return true;
@@ -37,7 +39,7 @@ std::int64_t rows_seen(const VisualProblem& visual, int rank) {
 }
 
 TEST(Tiled, EverySplitEqualsTheReferenceProjectsOnceAndSendsWhatTheFormulaSays) {
-  for (std::uint64_t seed = 1; seed <= 500; ++seed) {
+  for (std::uint64_t seed = seeded(1); seed < seeded(1) + sample_size(500); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     const VisualProblem visual(seed);
     const RandomProblem& random = visual.random;
@@ -69,18 +71,18 @@ TEST(Tiled, EverySplitEqualsTheReferenceProjectsOnceAndSendsWhatTheFormulaSays) 
       EXPECT_EQ(traffic_of(costs[rank].forward), forward[rank]) << "forward";
       EXPECT_EQ(traffic_of(costs[rank].backward), backward[rank]) << "backward";
       // Forward and backward.
-      EXPECT_EQ(projected[rank], 2 * rows_seen(visual, static_cast<int>(rank)) * random.problem.batch * 2 *
-                                     random.problem.key_heads * random.problem.head_dim);
+      EXPECT_EQ(projected[rank], 2 * rows_seen(visual, static_cast<int>(rank)) * random.shape.batch * 2 *
+                                     random.shape.key_heads * random.shape.head_dim);
     }
     ASSERT_FALSE(HasFailure());
   }
 }
 
 TEST(Tiled, TwoRunsGiveTheSameBits) {
-  for (std::uint64_t seed = 1000; seed < 1020; ++seed) {
+  for (std::uint64_t seed = seeded(1000); seed < seeded(1000) + sample_size(20); ++seed) {
     const VisualProblem visual(seed);
     VisualResults first(visual), second(visual);
-    // The ranks' shares of a sum come in any order here, so only one rank's are compared.
+    // The ranks' shares of a sum are added in any order here, so bits are compared only with one rank.
     ProjectionValues sums[2] = {visual.parameters.like(), visual.parameters.like()};
     for (int run = 0; run < 2; ++run) {
       VisualResults& results = run == 0 ? first : second;
@@ -101,7 +103,7 @@ TEST(Tiled, TwoRunsGiveTheSameBits) {
 }
 
 TEST(Tiled, RanksMayBeJoinedByConnections) {
-  for (std::uint64_t seed = 2000; seed < 2010; ++seed) {
+  for (std::uint64_t seed = seeded(2000); seed < seeded(2010); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     const VisualProblem visual(seed);
     VisualResults results(visual);
@@ -114,7 +116,7 @@ TEST(Tiled, RanksMayBeJoinedByConnections) {
 TEST(Tiled, RanksMustProjectAlike) {
   const VisualProblem visual(3);
   run_ranks_well(2, [&](Group& group) {
-    RandomProblem random(7, Problem{1, 4, 6, 2, 2, 8, 1, 0}, 2);
+    RandomProblem random(7, ProblemShape{1, 4, 6, 2, 2, 8, 1, 0}, 2);
     VisualProblem mine = visual;
     mine.random = random;
     mine.width = 3 + group.rank();

@@ -7,16 +7,17 @@
 
 #include "support/gloo_ranks.h"
 #include "support/local_ranks.h"
+#include "support/seed.h"
 
 namespace lvx::test {
 namespace {
 
-enum class Engine { kLocal, kGloo };
+enum class Backend { kLocal, kGloo };
 
-class AllReduce : public testing::TestWithParam<Engine> {
+class AllReduce : public testing::TestWithParam<Backend> {
  protected:
   static void run_well(int size, const RankBody& body) {
-    if (GetParam() == Engine::kLocal) {
+    if (GetParam() == Backend::kLocal) {
       run_ranks_well(size, body);
     } else {
       run_gloo_ranks_well(size, body);
@@ -24,15 +25,15 @@ class AllReduce : public testing::TestWithParam<Engine> {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Local, AllReduce, testing::Values(Engine::kLocal));
-INSTANTIATE_TEST_SUITE_P(Gloo, AllReduce, testing::Values(Engine::kGloo));
+INSTANTIATE_TEST_SUITE_P(Local, AllReduce, testing::Values(Backend::kLocal));
+INSTANTIATE_TEST_SUITE_P(Gloo, AllReduce, testing::Values(Backend::kGloo));
 
 template <typename T>
 constexpr DType kTypeOf = sizeof(T) == sizeof(double) ? DType::kFloat64 : DType::kFloat32;
 
 template <typename T>
 std::vector<T> numbers_of(int rank, std::size_t count) {
-  std::mt19937 random(static_cast<unsigned>(rank) + 1);
+  std::mt19937 random(seeded(static_cast<unsigned>(rank) + 1));
   std::normal_distribution<double> normal;
   std::vector<T> numbers(count);
   for (T& number : numbers) number = static_cast<T>(normal(random));
@@ -78,7 +79,7 @@ void expect_sums(int size, std::size_t count, void (*run)(int, const RankBody&))
   for (std::size_t i = 0; i < count; ++i) {
     ASSERT_NEAR(static_cast<double>(results[0][i]), expected[i], sizeof(T) == 8 ? 1e-13 : 1e-5) << i;
   }
-  // Every chunk is sent once by all ranks but one while it is summed, and once more when it is done.
+  // All ranks but one send each chunk once while it is summed, and all but one send it once more when it is complete.
   EXPECT_EQ(all_sent, 2 * static_cast<std::uint64_t>(size - 1) * count * sizeof(T));
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One rank fails, anywhere in a call: peers' transfers touch nothing that was released, every rank gets an error that
-// names the one that failed, and a new group computes.
+// One rank fails at any point of a call. The peers' transfers must not access released memory, every rank must get an error
+// that names the failed rank, and a new group must work.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 namespace lvx::test {
 namespace {
 
-// Its side streams are the host's, its memory too.
+// Its side streams and its memory are on the host.
 class DeviceOfStreams final : public ForwardingDevice {
  public:
   explicit DeviceOfStreams(std::size_t budget) : ForwardingDevice(plain_device(budget)) {}
@@ -26,11 +26,11 @@ std::shared_ptr<Device> device_of_streams(std::size_t budget) {
   return std::make_shared<DeviceOfStreams>(budget);
 }
 
-constexpr std::size_t kComputations = 10;  // of one problem
-constexpr int kBudgets = 4;                // likewise
+constexpr std::size_t kComputations = 10;  // per problem
+constexpr int kBudgets = 4;                // per problem
 
-// Problem by problem: one rank fails at each of its transfers, before, in the midst of or after the start or the wait, at
-// some of its computations, at each of its allocations, and for want of memory, until so many worlds have failed.
+// For one problem after the other, one rank fails at each of its transfers (before, during or after start or wait), at some of
+// its computations, at each of its allocations, and by running out of memory, until that many worlds have failed.
 template <typename MakeWorld>
 void run_campaign(int worlds, std::uint64_t seed, MakeWorld&& make_world) {
   std::mt19937_64 random(seed);
@@ -78,7 +78,7 @@ void run_campaign(int worlds, std::uint64_t seed, MakeWorld&& make_world) {
       ++failed;
       if (testing::Test::HasFailure()) return;
     }
-    world.rehearse();  // a new group of the same
+    world.rehearse();  // a new group of the same ranks
     if (testing::Test::HasFailure()) return;
   }
 }
@@ -91,7 +91,7 @@ TEST_P(FailingWorldsCampaign, ReleasedMemoryStaysUntouched) {
   });
 }
 
-// Copies on side streams end later than whoever started them thinks.
+// Copies on side streams are asynchronous: they end after the call that started them returns.
 TEST_P(FailingWorldsCampaign, ReleasedMemoryStaysUntouchedByStreams) {
   run_campaign(campaign_size(400), campaign_seed(), [](std::uint64_t problem) {
     return FailingWorld(run_ranks, GetParam().job(problem), device_of_streams);
@@ -108,10 +108,10 @@ TEST_P(FailingWorldsCampaign, ReleasedMemoryStaysUntouchedOverEmulatedLinks) {
 INSTANTIATE_TEST_SUITE_P(Movements, FailingWorldsCampaign, testing::ValuesIn(movements()),
                          [](const auto& parameter) { return parameter.param.name; });
 
-// Strategy by strategy, from one on that the seed chooses.
+// One strategy after the other, beginning with one that the seed chooses.
 TEST(FailingTcpGroupsCampaign, ReleasedMemoryStaysUntouched) {
   const std::uint64_t seed = campaign_seed();
-  constexpr int kGroups = 25;  // of one strategy
+  constexpr int kGroups = 25;  // per strategy
   std::uint64_t round = 0;
   for (int left = campaign_size(200); left > 0; left -= kGroups, ++round) {
     const Movement& movement = movements()[(seed + round) % movements().size()];

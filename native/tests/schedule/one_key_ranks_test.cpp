@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Queries that see one key, which may be another rank's: nothing depends on q, k and the bias, to the bit, with every
-// strategy.
+// Queries that see a single key, which may be another rank's. With every strategy, no bit of the results depends on q, k or the
+// bias.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -16,10 +16,11 @@
 namespace lvx::test {
 namespace {
 
-// Each query, or all but some that see nothing, sees one key: by its range or, all queries alike, by the bias.
+// Each query sees a single key, except some that may see none. The others are hidden by the query's range, or by a bias that all
+// queries share.
 void show_one_key(RandomProblem& random, std::uint64_t seed) {
   std::mt19937_64 draw(seed);
-  const Problem& p = random.problem;
+  const ProblemShape& p = random.shape;
   const auto any_key = [&] { return static_cast<std::int32_t>(draw() % static_cast<std::uint64_t>(p.keys)); };
   random.has_visibility = seed % 2 == 0;
   random.has_bias = !random.has_visibility;
@@ -38,7 +39,7 @@ void show_one_key(RandomProblem& random, std::uint64_t seed) {
   }
 }
 
-// NaN among them counts.
+// Propagates NaN.
 std::int64_t not_zero(const Values& values) {
   return std::count_if(values.begin(), values.end(), [](double value) { return value != 0; });
 }
@@ -50,7 +51,7 @@ TEST_P(OneKeyOverRanks, LeavesNoGradients) {
   int computed = 0;
   for (std::uint64_t seed = campaign_seed(); computed < campaign_size(600); ++seed) {
     RandomProblem random(seed);
-    if (random.problem.keys == 0) continue;
+    if (random.shape.keys == 0) continue;
     if (strategy == LVX_HEAD_ALL_TO_ALL && !heads_divide(random)) continue;
     ++computed;
     SCOPED_TRACE("seed " + std::to_string(seed));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A descriptor of the stand-in for cuDNN: the attributes that were set, and what must be there before it is finalised.
+// A descriptor of the stand-in for cuDNN: its attributes, and the attributes that finalisation requires.
 #pragma once
 
 #include <atomic>
@@ -15,7 +15,7 @@
 
 namespace lvx::test {
 
-// What a call answers with: thrown here, returned by the functions.
+// The status of a failed call: thrown internally, returned by the API functions.
 struct Refusal {
   cudnn::Status status;
   std::string reason;

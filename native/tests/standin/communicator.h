@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What stands behind the stand-in's communicators.
+// The implementation of the stand-in's communicators.
 #pragma once
 
 #include <atomic>
@@ -47,14 +47,14 @@ class StandIn {
     return state_;
   }
 
-  // Streams are those of simulated GPUs from now on, and data lies there.
+  // From now on, streams and data are those of simulated GPUs.
   static void use_gpus(const GpuTransfers* gpus) { gpus_ = gpus; }
 
-  // As NCCL: only what was begun before and is done lets something new begin.
+  // Like NCCL, starts an operation only if earlier operations are complete.
   Result exchange(const std::vector<Operation>& operations, Stream stream) {
     if (state() != nccl::kSuccess) return nccl::kInvalidArgument;
     if (stream == nullptr) {
-      // Without a stream to look at, the communicator is in progress until the bytes have arrived.
+      // Without a stream to query, the communicator is in progress until the bytes have arrived.
       begin([this, operations] { carry_out(operations); });
       return nccl::kInProgress;
     }

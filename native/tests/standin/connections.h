@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The stand-in's wires: for each pair of ranks and each direction a Unix socket, on which data goes one way and a byte
-// comes back for every message that was taken.
+// The stand-in's connections: one Unix socket per pair of ranks and direction. Data is sent one way, and one byte is sent back
+// for every received message.
 #pragma once
 
 #include <poll.h>
@@ -29,7 +29,7 @@ class Connections {
   int out(int peer) const { return out_[static_cast<std::size_t>(peer)]; }
   int in(int peer) const { return in_[static_cast<std::size_t>(peer)]; }
 
-  // A step towards being connected with all; true when that is so.
+  // Makes progress on connecting with all ranks; true when connected.
   bool connect_some() {
     if (listener_ < 0) listen_as(rank_);
     for (int visitor = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC); visitor >= 0;
@@ -51,7 +51,7 @@ class Connections {
     return complete;
   }
 
-  // Peers find the connection ended; descriptors stay.
+  // Shuts the connections down, so that peers see their end. Descriptors stay open.
   void break_all() {
     for (const std::vector<int>* side : {&out_, &in_}) {
       for (const int descriptor : *side) {
@@ -63,7 +63,7 @@ class Connections {
  private:
   int size() const { return static_cast<int>(out_.size()); }
 
-  // In the abstract namespace: no file remains.
+  // In the abstract namespace, so that no file remains.
   sockaddr_un address_of(int rank, socklen_t& length) const {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// liblvx_cudnn_standin.so: the functions of cuDNN's backend API that are used here, on host memory. For tests only.
+// liblvx_cudnn_standin.so: the functions of cuDNN's backend API that this library uses, on host memory. For tests only.
 //
-// It checks what it is told as cuDNN does, and answers as cuDNN 9.24 on a GPU of compute capability 10.0: heuristics offer an
-// engine for forward and none for backward, of whose engines one takes one of several kernels.
+// It validates arguments as cuDNN does, and behaves like cuDNN 9.24 on a GPU of compute capability 10.0: heuristics offer an
+// engine for forward and none for backward. For backward, one engine accepts one of several kernels.
 #include <array>
 #include <cstdlib>
 #include <cstring>
@@ -23,7 +23,7 @@ using lvx::test::Sdpa;
 
 namespace {
 
-// What a handle is.
+// The state of a handle.
 struct Context {
   Stream stream = nullptr;
 };
@@ -143,7 +143,7 @@ std::shared_ptr<const BackendObject> shared_child(BackendObject made) {
   return std::make_shared<const BackendObject>(std::move(made));
 }
 
-// What the heuristics offer: one configuration for forward.
+// The results of the heuristics: one configuration for forward.
 std::int64_t results_of(const BackendObject& heuristics, std::int64_t room, Descriptor* into) {
   const BackendObject& graph = heuristics.child(kHeuristicsGraph, kOperationGraph);
   if (Sdpa(operation_of(graph)).backward() || room < 1) return 0;
@@ -174,12 +174,12 @@ std::int64_t knobs_of(std::int64_t room, Descriptor* into) {
 }  // namespace
 
 STANDIN_API void lvx_cudnn_standin_fault(const char* fault) { Fault::instance().set(fault); }
-// Descriptors and handles not destroyed, plans made, and executions so far.
+// The numbers of descriptors and handles that exist, and of plans and executions so far.
 STANDIN_API int lvx_cudnn_standin_live() { return BackendObject::live() + live_handles; }
 STANDIN_API int lvx_cudnn_standin_plans() { return plans; }
 STANDIN_API int lvx_cudnn_standin_executions() { return executions; }
 
-// The environment can make it an old one.
+// The environment can set an old version.
 STANDIN_API std::size_t cudnnGetVersion() {
   const char* version = std::getenv("LVX_CUDNN_STANDIN_VERSION");
   return version == nullptr ? 92400 : std::strtoul(version, nullptr, 10);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A libcuda.so.1 without a GPU: cuDNN compiles its kernels only where it finds a driver's functions, and hands it the code.
- * This one takes any code, and has no device to run it. For tests only. */
+/* A libcuda.so.1 without a GPU. cuDNN compiles its kernels only if it finds a driver, and passes the code to it. This driver
+ * accepts any code, and has no device to run it. For tests only. */
 #include <stddef.h>
 
 #define EXPORT __attribute__((visibility("default")))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One group of sends and receives, carried out together. Stricter than NCCL: a send is done when the receiver has taken
-// the message, so that whoever relies on buffers is found out.
+// One group of sends and receives that are executed together. Stricter than NCCL: a send completes only when the receiver has
+// received the message, so that code that relies on buffering fails.
 #pragma once
 
 #include <atomic>
@@ -19,7 +19,7 @@ struct Operation {
   int peer;
   std::byte* data;
   std::size_t bytes;
-  const std::byte* own = nullptr;  // of an all-gather: copied to data, and nothing moves
+  const std::byte* own = nullptr;  // all-gather: copied to data, without a transfer
 };
 
 enum class Outcome { kDone, kAborted, kPeerLost, kMismatch };
@@ -66,12 +66,12 @@ class Exchange {
   struct Progress {
     Operation operation;
     Frame frame;
-    std::size_t framed = 0;  // bytes of the frame that have gone or come
-    std::size_t moved = 0;   // of the data
+    std::size_t framed = 0;  // bytes of the frame that were moved
+    std::size_t moved = 0;   // bytes of the data that were moved
   };
   enum class Step { kDone, kReads, kWrites, kLost, kMismatch };
 
-  // Moves what it can of one part; done when all of it has moved.
+  // Moves as much of one part as possible. The part is done when all of it has moved.
   static Step move(int descriptor, bool sends, std::byte* data, std::size_t bytes, std::size_t& moved) {
     while (moved < bytes) {
       const ssize_t count = sends
@@ -104,7 +104,7 @@ class Exchange {
   }
 
   Connections& connections_;
-  std::map<std::pair<int, bool>, std::deque<Progress>> lanes_;  // by peer and direction: in order
+  std::map<std::pair<int, bool>, std::deque<Progress>> lanes_;  // by peer and direction, in order
 };
 
 }  // namespace lvx::test

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// One fault that the stand-in is to show, as "what:rank:after:result": the environment variable
-// LVX_NCCL_STANDIN_FAULT, or lvx_nccl_standin_fault.
+// A fault that the stand-in injects, given as "what:rank:after:result" by the environment variable LVX_NCCL_STANDIN_FAULT or by
+// lvx_nccl_standin_fault.
 //
 //   ncclSend:1:3:2   rank 1's fourth ncclSend returns 2; likewise every other call
-//   async:1:3:6      rank 1's communicator gets the asynchronous error 6 with its fourth group
-//   lost:1:3:0       rank 1's connections break with its fourth group
-//   stall:1:3:0      rank 1's fourth group is never carried out
+//   async:1:3:6      rank 1's communicator gets the asynchronous error 6 in its fourth group
+//   lost:1:3:0       rank 1's connections break in its fourth group
+//   stall:1:3:0      rank 1's fourth group is never executed
 //   join:1:0:0       rank 1 never joins
 //
-// The stand-in for cuDNN shows such faults too, by lvx_cudnn_standin_fault alone; its rank is 0.
+// The stand-in for cuDNN injects such faults, too, but only by lvx_cudnn_standin_fault; its rank is 0.
 #pragma once
 
 #include <atomic>
@@ -40,7 +40,7 @@ class Fault {
     result_ = std::stoi(result);
   }
 
-  // Counts what rank does; true when that is to fail, from then on.
+  // Counts the calls of a rank. True if the call must fail; then all later ones fail, too.
   bool strikes(const std::string& what, int rank) {
     const std::lock_guard lock(mutex_);
     return what == what_ && rank == rank_ && after_-- <= 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the stand-in for NCCL must know of the stand-in for CUDA, another library: how a transfer takes its turn on a
-// stream, and where its bytes lie on the host.
+// The functions of the stand-in for CUDA that the stand-in for NCCL, a separate library, needs: to order a transfer on a stream,
+// and to find the host address of its bytes.
 #pragma once
 
 #include <cstddef>
@@ -8,9 +8,9 @@
 namespace lvx::test {
 
 struct GpuTransfers {
-  void* (*begin)(void* stream);  // takes its place on the stream
-  bool (*reached)(void* turn);   // whether all that was put there before is done
-  void (*end)(void* turn);       // lets the stream go on
+  void* (*begin)(void* stream);  // enqueues the transfer; returns its turn
+  bool (*reached)(void* turn);   // whether all earlier work on the stream is complete
+  void (*end)(void* turn);       // completes the transfer, so that later work can run
   std::byte* (*find)(const void* data, std::size_t bytes);
 };
 

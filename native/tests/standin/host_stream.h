@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a CUDA stream is to NCCL, on the host: work that is done in order, beside whoever put it there.
+// A host version of a CUDA stream for NCCL: executes work in order, asynchronously to the threads that enqueue it.
 #pragma once
 
 #include <condition_variable>

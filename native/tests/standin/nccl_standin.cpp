@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// liblvx_nccl_standin.so: NCCL's functions, as far as they are used here, on host memory of one machine. For tests only.
+// liblvx_nccl_standin.so: the functions of NCCL that this library uses, on host memory of one machine. For tests only.
 //
-// Non-blocking, as NCCL 2.18: what is begun is in progress until ncclCommGetAsyncError says otherwise, and using a
-// communicator before is an error. A stream is null or a HostStream, or one of the stand-in for CUDA.
+// Non-blocking, like NCCL 2.18: an operation is in progress until ncclCommGetAsyncError reports its end, and using the
+// communicator before that is an error. A stream is null, a HostStream, or a stream of the stand-in for CUDA.
 #include <array>
 #include <cstring>
 #include <random>
@@ -26,7 +26,7 @@ namespace {
 
 constexpr int kVersion = 23007;
 
-// What this thread has put into its group.
+// The transfers that this thread has added to its current group.
 struct Group {
   int depth = 0;
   StandIn* comm = nullptr;
@@ -62,10 +62,10 @@ STANDIN_API void lvx_nccl_moves_host_memory() {}
 
 STANDIN_API void lvx_nccl_standin_fault(const char* fault) { Fault::instance().set(fault); }
 
-// Communicators neither destroyed nor aborted.
+// The number of communicators that were neither destroyed nor aborted.
 STANDIN_API int lvx_nccl_standin_live() { return StandIn::live(); }
 
-// From now on streams and memory are those of simulated GPUs.
+// From now on, streams and memory are those of simulated GPUs.
 STANDIN_API void lvx_nccl_standin_gpus(const GpuTransfers* gpus) { StandIn::use_gpus(gpus); }
 
 STANDIN_API Result ncclGetVersion(int* version) {

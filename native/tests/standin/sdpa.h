@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The attention operations of the stand-in for cuDNN: what they must be told, and what they compute, by the oracle on host
-// memory.
+// The attention operations of the stand-in for cuDNN: checks their attributes, and computes them with the oracle on host memory.
 #pragma once
 
 #include <algorithm>
@@ -22,12 +21,12 @@ class Sdpa {
       : operation_(operation), backward_(operation.type() == cudnn::kSdpaBackward) {
     const auto q = extents(name(cudnn::kForwardQ, cudnn::kBackwardQ));
     const auto k = extents(name(cudnn::kForwardK, cudnn::kBackwardK));
-    problem_.batch = q[0];
-    problem_.query_heads = q[1];
-    problem_.queries = q[2];
-    problem_.head_dim = q[3];
-    problem_.key_heads = k[1];
-    problem_.keys = k[2];
+    shape_.batch = q[0];
+    shape_.query_heads = q[1];
+    shape_.queries = q[2];
+    shape_.head_dim = q[3];
+    shape_.key_heads = k[1];
+    shape_.keys = k[2];
     require(k[0] == q[0] && k[3] == q[3] && k[1] > 0 && q[1] % k[1] == 0, "k does not go with q");
     require(extents(name(cudnn::kForwardV, cudnn::kBackwardV)) == k, "v is not like k");
     require(extents(name(cudnn::kForwardO, cudnn::kBackwardO)) == q, "o is not like q");
@@ -46,10 +45,10 @@ class Sdpa {
   }
 
   bool backward() const { return backward_; }
-  std::int64_t head_dim() const { return problem_.head_dim; }
+  std::int64_t head_dim() const { return shape_.head_dim; }
 
   void run(const Pointers& pointers) const {
-    Problem p = problem_;
+    ProblemShape p = shape_;
     p.scale = *static_cast<const float*>(
         pointer(tensor(name(cudnn::kForwardScale, cudnn::kBackwardScale)), pointers, alignof(float)));
     const Bshd q = view(name(cudnn::kForwardQ, cudnn::kBackwardQ), pointers);
@@ -59,16 +58,22 @@ class Sdpa {
     const BackendObject& statistics = tensor(name(cudnn::kForwardStatistics, cudnn::kBackwardStatistics));
     const auto strides = statistics.integers(cudnn::kTensorStrides);
     require(strides[2] == 1, "statistics are not contiguous");
-    const Bhs lse{static_cast<std::byte*>(pointer(statistics, pointers, 16)), DType::kFloat32, strides[0],
+    const Bhs lse{static_cast<std::byte*>(pointer(statistics, pointers, 16)),
+                  DType::kFloat32,
+                  p.batch,
+                  p.query_heads,
+                  p.queries,
+                  strides[0],
                   strides[1]};
     if (!backward_) {
       reference_forward({p, q, k, v, {}, {}, o, lse});
       return;
     }
-    // In float64 until the end: gradients are sums.
-    Sum dq(p, p.queries, p.query_heads);
-    Sum dk(p, p.keys, p.key_heads);
-    Sum dv(p, p.keys, p.key_heads);
+    // Accumulated in float64, because gradients are sums.
+    const Bshd d_q = view(cudnn::kBackwardDq, pointers);
+    const Bshd d_k = view(cudnn::kBackwardDk, pointers);
+    const Bshd d_v = view(cudnn::kBackwardDv, pointers);
+    Sum dq(d_q), dk(d_k), dv(d_v);
     reference_backward({p,
                         q,
                         k,
@@ -82,27 +87,24 @@ class Sdpa {
                         dk.view(),
                         dv.view(),
                         {}});
-    dq.round_into(view(cudnn::kBackwardDq, pointers));
-    dk.round_into(view(cudnn::kBackwardDk, pointers));
-    dv.round_into(view(cudnn::kBackwardDv, pointers));
+    dq.round_into(d_q);
+    dk.round_into(d_k);
+    dv.round_into(d_v);
   }
 
  private:
   class Sum {
    public:
-    Sum(const Problem& p, std::int64_t rows, std::int64_t heads)
-        : batch_(p.batch),
-          rows_(rows),
-          heads_(heads),
-          dim_(p.head_dim),
-          values_(static_cast<std::size_t>(p.batch * rows * heads * p.head_dim)) {}
-    Bshd view() { return compact_bshd(values_.data(), DType::kFloat64, rows_, heads_, dim_); }
+    explicit Sum(const Bshd& like)
+        : values_(static_cast<std::size_t>(like.elements())),
+          view_(compact_bshd(values_.data(), DType::kFloat64, like.batch, like.rows, like.heads, like.dim)) {}
+    const Bshd& view() const { return view_; }
     void round_into(const Bshd& to) {
       std::size_t i = 0;
-      for (std::int64_t b = 0; b < batch_; ++b) {
-        for (std::int64_t row = 0; row < rows_; ++row) {
-          for (std::int64_t head = 0; head < heads_; ++head) {
-            for (std::int64_t d = 0; d < dim_; ++d) {
+      for (std::int64_t b = 0; b < to.batch; ++b) {
+        for (std::int64_t row = 0; row < to.rows; ++row) {
+          for (std::int64_t head = 0; head < to.heads; ++head) {
+            for (std::int64_t d = 0; d < to.dim; ++d) {
               store_element(values_[i++], to.at(b, row, head), to.dtype, d);
             }
           }
@@ -111,8 +113,8 @@ class Sdpa {
     }
 
    private:
-    std::int64_t batch_, rows_, heads_, dim_;
     std::vector<double> values_;
+    Bshd view_;
   };
 
   static void require(bool holds, const char* what) {
@@ -144,17 +146,24 @@ class Sdpa {
   }
   Bshd view(cudnn::AttributeName name, const Pointers& pointers) const {
     const BackendObject& of = tensor(name);
+    const auto sizes = of.integers(cudnn::kTensorDimensions);
     const auto strides = of.integers(cudnn::kTensorStrides);
     require(strides.at(3) == 1, "head_dim is not contiguous");
     for (std::size_t i = 0; i < 3; ++i) require(strides[i] % 8 == 0, "rows at no multiples of 16 bytes");
     return {static_cast<std::byte*>(pointer(of, pointers, 16)),
-            data_type(of) == cudnn::kHalf ? DType::kFloat16 : DType::kBFloat16, strides[0], strides[2],
+            data_type(of) == cudnn::kHalf ? DType::kFloat16 : DType::kBFloat16,
+            sizes.at(0),
+            sizes.at(2),
+            sizes.at(1),
+            sizes.at(3),
+            strides[0],
+            strides[2],
             strides[1]};
   }
 
   const BackendObject& operation_;
   bool backward_;
-  Problem problem_;
+  ProblemShape shape_;
 };
 
 }  // namespace lvx::test

@@ -1,29 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-// A random problem computed whole by the oracle, and share by share by the ranks of a group.
+// A random problem, computed as a whole by the oracle, and in shares by the ranks of a group.
 #pragma once
 
 #include <vector>
 
 #include "attention/reference.h"
 #include "schedule/attention_call.h"
+#include "support/gradient_terms.h"
 #include "support/random_problem.h"
 
 namespace lvx::test {
 
 // [bias_max or rest, batch, heads, queries].
-inline LseTerms lse_terms_view(const Values& terms, const Problem& p) {
+inline LseTerms lse_terms_view(const Values& terms, const ProblemShape& p) {
   const auto rows = static_cast<std::size_t>(p.rows());
   double* data = const_cast<double*>(terms.data());
-  return {compact_bhs(data, DType::kFloat64, p.query_heads, p.queries),
-          compact_bhs(data + rows, DType::kFloat64, p.query_heads, p.queries)};
+  return {compact_row_values(data, DType::kFloat64, p), compact_row_values(data + rows, DType::kFloat64, p)};
 }
 
 struct Results {
   Values o, lse, dq, dk, dv, d_bias;
+  GradientTerms terms;  // of the reference
 
   explicit Results(const RandomProblem& random)
       : o(random.q.size()),
-        lse(static_cast<std::size_t>(random.problem.rows())),
+        lse(static_cast<std::size_t>(random.shape.rows())),
         dq(random.q.size()),
         dk(random.k.size()),
         dv(random.v.size()),
@@ -40,27 +41,28 @@ inline Bias bias_view(const RandomProblem& random, const Values& values, std::in
 inline Visibility visibility_view(const RandomProblem& random, const std::vector<std::int32_t>& values,
                                   std::int64_t rows) {
   static const std::int32_t nothing = 0;
-  return compact_visibility(values.empty() ? &nothing : values.data(), rows, random.ranges);
+  return compact_visibility(values.empty() ? &nothing : values.data(), random.shape.batch, rows,
+                            random.ranges);
 }
 
 inline Results reference(const RandomProblem& random) {
-  const Problem& p = random.problem;
+  const ProblemShape& p = random.shape;
   Results results(random);
   ReferenceForward forward;
-  forward.problem = p;
-  forward.q = bshd_of(random.q, p.queries, p.query_heads, p.head_dim);
-  forward.k = bshd_of(random.k, p.keys, p.key_heads, p.head_dim);
-  forward.v = bshd_of(random.v, p.keys, p.key_heads, p.head_dim);
+  forward.shape = p;
+  forward.q = queries_view(random.q, p);
+  forward.k = keys_view(random.k, p);
+  forward.v = keys_view(random.v, p);
   if (random.has_visibility) forward.visibility = visibility_view(random, random.visible, p.queries);
   if (random.has_bias) forward.bias = bias_view(random, random.bias, p.keys);
-  forward.o = bshd_of(results.o, p.queries, p.query_heads, p.head_dim);
-  forward.lse = bhs_of(results.lse, p.query_heads, p.queries);
+  forward.o = queries_view(results.o, p);
+  forward.lse = row_values_view(results.lse, p);
   const Values lse_terms(2 * results.lse.size() + 1);
   forward.lse_terms = lse_terms_view(lse_terms, p);
   reference_forward(forward);
 
   ReferenceBackward backward;
-  backward.problem = p;
+  backward.shape = p;
   backward.q = forward.q;
   backward.k = forward.k;
   backward.v = forward.v;
@@ -69,12 +71,13 @@ inline Results reference(const RandomProblem& random) {
   backward.lse_terms = forward.lse_terms;
   backward.visibility = forward.visibility;
   backward.bias = forward.bias;
-  backward.d_o = bshd_of(random.d_o, p.queries, p.query_heads, p.head_dim);
-  backward.dq = bshd_of(results.dq, p.queries, p.query_heads, p.head_dim);
-  backward.dk = bshd_of(results.dk, p.keys, p.key_heads, p.head_dim);
-  backward.dv = bshd_of(results.dv, p.keys, p.key_heads, p.head_dim);
+  backward.d_o = queries_view(random.d_o, p);
+  backward.dq = queries_view(results.dq, p);
+  backward.dk = keys_view(results.dk, p);
+  backward.dv = keys_view(results.dv, p);
   if (random.has_bias) backward.d_bias = bias_view(random, results.d_bias, p.keys);
   reference_backward(backward);
+  results.terms = gradient_terms(random);
   return results;
 }
 
@@ -82,17 +85,17 @@ struct Costs {
   lvx_statistics forward{}, backward{};
 };
 
-// One rank's share: forward, then backward from its results; both written into their place of the whole.
+// Computes one rank's share: forward, then backward from its results. Writes both to their place in the whole.
 inline Costs compute_share(Group& group, const RandomProblem& random, lvx_strategy strategy, Results& whole) {
   const int rank = group.rank();
   const auto at = static_cast<std::size_t>(rank);
-  const Problem& all = random.problem;
+  const ProblemShape& all = random.shape;
   const std::int64_t q_width = all.query_heads * all.head_dim;
   const std::int64_t k_width = all.key_heads * all.head_dim;
   const std::int64_t q0 = random.query_begin[at], q1 = random.query_begin[at + 1];
   const std::int64_t k0 = random.key_begin[at], k1 = random.key_begin[at + 1];
 
-  Problem p = all;
+  ProblemShape p = all;
   p.queries = q1 - q0;
   p.keys = k1 - k0;
   const Values q = random.rows_of(random.q, all.queries, q_width, q0, q1);
@@ -110,23 +113,22 @@ inline Costs compute_share(Group& group, const RandomProblem& random, lvx_strate
 
   Costs costs;
   costs.forward.struct_size = costs.backward.struct_size = sizeof(lvx_statistics);
-  AttentionForward forward;
-  forward.problem = p;
-  forward.q = bshd_of(q, p.queries, p.query_heads, p.head_dim);
-  forward.k = bshd_of(k, p.keys, p.key_heads, p.head_dim);
-  forward.v = bshd_of(v, p.keys, p.key_heads, p.head_dim);
+  ForwardCall forward;
+  forward.shape = p;
+  forward.q = queries_view(q, p);
+  forward.k = keys_view(k, p);
+  forward.v = keys_view(v, p);
   if (random.has_visibility) forward.visibility = visibility_view(random, visible, p.queries);
   if (random.has_bias) forward.bias = bias_view(random, bias, p.keys);
-  forward.bias_extents = {random.bias_batch, random.bias_heads, random.bias_rows};
-  forward.o = bshd_of(o, p.queries, p.query_heads, p.head_dim);
-  forward.lse = bhs_of(lse, p.query_heads, p.queries);
+  forward.o = queries_view(o, p);
+  forward.lse = row_values_view(lse, p);
   const Values lse_terms(2 * lse.size() + 1);
   forward.lse_terms = lse_terms_view(lse_terms, p);
   forward.strategy = strategy;
   attention_forward(group, forward, &costs.forward);
 
-  AttentionBackward backward;
-  backward.problem = p;
+  BackwardCall backward;
+  backward.shape = p;
   backward.q = forward.q;
   backward.k = forward.k;
   backward.v = forward.v;
@@ -135,11 +137,10 @@ inline Costs compute_share(Group& group, const RandomProblem& random, lvx_strate
   backward.lse_terms = forward.lse_terms;
   backward.visibility = forward.visibility;
   backward.bias = forward.bias;
-  backward.bias_extents = forward.bias_extents;
-  backward.d_o = bshd_of(d_o, p.queries, p.query_heads, p.head_dim);
-  backward.dq = bshd_of(dq, p.queries, p.query_heads, p.head_dim);
-  backward.dk = bshd_of(dk, p.keys, p.key_heads, p.head_dim);
-  backward.dv = bshd_of(dv, p.keys, p.key_heads, p.head_dim);
+  backward.d_o = queries_view(d_o, p);
+  backward.dq = queries_view(dq, p);
+  backward.dk = keys_view(dk, p);
+  backward.dv = keys_view(dv, p);
   if (random.has_bias) backward.d_bias = bias_view(random, d_bias, p.keys);
   backward.strategy = strategy;
   attention_backward(group, backward, &costs.backward);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether a function can be called as it was declared elsewhere.
+// Whether two declarations of a function are compatible for calls.
 #pragma once
 
 #include <type_traits>
 
 namespace lvx::test {
 
-// Enumerations pass as integers of their size; pointers are pointers, whatever to.
+// Enumerations are passed as integers of their size. All pointers are passed alike.
 template <typename Ours, typename Theirs>
 constexpr bool passes_alike() {
   if constexpr (std::is_void_v<Ours> || std::is_void_v<Theirs>) {

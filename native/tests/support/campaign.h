@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// How much of a random campaign a run takes, and from which seed: all with LVX_LONG in the environment (./lvx test --long).
+// The length of random campaigns: complete with LVX_LONG in the environment (./lvx test --long). Seeds are in seed.h.
 #pragma once
-
-#include <gtest/gtest.h>
 
 #include <cstdint>
 #include <cstdlib>
-#include <iostream>
-#include <random>
-#include <string>
+
+#include "support/seed.h"
 
 namespace lvx::test {
 
@@ -16,21 +13,25 @@ inline bool whole_campaigns() {
   return std::getenv("LVX_LONG") != nullptr;  // NOLINT(concurrency-mt-unsafe): nobody sets it
 }
 
-// Of so many cases, a twentieth unless all are asked for.
+// The number of cases to run: a twentieth of all, unless LVX_LONG is set.
 inline int campaign_size(int whole) { return whole_campaigns() ? whole : (whole + 19) / 20; }
 
-// LVX_SEED, or one that is new in each process. Printed with the command that repeats the test.
-inline std::uint64_t campaign_seed() {
-  static const std::uint64_t seed = [] {
-    const char* given = std::getenv("LVX_SEED");  // NOLINT(concurrency-mt-unsafe): nobody sets it
-    return given != nullptr ? std::stoull(given) : std::uint64_t{std::random_device()()};
-  }();
-  const ::testing::TestInfo& test = *::testing::UnitTest::GetInstance()->current_test_info();
-  std::cout << (whole_campaigns() ? "The whole campaign"
-                                  : "A twentieth of the campaign (all with LVX_LONG=1)")
-            << "; to repeat it: " << (whole_campaigns() ? "LVX_LONG=1 " : "") << "LVX_SEED=" << seed
-            << " lvx_tests --gtest_filter=" << test.test_suite_name() << '.' << test.name() << std::endl;
-  return seed;
+// Sanitizers are many times slower and check the same code in each problem, so only release builds compute all problems.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
+// The number of random problems to run, out of those that are the same in each run: a fifth with sanitizers.
+inline std::uint64_t sample_size(std::uint64_t all) {
+  return kSanitized && !whole_campaigns() ? (all + 4) / 5 : all;
+}
+
+// The number of terms of a long sum: a sixteenth with sanitizers.
+inline std::int64_t sum_length(std::int64_t all, std::int64_t part) {
+  if (whole_campaigns()) return all;
+  return kSanitized ? part / 16 : part;
 }
 
 }  // namespace lvx::test

@@ -14,7 +14,7 @@ class CountingDevice final : public ForwardingDevice {
   explicit CountingDevice(std::unique_ptr<Device> device)
       : ForwardingDevice(std::move(device)), layers_(ForwardingDevice::layers()) {}
 
-  // Rows times outputs of all forward products since.
+  // Rows times outputs of all forward products so far.
   std::int64_t projected() const { return layers_.projected; }
 
   LayerOperations& layers() override { return layers_; }
@@ -37,19 +37,17 @@ class CountingDevice final : public ForwardingDevice {
       layers.linear_backward(x, w, dy, dx, add_dx, dw, db, scratch);
     }
     std::size_t norm_scratch(std::int64_t width) const override { return layers.norm_scratch(width); }
-    void norm_forward(const Norm& norm, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                      std::int64_t width, const Bshd& x, const Bshd& y) override {
-      layers.norm_forward(norm, batch, rows, heads, width, x, y);
+    void norm_forward(const Norm& norm, const Bshd& x, const Bshd& y) override {
+      layers.norm_forward(norm, x, y);
     }
-    void norm_backward(const Norm& norm, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                       std::int64_t width, const Bshd& x, const Bshd& dy, const Bshd& dx, bool add_dx,
+    void norm_backward(const Norm& norm, const Bshd& x, const Bshd& dy, const Bshd& dx, bool add_dx,
                        const Parameter& dweight, const Parameter& dbias,
                        std::span<std::byte> scratch) override {
-      layers.norm_backward(norm, batch, rows, heads, width, x, dy, dx, add_dx, dweight, dbias, scratch);
+      layers.norm_backward(norm, x, dy, dx, add_dx, dweight, dbias, scratch);
     }
-    void rotary(double theta, bool inverse, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                std::int64_t dim, const Bshd& x, const RowIntegers& positions, const Bshd& y) override {
-      layers.rotary(theta, inverse, batch, rows, heads, dim, x, positions, y);
+    void rotary(double theta, bool inverse, const Bshd& x, const RowIntegers& positions,
+                const Bshd& y) override {
+      layers.rotary(theta, inverse, x, positions, y);
     }
     void swiglu_forward(const Rows&, const Rows&, const Rows&) override {}
     void swiglu_backward(const Rows&, const Rows&, const Rows&, const Rows&, const Rows&) override {}

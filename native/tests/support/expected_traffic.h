@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The formulas of docs/schedules.md, written down a second time: what each rank sends.
+// An independent implementation of the formulas of docs/schedules.md for what each rank sends.
 #pragma once
 
 #include <ostream>
@@ -27,12 +27,12 @@ inline Traffic traffic_of(const lvx_statistics& statistics) {
 }
 
 inline bool heads_divide(const RandomProblem& random) {
-  const std::int64_t group = random.problem.query_heads / random.problem.key_heads;
-  const std::int64_t share = random.problem.query_heads / random.ranks;
-  return random.problem.query_heads % random.ranks == 0 && (share % group == 0 || group % share == 0);
+  const std::int64_t group = random.shape.query_heads / random.shape.key_heads;
+  const std::int64_t share = random.shape.query_heads / random.ranks;
+  return random.shape.query_heads % random.ranks == 0 && (share % group == 0 || group % share == 0);
 }
 
-// float64: elements and accumulators have 8 bytes. The bias's gradient is always asked for.
+// For float64: elements and accumulators have 8 bytes. The gradient of the bias is always computed.
 class TrafficFormulas {
  public:
   TrafficFormulas(const RandomProblem& random, const GroupOptions& options, bool backward)
@@ -83,8 +83,8 @@ class TrafficFormulas {
           result += back(home) / ranks_;
         }
         if (seen) {
-          const std::int64_t part = keys(home) * key_heads(worker) / random_.problem.key_heads;
-          const std::int64_t heads = random_.bias_heads == 1 ? 1 : random_.problem.query_heads / ranks_;
+          const std::int64_t part = keys(home) * key_heads(worker) / random_.shape.key_heads;
+          const std::int64_t heads = random_.bias_heads == 1 ? 1 : random_.shape.query_heads / ranks_;
           const std::int64_t bias =
               random_.has_bias ? random_.bias_batch * heads * random_.bias_rows * random_.keys(home) * 8 : 0;
           share += 2 * part + bias;
@@ -100,21 +100,21 @@ class TrafficFormulas {
       for (int node = 0; node * per_node_ < ranks_; ++node) {
         const int first = node * per_node_;
         const int count = std::min(per_node_, ranks_ - first);
-        int door = home;
+        int leader = home;
         if (home / per_node_ != node) {
-          door = -1;
+          leader = -1;
           for (int i = count - 1; i >= 0; --i) {
             const int rank = first + (home % per_node_ + i) % count;
-            if (random_.sees(home, rank)) door = rank;
+            if (random_.sees(home, rank)) leader = rank;
           }
-          if (door < 0) continue;
-          send(home, door, out(home));
-          send(door, home, back(home));
+          if (leader < 0) continue;
+          send(home, leader, out(home));
+          send(leader, home, back(home));
         }
         for (int rank = first; rank < first + count; ++rank) {
-          if (rank == door || !random_.sees(home, rank)) continue;
-          send(door, rank, out(home));
-          send(rank, door, back(home));
+          if (rank == leader || !random_.sees(home, rank)) continue;
+          send(leader, rank, out(home));
+          send(rank, leader, back(home));
         }
       }
     }
@@ -148,21 +148,20 @@ class TrafficFormulas {
   }
 
   std::int64_t rows(int home) const {
-    return random_.problem.batch * random_.queries(home) * random_.problem.query_heads * 8;
+    return random_.shape.batch * random_.queries(home) * random_.shape.query_heads * 8;
   }
-  std::int64_t queries(int home) const { return rows(home) * random_.problem.head_dim; }
+  std::int64_t queries(int home) const { return rows(home) * random_.shape.head_dim; }
   std::int64_t keys(int home) const {
-    return random_.problem.batch * random_.keys(home) * random_.problem.key_heads * random_.problem.head_dim *
-           8;
+    return random_.shape.batch * random_.keys(home) * random_.shape.key_heads * random_.shape.head_dim * 8;
   }
   std::int64_t ranges(int home) const {
-    return random_.problem.batch * random_.queries(home) * random_.ranges * 8;
+    return random_.shape.batch * random_.queries(home) * random_.ranges * 8;
   }
   std::int64_t out(int home) const {
     return (backward_ ? 2 * queries(home) + lse(home) + rows(home) : queries(home)) + ranges(home);
   }
   std::int64_t back(int home) const { return backward_ ? queries(home) : queries(home) + lse(home); }
-  // In two terms where there is a bias.
+  // In two terms if there is a bias.
   std::int64_t lse(int home) const { return (random_.has_bias ? 2 : 1) * rows(home); }
   std::int64_t slice(int home, int worker) const {
     if (!random_.has_bias) return 0;
@@ -170,8 +169,8 @@ class TrafficFormulas {
     return random_.bias_batch * random_.bias_heads * bias_rows * random_.keys(home) * 8;
   }
   std::int64_t key_heads(int worker) const {
-    const std::int64_t group = random_.problem.query_heads / random_.problem.key_heads;
-    const std::int64_t share = random_.problem.query_heads / ranks_;
+    const std::int64_t group = random_.shape.query_heads / random_.shape.key_heads;
+    const std::int64_t share = random_.shape.query_heads / ranks_;
     return (worker * share + share - 1) / group - worker * share / group + 1;
   }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A group in which one rank fails: what the others get, and that nobody writes into memory that was released.
+// A group in which one rank fails. Checks the errors of the other ranks, and that released memory is not written.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -19,7 +19,7 @@
 
 namespace lvx::test {
 
-// What every rank calls; throws where the results are not those of one rank.
+// The call of every rank. Throws if the results differ from those of one rank.
 struct Job {
   int ranks = 0;
   std::function<void(Group&)> body;
@@ -28,7 +28,7 @@ struct Job {
 using RunRanks = std::function<std::vector<std::exception_ptr>(int size, const GroupOptions& options,
                                                                const RankBody& body, const RankParts& parts)>;
 
-// The first problem from a seed on that several ranks share, a few, and that the strategy can divide.
+// The first random problem, from a seed on, with a small number (more than one) of ranks that the strategy supports.
 inline Job attention_job(lvx_strategy strategy, std::uint64_t seed) {
   for (;; ++seed) {
     const auto random = std::make_shared<const RandomProblem>(seed);
@@ -64,7 +64,7 @@ inline Job all_reduce_job(std::uint64_t seed) {
           }};
 }
 
-// Whatever moves data between ranks.
+// The means by which data moves between ranks.
 struct Movement {
   const char* name;
   std::function<Job(std::uint64_t seed)> job;
@@ -95,14 +95,14 @@ class FailingWorld {
   FailingWorld(RunRanks run, Job job, std::function<std::shared_ptr<Device>(std::size_t budget)> make_device,
                const Links& links = {})
       : run_(std::move(run)), job_(std::move(job)), make_device_(std::move(make_device)) {
-    options_.deadline_seconds = 30;
+    options_.timeout_seconds = 30;
     options_.ranks_per_node = 2;
     options_.links = links;
   }
 
   int ranks() const { return job_.ranks; }
 
-  // Without a failure; learns how many steps each rank takes, and the memory that it holds.
+  // Runs without a failure, to count each rank's steps and measure its memory.
   void rehearse() {
     const std::vector<std::exception_ptr> thrown = run({}, -1, 0);
     for (const std::exception_ptr& one : thrown) ASSERT_FALSE(one) << error_of(one).what();
@@ -143,7 +143,7 @@ class FailingWorld {
     parts.transport = [&](int rank, std::unique_ptr<Transport> joined) {
       return std::make_unique<FailingTransport>(std::move(joined), at(rank).fuse);
     };
-    // Whoever needs nothing of the victim any more learns of its end in the next call.
+    // A rank that needs nothing more from the failed rank learns of the failure in the next call.
     std::vector<std::exception_ptr> thrown = run_(
         job_.ranks, options_,
         [&](Group& group) {

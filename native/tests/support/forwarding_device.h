@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A device that leaves everything to another: what tests watch or change a device by.
+// A device that forwards all calls to another device. Base class for tests that observe or modify a device.
 #pragma once
 
 #include <memory>
@@ -26,43 +26,26 @@ class ForwardingDevice : public Device {
     to_->copy_bytes(from, to, bytes);
   }
   void synchronize() override { to_->synchronize(); }
-  std::size_t forward_scratch(const Problem& problem, DType dtype) const override {
-    return to_->forward_scratch(problem, dtype);
+  std::size_t forward_scratch(const ProblemShape& shape, DType dtype) const override {
+    return to_->forward_scratch(shape, dtype);
   }
-  std::size_t backward_scratch(const Problem& problem, DType dtype) const override {
-    return to_->backward_scratch(problem, dtype);
+  std::size_t backward_scratch(const ProblemShape& shape, DType dtype) const override {
+    return to_->backward_scratch(shape, dtype);
   }
-  void forward(const ForwardArguments& arguments, std::span<std::byte> scratch) override {
-    to_->forward(arguments, scratch);
+  void forward(const ForwardProblem& problem, std::span<std::byte> scratch) override {
+    to_->forward(problem, scratch);
   }
-  void backward(const BackwardArguments& arguments, std::span<std::byte> scratch) override {
-    to_->backward(arguments, scratch);
+  void backward(const BackwardProblem& problem, std::span<std::byte> scratch) override {
+    to_->backward(problem, scratch);
   }
-  void merge(const Problem& problem, const Partial& part, const Partial& into) override {
-    to_->merge(problem, part, into);
-  }
-  void delta(const Problem& problem, const Bshd& o, const Bshd& d_o, const Bhs& delta) override {
-    to_->delta(problem, o, d_o, delta);
-  }
-  void copy(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-            const Bshd& to) override {
-    to_->copy(batch, rows, heads, dim, from, to);
-  }
-  void copy(std::int64_t batch, std::int64_t heads, std::int64_t rows, const Bhs& from,
-            const Bhs& to) override {
-    to_->copy(batch, heads, rows, from, to);
-  }
-  void add(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-           const Bshd& to) override {
-    to_->add(batch, rows, heads, dim, from, to);
-  }
-  void copy(std::int64_t batch, std::int64_t rows, const Visibility& from,
-            std::int32_t* to_compact) override {
-    to_->copy(batch, rows, from, to_compact);
-  }
-  void shards_seen(std::int64_t batch, std::int64_t rows, const Visibility& visibility,
-                   std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen) override {
-    to_->shards_seen(batch, rows, visibility, bounds, seen);
+  void merge(const Partial& part, const Partial& into) override { to_->merge(part, into); }
+  void delta(const Bshd& o, const Bshd& d_o, const Bhs& delta) override { to_->delta(o, d_o, delta); }
+  void copy(const Bshd& from, const Bshd& to) override { to_->copy(from, to); }
+  void copy(const Visibility& from, std::int32_t* to) override { to_->copy(from, to); }
+  void add(const Bshd& from, const Bshd& to) override { to_->add(from, to); }
+  void shards_seen(const Visibility& visibility, std::span<const std::int64_t> bounds,
+                   std::span<std::uint8_t> seen) override {
+    to_->shards_seen(visibility, bounds, seen);
   }
   LayerOperations& layers() override { return to_->layers(); }
   std::unique_ptr<SideStream> side_stream() override { return to_->side_stream(); }

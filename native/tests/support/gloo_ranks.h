@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs every rank of a group over TCP (Gloo by name) on a thread of its own: the connections are real, the process is one.
+// Runs every rank of a TCP group (named Gloo) on its own thread: one process, but real connections.
 #pragma once
 
 #include "group/plugin.h"
@@ -7,7 +7,7 @@
 
 namespace lvx::test {
 
-// What each rank threw, null where it came through.
+// What each rank threw; null if it succeeded.
 inline std::vector<std::exception_ptr> run_gloo_ranks(int size, const GroupOptions& options,
                                                       const RankBody& body, bool checksums = true,
                                                       const RankParts& parts = {}) {
@@ -15,7 +15,7 @@ inline std::vector<std::exception_ptr> run_gloo_ranks(int size, const GroupOptio
   std::vector<std::span<const std::byte>> addresses;
   for (int rank = 0; rank < size; ++rank) {
     bootstraps.push_back(
-        begin_gloo(rank, size, {.host = "127.0.0.1", .deadline_seconds = 20, .checksums = checksums}));
+        begin_gloo(rank, size, {.host = "127.0.0.1", .timeout_seconds = 20, .checksums = checksums}));
     addresses.push_back(bootstraps.back()->address());
   }
   std::vector<std::exception_ptr> thrown(static_cast<std::size_t>(size));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ends a process that takes too long, and says what it was doing: for tests of processes, which nobody can look into.
+// Ends a process that takes too long, and reports what it was doing. For tests that start processes.
 #pragma once
 
 #include <dirent.h>
@@ -22,7 +22,7 @@ namespace lvx::test {
 
 class HangWatch {
  public:
-  // The process's. It is never destroyed, and so sees hangs in exit, too.
+  // One per process. It is never destroyed, so that it also detects hangs during exit.
   static HangWatch& instance() {
     static HangWatch& watch = *new HangWatch;
     return watch;
@@ -30,10 +30,10 @@ class HangWatch {
   HangWatch(const HangWatch&) = delete;
   HangWatch& operator=(const HangWatch&) = delete;
 
-  // At most so long from now to the end of the process.
+  // Sets the time limit from now to the end of the process.
   void begin(std::chrono::seconds limit) {
     std::array<void*, 1> frame{};
-    backtrace(frame.data(), 1);  // loads what it needs, which a signal's handler must not
+    backtrace(frame.data(), 1);  // loads libgcc now, because a signal handler must not
     std::signal(SIGUSR2, [](int) {
       std::array<void*, 64> frames{};
       const int count = backtrace(frames.data(), static_cast<int>(frames.size()));
@@ -48,7 +48,7 @@ class HangWatch {
     }).detach();
   }
 
-  // What the process does from now on; recorder, where there is one, must outlive it.
+  // Tells what the process does from now on. The recorder, if any, must outlive this activity.
   void is(const char* what, const Recorder* recorder = nullptr) {
     const std::lock_guard lock(mutex_);
     what_ = what;
@@ -70,7 +70,7 @@ class HangWatch {
            " received";
   }
 
-  // Of one thread after the other, as addresses in their files (addr2line -Cfe FILE ADDRESS).
+  // Prints the stack of one thread after the other, as addresses in files (addr2line -Cfe FILE ADDRESS).
   static void print_stacks() {
     DIR* threads = opendir("/proc/self/task");
     if (threads == nullptr) return;

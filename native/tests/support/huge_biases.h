@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gives random problems biases as masks have them in practice, and as large as numbers go.
+// Adds biases to random problems: values that masks have in practice, and values up to the largest finite number.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,7 @@ namespace lvx::test {
 inline constexpr double kHugeBiases[] = {-1e4, -65504, -1e9, -3.4028234663852886e38, -1e300,
                                          1e4,  65504,  1e9,  3.4028234663852886e38,  1e300};
 
-// A bias of any extents: whole rows alike, a few entries, mixtures, or small differences on top of something huge.
+// A bias of any extents: constant rows, a few elements, mixtures, or small differences added to a huge value.
 inline void give_huge_bias(RandomProblem& random, std::uint64_t seed) {
   std::mt19937_64 dice(seed * 31 + 7);
   const auto pick = [&](std::int64_t low, std::int64_t high) {
@@ -24,7 +24,7 @@ inline void give_huge_bias(RandomProblem& random, std::uint64_t seed) {
   const auto huge = [&] {
     return kHugeBiases[static_cast<std::size_t>(pick(0, std::size(kHugeBiases) - 1))];
   };
-  const Problem& p = random.problem;
+  const ProblemShape& p = random.shape;
   random.has_bias = true;
   random.bias_batch = pick(0, 1) != 0 ? p.batch : 1;
   random.bias_heads = pick(0, 1) != 0 ? p.query_heads : 1;

@@ -27,7 +27,7 @@ struct Injection {
   Thrown thrown = Thrown::kError;
 };
 
-// Counts a rank's steps, and fails at one.
+// Counts a rank's steps, and fails at one of them.
 class Fuse {
  public:
   explicit Fuse(const Injection& injection = {}) : injection_(injection) {}
@@ -55,7 +55,7 @@ class Fuse {
   bool blown_ = false;
 };
 
-// Takes its time to leave: what is released before is written in that time, if ever.
+// Delays leave, so that writes to memory that was released too early have time to happen.
 class FailingTransport final : public Transport {
  public:
   FailingTransport(std::unique_ptr<Transport> to, std::shared_ptr<Fuse> fuse)
@@ -69,8 +69,8 @@ class FailingTransport final : public Transport {
     to_->publish(round, message);
   }
   void collect(std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
-               Clock::time_point deadline) override {
-    to_->collect(round, all, message_bytes, deadline);
+               Clock::time_point expiry) override {
+    to_->collect(round, all, message_bytes, expiry);
   }
   Ticket start(std::span<const Transfer> transfers) override {
     fuse_->pass(Step::kStart);
@@ -84,9 +84,9 @@ class FailingTransport final : public Transport {
     fuse_->pass(Step::kStarted);
     return ticket;
   }
-  void wait(Ticket ticket, Clock::time_point deadline) override {
+  void wait(Ticket ticket, Clock::time_point expiry) override {
     fuse_->pass(Step::kWait);
-    to_->wait(ticket, deadline);
+    to_->wait(ticket, expiry);
     fuse_->pass(Step::kWaited);
   }
   void leave(int culprit, std::string_view reason) noexcept override {
@@ -112,28 +112,26 @@ class FailingDevice final : public QuarantineDevice {
     fuse_->pass(Step::kCompute);
     QuarantineDevice::zero(data, bytes);
   }
-  void forward(const ForwardArguments& arguments, std::span<std::byte> scratch) override {
+  void forward(const ForwardProblem& problem, std::span<std::byte> scratch) override {
     fuse_->pass(Step::kCompute);
-    QuarantineDevice::forward(arguments, scratch);
+    QuarantineDevice::forward(problem, scratch);
   }
-  void backward(const BackwardArguments& arguments, std::span<std::byte> scratch) override {
+  void backward(const BackwardProblem& problem, std::span<std::byte> scratch) override {
     fuse_->pass(Step::kCompute);
-    QuarantineDevice::backward(arguments, scratch);
+    QuarantineDevice::backward(problem, scratch);
   }
-  void merge(const Problem& problem, const Partial& part, const Partial& into) override {
+  void merge(const Partial& part, const Partial& into) override {
     fuse_->pass(Step::kCompute);
-    QuarantineDevice::merge(problem, part, into);
+    QuarantineDevice::merge(part, into);
   }
-  void copy(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-            const Bshd& to) override {
+  void copy(const Bshd& from, const Bshd& to) override {
     fuse_->pass(Step::kCompute);
-    QuarantineDevice::copy(batch, rows, heads, dim, from, to);
+    QuarantineDevice::copy(from, to);
   }
   using QuarantineDevice::copy;
-  void add(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-           const Bshd& to) override {
+  void add(const Bshd& from, const Bshd& to) override {
     fuse_->pass(Step::kCompute);
-    QuarantineDevice::add(batch, rows, heads, dim, from, to);
+    QuarantineDevice::add(from, to);
   }
   LayerOperations& layers() override {
     fuse_->pass(Step::kCompute);

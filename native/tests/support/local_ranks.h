@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs every rank of a local group on a thread of its own.
+// Runs every rank of a local group on its own thread.
 #pragma once
 
 #include <exception>
@@ -15,7 +15,7 @@ namespace lvx::test {
 
 using RankBody = std::function<void(Group& group)>;
 
-// What a rank is made of; tests put something between.
+// The parts of a rank, which tests may wrap.
 struct RankParts {
   std::function<std::shared_ptr<Device>(int rank)> device = [](int) {
     return std::shared_ptr<Device>(make_cpu_device({.threads = 1}));
@@ -24,7 +24,7 @@ struct RankParts {
       [](int, std::unique_ptr<Transport> joined) { return joined; };
 };
 
-// What each rank threw, null where it came through.
+// What each rank threw; null if it succeeded.
 inline std::vector<std::exception_ptr> run_ranks(int size, const GroupOptions& options, const RankBody& body,
                                                  const RankParts& parts = {}) {
   const std::shared_ptr<LocalWorld> world = make_local_world(size, options);
@@ -47,19 +47,19 @@ inline std::vector<std::exception_ptr> run_ranks(int size, const GroupOptions& o
 
 // Memory that outlives a call's body, for its transfers.
 template <typename Value>
-std::byte* lend(Call& call, std::vector<Value>& memory) {
-  return call.lend(reinterpret_cast<std::byte*>(memory.data()),
-                   static_cast<std::int64_t>(memory.size() * sizeof(Value)));
+std::byte* lend(Collective& collective, std::vector<Value>& memory) {
+  return collective.lend(reinterpret_cast<std::byte*>(memory.data()),
+                         static_cast<std::int64_t>(memory.size() * sizeof(Value)));
 }
 
-// All must come through; the first exception otherwise.
+// Requires that all ranks succeed; rethrows the first exception otherwise.
 inline void run_ranks_well(int size, const RankBody& body) {
   for (const std::exception_ptr& thrown : run_ranks(size, {}, body)) {
     if (thrown) std::rethrow_exception(thrown);
   }
 }
 
-// The Error a rank threw, or LVX_OK where it threw none.
+// The Error that a rank threw, or LVX_OK if it threw none.
 inline Error error_of(const std::exception_ptr& thrown) {
   if (!thrown) return Error(LVX_OK, "");
   try {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Very many tiles of keys that are all alike, but that the second half of them differs from the first: rounding then errs in
-// one direction. Values lie far from 0, and keys and values come out of the projection without rounding.
+// Very many tiles of keys. All tiles of the first half are equal, and so are those of the second half, so that rounding errors
+// have the same sign. Values are far from 0, and the projection yields keys and values without rounding.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -28,7 +28,7 @@ inline Parameter parameter_view(Array& x) {
   return {view.data, view.dtype, x.extent(0), x.extent(1), view.batch_stride};
 }
 
-// Numbers that every dtype holds.
+// Numbers that every dtype represents exactly.
 inline void fill_exactly(Array& x, std::mt19937& random) {
   std::uniform_int_distribution<int> eighths(-8, 8);
   for (std::int64_t i = 0; i < x.count(); ++i) x.set(i, 0.125 * eighths(random));
@@ -37,26 +37,26 @@ inline void fill_exactly(Array& x, std::mt19937& random) {
 struct LongTiles {
   static constexpr std::int64_t kWidth = 8;
 
-  Problem problem{1, 5, 0, 2, 1, 8, 0.35, 0};
+  ProblemShape shape{1, 5, 0, 2, 1, 8, 0.35, 0};
   DType dtype;
   bool norms = false;
   Array q, d_o, features, weight, value_weight, bias, value_bias, input_weight, input_bias, key_weight;
   std::vector<std::int32_t> visible;  // [query, range, 2], one range each; empty: everything
   std::optional<Array> key_bias;      // [1, 1, 1, key]
 
-  // offset: of the values from 0.
+  // offset: added to the values.
   LongTiles(DType type, std::int64_t keys, unsigned seed, double offset = 3);
 
-  // Queries that see few of the keys, many, one end of them, none, all.
+  // Queries that see few keys, many, those at one end, none, or all.
   void mask() {
-    const auto keys = static_cast<std::int32_t>(problem.keys);
+    const auto keys = static_cast<std::int32_t>(shape.keys);
     visible = {0, keys / 100, keys / 3, keys, keys - keys / 50, keys, 7, 7, 0, keys};
   }
-  // One for each key, with a constant that logits are lost beside; the largest comes late.
+  // One element per key, plus a constant so large that adding it would round off the logits. The largest element comes late.
   void add_bias() {
-    key_bias.emplace(std::vector<std::int64_t>{1, 1, 1, problem.keys}, DType::kFloat32);
-    for (std::int64_t i = 0; i < problem.keys; ++i) {
-      key_bias->set(i, -1e6 - (i < problem.keys / 2 ? 1 : 0) - 0.25 * static_cast<double>(i % 3));
+    key_bias.emplace(std::vector<std::int64_t>{1, 1, 1, shape.keys}, DType::kFloat32);
+    for (std::int64_t i = 0; i < shape.keys; ++i) {
+      key_bias->set(i, -1e6 - (i < shape.keys / 2 ? 1 : 0) - 0.25 * static_cast<double>(i % 3));
     }
   }
 };
@@ -73,7 +73,7 @@ inline LongTiles::LongTiles(DType type, std::int64_t keys, unsigned seed, double
       input_weight({1, kWidth}, type),
       input_bias({1, kWidth}, type),
       key_weight({1, 8}, type) {
-  problem.keys = keys;
+  shape.keys = keys;
   std::mt19937 random(seed);
   Array kinds({2, kWidth}, type);
   for (Array* x : {&kinds, &weight, &value_weight, &bias, &value_bias}) fill_exactly(*x, random);
@@ -92,7 +92,7 @@ struct LongResults {
   Array o, lse, rest, bias_max, dq, d_features, weight, value_weight, bias, value_bias, input_weight,
       input_bias, key_weight;
 
-  LongResults(const Problem& p, DType dtype)
+  LongResults(const ProblemShape& p, DType dtype)
       : o({1, p.queries, 2, 8}, dtype),
         lse({1, 2, p.queries}, accumulator_of(dtype)),
         rest(lse),
@@ -107,7 +107,7 @@ struct LongResults {
         input_bias(input_weight),
         key_weight(bias) {
     d_features.fill(0);
-    // Gradients are added to what is there.
+    // Gradients are accumulated.
     for (Array* x : sums()) x->fill(0.5);
   }
   std::vector<Array*> sums() {
@@ -115,34 +115,32 @@ struct LongResults {
   }
 };
 
-// Forward and backward of one rank, its share of all arrays in place; sums are its own.
+// Forward and backward of one rank, in place on its share of all arrays. sums are the rank's own.
 inline void compute_long_share(Group& group, LongTiles& tiles, std::int64_t tile_rows, LongResults& results) {
-  const Problem& all = tiles.problem;
+  const ProblemShape& all = tiles.shape;
   const std::int64_t rank = group.rank();
   const std::int64_t size = group.size();
   const std::int64_t q0 = all.queries * rank / size;
+  const std::int64_t q1 = all.queries * (rank + 1) / size;
   const std::int64_t k0 = all.keys * rank / size;
   const std::int64_t k1 = all.keys * (rank + 1) / size;
-  const auto values_of = [&](Array& x) {
-    const Bhs whole = x.bhs();
-    return Bhs{whole.at(0, 0, q0), whole.dtype, whole.batch_stride, whole.head_stride};
-  };
-  const auto set = [&](auto& arguments) {
-    auto& a = arguments.attention;
-    a.problem = all;
-    a.problem.queries = all.queries * (rank + 1) / size - q0;
-    a.problem.keys = k1 - k0;
-    a.q = tiles.q.bshd().from_row(q0);
+  const auto values_of = [&](Array& x) { return x.bhs().row_range(q0, q1); };
+  const auto set = [&](auto& call) {
+    auto& a = call.attention;
+    a.shape = all;
+    a.shape.queries = q1 - q0;
+    a.shape.keys = k1 - k0;
+    a.q = tiles.q.bshd().row_range(q0, q1);
     if (!tiles.visible.empty()) {
-      a.visibility = compact_visibility(tiles.visible.data() + 2 * q0, all.queries, 1);
+      a.visibility = compact_visibility(tiles.visible.data(), all.batch, all.queries, 1).row_range(q0, q1);
     }
     if (tiles.key_bias) {
-      a.bias = tiles.key_bias->bias().from(0, k0);
+      a.bias = tiles.key_bias->bias().key_range(k0, k1);
       a.lse_terms = {values_of(results.bias_max), values_of(results.rest)};
     }
-    a.o = results.o.bshd().from_row(q0);
+    a.o = results.o.bshd().row_range(q0, q1);
     a.lse = values_of(results.lse);
-    Projection& projection = arguments.projection;
+    Projection& projection = call.projection;
     projection.width = LongTiles::kWidth;
     projection.key_heads = all.key_heads;
     projection.head_dim = all.head_dim;
@@ -155,16 +153,16 @@ inline void compute_long_share(Group& group, LongTiles& tiles, std::int64_t tile
                                parameter_view(tiles.input_bias)};
       projection.key_norm = {LVX_NORM_RMS, 1e-5, parameter_view(tiles.key_weight), {}};
     }
-    arguments.features = rows_view(tiles.features).part(k0, k1);
-    arguments.tile_rows = tile_rows;
+    call.features = rows_view(tiles.features).part(k0, k1);
+    call.tile_rows = tile_rows;
   };
-  VisualForward forward;
+  VisualForwardCall forward;
   set(forward);
   visual_forward(group, forward, nullptr);
-  VisualBackward backward;
+  VisualBackwardCall backward;
   set(backward);
-  backward.attention.d_o = tiles.d_o.bshd().from_row(q0);
-  backward.attention.dq = results.dq.bshd().from_row(q0);
+  backward.attention.d_o = tiles.d_o.bshd().row_range(q0, q1);
+  backward.attention.dq = results.dq.bshd().row_range(q0, q1);
   backward.d_features = rows_view(results.d_features).part(k0, k1);
   backward.gradients.weight = parameter_view(results.weight);
   backward.gradients.value_weight = parameter_view(results.value_weight);
@@ -178,11 +176,11 @@ inline void compute_long_share(Group& group, LongTiles& tiles, std::int64_t tile
   visual_backward(group, backward, nullptr);
 }
 
-// The ranks' sums are added up in float64.
+// Adds the ranks' sums in float64.
 inline LongResults compute_long_tiles(LongTiles& tiles, std::int64_t tile_rows, int ranks,
                                       const RankParts& parts = {}) {
-  std::vector<LongResults> shares(static_cast<std::size_t>(ranks), LongResults(tiles.problem, tiles.dtype));
-  LongResults whole(tiles.problem, tiles.dtype);
+  std::vector<LongResults> shares(static_cast<std::size_t>(ranks), LongResults(tiles.shape, tiles.dtype));
+  LongResults whole(tiles.shape, tiles.dtype);
   for (const std::exception_ptr& thrown : run_ranks(
            ranks, {},
            [&](Group& group) {
@@ -202,7 +200,7 @@ inline LongResults compute_long_tiles(LongTiles& tiles, std::int64_t tile_rows, 
       to.set(i, (shares[static_cast<std::size_t>(rank)].*of).get(i));
     }
   };
-  const Problem& p = tiles.problem;
+  const ProblemShape& p = tiles.shape;
   gather(&LongResults::o, 1, p.queries);
   gather(&LongResults::dq, 1, p.queries);
   gather(&LongResults::lse, 2, p.queries);
@@ -218,9 +216,9 @@ inline LongResults compute_long_tiles(LongTiles& tiles, std::int64_t tile_rows, 
   return whole;
 }
 
-// The same numbers in float64, in one tile.
+// The same problem in float64, in one tile.
 inline LongResults long_reference(const LongTiles& tiles) {
-  LongTiles exact(DType::kFloat64, tiles.problem.keys, 0);
+  LongTiles exact(DType::kFloat64, tiles.shape.keys, 0);
   const auto copy = [](const Array& from, Array& to) {
     for (std::int64_t i = 0; i < from.count(); ++i) to.set(i, from.get(i));
   };
@@ -232,7 +230,7 @@ inline LongResults long_reference(const LongTiles& tiles) {
   exact.norms = tiles.norms;
   exact.visible = tiles.visible;
   exact.key_bias = tiles.key_bias;
-  return compute_long_tiles(exact, exact.problem.keys, 1);
+  return compute_long_tiles(exact, exact.shape.keys, 1);
 }
 
 struct ErrorsOfTiles {
@@ -264,7 +262,7 @@ inline void expect_within(const ErrorsOfTiles& errors, const testing::Bounds& bo
   }
 }
 
-// Many tiles add no more than 5e-6 to the errors of one.
+// Many tiles may add at most 5e-6 to the errors of one tile.
 inline void expect_no_worse(const ErrorsOfTiles& of_many, const ErrorsOfTiles& of_one) {
   EXPECT_LE(of_many.o, 5e-6 + of_one.o);
   EXPECT_LE(of_many.lse, 5e-6 + of_one.lse);

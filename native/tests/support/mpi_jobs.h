@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tests whose ranks are processes: mpirun starts this binary again for each, with one test that is disabled otherwise.
+// Tests whose ranks are processes: mpirun starts this binary for each rank, with one test that is disabled otherwise.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -18,11 +18,11 @@ namespace lvx::test {
 
 constexpr const char* kMpiJob = "LVX_TEST_MPI_JOB";
 
-// A job takes some seconds. A rank that takes longer than its limit says what it waits for; mpirun ends what is left then.
+// A job takes some seconds. A rank that exceeds its time limit reports what it waits for; mpirun then ends the remaining ranks.
 constexpr std::chrono::seconds kRankLimit{100};
 constexpr std::chrono::seconds kJobLimit{120};
 
-// What a command printed, on both of its outputs.
+// What a command printed to stdout and stderr.
 inline std::string output_of(const std::string& command) {
   std::string text;
   std::FILE* pipe = popen((command + " 2>&1").c_str(), "r");
@@ -40,12 +40,13 @@ inline std::size_t count(const std::string& text, const std::string& part) {
   return found;
 }
 
-// Has ranks of one node read messages of more bytes where they lie, as they read large ones. Larger than a Frame.
+// Makes ranks of one node read messages larger than this directly from the sender's memory, as they read large messages. Must be
+// larger than a Frame.
 inline std::string eager_limit(int bytes) {
   return "--mca btl_vader_eager_limit " + std::to_string(bytes) + ' ';
 }
 
-// Starts a test of this binary in so many processes; what they printed.
+// Runs a test of this binary in that many processes. Returns what they printed.
 inline std::string run_job(int ranks, const std::string& told, const std::string& test,
                            const std::string& options = {}) {
   const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
@@ -70,7 +71,7 @@ class Stopwatch {
   const Clock::time_point begin_ = Clock::now();
 };
 
-// What the rank was told to do; its time begins.
+// The rank's job. Starts its time limit.
 inline const char* told_to_rank() {
   HangWatch::instance().begin(kRankLimit);
   const char* job = std::getenv(kMpiJob);  // NOLINT(concurrency-mt-unsafe): nobody sets it

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs every rank of an NCCL group on a thread of its own, over the stand-in for NCCL.
+// Runs every rank of an NCCL group on its own thread, over the stand-in for NCCL.
 #pragma once
 
 #include <dlfcn.h>
@@ -23,10 +23,10 @@ Function* standin_function(const char* name) {
   return reinterpret_cast<Function*>(dlsym(library, name));
 }
 
-// Communicators that nobody has ended.
+// The number of communicators that were not ended.
 inline int live_communicators() { return standin_function<int()>("lvx_nccl_standin_live")(); }
 
-// The stand-in shows this fault (see standin/fault.h) for as long as the object lives.
+// Injects this fault (see standin/fault.h) into the stand-in for the lifetime of the object.
 class InjectedFault {
  public:
   explicit InjectedFault(const std::string& fault) { set(fault.c_str()); }
@@ -40,10 +40,10 @@ class InjectedFault {
 
 struct NcclWay {
   bool streams = false;  // devices have streams, as CUDA devices do
-  bool by_id = false;    // ranks have nothing in common but an id
+  bool by_id = false;    // ranks join by an NCCL id instead of addresses
 };
 
-// One rank, from its way into the group to its end.
+// Runs one rank, from joining the group to leaving it.
 using NcclJoin = std::function<std::unique_ptr<Transport>(int rank, const std::shared_ptr<Device>& device)>;
 
 inline std::vector<std::exception_ptr> run_nccl_threads(int size, bool streams, const GroupOptions& options,
@@ -70,12 +70,12 @@ inline std::vector<std::exception_ptr> run_nccl_threads(int size, bool streams, 
   return thrown;
 }
 
-// What each rank threw, null where it came through.
+// What each rank threw; null if it succeeded.
 inline std::vector<std::exception_ptr> run_nccl_ranks(int size, const GroupOptions& options,
                                                       const RankBody& body, NcclWay way = {},
                                                       double join_seconds = 20) {
-  live_communicators();  // the stand-in is what will be found
-  const JoinOptions join = {.host = "127.0.0.1", .deadline_seconds = join_seconds};
+  live_communicators();  // makes the library find the stand-in
+  const JoinOptions join = {.host = "127.0.0.1", .timeout_seconds = join_seconds};
   if (way.by_id) {
     const NcclId id = new_nccl_id();
     return run_nccl_threads(

@@ -16,7 +16,7 @@ struct OpenThings {
   std::ptrdiff_t descriptors = 0;
 
   static OpenThings now() { return {count("/proc/self/task"), count("/proc/self/fd")}; }
-  // What stays the same for 100 ms: a thread that was joined is listed for a moment longer.
+  // A reading that has not changed for 100 ms, because the system lists a joined thread for a moment longer.
   static OpenThings settled() {
     OpenThings last = now();
     for (int same = 0; same < 10; ++same) {
@@ -39,7 +39,7 @@ inline std::ostream& operator<<(std::ostream& out, const OpenThings& things) {
   return out << things.threads << " threads, " << things.descriptors << " descriptors";
 }
 
-// A thread that was joined is listed for a moment longer.
+// Expects exactly these, and waits up to 2 s for them.
 inline void expect_open(const OpenThings& expected) {
   for (int tries = 0; OpenThings::now() != expected && tries < 200; ++tries) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keeps what devices release, and tells whether anybody wrote into it afterwards. Under AddressSanitizer it is freed
-// instead: that keeps it too, and shows who wrote.
+// Keeps the memory that devices release, and detects writes into it. With AddressSanitizer, memory is freed instead, because
+// AddressSanitizer has its own quarantine and reports the writer.
 #pragma once
 
 #include <algorithm>
@@ -38,7 +38,7 @@ class Quarantine {
     blocks_.push_back({data, bytes, std::move(release)});
   }
 
-  // Blocks that somebody wrote into after their release. To be asked when nobody can any more.
+  // The blocks that were written after their release. To be called when no more writes are possible.
   std::ptrdiff_t spoilt() const {
     return std::count_if(blocks_.begin(), blocks_.end(), [](const Block& block) {
       return std::any_of(block.data, block.data + block.bytes,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Seeded random problems in float64 with random splits over ranks: what a rank passes to a call, and how to put the
-// ranks' results together again.
+// Seeded random problems in float64 with random splits over ranks: the arguments of each rank's call, and the assembly of the
+// ranks' results.
 #pragma once
 
 #include <algorithm>
@@ -16,18 +16,21 @@ namespace lvx::test {
 
 using Values = std::vector<double>;
 
-inline Bshd bshd_of(const Values& values, std::int64_t rows, std::int64_t heads, std::int64_t dim) {
-  return compact_bshd(const_cast<double*>(values.data()), DType::kFloat64, rows, heads, dim);
+inline Bshd queries_view(const Values& values, const ProblemShape& p) {
+  return compact_queries(const_cast<double*>(values.data()), DType::kFloat64, p);
 }
-inline Bhs bhs_of(const Values& values, std::int64_t heads, std::int64_t rows) {
-  return compact_bhs(const_cast<double*>(values.data()), DType::kFloat64, heads, rows);
+inline Bshd keys_view(const Values& values, const ProblemShape& p) {
+  return compact_keys(const_cast<double*>(values.data()), DType::kFloat64, p);
+}
+inline Bhs row_values_view(const Values& values, const ProblemShape& p) {
+  return compact_row_values(const_cast<double*>(values.data()), DType::kFloat64, p);
 }
 
-// max |x - reference| / max |reference| over finite entries, as the numeric contract has it; infinite on a misplaced
-// infinity or NaN.
-inline double relative_error(const Values& x, const Values& reference) {
+// max |x - reference| / max |reference| over finite elements, as in the numeric contract. Infinite for a misplaced infinity or
+// NaN. If terms cancel in the reference, the error is relative to the largest term.
+inline double relative_error(const Values& x, const Values& reference, double largest_term = 0) {
   double difference = 0;
-  double magnitude = 0;
+  double magnitude = largest_term;
   for (std::size_t i = 0; i < reference.size(); ++i) {
     if (std::isinf(reference[i]) && x[i] == reference[i]) continue;
     if (!std::isfinite(reference[i]) || !std::isfinite(x[i])) return std::numeric_limits<double>::infinity();
@@ -38,7 +41,7 @@ inline double relative_error(const Values& x, const Values& reference) {
 }
 
 struct RandomProblem {
-  Problem problem;  // the whole, unsharded
+  ProblemShape shape;  // the whole, unsharded
   int ranks = 1;
   std::vector<std::int64_t> query_begin, key_begin;  // ranks + 1 bounds each
   Values q, k, v, d_o, bias;
@@ -49,8 +52,8 @@ struct RandomProblem {
   std::int64_t bias_batch = 1, bias_heads = 1, bias_rows = 1;
 
   explicit RandomProblem(std::uint64_t seed);
-  // Of these sizes, without masks, split evenly.
-  RandomProblem(std::uint64_t seed, const Problem& sizes, int size);
+  // A problem of these sizes, without masks, split evenly.
+  RandomProblem(std::uint64_t seed, const ProblemShape& sizes, int size);
 
   std::int64_t queries(int rank) const { return bound(query_begin, rank + 1) - bound(query_begin, rank); }
   std::int64_t keys(int rank) const { return bound(key_begin, rank + 1) - bound(key_begin, rank); }
@@ -88,29 +91,29 @@ inline RandomProblem::RandomProblem(std::uint64_t seed) {
     values.resize(static_cast<std::size_t>(count));
     for (double& value : values) value = normal(random);
   };
-  problem.batch = pick(1, 2);
-  problem.key_heads = pick(1, 2);
-  problem.query_heads = problem.key_heads * pick(1, 3);
-  problem.head_dim = 8 * pick(1, 4);
-  problem.queries = pick(0, 30);
-  problem.keys = pick(0, 90);
-  problem.scale = 1 / std::sqrt(static_cast<double>(problem.head_dim));
+  shape.batch = pick(1, 2);
+  shape.key_heads = pick(1, 2);
+  shape.query_heads = shape.key_heads * pick(1, 3);
+  shape.head_dim = 8 * pick(1, 4);
+  shape.queries = pick(0, 30);
+  shape.keys = pick(0, 90);
+  shape.scale = 1 / std::sqrt(static_cast<double>(shape.head_dim));
   ranks = static_cast<int>(pick(1, 7));
-  query_begin = random_bounds(random, ranks, problem.queries);
-  key_begin = random_bounds(random, ranks, problem.keys);
-  fill(q, problem.query_elements());
-  fill(d_o, problem.query_elements());
-  fill(k, problem.key_elements());
-  fill(v, problem.key_elements());
+  query_begin = random_bounds(random, ranks, shape.queries);
+  key_begin = random_bounds(random, ranks, shape.keys);
+  fill(q, shape.query_elements());
+  fill(d_o, shape.query_elements());
+  fill(k, shape.key_elements());
+  fill(v, shape.key_elements());
 
   has_visibility = pick(0, 2) != 0;
   if (has_visibility) {
     ranges = pick(1, 3);
-    for (std::int64_t row = 0; row < problem.batch * problem.queries; ++row) {
+    for (std::int64_t row = 0; row < shape.batch * shape.queries; ++row) {
       std::vector<std::int64_t> cuts;
-      // Short ranges in one part of the keys leave whole ranks out.
-      const std::int64_t low = pick(0, problem.keys);
-      const std::int64_t high = pick(low, std::min(problem.keys, low + pick(0, 40)));
+      // With short ranges in one part of the keys, whole ranks are not seen.
+      const std::int64_t low = pick(0, shape.keys);
+      const std::int64_t high = pick(low, std::min(shape.keys, low + pick(0, 40)));
       for (std::int64_t cut = 0; cut < 2 * ranges; ++cut) cuts.push_back(pick(low, high));
       std::sort(cuts.begin(), cuts.end());
       for (const std::int64_t cut : cuts) visible.push_back(static_cast<std::int32_t>(cut));
@@ -118,18 +121,18 @@ inline RandomProblem::RandomProblem(std::uint64_t seed) {
   }
   has_bias = pick(0, 2) == 0;
   if (has_bias) {
-    bias_batch = pick(0, 1) != 0 ? problem.batch : 1;
-    bias_heads = pick(0, 1) != 0 ? problem.query_heads : 1;
-    bias_rows = pick(0, 1) != 0 ? problem.queries : 1;
-    fill(bias, bias_batch * bias_heads * bias_rows * problem.keys);
+    bias_batch = pick(0, 1) != 0 ? shape.batch : 1;
+    bias_heads = pick(0, 1) != 0 ? shape.query_heads : 1;
+    bias_rows = pick(0, 1) != 0 ? shape.queries : 1;
+    fill(bias, bias_batch * bias_heads * bias_rows * shape.keys);
     for (double& value : bias) {
       if (pick(0, 9) == 0) value = -std::numeric_limits<double>::infinity();
     }
   }
 }
 
-inline RandomProblem::RandomProblem(std::uint64_t seed, const Problem& sizes, int size)
-    : problem(sizes), ranks(size) {
+inline RandomProblem::RandomProblem(std::uint64_t seed, const ProblemShape& sizes, int size)
+    : shape(sizes), ranks(size) {
   std::mt19937_64 random(seed);
   std::normal_distribution<double> normal;
   for (int rank = 0; rank <= size; ++rank) {
@@ -169,10 +172,10 @@ inline void RandomProblem::put_rows(Values& whole, std::int64_t rows, std::int64
 
 inline bool RandomProblem::sees(int home, int rank) const {
   if (!has_visibility) return queries(home) > 0 && keys(rank) > 0;
-  for (std::int64_t item = 0; item < problem.batch; ++item) {
+  for (std::int64_t item = 0; item < shape.batch; ++item) {
     for (std::int64_t row = bound(query_begin, home); row < bound(query_begin, home + 1); ++row) {
       for (std::int64_t range = 0; range < ranges; ++range) {
-        const auto at = static_cast<std::size_t>(((item * problem.queries + row) * ranges + range) * 2);
+        const auto at = static_cast<std::size_t>(((item * shape.queries + row) * ranges + range) * 2);
         const std::int64_t begin = std::max<std::int64_t>(visible[at], bound(key_begin, rank));
         const std::int64_t end = std::min<std::int64_t>(visible[at + 1], bound(key_begin, rank + 1));
         if (begin < end) return true;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A CPU device that gives side streams as a CUDA device does: what is put on them is done later, in order.
+// A CPU device with side streams like a CUDA device's: they execute work asynchronously, in order.
 #pragma once
 
 #include <atomic>
@@ -15,7 +15,7 @@ namespace lvx::test {
 class HostSideStream final : public SideStream {
  public:
   void* handle() override { return &stream_; }
-  void follow_device() override {}  // the CPU is done when it returns
+  void follow_device() override {}  // CPU operations are complete when they return
   void copy(const std::byte* from, std::byte* to, std::size_t bytes) override {
     stream_.enqueue([=] { std::memcpy(to, from, bytes); });
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ranks whose connections lead through the test: what travels can be slowed down, held up and damaged.
+// Ranks whose connections pass through a proxy in the test, which can slow down, delay and corrupt data.
 #pragma once
 
 #include <poll.h>
@@ -28,10 +28,10 @@ inline std::array<Socket, 2> tcp_pair() {
   return pair;
 }
 
-// What happens to bytes on their way: they are changed in place; returns how many milliseconds pass before they go on.
+// Modifies bytes in transit, in place. Returns the delay in milliseconds before they are forwarded.
 using OnTheWay = std::function<int(std::span<std::byte> bytes)>;
 
-// Carries what comes at two ends to the other one until one of them ends, or for as long as it lives.
+// Forwards data between two sockets in both directions, until one of them ends or the object is destroyed.
 class Carrier {
  public:
   Carrier(Socket one, Socket other, OnTheWay on_the_way)
@@ -80,8 +80,8 @@ struct CarriedWay {
   OnTheWay on_the_way;
 };
 
-// Runs every rank of a TCP group on a thread of its own; what goes by one of the ways is carried. What each rank threw,
-// null where it came through.
+// Runs every rank of a TCP group on its own thread. Connections on one of the given routes pass through a proxy. Returns what
+// each rank threw; null if it succeeded.
 inline std::vector<std::exception_ptr> run_carried_ranks(int size, const GroupOptions& options,
                                                          bool checksums, const std::vector<CarriedWay>& ways,
                                                          const RankBody& body) {

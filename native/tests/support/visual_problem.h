@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A random attention problem whose keys and values are made of random features, with textbook loops for the way there
-// and back.
+// A random attention problem whose keys and values are projected from random features, with textbook loops for the projection
+// and its gradients.
 #pragma once
 
 #include "recompute/projection.h"
@@ -9,7 +9,7 @@
 namespace lvx::test {
 
 struct ProjectionValues {
-  // Of K and V together, [2 Hkv D, width] and [2 Hkv D]; where they are separate, K's come first.
+  // Of K and V together, [2 Hkv D, width] and [2 Hkv D]. If they are separate, K's come first.
   Values weight, bias;
   Values input_weight, input_bias, key_weight;
 
@@ -20,7 +20,7 @@ struct ProjectionValues {
 };
 
 struct VisualProblem {
-  RandomProblem random;  // k and v are those that the projection makes
+  RandomProblem random;  // k and v are the projected ones
   std::int64_t width = 0;
   std::int64_t tile_rows = 1;
   lvx_key_value_layout layout = LVX_KEY_VALUE_SEPARATE;
@@ -35,21 +35,23 @@ struct VisualProblem {
 
   explicit VisualProblem(std::uint64_t seed);
 
-  // The projection of some rows; positions are [batch, rows] of those.
+  // The projection of some rows. positions: [batch, rows] of these rows.
   Projection view(const ProjectionValues& values, const std::vector<std::int32_t>& at,
                   std::int64_t rows) const;
   ProjectionGradients gradients(ProjectionValues& sums) const;
 
-  // From dk and dv of all keys.
-  void backward(const Values& dk, const Values& dv, Values& d_features, ProjectionValues& sums) const;
+  // The gradients from dk and dv of all keys. Returns the largest term of an element of d_features: the terms of a norm cancel,
+  // almost wholly if the features are few (one feature of RMSNorm, two of LayerNorm), and rounding errors are relative to them.
+  double backward(const Values& dk, const Values& dv, Values& d_features, ProjectionValues& sums) const;
 
  private:
-  std::int64_t key_width() const { return random.problem.key_heads * random.problem.head_dim; }
+  std::int64_t key_width() const { return random.shape.key_heads * random.shape.head_dim; }
   std::size_t output(std::int64_t head, std::int64_t d, bool value) const;
   void normalise(lvx_norm norm, const double* x, const double* weight, const double* bias, std::int64_t n,
                  double* y) const;
-  void normalise_back(lvx_norm norm, const double* x, const double* weight, const double* dy, std::int64_t n,
-                      double* dx, double* dweight, double* dbias) const;
+  // Returns the largest term of an element of dx.
+  double normalise_back(lvx_norm norm, const double* x, const double* weight, const double* dy,
+                        std::int64_t n, double* dx, double* dweight, double* dbias) const;
   void rotate(double* head, std::int64_t row, double sign) const;
   void forward();
 };
@@ -64,7 +66,7 @@ inline VisualProblem::VisualProblem(std::uint64_t seed) : random(seed) {
     values.resize(static_cast<std::size_t>(count));
     for (double& value : values) value = shift + scale * normal(dice);
   };
-  const Problem& p = random.problem;
+  const ProblemShape& p = random.shape;
   width = pick(1, 40);
   tile_rows = pick(1, 40);
   layout = static_cast<lvx_key_value_layout>(pick(0, 2));
@@ -84,7 +86,7 @@ inline VisualProblem::VisualProblem(std::uint64_t seed) : random(seed) {
 }
 
 inline std::size_t VisualProblem::output(std::int64_t head, std::int64_t d, bool value) const {
-  const std::int64_t dim = random.problem.head_dim;
+  const std::int64_t dim = random.shape.head_dim;
   if (layout == LVX_KEY_VALUE_INTERLEAVED)
     return static_cast<std::size_t>(head * 2 * dim + (value ? dim : 0) + d);
   return static_cast<std::size_t>((value ? key_width() : 0) + head * dim + d);
@@ -103,12 +105,12 @@ inline void VisualProblem::normalise(lvx_norm norm, const double* x, const doubl
   }
 }
 
-inline void VisualProblem::normalise_back(lvx_norm norm, const double* x, const double* weight,
-                                          const double* dy, std::int64_t n, double* dx, double* dweight,
-                                          double* dbias) const {
+inline double VisualProblem::normalise_back(lvx_norm norm, const double* x, const double* weight,
+                                            const double* dy, std::int64_t n, double* dx, double* dweight,
+                                            double* dbias) const {
   if (norm == LVX_NORM_NONE) {
     std::copy_n(dy, n, dx);
-    return;
+    return 0;
   }
   const auto count = static_cast<double>(n);
   double mean = 0;
@@ -117,6 +119,7 @@ inline void VisualProblem::normalise_back(lvx_norm norm, const double* x, const 
   for (std::int64_t i = 0; i < n; ++i) square += (x[i] - mean) * (x[i] - mean) / count;
   const double factor = 1 / std::sqrt(square + epsilon);
   double along = 0;
+  double largest_term = 0;
   double mean_gradient = 0;
   for (std::int64_t i = 0; i < n; ++i) {
     along += weight[i] * dy[i] * (x[i] - mean) * factor / count;
@@ -127,11 +130,13 @@ inline void VisualProblem::normalise_back(lvx_norm norm, const double* x, const 
     dweight[i] += dy[i] * centred;
     if (norm == LVX_NORM_LAYER) dbias[i] += dy[i];
     dx[i] = factor * (weight[i] * dy[i] - mean_gradient - centred * along);
+    largest_term = std::max(largest_term, std::abs(factor * weight[i] * dy[i]));
   }
+  return largest_term;
 }
 
 inline void VisualProblem::rotate(double* head, std::int64_t row, double sign) const {
-  const std::int64_t half = random.problem.head_dim / 2;
+  const std::int64_t half = random.shape.head_dim / 2;
   for (std::int64_t i = 0; i < half; ++i) {
     const double angle = sign * positions[static_cast<std::size_t>(row)] *
                          std::pow(theta, -static_cast<double>(i) / static_cast<double>(half));
@@ -143,7 +148,7 @@ inline void VisualProblem::rotate(double* head, std::int64_t row, double sign) c
 }
 
 inline void VisualProblem::forward() {
-  const Problem& p = random.problem;
+  const ProblemShape& p = random.shape;
   Values input(static_cast<std::size_t>(width));
   Values raw(static_cast<std::size_t>(p.head_dim));
   for (std::int64_t row = 0; row < p.batch * p.keys; ++row) {
@@ -169,11 +174,12 @@ inline void VisualProblem::forward() {
   }
 }
 
-inline void VisualProblem::backward(const Values& dk, const Values& dv, Values& d_features,
-                                    ProjectionValues& sums) const {
-  const Problem& p = random.problem;
+inline double VisualProblem::backward(const Values& dk, const Values& dv, Values& d_features,
+                                      ProjectionValues& sums) const {
+  const ProblemShape& p = random.shape;
   Values input(static_cast<std::size_t>(width)), d_input(input.size());
   Values raw(static_cast<std::size_t>(p.head_dim)), d_key(raw.size()), d_raw(raw.size());
+  double largest_term = 0;
   for (std::int64_t row = 0; row < p.batch * p.keys; ++row) {
     const double* x = features.data() + row * width;
     normalise(input_norm, x, parameters.input_weight.data(), parameters.input_bias.data(), width,
@@ -205,9 +211,12 @@ inline void VisualProblem::backward(const Values& dk, const Values& dv, Values& 
         }
       }
     }
-    normalise_back(input_norm, x, parameters.input_weight.data(), d_input.data(), width,
-                   d_features.data() + row * width, sums.input_weight.data(), sums.input_bias.data());
+    const double term =
+        normalise_back(input_norm, x, parameters.input_weight.data(), d_input.data(), width,
+                       d_features.data() + row * width, sums.input_weight.data(), sums.input_bias.data());
+    largest_term = std::max(largest_term, term);
   }
+  return largest_term;
 }
 
 inline Parameter parameter_view(const Values& values, std::int64_t rows, std::int64_t width,
@@ -217,7 +226,7 @@ inline Parameter parameter_view(const Values& values, std::int64_t rows, std::in
   return {data, DType::kFloat64, rows, width, width};
 }
 
-// Calls set(parameters, member) alike for parameters and their gradients.
+// Calls set(parameters, member) for each member, for parameters and for their gradients.
 template <typename Out>
 void set_products(lvx_key_value_layout layout, const ProjectionValues& values, std::int64_t key_width,
                   std::int64_t width, Out& out) {
@@ -238,8 +247,8 @@ inline Projection VisualProblem::view(const ProjectionValues& values, const std:
   static const std::int32_t nowhere = 0;
   Projection projection;
   projection.width = width;
-  projection.key_heads = random.problem.key_heads;
-  projection.head_dim = random.problem.head_dim;
+  projection.key_heads = random.shape.key_heads;
+  projection.head_dim = random.shape.head_dim;
   projection.layout = layout;
   set_products(layout, values, key_width(), width, projection);
   projection.input_norm = {input_norm, epsilon, parameter_view(values.input_weight, 1, width),
@@ -256,7 +265,7 @@ inline ProjectionGradients VisualProblem::gradients(ProjectionValues& sums) cons
   set_products(layout, sums, key_width(), width, views);
   views.input_weight = parameter_view(sums.input_weight, 1, width);
   views.input_bias = parameter_view(sums.input_bias, 1, width);
-  views.key_weight = parameter_view(sums.key_weight, 1, random.problem.head_dim);
+  views.key_weight = parameter_view(sums.key_weight, 1, random.shape.head_dim);
   return views;
 }
 

@@ -6,10 +6,14 @@
  */
 module org.lvxattn {
   exports org.lvxattn;
-  exports org.lvxattn.plan;
+  exports org.lvxattn.group;
   exports org.lvxattn.io;
-  exports org.lvxattn.optim;
+  exports org.lvxattn.launch;
+  exports org.lvxattn.layer;
   exports org.lvxattn.model;
+  exports org.lvxattn.optim;
+  exports org.lvxattn.plan;
+  exports org.lvxattn.visual;
 
   requires static transitive org.jspecify;
   requires static jdk.jfr;

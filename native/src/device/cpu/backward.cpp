@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cuts backward into tasks by keys, so that dk, dv and d_bias have one writer each, then sums the tasks' dq in order,
-// in float64.
+// Splits backward into tasks by keys, so that one task alone writes each element of dk, dv and d_bias. Then sums the tasks'
+// dq in order, in float64.
 #include "device/cpu/backward.h"
 
 #include <algorithm>
@@ -13,24 +13,24 @@
 namespace lvx::cpu {
 namespace {
 
-// Units that add to the same elements of d_bias are done by one task, one after the other.
+// Units that accumulate into the same elements of d_bias belong to one task, which processes them one after the other.
 struct UnitGroups {
-  std::int64_t batches = 1;    // of a task
-  std::int64_t key_heads = 1;  // of a task
+  std::int64_t batches = 1;    // per task
+  std::int64_t key_heads = 1;  // per task
 
-  UnitGroups(const Problem& p, const Bias& d_bias) {
+  UnitGroups(const ProblemShape& p, const Bias& d_bias) {
     if (d_bias.none()) return;
     if (d_bias.batch_stride == 0) batches = p.batch;
     if (d_bias.head_stride == 0) key_heads = p.key_heads;
   }
 };
 
-template <typename Factor>
+template <typename Operand>
 struct Plan {
-  using T = SumOf<Factor>;
+  using T = Accumulator<Operand>;
 
   std::int64_t units;
-  std::int64_t rows;  // of a unit
+  std::int64_t rows;  // per unit
   std::int64_t packed;
   BackwardBlocking blocking;
   BackwardGroups groups;
@@ -39,14 +39,14 @@ struct Plan {
   T* dq;  // [key part, unit, row, packed head_dim]
   std::size_t bytes;
 
-  Plan(const Problem& p, int threads, std::byte* memory)
+  Plan(const ProblemShape& p, int threads, std::byte* memory)
       : units(Unit::count(p)),
         rows(Unit::rows(p)),
         packed(packed_dim(p.head_dim)),
-        blocking(p, BackwardWorkspace<Factor>::kBytes, threads),
+        blocking(p, BackwardWorkspace<Operand>::kBytes, threads),
         groups(p, blocking.keys.longest()) {
     Scratch one;
-    BackwardWorkspace<Factor>(one, p, groups);
+    BackwardWorkspace<Operand>(one, p, groups);
     workspace = one.used();
     Scratch scratch(memory);
     workspaces = scratch.take<std::byte>(static_cast<std::int64_t>(workspace) * threads);
@@ -55,14 +55,14 @@ struct Plan {
   }
 };
 
-// Sum: what the parts are summed in.
-template <typename Sum, typename Factor, typename T = SumOf<Factor>>
-void sum_dq(Workers& workers, const BackwardArguments& a, const Plan<Factor>& plan) {
-  const Problem& p = a.problem;
+// Sum: the type in which the parts are summed.
+template <typename Sum, typename Operand, typename T = Accumulator<Operand>>
+void sum_dq(ThreadTeam& team, const BackwardProblem& a, const Plan<Operand>& plan) {
+  const ProblemShape& p = a.shape;
   const std::int64_t all_rows = plan.units * plan.rows;
   const Sum scale = static_cast<Sum>(p.scale);
   constexpr std::int64_t kRowsAtOnce = 64;
-  workers.run(divide_up(all_rows, kRowsAtOnce), [&](std::int64_t run, int) {
+  team.run(divide_up(all_rows, kRowsAtOnce), [&](std::int64_t run, int) {
     Sum sum[kMaxHeadDim];
     Sum before[kMaxHeadDim] = {};
     for (std::int64_t i = run * kRowsAtOnce; i < std::min(all_rows, (run + 1) * kRowsAtOnce); ++i) {
@@ -81,10 +81,10 @@ void sum_dq(Workers& workers, const BackwardArguments& a, const Plan<Factor>& pl
   });
 }
 
-template <typename Factor>
-void backward_as(Workers& workers, const BackwardArguments& a, std::span<std::byte> scratch) {
-  const Problem& p = a.problem;
-  const Plan<Factor> plan(p, workers.threads(), scratch.data());
+template <typename Operand>
+void backward_as(ThreadTeam& team, const BackwardProblem& a, std::span<std::byte> scratch) {
+  const ProblemShape& p = a.shape;
+  const Plan<Operand> plan(p, team.threads(), scratch.data());
   require_scratch("backward", plan.bytes, scratch.size());
   if (plan.units == 0) return;
   const Split& key_parts = plan.blocking.keys;
@@ -96,41 +96,41 @@ void backward_as(Workers& workers, const BackwardArguments& a, std::span<std::by
     const std::int64_t group = index / key_parts.parts();
     return group / head_groups * groups.batches * p.key_heads + group % head_groups * groups.key_heads;
   };
-  workers.run(tasks, [&](std::int64_t index, int slot) {
+  team.run(tasks, [&](std::int64_t index, int slot) {
     const std::int64_t part = part_of(index);
-    const std::int64_t next = std::min(index + workers.threads(), tasks - 1);
+    const std::int64_t next = std::min(index + team.threads(), tasks - 1);
     for (std::int64_t b = 0; b < groups.batches; ++b) {
       for (std::int64_t head = 0; head < groups.key_heads; ++head) {
         const std::int64_t unit = first_unit_of(index) + b * p.key_heads + head;
-        const BackwardTask<Factor> task{&a,
-                                        unit,
-                                        key_parts.begin(part),
-                                        key_parts.end(part),
-                                        first_unit_of(next),
-                                        next == index ? p.keys : key_parts.begin(part_of(next)),
-                                        plan.groups,
-                                        plan.dq + (part * plan.units + unit) * plan.rows * plan.packed};
+        const BackwardTask<Operand> task{&a,
+                                         unit,
+                                         key_parts.begin(part),
+                                         key_parts.end(part),
+                                         first_unit_of(next),
+                                         next == index ? p.keys : key_parts.begin(part_of(next)),
+                                         plan.groups,
+                                         plan.dq + (part * plan.units + unit) * plan.rows * plan.packed};
         run_backward_task(task, plan.workspaces + static_cast<std::size_t>(slot) * plan.workspace);
       }
     }
   });
   if (key_parts.parts() > 1) {
-    sum_dq<double>(workers, a, plan);
+    sum_dq<double>(team, a, plan);
   } else {
-    sum_dq<SumOf<Factor>>(workers, a, plan);
+    sum_dq<Accumulator<Operand>>(team, a, plan);
   }
 }
 
 }  // namespace
 
-std::size_t backward_scratch(const Problem& problem, DType dtype, int threads) {
-  return visit_factor(dtype,
-                      [&]<typename Factor>(Factor) { return Plan<Factor>(problem, threads, nullptr).bytes; });
+std::size_t backward_scratch(const ProblemShape& shape, DType dtype, int threads) {
+  return visit_operand(
+      dtype, [&]<typename Operand>(Operand) { return Plan<Operand>(shape, threads, nullptr).bytes; });
 }
 
-void backward(Workers& workers, const BackwardArguments& arguments, std::span<std::byte> scratch) {
-  visit_factor(arguments.q.dtype,
-               [&]<typename Factor>(Factor) { backward_as<Factor>(workers, arguments, scratch); });
+void backward(ThreadTeam& team, const BackwardProblem& problem, std::span<std::byte> scratch) {
+  visit_operand(problem.q.dtype,
+                [&]<typename Operand>(Operand) { backward_as<Operand>(team, problem, scratch); });
 }
 
 }  // namespace lvx::cpu

@@ -3,12 +3,12 @@
 
 #include <span>
 
-#include "device/cpu/workers.h"
-#include "device/device.h"
+#include "device/cpu/thread_pool.h"
+#include "device/problem.h"
 
 namespace lvx::cpu {
 
-std::size_t backward_scratch(const Problem& problem, DType dtype, int threads);
-void backward(Workers& workers, const BackwardArguments& arguments, std::span<std::byte> scratch);
+std::size_t backward_scratch(const ProblemShape& shape, DType dtype, int threads);
+void backward(ThreadTeam& team, const BackwardProblem& problem, std::span<std::byte> scratch);
 
 }  // namespace lvx::cpu

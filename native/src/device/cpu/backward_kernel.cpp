@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Backward on one run of keys, block by block: for each panel of rows and tile of keys, p = exp(K Q^T - lse),
-// ds = p (V dO^T - delta), dV += p^T dO, dK += ds^T Q, dQ += ds K. Tiles lie as in forward: keys along rows.
+// ds = p (V dO^T - delta), dV += p^T dO, dK += ds^T Q, dQ += ds K. Tiles have the layout of forward: a key per row.
 // Method: Dao et al. 2022.
-#define HWY_DISABLED_TARGETS HWY_SSSE3  // without SSE4.1 too rare to compile everything once more
+#define HWY_DISABLED_TARGETS HWY_SSSE3  // processors without SSE4.1 are too rare for one more build
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "device/cpu/backward_kernel.cpp"
 #include <hwy/cache_control.h>
@@ -38,25 +38,25 @@ HWY_INLINE void multiply_safely(const Product<T>& product, bool safe, Prefetcher
   }
 }
 
-template <typename Factor>
+template <typename Operand>
 class BackwardRun {
-  using T = SumOf<Factor>;
+  using T = Accumulator<Operand>;
 
  public:
-  BackwardRun(const BackwardTask<Factor>& task, std::byte* workspace)
+  BackwardRun(const BackwardTask<Operand>& task, std::byte* workspace)
       : BackwardRun(task, Scratch(workspace)) {}
 
   void run() {
     std::fill_n(task_.dq, Unit::rows(p_) * packed_, T{0});
     if (task_.groups.keys) std::fill_n(work_.dq_panels, panels_.parts(), DqSums{});
-    // Lanes of rows that do not exist are computed with.
+    // Padding lanes are computed too.
     for (T* tile : {work_.s, work_.dp}) std::fill_n(tile, kTileKeys * kPanelRows, T{0});
     if (alone_) pack_panel(0);
     const std::int64_t step = block_step();
     for (std::int64_t key = task_.key_begin; key < task_.key_end; key += step) {
       block(key, std::min(key + step, task_.key_end));
     }
-    if (sums_.past_caches()) hwy::FlushStream();
+    if (sums_.non_temporal()) hwy::FlushStream();
     if (task_.groups.keys) finish_dq();
   }
 
@@ -69,10 +69,10 @@ class BackwardRun {
     std::int64_t rows() const { return end - begin; }
   };
 
-  BackwardRun(const BackwardTask<Factor>& task, Scratch scratch)
+  BackwardRun(const BackwardTask<Operand>& task, Scratch scratch)
       : task_(task),
-        a_(*task.arguments),
-        p_(a_.problem),
+        a_(*task.problem),
+        p_(a_.shape),
         unit_(p_, task.unit),
         work_(scratch, p_, task.groups),
         packed_(packed_dim(p_.head_dim)),
@@ -83,9 +83,9 @@ class BackwardRun {
         keys_(a_, unit_, alone_, work_),
         sums_(a_, unit_, alone_, task.groups.rows, work_) {}
 
-  // Keys are used by one panel once only: nothing is gained by a block beyond a tile.
+  // A single panel uses each key once, so a block larger than a tile would gain nothing.
   std::int64_t block_step() const {
-    return alone_ ? kTileKeys : block_keys(p_, BackwardWorkspace<Factor>::kBytes);
+    return alone_ ? kTileKeys : block_keys(p_, BackwardWorkspace<Operand>::kBytes);
   }
 
   void block(std::int64_t key_begin, std::int64_t key_end) {
@@ -120,24 +120,26 @@ class BackwardRun {
     const std::int64_t rows = Unit::rows(p_);
     const std::int64_t in_vectors = rows - left_over(panels_.parts() - 1);
     const std::int64_t work =
-        2 * operations<Factor>(step, in_vectors, p_.head_dim) + 3 * operations<Factor>(rows, width_, step);
+        2 * operations<Operand>(step, in_vectors, p_.head_dim) + 3 * operations<Operand>(rows, width_, step);
     const auto ahead = [&](std::initializer_list<const Bshd*> tensors) {
       return Prefetcher(tensors, unit.batch, unit.key_head, begin, end, p_.head_dim, work);
     };
     ahead_ = a_.add_dkv ? ahead({&a_.k, &a_.v, &a_.dk, &a_.dv}) : ahead({&a_.k, &a_.v});
   }
 
-  // s - lse from which on a row is taken to see no other key, and what others weigh for 0. Half precision has room for a
-  // logit that forward summed in another order. Where lse is large its last place is too coarse to tell.
+  // Threshold of s - lse. At or above it, this key is taken to be the only one that the row sees, and the weights of other
+  // keys to be 0. Half precision needs a margin, because forward may sum the logit in another order. If lse is large, its
+  // last bit is too coarse to decide.
   T sees_only(T lse) const {
     constexpr T kLargest = 64;
     if (!(std::abs(lse) <= kLargest)) return kInfinity;
     return size_of(a_.q.dtype) == 2 ? T(-0x1p-18) * (T{1} + std::abs(lse)) : T{0};
   }
 
-  // Rows of a panel whose logits are dot products; all but the last are whole vectors.
+  // The number of rows of a panel whose logits are computed as dot products. Only the last panel has such rows: the others
+  // consist of whole vectors.
   std::int64_t left_over(std::int64_t panel) const {
-    return rows_left_over<Factor>(panels_.end(panel) - panels_.begin(panel), p_.head_dim);
+    return rows_left_over<Operand>(panels_.end(panel) - panels_.begin(panel), p_.head_dim);
   }
 
   void pack_panel(std::int64_t index) {
@@ -149,7 +151,7 @@ class BackwardRun {
       const std::int64_t query = unit_.query(begin + i);
       const std::int64_t head = unit_.head(begin + i);
       const T lse = load_element<T>(a_.lse.at(unit_.batch, head, query), a_.lse.dtype, 0);
-      // exp(s - inf) = 0: a row that sees nothing has no weights.
+      // exp(s - inf) = 0: a row that sees no key has zero weights.
       work_.lse[i] = lse == -kInfinity ? kInfinity : lse;
       work_.only[i] = sees_only(lse);
       work_.delta[i] = load_element<T>(a_.delta.at(unit_.batch, head, query), a_.delta.dtype, 0);
@@ -162,13 +164,13 @@ class BackwardRun {
     panel_ = {index, begin, end, rows - left, left, q_finite, d_o_finite};
   }
 
-  // The panel's rows of x with terms along rows and, as columns, along head_dim; true if all are finite.
-  bool pack_rows_of(const Bshd& x, std::int64_t begin, std::int64_t end, Factor* by_rows,
-                    Factor* columns) const {
+  // Packs the panel's rows of x twice: with terms along rows and, as columns, along head_dim. True if all are finite.
+  bool pack_rows_of(const Bshd& x, std::int64_t begin, std::int64_t end, Operand* by_rows,
+                    Operand* columns) const {
     const auto row_at = [&](std::int64_t i) {
       return x.at(unit_.batch, unit_.query(begin + i), unit_.head(begin + i));
     };
-    if constexpr (kIsPair<Factor>) {
+    if constexpr (kIsPair<Operand>) {
       pack_pairs_of_rows(end - begin, p_.head_dim, row_at, by_rows, packed_);
       return pack_columns(end - begin, p_.head_dim, x.dtype, row_at, work_.room, columns);
     } else {
@@ -178,7 +180,7 @@ class BackwardRun {
 
   void panel(std::int64_t key_begin, std::int64_t key_end) {
     const Panel& panel = panel_;
-    // A query whose heads lie in two panels is walked twice over the same keys.
+    // If a query's heads are in two panels, its ranges are traversed twice over the same keys.
     RowVisibility visible = visible_.fork(panel.begin, panel.end, work_.panel_cursors);
     for (std::int64_t key = key_begin; key < key_end; key += kTileKeys) {
       const std::int64_t end = std::min(key + kTileKeys, key_end);
@@ -201,7 +203,7 @@ class BackwardRun {
     }
   }
 
-  // Adds the panel's group of tiles to its sum of those before, and begins another.
+  // Adds the panel's group of tiles to the sum of earlier groups, and begins a new group.
   void add_groups(std::int64_t index) {
     DqSums& sums = work_.dq_panels[index];
     for (std::int64_t row = panels_.begin(index); row < panels_.end(index); ++row) {
@@ -220,80 +222,79 @@ class BackwardRun {
     }
   }
 
-  // In pairs of rows the last of an odd number has one beside it that does not exist. Its values are 0, and its weights of
-  // keys that nobody sees must not be NaN.
+  // With an odd number of rows, the last pair contains a padding row. Its values are 0; its weights must not be NaN.
   void hide_from_missing_row(std::int64_t rows, std::int64_t keys) const {
-    if (rows % kTerms<Factor> == 0) return;
+    if (rows % kTerms<Operand> == 0) return;
     for (std::int64_t key = 0; key < keys; ++key) work_.mask[key * kPanelRows + rows] = -kInfinity;
   }
 
   // key counts from the start of the block.
   void tile(const Panel& panel, std::int64_t key, std::int64_t keys, const T* mask) {
     const bool unmasked = mask == nullptr;
-    const WeightTile<Factor> weights{work_.s,  work_.dp,         work_.p,
-                                     work_.ds, work_.ds_by_keys, !a_.d_bias.none()};
+    const WeightTile<Operand> weights{work_.s,  work_.dp,         work_.p,
+                                      work_.ds, work_.ds_by_keys, !a_.d_bias.none()};
     look({keys_.k().at(key), keys_.k().ld}, keys, panel, work_.q, work_.q_columns, static_cast<T>(p_.scale),
          work_.s);
     look({keys_.v().at(key), keys_.v().ld}, keys, panel, work_.d_o, work_.d_o_columns, T{1}, work_.dp);
-    softmax_gradient(panel.rows(), keys, mask, RowFactors<T>{work_.lse, work_.delta, work_.only}, weights);
+    softmax_gradient(panel.rows(), keys, mask, RowStatistics<T>{work_.lse, work_.delta, work_.only}, weights);
     multiply_safely<LayoutOfA::kRows>(gather(work_.p, work_.d_o, sums_.dv(), key, T{1}, panel, keys),
                                       unmasked || panel.d_o_finite, ahead_);
     multiply_safely<LayoutOfA::kRows>(
         gather(work_.ds, work_.q, sums_.dk(), key, static_cast<T>(p_.scale), panel, keys),
         unmasked || panel.q_finite, ahead_);
-    const Product<Factor> to_queries{.a = work_.ds_by_keys,
-                                     .lda = kPanelRows,
-                                     .b = keys_.k_by_keys().at(key / kTerms<Factor>),
-                                     .ldb = keys_.k_by_keys().ld,
-                                     .c = task_.dq + panel.begin * packed_,
-                                     .ldc = packed_,
-                                     .m = panel.rows(),
-                                     .n = width_,
-                                     .k = divide_up(keys, kTerms<Factor>),
-                                     .update = Update::kAdd};
+    const Product<Operand> to_queries{.a = work_.ds_by_keys,
+                                      .lda = kPanelRows,
+                                      .b = keys_.k_by_keys().at(key / kTerms<Operand>),
+                                      .ldb = keys_.k_by_keys().ld,
+                                      .c = task_.dq + panel.begin * packed_,
+                                      .ldc = packed_,
+                                      .m = panel.rows(),
+                                      .n = width_,
+                                      .k = divide_up(keys, kTerms<Operand>),
+                                      .update = Update::kAdd};
     multiply_safely<LayoutOfA::kColumns>(to_queries, unmasked || keys_.k_is_finite(key), ahead_);
   }
 
   // out[key, row] = scale * keys[key] . rows[row]; columns are the rows transposed.
-  void look(const KeyRows<Factor>& rows_of_keys, std::int64_t keys, const Panel& panel, const Factor* rows,
-            const Factor* columns, T scale, T* out) {
-    const Product<Factor> product{.a = rows_of_keys.data,
-                                  .lda = rows_of_keys.stride,
-                                  .b = columns,
-                                  .ldb = kPanelRows,
-                                  .c = out,
-                                  .ldc = kPanelRows,
-                                  .m = keys,
-                                  .n = panel.in_vectors,
-                                  .k = p_.head_dim / kTerms<Factor>,
-                                  .update = Update::kScale,
-                                  .scale = scale};
+  void look(const KeyRows<Operand>& rows_of_keys, std::int64_t keys, const Panel& panel, const Operand* rows,
+            const Operand* columns, T scale, T* out) {
+    const Product<Operand> product{.a = rows_of_keys.data,
+                                   .lda = rows_of_keys.stride,
+                                   .b = columns,
+                                   .ldb = kPanelRows,
+                                   .c = out,
+                                   .ldc = kPanelRows,
+                                   .m = keys,
+                                   .n = panel.in_vectors,
+                                   .k = p_.head_dim / kTerms<Operand>,
+                                   .update = Update::kScale,
+                                   .scale = scale};
     multiply<LayoutOfA::kRows>(product, ahead_);
-    if constexpr (!kIsPair<Factor>) {
+    if constexpr (!kIsPair<Operand>) {
       dot_products(rows_of_keys, keys, rows + panel.in_vectors * packed_, packed_, panel.left_over,
                    p_.head_dim, scale, out + panel.in_vectors, kPanelRows);
     }
   }
 
-  // sums[key] += sum over rows of weights[key, row] values[row]; the final scale is due where they lie in place.
-  Product<Factor> gather(const Factor* weights, const Factor* values, const Rows<T>& sums, std::int64_t key,
-                         T scale, const Panel& panel, std::int64_t keys) const {
+  // sums[key] += sum over rows of weights[key, row] values[row]. Applies the final scale if sums is the caller's tensor.
+  Product<Operand> gather(const Operand* weights, const Operand* values, const Rows<T>& sums,
+                          std::int64_t key, T scale, const Panel& panel, std::int64_t keys) const {
     const bool first = sums_.first_product_writes();
     return {.a = weights,
-            .lda = kPanelRows / kTerms<Factor>,
+            .lda = kPanelRows / kTerms<Operand>,
             .b = values,
             .ldb = packed_,
             .c = sums.at(key),
             .ldc = sums.ld,
             .m = keys,
             .n = width_,
-            .k = divide_up(panel.rows(), kTerms<Factor>),
+            .k = divide_up(panel.rows(), kTerms<Operand>),
             .update = first ? Update::kScale : Update::kAdd,
             .scale = sums_.in_place() ? scale : T{1},
-            .past_caches = first && sums_.in_place() && sums_.past_caches()};
+            .non_temporal = first && sums_.in_place() && sums_.non_temporal()};
   }
 
-  // Whether all queries have one bias: its gradient is summed over them in the workspace, block by block.
+  // Whether the bias is broadcast along queries. Its gradient is then summed over them in the workspace, block by block.
   bool shares_d_bias() const { return !a_.d_bias.none() && a_.d_bias.row_stride == 0; }
 
   // key counts from the start of the block of block_keys.
@@ -315,7 +316,7 @@ class BackwardRun {
     }
   }
 
-  // Broadcast dimensions have stride 0: their rows add to the same elements, one after the other.
+  // Broadcast dimensions have stride 0, so their rows accumulate into the same elements one after the other.
   void add_d_bias(const Panel& panel, std::int64_t key_begin, std::int64_t key_end) {
     for (std::int64_t row = panel.begin; row < panel.end; ++row) {
       const T* column = work_.dp + (row - panel.begin);
@@ -325,19 +326,19 @@ class BackwardRun {
   }
 
   static constexpr T kInfinity = std::numeric_limits<T>::infinity();
-  const BackwardTask<Factor>& task_;
-  const BackwardArguments& a_;
-  const Problem& p_;
+  const BackwardTask<Operand>& task_;
+  const BackwardProblem& a_;
+  const ProblemShape& p_;
   Unit unit_;
-  BackwardWorkspace<Factor> work_;
+  BackwardWorkspace<Operand> work_;
   std::int64_t packed_;
   std::int64_t width_;
   Split panels_;
-  bool alone_;  // all rows are one panel
+  bool alone_;  // one panel holds all rows
   RowVisibility visible_;
-  Panel panel_{};  // the one that is packed
-  KeyBlock<Factor> keys_;
-  KeyGradients<Factor> sums_;
+  Panel panel_{};  // the packed panel
+  KeyBlock<Operand> keys_;
+  KeyGradients<Operand> sums_;
   Prefetcher ahead_;
 };
 

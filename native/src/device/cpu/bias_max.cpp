@@ -14,11 +14,11 @@ namespace {
 template <typename T>
 constexpr T kNone = -std::numeric_limits<T>::infinity();
 
-// The largest of count elements, -inf for none. NaN is left out: it will show in the logits.
+// The largest of count elements, -inf if there are none. Ignores NaN, which propagates through the logits anyway.
 template <typename T>
 T largest(const std::byte* data, DType dtype, std::int64_t count) {
   constexpr std::int64_t kRun = 512;
-  constexpr std::int64_t kSideBySide = 32;  // maxima, so that they fill vectors
+  constexpr std::int64_t kSideBySide = 32;  // independent maxima, to fill vectors
   T line[kRun];
   T max[kSideBySide];
   std::fill_n(max, kSideBySide, kNone<T>);
@@ -34,9 +34,9 @@ T largest(const std::byte* data, DType dtype, std::int64_t count) {
   return *std::max_element(max, max + kSideBySide);
 }
 
-// Of the call's keys [begin, end).
+// The maximum over the call's keys [begin, end).
 template <typename T>
-T largest_bias(const ForwardArguments& a, std::int64_t batch, std::int64_t head, std::int64_t row,
+T largest_bias(const ForwardProblem& a, std::int64_t batch, std::int64_t head, std::int64_t row,
                std::int64_t begin, std::int64_t end) {
   if (begin >= end) return kNone<T>;
   if (a.bias.none()) return T{0};
@@ -44,8 +44,8 @@ T largest_bias(const ForwardArguments& a, std::int64_t batch, std::int64_t head,
 }
 
 template <typename T>
-T largest_visible_bias(const ForwardArguments& a, std::int64_t batch, std::int64_t head, std::int64_t row) {
-  const Problem& p = a.problem;
+T largest_visible_bias(const ForwardProblem& a, std::int64_t batch, std::int64_t head, std::int64_t row) {
+  const ProblemShape& p = a.shape;
   if (a.visibility.everything()) return largest_bias<T>(a, batch, head, row, 0, p.keys);
   T max = kNone<T>;
   const std::int32_t* range = a.visibility.at(batch, row);
@@ -58,7 +58,7 @@ T largest_visible_bias(const ForwardArguments& a, std::int64_t batch, std::int64
 }
 
 template <typename T>
-void put(const ForwardArguments& a, std::int64_t batch, std::int64_t head, std::int64_t row, T max) {
+void put(const ForwardProblem& a, std::int64_t batch, std::int64_t head, std::int64_t row, T max) {
   std::byte* at = a.out.bias_max.at(batch, head, row);
   if (a.merge) {
     std::byte* lse_at = a.out.lse.at(batch, head, row);
@@ -71,15 +71,15 @@ void put(const ForwardArguments& a, std::int64_t batch, std::int64_t head, std::
   store_element(max, at, a.out.bias_max.dtype, 0);
 }
 
-// Heads and queries that share a row of the bias, and see the same of it, share its maximum.
+// Heads and queries that share a row of the bias, and see the same keys, share its maximum.
 template <typename T>
-void set_as(Workers& workers, const ForwardArguments& a) {
-  const Problem& p = a.problem;
+void set_as(ThreadTeam& team, const ForwardProblem& a) {
+  const ProblemShape& p = a.shape;
   const bool heads_alike = a.bias.none() || a.bias.head_stride == 0;
   const bool rows_alike = a.visibility.everything() && (a.bias.none() || a.bias.row_stride == 0);
   const std::int64_t heads = heads_alike ? std::min<std::int64_t>(1, p.query_heads) : p.query_heads;
   const std::int64_t rows = rows_alike ? std::min<std::int64_t>(1, p.queries) : p.queries;
-  for_each(workers, p.batch * heads * rows, p.keys, [&](std::int64_t i) {
+  for_each(team, p.batch * heads * rows, p.keys, [&](std::int64_t i) {
     const std::int64_t batch = i / rows / heads;
     const std::int64_t first_head = i / rows % heads;
     const std::int64_t first_row = i % rows;
@@ -94,12 +94,12 @@ void set_as(Workers& workers, const ForwardArguments& a) {
 
 }  // namespace
 
-void set_bias_max(Workers& workers, const ForwardArguments& arguments) {
-  if (arguments.out.bias_max.data == nullptr) return;
-  if (arguments.out.bias_max.dtype == DType::kFloat64) {
-    set_as<double>(workers, arguments);
+void set_bias_max(ThreadTeam& team, const ForwardProblem& problem) {
+  if (problem.out.bias_max.data == nullptr) return;
+  if (problem.out.bias_max.dtype == DType::kFloat64) {
+    set_as<double>(team, problem);
   } else {
-    set_as<float>(workers, arguments);
+    set_as<float>(team, problem);
   }
 }
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The largest bias of the keys that a row sees: what its logits and its lse count from.
+// The largest bias of the keys that a row sees. The row's logits and lse are relative to it.
 #pragma once
 
-#include "device/cpu/workers.h"
-#include "device/device.h"
+#include "device/cpu/thread_pool.h"
+#include "device/problem.h"
 
 namespace lvx::cpu {
 
-// Before forward's kernels. Overwrites out.bias_max by the largest bias of the call's keys; where results are merged,
-// raises it to that and lets the lse that out holds count from it.
-void set_bias_max(Workers& workers, const ForwardArguments& arguments);
+// Runs before forward's kernels. Sets out.bias_max to the largest bias of the call's keys. If results are merged, sets it to
+// the larger of that and its old value, and makes out's lse relative to the new value.
+void set_bias_max(ThreadTeam& team, const ForwardProblem& problem);
 
 }  // namespace lvx::cpu

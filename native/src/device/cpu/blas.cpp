@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// OpenBLAS, serial. It chooses its kernels by processor; the environment variable OPENBLAS_CORETYPE overrides that.
+// Serial OpenBLAS. It selects its kernels for the processor; the environment variable OPENBLAS_CORETYPE overrides that.
 #include "device/cpu/blas.h"
 
 #include <cblas.h>
@@ -40,9 +40,10 @@ void gemv(bool transpose, std::int64_t rows, std::int64_t columns, const double*
 
 }  // namespace lvx::blas
 
-// The serial OpenBLAS takes the buffers of its products from a pool without a lock, so two threads that multiply at once
-// may get the same one and compute garbage, seldom and silently. The linker leads its calls here (FindOpenBLAS.cmake).
-// NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the linker's --wrap chooses these names.
+// The serial OpenBLAS takes the buffers of its products from a pool without a lock, so two threads that multiply
+// concurrently may get the same buffer: a rare and silent race. The linker redirects its allocation calls here
+// (FindOpenBLAS.cmake). NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the linker's --wrap
+// chooses these names.
 extern "C" {
 void* __real_blas_memory_alloc(int position);
 void __real_blas_memory_free(void* buffer);

@@ -10,7 +10,8 @@
 #include "device/cpu/layers/cpu_layers.h"
 #include "device/cpu/memory.h"
 #include "device/cpu/probe.h"
-#include "device/cpu/workers.h"
+#include "device/cpu/thread_pool.h"
+#include "device/extents.h"
 #include "device/shards_seen.h"
 
 namespace lvx {
@@ -19,11 +20,11 @@ namespace {
 class CpuDevice final : public Device {
  public:
   explicit CpuDevice(const CpuOptions& options)
-      : workers_(options.threads == 0 ? usable_threads() : options.threads), memory_(options.memory_budget) {}
+      : team_(options.threads == 0 ? usable_threads() : options.threads), memory_(options.memory_budget) {}
 
   lvx_device_kind kind() const override { return LVX_CPU; }
   int ordinal() const override { return 0; }
-  int threads() const override { return workers_.threads(); }
+  int threads() const override { return team_.threads(); }
   std::string name() const override { return "CPU " + instruction_set(); }
 
   std::byte* allocate(std::size_t bytes) override { return memory_.allocate(bytes); }
@@ -35,54 +36,39 @@ class CpuDevice final : public Device {
     if (bytes > 0) std::memset(data, 0, bytes);
   }
 
-  std::size_t forward_scratch(const Problem& problem, DType dtype) const override {
-    return cpu::forward_scratch(problem, dtype, threads());
+  std::size_t forward_scratch(const ProblemShape& shape, DType dtype) const override {
+    return cpu::forward_scratch(shape, dtype, threads());
   }
-  std::size_t backward_scratch(const Problem& problem, DType dtype) const override {
-    return cpu::backward_scratch(problem, dtype, threads());
+  std::size_t backward_scratch(const ProblemShape& shape, DType dtype) const override {
+    return cpu::backward_scratch(shape, dtype, threads());
   }
-  void forward(const ForwardArguments& arguments, std::span<std::byte> scratch) override {
-    cpu::forward(workers_, arguments, scratch);
+  void forward(const ForwardProblem& problem, std::span<std::byte> scratch) override {
+    require_extents_of_problem(problem);
+    cpu::forward(team_, problem, scratch);
   }
-  void backward(const BackwardArguments& arguments, std::span<std::byte> scratch) override {
-    cpu::backward(workers_, arguments, scratch);
+  void backward(const BackwardProblem& problem, std::span<std::byte> scratch) override {
+    require_extents_of_problem(problem);
+    cpu::backward(team_, problem, scratch);
   }
 
-  void merge(const Problem& problem, const Partial& part, const Partial& into) override {
-    cpu::merge(workers_, problem, part, into);
-  }
-  void delta(const Problem& problem, const Bshd& o, const Bshd& d_o, const Bhs& delta) override {
-    cpu::delta(workers_, problem, o, d_o, delta);
-  }
-  void copy(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-            const Bshd& to) override {
-    cpu::copy(workers_, batch, rows, heads, dim, from, to);
-  }
-  void copy(std::int64_t batch, std::int64_t heads, std::int64_t rows, const Bhs& from,
-            const Bhs& to) override {
-    cpu::copy(workers_, batch, heads, rows, from, to);
-  }
-  void add(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-           const Bshd& to) override {
-    cpu::add(workers_, batch, rows, heads, dim, from, to);
-  }
-  void copy(std::int64_t batch, std::int64_t rows, const Visibility& from,
-            std::int32_t* to_compact) override {
-    cpu::copy(workers_, batch, rows, from, to_compact);
-  }
-  void shards_seen(std::int64_t batch, std::int64_t rows, const Visibility& visibility,
-                   std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen) override {
-    find_shards_seen(batch, rows, visibility, bounds, seen);
+  void merge(const Partial& part, const Partial& into) override { cpu::merge(team_, part, into); }
+  void delta(const Bshd& o, const Bshd& d_o, const Bhs& delta) override { cpu::delta(team_, o, d_o, delta); }
+  void copy(const Bshd& from, const Bshd& to) override { cpu::copy(team_, from, to); }
+  void copy(const Visibility& from, std::int32_t* to) override { cpu::copy(team_, from, to); }
+  void add(const Bshd& from, const Bshd& to) override { cpu::add(team_, from, to); }
+  void shards_seen(const Visibility& visibility, std::span<const std::int64_t> bounds,
+                   std::span<std::uint8_t> seen) override {
+    find_shards_seen(visibility, bounds, seen);
   }
 
   LayerOperations& layers() override { return layers_; }
 
-  double probe_gemm(std::int64_t n) override { return cpu::probe_gemm(workers_, memory_, n); }
-  double probe_read(std::size_t bytes) override { return cpu::probe_read(workers_, memory_, bytes); }
+  double probe_gemm(std::int64_t n) override { return cpu::probe_gemm(team_, memory_, n); }
+  double probe_read(std::size_t bytes) override { return cpu::probe_read(team_, memory_, bytes); }
 
  private:
-  Workers workers_;
-  CpuLayers layers_{workers_};
+  ThreadTeam team_;
+  CpuLayers layers_{team_};
   Memory memory_;
 };
 

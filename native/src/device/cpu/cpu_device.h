@@ -8,7 +8,7 @@
 namespace lvx {
 
 struct CpuOptions {
-  int threads = 0;                // 0: as many as this process may use
+  int threads = 0;                // 0: all CPUs that this process may use
   std::size_t memory_budget = 0;  // 0: no limit
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Few rows against many keys. Vectors run along head_dim, so that k and v are used as they are read, converted in
-// registers; the rows of a head share each vector that is loaded.
-#define HWY_DISABLED_TARGETS HWY_SSSE3  // without SSE4.1 too rare to compile everything once more
+// Forward for few rows and many keys. Vectors run along head_dim, so that k and v are not packed: they are converted in
+// registers. The rows of a head share each loaded vector.
+#define HWY_DISABLED_TARGETS HWY_SSSE3  // processors without SSE4.1 are too rare for one more build
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "device/cpu/decode_kernel.cpp"
 #include <hwy/foreach_target.h>
@@ -72,29 +72,30 @@ class DecodeRun {
  private:
   DecodeRun(const DecodeTask<T>& task, Scratch scratch)
       : task_(task),
-        a_(*task.arguments),
-        p_(a_.problem),
+        a_(*task.problem),
+        p_(a_.shape),
         work_(scratch, p_),
         packed_(round_up(p_.head_dim, kLanes)),
         rows_(Unit::rows(p_)),
         ahead_(keys_ahead(p_)),
         visible_(a_.visibility, p_, unit(0), 0, rows_, work_.cursors) {}
 
-  // Sums, the rows that are read and those asked for share the first cache.
+  // L1 holds the sums, the rows being read and the rows being prefetched.
   static constexpr int kWeighKeys = sizeof(Element) > 2 ? 2 : 4;
 
-  // A group is one chain here, key after key. Results in half precision are rounded by far more than a long one is off.
+  // Here a group is summed sequentially, key by key. In half precision these sums may be long, because results are rounded
+  // more coarsely. Separate sums for each tile took 10 % of the time: they and the group's sums do not both fit L1.
   static constexpr std::int64_t kTilesOfGroup = sizeof(Element) > 2 ? 2 : kGroupTiles;
 
-  // How far ahead memory is asked for: enough to be under way while a core waits for what it asked before.
-  static std::int64_t keys_ahead(const Problem& p) {
+  // Prefetch distance: enough bytes in flight to cover memory latency.
+  static std::int64_t keys_ahead(const ProblemShape& p) {
     constexpr std::int64_t kBytes = 16 << 10;
     const std::int64_t row = p.key_heads * p.head_dim * static_cast<std::int64_t>(sizeof(Element));
     return std::clamp<std::int64_t>(kBytes / row / kDotKeys * kDotKeys, kDotKeys, kDecodeKeys);
   }
 
   Unit unit(std::int64_t head) const { return Unit(p_, task_.batch * p_.key_heads + head); }
-  // Packed tightly: what is swept again and again shares the first cache with what is read.
+  // Packed without padding: these arrays share L1 with the keys being read.
   T* q(std::int64_t head) const { return work_.q + head * rows_ * packed_; }
   T* o(std::int64_t head) const { return work_.o + head * rows_ * packed_; }
   T* s(std::int64_t head) const { return work_.s + head * rows_ * kDecodeKeys; }
@@ -116,7 +117,7 @@ class DecodeRun {
     return {reinterpret_cast<const Element*>(x.at(task_.batch, key, head)), x.row_stride};
   }
 
-  // All heads of a few keys, then the next keys: memory is read in the order it lies in, whole rows at a time.
+  // Processes all heads of a few keys, then the next keys, so that memory is read sequentially, in whole rows.
   void tile(std::int64_t begin, std::int64_t end) {
     const Seen seen = visible_.advance(0, rows_, begin, end);
     if (seen == Seen::kNothing) return;
@@ -131,14 +132,14 @@ class DecodeRun {
     ++tiles_;
   }
 
-  // What is read some keys after that one of [begin, begin + keys) of x: later keys, or the first ones of what follows.
+  // The rows of x that will be read some keys after [begin, begin + keys): later keys, or the first keys of the next task.
   std::int64_t key_after(std::int64_t key, std::int64_t keys, std::int64_t begin,
                          std::int64_t following) const {
     const std::int64_t after = key + ahead_;
     return after < keys ? begin + after : std::min(following + after - keys, task_.key_end - 1);
   }
 
-  // It is asked for in the order it lies in: while a head of so many keys is computed, as many heads of one key.
+  // They are prefetched sequentially: while one head of n keys is computed, n heads of one key are prefetched.
   Ahead<Element> ahead(const Bshd& x, std::int64_t key, std::int64_t head, std::int64_t keys) const {
     const bool rows_lie_together = x.head_stride == p_.head_dim;
     return {rows_lie_together ? rows_of(x, 0, key).data + head * keys * p_.head_dim
@@ -163,7 +164,7 @@ class DecodeRun {
     });
   }
 
-  // s + bias - bias_max, -inf where hidden.
+  // s += bias - bias_max; -inf for hidden keys.
   void hide(std::int64_t head, std::int64_t begin, std::int64_t end) {
     constexpr T kHidden = -std::numeric_limits<T>::infinity();
     const Unit u = unit(head);
@@ -186,7 +187,7 @@ class DecodeRun {
     }
   }
 
-  // s = kOfWeights exp(s - running maximum); the group's earlier sums are scaled to it.
+  // s = kOfWeights exp(s - running maximum). Rescales the group's earlier sums to the new maximum.
   void soften(std::int64_t head, std::int64_t row, std::int64_t keys) {
     const hn::ScalableTag<T> d;
     using V = hn::Vec<decltype(d)>;
@@ -218,7 +219,7 @@ class DecodeRun {
     for (std::int64_t i = 0; i < p_.head_dim; ++i) o(head)[row * packed_ + i] *= factor;
   }
 
-  // o += s v. Where something is masked, values that a row does not see may be NaN: those of weight 0 are left out.
+  // o += s v. With a mask, hidden values may be NaN, so values with weight 0 are skipped.
   void weigh(std::int64_t begin, std::int64_t keys, bool masked) {
     for_key_groups<kWeighKeys>(keys, [&](auto count, std::int64_t key) HWY_ATTR {
       constexpr int kKeys = decltype(count)::value;
@@ -259,7 +260,7 @@ class DecodeRun {
     }
   }
 
-  // Adds a group of tiles to the sums of those before, and begins another.
+  // Adds a group of tiles to the sums of earlier groups, and begins a new group.
   void add_groups() {
     for (std::int64_t head = 0; head < p_.key_heads; ++head) {
       for (std::int64_t row = 0; row < rows_; ++row) {
@@ -281,7 +282,7 @@ class DecodeRun {
     const std::int64_t first = (task_.batch * p_.key_heads + head) * rows_;
     for (std::int64_t row = 0; row < rows_; ++row) {
       const std::int64_t at = head * kDecodeRows + row;
-      // What has seen nothing has no sums.
+      // A row that has seen no key has no sums.
       const double sum = begun_ ? work_.sums[at] : 0;
       T* out = task_.partial_o + (first + row) * p_.head_dim;
       if (begun_) {
@@ -296,19 +297,19 @@ class DecodeRun {
   }
 
   const DecodeTask<T>& task_;
-  const ForwardArguments& a_;
-  const Problem& p_;
+  const ForwardProblem& a_;
+  const ProblemShape& p_;
   DecodeWorkspace<T> work_;
   std::int64_t packed_;
   std::int64_t rows_;
   std::int64_t ahead_;      // keys
-  std::int64_t tiles_ = 0;  // of the group that has not been added yet
-  bool begun_ = false;      // whether there are sums of groups
+  std::int64_t tiles_ = 0;  // tiles of the current group, which has not been added yet
+  bool begun_ = false;      // whether the sums of groups hold anything
   RowVisibility visible_;
 };
 
 void decode_float(const DecodeTask<float>& task, std::byte* workspace) {
-  switch (task.arguments->k.dtype) {
+  switch (task.problem->k.dtype) {
     case DType::kBFloat16:
       return DecodeRun<float, BFloat16>(task, workspace).run();
     case DType::kFloat16:

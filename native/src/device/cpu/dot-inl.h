@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dot products of a few query rows with rows of keys, along head_dim: no row of either is padded. What is cheapest
-// where there are too few query rows to fill a vector with.
+// Dot products of a few query rows with rows of keys, vectorised along head_dim, without padding rows. The cheapest method
+// if there are too few query rows to fill a vector.
 #if defined(LVX_DOT_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LVX_DOT_INL_H
 #undef LVX_DOT_INL_H
@@ -30,19 +30,19 @@ struct KeyRows {
   KeyRows from(std::int64_t key) const { return {at(key), stride}; }
 };
 
-// Memory that will be read later, to be asked for while something else is computed: as many bytes as that reads.
+// Memory to prefetch during a computation: as many bytes as the computation reads.
 template <typename Element>
 struct Ahead {
   const Element* data;
 
-  // The share of elements [at, at + count).
+  // Prefetches the share of elements [at, at + count).
   HWY_INLINE void prefetch(std::int64_t at, std::int64_t count) const {
     constexpr std::int64_t kLine = 64 / sizeof(Element);
     for (std::int64_t i = 0; i < count; i += kLine) __builtin_prefetch(data + at + i);
   }
 };
 
-// In its place where nothing is to be asked for.
+// A substitute that prefetches nothing.
 struct NothingAhead {
   HWY_INLINE void prefetch(std::int64_t /*at*/, std::int64_t /*count*/) const {}
 };
@@ -50,7 +50,7 @@ struct NothingAhead {
 constexpr int kDotRows = HWY_TARGET <= HWY_AVX3 ? 4 : 2;  // 4 x 4 sums need 21 registers
 constexpr int kDotKeys = 4;
 
-// Calls visit(constant, row) for rows [row, row + constant), kDotRows at a time and the rest together.
+// Calls visit(constant, row) for rows [row, row + constant): kDotRows at a time, then all remaining rows at once.
 template <int kRows = kDotRows, typename Visit>
 HWY_INLINE void for_row_blocks(std::int64_t rows, const Visit& visit, std::int64_t row = 0) {
   for (; row + kRows <= rows; row += kRows) visit(std::integral_constant<int, kRows>(), row);
@@ -66,7 +66,7 @@ HWY_INLINE void for_key_groups(std::int64_t keys, const Visit& visit) {
 }
 
 #if HWY_TARGET != HWY_SCALAR
-// Blocks of 128 bits added up.
+// The sum of a vector's 128-bit blocks.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE auto sum_of_blocks([[maybe_unused]] D d, V v) {
   if constexpr (hn::MaxLanes(D()) * sizeof(hn::TFromD<D>) == 16) {
@@ -78,8 +78,8 @@ HWY_INLINE auto sum_of_blocks([[maybe_unused]] D d, V v) {
 }
 #endif
 
-// scale times the sums of the lanes of four vectors. Reduced together they take a third of the instructions of one
-// after the other.
+// scale times the lane sums of four vectors. Reducing them together takes a third of the instructions of four separate
+// reductions.
 template <class D, class V = hn::Vec<D>, typename T = hn::TFromD<D>>
 HWY_INLINE void sums_of_lanes(D d, V v0, V v1, V v2, V v3, T scale, T* HWY_RESTRICT sums) {
 #if HWY_TARGET != HWY_SCALAR
@@ -103,7 +103,7 @@ HWY_INLINE void sums_of_lanes(D d, V v0, V v1, V v2, V v3, T scale, T* HWY_RESTR
   sums[3] = scale * hn::GetLane(hn::SumOfLanes(d, v3));
 }
 
-// A vector's first 8 elements, which are all that is left of a row, and zeros.
+// The last 8 elements of a row, padded with zeros.
 template <class D, typename Element>
 HWY_INLINE hn::Vec<D> load_last(D d, const Element* source) {
 #if HWY_TARGET != HWY_SCALAR
@@ -114,7 +114,7 @@ HWY_INLINE hn::Vec<D> load_last(D d, const Element* source) {
   return load_converted(d, source);
 }
 
-// s[i * ld + j] = scale * q[i] . k[j] for kRows rows and kKeys keys; q is padded with zeros to whole vectors.
+// s[i * ld + j] = scale * q[i] . k[j] for kRows rows and kKeys keys. q is zero-padded to whole vectors.
 template <int kRows, int kKeys, typename T, typename Element, typename Later>
 HWY_INLINE void dot_block(const T* HWY_RESTRICT q, std::int64_t packed, KeyRows<Element> k, Later later,
                           std::int64_t dim, T scale, T* HWY_RESTRICT s, std::int64_t ld) {
@@ -151,13 +151,13 @@ HWY_INLINE void dot_block(const T* HWY_RESTRICT q, std::int64_t packed, KeyRows<
   }
 }
 
-// How many of so many query rows are left over by whole vectors and cheaper by dot products than as one more vector:
-// each takes head_dim / lanes operations and some for the sum of the lanes, the vector head_dim. Pairs stay in vectors.
-template <typename Factor>
+// The number of query rows that remain after whole vectors and are cheaper as dot products than as one more vector. Each dot
+// product takes head_dim / lanes operations and a reduction, a vector takes head_dim operations. Pairs always use vectors.
+template <typename Operand>
 std::int64_t rows_left_over(std::int64_t rows, std::int64_t dim) {
-  if (kIsPair<Factor>) return 0;
+  if (kIsPair<Operand>) return 0;
   constexpr std::int64_t kSum = 6;
-  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<SumOf<Factor>>()));
+  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<Accumulator<Operand>>()));
   const std::int64_t rest = rows % lanes;
   return rest * (dim + kSum * lanes) < dim * lanes ? rest : 0;
 }

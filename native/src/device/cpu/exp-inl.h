@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// exp by range reduction and a polynomial, for the arguments that softmax has. Relative error below 3e-7 (float; 5e-7
-// for x < -40, where a weight of softmax no longer matters), 2e-14 (double; 1e-15 for x > -30).
+// exp by range reduction and a polynomial, for the arguments of softmax. The relative error is below 3e-7 in float (5e-7 for
+// x < -40, where a softmax weight is negligible) and below 2e-14 in double (1e-15 for x > -30).
 #if defined(LVX_EXP_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LVX_EXP_INL_H
 #undef LVX_EXP_INL_H
@@ -25,9 +25,9 @@ struct ExpConstants<float> {
   static constexpr float kLowest = -87.0f;
   static constexpr float kLowestWeight = -79.5f;
   static constexpr float kOfWeights = 0x1p-11f;
-  static constexpr float kRound = 0x1.8p23f;  // adding it leaves the nearest integer in the low bits
+  static constexpr float kRound = 0x1.8p23f;  // x + kRound has the nearest integer of x in its low bits
   static constexpr int kMantissaBits = 23;
-  // Minimax fit of exp on [-ln2/2, ln2/2] among those that are exact in 0.
+  // Minimax polynomial of exp on [-ln2/2, ln2/2], constrained to be exact at 0.
   static constexpr float kTerms[] = {
       1.0f, 1.0f, 0.499992311000824f, 0.16667114198207855f, 0.04189011827111244f, 0.008312524296343327f};
 };
@@ -56,9 +56,8 @@ struct ExpConstants<double> {
                                       1.0 / 6227020800};
 };
 
-// exp(x) = 2^n exp(r) with r = x - n ln 2 in [-ln2/2, ln2/2]; n is small, so that one ln 2 in T's precision and a
-// fused subtraction will do. For x in [lowest, some tens]; NaN for NaN.
-// times: a power of two; so many times the result, to the bit.
+// exp(x) = 2^n exp(r) with r = x - n ln 2 in [-ln2/2, ln2/2]. n is small, so one ln 2 in T's precision and a fused
+// multiply-subtract suffice. For x from lowest to some tens; NaN for NaN. times: a power of two that scales the result exactly.
 template <class D, class V = hn::Vec<D>, typename T = hn::TFromD<D>>
 HWY_INLINE V exp_in_range(D d, V x, T times) {
   using Constants = ExpConstants<T>;
@@ -80,8 +79,8 @@ HWY_INLINE V exp_nonpositive(D d, V x) {
   return hn::IfThenZeroElse(hn::Lt(x, lowest), exp_in_range(d, x, T{1}));
 }
 
-// A weight of forward: kOfWeights times exp(x), so that a group of values, weighed and summed up, is no larger than the
-// largest of them, and overflows only where that does.
+// A weight of forward: kOfWeights exp(x). The factor keeps a group's weighted sum from exceeding the group's largest value,
+// so that the sum overflows only if that value does.
 template <typename T>
 constexpr T kOfWeights = ExpConstants<T>::kOfWeights;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cuts forward into tasks for the threads and, where the keys were split, merges their partial results in order.
+// Splits forward into tasks. If keys are split, merges the partial results in a fixed order.
 #include "device/cpu/forward.h"
 
 #include <algorithm>
@@ -15,12 +15,12 @@
 namespace lvx::cpu {
 namespace {
 
-template <typename Factor>
+template <typename Operand>
 struct Plan {
-  using T = SumOf<Factor>;
+  using T = Accumulator<Operand>;
 
   std::int64_t units;
-  std::int64_t rows;  // of a unit
+  std::int64_t rows;  // per unit
   ForwardBlocking blocking;
   bool grouped;
   std::size_t workspace;  // bytes per thread
@@ -30,16 +30,16 @@ struct Plan {
   T* partial_sum = nullptr;
   std::size_t bytes;
 
-  Plan(const Problem& p, int threads, std::byte* memory)
+  Plan(const ProblemShape& p, int threads, std::byte* memory)
       : units(Unit::count(p)),
         rows(Unit::rows(p)),
-        blocking(p, ForwardWorkspace<Factor>::kBytes, threads),
+        blocking(p, ForwardWorkspace<Operand>::kBytes, threads),
         grouped(blocking.keys.longest() > kGroupKeys) {
     Scratch one;
     if (blocking.decode) {
       DecodeWorkspace<T>(one, p);
     } else {
-      ForwardWorkspace<Factor>(one, p, grouped);
+      ForwardWorkspace<Operand>(one, p, grouped);
     }
     workspace = one.used();
     Scratch scratch(memory);
@@ -55,14 +55,14 @@ struct Plan {
   bool merges() const { return blocking.decode || blocking.keys.parts() > 1; }
 };
 
-// In float64: there may be many parts, and what they weigh may be summed up to their values' largest.
-template <typename Factor, typename T = SumOf<Factor>>
-void merge_parts(Workers& workers, const ForwardArguments& a, const Plan<Factor>& plan) {
-  const Problem& p = a.problem;
+// In float64, because there may be many parts, and weighted sums may reach the largest float.
+template <typename Operand, typename T = Accumulator<Operand>>
+void merge_parts(ThreadTeam& team, const ForwardProblem& a, const Plan<Operand>& plan) {
+  const ProblemShape& p = a.shape;
   const std::int64_t all_rows = plan.units * plan.rows;
   const std::int64_t parts = plan.blocking.keys.parts();
   constexpr std::int64_t kRowsAtOnce = 64;
-  workers.run(divide_up(all_rows, kRowsAtOnce), [&](std::int64_t run, int) {
+  team.run(divide_up(all_rows, kRowsAtOnce), [&](std::int64_t run, int) {
     for (std::int64_t i = run * kRowsAtOnce; i < std::min(all_rows, (run + 1) * kRowsAtOnce); ++i) {
       double max = static_cast<double>(plan.partial_max[i]);
       for (std::int64_t part = 1; part < parts; ++part)
@@ -84,20 +84,20 @@ void merge_parts(Workers& workers, const ForwardArguments& a, const Plan<Factor>
   });
 }
 
-template <typename Factor>
-void run_blocks(Workers& workers, const ForwardArguments& a, const Plan<Factor>& plan) {
+template <typename Operand>
+void run_blocks(ThreadTeam& team, const ForwardProblem& a, const Plan<Operand>& plan) {
   const Split& row_blocks = plan.blocking.rows;
   const Split& key_parts = plan.blocking.keys;
   const std::int64_t tasks = plan.units * row_blocks.parts() * key_parts.parts();
   const auto part_of = [&](std::int64_t index) { return index % key_parts.parts(); };
   const auto unit_of = [&](std::int64_t index) { return index / key_parts.parts() / row_blocks.parts(); };
-  workers.run(tasks, [&](std::int64_t index, int slot) {
+  team.run(tasks, [&](std::int64_t index, int slot) {
     const std::int64_t part = part_of(index);
     const std::int64_t block = index / key_parts.parts() % row_blocks.parts();
     const std::int64_t unit = unit_of(index);
-    const std::int64_t next = std::min(index + workers.threads(), tasks - 1);
-    ForwardTask<Factor> task{};
-    task.arguments = &a;
+    const std::int64_t next = std::min(index + team.threads(), tasks - 1);
+    ForwardTask<Operand> task{};
+    task.problem = &a;
     task.unit = unit;
     task.row_begin = row_blocks.begin(block);
     task.row_end = row_blocks.end(block);
@@ -105,10 +105,10 @@ void run_blocks(Workers& workers, const ForwardArguments& a, const Plan<Factor>&
     task.key_end = key_parts.end(part);
     task.grouped = plan.grouped;
     task.next_unit = unit_of(next);
-    task.next_key = next == index ? a.problem.keys : key_parts.begin(part_of(next));
+    task.next_key = next == index ? a.shape.keys : key_parts.begin(part_of(next));
     if (plan.merges()) {
       const std::int64_t first = (part * plan.units + unit) * plan.rows;
-      task.partial_o = plan.partial_o + first * a.problem.head_dim;
+      task.partial_o = plan.partial_o + first * a.shape.head_dim;
       task.partial_max = plan.partial_max + first;
       task.partial_sum = plan.partial_sum + first;
     }
@@ -116,47 +116,47 @@ void run_blocks(Workers& workers, const ForwardArguments& a, const Plan<Factor>&
   });
 }
 
-template <typename Factor, typename T = SumOf<Factor>>
-void run_decode(Workers& workers, const ForwardArguments& a, const Plan<Factor>& plan) {
+template <typename Operand, typename T = Accumulator<Operand>>
+void run_decode(ThreadTeam& team, const ForwardProblem& a, const Plan<Operand>& plan) {
   const Split& key_parts = plan.blocking.keys;
-  workers.run(a.problem.batch * key_parts.parts(), [&](std::int64_t index, int slot) {
+  team.run(a.shape.batch * key_parts.parts(), [&](std::int64_t index, int slot) {
     const std::int64_t part = index % key_parts.parts();
     const std::int64_t first = part * plan.units * plan.rows;
     const DecodeTask<T> task{&a,
                              index / key_parts.parts(),
                              key_parts.begin(part),
                              key_parts.end(part),
-                             plan.partial_o + first * a.problem.head_dim,
+                             plan.partial_o + first * a.shape.head_dim,
                              plan.partial_max + first,
                              plan.partial_sum + first};
     run_decode_task(task, plan.workspaces + static_cast<std::size_t>(slot) * plan.workspace);
   });
 }
 
-template <typename Factor>
-void forward_as(Workers& workers, const ForwardArguments& a, std::span<std::byte> scratch) {
-  const Plan<Factor> plan(a.problem, workers.threads(), scratch.data());
+template <typename Operand>
+void forward_as(ThreadTeam& team, const ForwardProblem& a, std::span<std::byte> scratch) {
+  const Plan<Operand> plan(a.shape, team.threads(), scratch.data());
   require_scratch("forward", plan.bytes, scratch.size());
   if (plan.units * plan.rows == 0) return;
-  set_bias_max(workers, a);
+  set_bias_max(team, a);
   if (plan.blocking.decode) {
-    run_decode(workers, a, plan);
+    run_decode(team, a, plan);
   } else {
-    run_blocks(workers, a, plan);
+    run_blocks(team, a, plan);
   }
-  if (plan.merges()) merge_parts(workers, a, plan);
+  if (plan.merges()) merge_parts(team, a, plan);
 }
 
 }  // namespace
 
-std::size_t forward_scratch(const Problem& problem, DType dtype, int threads) {
-  return visit_factor(dtype,
-                      [&]<typename Factor>(Factor) { return Plan<Factor>(problem, threads, nullptr).bytes; });
+std::size_t forward_scratch(const ProblemShape& shape, DType dtype, int threads) {
+  return visit_operand(
+      dtype, [&]<typename Operand>(Operand) { return Plan<Operand>(shape, threads, nullptr).bytes; });
 }
 
-void forward(Workers& workers, const ForwardArguments& arguments, std::span<std::byte> scratch) {
-  visit_factor(arguments.q.dtype,
-               [&]<typename Factor>(Factor) { forward_as<Factor>(workers, arguments, scratch); });
+void forward(ThreadTeam& team, const ForwardProblem& problem, std::span<std::byte> scratch) {
+  visit_operand(problem.q.dtype,
+                [&]<typename Operand>(Operand) { forward_as<Operand>(team, problem, scratch); });
 }
 
 }  // namespace lvx::cpu

@@ -3,12 +3,12 @@
 
 #include <span>
 
-#include "device/cpu/workers.h"
-#include "device/device.h"
+#include "device/cpu/thread_pool.h"
+#include "device/problem.h"
 
 namespace lvx::cpu {
 
-std::size_t forward_scratch(const Problem& problem, DType dtype, int threads);
-void forward(Workers& workers, const ForwardArguments& arguments, std::span<std::byte> scratch);
+std::size_t forward_scratch(const ProblemShape& shape, DType dtype, int threads);
+void forward(ThreadTeam& team, const ForwardProblem& problem, std::span<std::byte> scratch);
 
 }  // namespace lvx::cpu

@@ -1,38 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-// One piece of forward: a block of a unit's rows against a run of keys.
+// One task of forward: a block of a unit's rows against a run of keys.
 #pragma once
 
 #include "device/cpu/blocking.h"
-#include "device/cpu/factor.h"
+#include "device/cpu/operand.h"
 #include "device/cpu/range_cursor.h"
 #include "device/cpu/scratch.h"
-#include "device/device.h"
+#include "device/problem.h"
 
 namespace lvx {
 
-template <typename Factor>
+template <typename Operand>
 struct ForwardTask {
-  using T = SumOf<Factor>;
+  using T = Accumulator<Operand>;
 
-  const ForwardArguments* arguments;
+  const ForwardProblem* problem;
   std::int64_t unit;
   std::int64_t row_begin, row_end;
   std::int64_t key_begin, key_end;
-  std::int64_t next_unit, next_key;  // where this thread probably goes on: prefetched at the end
+  std::int64_t next_unit, next_key;  // this thread's probable next task; prefetched at the end
   bool grouped;                      // whether tasks may have more keys than a group
-  // Where the unit's partial result goes; o null: finished into arguments->out. Maximum and sum stay apart, as
-  // their lse would round off what a part weighs where logits are huge.
+  // The unit's partial result; if partial_o is null, the final result is written to problem->out instead. Maximum and sum
+  // are kept separate, because combining them to an lse would round off a part's weight if logits are huge.
   T* partial_o;    // [row, head_dim], normalised
   T* partial_max;  // [row]
   T* partial_sum;
 };
 
-// The sums of a panel's groups of keys so far, in place of a RunningSoftmax; they begin with the first group.
+// The sums of a panel's groups of keys so far, kept in place of a RunningSoftmax.
 struct GroupSums {
   double max[kPanelRows];
   double sum[kPanelRows];
   double rounded[kPanelRows];
-  std::int64_t tiles;  // of the group that has not been added yet
+  std::int64_t tiles;  // tiles of the current group, which has not been added yet
   bool begun;
 
   void clear() {
@@ -41,36 +41,36 @@ struct GroupSums {
   }
 };
 
-// Factors of sums over head_dim hold neighbours along it, those of sums over keys neighbouring keys. Extents count what
-// is held: where a factor has several terms, there are fewer factors.
-template <typename Factor>
+// A pair holds two adjacent terms of a sum: adjacent elements of head_dim, or two adjacent keys. Extents count operands, so
+// they are smaller if each operand holds several terms. "numbers: x" means that the array is x unless operands are pairs.
+template <typename Operand>
 struct ForwardWorkspace {
-  using T = SumOf<Factor>;
-  // Of a block's rows, for each element of head_dim: q, o.
-  static constexpr std::size_t kBytes = sizeof(Factor) / kTerms<Factor> + sizeof(T);
+  using T = Accumulator<Operand>;
+  // Bytes of a row of the block per element of head_dim: q, o.
+  static constexpr std::size_t kBytes = sizeof(Operand) / kTerms<Operand> + sizeof(T);
 
-  Factor* q;  // per panel [head_dim, panel row]
-  T* o;       // per panel [panel row, packed head_dim], not normalised
-  T* s;       // [key, panel row]
-  Factor* p;  // the same, terms along keys; numbers: s
+  Operand* q;  // per panel [head_dim, panel row]
+  T* o;        // per panel [panel row, packed head_dim], not normalised
+  T* s;        // [key, panel row]
+  Operand* p;  // the same, terms along keys; numbers: s
   T* mask;
-  Factor* k;    // [key, packed head_dim]
-  Factor* v;    // [key, packed head_dim], terms along keys
-  Factor* row;  // room for transposing
-  T* state;     // per panel: a RunningSoftmax
+  Operand* k;    // [key, packed head_dim]
+  Operand* v;    // [key, packed head_dim], terms along keys
+  Operand* row;  // temporary memory for transposing
+  T* state;      // per panel: a RunningSoftmax
   RangeCursor* cursors;
-  double* o_sums;   // as o, of all groups; where tasks are grouped
-  GroupSums* sums;  // per panel; likewise
+  double* o_sums;   // sums of all groups, in the layout of o; only if tasks are grouped
+  GroupSums* sums;  // per panel; only if tasks are grouped
 
-  ForwardWorkspace(Scratch& scratch, const Problem& problem, bool grouped) {
-    const std::int64_t rows = block_rows(problem, kBytes);
+  ForwardWorkspace(Scratch& scratch, const ProblemShape& shape, bool grouped) {
+    const std::int64_t rows = block_rows(shape, kBytes);
     const std::int64_t panels = rows / kPanelRows;
-    const std::int64_t packed = packed_dim(problem.head_dim);
-    const auto factors = [&](std::int64_t terms) { return scratch.take<Factor>(terms / kTerms<Factor>); };
+    const std::int64_t packed = packed_dim(shape.head_dim);
+    const auto factors = [&](std::int64_t terms) { return scratch.take<Operand>(terms / kTerms<Operand>); };
     q = factors(panels * kPanelRows * packed);
     o = scratch.take<T>(panels * kPanelRows * packed);
     s = scratch.take<T>(kTileKeys * kPanelRows);
-    if constexpr (kIsPair<Factor>) {
+    if constexpr (kIsPair<Operand>) {
       p = factors(kTileKeys * kPanelRows);
     } else {
       p = s;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Small matrix products on packed tiles: C[m, n] (op)= sum over k of A(m, k) B[k, n]. Registers hold a block of C,
-// vectors run along n, elements of A are broadcast. B and C are padded to whole vectors along n; A is not padded. A and
-// B hold factors, and k counts them.
+// vectors run along n, elements of A are broadcast. B and C are padded to whole vectors along n; A is not padded. A
+// and B consist of operands, and k counts operands.
 #if defined(LVX_GEMM_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LVX_GEMM_INL_H
 #undef LVX_GEMM_INL_H
@@ -15,7 +15,7 @@
 #include <cstdint>
 
 #include "device/cpu/blocking.h"
-#include "device/cpu/factor-inl.h"
+#include "device/cpu/operand-inl.h"
 #include "device/cpu/prefetch.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -23,10 +23,10 @@ namespace lvx {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// How A lies in memory: A(m, k) = a[m * lda + k], or a[k * lda + m].
+// A's layout: A(m, k) = a[m * lda + k], or a[k * lda + m].
 enum class LayoutOfA { kRows, kColumns };
 
-// What becomes of C: scale * product, C + scale * product, or C * factor[m] + product.
+// How C is updated: scale * product, C + scale * product, or C * factor[m] + product.
 enum class Update { kScale, kAdd, kRescale };
 
 template <typename T>
@@ -35,13 +35,13 @@ struct Product {
   std::int64_t lda;
   const T* b;
   std::int64_t ldb;
-  SumOf<T>* c;
+  Accumulator<T>* c;
   std::int64_t ldc;
   std::int64_t m, n, k;
   Update update;
-  SumOf<T> scale = 1;                // kScale, kAdd
-  const SumOf<T>* factor = nullptr;  // kRescale
-  bool past_caches = false;          // kScale: C, aligned to vectors, is written without being read first
+  Accumulator<T> scale = 1;                // kScale, kAdd
+  const Accumulator<T>* factor = nullptr;  // kRescale
+  bool non_temporal = false;               // kScale: writes C, aligned to vectors, with non-temporal stores
 };
 
 template <LayoutOfA kLayout, typename T>
@@ -49,13 +49,13 @@ HWY_INLINE const T* element_of_a(const T* a, std::int64_t lda, std::int64_t m, s
   return kLayout == LayoutOfA::kRows ? a + m * lda + k : a + k * lda + m;
 }
 
-// Puts a block's sums where they belong: change(vector of sums, vector of C, row) is what becomes of C.
+// Writes a block's sums: C = change(vector of sums, vector of C, row).
 template <int kM, int kVectors, class D, typename T, class Change>
 HWY_INLINE void change_block(D d, const Product<T>& p, std::int64_t m, std::int64_t n,
                              const hn::Vec<D> (&sum)[kM][kVectors], const Change& change) {
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
   for (int i = 0; i < kM; ++i) {
-    SumOf<T>* c = p.c + (m + i) * p.ldc + n;
+    Accumulator<T>* c = p.c + (m + i) * p.ldc + n;
     for (int j = 0; j < kVectors; ++j) change(sum[i][j], c + j * lanes, m + i);
   }
 }
@@ -63,11 +63,11 @@ HWY_INLINE void change_block(D d, const Product<T>& p, std::int64_t m, std::int6
 template <int kM, int kVectors, class D, typename T, class V = hn::Vec<D>>
 HWY_INLINE void update_block(D d, const Product<T>& p, std::int64_t m, std::int64_t n,
                              const V (&sum)[kM][kVectors]) {
-  using Sum = SumOf<T>;
+  using Sum = Accumulator<T>;
   const V scale = hn::Set(d, p.scale);
   switch (p.update) {
     case Update::kScale:
-      if (p.past_caches) {
+      if (p.non_temporal) {
         change_block(d, p, m, n, sum, [&](V product, Sum* c, std::int64_t) HWY_ATTR {
           hn::Stream(hn::Mul(product, scale), d, c);
         });
@@ -96,11 +96,11 @@ HWY_INLINE void update_block(D d, const Product<T>& p, std::int64_t m, std::int6
   }
 }
 
-// kM rows by kVectors vectors of C, at (m, n). The arrays live in registers: every loop over them is unrolled.
+// Computes kM rows by kVectors vectors of C, at (m, n). The arrays stay in registers: every loop over them is unrolled.
 template <LayoutOfA kLayout, int kM, int kVectors, class D, typename T>
 HWY_INLINE void block_product(D d, const Product<T>& p, std::int64_t m, std::int64_t n, Prefetcher& ahead) {
   using V = hn::Vec<D>;
-  using Factors = decltype(load_factors(d, p.b));
+  using Operands = decltype(load_operands(d, p.b));
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
   V sum[kM][kVectors];
   for (int i = 0; i < kM; ++i) {
@@ -108,21 +108,21 @@ HWY_INLINE void block_product(D d, const Product<T>& p, std::int64_t m, std::int
   }
   const T* HWY_RESTRICT b = p.b + n;
   const auto add_term = [&](std::int64_t k) HWY_ATTR {
-    Factors row[kVectors];
-    for (int j = 0; j < kVectors; ++j) row[j] = load_factors(d, b + j * lanes);
+    Operands row[kVectors];
+    for (int j = 0; j < kVectors; ++j) row[j] = load_operands(d, b + j * lanes);
     for (int i = 0; i < kM; ++i) {
-      const Factors a = broadcast_factor(d, element_of_a<kLayout>(p.a, p.lda, m + i, k));
+      const Operands a = broadcast_operand(d, element_of_a<kLayout>(p.a, p.lda, m + i, k));
       for (int j = 0; j < kVectors; ++j) sum[i][j] = multiply_add(a, row[j], sum[i][j]);
     }
     b += p.ldb;
   };
-  constexpr std::int64_t kOperations = kM * kVectors;  // a term
+  constexpr std::int64_t kOperations = kM * kVectors;  // per term
   const std::int64_t terms = ahead.pace(kOperations);
   for (std::int64_t begin = 0; begin < p.k; begin += terms) {
     const std::int64_t end = std::min(begin + terms, p.k);
     ahead.step(kOperations * (end - begin));
     std::int64_t k = begin;
-    for (; k + 4 <= end; k += 4) {  // so few times that how often is foreseen
+    for (; k + 4 <= end; k += 4) {  // unrolled by 4; the trip count is predictable
       for (int i = 0; i < 4; ++i) add_term(k + i);
     }
     for (; k < end; ++k) add_term(k);
@@ -130,17 +130,17 @@ HWY_INLINE void block_product(D d, const Product<T>& p, std::int64_t m, std::int
   update_block(d, p, m, n, sum);
 }
 
-// Rows of a block: 8 x 3 accumulators need 28 registers; machines with 16 take half. Of a single vector there are more,
-// as fewer sums than eight would wait for their own last addition.
+// Rows of a block: 8 x 3 accumulators need 28 registers; machines with 16 registers use half. A block that is one vector
+// wide has more rows, because fewer than eight accumulators would stall on the latency of addition.
 template <int kVectors>
 constexpr int kRegisterRows = HWY_TARGET <= HWY_AVX3 ? 8 : (kVectors == 1 ? 8 : 4);
 
-// How wide a column of blocks is, where so many vectors are left: 2 + 2 beats 3 + 1.
+// Width of a column of blocks for the vectors that remain: 2 + 2 beats 3 + 1.
 constexpr std::int64_t column_vectors(std::int64_t left) {
   return left == 2 || left == 4 ? 2 : left < 3 ? left : 3;
 }
 
-// A block of fewer rows, kM at most.
+// A block of fewer rows, at most kM.
 template <LayoutOfA kLayout, int kM, int kVectors, class D, typename T>
 HWY_NOINLINE void block_of_rows(D d, const Product<T>& p, std::int64_t rows, std::int64_t m, std::int64_t n,
                                 Prefetcher& ahead) {
@@ -150,7 +150,7 @@ HWY_NOINLINE void block_of_rows(D d, const Product<T>& p, std::int64_t rows, std
   block_product<kLayout, kM, kVectors>(d, p, m, n, ahead);
 }
 
-// What is left for the last two blocks is cut evenly: one of a row or two would wait for its own last addition.
+// The last two blocks share the remaining rows evenly: a block of one or two rows would stall on the latency of addition.
 template <LayoutOfA kLayout, int kM, int kVectors, class D, typename T>
 HWY_INLINE void column_of_blocks(D d, const Product<T>& p, std::int64_t n, Prefetcher& ahead) {
   std::int64_t m = 0;
@@ -167,7 +167,7 @@ HWY_INLINE void column_of_blocks(D d, const Product<T>& p, std::int64_t n, Prefe
 
 template <LayoutOfA kLayout, typename T>
 HWY_NOINLINE void multiply(const Product<T>& p, Prefetcher& ahead) {
-  const hn::ScalableTag<SumOf<T>> d;
+  const hn::ScalableTag<Accumulator<T>> d;
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
   std::int64_t n = 0;
   while (n < p.n) {
@@ -186,26 +186,26 @@ HWY_NOINLINE void multiply(const Product<T>& p, Prefetcher& ahead) {
   }
 }
 
-// The work of a product with that many terms, as the prefetcher counts it.
+// The number of operations of a product with that many terms, as the prefetcher counts them.
 template <typename T>
 std::int64_t operations(std::int64_t m, std::int64_t n, std::int64_t terms) {
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<SumOf<T>>()));
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<Accumulator<T>>()));
   return m * divide_up(n, lanes) * divide_up(terms, kTerms<T>);
 }
 
-// The same product where 0 times anything is 0: for tiles that hold NaN or infinity next to weights of exactly 0.
+// The same product with 0 * x = 0 for every x, for tiles in which NaN or infinity may be multiplied by a weight of exactly 0.
 template <LayoutOfA kLayout, typename T>
 HWY_NOINLINE void multiply_skipping_zeros(const Product<T>& p) {
   for (std::int64_t m = 0; m < p.m; ++m) {
     for (std::int64_t n = 0; n < p.n; ++n) {
-      SumOf<T> sum = 0;
+      Accumulator<T> sum = 0;
       for (std::int64_t k = 0; k < p.k; ++k) {
         sum = add_skipping_zeros(*element_of_a<kLayout>(p.a, p.lda, m, k), p.b[k * p.ldb + n], sum);
       }
-      SumOf<T>& c = p.c[m * p.ldc + n];
+      Accumulator<T>& c = p.c[m * p.ldc + n];
       c = p.update == Update::kScale ? p.scale * sum
-          : p.update == Update::kAdd ? c + p.scale * sum
-                                     : c * p.factor[m] + sum;
+          : p.update == Update::kAdd ? multiply_add_one(sum, p.scale, c)
+                                     : multiply_add_one(c, p.factor[m], sum);
     }
   }
 }

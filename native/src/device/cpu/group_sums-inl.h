@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sums over many terms in two levels: a group of terms is summed in T, groups are added up in float64. Rounding then
-// grows with the size of a group, whatever their number.
+// Two-level sums over many terms: a group of terms is summed in T, groups are accumulated in float64. The error
+// then grows with the size of a group, not with the number of groups.
 #if defined(LVX_GROUP_SUMS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LVX_GROUP_SUMS_INL_H
 #undef LVX_GROUP_SUMS_INL_H
@@ -27,7 +27,7 @@ HWY_INLINE hn::Vec<D> load_wide(D d, const float* at) {
   return hn::PromoteTo(d, hn::LoadU(hn::Rebind<float, D>(), at));
 }
 
-// sums = factor * sums + group, sums = group for the first; the group is empty again. count: a multiple of 8.
+// sums = factor * sums + group, or sums = group for the first group. Then clears the group. count: a multiple of 8.
 template <typename T>
 HWY_NOINLINE void add_group(T* HWY_RESTRICT group, std::int64_t count, bool first, double factor,
                             double* HWY_RESTRICT sums) {

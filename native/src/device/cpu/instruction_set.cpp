@@ -11,14 +11,14 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "device/cpu/factor.h"
+#include "device/cpu/operand.h"
 
 namespace lvx {
 namespace {
 
 struct InstructionSet {
   std::string_view name;
-  std::int64_t targets;  // Highway's; none: the set above it with instructions for pairs of bfloat16
+  std::int64_t targets;  // Highway's; 0: those of the next set, plus the instructions for pairs of bfloat16
 };
 
 // Best first.
@@ -55,7 +55,7 @@ std::string names_of_sets_here() {
 // Written once, before any kernel runs.
 bool allow_pairs = true;
 
-// Empty, or why the variable cannot be followed.
+// Why LVX_CPU_TARGET cannot be applied; empty if it can.
 std::string apply(std::string_view wanted) {
   if (wanted.empty()) return {};
   const auto set = std::find_if(kSets.begin(), kSets.end(),
@@ -87,7 +87,7 @@ void choose_instruction_set() {
 std::string instruction_set() {
   if (multiplies_pairs()) return std::string(kWithPairs);
   const std::int64_t targets = generated_targets();
-  // The lowest bit is the best target: what dynamic dispatch takes.
+  // The lowest bit is the best target, which dynamic dispatch selects.
   const std::int64_t best = targets & -targets;
   const auto set = std::find_if(kSets.begin(), kSets.end(), [&](const InstructionSet& candidate) {
     return (candidate.targets & best) != 0;

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which instruction set the kernels use: the best that the processor has, or a lesser one that the environment variable
-// LVX_CPU_TARGET names, so that each can be measured and tested on one machine.
+// The instruction set that the kernels use: the best that the processor supports, or the one that LVX_CPU_TARGET names, so
+// that each can be measured and tested on one machine.
 #pragma once
 
 #include <string>
 
 namespace lvx {
 
-// Applies LVX_CPU_TARGET, once for the process; to be called before any kernel runs. Throws Error(LVX_INVALID_ARGUMENT)
-// for a name that is unknown or that this processor does not have, each time.
+// Applies LVX_CPU_TARGET, once per process. Must be called before any kernel runs. Every call throws
+// Error(LVX_INVALID_ARGUMENT) if the name is unknown or this processor does not support the set.
 void choose_instruction_set();
 
-// The set in use, by the name that LVX_CPU_TARGET takes.
+// The name of the set in use, as LVX_CPU_TARGET takes it.
 std::string instruction_set();
 
-// Whether LVX_CPU_TARGET leaves the instructions for pairs of bfloat16 in use, where there are any.
+// Whether LVX_CPU_TARGET allows the instructions for pairs of bfloat16, if the processor has them.
 bool pairs_allowed();
 
 }  // namespace lvx

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A block's keys and values as the factors of backward's products: where they lie, or packed.
+// A block's keys and values as operands of backward's products: in place, or packed.
 #if defined(LVX_KEY_BLOCK_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LVX_KEY_BLOCK_INL_H
 #undef LVX_KEY_BLOCK_INL_H
@@ -21,46 +21,47 @@ HWY_BEFORE_NAMESPACE();
 namespace lvx {
 namespace HWY_NAMESPACE {
 
-template <typename Factor>
+template <typename Operand>
 class KeyBlock {
-  using T = SumOf<Factor>;
+  using T = Accumulator<Operand>;
 
  public:
   // alone: one panel holds all rows.
-  KeyBlock(const BackwardArguments& arguments, const Unit& unit, bool alone,
-           const BackwardWorkspace<Factor>& room)
-      : a_(arguments), p_(arguments.problem), unit_(unit), alone_(alone), room_(room) {}
+  KeyBlock(const BackwardProblem& problem, const Unit& unit, bool alone,
+           const BackwardWorkspace<Operand>& room)
+      : a_(problem), p_(problem.shape), unit_(unit), alone_(alone), room_(room) {}
 
-  // Packing pays where several panels use the keys; it also tells whether zero weights may meet NaN.
+  // Packing pays off if several panels use the keys (measurements are in forward_kernel.cpp). It also finds non-finite
+  // elements, which must not be multiplied by zero weights.
   void choose(std::int64_t key_begin, std::int64_t keys) {
     const bool masked = !a_.visibility.everything() || !a_.bias.none();
-    const std::int64_t ld = packed_ / kTerms<Factor>;
-    const bool k_in_place = kIsPair<Factor> ? usable_one_by_one<Factor>(a_.k)
-                                            : usable_as_vectors<Factor>(a_.k, p_.head_dim) && !masked;
+    const std::int64_t ld = packed_ / kTerms<Operand>;
+    const bool k_in_place = kIsPair<Operand> ? usable_one_by_one<Operand>(a_.k)
+                                             : usable_as_vectors<Operand>(a_.k, p_.head_dim) && !masked;
     if (alone_ && k_in_place) {
-      k_ = where_it_lies<const Factor>(a_.k, unit_.batch, key_begin, unit_.key_head);
+      k_ = where_it_lies<const Operand>(a_.k, unit_.batch, key_begin, unit_.key_head);
     } else {
       pack_k(key_begin, keys);
       k_ = {room_.k, ld};
     }
-    if (alone_ && usable_one_by_one<Factor>(a_.v)) {
-      v_ = where_it_lies<const Factor>(a_.v, unit_.batch, key_begin, unit_.key_head);
+    if (alone_ && usable_one_by_one<Operand>(a_.v)) {
+      v_ = where_it_lies<const Operand>(a_.v, unit_.batch, key_begin, unit_.key_head);
     } else {
       pack_rows(a_.v, unit_.batch, unit_.key_head, key_begin, keys, p_.head_dim, room_.v, ld);
       v_ = {room_.v, ld};
     }
     by_keys_ = k_;
-    if constexpr (kIsPair<Factor>) {
+    if constexpr (kIsPair<Operand>) {
       pack_by_keys(key_begin, keys);
       by_keys_ = {room_.k_by_keys, packed_};
     }
   }
 
-  const Rows<const Factor>& k() const { return k_; }
-  const Rows<const Factor>& v() const { return v_; }
+  const Rows<const Operand>& k() const { return k_; }
+  const Rows<const Operand>& v() const { return v_; }
   // Terms along keys.
-  const Rows<const Factor>& k_by_keys() const { return by_keys_; }
-  // Of the tile that begins at key, where there is a mask.
+  const Rows<const Operand>& k_by_keys() const { return by_keys_; }
+  // For the tile that begins at key, if there is a mask.
   bool k_is_finite(std::int64_t key) const { return finite_[key / kTileKeys]; }
 
  private:
@@ -73,13 +74,13 @@ class KeyBlock {
   }
 
   void pack_k(std::int64_t key_begin, std::int64_t keys) {
-    const std::int64_t ld = packed_ / kTerms<Factor>;
+    const std::int64_t ld = packed_ / kTerms<Operand>;
     for_each_tile(keys, [&](std::int64_t first, std::int64_t count) {
       finite_[first / kTileKeys] = pack_rows(a_.k, unit_.batch, unit_.key_head, key_begin + first, count,
                                              p_.head_dim, room_.k + first * ld, ld);
     });
-    if constexpr (!kIsPair<Factor>) {
-      // Whole vectors of k are read where it is the second factor.
+    if constexpr (!kIsPair<Operand>) {
+      // The product reads whole vectors of k as its second operand.
       for (std::int64_t i = 0; i < keys && width_ != p_.head_dim; ++i) {
         std::fill(room_.k + i * packed_ + p_.head_dim, room_.k + i * packed_ + width_, T{0});
       }
@@ -92,18 +93,18 @@ class KeyBlock {
         return a_.k.at(unit_.batch, key_begin + first + i, unit_.key_head);
       };
       finite_[first / kTileKeys] = pack_pairs_of_rows(
-          count, p_.head_dim, row_at, room_.k_by_keys + first / kTerms<Factor> * packed_, packed_);
+          count, p_.head_dim, row_at, room_.k_by_keys + first / kTerms<Operand> * packed_, packed_);
     });
   }
 
-  const BackwardArguments& a_;
-  const Problem& p_;
+  const BackwardProblem& a_;
+  const ProblemShape& p_;
   const Unit& unit_;
   const bool alone_;
-  const BackwardWorkspace<Factor>& room_;
+  const BackwardWorkspace<Operand>& room_;
   const std::int64_t packed_ = packed_dim(p_.head_dim);
   const std::int64_t width_ = round_up(p_.head_dim, kLanes);
-  Rows<const Factor> k_, v_, by_keys_;
+  Rows<const Operand> k_, v_, by_keys_;
   bool finite_[kMaxBlockKeys / kTileKeys] = {};
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A block's dk and dv while panels add to them: where they lie, or in the workspace.
+// The dk and dv of a block, into which panels accumulate: in the caller's tensors or in the workspace.
 #if defined(LVX_KEY_GRADIENTS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LVX_KEY_GRADIENTS_INL_H
 #undef LVX_KEY_GRADIENTS_INL_H
@@ -23,24 +23,24 @@ HWY_BEFORE_NAMESPACE();
 namespace lvx {
 namespace HWY_NAMESPACE {
 
-template <typename Factor>
+template <typename Operand>
 class KeyGradients {
-  using T = SumOf<Factor>;
+  using T = Accumulator<Operand>;
 
  public:
-  // alone: one panel holds all rows; grouped: there are more than a group of panels.
-  KeyGradients(const BackwardArguments& arguments, const Unit& unit, bool alone, bool grouped,
-               const BackwardWorkspace<Factor>& room)
-      : a_(arguments),
-        p_(arguments.problem),
+  // alone: one panel holds all rows; grouped: there are more panels than a group has.
+  KeyGradients(const BackwardProblem& problem, const Unit& unit, bool alone, bool grouped,
+               const BackwardWorkspace<Operand>& room)
+      : a_(problem),
+        p_(problem.shape),
         unit_(unit),
         alone_(alone),
         grouped_(grouped),
         room_(room),
-        past_caches_(!a_.add_dkv && fills_lines(a_.dk) && fills_lines(a_.dv) &&
-                     key_gradients_exceed_cache(p_, static_cast<std::size_t>(size_of(a_.dk.dtype)))) {}
+        non_temporal_(!a_.add_dkv && fills_lines(a_.dk) && fills_lines(a_.dv) &&
+                      key_gradients_exceed_cache(p_, static_cast<std::size_t>(size_of(a_.dk.dtype)))) {}
 
-  // A panel that is alone has the whole of dk and dv at once, and need not add them up in the workspace.
+  // A single panel computes complete dk and dv, so they need not be summed in the workspace.
   void choose(std::int64_t key) {
     in_place_ = alone_ && lies_as<T>(a_.dk, p_.head_dim) && lies_as<T>(a_.dv, p_.head_dim);
     dk_ = {room_.dk, packed_};
@@ -60,12 +60,12 @@ class KeyGradients {
     }
   }
 
-  // After each panel.
+  // To be called after each panel.
   void end_panel(std::int64_t keys) {
     if (grouped_ && ++panels_ == kGroupPanels) add_groups(keys);
   }
 
-  // Writes them where they belong.
+  // Writes dk and dv to the caller's tensors.
   void finish(std::int64_t key_begin, std::int64_t keys) {
     if (in_place_) return;
     if (begun_) {
@@ -80,15 +80,15 @@ class KeyGradients {
 
   const Rows<T>& dk() const { return dk_; }
   const Rows<T>& dv() const { return dv_; }
-  // Whether what is added has its final scale.
+  // Whether panels accumulate into the caller's tensors, so that terms need the final scale.
   bool in_place() const { return in_place_; }
-  // Whether the first product writes them, rather than adding to what is there.
+  // Whether the first product overwrites dk and dv, rather than accumulating.
   bool first_product_writes() const { return alone_ && !(in_place_ && a_.add_dkv); }
-  // They are written once, and no cache could keep them.
-  bool past_caches() const { return past_caches_; }
+  // Whether to use non-temporal stores: dk and dv are written once and exceed the cache.
+  bool non_temporal() const { return non_temporal_; }
 
  private:
-  // Whether vectors are whole lines of the cache in every row of x.
+  // Whether vectors are whole cache lines in every row of x.
   bool fills_lines(const Bshd& x) const {
     constexpr std::uintptr_t kLine = 64;
     const auto whole = [&](std::int64_t elements) { return elements * size_of(x.dtype) % kLine == 0; };
@@ -97,7 +97,7 @@ class KeyGradients {
            whole(x.batch_stride) && whole(x.row_stride) && whole(x.head_stride);
   }
 
-  // Adds a group of panels to the sums of those before, and begins another.
+  // Adds a group of panels to the sums of earlier groups, and begins a new group.
   void add_groups(std::int64_t keys) {
     for (std::int64_t i = 0; i < keys; ++i) {
       const std::int64_t at = i * packed_;
@@ -119,24 +119,24 @@ class KeyGradients {
         for (std::int64_t d = 0; d < p_.head_dim; ++d) line[d] += scale * sum[d];
         store_row(line, p_.head_dim, at, out.dtype);
       } else {
-        store_scaled(sum, scale, p_.head_dim, at, out.dtype, past_caches_);
+        store_scaled(sum, scale, p_.head_dim, at, out.dtype, non_temporal_);
       }
     }
   }
 
-  const BackwardArguments& a_;
-  const Problem& p_;
+  const BackwardProblem& a_;
+  const ProblemShape& p_;
   const Unit& unit_;
   const bool alone_;
   const bool grouped_;
-  const BackwardWorkspace<Factor>& room_;
+  const BackwardWorkspace<Operand>& room_;
   const std::int64_t packed_ = packed_dim(p_.head_dim);
   const std::int64_t width_ = round_up(p_.head_dim, kLanes);
   Rows<T> dk_, dv_;
   bool in_place_ = false;
-  std::int64_t panels_ = 0;  // of the group that has not been added yet
-  bool begun_ = false;       // whether there are sums of groups
-  const bool past_caches_;
+  std::int64_t panels_ = 0;  // panels of the current group, which has not been added yet
+  bool begun_ = false;       // whether the sums of groups hold anything
+  const bool non_temporal_;
 };
 
 }  // namespace HWY_NAMESPACE

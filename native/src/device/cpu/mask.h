@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a panel of query rows sees of a tile of keys: visibility and bias as one additive tile, -inf where hidden.
+// The mask of a panel of query rows and a tile of keys: visibility and bias combined to one additive tile, -inf if hidden.
 #pragma once
 
 #include <algorithm>
@@ -17,10 +17,10 @@ namespace lvx {
 // The visibility of consecutive rows of a unit, one cursor per query.
 class RowVisibility {
  public:
-  RowVisibility(const Visibility& visibility, const Problem& problem, const Unit& unit,
+  RowVisibility(const Visibility& visibility, const ProblemShape& shape, const Unit& unit,
                 std::int64_t row_begin, std::int64_t row_end, RangeCursor* cursors)
       : unit_(unit),
-        first_key_(problem.first_key),
+        first_key_(shape.first_key),
         first_query_(unit.query(row_begin)),
         cursors_(cursors),
         everything_(visibility.everything()) {
@@ -30,7 +30,7 @@ class RowVisibility {
     }
   }
 
-  // The same rows, or some of them, walking on by themselves: what others see stays as it is.
+  // A copy for the same rows, or some of them, with its own cursors.
   RowVisibility fork(std::int64_t row_begin, std::int64_t row_end, RangeCursor* cursors) const {
     RowVisibility fork = *this;
     fork.first_query_ = unit_.query(row_begin);
@@ -42,7 +42,7 @@ class RowVisibility {
     return fork;
   }
 
-  // What the rows see together of the local keys [key_begin, key_end). Keys never fall from call to call.
+  // Whether the rows see all, some or none of the local keys [key_begin, key_end). Keys must not decrease between calls.
   Seen advance(std::int64_t row_begin, std::int64_t row_end, std::int64_t key_begin, std::int64_t key_end) {
     if (everything_) return Seen::kEverything;
     bool some = false;
@@ -55,7 +55,7 @@ class RowVisibility {
     return !some ? Seen::kNothing : every ? Seen::kEverything : Seen::kSome;
   }
 
-  // Sets mask = -inf where the row does not see the key, after advance over the same keys.
+  // Sets mask = -inf for hidden keys. Call advance for the same keys first.
   template <typename T>
   void hide(std::int64_t row_begin, std::int64_t row_end, std::int64_t key_begin, std::int64_t key_end,
             T* mask, std::int64_t row_stride, std::int64_t key_stride) const {
@@ -80,7 +80,7 @@ class RowVisibility {
   bool everything_;
 };
 
-// What a row's biases count from: 0 without bias_max, and where the row sees no key.
+// The base of a row's biases: 0 if there is no bias_max or the row sees no key.
 template <typename T>
 T bias_base(const Bhs& bias_max, const Unit& unit, std::int64_t row) {
   if (bias_max.data == nullptr) return T{0};
@@ -105,7 +105,7 @@ void fill_bias(const Bias& bias, const Bhs& bias_max, const Unit& unit, std::int
       mask[key * kPanelRows + (row - row_begin)] = line[key] - base;
     }
   }
-  // The rest of the last vector: rows that do not exist.
+  // The padding rows of the last vector.
   for (std::int64_t row = row_end - row_begin; row < kPanelRows; ++row) {
     for (std::int64_t key = 0; key < keys; ++key) mask[key * kPanelRows + row] = T{0};
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Host memory of one device, counted against its budget; safe to use from any thread.
+// Host memory of one device, counted against its budget. Thread-safe.
 #pragma once
 
 #include <atomic>
@@ -14,7 +14,7 @@ class Memory {
  public:
   explicit Memory(std::size_t budget) : budget_(budget) {}
 
-  // Aligned to 64 bytes, not cleared. Throws Error(LVX_OUT_OF_MEMORY).
+  // Returns memory that is aligned to 64 bytes and not cleared. Throws Error(LVX_OUT_OF_MEMORY).
   std::byte* allocate(std::size_t bytes);
   void release(std::byte* data, std::size_t bytes) noexcept;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The merge rule for one row: (o, lse) of disjoint keys, o normalised, (0, -inf) the identity.
+// Merges two partial results (o, lse) of one row over disjoint keys. o is normalised; (0, -inf) is the identity.
 #pragma once
 
 #include <cmath>
@@ -11,14 +11,14 @@
 
 namespace lvx {
 
-// An lse that counted from another bias_max counts from this one, which is no smaller. Empty results keep theirs.
+// Makes an lse relative to this bias_max, which is not smaller than the old one. The lse of an empty result does not change.
 template <typename T>
 void recount(T& lse, T before, T bias_max) {
   if (lse != -std::numeric_limits<T>::infinity() && before != bias_max) lse += before - bias_max;
 }
 
-// (into_o, into_lse) = merge of both, rounded to T once: what is lost does not grow with what the parts weigh, and values
-// overflow only where the result does.
+// (into_o, into_lse) = merge of both, rounded to T once. So the error does not depend on the parts' weights, and a value
+// overflows only if the result does.
 template <typename T>
 void merge_row(const T* o, T lse, std::int64_t dim, T* into_o, T& into_lse) {
   constexpr T kNothing = -std::numeric_limits<T>::infinity();
@@ -41,12 +41,12 @@ void merge_row(const T* o, T lse, std::int64_t dim, T* into_o, T& into_lse) {
   into_lse = static_cast<T>(max + std::log(sum));
 }
 
-// The same with the second result in tensors of any dtype.
+// The same, with the second result in tensors of any dtype.
 template <typename T>
 void merge_row_into(const T* o, T lse, std::int64_t dim, std::byte* into_o, DType o_dtype,
                     std::byte* into_lse, DType lse_dtype, T* room) {
   T sum_lse = load_element<T>(into_lse, lse_dtype, 0);
-  // What stands in the place of an empty result is not read: it may be anything.
+  // The o of an empty result is undefined, so it is not read.
   if (sum_lse == -std::numeric_limits<T>::infinity()) {
     for (std::int64_t d = 0; d < dim; ++d) room[d] = T{0};
   } else {

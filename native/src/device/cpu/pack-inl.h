@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of tensors of any dtype and stride, converted into contiguous tiles, and back.
+// Packs rows of any dtype and stride into contiguous tiles, and unpacks them.
 #if defined(LVX_PACK_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LVX_PACK_INL_H
 #undef LVX_PACK_INL_H
@@ -38,7 +38,7 @@ HWY_INLINE hn::Vec<D> load_converted(D d, const BFloat16* source) {
   const auto bits = hn::PromoteTo(d32, hn::LoadU(d16, reinterpret_cast<const std::uint16_t*>(source)));
   return hn::BitCast(d, hn::ShiftLeft<16>(bits));
 }
-// As to_float(Float16), lane by lane.
+// Vector version of to_float(Float16).
 template <class D>
 HWY_INLINE hn::Vec<D> load_converted(D d, const Float16* source) {
   const hn::Rebind<std::uint16_t, D> d16;
@@ -57,7 +57,7 @@ template <typename T, typename Element>
 HWY_INLINE bool convert_row(const Element* HWY_RESTRICT source, std::int64_t count, T* HWY_RESTRICT row) {
   const hn::ScalableTag<T> d;
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  auto zeros = hn::Zero(d);  // NaN once something was not finite
+  auto zeros = hn::Zero(d);  // NaN after a non-finite element
   std::int64_t i = 0;
   for (; i + lanes <= count; i += lanes) {
     const auto x = load_converted(d, source + i);
@@ -72,7 +72,7 @@ HWY_INLINE bool convert_row(const Element* HWY_RESTRICT source, std::int64_t cou
   return finite;
 }
 
-// float64 is computed in double, everything else in float or as pairs.
+// float64 is computed in double, all other dtypes in float or as pairs.
 template <typename T>
 HWY_INLINE bool convert_row(const std::byte* source, DType dtype, std::int64_t count, T* row) {
   if constexpr (kIsPair<T>) {
@@ -91,7 +91,7 @@ HWY_INLINE bool convert_row(const std::byte* source, DType dtype, std::int64_t c
   }
 }
 
-// tile[i * ld + d] = x[b, row + i, head, d], in factors along d; true if all are finite.
+// tile[i * ld + d] = x[b, row + i, head, d], as operands along d; true if all are finite.
 template <typename T>
 HWY_INLINE bool pack_rows(const Bshd& x, std::int64_t b, std::int64_t head, std::int64_t row,
                           std::int64_t rows, std::int64_t dim, T* tile, std::int64_t ld) {
@@ -104,7 +104,7 @@ HWY_INLINE bool pack_rows(const Bshd& x, std::int64_t b, std::int64_t head, std:
 }
 
 #if HWY_TARGET != HWY_SCALAR
-// As many rows as D has lanes, four elements of each: the first block of vector i holds row i, the next row i + 4.
+// Loads four elements of every fourth row, beginning at row: one row per 128-bit block.
 template <class D, typename T = hn::TFromD<D>>
 HWY_INLINE hn::Vec<D> load_every_fourth_row(D d, const T* row, std::int64_t ld) {
   if constexpr (hn::MaxLanes(D()) == 4) {
@@ -117,7 +117,7 @@ HWY_INLINE hn::Vec<D> load_every_fourth_row(D d, const T* row, std::int64_t ld) 
   }
 }
 
-// columns[j, i] = tile[i, j] for as many rows as there are lanes and four columns.
+// columns[j, i] = tile[i, j] for one row per lane, and four columns.
 template <class D, typename T = hn::TFromD<D>>
 HWY_INLINE void transpose_four_columns(D d, const T* tile, std::int64_t tile_ld, T* columns,
                                        std::int64_t ld) {
@@ -135,7 +135,7 @@ HWY_INLINE void transpose_four_columns(D d, const T* tile, std::int64_t tile_ld,
 }
 #endif
 
-// columns[j * ld + i] = tile[i * tile_ld + j]; rows are a multiple of kLanes, columns of 4.
+// columns[j * ld + i] = tile[i * tile_ld + j]. The number of rows is a multiple of kLanes, that of columns a multiple of 4.
 template <typename T>
 HWY_INLINE void transpose(const T* HWY_RESTRICT tile, std::int64_t tile_ld, std::int64_t rows,
                           std::int64_t count, T* HWY_RESTRICT columns, std::int64_t ld) {
@@ -159,7 +159,7 @@ HWY_INLINE void transpose(const T* HWY_RESTRICT tile, std::int64_t tile_ld, std:
   }
 }
 
-// A vector's lanes rounded to bfloat16, as to_bfloat16.
+// Vector version of to_bfloat16.
 template <class D>
 HWY_INLINE hn::Vec<hn::Rebind<std::uint16_t, D>> rounded(D /*d*/, hn::Vec<D> x) {
   const hn::RebindToUnsigned<D> d32;
@@ -174,10 +174,10 @@ HWY_INLINE hn::Vec<hn::Rebind<std::uint16_t, D>> rounded(D /*d*/, hn::Vec<D> x) 
   return hn::DemoteTo(d16, hn::BitCast(signed32, chosen));
 }
 
-// out[i] = scale * sums[i]; past_caches: out, aligned to lines of the cache, may be written without being read first.
+// out[i] = scale * sums[i]. non_temporal: may use non-temporal stores; out is then aligned to cache lines.
 template <typename T>
 HWY_INLINE void store_scaled(const T* sums, T scale, std::int64_t count, std::byte* out, DType dtype,
-                             [[maybe_unused]] bool past_caches) {
+                             [[maybe_unused]] bool non_temporal) {
   if constexpr (sizeof(T) == sizeof(float)) {
     if (dtype == DType::kBFloat16) {
       BFloat16* elements = reinterpret_cast<BFloat16*>(out);
@@ -192,7 +192,7 @@ HWY_INLINE void store_scaled(const T* sums, T scale, std::int64_t count, std::by
       for (; i + 2 * lanes <= count; i += 2 * lanes) {
         const auto two = hn::Combine(d16, rounded(d, scaled(d, i + lanes)), rounded(d, scaled(d, i)));
         auto* at = reinterpret_cast<std::uint16_t*>(elements + i);
-        if (past_caches) {
+        if (non_temporal) {
           hn::Stream(two, d16, at);
         } else {
           hn::StoreU(two, d16, at);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of bfloat16 as pairs: of neighbours along a row, which lie in memory as they are, or of neighbouring rows.
+// Rows of bfloat16 as pairs: of adjacent elements of a row, as in memory, or of two adjacent rows.
 #if defined(LVX_PAIRS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LVX_PAIRS_INL_H
 #undef LVX_PAIRS_INL_H
@@ -13,21 +13,21 @@
 #include <cstdint>
 
 #include "device/cpu/blocking.h"
-#include "device/cpu/factor-inl.h"
+#include "device/cpu/operand-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lvx {
 namespace HWY_NAMESPACE {
 #if LVX_MULTIPLIES_PAIRS
 
-// Remembers whether all pairs that it saw were finite.
+// Tracks whether all pairs so far were finite.
 class FinitePairs {
  public:
   HWY_INLINE FinitePairs() : carries_(hn::Zero(Whole())) {}
 
   template <class D>
   HWY_INLINE void see(D d, hn::Vec<D> pairs) {
-    // Adding 1 to an exponent of ones only carries into the sign's place.
+    // Adding 1 to an all-ones exponent carries into the sign bit; to others it does not.
     const auto exponents = hn::And(pairs, hn::Set(d, 0x7f807f80u));
     const auto carries = hn::And(hn::Add(exponents, hn::Set(d, 0x00800080u)), hn::Set(d, 0x80008000u));
     if constexpr (hn::MaxLanes(D()) == hn::MaxLanes(Whole())) {
@@ -44,7 +44,7 @@ class FinitePairs {
   bool rest_ = true;
 };
 
-// The row as it is, count elements; true if all are finite.
+// Copies count elements of a row. True if all are finite.
 HWY_INLINE bool copy_pairs(const std::byte* source, std::int64_t count, BFloat16Pair* row) {
   const hn::ScalableTag<std::uint32_t> d;
   const hn::CappedTag<std::uint32_t, 4> d4;  // head_dim is a multiple of 8
@@ -70,8 +70,8 @@ HWY_INLINE hn::Vec<D> pairs_of_rows(D d, const std::uint16_t* first, const std::
   return hn::Or(low, hn::ShiftLeft<16>(hn::PromoteTo(d, hn::LoadU(d16, second))));
 }
 
-// tile[i / 2 * ld + d] = elements d of rows i and i + 1, zeros beyond the last row and up to whole vectors; true if all
-// are finite. row_at(i) is where row i begins.
+// tile[i / 2 * ld + d] = elements d of rows i and i + 1, zero-padded beyond the last row and to whole vectors. True if all
+// elements are finite. row_at(i) is the address of row i.
 template <typename RowAt>
 HWY_INLINE bool pack_pairs_of_rows(std::int64_t rows, std::int64_t dim, const RowAt& row_at,
                                    BFloat16Pair* tile, std::int64_t ld) {

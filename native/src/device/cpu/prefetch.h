@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Brings rows of the next tile into the cache, a few at a time while the current tile is computed. Rows of one
-// head lie far apart, so the hardware does not foresee them. Many at once would fill the queue of misses, and what is
-// computed would wait behind them.
+// Prefetches rows of the next tile, a few at a time, while the current tile is computed. Rows of one head are far apart, so
+// the hardware prefetcher does not fetch them. Too many prefetches at once would fill the miss queue and stall the computation.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +16,7 @@ class Prefetcher {
  public:
   Prefetcher() = default;
 
-  // Rows [begin, end) of each of the tensors, at most four, spread over so many operations.
+  // Prefetches rows [begin, end) of each of the tensors, at most four tensors, spread over that many operations.
   Prefetcher(std::initializer_list<const Bshd*> tensors, std::int64_t b, std::int64_t head,
              std::int64_t begin, std::int64_t end, std::int64_t dim, std::int64_t operations)
       : left_(static_cast<std::int64_t>(tensors.size()) * (end - begin)),
@@ -27,13 +26,13 @@ class Prefetcher {
     }
   }
 
-  // How many times so many operations should pass between two steps.
+  // How many times that number of operations should be done between two calls of step.
   std::int64_t pace(std::int64_t operations) const {
-    constexpr std::int64_t kLeast = 256;  // lest steps cost more than they bring
+    constexpr std::int64_t kLeast = 256;  // with fewer, steps cost more than they gain
     return std::max(kLeast, operations_a_row_) / operations;
   }
 
-  // So many operations are done.
+  // Tells that this many operations are done.
   void step(std::int64_t operations) {
     for (done_ += operations; done_ >= operations_a_row_ && left_ > 0; done_ -= operations_a_row_, --left_) {
       Walk& walk = walks_[next_];

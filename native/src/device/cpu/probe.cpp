@@ -47,7 +47,7 @@ std::uint64_t sum_of(const std::byte* data, std::size_t bytes) {
 
 }  // namespace
 
-double probe_gemm(Workers& workers, Memory& memory, std::int64_t n) {
+double probe_gemm(ThreadTeam& team, Memory& memory, std::int64_t n) {
   const std::size_t bytes = static_cast<std::size_t>(n * n) * sizeof(float);
   const Held a(memory, bytes);
   const Held b(memory, bytes);
@@ -60,23 +60,23 @@ double probe_gemm(Workers& workers, Memory& memory, std::int64_t n) {
     y[i] = static_cast<float>(i % 5) - 2.0f;
     z[i] = 0.0f;
   }
-  const Split rows(n, workers.threads(), 1);
+  const Split rows(n, team.threads(), 1);
   return seconds([&] {
-    workers.run(rows.parts(), [&](std::int64_t part, int) {
+    team.run(rows.parts(), [&](std::int64_t part, int) {
       const std::int64_t begin = rows.begin(part);
       blas::gemm(false, false, rows.end(part) - begin, n, n, x + begin * n, n, y, n, z + begin * n, n);
     });
   });
 }
 
-double probe_read(Workers& workers, Memory& memory, std::size_t bytes) {
+double probe_read(ThreadTeam& team, Memory& memory, std::size_t bytes) {
   const Held held(memory, bytes);
   const auto total = static_cast<std::int64_t>(bytes);
-  const Split parts(total, std::int64_t{4} * workers.threads(), 4096);
+  const Split parts(total, std::int64_t{4} * team.threads(), 4096);
   std::memset(held.data(), 1, bytes);
-  std::atomic<std::uint64_t> sum{0};  // so that reading cannot be left out
+  std::atomic<std::uint64_t> sum{0};  // so that the compiler keeps the reads
   return seconds([&] {
-    workers.run(parts.parts(), [&](std::int64_t part, int) {
+    team.run(parts.parts(), [&](std::int64_t part, int) {
       const std::int64_t begin = parts.begin(part);
       sum += sum_of(held.data() + begin, static_cast<std::size_t>(parts.end(part) - begin));
     });

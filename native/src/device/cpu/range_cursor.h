@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Walks one query's visible ranges along ascending runs of keys.
+// Traverses one query's visible ranges for ascending runs of keys.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ class RangeCursor {
         left_(visibility.ranges),
         stride_(visibility.range_stride) {}
 
-  // How much of the keys [begin, end) the query sees; begin never falls from call to call.
+  // Whether the query sees all, some or none of the keys [begin, end). begin must not decrease between calls.
   Seen advance(std::int64_t begin, std::int64_t end) {
     if (ranges_ == nullptr) return Seen::kEverything;
     while (left_ > 0 && (ranges_[0] >= ranges_[1] || ranges_[1] <= begin)) {

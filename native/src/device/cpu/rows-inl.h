@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of queries and keys as factors: used where they lie, or packed.
+// Rows of queries and keys as operands: in place, or packed.
 #if defined(LVX_ROWS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LVX_ROWS_INL_H
 #undef LVX_ROWS_INL_H
@@ -28,45 +28,45 @@ struct Rows {
   Value* at(std::int64_t row) const { return data + row * ld; }
 };
 
-// Whether rows of x lie as numbers that one computes with, in whole vectors.
+// Whether rows of x can be read in place as whole vectors of the compute type.
 template <typename T>
 bool lies_as(const Bshd& x, std::int64_t dim) {
   return sizeof(T) == static_cast<std::size_t>(size_of(x.dtype)) && dim % kLanes == 0;
 }
 
-// Whether rows of x are factors where they lie, read one by one.
-template <typename Factor>
+// Whether rows of x can be read in place, operand by operand.
+template <typename Operand>
 bool usable_one_by_one(const Bshd& x) {
-  return kIsPair<Factor> ? x.row_stride % kTerms<Factor> == 0
-                         : sizeof(SumOf<Factor>) == static_cast<std::size_t>(size_of(x.dtype));
+  return kIsPair<Operand> ? x.row_stride % kTerms<Operand> == 0
+                          : sizeof(Accumulator<Operand>) == static_cast<std::size_t>(size_of(x.dtype));
 }
 
-// Likewise, read as whole vectors: numbers only, as pairs would have their terms along the wrong dimension.
-template <typename Factor>
+// The same for whole vectors. Only numbers can be, because pairs would be along the wrong dimension.
+template <typename Operand>
 bool usable_as_vectors(const Bshd& x, std::int64_t dim) {
-  return !kIsPair<Factor> && lies_as<SumOf<Factor>>(x, dim);
+  return !kIsPair<Operand> && lies_as<Accumulator<Operand>>(x, dim);
 }
 
-template <typename Factor>
-Rows<Factor> where_it_lies(const Bshd& x, std::int64_t b, std::int64_t row, std::int64_t head) {
-  return {reinterpret_cast<Factor*>(x.at(b, row, head)), x.row_stride / kTerms<Factor>};
+template <typename Operand>
+Rows<Operand> where_it_lies(const Bshd& x, std::int64_t b, std::int64_t row, std::int64_t head) {
+  return {reinterpret_cast<Operand*>(x.at(b, row, head)), x.row_stride / kTerms<Operand>};
 }
 
-// columns[d, row] of a panel, terms along d, and in room [row, packed d] the rows as they are; zeros beyond them and up
-// to whole vectors. row_at(i) is where row i begins. True if all are finite.
-template <typename Factor, typename RowAt>
+// Packs a panel as columns[d, row], with terms along d, and its rows as room[row, packed d]. Both are zero-padded to whole
+// vectors. row_at(i) is the address of row i. True if all elements are finite.
+template <typename Operand, typename RowAt>
 HWY_INLINE bool pack_columns(std::int64_t rows, std::int64_t dim, DType dtype, const RowAt& row_at,
-                             Factor* room, Factor* columns) {
-  constexpr int kIn = kTerms<Factor>;
+                             Operand* room, Operand* columns) {
+  constexpr int kIn = kTerms<Operand>;
   const std::int64_t ld = packed_dim(dim) / kIn;
   const std::int64_t padding = (round_up(dim, kLanes) - dim) / kIn;
   const std::int64_t width = round_up(rows, kLanes);
   bool finite = true;
   for (std::int64_t i = 0; i < rows; ++i) {
     finite &= convert_row(row_at(i), dtype, dim, room + i * ld);
-    std::fill_n(room + i * ld + dim / kIn, padding, Factor{});
+    std::fill_n(room + i * ld + dim / kIn, padding, Operand{});
   }
-  std::fill(room + rows * ld, room + width * ld, Factor{});
+  std::fill(room + rows * ld, room + width * ld, Operand{});
   transpose(room, ld, width, dim / kIn, columns, kPanelRows);
   return finite;
 }

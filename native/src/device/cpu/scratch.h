@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lays arrays out in the scratch memory that the caller brings. Without memory it only counts.
+// Lays out arrays in the caller's scratch memory. Without memory, only counts the bytes.
 #pragma once
 
 #include <cstddef>

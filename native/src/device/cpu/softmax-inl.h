@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Softmax on tiles of logits that hold keys along columns and query rows along vectors: no sums across lanes. Weights
-// are written as the factors they are multiplied as: numbers in the place of the logits, pairs into tiles of their own.
+// Softmax on tiles of logits that have a query row per vector lane, so that nothing is reduced across lanes.
+// Weights are written as operands: numbers replace the logits, pairs have a tile of their own.
 #if defined(LVX_SOFTMAX_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LVX_SOFTMAX_INL_H
 #undef LVX_SOFTMAX_INL_H
@@ -15,27 +15,27 @@
 
 #include "device/cpu/blocking.h"
 #include "device/cpu/exp-inl.h"
-#include "device/cpu/factor-inl.h"
+#include "device/cpu/operand-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lvx {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// s + mask, or -inf where the mask is -inf, whatever s is.
+// s + mask; -inf where the mask is -inf, even if s is NaN.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V masked(D d, V s, V mask) {
   const V hidden = hn::Set(d, -std::numeric_limits<hn::TFromD<D>>::infinity());
   return hn::IfThenElse(hn::Eq(mask, hidden), hidden, hn::Add(s, mask));
 }
 
-// The running state of a panel's rows; sums are as many times theirs as weights are.
+// The running state of a panel's rows. Sums have the factor kOfWeights, as weights have.
 template <typename T>
 struct RunningSoftmax {
   T max[kPanelRows];
   T sum[kPanelRows];
-  T factor[kPanelRows];   // what the last tile scales earlier sums by
-  T rounded[kPanelRows];  // the sum of the weights as they are multiplied, where they are rounded
+  T factor[kPanelRows];   // rescales earlier sums to the maximum after the last tile
+  T rounded[kPanelRows];  // the sum of the rounded weights, if weights are rounded
 };
 
 template <class D>
@@ -43,8 +43,8 @@ struct Totals {
   hn::Vec<D> exact, rounded;
 };
 
-// s[key] = kOfWeights exp(s[key] - base) for one vector of rows. Four sums side by side: one would be a chain of dependent
-// operations.
+// s[key] = kOfWeights exp(s[key] - base) for one vector of rows. Uses four independent sums; a single one would be a chain of
+// dependent operations.
 template <class D, typename T = hn::TFromD<D>>
 HWY_INLINE Totals<D> weigh(D d, std::int64_t keys, hn::Vec<D> base, T* s, T* /*weights*/) {
   hn::Vec<D> sum[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
@@ -64,7 +64,7 @@ HWY_INLINE Totals<D> weigh(D d, std::int64_t keys, hn::Vec<D> base, T* s, T* /*w
 }
 
 #if LVX_MULTIPLIES_PAIRS
-// weights[pair of keys] = kOfWeights exp(s[key] - base), rounded; the last of an odd number has 0 beside it.
+// weights[pair of keys] = kOfWeights exp(s[key] - base), rounded. With an odd number of keys, the last pair contains a 0.
 template <class D>
 HWY_INLINE Totals<D> weigh(D d, std::int64_t keys, hn::Vec<D> base, const float* s, BFloat16Pair* weights) {
   using V = hn::Vec<D>;
@@ -97,9 +97,10 @@ HWY_INLINE Totals<D> weigh(D d, std::int64_t keys, hn::Vec<D> base, const float*
 }
 #endif
 
-// s[key, row]: logits in; weights = kOfWeights exp(logit - running maximum) out. Four maxima side by side, as the sums.
-template <bool kMasked, typename Factor, typename T = SumOf<Factor>>
-HWY_INLINE void online_softmax_as(std::int64_t rows, std::int64_t keys, const T* mask, T* s, Factor* weights,
+// s[key, row]: logits in. weights: kOfWeights exp(logit - running maximum) out. Uses four independent maxima, for the same
+// reason as the sums.
+template <bool kMasked, typename Operand, typename T = Accumulator<Operand>>
+HWY_INLINE void online_softmax_as(std::int64_t rows, std::int64_t keys, const T* mask, T* s, Operand* weights,
                                   RunningSoftmax<T>& state) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
@@ -123,22 +124,22 @@ HWY_INLINE void online_softmax_as(std::int64_t rows, std::int64_t keys, const T*
     }
     for (; key < keys; ++key) see(key, max[0]);
     const V highest = hn::Max(hn::Max(max[0], max[1]), hn::Max(max[2], max[3]));
-    // Rows that have seen nothing yet keep -inf; subtracting 0 keeps their weights exp(-inf) = 0.
+    // Rows that have seen no key yet keep the maximum -inf. Subtracting 0 instead of it makes their weights exp(-inf) = 0.
     const V base = hn::IfThenZeroElse(hn::Eq(highest, lowest), highest);
     const V factor = exp_nonpositive(d, hn::Sub(before, base));
     const auto total = weigh(d, keys, base, s + row, weights + row);
     hn::StoreU(highest, d, state.max + row);
     hn::StoreU(factor, d, state.factor + row);
     hn::StoreU(hn::MulAdd(hn::LoadU(d, state.sum + row), factor, total.exact), d, state.sum + row);
-    if constexpr (kIsPair<Factor>) {
+    if constexpr (kIsPair<Operand>) {
       hn::StoreU(hn::MulAdd(hn::LoadU(d, state.rounded + row), factor, total.rounded), d,
                  state.rounded + row);
     }
   }
 }
 
-template <typename Factor, typename T = SumOf<Factor>>
-HWY_NOINLINE void online_softmax(std::int64_t rows, std::int64_t keys, const T* mask, T* s, Factor* weights,
+template <typename Operand, typename T = Accumulator<Operand>>
+HWY_NOINLINE void online_softmax(std::int64_t rows, std::int64_t keys, const T* mask, T* s, Operand* weights,
                                  RunningSoftmax<T>& state) {
   if (mask == nullptr) {
     online_softmax_as<false>(rows, keys, mask, s, weights, state);
@@ -147,17 +148,17 @@ HWY_NOINLINE void online_softmax(std::int64_t rows, std::int64_t keys, const T* 
   }
 }
 
-// A tile of backward. Where factors are numbers, weights and gradients lie in the place of s and dp.
-template <typename Factor>
+// A tile of backward. If operands are numbers, weights and gradients overwrite s and dp.
+template <typename Operand>
 struct WeightTile {
-  SumOf<Factor>*s, *dp;  // [key, panel row]: logits and gradients of the weights
-  Factor *p, *ds;        // [key, panel row]: weights and gradients of the logits
-  Factor* ds_by_keys;    // [key, panel row], terms along keys
-  bool keeps_ds;         // whether dp becomes ds also where that has a place of its own
+  Accumulator<Operand>*s, *dp;  // [key, panel row]: logits and gradients of the weights
+  Operand *p, *ds;              // [key, panel row]: weights and gradients of the logits
+  Operand* ds_by_keys;          // [key, panel row], terms along keys
+  bool keeps_ds;                // whether ds is written to dp even if ds has its own tile
 };
 
 #if LVX_MULTIPLIES_PAIRS
-// The rounded lanes of two keys, as pairs of neighbouring rows.
+// The rounded lanes of two keys, as pairs of adjacent rows.
 HWY_INLINE void store_by_rows(hn::Vec<hn::ScalableTag<std::uint16_t>> keys, BFloat16Pair* first, bool both) {
   const hn::Half<hn::ScalableTag<std::uint16_t>> half;
   hn::StoreU(hn::LowerHalf(half, keys), half, reinterpret_cast<std::uint16_t*>(first));
@@ -166,19 +167,19 @@ HWY_INLINE void store_by_rows(hn::Vec<hn::ScalableTag<std::uint16_t>> keys, BFlo
 }
 #endif
 
-// What backward knows of a panel's rows.
+// A panel's rows in backward.
 template <typename T>
-struct RowFactors {
+struct RowStatistics {
   const T *lse, *delta;
-  const T* only;  // s - lse from which on the row sees this key only
+  const T* only;  // threshold of s - lse: at or above it, the row sees only this key
 };
 
-// p = exp(s - lse), ds = p (dp - delta), and 0 where p is 0, whatever dp is; lse is +inf for rows that see nothing.
-// Where a row sees one key only, dp and delta are the same number but for the order they are summed in: ds = 0, unless
-// they are not finite.
-template <bool kMasked, typename Factor, typename T = SumOf<Factor>>
+// p = exp(s - lse), ds = p (dp - delta); ds = 0 where p = 0, even if dp is NaN. lse is +inf for rows that see no key.
+// If a row sees a single key, dp and delta are the same number, summed in different orders. ds is then 0, unless they are
+// not finite.
+template <bool kMasked, typename Operand, typename T = Accumulator<Operand>>
 HWY_INLINE void softmax_gradient_as(std::int64_t rows, std::int64_t keys, const T* mask,
-                                    const RowFactors<T>& factors, const WeightTile<Factor>& tile) {
+                                    const RowStatistics<T>& factors, const WeightTile<Operand>& tile) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
@@ -196,7 +197,7 @@ HWY_INLINE void softmax_gradient_as(std::int64_t rows, std::int64_t keys, const 
       const V changes = hn::IfThenZeroElse(hn::Ge(log_weight, only), weight);
       return hn::IfThenZeroElse(hn::Eq(weight, hn::Zero(d)), hn::Mul(changes, hn::Sub(dp, shift)));
     };
-    if constexpr (!kIsPair<Factor>) {
+    if constexpr (!kIsPair<Operand>) {
       for (std::int64_t key = 0; key < keys; ++key) {
         const V log_weight = log_weight_of(key);
         const V weight = exp_nonpositive(d, log_weight);
@@ -227,9 +228,9 @@ HWY_INLINE void softmax_gradient_as(std::int64_t rows, std::int64_t keys, const 
   }
 }
 
-template <typename Factor, typename T = SumOf<Factor>>
+template <typename Operand, typename T = Accumulator<Operand>>
 HWY_NOINLINE void softmax_gradient(std::int64_t rows, std::int64_t keys, const T* mask,
-                                   const RowFactors<T>& factors, const WeightTile<Factor>& tile) {
+                                   const RowStatistics<T>& factors, const WeightTile<Operand>& tile) {
   if (mask == nullptr) {
     softmax_gradient_as<false>(rows, keys, mask, factors, tile);
   } else {

@@ -14,14 +14,14 @@
 namespace lvx {
 namespace {
 
-// Sanitizers see a use of what was released only if it is.
+// With sanitizers, blocks are freed instead of cached: otherwise use after free would go undetected.
 #if defined(__SANITIZE_ADDRESS__)
 constexpr bool kKeeps = false;
 #else
 constexpr bool kKeeps = true;
 #endif
 
-// An eighth of the machine's memory; nothing where the system could not take pages back.
+// An eighth of the machine's memory; 0 if the system cannot reclaim the pages.
 std::size_t usual_limit() {
 #if defined(MADV_FREE)
   const long pages = sysconf(_SC_PHYS_PAGES);
@@ -45,7 +45,7 @@ std::shared_ptr<SpareBlocks> SpareBlocks::shared() {
 
 std::byte* SpareBlocks::take(std::size_t bytes) noexcept {
   const std::lock_guard lock(mutex_);
-  // The youngest is the likeliest to have its pages still.
+  // The most recently released block is the most likely to still have its pages.
   const auto found = std::find_if(blocks_.rbegin(), blocks_.rend(),
                                   [&](const Block& block) { return block.bytes == bytes; });
   if (found == blocks_.rend()) return nullptr;
@@ -64,7 +64,7 @@ void SpareBlocks::keep(std::byte* data, std::size_t bytes) noexcept {
       blocks_.push_back({data, bytes});
       kept = true;
     } catch (const std::bad_alloc&) {
-      // Then it is freed.
+      // The block is then freed.
     }
   }
 #endif

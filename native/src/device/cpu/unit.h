@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The query rows that share one key/value head of one batch item: its queries times the heads of its group.
-// Row r is query r / group, head r % group, so that neighbouring rows see the same keys.
+// A unit: the query rows that share one key/value head of one batch item, which are its queries times the heads of its group.
+// Row r is query r / group and head r % group, so that adjacent rows see the same keys.
 #pragma once
 
 #include <cstdint>
@@ -14,17 +14,17 @@ struct Unit {
   std::int64_t key_head;
   std::int64_t group;
 
-  Unit(const Problem& problem, std::int64_t index)
-      : batch(index / problem.key_heads),
-        key_head(index % problem.key_heads),
-        group(problem.query_heads / problem.key_heads) {}
+  Unit(const ProblemShape& shape, std::int64_t index)
+      : batch(index / shape.key_heads),
+        key_head(index % shape.key_heads),
+        group(shape.query_heads / shape.key_heads) {}
 
   std::int64_t query(std::int64_t row) const { return row / group; }
   std::int64_t head(std::int64_t row) const { return key_head * group + row % group; }
 
-  static std::int64_t count(const Problem& problem) { return problem.batch * problem.key_heads; }
-  static std::int64_t rows(const Problem& problem) {
-    return problem.queries * (problem.query_heads / problem.key_heads);
+  static std::int64_t count(const ProblemShape& shape) { return shape.batch * shape.key_heads; }
+  static std::int64_t rows(const ProblemShape& shape) {
+    return shape.queries * (shape.query_heads / shape.key_heads);
   }
 };
 

@@ -30,8 +30,8 @@ std::shared_ptr<EmulatedLinks::Message> EmulatedLinks::offer(int from, int to, s
   if (!link.emulated()) return message;
   std::vector<End>& ends = inside ? intra_ : inter_;
   const bool shared = !inside && links_.shared_inter;
-  // Each end works through what it was given on its own: as if messages under way shared links fairly, and a busy
-  // receiver did not keep a sender from serving others.
+  // Each end schedules its messages independently of the other end, as if concurrent messages shared links fairly: a busy
+  // receiver does not block its senders' messages to other ranks.
   message->out = &ends[static_cast<std::size_t>(shared ? from_node : from)].out;
   message->in = &ends[static_cast<std::size_t>(shared ? to_node : to)].in;
   message->duration = duration_of(static_cast<double>(bytes) / link.bytes_per_second);
@@ -82,7 +82,7 @@ Clock::time_point EmulatedLinks::Lane::carry(Clock::time_point ready, Clock::dur
     if (duration == Clock::duration::zero()) return end;
   }
   if (ready > free_) {
-    constexpr std::size_t kRemembered = 64;  // ranks are never further apart
+    constexpr std::size_t kRemembered = 64;  // enough, because ranks are never this many messages apart
     if (idle_.size() == kRemembered) idle_.pop_front();
     idle_.push_back({free_, ready});
     free_ = ready;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// When messages would arrive over links slower than memory. Links are full duplex; each end carries messages in the order
-// in which both their sides were ready.
+// Computes when messages would arrive over links that are slower than memory. Links are full duplex. Each end transfers
+// messages in the order in which both ranks were ready.
 #pragma once
 
 #include <cstddef>
@@ -18,20 +18,22 @@ class EmulatedLinks {
 
   class Message;
 
-  // A message that both ranks are ready for at that time. Not thread-safe, like all of this.
+  // Adds a message for which both ranks are ready at that time. Not thread-safe, like the whole class.
   std::shared_ptr<Message> offer(int from, int to, std::size_t bytes, Clock::time_point ready);
-  // When it arrives. From then on that is settled, whatever is offered; ranks whose time is virtual offer messages in any
-  // order, so ask late.
+  // The arrival time of a message. It is final: later offers do not change it. In virtual time, ranks offer messages in any
+  // order, so call this as late as possible.
   Clock::time_point arrival(Message& message);
-  // Both at once.
+  // offer and arrival in one call.
   Clock::time_point carry(int from, int to, std::size_t bytes, Clock::time_point ready);
 
  private:
-  // One direction of an end. What is ready before others that are settled already fills the idle time between them.
+  // One direction of an end. If a message was ready before others whose times are final, it is scheduled into the idle time
+  // between these.
   class Lane {
    public:
     void offer(std::shared_ptr<Message> message);
-    // When it has carried the message, and so all that were ready before, which keep it in that member.
+    // Schedules this message and all messages that were ready before it. Stores each message's completion time in its
+    // member `end`, and returns that of this message.
     Clock::time_point settle(const Message& message, Clock::time_point Message::*end);
 
    private:
@@ -40,9 +42,9 @@ class EmulatedLinks {
     struct Idle {
       Clock::time_point begin, end;
     };
-    std::deque<std::shared_ptr<Message>> offered_;  // not settled, the first ready first
-    std::deque<Idle> idle_;                         // before free_, in order
-    Clock::time_point free_{};                      // and ever after
+    std::deque<std::shared_ptr<Message>> offered_;  // not scheduled yet, ordered by readiness
+    std::deque<Idle> idle_;                         // idle intervals before free_, in order
+    Clock::time_point free_{};                      // the lane is idle from this time on
   };
   struct End {
     Lane out, in;
@@ -62,7 +64,7 @@ class EmulatedLinks::Message {
 
   Clock::time_point ready;
   Clock::duration duration, latency;
-  Lane *out = nullptr, *in = nullptr;  // null: nothing is emulated
+  Lane *out = nullptr, *in = nullptr;  // null: the link is not emulated
   Clock::time_point sent = kUnsettled, received = kUnsettled;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ranks are threads; a message is one copy, made by whichever side finds that both are ready. Between GPUs the copy is put
-// on that side's stream, behind what both ranks gave their devices before, and nobody waits until it is waited for.
+// Ranks are threads. A message is one copy, made by the rank that is ready last. Between GPUs, that rank enqueues the copy on
+// its stream, after the earlier work of both ranks. Nothing blocks until wait.
 #include "group/local/local_world.h"
 
 #include <algorithm>
@@ -27,16 +27,16 @@ struct Post {
   Transfer transfer;
   Ticket ticket;
   Clock::time_point ready;  // by the clock of the rank that posted it
-  MarkPointer begun;        // what the rank's device does before; null: it is done
+  MarkPointer begun;        // the rank's earlier device work; null: it is complete
   bool copying = false;
   bool done = false;
-  MarkPointer copied;                               // once done, the end of the copy; null: it has ended
-  std::shared_ptr<EmulatedLinks::Message> message;  // once both sides are there
+  MarkPointer copied;                               // set with done: the end of the copy; null: it has ended
+  std::shared_ptr<EmulatedLinks::Message> message;  // set when both ranks have posted
 };
 
 struct ControlMessage {
   std::uint64_t round;
-  Clock::time_point published;  // by the clock of the rank that did
+  Clock::time_point published;  // by the clock of the rank that published it
   std::vector<std::byte> bytes;
 };
 
@@ -45,7 +45,7 @@ constexpr std::chrono::microseconds kPause{20};
 constexpr std::chrono::seconds kPatienceWithCopies{30};
 constexpr std::chrono::milliseconds kPatienceWithOthers{20};
 
-// What the others know of a rank.
+// The state of a rank that the other ranks can see.
 struct RankState {
   bool joined = false;
   bool left = false;
@@ -57,11 +57,11 @@ struct RankState {
   std::list<Post> posts;
   Ticket last_ticket = 0;
   int waiting_for = kNobody;
-  bool begins = false;   // has waited for no transfer since the last control message
-  bool settles = false;  // waits for the others to wait
+  bool begins = false;   // has not waited for a transfer since the last control message
+  bool settles = false;  // waits until all other ranks wait
 };
 
-// Messages from one rank to another, unmatched, in the order in which they were started.
+// Unmatched messages from one rank to another, in the order in which they were started.
 struct Channel {
   std::deque<Post*> sends;
   std::deque<Post*> receives;
@@ -82,9 +82,9 @@ class World final : public LocalWorld, public std::enable_shared_from_this<World
 
   void publish(int me, std::uint64_t round, std::span<const std::byte> message, Clock::time_point now);
   void collect(int me, std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
-               Clock::time_point deadline, RankClock& clock);
+               Clock::time_point expiry, RankClock& clock);
   Ticket start(int me, std::span<const Transfer> transfers, Clock::time_point now, SideStream* stream);
-  void wait(int me, Ticket ticket, Clock::time_point deadline, RankClock& clock);
+  void wait(int me, Ticket ticket, Clock::time_point expiry, RankClock& clock);
   void leave(int me, int culprit, std::string_view reason) noexcept;
 
  private:
@@ -98,9 +98,9 @@ class World final : public LocalWorld, public std::enable_shared_from_this<World
   const ControlMessage* find(int rank, std::uint64_t round);
   void forget_read_rounds();
   void match(Lock& lock, int from, int to, SideStream* stream);
-  void await_copies(Lock& lock, const std::list<Post>& posts, Ticket ticket, Clock::time_point deadline);
+  void await_copies(Lock& lock, const std::list<Post>& posts, Ticket ticket, Clock::time_point expiry);
   void end_copies(Lock& lock, const std::list<Post>& posts) noexcept;
-  void sleep(Lock& lock, int me, int peer, Clock::time_point until, Clock::time_point deadline);
+  void sleep(Lock& lock, int me, int peer, Clock::time_point until, Clock::time_point expiry);
   int root_of_wait(int rank);
   bool all_wait() const;
   void let_others_start(Lock& lock, int me);
@@ -132,8 +132,8 @@ class LocalTransport final : public Transport {
     world_->publish(rank_, round, message, clock_.now());
   }
   void collect(std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
-               Clock::time_point deadline) override {
-    world_->collect(rank_, round, all, message_bytes, deadline, clock_);
+               Clock::time_point expiry) override {
+    world_->collect(rank_, round, all, message_bytes, expiry, clock_);
   }
   Clock::time_point now() const override { return clock_.now(); }
   Ticket start(std::span<const Transfer> transfers) override {
@@ -141,13 +141,11 @@ class LocalTransport final : public Transport {
       stream_ = device_->side_stream();
     const Clock::time_point now = clock_.now();
     const Ticket ticket = world_->start(rank_, transfers, now, stream_.get());
-    // Links would have copied.
+    // Real links would make the copy, so its CPU time does not count as the rank's.
     if (clock_.is_virtual()) clock_.take_back(now);
     return ticket;
   }
-  void wait(Ticket ticket, Clock::time_point deadline) override {
-    world_->wait(rank_, ticket, deadline, clock_);
-  }
+  void wait(Ticket ticket, Clock::time_point expiry) override { world_->wait(rank_, ticket, expiry, clock_); }
   void leave(int culprit, std::string_view reason) noexcept override {
     world_->leave(rank_, culprit, reason);
   }
@@ -156,7 +154,7 @@ class LocalTransport final : public Transport {
   const std::shared_ptr<World> world_;
   const int rank_;
   const std::shared_ptr<Device> device_;
-  std::unique_ptr<SideStream> stream_;  // made by the rank's thread; null: messages lie in host memory
+  std::unique_ptr<SideStream> stream_;  // created by the rank's thread; null: messages are in host memory
   RankClock clock_;
 };
 
@@ -177,7 +175,7 @@ std::unique_ptr<Transport> World::join(int rank, std::shared_ptr<Device> device)
 void World::close() {
   const Lock lock(mutex_);
   closed_ = true;
-  // Whoever waits for a rank that nobody took would wait in vain.
+  // A rank that never joined would never answer.
   for (RankState& rank : ranks_) {
     if (rank.joined) {
       rank.wake.notify_all();
@@ -214,13 +212,13 @@ void World::publish(int me, std::uint64_t round, std::span<const std::byte> mess
 }
 
 void World::collect(int me, std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
-                    Clock::time_point deadline, RankClock& clock) {
+                    Clock::time_point expiry, RankClock& clock) {
   Lock lock(mutex_);
   for (int peer = 0; peer < size(); ++peer) {
     const ControlMessage* message = find(peer, round);
     while (message == nullptr) {
       if (state(peer).left) throw_lost(me, peer);
-      sleep(lock, me, peer, deadline, deadline);
+      sleep(lock, me, peer, expiry, expiry);
       message = find(peer, round);
     }
     state(me).waiting_for = kNobody;
@@ -271,14 +269,14 @@ Ticket World::start(int me, std::span<const Transfer> transfers, Clock::time_poi
   return ticket;
 }
 
-// Waits for what is on a stream, where nobody will find a mark to wait for.
+// Waits for work on a stream for which no mark could be recorded.
 void drain(SideStream& stream) noexcept {
   try {
     const auto mark = stream.mark();
     const Clock::time_point until = Clock::now() + kPatienceWithCopies;
     while (!mark->passed() && Clock::now() < until) std::this_thread::sleep_for(kPause);
   } catch (...) {
-    // A device that has failed copies nothing any more.
+    // A device that has failed makes no more copies.
   }
 }
 
@@ -298,7 +296,7 @@ MarkPointer copy(const Post& send, const Post& receive, SideStream* stream) {
   }
 }
 
-// Copies what both sides have posted. The copy itself runs outside the lock; leave waits for it.
+// Matches sends with receives and copies their data. Releases the lock during a copy; leave waits for the copy.
 void World::match(Lock& lock, int from, int to, SideStream* stream) {
   Channel& line = channel(from, to);
   while (!line.sends.empty() && !line.receives.empty()) {
@@ -310,7 +308,7 @@ void World::match(Lock& lock, int from, int to, SideStream* stream) {
                                     std::to_string(to) + " expects " +
                                     std::to_string(receive.transfer.bytes));
     }
-    // First what may fail: nobody would wait for a copy that does not begin.
+    // Allocations come first, because they may fail: nobody may wait for a copy that does not begin.
     send.message = links_.offer(from, to, send.transfer.bytes, std::max(send.ready, receive.ready));
     receive.message = send.message;
     line.sends.pop_front();
@@ -337,7 +335,7 @@ void World::match(Lock& lock, int from, int to, SideStream* stream) {
   }
 }
 
-void World::wait(int me, Ticket ticket, Clock::time_point deadline, RankClock& clock) {
+void World::wait(int me, Ticket ticket, Clock::time_point expiry, RankClock& clock) {
   Lock lock(mutex_);
   RankState& mine = state(me);
   for (;;) {
@@ -349,11 +347,10 @@ void World::wait(int me, Ticket ticket, Clock::time_point deadline, RankClock& c
     if (open == mine.posts.end()) break;
     const int peer = open->transfer.peer;
     if (!open->copying && !open->done && state(peer).left) throw_lost(me, peer);
-    sleep(lock, me, peer, open->done ? std::min(links_.arrival(*open->message), deadline) : deadline,
-          deadline);
+    sleep(lock, me, peer, open->done ? std::min(links_.arrival(*open->message), expiry) : expiry, expiry);
   }
   mine.waiting_for = kNobody;
-  await_copies(lock, mine.posts, ticket, deadline);
+  await_copies(lock, mine.posts, ticket, expiry);
   if (clock.is_virtual() && std::exchange(mine.begins, false)) {
     const Clock::time_point now = clock.now();
     let_others_start(lock, me);
@@ -371,9 +368,9 @@ bool World::all_wait() const {
   });
 }
 
-// Virtual time only. What others have yet to start may be due before what this rank is about to settle: it goes on when
-// all wait, or soon, as some may be in no call. At the beginning of a call, when most is started; later it would cost
-// more in caches that the ranks share than it is worth.
+// Virtual time only. Other ranks may still start transfers that precede those of this rank in virtual time. So this rank waits
+// until all ranks wait, but only briefly, since some may not be in a call. It does so at the beginning of a call, when most
+// transfers start. Later in a call, the eviction of shared caches would cost more than waiting gains.
 void World::let_others_start(Lock& lock, int me) {
   const std::uint64_t times = times_all_waited_;
   const Clock::time_point soon = Clock::now() + kPatienceWithOthers;
@@ -387,8 +384,7 @@ void World::let_others_start(Lock& lock, int me) {
   state(me).settles = false;
 }
 
-void World::await_copies(Lock& lock, const std::list<Post>& posts, Ticket ticket,
-                         Clock::time_point deadline) {
+void World::await_copies(Lock& lock, const std::list<Post>& posts, Ticket ticket, Clock::time_point expiry) {
   std::vector<MarkPointer> marks;
   for (const Post& post : posts) {
     if (post.copied != nullptr && post.ticket == ticket) marks.push_back(post.copied);
@@ -397,8 +393,8 @@ void World::await_copies(Lock& lock, const std::list<Post>& posts, Ticket ticket
   lock.unlock();
   for (const MarkPointer& mark : marks) {
     while (!mark->passed()) {
-      if (Clock::now() >= deadline) {
-        throw Error(LVX_DEADLINE_EXCEEDED, "a copy between devices did not end within the deadline");
+      if (Clock::now() >= expiry) {
+        throw Error(LVX_TIMEOUT, "a copy between devices did not end within the timeout");
       }
       std::this_thread::sleep_for(kPause);
     }
@@ -406,8 +402,8 @@ void World::await_copies(Lock& lock, const std::list<Post>& posts, Ticket ticket
   lock.lock();
 }
 
-// Waits for all copies of a rank's posts, which others do not match any more. A device that has failed, or has not ended
-// them for so long, copies nothing any more.
+// Waits for all copies of a rank's posts, which other ranks no longer match. Assumes that a device that has failed, or has not
+// finished the copies within that time, makes no more copies.
 void World::end_copies(Lock& lock, const std::list<Post>& posts) noexcept {
   lock.unlock();
   const Clock::time_point until = Clock::now() + kPatienceWithCopies;
@@ -416,29 +412,29 @@ void World::end_copies(Lock& lock, const std::list<Post>& posts) noexcept {
     try {
       while (!post.copied->passed() && Clock::now() < until) std::this_thread::sleep_for(kPause);
     } catch (...) {
-      // As said.
+      // A device that has failed makes no more copies.
     }
   }
   lock.lock();
 }
 
-// Sleeps until something changed or the time has come; throws once the deadline has passed. waiting_for stays set while the caller looks
-// whether he got what he waits for, and after a throw until leave, so that others see the whole chain of waits.
-void World::sleep(Lock& lock, int me, int peer, Clock::time_point until, Clock::time_point deadline) {
+// Sleeps until a state changes, or until `until`. Throws after the expiry. waiting_for stays set while the caller checks its
+// condition and, after a throw, until leave, so that other ranks see the whole chain of waits.
+void World::sleep(Lock& lock, int me, int peer, Clock::time_point until, Clock::time_point expiry) {
   state(me).waiting_for = peer;
-  if (Clock::now() < deadline) {
+  if (Clock::now() < expiry) {
     state(me).wake.wait_until(lock, until);
     return;
   }
   const int culprit = root_of_wait(peer);
-  throw Error(LVX_DEADLINE_EXCEEDED,
+  throw Error(LVX_TIMEOUT,
               "rank " + std::to_string(culprit) +
-                  (state(culprit).joined ? " did not answer" : " did not join") + " within the deadline" +
+                  (state(culprit).joined ? " did not answer" : " did not join") + " within the timeout" +
                   (culprit == peer ? std::string() : " (rank " + std::to_string(peer) + " waits for it)"),
               culprit);
 }
 
-// The rank at the end of a chain of waits: the one that holds up the others.
+// The rank at the end of a chain of waits, for which all others wait.
 int World::root_of_wait(int rank) {
   int root = rank;
   for (int steps = 0; steps < size() && !state(root).left && state(root).waiting_for != kNobody; ++steps) {

@@ -13,8 +13,9 @@ class LocalWorld {
   virtual ~LocalWorld() = default;
   virtual int size() const = 0;
   virtual const GroupOptions& options() const = 0;
-  // device: whose memory the rank's messages lie in, all ranks' of one kind; null: the host's. Throws
-  // Error(LVX_INVALID_ARGUMENT) for a rank out of range, Error(LVX_INVALID_STATE) for one taken already or when closed.
+  // device: holds the memory of the rank's messages; null: host memory. All ranks' devices are of one kind. Throws
+  // Error(LVX_INVALID_ARGUMENT) for a rank out of range, and Error(LVX_INVALID_STATE) if the rank has joined already or the
+  // world is closed.
   virtual std::unique_ptr<Transport> join(int rank, std::shared_ptr<Device> device = nullptr) = 0;
   virtual void close() = 0;
 };

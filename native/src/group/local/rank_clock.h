@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A rank's clock. In virtual time it counts the processor time of the rank's thread and what the rank would have waited
-// for emulated links, so that ranks that share processors are timed as if each had its own.
+// A rank's clock. In virtual time it is the CPU time of the rank's thread plus its waits for emulated links, so that ranks
+// that share CPU cores are timed as if each had its own.
 #pragma once
 
 #include <ctime>
@@ -14,7 +14,7 @@ class RankClock {
   explicit RankClock(bool is_virtual) : virtual_(is_virtual) {}
 
   bool is_virtual() const { return virtual_; }
-  // By the rank's own thread.
+  // To be called by the rank's own thread.
   Clock::time_point now() const {
     return virtual_ ? Clock::time_point(processor_time() + waited_) : Clock::now();
   }
@@ -23,7 +23,7 @@ class RankClock {
     const Clock::time_point here = now();
     if (arrival > here) waited_ += arrival - here;
   }
-  // Virtual time only: what the thread did since then was not the rank's own work.
+  // Virtual time only: excludes the thread's work since then from the rank's time.
   void take_back(Clock::time_point since) { waited_ -= now() - since; }
 
  private:

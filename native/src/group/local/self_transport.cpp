@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A group of one rank: nothing to move, only its own announcements to read back.
+// The transport of a group of one rank. It has no transfers; collect returns the rank's own message.
 #include <algorithm>
 #include <vector>
 
@@ -20,7 +20,7 @@ class SelfTransport final : public Transport {
     std::copy(published_.begin(), published_.end(), all.begin());
   }
   Ticket start(std::span<const Transfer>) override {
-    throw Error(LVX_INTERNAL, "a group of one rank has nobody to exchange data with");
+    throw Error(LVX_INTERNAL, "a group of one rank has no peers to exchange data with");
   }
   void wait(Ticket, Clock::time_point) override {}
   void leave(int, std::string_view) noexcept override {}

@@ -17,7 +17,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kFlushPatience{1000};
 constexpr milliseconds kSlice{10};
-// MPI promises tags up to 32767.
+// MPI guarantees tags up to 32767.
 constexpr int kGroupsTold = 16000;
 
 }  // namespace
@@ -29,11 +29,11 @@ class MpiFabric::Exchange final : public Fabric::Operation {
 
   bool finished() override {
     try {
-      if (fabric_.engine_.wait(*transfer_, Clock::now() + kSlice)) return true;
+      if (fabric_.backend_.wait(*transfer_, Clock::now() + kSlice)) return true;
       if (!fabric_.mailbox_->gone(transfer_->peer)) return false;
-      // A peer that has left has ended its side. On a busy machine the engine's thread may not have seen that yet.
-      fabric_.engine_.await_pass();
-      return fabric_.engine_.done(*transfer_);
+      // A peer that has left has ended its side. On a busy machine the backend's thread may not have seen that yet.
+      fabric_.backend_.await_pass();
+      return fabric_.backend_.done(*transfer_);
     } catch (const Error& error) {
       fabric_.mailbox_->connection_lost(transfer_->peer, error.what());
       return false;
@@ -56,7 +56,7 @@ void MpiFabric::open(Mailbox& mailbox) {
   if (size() > 1) expect_frame();
 }
 
-// Does nothing once closed. Forgets transfers that are done, so that the list stays short.
+// Does nothing once closed. Removes transfers that are done, so that the list stays short.
 std::shared_ptr<MpiTransfer> MpiFabric::submit(MpiTransfer transfer) {
   auto shared = std::make_shared<MpiTransfer>(std::move(transfer));
   {
@@ -65,7 +65,7 @@ std::shared_ptr<MpiTransfer> MpiFabric::submit(MpiTransfer transfer) {
     std::erase_if(transfers_, [&](const auto& other) { return other.use_count() == 1; });
     transfers_.push_back(shared);
   }
-  engine_.submit(shared);
+  backend_.submit(shared);
   return shared;
 }
 
@@ -78,7 +78,8 @@ void MpiFabric::expect_frame() {
 
 void MpiFabric::take_frame(int source) {
   try {
-    if (incoming_.bytes > Frame::kPayloadBytes) throw Error(LVX_PEER_LOST, "sent a frame longer than any");
+    if (incoming_.bytes > Frame::kPayloadBytes)
+      throw Error(LVX_PEER_LOST, "sent a frame that exceeds the maximum length");
     const std::optional<Frame> answer = mailbox_->deliver(source, incoming_);
     if (answer) post(source, *answer);
   } catch (const std::exception& error) {
@@ -107,27 +108,28 @@ void MpiFabric::start(std::span<const Transfer> transfers, Operations& started) 
   }
 }
 
-// Also to the culprit, and to those who have left: they may wait for this rank's farewell, as await_readers does.
+// Waits for sends to all peers, even to the culprit and to ranks that have left, since they may wait for this rank's farewell
+// in await_readers.
 void MpiFabric::flush(const std::vector<std::shared_ptr<MpiTransfer>>& transfers) {
   const auto until = Clock::now() + kFlushPatience;
   for (const auto& transfer : transfers) {
     if (transfer->tag != tag_of_frames() || transfer->direction != Transfer::Direction::kSend) continue;
     try {
-      engine_.wait(*transfer, until);
+      backend_.wait(*transfer, until);
     } catch (const Error&) {
-      // whoever cannot be told is gone
+      // A peer that cannot be reached has gone.
     }
   }
 }
 
-// A peer that takes a large message reads it where it lies, and MPI cannot take such a send back. So its memory stays as
-// it is until the peer has it or has left: by its farewell, as soon as it hears of this rank's.
+// A peer reads a large message directly from this rank's memory, and MPI cannot cancel such a send. So this rank keeps that
+// memory unchanged until the peer has received the message, or has sent the farewell with which it answers this rank's.
 void MpiFabric::await_readers(const std::vector<std::shared_ptr<MpiTransfer>>& transfers, int culprit) {
-  const auto until = engine_.expiry();
+  const auto until = backend_.expiry();
   for (const auto& transfer : transfers) {
     if (transfer->tag != tag_of_data() || transfer->direction != Transfer::Direction::kSend) continue;
     if (transfer->peer == culprit) continue;
-    while (!engine_.done(*transfer) && !mailbox_->gone(transfer->peer) && Clock::now() < until) {
+    while (!backend_.done(*transfer) && !mailbox_->gone(transfer->peer) && Clock::now() < until) {
       mailbox_->await_end_of(transfer->peer, Clock::now() + kSlice);
     }
   }
@@ -141,7 +143,7 @@ void MpiFabric::close(int culprit) noexcept {
     transfers = transfers_;
   }
   flush(transfers);
-  await_readers(transfers, culprit);  // by their frames, which still come
+  await_readers(transfers, culprit);  // before closed_ is set, because it needs the peers' frames
   {
     const std::lock_guard lock(mutex_);
     closed_ = true;
@@ -150,10 +152,10 @@ void MpiFabric::close(int culprit) noexcept {
   const bool broke_off =
       culprit != rank() || mailbox_->anyone_broke_off() ||
       std::any_of(transfers.begin(), transfers.end(), [&](const std::shared_ptr<MpiTransfer>& transfer) {
-        return transfer->tag == tag_of_data() && !engine_.done(*transfer);
+        return transfer->tag == tag_of_data() && !backend_.done(*transfer);
       });
-  stuck_ = !engine_.abandon(transfers);
-  if (broke_off) engine_.group_broke_off();
+  stuck_ = !backend_.abandon(transfers);
+  if (broke_off) backend_.group_broke_off();
 }
 
 }  // namespace lvx
@@ -162,8 +164,8 @@ extern "C" {
 
 __attribute__((visibility("default"))) const char* lvx_plugin_version() { return LVX_VERSION; }
 
-__attribute__((visibility("default"))) lvx::Transport* lvx_plugin_join_mpi(double deadline_seconds) {
+__attribute__((visibility("default"))) lvx::Transport* lvx_plugin_join_mpi(double timeout_seconds) {
   return new lvx::RemoteTransport(
-      std::make_unique<lvx::MpiFabric>(lvx::MpiEngine::started(deadline_seconds)));
+      std::make_unique<lvx::MpiFabric>(lvx::MpiBackend::started(timeout_seconds)));
 }
 }

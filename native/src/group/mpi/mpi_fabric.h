@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// Processes joined by MPI. Data and frames have a tag each, of their group alone.
+// The fabric of groups over MPI. Each group has one tag for data and one for frames.
 #pragma once
 
 #include <mutex>
 #include <vector>
 
-#include "group/mpi/mpi_engine.h"
+#include "group/mpi/mpi_backend.h"
 #include "group/remote/fabric.h"
 
 namespace lvx {
 
 class MpiFabric final : public Fabric {
  public:
-  explicit MpiFabric(MpiEngine& engine) : engine_(engine), group_(engine.next_group()) {}
+  explicit MpiFabric(MpiBackend& backend) : backend_(backend), group_(backend.next_group()) {}
   ~MpiFabric() override;
 
   lvx_group_kind kind() const override { return LVX_GROUP_MPI; }
-  int rank() const override { return engine_.rank(); }
-  int size() const override { return engine_.size(); }
+  int rank() const override { return backend_.rank(); }
+  int size() const override { return backend_.size(); }
   void open(Mailbox& mailbox) override;
   void post(int peer, Frame frame) noexcept override;
   void start(std::span<const Transfer> transfers, Operations& started) override;
@@ -35,15 +35,15 @@ class MpiFabric final : public Fabric {
   void flush(const std::vector<std::shared_ptr<MpiTransfer>>& transfers);
   void await_readers(const std::vector<std::shared_ptr<MpiTransfer>>& transfers, int culprit);
 
-  MpiEngine& engine_;
+  MpiBackend& backend_;
   const int group_;
   Mailbox* mailbox_ = nullptr;
   Frame incoming_;
   bool stuck_ = false;
 
-  std::mutex mutex_;  // of the rest
+  std::mutex mutex_;  // guards the members below
   bool closed_ = false;
-  std::vector<std::shared_ptr<MpiTransfer>> transfers_;  // perhaps still under way
+  std::vector<std::shared_ptr<MpiTransfer>> transfers_;  // may still be in progress
 };
 
 }  // namespace lvx

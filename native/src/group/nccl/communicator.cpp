@@ -39,7 +39,7 @@ Communicator::~Communicator() {
   if (comm_ != nullptr) api_.comm_abort(comm_);
 }
 
-// In progress is no failure: ready tells the end.
+// ncclInProgress is not a failure: ready tells when the operation has ended.
 void Communicator::require(nccl::Result result, const char* call) {
   if (result == nccl::kSuccess || result == nccl::kInProgress) return;
   throw Error(status_of(result), std::string(call) + ": " + api_.text_of(result, comm_));
@@ -71,7 +71,7 @@ void Communicator::exchange(std::span<const Transfer> transfers, nccl::Stream st
                    : api_.receive(transfer.data, transfer.bytes, nccl::kUint8, transfer.peer, comm_, stream);
     if (result != nccl::kSuccess && result != nccl::kInProgress) break;
   }
-  // A group that was begun must be ended, whatever happened in it.
+  // Every ncclGroupStart needs an ncclGroupEnd, even after a failure.
   const nccl::Result end = api_.group_end();
   require(result, call);
   require(end, "ncclGroupEnd");
@@ -87,7 +87,7 @@ void Communicator::finalize(Clock::time_point until) noexcept {
     if (!await_ready(until)) return;
     api_.comm_destroy(std::exchange(comm_, nullptr));
   } catch (const Error&) {
-    // Then it is broken off.
+    // The destructor then aborts it.
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One rank's communicator of NCCL. Non-blocking: whatever takes long is begun, and asked for.
+// One rank's NCCL communicator. It is non-blocking: long operations are started, then polled.
 #pragma once
 
 #include <span>
@@ -11,23 +11,23 @@ namespace lvx {
 
 class Communicator {
  public:
-  // Begins to join the ranks that have the same id; the calling thread's current device is the rank's.
+  // Starts to connect the ranks that have the same id. Uses the calling thread's current device.
   Communicator(const nccl::Api& api, const nccl::UniqueId& id, int rank, int size);
-  // Whatever is under way is broken off.
+  // Aborts operations in progress.
   ~Communicator();
   Communicator(const Communicator&) = delete;
   Communicator& operator=(const Communicator&) = delete;
 
-  // Whether what was begun last is done; NCCL takes nothing new before. Throws Error.
+  // Whether the last operation is complete; NCCL accepts no other operation before. Throws Error if it failed.
   bool ready();
-  // Waits for that; false when the time has come.
+  // Waits until ready, or the expiry; false at the expiry.
   bool await_ready(Clock::time_point until);
 
-  // The transfers are carried out together, when all that is on the stream has been done.
+  // Enqueues the transfers on the stream, as one NCCL group.
   void exchange(std::span<const Transfer> transfers, nccl::Stream stream);
   void all_gather(const std::byte* mine, std::byte* all, std::size_t bytes, nccl::Stream stream);
 
-  // Ends it once nothing is under way, as long as all ranks do so in time.
+  // Ends the communicator, if all ranks do so before the expiry. No operation may be in progress.
   void finalize(Clock::time_point until) noexcept;
 
  private:

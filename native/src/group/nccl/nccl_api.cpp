@@ -47,7 +47,7 @@ std::string Api::text_of(Result result, Comm comm) const {
 }
 
 const Api& loaded_api() {
-  static const Api api = load();  // tried again if it throws
+  static const Api api = load();  // if it throws, the next call retries
   return api;
 }
 

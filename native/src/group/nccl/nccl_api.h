@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of NCCL's interface that is used here: 2.18 and later. Declared anew, so that neither its headers nor the
-// library are needed to build; tests compare this with the real header.
+// The part of NCCL's API (2.18 and later) that this library uses. It is redeclared here, so that the build needs neither
+// NCCL's headers nor its library. Tests compare these declarations with the real header.
 #pragma once
 
 #include <array>
@@ -26,7 +26,7 @@ enum DataType : int { kUint8 = 1 };
 inline constexpr int kOldestVersion = 21800;
 inline constexpr int kUndefined = INT_MIN;
 
-// As of 2.18: later versions add fields at the end, and read as many as size says.
+// As of 2.18. Later versions append fields, and read only the fields within `size`.
 struct Config {
   std::size_t size = sizeof(Config);
   unsigned int magic = 0xcafebeef;
@@ -63,16 +63,16 @@ struct Api {
   Result (*all_gather)(const void* mine, void* all, std::size_t count, DataType type, Comm comm,
                        Stream stream);
 
-  // NCCL itself moves the memory of CUDA devices only. A library with the same functions that moves host memory exports
+  // NCCL itself moves only memory of CUDA devices. A substitute that moves host memory exports
   // lvx_nccl_moves_host_memory.
   bool moves_host_memory = false;
 
-  // What NCCL says of a failed call; comm may be null.
+  // NCCL's message for a failed call. comm may be null.
   std::string text_of(Result result, Comm comm) const;
 };
 
-// Loads NCCL once: the file that LVX_NCCL_LIBRARY names, else libnccl.so.2 where the system finds it or in the CUDA
-// toolkit. Throws Error(LVX_MISSING_LIBRARY) naming what is missing and what would bring it.
+// Loads NCCL once: the file that LVX_NCCL_LIBRARY names, else libnccl.so.2 from the system or the CUDA toolkit.
+// Throws Error(LVX_MISSING_LIBRARY) that names what is missing and how to install it.
 const Api& loaded_api();
 
 }  // namespace lvx::nccl

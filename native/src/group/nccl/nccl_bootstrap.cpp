@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The plugin liblvx_nccl.so: the two ways in which ranks find each other before NCCL joins them.
+// The plugin liblvx_nccl.so, with the two ways to form an NCCL group: by addresses that the caller exchanges, or by an NCCL id.
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -39,13 +39,13 @@ std::unique_ptr<Transport> transport_of(NcclRank rank, Connections connections) 
       std::make_unique<NcclFabric>(std::move(rank), std::move(connections)));
 }
 
-// Addresses travel by the caller's way, rank 0's with the group's id.
+// The caller exchanges addresses. Rank 0's address contains the group's NCCL id.
 class NcclBootstrap final : public Bootstrap {
  public:
   NcclBootstrap(int rank, int size, const JoinOptions& options)
       : meeting_(rank, size, kLanes, options, bytes_of(rank == 0 ? new_id() : nccl::UniqueId{})),
-        deadline_seconds_(options.deadline_seconds) {
-    nccl::loaded_api();  // missing on this rank: now is the time to say so
+        timeout_seconds_(options.timeout_seconds) {
+    nccl::loaded_api();  // fails early if this rank has no NCCL
   }
 
   int rank() const override { return meeting_.rank(); }
@@ -56,32 +56,32 @@ class NcclBootstrap final : public Bootstrap {
 
  private:
   Meeting meeting_;
-  double deadline_seconds_;
+  double timeout_seconds_;
   bool connected_ = false;
 };
 
 std::unique_ptr<Transport> NcclBootstrap::connect(const std::vector<std::span<const std::byte>>& addresses,
                                                   const std::shared_ptr<Device>& device) {
   if (std::exchange(connected_, true)) {
-    throw Error(LVX_INVALID_STATE, "bootstrap: it was connected already");
+    throw ArgumentError(LVX_INVALID_STATE, "bootstrap", "already connected");
   }
   if (addresses.front().size() != address().size()) {
     throw Error(LVX_INVALID_ARGUMENT, "address of rank 0: expected " + std::to_string(address().size()) +
                                           " bytes, got " + std::to_string(addresses.front().size()));
   }
   const nccl::UniqueId id = id_of(meeting_.extra_of(addresses.front()));
-  NcclRank self{nccl::loaded_api(), id, rank(), size(), deadline_seconds_, device};
+  NcclRank self{nccl::loaded_api(), id, rank(), size(), timeout_seconds_, device};
   self.take_stream();
   return transport_of(std::move(self), meeting_.connect(addresses));
 }
 
 void require_in_time(bool ready) {
   if (ready) return;
-  throw Error(LVX_DEADLINE_EXCEEDED,
-              "NCCL did not connect the ranks within the deadline: some did not come, or cannot be reached");
+  throw Error(LVX_TIMEOUT,
+              "NCCL did not connect the ranks within the timeout: some did not join, or cannot be reached");
 }
 
-// What NCCL and the stream may touch until they are told to stop.
+// Buffers that NCCL and the stream may access until these are stopped.
 struct AddressBuffers {
   AddressBuffers(Device& device, int size, std::size_t bytes_each)
       : bytes(bytes_each), all(bytes * static_cast<std::size_t>(size)), memory(device, all.size() + bytes) {}
@@ -97,41 +97,42 @@ struct AddressBuffers {
   DeviceMemory memory;
 };
 
-// Tells every rank the addresses of all, by NCCL itself.
+// All-gathers the ranks' addresses over NCCL.
 void exchange_addresses(const NcclRank& self, std::span<const std::byte> address, AddressBuffers& buffers,
-                        Clock::time_point deadline) {
+                        Clock::time_point expiry) {
   const std::size_t bytes = address.size();
   if (self.stream == nullptr) {
     std::memcpy(buffers.mine(), address.data(), bytes);
     self.communicator->all_gather(buffers.mine(), buffers.gathered(), bytes, nullptr);
-    require_in_time(self.communicator->await_ready(deadline));
+    require_in_time(self.communicator->await_ready(expiry));
     std::memcpy(buffers.all.data(), buffers.gathered(), buffers.all.size());
     return;
   }
-  self.stream->follow_device();  // which gave the memory
+  self.stream->follow_device();  // the device allocated the buffers on its own stream
   self.stream->copy(address.data(), buffers.mine(), bytes);
   self.communicator->all_gather(buffers.mine(), buffers.gathered(), bytes, self.stream->handle());
-  require_in_time(self.communicator->await_ready(deadline));
+  require_in_time(self.communicator->await_ready(expiry));
   self.stream->copy(buffers.gathered(), buffers.all.data(), buffers.all.size());
   const auto mark = self.stream->mark();
   while (!mark->passed()) {
-    self.communicator->ready();  // throws if it broke off
-    require_in_time(Clock::now() < deadline);
+    self.communicator->ready();  // throws if it failed
+    require_in_time(Clock::now() < expiry);
   }
 }
 
-// The caller brings an id of NCCL's, which is all that the ranks have in common.
+// Forms a group from an NCCL id, without addresses.
 std::unique_ptr<Transport> join(const nccl::UniqueId& id, int rank, int size, const JoinOptions& options,
                                 const std::shared_ptr<Device>& device) {
   const nccl::Api& api = nccl::loaded_api();
   Meeting meeting(rank, size, kLanes, options);
   AddressBuffers buffers(*device, size, meeting.address().size());
-  NcclRank self{api, id, rank, size, options.deadline_seconds, device};  // ends before what it may touch
+  // Declared after buffers, so that it is destroyed before the memory that it may access.
+  NcclRank self{api, id, rank, size, options.timeout_seconds, device};
   self.take_stream();
-  const Clock::time_point deadline = self.deadline();
+  const Clock::time_point expiry = self.expiry();
   self.begin();
-  require_in_time(self.communicator->await_ready(deadline));
-  exchange_addresses(self, meeting.address(), buffers, deadline);
+  require_in_time(self.communicator->await_ready(expiry));
+  exchange_addresses(self, meeting.address(), buffers, expiry);
   std::vector<std::span<const std::byte>> addresses;
   for (std::size_t peer = 0; peer < static_cast<std::size_t>(size); ++peer) {
     addresses.push_back(buffers.of(peer));

@@ -16,7 +16,8 @@ using std::chrono::milliseconds;
 constexpr microseconds kPause{20};
 constexpr milliseconds kSlice{5};
 constexpr milliseconds kAskEvery{200};
-// What a peer says of its end may come after NCCL's notice of it, and NCCL's of a transfer after the peer has left.
+// A peer's farewell may arrive after NCCL has reported the peer's end. NCCL may report a transfer as complete after the peer has
+// left.
 constexpr milliseconds kFarewellPatience{300};
 constexpr milliseconds kPatienceWithAnswers{1500};
 constexpr milliseconds kPatienceWithEnd{1000};
@@ -27,16 +28,17 @@ constexpr milliseconds kPatienceWithAbort{5000};
 void NcclRank::take_stream() {
   stream = device->side_stream();
   if (stream == nullptr && !api.moves_host_memory) {
-    throw Error(LVX_UNSUPPORTED, "device: NCCL joins CUDA devices, this one is " + device->name() +
-                                     "; join ranks on CPUs by Gloo or MPI");
+    throw ArgumentError(
+        LVX_UNSUPPORTED, "device",
+        "NCCL joins CUDA devices, this one is " + device->name() + "; join ranks on CPUs by Gloo or MPI");
   }
 }
 
 void NcclRank::begin() { communicator = std::make_unique<Communicator>(api, id, rank, size); }
 
-Clock::time_point NcclRank::deadline() const {
+Clock::time_point NcclRank::expiry() const {
   return Clock::now() +
-         std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(deadline_seconds));
+         std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(timeout_seconds));
 }
 
 class NcclFabric::Exchange final : public Fabric::Operation {
@@ -52,7 +54,7 @@ class NcclFabric::Exchange final : public Fabric::Operation {
       ask_at_ = begin + kAskEvery;
     }
     Clock::time_point until = begin + kSlice;
-    // The last transfers of a peer that has left may be done, only not known to be.
+    // The last transfers of a peer that has left may be complete although NCCL has not reported it yet.
     if (fabric_.gone_peer(*launch_) >= 0) until = begin + kFarewellPatience;
     for (;;) {
       fabric_.progress();
@@ -86,27 +88,27 @@ void NcclFabric::open(Mailbox& mailbox) {
   if (self_.communicator == nullptr) connect();
 }
 
-// Every rank is in the side channel by now: whoever fails, says so or is silent.
+// Every rank is connected to the control channel by now. A rank that fails says so there, or does not answer.
 void NcclFabric::connect() {
-  const Clock::time_point deadline = self_.deadline();
+  const Clock::time_point expiry = self_.expiry();
   self_.begin();
   while (!ready()) {
     const int gone = mailbox_->await_any_end(Clock::now() + milliseconds(1));
     if (gone >= 0) mailbox_->throw_lost(gone);
-    if (Clock::now() < deadline) continue;
+    if (Clock::now() < expiry) continue;
     mailbox_->forget_answers();
     Frame probe;
     probe.type = Frame::Type::kProbe;
     for (int peer = 0; peer < size(); ++peer) post(peer, probe);
     const int silent = mailbox_->silent_peer(Clock::now() + kPatienceWithAnswers);
-    throw Error(LVX_DEADLINE_EXCEEDED,
-                "NCCL did not connect the ranks within the deadline" +
+    throw Error(LVX_TIMEOUT,
+                "NCCL did not connect the ranks within the timeout" +
                     (silent < 0 ? std::string() : ", rank " + std::to_string(silent) + " does not answer"),
                 silent);
   }
 }
 
-// As the communicator's. Where it fails, what a peer says of its own end tells more.
+// Like Communicator::ready. After a failure, prefers a peer's farewell to NCCL's error, because the farewell tells more.
 bool NcclFabric::ready() {
   try {
     return self_.communicator->ready();
@@ -130,7 +132,7 @@ void NcclFabric::start(std::span<const Transfer> transfers, Operations& started)
   progress();
 }
 
-// Moves on what can move: NCCL takes one launch at a time, and may carry out several.
+// Makes progress on launches. NCCL accepts one launch at a time, and may execute several concurrently.
 void NcclFabric::progress() {
   for (const auto& launch : launches_) {
     if (!advance(*launch)) break;
@@ -138,7 +140,7 @@ void NcclFabric::progress() {
   while (!launches_.empty() && launches_.front()->state == Launch::State::kDone) launches_.pop_front();
 }
 
-// Whether NCCL takes the next one.
+// Makes progress on a launch. Returns whether NCCL accepts the next one.
 bool NcclFabric::advance(Launch& launch) {
   if (launch.state == Launch::State::kQueued) {
     for (const Transfer& transfer : launch.transfers) mailbox_->count_transfer(transfer.peer);
@@ -168,7 +170,7 @@ int NcclFabric::gone_peer(const Launch& launch) {
   return -1;
 }
 
-// One that has not begun its side of a transfer, as far as is known.
+// A peer that, as far as is known, has not begun its side of a transfer.
 int NcclFabric::awaited_peer(const Launch& launch) {
   for (std::size_t i = 0; i < launch.transfers.size(); ++i) {
     const int peer = launch.transfers[i].peer;
@@ -187,7 +189,7 @@ void NcclFabric::close(int culprit) noexcept {
   drain();
 }
 
-// An abort may return before the kernels that it ends have ended.
+// Waits for the stream, because an abort may return before the aborted kernels have ended.
 void NcclFabric::drain() noexcept {
   if (self_.stream == nullptr) return;
   try {
@@ -196,7 +198,7 @@ void NcclFabric::drain() noexcept {
     while (!mark->passed() && Clock::now() < until) std::this_thread::sleep_for(kPause);
     stuck_ = !mark->passed();
   } catch (const std::exception&) {
-    // A device that has failed runs nothing any more.
+    // A device that has failed executes no more work.
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ranks joined by NCCL, which moves the data; frames take the side channel.
+// The fabric of groups over NCCL. NCCL moves the data; frames go over the TCP control channel.
 #pragma once
 
 #include <deque>
@@ -14,27 +14,28 @@
 
 namespace lvx {
 
-// How a rank joins a communicator: now, or when its fabric is opened and hears of peers that leave meanwhile.
+// What a rank needs to join an NCCL communicator. begin joins it: before the fabric exists, or when the fabric is opened, so
+// that the rank notices peers that leave meanwhile.
 struct NcclRank {
   const nccl::Api& api;
   nccl::UniqueId id;
   int rank;
   int size;
-  double deadline_seconds;
+  double timeout_seconds;
   std::shared_ptr<Device> device;
 
-  std::unique_ptr<SideStream> stream = nullptr;  // null: memory is the host's
+  std::unique_ptr<SideStream> stream = nullptr;  // null: messages are in host memory
   std::unique_ptr<Communicator> communicator = nullptr;
 
   // Throws Error(LVX_UNSUPPORTED) if NCCL does not move this device's memory.
   void take_stream();
   void begin();
-  Clock::time_point deadline() const;
+  Clock::time_point expiry() const;
 };
 
 class NcclFabric final : public Fabric {
  public:
-  // Has its stream; NCCL connects the ranks when the fabric is opened, unless it has already.
+  // Owns the stream. If NCCL has not connected the ranks yet, open does it.
   NcclFabric(NcclRank rank, Connections connections);
   ~NcclFabric() override;
 
@@ -48,13 +49,13 @@ class NcclFabric final : public Fabric {
   bool has_stuck_transfers() const noexcept override { return stuck_; }
 
  private:
-  // The transfers of one start: NCCL carries them out together, and tells no more than that all are done.
+  // The transfers of one start. NCCL executes them together, and reports only that all are complete.
   struct Launch {
     enum class State { kQueued, kLaunching, kRunning, kDone };
 
     State state = State::kQueued;
     std::vector<Transfer> transfers;
-    std::vector<std::uint64_t> numbers;  // of each transfer among those with its peer, from 1
+    std::vector<std::uint64_t> numbers;  // each transfer's number among those with its peer, from 1
     std::unique_ptr<SideStream::Mark> mark;
   };
   class Exchange;
@@ -73,8 +74,8 @@ class NcclFabric final : public Fabric {
   Mailbox* mailbox_ = nullptr;
   bool closed_ = false;
   bool stuck_ = false;
-  std::vector<std::uint64_t> transfers_with_;     // started, by peer
-  std::deque<std::shared_ptr<Launch>> launches_;  // not done, in the order of their starts
+  std::vector<std::uint64_t> transfers_with_;     // number of started transfers, by peer
+  std::deque<std::shared_ptr<Launch>> launches_;  // incomplete, in the order of their starts
 };
 
 }  // namespace lvx

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an engine (TCP, MPI, NCCL) must be able to do so that processes can be the ranks of a group.
+// What a backend (TCP, MPI, NCCL) implements so that processes can be the ranks of a group.
 #pragma once
 
 #include <memory>
@@ -16,7 +16,7 @@ class Mailbox;
 
 class Fabric {
  public:
-  // One transfer under way, or several that end together. Destroyed when finished, or after close.
+  // One transfer in progress, or several that complete together. Destroyed when finished, or after close.
   class Operation {
    public:
     virtual ~Operation() = default;
@@ -24,11 +24,11 @@ class Fabric {
     Operation(const Operation&) = delete;
     Operation& operator=(const Operation&) = delete;
 
-    // Waits some milliseconds at most; true once it is done.
+    // Waits at most some milliseconds. True once the operation is complete.
     virtual bool finished() = 0;
-    // The rank that it waits for.
+    // The rank that the operation waits for.
     virtual int peer() = 0;
-    // When a byte of it last moved, as far as is known.
+    // When a byte of the operation last moved, as far as is known.
     virtual Clock::time_point moved() { return {}; }
   };
   using Operations = std::vector<std::unique_ptr<Operation>>;
@@ -42,23 +42,21 @@ class Fabric {
   virtual int rank() const = 0;
   virtual int size() const = 0;
 
-  // From now on the mailbox gets the peers' frames, in the order of each peer, and the ends of connections.
+  // Starts to deliver frames to the mailbox, in order for each peer, and to report lost connections to it.
   virtual void open(Mailbox& mailbox) = 0;
 
-  // Sends a frame to a peer; never blocks, any thread may call. Failure is the end of the connection.
+  // Sends a frame to a peer. Never blocks; any thread may call it. After a failure, the connection counts as lost.
   virtual void post(int peer, Frame frame) noexcept = 0;
 
-  // Adds what was started to started, also what was before it throws. The memory of a transfer is the operation's until
-  // it has finished, or the fabric is closed.
+  // Appends the operations to `started`, including those started before an exception. An operation may access its transfers'
+  // memory until it has finished or the fabric is closed.
   virtual void start(std::span<const Transfer> transfers, Operations& started) = 0;
 
-  // Lets what was posted go out to all but the culprit, for a moment at most, and ends all connections. When it returns,
-  // nothing on this side reads or writes the memory of any operation, begun, half begun or finished, and nothing will:
-  // no thread of the engine, no copy put on a device, no peer that was told its address. So nobody gets from it either
-  // what is put there later. The mailbox gets nothing more. Operations outlive it, and are destroyed afterwards.
+  // Briefly tries to send all posted frames, except to the culprit, and closes all connections. When it returns, nothing
+  // accesses the memory of any operation any more: no thread of the backend, no copy on a device, no peer that knows its
+  // address. The mailbox receives no more frames. Operations are destroyed afterwards.
   virtual void close(int culprit) noexcept = 0;
-  // After close: whether the engine has transfers that it cannot take back, so that it could not keep this promise. Their
-  // memory must never be released.
+  // After close: whether the backend has transfers that it could not cancel. Their memory must never be released.
   virtual bool has_stuck_transfers() const noexcept { return false; }
 };
 

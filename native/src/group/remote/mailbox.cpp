@@ -10,7 +10,7 @@
 namespace lvx {
 namespace {
 
-// No round is larger; a peer that says so speaks another language.
+// The size limit of a round's message. A peer that announces more uses another protocol.
 constexpr std::uint32_t kLargestMessage = 1U << 24;
 
 std::uint32_t milliseconds_since(Clock::time_point time) {
@@ -193,7 +193,7 @@ int Mailbox::first_gone() const {
   return found == peers_.end() ? -1 : static_cast<int>(found - peers_.begin());
 }
 
-// Somebody who knows more may leave meanwhile and say so.
+// Meanwhile, a peer that knows the cause may leave. Its farewell then names the culprit.
 void Mailbox::await_answers(Lock& lock, Clock::time_point until) {
   changed_.wait_until(lock, until, [&] {
     return first_gone() >= 0 || std::all_of(peers_.begin(), peers_.end(), [&](const Peer& other) {
@@ -216,7 +216,7 @@ Clock::time_point Mailbox::find_late(int peer, Clock::time_point until, Clock::d
   Lock lock(mutex_);
   waiting_for_ = peer;
   await_answers(lock, until);
-  // The rank at the end of a chain of waits is to blame: one that is silent or waits for nobody.
+  // The rank at the end of the chain of waits is at fault: it does not answer, or it waits for no rank.
   int culprit = peer;
   for (int steps = 0; steps < size(); ++steps) {
     const Peer& state = at(culprit);
@@ -226,8 +226,8 @@ Clock::time_point Mailbox::find_late(int peer, Clock::time_point until, Clock::d
     if (state.waits_for == rank_) break;
     culprit = state.waits_for;
   }
-  throw Error(LVX_DEADLINE_EXCEEDED,
-              "rank " + std::to_string(culprit) + " did not answer within the deadline" +
+  throw Error(LVX_TIMEOUT,
+              "rank " + std::to_string(culprit) + " did not answer within the timeout" +
                   (culprit == peer ? std::string() : " (rank " + std::to_string(peer) + " waits for it)"),
               culprit);
 }

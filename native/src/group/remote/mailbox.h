@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What this process knows of its peers. The threads of a fabric fill it, the rank's own thread waits for it.
+// What this process knows about its peers. The fabric's threads fill it; the rank's own thread waits for changes.
 #pragma once
 
 #include <condition_variable>
@@ -23,51 +23,50 @@ class Mailbox {
 
   // ---- For the fabric's threads.
 
-  // Takes a frame of a peer; returns the answer it wants, if any.
+  // Processes a peer's frame; returns the reply, if any.
   std::optional<Frame> deliver(int peer, const Frame& frame);
-  // The connection to a peer has ended. What the peer said itself weighs more.
+  // The connection to a peer has ended. The peer's own farewell takes precedence.
   void connection_lost(int peer, const std::string& reason);
 
   // ---- For the rank's thread.
 
-  // Peers that ask are told whom this rank waits for, -1 for nobody, and when a byte last moved on that.
+  // Sets the answer to probes: the rank that this one waits for, -1 for none, and when a byte last moved on that transfer.
   void waiting_for(int peer, Clock::time_point moved = {});
   bool gone(int peer);
-  // Whether the peer has left with transfers that had not ended: what would still come of them is not to be trusted.
+  // Whether the peer has left with unfinished transfers, whose data are invalid.
   bool broke_off(int peer);
-  // Waits until the peer is gone or the time has come.
+  // Waits until the peer is gone, or the expiry.
   void await_end_of(int peer, Clock::time_point until);
-  // Likewise for any peer; the first that is gone, or -1.
+  // The same for any peer. Returns the first peer that is gone, or -1.
   int await_any_end(Clock::time_point until);
 
-  // Whether a peer has said that it has received so many messages of this rank. Waits for that until the time has come, or
-  // the peer is gone.
+  // Waits until the peer has confirmed this number of this rank's messages, or is gone, or the expiry. Returns whether it has
+  // confirmed them.
   bool await_received(int peer, std::uint64_t messages, Clock::time_point until);
 
-  // Counts the transfers with a peer that this rank has begun, and tells how many the peer had begun with this rank when
-  // it last answered a probe: by that an engine that does not know which of its transfers is held up sees who has not
-  // come yet.
+  // Counts the transfers that this rank has begun with a peer; and the number that the peer had begun with this rank when it
+  // last answered a probe. A backend that cannot tell which of its transfers is delayed finds the late peer by these numbers.
   void count_transfer(int peer);
   std::uint64_t transfers_begun_by(int peer);
 
-  // Fills all but this rank's part with the messages of a round. Returns the peer whose message is missing when the
-  // time has come, or -1. Throws Error(LVX_PEER_LOST) for one that is gone.
+  // Fills `all`, except this rank's part, with the messages of a round. Returns a peer whose message is missing at the expiry,
+  // or -1. Throws Error(LVX_PEER_LOST) for a peer that is gone.
   int await_round(std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
                   Clock::time_point until);
-  // A round that nobody reads: what came for it may be forgotten.
+  // Discards the messages of earlier rounds, which will not be read.
   void forget_rounds_before(std::uint64_t round);
 
   [[noreturn]] void throw_lost(int peer);
-  // Whether some peer has left with transfers under way.
+  // Whether some peer has left with unfinished transfers.
   bool anyone_broke_off();
 
-  // Finds who holds up the others, beginning with the peer this rank waits for. Before: every live peer was sent a
-  // probe after forget_answers. Waits for their answers until the time has come. Where bytes have moved along the chain
-  // of waits within the patience, nobody holds up anybody: returns when they did. Throws Error(LVX_DEADLINE_EXCEEDED)
-  // otherwise, Error(LVX_PEER_LOST) for a rank that has gone.
+  // Finds the rank that delays the others, starting with the peer that this rank waits for. The caller must send a probe to
+  // every live peer after forget_answers; this waits for their answers until the expiry. If bytes have moved along the chain of
+  // waits within the patience, no rank is at fault: returns the time at which they moved. Otherwise throws Error(LVX_TIMEOUT),
+  // or Error(LVX_PEER_LOST) for a rank that has gone.
   void forget_answers();
   Clock::time_point find_late(int peer, Clock::time_point until, Clock::duration patience);
-  // The first live peer that has not answered when the time has come, or -1. Throws Error(LVX_PEER_LOST) if one is gone.
+  // The first live peer that has not answered by the expiry, or -1. Throws Error(LVX_PEER_LOST) if one is gone.
   int silent_peer(Clock::time_point until);
 
  private:
@@ -85,10 +84,10 @@ class Mailbox {
     std::map<std::uint64_t, Message> rounds;
     bool answered = false;
     int waits_for = -1;
-    std::uint32_t idle_milliseconds = Frame::kLongAgo;  // on what it waits for
-    std::uint64_t received = 0;                         // messages of this rank
-    std::uint64_t transfers = 0;                        // with this rank, begun by this rank
-    std::uint64_t transfers_begun = 0;                  // by the peer, when it last answered
+    std::uint32_t idle_milliseconds = Frame::kLongAgo;  // of the transfer that it waits for
+    std::uint64_t received = 0;                         // messages of this rank that it has received
+    std::uint64_t transfers = 0;                        // begun by this rank with the peer
+    std::uint64_t transfers_begun = 0;                  // begun by the peer, when it last answered
   };
 
   int size() const { return static_cast<int>(peers_.size()); }
@@ -104,7 +103,7 @@ class Mailbox {
   std::condition_variable changed_;
   std::vector<Peer> peers_;
   int waiting_for_ = -1;
-  Clock::time_point moved_{};  // a byte, on what this rank waits for
+  Clock::time_point moved_{};  // when a byte last moved on the transfer that this rank waits for
 };
 
 }  // namespace lvx

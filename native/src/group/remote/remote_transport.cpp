@@ -9,8 +9,8 @@
 namespace lvx {
 namespace {
 
-// How long a rank whose deadline has passed asks the others whom they wait for. Answers take far less; a process that
-// is stopped gives none.
+// How long a rank waits for answers to its probes after its timeout. Answers take far less time, and a stopped process does
+// not answer.
 constexpr std::chrono::milliseconds kPatienceWithAnswers{1500};
 
 }  // namespace
@@ -54,10 +54,10 @@ void RemoteTransport::publish(std::uint64_t round, std::span<const std::byte> me
 }
 
 void RemoteTransport::collect(std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
-                              Clock::time_point deadline) {
-  const Clock::duration patience = deadline - Clock::now();
-  for (int missing = -1; (missing = mailbox_.await_round(round, all, message_bytes, deadline)) >= 0;) {
-    deadline = find_late(missing, patience) + patience;
+                              Clock::time_point expiry) {
+  const Clock::duration patience = expiry - Clock::now();
+  for (int missing = -1; (missing = mailbox_.await_round(round, all, message_bytes, expiry)) >= 0;) {
+    expiry = find_late(missing, patience) + patience;
   }
   std::copy(published_.begin(), published_.end(),
             all.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(rank()) * message_bytes));
@@ -73,28 +73,28 @@ Ticket RemoteTransport::start(std::span<const Transfer> transfers) {
   return last_ticket_;
 }
 
-void RemoteTransport::wait(Ticket ticket, Clock::time_point deadline) {
+void RemoteTransport::wait(Ticket ticket, Clock::time_point expiry) {
   const auto found = started_.find(ticket);
   if (found == started_.end()) return;
-  const Clock::duration patience = deadline - Clock::now();
+  const Clock::duration patience = expiry - Clock::now();
   for (const auto& operation : found->second) {
     for (;;) {
       const int peer = operation->peer();
       mailbox_.waiting_for(peer, operation->moved());
-      // Asked first: what a peer sent before it left counts.
+      // Checked before finished(), because messages that a peer sent before it left are valid.
       const bool gone = mailbox_.gone(peer);
       if (operation->finished()) break;
       if (gone) mailbox_.throw_lost(peer);
-      // A byte that moves is a sign of life.
-      deadline = std::max(deadline, operation->moved() + patience);
-      if (Clock::now() >= deadline) deadline = find_late(operation->peer(), patience) + patience;
+      // A byte that moves shows that the peer is alive.
+      expiry = std::max(expiry, operation->moved() + patience);
+      if (Clock::now() >= expiry) expiry = find_late(operation->peer(), patience) + patience;
     }
   }
   mailbox_.waiting_for(-1);
   started_.erase(found);
 }
 
-// When a byte last moved on what holds up that peer; throws for one that is late.
+// The time at which a byte last moved on the transfer that delays the peer. Throws Error if a rank is late.
 Clock::time_point RemoteTransport::find_late(int peer, Clock::duration patience) {
   mailbox_.forget_answers();
   Frame probe;
@@ -113,8 +113,8 @@ void RemoteTransport::leave(int culprit, std::string_view reason) noexcept {
   farewell.bytes = static_cast<std::uint32_t>(std::min(reason.size(), Frame::kPayloadBytes));
   std::copy_n(reinterpret_cast<const std::byte*>(reason.data()), farewell.bytes, farewell.payload.begin());
   for_each_peer([&](int peer) { fabric_->post(peer, farewell); });
-  // Ranks mostly leave together. A connection that is closed before its last messages were read loses them, so each
-  // gives the others a moment to say farewell too.
+  // Ranks usually leave together. Closing a connection before its last messages are read discards these messages, so each rank
+  // waits briefly for the others' farewells.
   const Clock::time_point until = Clock::now() + std::chrono::milliseconds(250);
   for_each_peer([&](int peer) {
     if (peer != culprit) mailbox_.await_end_of(peer, until);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The transport between processes: everything that engines have in common.
+// The transport between processes: the part that is common to all fabrics.
 #pragma once
 
 #include <map>
@@ -22,9 +22,9 @@ class RemoteTransport final : public Transport {
 
   void publish(std::uint64_t round, std::span<const std::byte> message) override;
   void collect(std::uint64_t round, std::span<std::byte> all, std::size_t message_bytes,
-               Clock::time_point deadline) override;
+               Clock::time_point expiry) override;
   Ticket start(std::span<const Transfer> transfers) override;
-  void wait(Ticket ticket, Clock::time_point deadline) override;
+  void wait(Ticket ticket, Clock::time_point expiry) override;
   void leave(int culprit, std::string_view reason) noexcept override;
   bool has_stuck_transfers() const noexcept override { return fabric_->has_stuck_transfers(); }
 

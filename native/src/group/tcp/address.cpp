@@ -27,7 +27,7 @@ constexpr const char* kExpected =
     "expected a name or an address of this machine by which the others reach it";
 
 [[noreturn]] void refuse(const std::string& host, const std::string& reason) {
-  throw Error(LVX_INVALID_ARGUMENT, "host: '" + host + "' " + reason + "; " + kExpected);
+  throw ArgumentError(LVX_INVALID_ARGUMENT, "host", "'" + host + "' " + reason + "; " + kExpected);
 }
 
 in6_addr v6_of(const TcpAddress& address) {
@@ -42,7 +42,7 @@ bool is_blank(const std::string& host) {
   return std::all_of(host.begin(), host.end(), [](unsigned char letter) { return letter <= ' '; });
 }
 
-// Without the brackets around a number of IPv6, as URLs have them.
+// Removes the brackets around an IPv6 address, as in URLs.
 std::string without_brackets(const std::string& host) {
   if (!host.starts_with('[') && !host.ends_with(']')) return host;
   if (host.size() < 4 || !host.starts_with('[') || !host.ends_with(']') || host.find(':') == host.npos) {
@@ -51,7 +51,7 @@ std::string without_brackets(const std::string& host) {
   return host.substr(1, host.size() - 2);
 }
 
-// IPv4 first, else in the order of the system's preference.
+// All addresses of a name: IPv4 first, otherwise in the order that the system prefers.
 std::vector<TcpAddress> ask_system(const std::string& name, std::string& error) {
   addrinfo wanted{};
   wanted.ai_family = AF_UNSPEC;
@@ -74,7 +74,7 @@ std::vector<TcpAddress> ask_system(const std::string& name, std::string& error) 
   return addresses;
 }
 
-// The system's word against a listener there, or nothing.
+// Why nothing can listen at the address, or nullopt.
 std::optional<std::string> objection_to(const TcpAddress& address) {
   try {
     Socket::listening(address, 1);
@@ -92,7 +92,7 @@ std::string own_name() {
   return name.data();
 }
 
-// Of the interfaces that are up, IPv4 first.
+// The addresses of all interfaces that are up, IPv4 first.
 std::vector<TcpAddress> addresses_of_interfaces() {
   ifaddrs* all = nullptr;
   if (getifaddrs(&all) != 0) return {};
@@ -115,7 +115,7 @@ TcpAddress resolve_unnamed(const NameLookup& look_up) {
   for (const auto more = addresses_of_interfaces(); const TcpAddress& address : more) {
     candidates.push_back(address);
   }
-  // A machine whose loopback device is not up has no addresses at all, which the error then tells.
+  // Loopback addresses come last. If the loopback device is down, too, there may be no address, and the error says so.
   for (const bool loopback : {false, true}) {
     for (const TcpAddress& address : candidates) {
       if (address.is_loopback() == loopback && !address.is_link_local() && address.is_of_one_machine() &&
@@ -124,9 +124,9 @@ TcpAddress resolve_unnamed(const NameLookup& look_up) {
       }
     }
   }
-  throw Error(LVX_INVALID_ARGUMENT, "host: none is given, and this machine's own name '" + own_name() +
-                                        "' and its network interfaces have no address that others can use; " +
-                                        kExpected);
+  throw ArgumentError(LVX_INVALID_ARGUMENT, "host",
+                      "none is given, and this machine's own name '" + own_name() +
+                          "' and its network interfaces have no address that others can use; " + kExpected);
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ std::uint32_t checksum_of_payload(const Frame& frame) {
 
 ControlChannel::ControlChannel(int rank, std::vector<Socket> connections, bool checksums)
     : rank_(rank), checksums_(checksums), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (wake_.none()) throw Error(LVX_INTERNAL, "the system gives no event descriptor");
+  if (wake_.none()) throw Error(LVX_INTERNAL, "the system provides no event descriptor");
   for (Socket& connection : connections) {
     peers_.push_back(std::make_unique<Peer>());
     peers_.back()->connection = std::move(connection);
@@ -45,7 +45,7 @@ void ControlChannel::open(Mailbox& mailbox) {
   thread_ = std::thread([this] { serve(); });
 }
 
-// The thread: takes what comes, and sends what did not go out at once.
+// The thread's loop. Receives frames, and sends frames that post could not send immediately.
 void ControlChannel::serve() {
   std::vector<pollfd> entries(peers_.size() + 1);
   std::vector<bool> ended(peers_.size(), false);
@@ -72,7 +72,7 @@ void ControlChannel::serve() {
   }
 }
 
-// Whether the connection goes on.
+// Receives what has arrived. Returns whether the connection is still usable.
 bool ControlChannel::receive(int peer) {
   Peer& from = at(peer);
   try {
@@ -98,22 +98,23 @@ bool ControlChannel::receive(int peer) {
 
 void ControlChannel::check_header(const Frame& frame) const {
   if (checksums_ && frame.checksum != checksum_of_header(frame)) {
-    throw Error(LVX_PEER_LOST, "the header of a frame came damaged: wrong checksum");
+    throw Error(LVX_PEER_LOST, "the header of a frame arrived damaged: wrong checksum");
   }
-  if (frame.bytes > Frame::kPayloadBytes) throw Error(LVX_PEER_LOST, "sent a frame longer than any");
+  if (frame.bytes > Frame::kPayloadBytes)
+    throw Error(LVX_PEER_LOST, "sent a frame that exceeds the maximum length");
 }
 
 void ControlChannel::take_frame(int peer) {
   Peer& from = at(peer);
   from.received = 0;
   if (checksums_ && from.incoming.payload_checksum != checksum_of_payload(from.incoming)) {
-    throw Error(LVX_PEER_LOST, "a frame came damaged: wrong checksum");
+    throw Error(LVX_PEER_LOST, "a frame arrived damaged: wrong checksum");
   }
   const std::optional<Frame> answer = mailbox_->deliver(peer, from.incoming);
   if (answer) post(peer, *answer);
 }
 
-// Most frames go out at once; the thread sends the rest.
+// Sends most frames immediately; the thread sends the rest.
 void ControlChannel::post(int peer, Frame frame) noexcept {
   Peer& to = at(peer);
   try {
@@ -131,14 +132,14 @@ void ControlChannel::post(int peer, Frame frame) noexcept {
   }
 }
 
-// Whether nothing is left to send. Under the peer's lock.
+// Sends as much as possible without blocking. Returns whether nothing is left to send. The caller holds the peer's lock.
 bool ControlChannel::send_unsent(Peer& peer) {
   std::array<std::byte, Frame::kBytes> part{};
   while (!peer.unsent.empty() && !peer.broken) {
     const std::size_t bytes = std::min(part.size(), peer.unsent.size());
     std::copy_n(peer.unsent.begin(), bytes, part.begin());
     const std::ptrdiff_t sent = peer.connection.send_some(std::span(part).first(bytes));
-    if (sent < 0) peer.broken = true;  // the thread finds that out, too, and tells
+    if (sent < 0) peer.broken = true;  // the thread detects this when it receives, and reports it
     if (sent <= 0) return peer.broken;
     peer.unsent.erase(peer.unsent.begin(), peer.unsent.begin() + sent);
   }
@@ -147,11 +148,11 @@ bool ControlChannel::send_unsent(Peer& peer) {
 
 void ControlChannel::wake() noexcept {
   const std::uint64_t one = 1;
-  // It cannot fail: the counter never comes near its end.
+  // Cannot fail, because the counter never overflows.
   [[maybe_unused]] const auto written = write(wake_.descriptor(), &one, sizeof(one));
 }
 
-// The thread has ended.
+// Called after the thread has ended.
 void ControlChannel::flush(int culprit) {
   const Clock::time_point until = Clock::now() + kFlushPatience;
   for (int peer = 0; peer < size(); ++peer) {

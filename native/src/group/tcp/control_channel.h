@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The frames of the control plane, over one TCP connection with each peer that carries nothing else: a farewell comes
-// when nobody expects it, and must not wait behind data. Serves ranks that are joined over TCP or by NCCL.
+// The frames of the control plane. They have a separate TCP connection with each peer, because a farewell may be sent at any
+// time and must not wait behind data. Used by TCP and NCCL groups.
 #pragma once
 
 #include <atomic>
@@ -20,7 +20,7 @@ class Mailbox;
 
 class ControlChannel {
  public:
-  // Connections in rank order, none for the own rank.
+  // Connections in rank order; none() for this rank.
   ControlChannel(int rank, std::vector<Socket> connections, bool checksums);
   ~ControlChannel();
   ControlChannel(const ControlChannel&) = delete;
@@ -36,11 +36,11 @@ class ControlChannel {
 
  private:
   struct Peer {
-    Socket connection;  // read by the thread alone
+    Socket connection;  // only the thread reads from it
     Frame incoming;
-    std::size_t received = 0;  // bytes of incoming
+    std::size_t received = 0;  // bytes of incoming that have arrived
 
-    std::mutex mutex;  // of the rest
+    std::mutex mutex;  // guards the members below
     std::deque<std::byte> unsent;
     bool broken = false;
   };
@@ -58,7 +58,7 @@ class ControlChannel {
   const bool checksums_;
   std::vector<std::unique_ptr<Peer>> peers_;
   Mailbox* mailbox_ = nullptr;
-  Socket wake_;  // an event descriptor: something waits to be sent, or the end has come
+  Socket wake_;  // an eventfd: signals frames to send, or close
   std::atomic<bool> closing_{false};
   std::thread thread_;
 };

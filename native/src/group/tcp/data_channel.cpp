@@ -18,9 +18,9 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kSlice{10};
-// A broken data connection comes with a farewell, or the end of the control connection, which say more.
+// When a data connection breaks, waits this long for a farewell or the end of the control connection, which say more.
 constexpr milliseconds kFarewellPatience{200};
-// What the rank's own thread moves when it starts a message: small ones whole, at once.
+// How many bytes the rank's own thread sends when it starts a message: enough for small messages.
 constexpr std::size_t kAtStart = kChunkBytes;
 constexpr std::size_t kAtOnce = 4 * kChunkBytes;
 
@@ -61,7 +61,7 @@ bool DataChannel::Exchange::finished() {
   return false;
 }
 
-// The rank's thread has nothing else to do, so it moves this message itself, as far as the connection lets it.
+// The rank's thread is idle here, so it moves as much of this message as possible itself.
 void DataChannel::Exchange::await_done() {
   while (!message_->done && channel_.pump(work(), kAtOnce) == Stream::Pumped::kMore) {
   }
@@ -81,19 +81,19 @@ DataChannel::DataChannel(int rank, std::vector<Socket> connections, bool checksu
     : acknowledge_(std::move(acknowledge)),
       events_(epoll_create1(EPOLL_CLOEXEC)),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (events_.none() || wake_.none()) throw Error(LVX_INTERNAL, "the system gives no event descriptor");
+  if (events_.none() || wake_.none()) throw Error(LVX_INTERNAL, "the system provides no event descriptor");
   const auto watch = [&](const Socket& socket, std::uint32_t events, int number) {
     epoll_event event{};
     event.events = events;
     event.data.fd = number;
     if (epoll_ctl(events_.descriptor(), EPOLL_CTL_ADD, socket.descriptor(), &event) != 0) {
-      throw Error(LVX_INTERNAL, "the system does not watch a connection");
+      throw Error(LVX_INTERNAL, "the system cannot watch a connection");
     }
   };
   for (int peer = 0; peer < static_cast<int>(connections.size()); ++peer) {
     peers_.push_back(
         std::make_unique<Peer>(peer, std::move(connections[static_cast<std::size_t>(peer)]), checksums));
-    // Told of changes only: what nobody has memory for stays where it is, and wakes nobody.
+    // Edge-triggered, so that data for which there is no receive buffer stays in the socket and does not wake the thread again.
     if (peer != rank) watch(at(peer).connection, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, peer);
   }
   watch(wake_, EPOLLIN, -1);
@@ -129,7 +129,7 @@ void DataChannel::hand_over(const Work& work) {
   wake();
 }
 
-// The thread: moves whatever the connections let it, some of each in turn.
+// The thread's loop. Moves data on all connections, a limited amount of each in turn.
 void DataChannel::serve() {
   std::vector<Work> busy;
   while (!closing_) {
@@ -138,7 +138,7 @@ void DataChannel::serve() {
   }
 }
 
-// Adds the streams that can go on; waits for one only if there is nothing else to do.
+// Adds the streams that can make progress. Waits for one only if no stream is busy.
 void DataChannel::take_events(std::vector<Work>& busy) {
   const auto add = [&](const Work& work) {
     const auto same = [&](const Work& other) { return other.stream == work.stream; };
@@ -151,7 +151,7 @@ void DataChannel::take_events(std::vector<Work>& busy) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];
     if (event.data.fd < 0) {
       std::uint64_t times = 0;
-      // It may have been read already; what was handed over is asked for below in any case.
+      // The result does not matter: new work is checked below in any case.
       [[maybe_unused]] const auto read_bytes = read(wake_.descriptor(), &times, sizeof(times));
       continue;
     }
@@ -167,7 +167,7 @@ void DataChannel::take_events(std::vector<Work>& busy) {
 
 void DataChannel::wake() noexcept {
   const std::uint64_t one = 1;
-  // It cannot fail: the counter never comes near its end.
+  // Cannot fail, because the counter never overflows.
   [[maybe_unused]] const auto written = write(wake_.descriptor(), &one, sizeof(one));
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The data plane: messages of the ranks' own memory, over one TCP connection with each peer, which both directions
-// share. Frames have connections of their own: a message waits on its connection until its receiver has memory for it,
-// and what ranks have to say to one another must not wait behind it. A message is sent when its receiver says that it has
-// it: so a rank ends no call well whose peers did not.
+// The data plane: messages directly from and to the ranks' memory, over one bidirectional TCP connection with each peer. Frames
+// have separate connections: a message waits on its connection until its receiver has memory for it, and control messages must
+// not wait behind it. A send is complete when its receiver confirms it. So a call completes on a rank only if the peers have
+// received this rank's messages.
 #pragma once
 
 #include <atomic>
@@ -25,7 +25,7 @@ class DataChannel {
   // Tells a peer how many of its messages have been received. Any thread may call it; never blocks.
   using Acknowledge = std::function<void(int peer, std::uint64_t messages)>;
 
-  // Connections in rank order, none for the own rank.
+  // Connections in rank order; none() for this rank.
   DataChannel(int rank, std::vector<Socket> connections, bool checksums, Acknowledge acknowledge);
   ~DataChannel() { close(); }
   DataChannel(const DataChannel&) = delete;
@@ -53,7 +53,7 @@ class DataChannel {
 
   int size() const { return static_cast<int>(peers_.size()); }
   Peer& at(int peer) { return *peers_[static_cast<std::size_t>(peer)]; }
-  // A direction of a connection that can go on.
+  // A direction of a connection that can make progress.
   struct Work {
     Peer* peer;
     Stream* stream;
@@ -67,13 +67,13 @@ class DataChannel {
   const Acknowledge acknowledge_;
   std::vector<std::unique_ptr<Peer>> peers_;
   Mailbox* mailbox_ = nullptr;
-  Socket events_;  // of epoll
-  Socket wake_;    // an event descriptor: something was handed over, or the end has come
+  Socket events_;  // an epoll descriptor
+  Socket wake_;    // an eventfd: signals handed-over work, or close
   std::atomic<bool> closing_{false};
   std::thread thread_;
 
-  std::mutex mutex_;                 // of the rest
-  std::condition_variable changed_;  // a message is done, or a stream has broken
+  std::mutex mutex_;                 // guards the members below
+  std::condition_variable changed_;  // a message is complete, or a stream has broken
   std::vector<Work> handed_over_;
 };
 

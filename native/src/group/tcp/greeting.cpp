@@ -33,7 +33,7 @@ bool Greeting::advance() {
     if (received_ < expected) continue;
     received_ = 0;
     handshake_.take(std::span(incoming_).first(expected));
-    spoken_ = handshake_.state() != Handshake::State::kStranger;
+    spoken_ = handshake_.state() != Handshake::State::kForeign;
     unsent_ = handshake_.outgoing();
   }
 }

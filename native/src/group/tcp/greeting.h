@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A connection whose two sides are proving to each other who they are. Holds a few bytes of it, whatever comes.
+// A connection during authentication. It takes only a few bytes of memory, whatever the peer sends.
 #pragma once
 
 #include <array>
@@ -18,16 +18,16 @@ class Greeting {
       : socket_(std::move(socket)), handshake_(std::move(handshake)), unsent_(handshake_.outgoing()) {}
 
   int descriptor() const { return socket_.descriptor(); }
-  // What poll is to wait for.
+  // The events for poll to wait for.
   short events() const;
-  // Moves what can move now. False once the connection has broken or ended; trouble then says how.
+  // Makes progress without blocking. False once the connection has broken or ended; trouble() then says why.
   bool advance();
   std::string trouble() const { return trouble_; }
 
-  // Nothing more is to be sent or received.
+  // Whether nothing more is to be sent or received.
   bool ended() const { return handshake_.state() != Handshake::State::kUnderWay && unsent_.empty(); }
   const Handshake& handshake() const { return handshake_; }
-  // Whether the other side has said anything that makes sense.
+  // Whether the other side has sent a valid message.
   bool spoken() const { return spoken_; }
   Socket take_socket() { return std::move(socket_); }
 

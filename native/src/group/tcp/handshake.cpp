@@ -17,7 +17,7 @@ constexpr Tag kRefusal = {'l', 'v', 'x', '-', 'd', 'n', 'y', '1'};
 constexpr const char* kDialer = "lvxattn dialer 1";
 constexpr const char* kListener = "lvxattn listener 1";
 
-// With its zero, so that no label is the beginning of another.
+// A label with its terminating zero, so that no label is a prefix of another.
 std::span<const std::byte> bytes_of(const char* label) {
   return std::as_bytes(std::span(label, std::strlen(label) + 1));
 }
@@ -29,7 +29,7 @@ std::span<const std::byte> bytes_of_plain(const Plain& plain) {
 
 }  // namespace
 
-// Hello uses all of it, the others no ends.
+// Hello uses the whole struct, other messages only its beginning.
 struct Handshake::Message {
   Tag tag{};
   std::array<std::byte, 32> body{};
@@ -89,7 +89,7 @@ void Handshake::take(std::span<const std::byte> bytes) {
   if (expected_ == 0) return;
   Message message;
   std::memcpy(&message, bytes.data(), std::min(bytes.size(), sizeof(message)));
-  if (bytes.size() != expected_) return end(State::kStranger);
+  if (bytes.size() != expected_) return end(State::kForeign);
   (this->*next_)(message);
 }
 
@@ -97,7 +97,7 @@ void Handshake::take_hello(const Message& message) {
   const Ends& said = message.ends;
   if (message.tag != kHello || said.to != ends_.to || said.size != ends_.size || said.from <= ends_.to ||
       said.from >= ends_.size || said.lane < 0 || said.lane >= lanes_) {
-    return end(State::kStranger);
+    return end(State::kForeign);
   }
   ends_ = said;
   dialers_ = message.body;
@@ -107,14 +107,14 @@ void Handshake::take_hello(const Message& message) {
 }
 
 void Handshake::take_challenge(const Message& message) {
-  if (message.tag != kChallenge) return end(State::kStranger);
+  if (message.tag != kChallenge) return end(State::kForeign);
   listeners_ = message.body;
   say({kProof, proof_of(kDialer), {}}, kShortBytes);
   next_ = &Handshake::take_answer;
 }
 
 void Handshake::take_proof(const Message& message) {
-  if (message.tag != kProof) return end(State::kStranger);
+  if (message.tag != kProof) return end(State::kForeign);
   if (!equal_in_constant_time(message.body, proof_of(kDialer))) {
     say({kRefusal, {}, {}}, kShortBytes);
     return end(State::kImpostor);
@@ -125,7 +125,7 @@ void Handshake::take_proof(const Message& message) {
 
 void Handshake::take_answer(const Message& message) {
   if (message.tag == kRefusal) return end(State::kRefused);
-  if (message.tag != kProof) return end(State::kStranger);
+  if (message.tag != kProof) return end(State::kForeign);
   end(equal_in_constant_time(message.body, proof_of(kListener)) ? State::kProved : State::kImpostor);
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What both sides of a new connection prove to each other before anything else is read from it: that they know the
-// group's key. The dialer says who it is, the listener sends a random number, the dialer proves first, and the proof of
-// the listener says that it was accepted. Proofs are HMAC-SHA-256 by the key of the side, the two ranks, the size of the
-// group, the lane, and the random numbers of both; neither key nor secret travel. Here are bytes only, no sockets.
+// Mutual authentication of a new connection, before anything else is read from it: both sides prove that they know the group's
+// key. The dialer sends its rank and a random number, the listener sends a random number, the dialer sends its proof, and the
+// listener answers with its own proof, which is the acceptance. Proofs are HMAC-SHA-256 over side, both ranks, group size, lane
+// and both random numbers; neither key nor secret is sent. This file handles bytes, not sockets.
 #pragma once
 
 #include <array>
@@ -17,16 +17,16 @@
 
 namespace lvx {
 
-// Of one group: made of its secret (empty where there is none) and the addresses of all ranks.
+// The key of one group, derived from its secret (empty if there is none) and the addresses of all ranks.
 using GroupKey = Sha256::Digest;
 GroupKey group_key(const std::string& secret, const std::vector<std::span<const std::byte>>& addresses);
 
-// A connection, as its two sides must agree about it. Plain memory: it travels as it is.
+// The properties of a connection on which both sides must agree. Trivially copyable, because it is sent as bytes.
 struct Ends {
   std::int32_t from = -1;  // the dialer's rank
-  std::int32_t to = -1;    // the listener's
+  std::int32_t to = -1;    // the listener's rank
   std::int32_t size = 0;
-  std::int32_t lane = 0;  // which of several connections between the two
+  std::int32_t lane = 0;  // index of the connection between the two ranks
 
   bool operator==(const Ends&) const = default;
 };
@@ -35,26 +35,26 @@ class Handshake {
  public:
   enum class State {
     kUnderWay,
-    kProved,    // the other side knows the key, and knows that this one does
-    kRefused,   // the other side says that this one's proof is wrong
+    kProved,    // both sides have proved that they know the key
+    kRefused,   // the other side rejected this side's proof
     kImpostor,  // the other side's proof is wrong
-    kStranger   // the other side speaks another language, or means another group or rank
+    kForeign    // the other side uses another protocol, or expected another group or rank
   };
 
   static Handshake dialer(const GroupKey& key, const Ends& ends);
-  // Accepts connections to rank, of ranks above it, in lanes below lanes.
+  // Accepts connections to `rank` from higher ranks, on lanes below `lanes`.
   static Handshake listener(const GroupKey& key, int rank, int size, int lanes);
 
   State state() const { return state_; }
-  // Of the dialer from the start, of the listener once it has been told: nothing is proved before state says so.
+  // The dialer knows them from the start, the listener after the dialer's first message. Not authenticated before kProved.
   const Ends& ends() const { return ends_; }
-  // How many bytes are to be given to take next; 0 once nothing more is expected.
+  // The number of bytes that take expects next; 0 if no more are expected.
   std::size_t expected() const { return expected_; }
   void take(std::span<const std::byte> bytes);
-  // What is to be sent now. Also after the end: the last word is for the other side.
+  // The bytes to send now. To be called after the end, too: the last message is for the other side.
   std::vector<std::byte> outgoing() { return std::exchange(outgoing_, {}); }
 
-  // No message is longer.
+  // Maximum length of a message.
   static constexpr std::size_t kMostBytes = 64;
 
  private:
@@ -72,7 +72,7 @@ class Handshake {
 
   GroupKey key_;
   Ends ends_;
-  int lanes_ = 0;  // of a listener
+  int lanes_ = 0;  // listener only
   State state_ = State::kUnderWay;
   void (Handshake::*next_)(const Message&) = nullptr;
   std::size_t expected_ = 0;

@@ -18,7 +18,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kRetry{20};
 constexpr milliseconds kLongestRetry{1000};
-// For whoever answers a dial, once it has begun to.
+// Time limit for a peer to finish the handshake once it has begun to answer.
 constexpr milliseconds kPatience{5000};
 constexpr milliseconds kLongestWait{1000};
 
@@ -31,15 +31,15 @@ bool all_there(const Connections& connections) {
 
 }  // namespace
 
-// A connection to a rank below, as far as it has come.
+// The state of a connection to a lower rank.
 struct Meeting::Dial {
   Ends ends;
   TcpAddress to;
-  std::optional<Greeting> greeting = std::nullopt;  // none: it is tried again at the time next
+  std::optional<Greeting> greeting = std::nullopt;  // absent: retried at the time `next`
   Clock::time_point next{};
   milliseconds pause = kRetry;
   bool done = false;
-  bool refused = false;  // the peer did not take this rank's proof
+  bool refused = false;  // the peer rejected this rank's proof
   std::string trouble = "nothing answers";
 
   void fail(const std::string& reason) {
@@ -68,8 +68,8 @@ Meeting::Meeting(int rank, int size, int lanes, const JoinOptions& options, std:
     address_.assign(bytes.begin(), bytes.end());
     address_.insert(address_.end(), extra.begin(), extra.end());
   } catch (const std::system_error& error) {
-    throw Error(LVX_INVALID_ARGUMENT,
-                "host: nothing can listen at " + own.text() + " (" + error.what() + ")");
+    throw ArgumentError(LVX_INVALID_ARGUMENT, "host",
+                        "nothing can listen at " + own.text() + " (" + error.what() + ")");
   }
 }
 
@@ -119,7 +119,7 @@ void Meeting::check(int peer, const RankAddress& theirs) const {
                     " checksums, this rank does not; expected the same on all ranks (LVX_CHECKSUM)",
                 peer);
   }
-  // A rank on the loopback device can be reached from its own machine only.
+  // A rank with a loopback address can be reached only from its own machine.
   if (at.is_loopback() != loopback_) {
     throw Error(
         LVX_INVALID_ARGUMENT,
@@ -133,7 +133,7 @@ void Meeting::check(int peer, const RankAddress& theirs) const {
 void Meeting::begin(Dial& dial) const {
   try {
     dial.greeting.emplace(Socket::connecting(dial.to), Handshake::dialer(key_, dial.ends));
-    // The other side may not have come to its listener yet: it has until the meeting's end.
+    // The other side may not answer yet: it has time until the end of the meeting.
     dial.next = Clock::time_point::max();
   } catch (const std::system_error& error) {
     dial.fail(error.what());
@@ -165,8 +165,8 @@ void Meeting::advance(Dial& dial, Connections& connections) const {
   }
 }
 
-// Ends this rank's part once a peer has refused its proof: not before the others have seen it too, for whom a rank that
-// only left would be one that did not come.
+// Throws after a peer has rejected this rank's proof, but only after the other peers have rejected it, too. Otherwise they
+// would report this rank as missing.
 void Meeting::require_acceptance(const std::vector<Dial>& dials, Clock::time_point now,
                                  Clock::time_point& expiry) const {
   const auto refused =
@@ -186,7 +186,7 @@ void Meeting::require_acceptance(const std::vector<Dial>& dials, Clock::time_poi
 void Meeting::await(std::vector<Dial>& dials, Reception& reception, Connections& connections,
                     Clock::time_point until) const {
   std::vector<pollfd> entries;
-  auto expiry = until;  // of the wait for others, once this rank is refused
+  auto expiry = until;  // earlier once a peer has rejected this rank
   while (!all_there(connections)) {
     const auto now = Clock::now();
     require_acceptance(dials, now, expiry);
@@ -213,7 +213,7 @@ void Meeting::await(std::vector<Dial>& dials, Reception& reception, Connections&
     }
     reception.serve(entries.data() + dials.size());
     for (Reception::Proved& proved : reception.take_proved()) {
-      // A second one of a kind: that rank has come again, as its first connection failed on its side.
+      // A second connection from the same rank replaces the first, which failed on that rank's side.
       connections
           .lanes[static_cast<std::size_t>(proved.ends.lane)][static_cast<std::size_t>(proved.ends.from)] =
           std::move(proved.socket);
@@ -223,12 +223,11 @@ void Meeting::await(std::vector<Dial>& dials, Reception& reception, Connections&
 
 void Meeting::require_all(const std::vector<Dial>& dials, const Reception& reception,
                           const Connections& connections) const {
-  const Strangers& strangers = *options_.strangers;
-  const std::string dropped =
-      strangers.count == 0
-          ? std::string()
-          : "; " + std::to_string(strangers.count) +
-                " connections of strangers were dropped, the first: " + strangers.told.front();
+  const RejectedConnections& rejected = *options_.rejected;
+  const std::string dropped = rejected.count == 0
+                                  ? std::string()
+                                  : "; " + std::to_string(rejected.count) +
+                                        " connections were rejected, the first: " + rejected.lines.front();
   for (int peer = 0; peer < size_; ++peer) {
     for (const auto& lane : connections.lanes) {
       if (peer == rank_ || !lane[static_cast<std::size_t>(peer)].none()) continue;
@@ -242,18 +241,18 @@ void Meeting::require_all(const std::vector<Dial>& dials, const Reception& recep
       }
       const auto dial = std::find_if(dials.begin(), dials.end(),
                                      [&](const Dial& other) { return other.ends.to == peer && !other.done; });
-      what += " did not connect within the deadline";
+      what += " did not connect within the timeout";
       if (dial != dials.end()) what.append(" (").append(dial->trouble).append(")");
       what += dropped;
-      throw Error(LVX_DEADLINE_EXCEEDED, what, peer);
+      throw Error(LVX_TIMEOUT, what, peer);
     }
   }
 }
 
 Connections Meeting::connect(const std::vector<std::span<const std::byte>>& addresses) {
   const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                                        std::chrono::duration<double>(options_.deadline_seconds));
-  if (listener_.none()) throw Error(LVX_INVALID_STATE, "bootstrap: it was connected already");
+                                        std::chrono::duration<double>(options_.timeout_seconds));
+  if (listener_.none()) throw ArgumentError(LVX_INVALID_STATE, "bootstrap", "already connected");
   std::vector<Dial> dials;
   for (int peer = 0; peer < size_; ++peer) {
     const RankAddress header = header_of(peer, addresses[static_cast<std::size_t>(peer)]);
@@ -267,7 +266,7 @@ Connections Meeting::connect(const std::vector<std::span<const std::byte>>& addr
   connections.rank = rank_;
   connections.checksums = options_.checksums;
   for (int lane = 0; lane < lanes_; ++lane) connections.lanes.emplace_back(static_cast<std::size_t>(size_));
-  Reception reception(std::move(listener_), rank_, size_, lanes_, key_, *options_.strangers);
+  Reception reception(std::move(listener_), rank_, size_, lanes_, key_, *options_.rejected);
   await(dials, reception, connections, until);
   require_all(dials, reception, connections);
   reception.close();

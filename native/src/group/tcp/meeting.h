@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the ranks of a group connect to one another: each dials the ranks below it and receives those above.
+// The meeting connects the ranks of a group: each connects to lower ranks and accepts connections of higher ranks.
 #pragma once
 
 #include <cstdint>
@@ -13,28 +13,28 @@
 
 namespace lvx {
 
-// What a meeting leads to: connections whose both sides have proved to be of the group.
+// The result of a meeting: mutually authenticated connections.
 struct Connections {
   int rank = 0;
   bool checksums = true;
-  std::vector<std::vector<Socket>> lanes;  // of each lane in rank order, none for the own rank
+  std::vector<std::vector<Socket>> lanes;  // per lane, in rank order; none() for this rank
 };
 
 class Meeting {
  public:
-  // This rank can be reached from now on. extra travels with its address: as many bytes on every rank. Throws
-  // Error(LVX_INVALID_ARGUMENT) for a host that is none of this machine.
+  // Starts listening. extra is sent with the rank's address, with the same size on every rank. Throws
+  // Error(LVX_INVALID_ARGUMENT) for a host that is not this machine's.
   Meeting(int rank, int size, int lanes, const JoinOptions& options, std::span<const std::byte> extra = {});
 
   int rank() const { return rank_; }
   int size() const { return size_; }
   std::span<const std::byte> address() const { return address_; }
-  // What a rank of the group added to its address, which has this rank's length.
+  // The extra bytes of a rank's address, whose length must equal that of this rank's address.
   std::span<const std::byte> extra_of(std::span<const std::byte> address) const;
 
-  // Connects to all others, whose addresses are in rank order. Once only. Throws Error(LVX_INVALID_ARGUMENT) for one that
-  // is no address of this group, Error(LVX_PEER_MISMATCH) naming a rank that was given another secret,
-  // Error(LVX_DEADLINE_EXCEEDED) naming one that did not come.
+  // Connects to all others, whose addresses are in rank order. Once only. Throws Error(LVX_INVALID_ARGUMENT) for one
+  // that is not an address of this group, Error(LVX_PEER_MISMATCH) naming a rank with another secret, and
+  // Error(LVX_TIMEOUT) naming a missing one.
   Connections connect(const std::vector<std::span<const std::byte>>& addresses);
 
  private:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages as they travel on a data connection: a header, the payload straight from and to the memory of the two
-// ranks, and its checksum, if there are checksums.
+// The format of messages on a data connection: a header, the payload, which is read from and written to the ranks' memory
+// directly, and the payload's checksum, if there are checksums.
 #pragma once
 
 #include <atomic>
@@ -19,20 +19,20 @@ struct Message {
   std::atomic<bool> done{false};  // complete and, if received, acknowledged
 };
 
-// Plain memory: it travels as it is.
+// Trivially copyable, because it is sent as bytes.
 struct MessageHeader {
   std::uint64_t number = 0;
   std::uint64_t bytes = 0;
   std::uint32_t reserved = 0;
-  std::uint32_t checksum = 0;  // of all before it
+  std::uint32_t checksum = 0;  // of the fields before it
 };
 
 static_assert(sizeof(MessageHeader) == 24 && offsetof(MessageHeader, checksum) == 20);
 
 using MessageTrailer = std::uint32_t;
 
-// What is moved at once: so much that a call of the system costs nothing beside it, so little that it is still in the
-// processor's cache when its checksum is computed.
+// Bytes that are moved at once: enough to amortise a system call, and few enough to be still in the cache when their checksum
+// is computed.
 inline constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
 
 }  // namespace lvx

@@ -9,24 +9,24 @@
 namespace lvx {
 namespace {
 
-// Ranks answer at once. One that could not comes again.
+// Ranks answer immediately, and reconnect if they were dropped.
 constexpr std::chrono::seconds kPatience{5};
 constexpr std::chrono::milliseconds kPauseWithoutSockets{50};
 constexpr std::size_t kMostVisitors = 128;
-// Of one round, so that those who are there get their turn.
+// Maximum number of accepted connections per round, so that existing connections make progress.
 constexpr int kMostAtOnce = 64;
 
 }  // namespace
 
 Reception::Reception(Socket listener, int rank, int size, int lanes, const GroupKey& key,
-                     Strangers& strangers)
+                     RejectedConnections& rejected)
     : listener_(std::move(listener)),
       rank_(rank),
       size_(size),
       lanes_(lanes),
       key_(key),
       impostors_(static_cast<std::size_t>(size)),
-      strangers_(strangers) {}
+      rejected_(rejected) {}
 
 void Reception::await(std::vector<pollfd>& entries) const {
   const bool open = !listener_.none() && Clock::now() >= closed_until_;
@@ -39,11 +39,11 @@ void Reception::await(std::vector<pollfd>& entries) const {
 void Reception::serve(const pollfd* entries) {
   const bool called = entries->revents != 0;
   const auto now = Clock::now();
-  for (Place next = visitors_.begin(); next != visitors_.end();) {
-    const Place visitor = next++;
+  for (Position next = visitors_.begin(); next != visitors_.end();) {
+    const Position visitor = next++;
     const bool ready = (++entries)->revents != 0;
     if (now >= visitor->expiry) {
-      drop(visitor, "did not prove in time to be of this group");
+      drop(visitor, "did not prove in time that it belongs to this group");
     } else if (ready) {
       advance(visitor);
     }
@@ -64,7 +64,7 @@ void Reception::accept_all() {
       advance(std::prev(visitors_.end()));
     }
   } catch (const std::system_error&) {
-    // No socket is left: a visitor gives up its own, or whoever waits is let in later.
+    // Out of sockets: drops an unauthenticated connection or, if there is none, stops accepting for a while.
     if (visitors_.empty()) {
       closed_until_ = Clock::now() + kPauseWithoutSockets;
     } else {
@@ -73,14 +73,15 @@ void Reception::accept_all() {
   }
 }
 
-// Ranks speak at once, so the first to go is who has come before all others and said nothing.
+// Ranks send their first message immediately, so the oldest silent connection is dropped first.
 void Reception::make_room() {
   const auto silent = std::find_if(visitors_.begin(), visitors_.end(),
                                    [](const Visitor& visitor) { return !visitor.greeting.spoken(); });
-  drop(silent == visitors_.end() ? visitors_.begin() : silent, "gave way to others, as too many had come");
+  drop(silent == visitors_.end() ? visitors_.begin() : silent,
+       "was dropped because too many connections were open");
 }
 
-void Reception::advance(Place visitor) {
+void Reception::advance(Position visitor) {
   Greeting& greeting = visitor->greeting;
   if (!greeting.advance()) {
     drop(visitor, "left before it had proved to be of this group");
@@ -102,21 +103,21 @@ void Reception::advance(Place visitor) {
   }
 }
 
-void Reception::drop(Place visitor, const std::string& reason) {
-  strangers_.add(visitor->from.text() + " " + reason);
+void Reception::drop(Position visitor, const std::string& reason) {
+  rejected_.add(visitor->from.text() + " " + reason);
   visitors_.erase(visitor);
 }
 
 Clock::time_point Reception::next_expiry() const {
   Clock::time_point next = Clock::time_point::max();
   if (closed_until_ > Clock::now()) next = closed_until_;
-  // All have the same patience, so the first to come is the first to go.
+  // All visitors have the same time limit, so the oldest expires first.
   return visitors_.empty() ? next : std::min(next, visitors_.front().expiry);
 }
 
 void Reception::close() {
   listener_.close();
-  while (!visitors_.empty()) drop(visitors_.begin(), "came when all ranks were there");
+  while (!visitors_.empty()) drop(visitors_.begin(), "came after all ranks had connected");
 }
 
 }  // namespace lvx

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whoever connects to this rank's listener, until it has proved to be a rank of the group or is dropped. Strangers cost
-// a bounded number of sockets, a few bytes each, and no thread.
+// Handles connections to this rank's listener until they have authenticated or are dropped. Unauthenticated connections take a bounded number of
+// sockets, a few bytes each, and no threads.
 #pragma once
 
 #include <poll.h>
@@ -10,32 +10,33 @@
 #include <utility>
 #include <vector>
 
-#include "group/strangers.h"
+#include "group/rejected_connections.h"
 #include "group/tcp/greeting.h"
 
 namespace lvx {
 
 class Reception {
  public:
-  // Adds whom it drops to strangers.
-  Reception(Socket listener, int rank, int size, int lanes, const GroupKey& key, Strangers& strangers);
+  // Adds dropped connections to rejected.
+  Reception(Socket listener, int rank, int size, int lanes, const GroupKey& key,
+            RejectedConnections& rejected);
 
-  // Adds what is to be waited for, and takes it back, as many entries, with what came of it.
+  // await appends the descriptors to poll. serve takes the same entries with the results of poll.
   void await(std::vector<pollfd>& entries) const;
   void serve(const pollfd* entries);
-  // When something is to be done that no socket tells of.
+  // The next time at which serve must be called even without a socket event.
   Clock::time_point next_expiry() const;
 
   struct Proved {
     Ends ends;
     Socket socket;
   };
-  // The connections that have been proved since the last call, in their order.
+  // The connections that have authenticated since the last call, in order.
   std::vector<Proved> take_proved() { return std::exchange(proved_, {}); }
 
-  // Whether somebody said to be that rank and could not prove it.
+  // Whether a connection claimed to be that rank but could not prove it.
   bool saw_impostor_of(int rank) const { return impostors_[static_cast<std::size_t>(rank)]; }
-  // Nobody can come any more; whoever is still there is dropped.
+  // Stops listening and drops unauthenticated connections.
   void close();
 
  private:
@@ -44,11 +45,11 @@ class Reception {
     TcpAddress from;
     Clock::time_point expiry;
   };
-  using Place = std::list<Visitor>::iterator;
+  using Position = std::list<Visitor>::iterator;
 
   void accept_all();
-  void advance(Place visitor);
-  void drop(Place visitor, const std::string& reason);
+  void advance(Position visitor);
+  void drop(Position visitor, const std::string& reason);
   void make_room();
 
   Socket listener_;
@@ -56,11 +57,11 @@ class Reception {
   const int size_;
   const int lanes_;
   const GroupKey key_;
-  std::list<Visitor> visitors_;  // in the order of their coming
+  std::list<Visitor> visitors_;  // in the order of arrival
   std::vector<Proved> proved_;
   std::vector<bool> impostors_;
-  Strangers& strangers_;
-  Clock::time_point closed_until_{};  // where the process may open no more sockets
+  RejectedConnections& rejected_;
+  Clock::time_point closed_until_{};  // accepts no connections before, after the process ran out of sockets
 };
 
 }  // namespace lvx

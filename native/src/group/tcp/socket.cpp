@@ -33,8 +33,8 @@ void set(int descriptor, int level, int option, int value) {
   setsockopt(descriptor, level, option, &value, sizeof(value));
 }
 
-// Messages go out at once. A machine that has lost its power or its cable is noticed within two minutes, even where
-// nobody waits for it.
+// Sends messages without delay (TCP_NODELAY). Keepalive detects a machine that has lost power or its network within two
+// minutes, even if no rank waits for it.
 void tune(int descriptor) {
   set(descriptor, IPPROTO_TCP, TCP_NODELAY, 1);
   set(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1);
@@ -98,7 +98,7 @@ Socket Socket::accept(TcpAddress& from) const {
   Socket accepted(
       accept4(descriptor_, reinterpret_cast<sockaddr*>(&storage), &length, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (accepted.none()) {
-    // Anything else is the visitor's trouble, who has gone again.
+    // Other errors concern a connection that has ended already.
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) throw_errno("accept");
     return accepted;
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A TCP socket, owned. None of its calls waits, but the two that are told how long, and none raises SIGPIPE.
+// An owned TCP socket. Calls do not block, except the two that take an expiry. No call raises SIGPIPE.
 #pragma once
 
 #include <sys/uio.h>
@@ -23,29 +23,30 @@ class Socket {
   Socket(const Socket&) = delete;
   Socket& operator=(const Socket&) = delete;
 
-  // Both throw std::system_error. Connecting has ended when the socket can be sent to; error() tells how.
+  // Both throw std::system_error. The connection attempt has ended when the socket is writable; error() has its result.
   static Socket listening(const TcpAddress& address, int backlog);
   static Socket connecting(const TcpAddress& address);
-  // None if nobody is there now. Throws std::system_error where the process may open no more.
+  // none() if no connection is pending. Throws std::system_error if the process is out of descriptors.
   Socket accept(TcpAddress& from) const;
 
   bool none() const { return descriptor_ < 0; }
   int descriptor() const { return descriptor_; }
   TcpAddress address() const;
-  // The system's number for what has gone wrong, 0 for nothing.
+  // The pending error (errno), 0 for none.
   int error() const;
   void close() noexcept;
 
-  // As much as goes at once: 0 for nothing now, -1 for a broken or ended connection.
+  // Sends or receives as much as possible without blocking. Returns the number of bytes, 0 if it would block, -1 for a broken or
+  // ended connection.
   std::ptrdiff_t send_some(std::span<const std::byte> bytes) const;
   std::ptrdiff_t receive_some(std::span<std::byte> bytes) const;
-  // Likewise, of several pieces one after the other.
+  // The same for several consecutive pieces.
   std::ptrdiff_t send_some(std::span<iovec> pieces) const;
   std::ptrdiff_t receive_some(std::span<iovec> pieces) const;
-  // Bytes that were sent and have not arrived.
+  // The number of sent bytes that the peer's system has not acknowledged.
   std::size_t on_the_way() const;
 
-  // All of it, or false: the connection broke or the time has come.
+  // Sends or receives all bytes. False if the connection broke or the expiry has passed.
   bool send_all(std::span<const std::byte> bytes, Clock::time_point until) const;
   bool receive_all(std::span<std::byte> bytes, Clock::time_point until) const;
 

@@ -115,7 +115,7 @@ void Incoming::accept(const Message& message, std::size_t from, std::size_t to) 
   if (from < sizeof(MessageHeader)) {
     if (to < sizeof(MessageHeader)) return;
     if (checksums_ && header_.checksum != checksum_of(header_)) {
-      refuse("the header of its message came damaged: wrong checksum");
+      refuse("the header of its message arrived damaged: wrong checksum");
     }
     if (header_.number != message.number || header_.bytes != message.bytes) {
       refuse("it sent message " + std::to_string(header_.number) + " of " + std::to_string(header_.bytes) +
@@ -125,7 +125,7 @@ void Incoming::accept(const Message& message, std::size_t from, std::size_t to) 
   }
   hash_up_to(message, std::min(to - sizeof(MessageHeader), message.bytes));
   if (checksums_ && to == wire_bytes(message) && trailer_ != sum_) {
-    refuse("its message of " + std::to_string(message.bytes) + " bytes came damaged: wrong checksum");
+    refuse("its message of " + std::to_string(message.bytes) + " bytes arrived damaged: wrong checksum");
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One direction of a data connection: the messages that are to go there, in their order. Any thread may move them on;
-// nobody reads a message from the connection before there is memory for it.
+// One direction of a data connection: a queue of messages. Any thread may make progress on it. A message is read from the
+// connection only when there is memory for it.
 #pragma once
 
 #include <sys/uio.h>
@@ -27,10 +27,10 @@ class Stream {
   Stream& operator=(const Stream&) = delete;
 
   enum class Pumped {
-    kIdle,     // there is nothing to move
-    kBlocked,  // the connection takes or gives nothing now
-    kMore,     // there may be more to move: so much was to be moved at once
-    kBroken    // the connection, or what came of it
+    kIdle,     // the queue is empty
+    kBlocked,  // the connection would block
+    kMore,     // the budget is used up, and there may be more to move
+    kBroken    // the connection has broken, or invalid bytes arrived
   };
 
   std::shared_ptr<Message> add(std::byte* data, std::size_t bytes);
@@ -39,11 +39,12 @@ class Stream {
   // Stops the stream, which then accesses no message's memory any more.
   void forget_all();
 
-  // Why nothing moves any more; empty while it does.
+  // Why the stream has stopped; empty if it has not.
   std::string trouble() const;
-  // Whether bytes came that should not: then that is the whole reason, while a connection breaks for others.
+  // Whether the stream stopped because invalid bytes arrived. A broken connection, in contrast, may be the effect of an error
+  // elsewhere.
   bool trouble_is_damage() const { return damaged_; }
-  // When a byte last moved; nobody's time before one has.
+  // When a byte last moved; the epoch before the first.
   Clock::time_point moved() const { return Clock::time_point(Clock::duration(moved_.load())); }
   // The number of complete messages, which are marked as done or soon will be.
   std::uint64_t complete() const { return complete_; }
@@ -51,11 +52,11 @@ class Stream {
   virtual bool receives() const = 0;
 
  protected:
-  // As Socket::send_some and receive_some.
+  // Socket::send_some or receive_some.
   virtual std::ptrdiff_t move(std::span<iovec> pieces) = 0;
-  // Before bytes of a message are moved, up to this one of its payload.
+  // Called before bytes of a message are moved. payload_end: the offset in the payload up to which bytes may be moved.
   virtual void prepare(const Message& message, std::size_t payload_end) = 0;
-  // After, where the bytes are counted from the header's begin. Throws Error where they are not what they should be.
+  // Called after bytes [from, to) were moved, counted from the beginning of the header. Throws Error if they are invalid.
   virtual void accept(const Message& message, std::size_t from, std::size_t to) = 0;
 
   std::size_t wire_bytes(const Message& message) const {
@@ -66,17 +67,17 @@ class Stream {
 
   const Socket& socket_;
   const bool checksums_;
-  MessageHeader header_;  // of the message that moves
+  MessageHeader header_;  // of the current message
   MessageTrailer trailer_ = 0;
-  std::uint32_t sum_ = 0;  // of its payload, so far
+  std::uint32_t sum_ = 0;  // checksum of its payload so far
   std::size_t summed_ = 0;
 
  private:
   void break_off(const std::string& trouble, bool damaged);
 
-  mutable std::mutex mutex_;  // of all but the atomics
+  mutable std::mutex mutex_;  // guards all members except the atomics
   std::deque<std::shared_ptr<Message>> queue_;
-  std::size_t at_ = 0;  // in the message that moves, counted from its header's begin
+  std::size_t at_ = 0;  // bytes of the current message that were moved, header included
   std::uint64_t added_ = 0;
   std::string trouble_;
   std::atomic<bool> damaged_{false};
@@ -84,13 +85,14 @@ class Stream {
   std::atomic<std::uint64_t> complete_{0};
 };
 
-// What this rank sends to a peer.
+// The messages that this rank sends to a peer.
 class Outgoing final : public Stream {
  public:
   using Stream::Stream;
 
   bool receives() const override { return false; }
-  // As moved(), but a byte that has arrived counts, too: the system takes many at once and sends them slowly.
+  // Like moved(), but also counts bytes when the peer's system acknowledges them, because the system may buffer many bytes and
+  // send them slowly.
   Clock::time_point arrived();
 
  private:
@@ -98,10 +100,10 @@ class Outgoing final : public Stream {
   void prepare(const Message& message, std::size_t payload_end) override;
   void accept(const Message&, std::size_t, std::size_t) override {}
 
-  std::size_t on_the_way_ = 0;  // of the thread that asks
+  std::size_t on_the_way_ = 0;  // unacknowledged bytes; used only by the thread that calls arrived
 };
 
-// What it receives.
+// The messages that this rank receives from a peer.
 class Incoming final : public Stream {
  public:
   using Stream::Stream;

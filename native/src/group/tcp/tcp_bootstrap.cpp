@@ -22,8 +22,9 @@ class TcpBootstrap final : public Bootstrap {
   std::unique_ptr<Transport> connect(const std::vector<std::span<const std::byte>>& addresses,
                                      const std::shared_ptr<Device>& device) override {
     if (device->kind() != LVX_CPU) {
-      throw Error(LVX_UNSUPPORTED, "device: TCP (gloo) joins CPU devices, this one is " + device->name() +
-                                       "; join CUDA devices by NCCL");
+      throw ArgumentError(
+          LVX_UNSUPPORTED, "device",
+          "TCP (gloo) joins CPU devices, this one is " + device->name() + "; join CUDA devices by NCCL");
     }
     return std::make_unique<RemoteTransport>(std::make_unique<TcpFabric>(meeting_.connect(addresses)));
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Processes joined over TCP.
+// The fabric of groups over TCP.
 #pragma once
 
 #include "group/remote/fabric.h"

@@ -7,7 +7,7 @@
 
 namespace lvx::testing {
 
-// Two tensors that are joined, of which dead rows of the second may hold anything.
+// Two tensors to join. Rows of the second tensor that are not live hold NaN.
 struct JoinCase {
   std::vector<std::int64_t> shape;
   DType dtype;
@@ -87,7 +87,7 @@ TEST_P(Joins, GatedAddEqualsTheReferenceAlsoInPlace) {
       EXPECT_LE(std::abs(dgate.get(0) - expected_dgate.get(0)),
                 tolerance_of(dgate.dtype()) * (1 + std::sqrt(static_cast<double>(c.b.count()))));
     }
-    // Without a gate the branch is added as it is; in place of either.
+    // Without a gate, the branch is added unscaled. In place of either tensor.
     const Array y = c.each([&](auto i) { return c.a.get(i) + (c.is_live(i) ? c.b.get(i) : 0); });
     layers.gated_add_forward(rows_of(c.a), rows_of(c.b), {}, c.live_view(), rows_of(c.b));
     EXPECT_LE(error_of(c.b, y), tolerance_of(c.dtype));

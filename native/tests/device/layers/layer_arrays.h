@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Arrays as layers see them, and gradients by central differences.
+// Arrays viewed as layers' tensors, and gradients by central differences.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -9,12 +9,13 @@
 
 #include "device/attention_case.h"
 #include "device/layers.h"
+#include "support/seed.h"
 
 namespace lvx::testing {
 
 constexpr DType kFloatingTypes[] = {DType::kFloat64, DType::kFloat32, DType::kBFloat16, DType::kFloat16};
 
-// The largest error of a result of that dtype, computed in its accumulator's.
+// The maximum error of a result of that dtype that is computed in its accumulator's dtype.
 inline double tolerance_of(DType dtype) {
   switch (dtype) {
     case DType::kFloat64:
@@ -42,7 +43,7 @@ inline Parameter parameter_of(Array& x) {
 
 inline Array random_array(std::vector<std::int64_t> shape, DType dtype, unsigned seed, Padding padding = {}) {
   Array x(std::move(shape), dtype, padding);
-  std::mt19937 random(seed);
+  std::mt19937 random(test::seeded(seed));
   Case::randomize(x, random);
   return x;
 }
@@ -53,7 +54,7 @@ inline Array zeros(std::vector<std::int64_t> shape, DType dtype, Padding padding
   return x;
 }
 
-// In row-major order, so that references need not look each element up.
+// All elements in row-major order, so that references need not access them one by one.
 inline std::vector<double> values_of(const Array& x) {
   std::vector<double> values;
   for (std::int64_t i = 0; i < x.count(); ++i) values.push_back(x.get(i));
@@ -67,7 +68,7 @@ inline double dot(const Array& x, const Array& y) {
   return sum;
 }
 
-// Holds gradient against the central differences of loss by each element of x.
+// Compares gradient with the central differences of loss with respect to each element of x.
 inline void expect_gradient(Array& x, const Array& gradient, const std::function<double()>& loss,
                             const std::string& what) {
   constexpr double kStep = 1e-5;
@@ -83,9 +84,9 @@ inline void expect_gradient(Array& x, const Array& gradient, const std::function
   }
 }
 
-// The numbers of [batch, rows], some of them 0.
+// Integers [batch, rows], some of them 0.
 inline std::vector<std::int32_t> some_live(std::int64_t count, unsigned seed) {
-  std::mt19937 random(seed);
+  std::mt19937 random(test::seeded(seed));
   std::vector<std::int32_t> live;
   for (std::int64_t i = 0; i < count; ++i) live.push_back(random() % 3 == 0 ? 0 : 1);
   return live;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The layers of the CPU device, and what they promise besides: results do not depend on its threads.
+// The layers of the CPU device. Their results must not depend on its number of threads.
 #include <gtest/gtest.h>
 
 #include "device/cpu/cpu_device.h"

@@ -34,13 +34,11 @@ struct NormCase {
   bool centred() const { return norm.kind == LVX_NORM_LAYER; }
   std::int64_t count() const { return batch * rows * heads; }
 
-  void forward(Device& device) {
-    device.layers().norm_forward(norm, batch, rows, heads, width, x.bshd(), y.bshd());
-  }
+  void forward(Device& device) { device.layers().norm_forward(norm, x.bshd(), y.bshd()); }
   void backward(Device& device, const Bshd& to, bool add_dx) {
     const DeviceMemory scratch(device, device.layers().norm_scratch(width));
-    device.layers().norm_backward(norm, batch, rows, heads, width, x.bshd(), dy.bshd(), to, add_dx,
-                                  parameter_of(dweight), centred() ? parameter_of(dbias) : Parameter{},
+    device.layers().norm_backward(norm, x.bshd(), dy.bshd(), to, add_dx, parameter_of(dweight),
+                                  centred() ? parameter_of(dbias) : Parameter{},
                                   {scratch.data(), scratch.bytes()});
   }
 };
@@ -104,7 +102,7 @@ TEST_P(Norms, EqualTheReference) {
         c.forward(*device);
         EXPECT_LE(error_of(c.y, expected.y), tolerance_of(dtype));
         c.backward(*device, c.dx.bshd(), false);
-        // A row of one element, or two nearly equal ones, is all cancellation.
+        // A row of one element, or of two nearly equal ones, cancels completely.
         if (c.width > 1) {
           EXPECT_LE(error_of(c.dx, expected.dx), 2 * tolerance_of(dtype));
         }
@@ -130,7 +128,7 @@ TEST_P(Norms, MayWriteOverWhatTheyReadAndAddToTheGradient) {
     EXPECT_LE(error_of(sum, expected_sum), 2e-6);
     c.backward(*device, c.dy.bshd(), false);
     EXPECT_LE(error_of(c.dy, expected.dx), 2e-6);
-    device->layers().norm_forward(c.norm, 2, 9, 2, 300, c.x.bshd(), c.x.bshd());
+    device->layers().norm_forward(c.norm, c.x.bshd(), c.x.bshd());
     EXPECT_LE(error_of(c.x, expected.y), 2e-6);
   }
 }
@@ -158,10 +156,10 @@ TEST_P(Norms, LeaveOutGradientsThatAreNotWanted) {
     NormCase c(kind, {1, 4, 1, 16}, DType::kFloat64, 5);
     const NormReference expected(c);
     const DeviceMemory scratch(*device, device->layers().norm_scratch(16));
-    device->layers().norm_backward(c.norm, 1, 4, 1, 16, c.x.bshd(), c.dy.bshd(), {}, false,
-                                   parameter_of(c.dweight), {}, {scratch.data(), scratch.bytes()});
+    device->layers().norm_backward(c.norm, c.x.bshd(), c.dy.bshd(), {}, false, parameter_of(c.dweight), {},
+                                   {scratch.data(), scratch.bytes()});
     EXPECT_LE(error_of(c.dweight, expected.dweight), 1e-13);
-    device->layers().norm_backward(c.norm, 1, 4, 1, 16, c.x.bshd(), c.dy.bshd(), c.dx.bshd(), false, {}, {},
+    device->layers().norm_backward(c.norm, c.x.bshd(), c.dy.bshd(), c.dx.bshd(), false, {}, {},
                                    {scratch.data(), scratch.bytes()});
     EXPECT_LE(error_of(c.dx, expected.dx), 1e-13);
   }

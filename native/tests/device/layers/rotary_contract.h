@@ -49,30 +49,28 @@ TEST_P(RotaryEmbedding, TurnsPairsByPositionBothWays) {
       Array y(shape, dtype, {1, 4});
       const auto positions = some_positions(shape[0] * shape[1]);
       const RowIntegers view = integers_of(positions, shape[1]);
-      device->layers().rotary(kRotaryTheta, false, shape[0], shape[1], shape[2], shape[3], x.bshd(), view,
-                              y.bshd());
+      device->layers().rotary(kRotaryTheta, false, x.bshd(), view, y.bshd());
       EXPECT_LE(error_of(y, turned(x, positions, 1)), tolerance_of(dtype));
       EXPECT_TRUE(y.gaps_untouched());
       const Array back = turned(x, positions, -1);
-      device->layers().rotary(kRotaryTheta, true, shape[0], shape[1], shape[2], shape[3], x.bshd(), view,
-                              x.bshd());
+      device->layers().rotary(kRotaryTheta, true, x.bshd(), view, x.bshd());
       EXPECT_LE(error_of(x, back), tolerance_of(dtype));
     }
   }
 }
 
-// The embedding is linear and keeps lengths: its gradient is its inverse.
+// The embedding is linear and preserves lengths, so its gradient is its inverse.
 TEST_P(RotaryEmbedding, TheInverseIsTheGradient) {
   Array x = random_array({1, 3, 2, 8}, DType::kFloat64, 3),
         dy = random_array({1, 3, 2, 8}, DType::kFloat64, 4);
   Array y({1, 3, 2, 8}, DType::kFloat64), dx({1, 3, 2, 8}, DType::kFloat64);
   const auto positions = some_positions(3);
   const RowIntegers view = integers_of(positions, 3);
-  device->layers().rotary(kRotaryTheta, true, 1, 3, 2, 8, dy.bshd(), view, dx.bshd());
+  device->layers().rotary(kRotaryTheta, true, dy.bshd(), view, dx.bshd());
   expect_gradient(
       x, dx,
       [&] {
-        device->layers().rotary(kRotaryTheta, false, 1, 3, 2, 8, x.bshd(), view, y.bshd());
+        device->layers().rotary(kRotaryTheta, false, x.bshd(), view, y.bshd());
         return dot(y, dy);
       },
       "dx");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CUDA runtime's functions for simulated GPUs, of which LVX_CUDA_STANDIN_GPUS says how many there are: 3 unless set.
-// A GPU whose kernel made a mistake is lost, as a real one: every later call for it says so.
+// The CUDA runtime's functions for simulated GPUs. LVX_CUDA_STANDIN_GPUS is their number, 3 by default. As on a real GPU, a
+// faulty kernel makes its GPU unusable: every later call for it returns the error.
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
@@ -60,7 +60,7 @@ class Machine final : public lvx::cuda::host::Runtime {
     static_cast<cudaStream_t>(stream)->stream->put(std::move(kernel));
   }
 
-  // Does some work, for what a call on this GPU returns.
+  // Runs work and returns the status of a call on this GPU.
   template <typename Work>
   cudaError_t call(int gpu, Work&& work) {
     const std::lock_guard lock(mutex);
@@ -83,7 +83,7 @@ class Machine final : public lvx::cuda::host::Runtime {
   std::map<const void*, std::size_t> pinned;
 };
 
-// Lives as long as the process: threads may end after it otherwise.
+// Never destroyed, because threads may use it until the process ends.
 Machine& machine() {
   static auto* the_machine = new Machine();
   return *the_machine;
@@ -95,7 +95,7 @@ int gpu_count() {
   return count == nullptr ? 3 : std::min(std::atoi(count), kMostGpus);
 }
 
-// Where either side of a copy lies.
+// The location of the source or destination of a copy.
 std::byte* side(const void* data, std::size_t bytes) {
   if (!machine().memory.reserved(data)) return static_cast<std::byte*>(const_cast<void*>(data));
   std::byte* found = machine().memory.find(data, bytes, GpuMemory::kNoGpu);
@@ -105,7 +105,7 @@ std::byte* side(const void* data, std::size_t bytes) {
 
 GpuStream& of(cudaStream_t stream) { return *stream->stream; }
 
-// Tries until the stream has come so far; others have the machine between two tries.
+// Retries until the stream has reached the position. Releases the lock between attempts.
 template <typename Run>
 cudaError_t run_through(int gpu, Run&& run) {
   for (;;) {
@@ -123,7 +123,7 @@ cudaError_t run_through(int gpu, Run&& run) {
 
 #define STANDIN_API extern "C" __attribute__((visibility("default")))
 
-// A stream of a caller of the library, who is no user of this runtime otherwise.
+// Creates a stream for a caller of the library that does not use this runtime itself.
 STANDIN_API void* lvx_cuda_standin_stream(int gpu) {
   current_gpu = gpu;
   cudaStream_t stream = nullptr;
@@ -347,7 +347,7 @@ void* begin_transfer(void* stream) {
   return turn.release();
 }
 
-// A GPU that is lost has nothing left to do.
+// A lost GPU has no work left.
 bool transfer_reached(void* turn) {
   GpuStream& stream = *static_cast<Turn*>(turn)->stream;
   bool reached = false;

@@ -11,14 +11,14 @@ namespace lvx::test {
 namespace {
 
 constexpr std::size_t kSpan = std::size_t{8}
-                              << 30;  // of addresses; what they mean lies behind, at the same distance
+                              << 30;  // bytes of reserved addresses; the host memory behind them follows
 constexpr std::size_t kPage = 4096;
 
 std::size_t pages(std::size_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
 
 }  // namespace
 
-// Lives as long as the process: threads may end after it otherwise.
+// Never destroyed, because threads may use it until the process ends.
 GpuMemory& GpuMemory::instance() {
   static auto* memory = new GpuMemory();
   return *memory;
@@ -33,7 +33,7 @@ GpuMemory::GpuMemory() {
 void* GpuMemory::allocate(int gpu, std::size_t bytes) {
   const std::lock_guard lock(mutex_);
   if (bytes > kBytesOfEach - held_[gpu]) return nullptr;
-  // The first gap that is large enough, a page longer so that neighbours do not touch.
+  // First fit, with an additional page so that adjacent allocations do not touch.
   const std::byte* at = addresses_;
   for (const auto& [begin, block] : blocks_) {
     if (static_cast<std::size_t>(begin - at) >= pages(bytes) + kPage) break;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory of simulated GPUs: its addresses are reserved and never mapped, so that a host that touches them crashes. What
-// lies there lies elsewhere on the host, a fixed distance away.
+// Memory of simulated GPUs. Its addresses are reserved but inaccessible, so that host code that accesses them crashes. The
+// contents are in host memory, at a fixed offset.
 #pragma once
 
 #include <cstddef>
@@ -14,21 +14,21 @@ class GpuMemory {
   static constexpr std::size_t kBytesOfEach = std::size_t{256} << 20;
   static constexpr int kNoGpu = -1;
 
-  // Of all GPUs of the process.
+  // Shared by all GPUs of the process.
   static GpuMemory& instance();
 
-  // Filled with 0xff bytes; null: the GPU's memory does not suffice.
+  // Returns memory filled with 0xff bytes; null if the GPU has not enough memory.
   void* allocate(int gpu, std::size_t bytes);
-  // In two steps, as a stream does it: what is freed can be had again before it goes.
+  // Frees in two steps, like a stream: retire makes the bytes available for new allocations, release removes the block.
   void retire(const void* data);
   void release(const void* data);
 
   std::size_t free_bytes(int gpu) const;
-  // Which GPU's, or kNoGpu.
+  // The GPU that owns the memory, or kNoGpu.
   int owner(const void* data) const;
-  // Where bytes of a GPU, or of any for kNoGpu, lie on the host; null: not in one allocation.
+  // The host address of bytes of a GPU, or of any GPU for kNoGpu; null if they are not within one allocation.
   std::byte* find(const void* data, std::size_t bytes, int gpu) const;
-  // Whether an address can only be a GPU's.
+  // Whether an address is in the range reserved for GPUs.
   bool reserved(const void* data) const;
 
  private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stands for cuBLASLt.
+// A substitute for cuBLASLt.
 #include "cuda/cpu_products.h"
 #include "device/cuda/layers/make_products.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Streams and events of simulated GPUs. What is put on a stream is done as late as it may be: when somebody waits for
-// it, by that thread; one at a time in the whole process. So what is used without waiting for it is not there yet.
-// Only what others bring, as NCCL does, comes by itself.
+// Streams and events of simulated GPUs. Work on a stream runs as late as possible: when a thread waits for it, in that thread,
+// one item at a time in the whole process. So results that are used without waiting are not there yet. Only transfers of other
+// libraries, such as NCCL, complete by themselves.
 #pragma once
 
 #include <atomic>
@@ -18,11 +18,11 @@ namespace lvx::test {
 
 class GpuStream;
 
-// What an event stands for from one record to the next: all that was on a stream then.
+// What an event captures when it is recorded: all work on a stream up to a position.
 struct Recording {
   std::shared_ptr<GpuStream> stream;
   std::uint64_t position = 0;
-  bool asked = false;  // a query says "not yet" once
+  bool asked = false;  // the first query returns "not ready"
   std::chrono::steady_clock::time_point passed{};
 };
 
@@ -33,17 +33,17 @@ class GpuStream : public std::enable_shared_from_this<GpuStream> {
   int gpu() const { return gpu_; }
   void put(std::function<void()> work);
   void put_wait(std::shared_ptr<Recording> recording);
-  // What comes after it waits until somebody says that it is open. Returns the position of what comes before it.
+  // Enqueues a gate: later work waits until the gate is open. Returns the position of the work before it.
   std::uint64_t put_gate(std::shared_ptr<std::atomic<bool>> open);
   std::shared_ptr<Recording> record();
 
-  // Does everything up to a position; false where a gate is not open yet. Throws what work throws.
+  // Runs all work up to a position; false at a gate that is not open yet. Propagates the exceptions of work.
   bool run(std::uint64_t position);
   bool run_all() { return run(last_); }
   void forget_all();
   bool done(std::uint64_t position) const { return position <= done_; }
 
-  // The GPU whose work this thread does; -1: none.
+  // The GPU whose work this thread runs; -1 for none.
   static int& running();
 
  private:
@@ -58,7 +58,7 @@ class GpuStream : public std::enable_shared_from_this<GpuStream> {
 
   const int gpu_;
   std::deque<Work> queue_;
-  std::uint64_t last_ = 0;  // put
+  std::uint64_t last_ = 0;  // position of the last enqueued work
   std::uint64_t done_ = 0;
 };
 

@@ -15,7 +15,7 @@ T sigmoid(T x) {
   return T{1} / (T{1} + std::exp(-x));
 }
 
-// The normal distribution function; erfc keeps its precision where the result is small.
+// The cumulative normal distribution function; erfc keeps precision if the result is small.
 template <typename T>
 T phi_below(T x) {
   return T{0.5} * std::erfc(-x / std::numbers::sqrt2_v<T>);
@@ -29,9 +29,9 @@ T phi_density(T x) {
 
 }  // namespace
 
-void swiglu_forward(Workers& workers, const Rows& gate, const Rows& up, const Rows& y) {
+void swiglu_forward(ThreadTeam& team, const Rows& gate, const Rows& up, const Rows& y) {
   in_accumulator(y.dtype, [&]<typename T>(T) {
-    for_each_piece(workers, y, [&](const Piece& piece) {
+    for_each_piece(team, y, [&](const Piece& piece) {
       T g[Piece::kLongest], u[Piece::kLongest];
       piece.load(gate, g);
       piece.load(up, u);
@@ -41,10 +41,10 @@ void swiglu_forward(Workers& workers, const Rows& gate, const Rows& up, const Ro
   });
 }
 
-void swiglu_backward(Workers& workers, const Rows& gate, const Rows& up, const Rows& dy, const Rows& dgate,
+void swiglu_backward(ThreadTeam& team, const Rows& gate, const Rows& up, const Rows& dy, const Rows& dgate,
                      const Rows& dup) {
   in_accumulator(dy.dtype, [&]<typename T>(T) {
-    for_each_piece(workers, dy, [&](const Piece& piece) {
+    for_each_piece(team, dy, [&](const Piece& piece) {
       T g[Piece::kLongest], u[Piece::kLongest], d[Piece::kLongest];
       piece.load(gate, g);
       piece.load(up, u);
@@ -62,9 +62,9 @@ void swiglu_backward(Workers& workers, const Rows& gate, const Rows& up, const R
   });
 }
 
-void gelu_forward(Workers& workers, const Rows& x, const Rows& y) {
+void gelu_forward(ThreadTeam& team, const Rows& x, const Rows& y) {
   in_accumulator(y.dtype, [&]<typename T>(T) {
-    for_each_piece(workers, y, [&](const Piece& piece) {
+    for_each_piece(team, y, [&](const Piece& piece) {
       T e[Piece::kLongest];
       piece.load(x, e);
       for (std::int64_t i = 0; i < piece.count; ++i) e[i] *= phi_below(e[i]);
@@ -73,9 +73,9 @@ void gelu_forward(Workers& workers, const Rows& x, const Rows& y) {
   });
 }
 
-void gelu_backward(Workers& workers, const Rows& x, const Rows& dy, const Rows& dx) {
+void gelu_backward(ThreadTeam& team, const Rows& x, const Rows& dy, const Rows& dx) {
   in_accumulator(dy.dtype, [&]<typename T>(T) {
-    for_each_piece(workers, dy, [&](const Piece& piece) {
+    for_each_piece(team, dy, [&](const Piece& piece) {
       T e[Piece::kLongest], d[Piece::kLongest];
       piece.load(x, e);
       piece.load(dy, d);

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "device/cpu/workers.h"
+#include "device/cpu/thread_pool.h"
 #include "device/layers.h"
 
 namespace lvx::cpu {
 
-void swiglu_forward(Workers& workers, const Rows& gate, const Rows& up, const Rows& y);
-void swiglu_backward(Workers& workers, const Rows& gate, const Rows& up, const Rows& dy, const Rows& dgate,
+void swiglu_forward(ThreadTeam& team, const Rows& gate, const Rows& up, const Rows& y);
+void swiglu_backward(ThreadTeam& team, const Rows& gate, const Rows& up, const Rows& dy, const Rows& dgate,
                      const Rows& dup);
-void gelu_forward(Workers& workers, const Rows& x, const Rows& y);
-void gelu_backward(Workers& workers, const Rows& x, const Rows& dy, const Rows& dx);
+void gelu_forward(ThreadTeam& team, const Rows& x, const Rows& y);
+void gelu_backward(ThreadTeam& team, const Rows& x, const Rows& dy, const Rows& dx);
 
 }  // namespace lvx::cpu

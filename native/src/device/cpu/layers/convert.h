@@ -8,8 +8,8 @@
 
 namespace lvx::cpu {
 
-// to[i * length + j] = the j-th element of half precision from lines + i * step bytes on. A tile of weights is
-// converted for few rows of a product, so this must not be slower than the product.
+// to[i * length + j] = element j of the half-precision line at lines + i * step, step in bytes. A tile of weights may be
+// converted for a product with few rows, so the conversion must be as fast as the product.
 void convert_lines(const std::byte* lines, DType dtype, std::int64_t step, std::int64_t count,
                    std::int64_t length, float* to);
 

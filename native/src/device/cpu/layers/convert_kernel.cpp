@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#define HWY_DISABLED_TARGETS HWY_SSSE3  // without SSE4.1 too rare to compile everything once more
+#define HWY_DISABLED_TARGETS HWY_SSSE3  // processors without SSE4.1 are too rare for one more build
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "device/cpu/layers/convert_kernel.cpp"
 #include <hwy/foreach_target.h>

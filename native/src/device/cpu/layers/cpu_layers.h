@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CPU device's layer operations: each is a function beside this file.
+// The CPU device's layer operations. Each forwards to a function of another file in this folder.
 #pragma once
 
-#include "device/cpu/workers.h"
+#include "device/cpu/thread_pool.h"
 #include "device/layers.h"
 
 namespace lvx {
 
 class CpuLayers final : public LayerOperations {
  public:
-  explicit CpuLayers(Workers& workers) : workers_(workers) {}
+  explicit CpuLayers(ThreadTeam& team) : team_(team) {}
 
   std::size_t linear_scratch(std::int64_t rows, std::int64_t in, std::int64_t out,
                              DType dtype) const override;
@@ -19,14 +19,12 @@ class CpuLayers final : public LayerOperations {
                        const Parameter& dw, const Parameter& db, std::span<std::byte> scratch) override;
 
   std::size_t norm_scratch(std::int64_t width) const override;
-  void norm_forward(const Norm& norm, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                    std::int64_t width, const Bshd& x, const Bshd& y) override;
-  void norm_backward(const Norm& norm, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                     std::int64_t width, const Bshd& x, const Bshd& dy, const Bshd& dx, bool add_dx,
+  void norm_forward(const Norm& norm, const Bshd& x, const Bshd& y) override;
+  void norm_backward(const Norm& norm, const Bshd& x, const Bshd& dy, const Bshd& dx, bool add_dx,
                      const Parameter& dweight, const Parameter& dbias, std::span<std::byte> scratch) override;
 
-  void rotary(double theta, bool inverse, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-              std::int64_t dim, const Bshd& x, const RowIntegers& positions, const Bshd& y) override;
+  void rotary(double theta, bool inverse, const Bshd& x, const RowIntegers& positions,
+              const Bshd& y) override;
 
   void swiglu_forward(const Rows& gate, const Rows& up, const Rows& y) override;
   void swiglu_backward(const Rows& gate, const Rows& up, const Rows& dy, const Rows& dgate,
@@ -45,7 +43,7 @@ class CpuLayers final : public LayerOperations {
   void clear_rows(const RowIntegers& live, const Rows& x) override;
 
  private:
-  Workers& workers_;
+  ThreadTeam& team_;
 };
 
 }  // namespace lvx

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Elementwise work on rows, in pieces that are converted on the stack.
+// Elementwise operations on rows, in pieces that are converted to the compute type on the stack.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 
 namespace lvx::cpu {
 
-// Some neighbouring elements of one row.
+// Consecutive elements of one row.
 struct Piece {
   static constexpr std::int64_t kLongest = 256;
 
@@ -32,9 +32,9 @@ struct Piece {
 
 // Calls work(piece) for all elements of a tensor shaped like x.
 template <typename Work>
-void for_each_piece(Workers& workers, const Rows& x, const Work& work) {
-  const std::int64_t pieces = divide_up(x.width, Piece::kLongest);  // of a row
-  for_each(workers, x.batch * x.rows * pieces, std::min(x.width, Piece::kLongest), [&](std::int64_t index) {
+void for_each_piece(ThreadTeam& team, const Rows& x, const Work& work) {
+  const std::int64_t pieces = divide_up(x.width, Piece::kLongest);  // per row
+  for_each(team, x.batch * x.rows * pieces, std::min(x.width, Piece::kLongest), [&](std::int64_t index) {
     const std::int64_t row = index / pieces;
     const std::int64_t begin = index % pieces * Piece::kLongest;
     work(Piece{row / x.rows, row % x.rows, begin, std::min(Piece::kLongest, x.width - begin)});
@@ -45,7 +45,7 @@ inline bool is_live(const RowIntegers& live, std::int64_t item, std::int64_t row
   return live.none() || live.at(item, row) != 0;
 }
 
-// Calls compute(T{}) for the type T that dtype is computed in.
+// Calls compute(T{}), where T is the compute type of dtype.
 template <typename Compute>
 void in_accumulator(DType dtype, const Compute& compute) {
   if (dtype == DType::kFloat64) {

@@ -9,7 +9,8 @@
 namespace lvx::cpu {
 namespace {
 
-// dgate is a sum over all rows: so many sums side by side, added up in order, whatever the threads.
+// dgate is a sum over all rows. It is computed as a fixed number of partial sums, which are added in order, so that the result
+// does not depend on the number of threads.
 constexpr std::int64_t kParts = 64;
 
 double factor_of(const Parameter& gate) {
@@ -21,12 +22,12 @@ void add_to(const Parameter& parameter, std::int64_t index, double value) {
   store_element(before + value, parameter.data, parameter.dtype, index);
 }
 
-// The gradient of the factor of the branch.
+// The gradient of the branch's factor.
 template <typename T>
-double dot(Workers& workers, const Rows& branch, const RowIntegers& live, const Rows& dy) {
+double dot(ThreadTeam& team, const Rows& branch, const RowIntegers& live, const Rows& dy) {
   const Split rows(dy.batch * dy.rows, kParts, 1);
   double sums[kParts] = {};
-  workers.run(rows.parts(), [&](std::int64_t part, int) {
+  team.run(rows.parts(), [&](std::int64_t part, int) {
     T b[Piece::kLongest], d[Piece::kLongest];
     double sum = 0;
     for (std::int64_t i = rows.begin(part); i < rows.end(part); ++i) {
@@ -47,7 +48,7 @@ double dot(Workers& workers, const Rows& branch, const RowIntegers& live, const 
 
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
-// The share of b in each of a piece's columns.
+// The weight of b in each column of a piece.
 template <typename T>
 void load_shares(const Parameter& gate, const Piece& piece, T* shares) {
   double values[Piece::kLongest];
@@ -57,11 +58,11 @@ void load_shares(const Parameter& gate, const Piece& piece, T* shares) {
 
 }  // namespace
 
-void gated_add_forward(Workers& workers, const Rows& x, const Rows& branch, const Parameter& gate,
+void gated_add_forward(ThreadTeam& team, const Rows& x, const Rows& branch, const Parameter& gate,
                        const RowIntegers& live, const Rows& y) {
   in_accumulator(y.dtype, [&]<typename T>(T) {
     const T factor = static_cast<T>(factor_of(gate));
-    for_each_piece(workers, y, [&](const Piece& piece) {
+    for_each_piece(team, y, [&](const Piece& piece) {
       T e[Piece::kLongest], b[Piece::kLongest];
       piece.load(x, e);
       if (is_live(live, piece.item, piece.row)) {
@@ -73,13 +74,13 @@ void gated_add_forward(Workers& workers, const Rows& x, const Rows& branch, cons
   });
 }
 
-void gated_add_backward(Workers& workers, const Rows& branch, const Parameter& gate, const RowIntegers& live,
+void gated_add_backward(ThreadTeam& team, const Rows& branch, const Parameter& gate, const RowIntegers& live,
                         const Rows& dy, const Rows& dbranch, const Parameter& dgate) {
   in_accumulator(dy.dtype, [&]<typename T>(T) {
     const double factor = factor_of(gate);
-    // Before dbranch is written, which may be branch.
-    if (!dgate.none()) add_to(dgate, 0, (1 - factor * factor) * dot<T>(workers, branch, live, dy));
-    for_each_piece(workers, dy, [&](const Piece& piece) {
+    // dgate is computed before dbranch is written, because dbranch may be branch.
+    if (!dgate.none()) add_to(dgate, 0, (1 - factor * factor) * dot<T>(team, branch, live, dy));
+    for_each_piece(team, dy, [&](const Piece& piece) {
       T d[Piece::kLongest] = {};
       if (is_live(live, piece.item, piece.row)) {
         piece.load(dy, d);
@@ -90,10 +91,10 @@ void gated_add_backward(Workers& workers, const Rows& branch, const Parameter& g
   });
 }
 
-void blend_forward(Workers& workers, const Rows& a, const Rows& b, const Parameter& gate,
+void blend_forward(ThreadTeam& team, const Rows& a, const Rows& b, const Parameter& gate,
                    const RowIntegers& live, const Rows& y) {
   in_accumulator(y.dtype, [&]<typename T>(T) {
-    for_each_piece(workers, y, [&](const Piece& piece) {
+    for_each_piece(team, y, [&](const Piece& piece) {
       T e[Piece::kLongest], f[Piece::kLongest], share[Piece::kLongest];
       piece.load(a, e);
       if (is_live(live, piece.item, piece.row)) {
@@ -106,13 +107,13 @@ void blend_forward(Workers& workers, const Rows& a, const Rows& b, const Paramet
   });
 }
 
-// Each task has columns of its own, so that dgate is always summed in the same order.
-void blend_backward(Workers& workers, const Rows& a, const Rows& b, const Parameter& gate,
+// Each task has its own columns, so that dgate is always summed in the same order.
+void blend_backward(ThreadTeam& team, const Rows& a, const Rows& b, const Parameter& gate,
                     const RowIntegers& live, const Rows& dy, const Rows& da, const Rows& db,
                     const Parameter& dgate) {
   constexpr std::int64_t kColumns = 64;
   in_accumulator(dy.dtype, [&]<typename T>(T) {
-    workers.run(divide_up(dy.width, kColumns), [&](std::int64_t index, int) {
+    team.run(divide_up(dy.width, kColumns), [&](std::int64_t index, int) {
       Piece piece{0, 0, index * kColumns, std::min(kColumns, dy.width - index * kColumns)};
       T share[Piece::kLongest];
       load_shares(gate, piece, share);
@@ -146,9 +147,9 @@ void blend_backward(Workers& workers, const Rows& a, const Rows& b, const Parame
   });
 }
 
-void add(Workers& workers, const Rows& x, const Rows& y) {
+void add(ThreadTeam& team, const Rows& x, const Rows& y) {
   in_accumulator(y.dtype, [&]<typename T>(T) {
-    for_each_piece(workers, y, [&](const Piece& piece) {
+    for_each_piece(team, y, [&](const Piece& piece) {
       T e[Piece::kLongest], f[Piece::kLongest];
       piece.load(x, e);
       piece.load(y, f);
@@ -158,8 +159,8 @@ void add(Workers& workers, const Rows& x, const Rows& y) {
   });
 }
 
-void clear_rows(Workers& workers, const RowIntegers& live, const Rows& x) {
-  for_each(workers, x.batch * x.rows, x.width, [&](std::int64_t i) {
+void clear_rows(ThreadTeam& team, const RowIntegers& live, const Rows& x) {
+  for_each(team, x.batch * x.rows, x.width, [&](std::int64_t i) {
     if (is_live(live, i / x.rows, i % x.rows)) return;
     std::memset(x.at(i / x.rows, i % x.rows), 0, static_cast<std::size_t>(x.width * size_of(x.dtype)));
   });

@@ -10,11 +10,11 @@
 namespace lvx::cpu {
 namespace {
 
-// db += column sums of dy. Each task has columns of its own, so that the order of the sums is always the same.
+// db += column sums of dy. Each task has its own columns, so that db is always summed in the same order.
 template <typename T>
-void add_column_sums(Workers& workers, const Rows& dy, const Parameter& db) {
+void add_column_sums(ThreadTeam& team, const Rows& dy, const Parameter& db) {
   constexpr std::int64_t kColumns = 64;
-  workers.run(divide_up(dy.width, kColumns), [&](std::int64_t index, int) {
+  team.run(divide_up(dy.width, kColumns), [&](std::int64_t index, int) {
     const std::int64_t begin = index * kColumns;
     const std::int64_t count = std::min(kColumns, dy.width - begin);
     double sums[kColumns] = {};
@@ -31,37 +31,36 @@ void add_column_sums(Workers& workers, const Rows& dy, const Parameter& db) {
 }
 
 template <typename T>
-void forward_as(Workers& workers, const Rows& x, const Parameter& w, const Parameter& b, const Rows& y,
+void forward_as(ThreadTeam& team, const Rows& x, const Parameter& w, const Parameter& b, const Rows& y,
                 std::span<std::byte> scratch) {
-  for_products_of_forward(x, w, b, y,
-                          [&](const Product& product) { multiply<T>(workers, product, scratch); });
+  for_products_of_forward(x, w, b, y, [&](const Product& product) { multiply<T>(team, product, scratch); });
 }
 
 template <typename T>
-void backward_as(Workers& workers, const Rows& x, const Parameter& w, const Rows& dy, const Rows& dx,
+void backward_as(ThreadTeam& team, const Rows& x, const Parameter& w, const Rows& dy, const Rows& dx,
                  bool add_dx, const Parameter& dw, const Parameter& db, std::span<std::byte> scratch) {
   for_products_of_backward(x, w, dy, dx, add_dx, dw,
-                           [&](const Product& product) { multiply<T>(workers, product, scratch); });
-  if (!db.none()) add_column_sums<T>(workers, dy, db);
+                           [&](const Product& product) { multiply<T>(team, product, scratch); });
+  if (!db.none()) add_column_sums<T>(team, dy, db);
 }
 
 }  // namespace
 
-void linear_forward(Workers& workers, const Rows& x, const Parameter& w, const Parameter& b, const Rows& y,
+void linear_forward(ThreadTeam& team, const Rows& x, const Parameter& w, const Parameter& b, const Rows& y,
                     std::span<std::byte> scratch) {
   if (x.dtype == DType::kFloat64) {
-    forward_as<double>(workers, x, w, b, y, scratch);
+    forward_as<double>(team, x, w, b, y, scratch);
   } else {
-    forward_as<float>(workers, x, w, b, y, scratch);
+    forward_as<float>(team, x, w, b, y, scratch);
   }
 }
 
-void linear_backward(Workers& workers, const Rows& x, const Parameter& w, const Rows& dy, const Rows& dx,
+void linear_backward(ThreadTeam& team, const Rows& x, const Parameter& w, const Rows& dy, const Rows& dx,
                      bool add_dx, const Parameter& dw, const Parameter& db, std::span<std::byte> scratch) {
   if (dy.dtype == DType::kFloat64) {
-    backward_as<double>(workers, x, w, dy, dx, add_dx, dw, db, scratch);
+    backward_as<double>(team, x, w, dy, dx, add_dx, dw, db, scratch);
   } else {
-    backward_as<float>(workers, x, w, dy, dx, add_dx, dw, db, scratch);
+    backward_as<float>(team, x, w, dy, dx, add_dx, dw, db, scratch);
   }
 }
 

@@ -4,14 +4,14 @@
 #include <cstddef>
 #include <span>
 
-#include "device/cpu/workers.h"
+#include "device/cpu/thread_pool.h"
 #include "device/layers.h"
 
 namespace lvx::cpu {
 
-void linear_forward(Workers& workers, const Rows& x, const Parameter& w, const Parameter& b, const Rows& y,
+void linear_forward(ThreadTeam& team, const Rows& x, const Parameter& w, const Parameter& b, const Rows& y,
                     std::span<std::byte> scratch);
-void linear_backward(Workers& workers, const Rows& x, const Parameter& w, const Rows& dy, const Rows& dx,
+void linear_backward(ThreadTeam& team, const Rows& x, const Parameter& w, const Rows& dy, const Rows& dx,
                      bool add_dx, const Parameter& dw, const Parameter& db, std::span<std::byte> scratch);
 
 }  // namespace lvx::cpu

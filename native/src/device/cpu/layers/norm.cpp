@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// RMS norm (arXiv 1910.07467) and layer norm (arXiv 1607.06450). Statistics of a row are summed in double; rows are
-// read piece by piece, in the cache from the second time on.
+// RMS norm (arXiv 1910.07467) and layer norm (arXiv 1607.06450). The statistics of a row are summed in double. Each row is
+// read several times, in pieces; all but the first read hit the cache.
 #include "device/cpu/layers/norm.h"
 
 #include <algorithm>
@@ -17,12 +17,16 @@ namespace {
 
 constexpr std::int64_t kPiece = 256;  // elements of a row that are converted at a time
 
-// Gradients of parameters are sums over all rows: so many sums side by side, added up in order, whatever the threads.
+// Gradients of parameters are sums over all rows. They are computed as a fixed number of partial sums, which are added in
+// order, so that the result does not depend on the number of threads.
 constexpr std::int64_t kParts = 16;
 
-std::byte* row_at(const NormShape& shape, const Bshd& x, std::int64_t index) {
-  const std::int64_t row = index / shape.heads;
-  return x.at(row / shape.rows, row % shape.rows, index % shape.heads);
+// One row per head.
+std::int64_t rows_of(const Bshd& x) { return x.batch * x.rows * x.heads; }
+
+std::byte* row_at(const Bshd& x, std::int64_t index) {
+  const std::int64_t row = index / x.heads;
+  return x.at(row / x.rows, row % x.rows, index % x.heads);
 }
 
 // Calls work(begin, count) for the pieces of a row.
@@ -36,7 +40,7 @@ void load_piece(const std::byte* row, DType dtype, std::int64_t begin, std::int6
   load_row(row + begin * size_of(dtype), dtype, count, piece);
 }
 
-// Sums term(i) over [0, count), eight sums side by side.
+// Sums term(i) over [0, count), in eight independent accumulators.
 template <typename Term>
 double sum(std::int64_t count, const Term& term) {
   double sums[8] = {};
@@ -79,7 +83,7 @@ Statistics statistics_of(const Norm& norm, const std::byte* row, DType dtype, st
   return result;
 }
 
-// A parameter's piece, or what stands for it where there is none.
+// A parameter's piece, or its default if there is none.
 template <typename T>
 void load_parameter(const Parameter& parameter, T absent, std::int64_t begin, std::int64_t count, T* piece) {
   if (parameter.none()) {
@@ -90,14 +94,14 @@ void load_parameter(const Parameter& parameter, T absent, std::int64_t begin, st
 }
 
 template <typename T>
-void forward_as(Workers& workers, const Norm& norm, const NormShape& shape, const Bshd& x, const Bshd& y) {
-  for_each(workers, shape.count(), shape.width, [&](std::int64_t index) {
-    const std::byte* const from = row_at(shape, x, index);
-    std::byte* const to = row_at(shape, y, index);
-    const Statistics statistics = statistics_of<T>(norm, from, x.dtype, shape.width);
+void forward_as(ThreadTeam& team, const Norm& norm, const Bshd& x, const Bshd& y) {
+  for_each(team, rows_of(x), x.dim, [&](std::int64_t index) {
+    const std::byte* const from = row_at(x, index);
+    std::byte* const to = row_at(y, index);
+    const Statistics statistics = statistics_of<T>(norm, from, x.dtype, x.dim);
     const T mean = static_cast<T>(statistics.mean);
     const T scale = static_cast<T>(statistics.scale);
-    for_each_piece(shape.width, [&](std::int64_t begin, std::int64_t count) {
+    for_each_piece(x.dim, [&](std::int64_t begin, std::int64_t count) {
       T row[kPiece], weight[kPiece], bias[kPiece];
       load_piece(from, x.dtype, begin, count, row);
       load_parameter(norm.weight, T{1}, begin, count, weight);
@@ -108,20 +112,19 @@ void forward_as(Workers& workers, const Norm& norm, const NormShape& shape, cons
   });
 }
 
-struct BackwardTensors {
+struct NormBackwardProblem {
   const Norm& norm;
-  const NormShape& shape;
   const Bshd &x, &dy, &dx;
   bool add_dx;
 };
 
-// The gradient at one row, and its share of the parameters' gradients, which are null where they are not wanted. With
-// n = (x - mean) * scale and g = dy * weight: dx = scale * (g - mean(g) - n * mean(g * n)), mean(g) for layer norm only.
+// The gradient of one row, and its share of the parameters' gradients, which are null if not wanted. With
+// n = (x - mean) * scale and g = dy * weight: dx = scale * (g - mean(g) - n * mean(g * n)). mean(g) is for layer norm only.
 template <typename T>
-void backward_row(const BackwardTensors& a, std::int64_t index, double* dweight, double* dbias) {
-  const std::int64_t width = a.shape.width;
-  const std::byte* const x = row_at(a.shape, a.x, index);
-  const std::byte* const dy = row_at(a.shape, a.dy, index);
+void backward_row(const NormBackwardProblem& a, std::int64_t index, double* dweight, double* dbias) {
+  const std::int64_t width = a.x.dim;
+  const std::byte* const x = row_at(a.x, index);
+  const std::byte* const dy = row_at(a.dy, index);
   const Statistics statistics = statistics_of<T>(a.norm, x, a.x.dtype, width);
   const T mean = static_cast<T>(statistics.mean);
   const T scale = static_cast<T>(statistics.scale);
@@ -160,7 +163,7 @@ void backward_row(const BackwardTensors& a, std::int64_t index, double* dweight,
     }
     if (a.dx.data == nullptr) return;
     T result[kPiece] = {};
-    std::byte* const to = row_at(a.shape, a.dx, index) + begin * size_of(a.dx.dtype);
+    std::byte* const to = row_at(a.dx, index) + begin * size_of(a.dx.dtype);
     if (a.add_dx) load_row(to, a.dx.dtype, count, result);
     for (std::int64_t i = 0; i < count; ++i) {
       result[i] +=
@@ -170,11 +173,11 @@ void backward_row(const BackwardTensors& a, std::int64_t index, double* dweight,
   });
 }
 
-// parameter += sums of all parts.
-void add_parts(Workers& workers, const double* parts, std::int64_t count, std::int64_t stride,
+// parameter += sum over all parts.
+void add_parts(ThreadTeam& team, const double* parts, std::int64_t count, std::int64_t stride,
                const Parameter& parameter) {
   if (parameter.none()) return;
-  for_each(workers, parameter.width, count, [&](std::int64_t i) {
+  for_each(team, parameter.width, count, [&](std::int64_t i) {
     double total = 0;
     for (std::int64_t part = 0; part < count; ++part) total += parts[part * stride + i];
     store_element(load_element<double>(parameter.data, parameter.dtype, i) + total, parameter.data,
@@ -191,12 +194,12 @@ struct Partials {
 };
 
 template <typename T>
-void backward_as(Workers& workers, const BackwardTensors& a, const Parameter& dweight, const Parameter& dbias,
-                 Scratch scratch) {
-  const std::int64_t width = a.shape.width;
+void backward_as(ThreadTeam& team, const NormBackwardProblem& a, const Parameter& dweight,
+                 const Parameter& dbias, Scratch scratch) {
+  const std::int64_t width = a.x.dim;
   const Partials partials(scratch, width);
-  const Split rows(a.shape.count(), kParts, 1);
-  workers.run(rows.parts(), [&](std::int64_t part, int) {
+  const Split rows(rows_of(a.x), kParts, 1);
+  team.run(rows.parts(), [&](std::int64_t part, int) {
     double* const to_weight = dweight.none() ? nullptr : partials.dweight + part * width;
     double* const to_bias = dbias.none() ? nullptr : partials.dbias + part * width;
     if (to_weight != nullptr) std::fill_n(to_weight, width, 0.0);
@@ -204,8 +207,8 @@ void backward_as(Workers& workers, const BackwardTensors& a, const Parameter& dw
     for (std::int64_t i = rows.begin(part); i < rows.end(part); ++i)
       backward_row<T>(a, i, to_weight, to_bias);
   });
-  add_parts(workers, partials.dweight, rows.parts(), width, dweight);
-  add_parts(workers, partials.dbias, rows.parts(), width, dbias);
+  add_parts(team, partials.dweight, rows.parts(), width, dweight);
+  add_parts(team, partials.dbias, rows.parts(), width, dbias);
 }
 
 }  // namespace
@@ -216,23 +219,23 @@ std::size_t norm_scratch(std::int64_t width) {
   return counter.used();
 }
 
-void norm_forward(Workers& workers, const Norm& norm, const NormShape& shape, const Bshd& x, const Bshd& y) {
+void norm_forward(ThreadTeam& team, const Norm& norm, const Bshd& x, const Bshd& y) {
   if (x.dtype == DType::kFloat64) {
-    forward_as<double>(workers, norm, shape, x, y);
+    forward_as<double>(team, norm, x, y);
   } else {
-    forward_as<float>(workers, norm, shape, x, y);
+    forward_as<float>(team, norm, x, y);
   }
 }
 
-void norm_backward(Workers& workers, const Norm& norm, const NormShape& shape, const Bshd& x, const Bshd& dy,
-                   const Bshd& dx, bool add_dx, const Parameter& dweight, const Parameter& dbias,
+void norm_backward(ThreadTeam& team, const Norm& norm, const Bshd& x, const Bshd& dy, const Bshd& dx,
+                   bool add_dx, const Parameter& dweight, const Parameter& dbias,
                    std::span<std::byte> scratch) {
-  require_scratch("backward of a norm", norm_scratch(shape.width), scratch.size());
-  const BackwardTensors tensors{norm, shape, x, dy, dx, add_dx};
+  require_scratch("backward of a norm", norm_scratch(x.dim), scratch.size());
+  const NormBackwardProblem problem{norm, x, dy, dx, add_dx};
   if (x.dtype == DType::kFloat64) {
-    backward_as<double>(workers, tensors, dweight, dbias, Scratch(scratch.data()));
+    backward_as<double>(team, problem, dweight, dbias, Scratch(scratch.data()));
   } else {
-    backward_as<float>(workers, tensors, dweight, dbias, Scratch(scratch.data()));
+    backward_as<float>(team, problem, dweight, dbias, Scratch(scratch.data()));
   }
 }
 

@@ -18,11 +18,12 @@ struct Tile {
   std::int64_t m, n, k;
 };
 
-constexpr Tile kConverted{128, 256, 512};  // in single precision: what stays in the second cache of a core
-constexpr std::int64_t kLongest = std::int64_t{1} << 30;  // the BLAS counts in 32 bits
+constexpr Tile kConverted{128, 256, 512};                 // in single precision: stays in a core's L2
+constexpr std::int64_t kLongest = std::int64_t{1} << 30;  // the BLAS has 32-bit sizes
 constexpr std::int64_t kLeast = 32;                       // a narrower tile is not worth a task
-constexpr std::int64_t kFewRows = 4;                      // up to here B is read for nothing but itself
-constexpr std::int64_t kRowsOfSum = 256;  // of a gradient that the BLAS may add up one by one in float32
+constexpr std::int64_t kFewRows = 4;                      // with up to this many rows, reading B dominates
+constexpr std::int64_t kRowsOfSum =
+    256;  // terms of a gradient that the BLAS may add up in float32 without a break
 
 template <typename T>
 bool is_native(DType dtype) {
@@ -40,7 +41,7 @@ std::int64_t tiles_in(const Product& p, const Tile& tile) {
   return divide_up(p.m, tile.m) * divide_up(p.n, tile.n);
 }
 
-// Halves the longer side until there is work for all threads, several pieces each: they are seldom equally fast.
+// Halves the longer side until there are several pieces per thread, because threads are seldom equally fast.
 Tile tile_of(const Product& p, bool converted, int threads) {
   Tile tile{std::min(p.m, kLongest), std::min(p.n, kLongest), std::min(p.k, kLongest)};
   if (converted) {
@@ -65,7 +66,7 @@ struct Operand {
   bool transposed;
 };
 
-// Rows and columns of the matrix from (row, column) on: in place, or, in single precision, converted into room.
+// The part of the matrix that begins at (row, column): in place, or converted to single precision in room.
 template <typename T>
 Operand<T> part_of(const Matrix& x, std::int64_t row, std::int64_t column, std::int64_t rows,
                    std::int64_t columns, T* room) {
@@ -141,7 +142,7 @@ class TileOfProduct {
   std::int64_t m_, n_;
 };
 
-// Of one thread.
+// Bytes of scratch per thread.
 template <typename T>
 std::size_t room_of_thread() {
   Scratch counter;
@@ -158,22 +159,22 @@ std::size_t conversion_scratch(int threads) {
 }
 
 template <typename T>
-void multiply(Workers& workers, const Product& product, std::span<std::byte> scratch) {
+void multiply(ThreadTeam& team, const Product& product, std::span<std::byte> scratch) {
   if (product.m == 0 || product.n == 0) return;
   const bool converted = converts<T>(product);
   if (converted && std::is_same_v<T, double>) {
     throw Error(LVX_INTERNAL, "a product in float64 has operands of float64 only");
   }
-  if (converted) require_scratch("a product", conversion_scratch(workers.threads()), scratch.size());
-  const Tile tile = tile_of(product, converted, workers.threads());
-  workers.run(tiles_in(product, tile), [&](std::int64_t index, int slot) {
+  if (converted) require_scratch("a product", conversion_scratch(team.threads()), scratch.size());
+  const Tile tile = tile_of(product, converted, team.threads());
+  team.run(tiles_in(product, tile), [&](std::int64_t index, int slot) {
     std::byte* const room =
         converted ? scratch.data() + static_cast<std::size_t>(slot) * room_of_thread<float>() : nullptr;
     TileOfProduct<T>(product, tile, index).compute(Scratch(room));
   });
 }
 
-template void multiply<float>(Workers& workers, const Product& product, std::span<std::byte> scratch);
-template void multiply<double>(Workers& workers, const Product& product, std::span<std::byte> scratch);
+template void multiply<float>(ThreadTeam& team, const Product& product, std::span<std::byte> scratch);
+template void multiply<double>(ThreadTeam& team, const Product& product, std::span<std::byte> scratch);
 
 }  // namespace lvx::cpu

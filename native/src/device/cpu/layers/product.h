@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// One matrix product on all threads, of operands of any dtype: C is cut into tiles, and each tile is one serial product
-// of the BLAS, or several where operands are converted piece by piece.
+// One matrix product on all threads, with operands of any dtype. C is split into tiles. Each tile is one serial BLAS product,
+// or several if operands are converted piece by piece.
 #pragma once
 
 #include <cstddef>
 #include <span>
 
-#include "device/cpu/workers.h"
+#include "device/cpu/thread_pool.h"
 #include "device/product.h"
 
 namespace lvx::cpu {
 
-// Room for the converted pieces of any product whose operands are half precision.
+// Scratch for the converted pieces of any product with half-precision operands.
 std::size_t conversion_scratch(int threads);
 
-// Computes in T: float, or double where all operands are float64.
+// Computes in float, or in double if all operands are float64.
 template <typename T>
-void multiply(Workers& workers, const Product& product, std::span<std::byte> scratch);
+void multiply(ThreadTeam& team, const Product& product, std::span<std::byte> scratch);
 
 }  // namespace lvx::cpu

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rotary embedding (arXiv 2104.09864), pairs half a head apart.
+// Rotary embedding (arXiv 2104.09864). The two elements of a pair are half a head apart.
 #include "device/cpu/layers/rotary.h"
 
 #include <cmath>
@@ -11,7 +11,8 @@
 namespace lvx::cpu {
 namespace {
 
-// Sines and cosines of one position's angles. Neighbouring rows often share a position: the rows of an image do.
+// Sines and cosines of one position's angles. They are cached, because adjacent rows often share a position: the rows of an
+// image do.
 template <typename T>
 class Angles {
  public:
@@ -41,22 +42,22 @@ class Angles {
 };
 
 template <typename T>
-void rotary_as(Workers& workers, double theta, bool inverse, std::int64_t batch, std::int64_t rows,
-               std::int64_t heads, std::int64_t dim, const Bshd& x, const RowIntegers& positions,
+void rotary_as(ThreadTeam& team, double theta, bool inverse, const Bshd& x, const RowIntegers& positions,
                const Bshd& y) {
+  const std::int64_t dim = x.dim;
   const std::int64_t pairs = dim / 2;
   double frequencies[kMaxHeadDim / 2];
   for (std::int64_t i = 0; i < pairs; ++i) {
     frequencies[i] = std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(dim));
   }
-  for_each_run(workers, batch * rows, heads * dim, [&](std::int64_t begin, std::int64_t end) {
+  for_each_run(team, x.batch * x.rows, x.heads * dim, [&](std::int64_t begin, std::int64_t end) {
     Angles<T> angles(frequencies, pairs, inverse);
     T from[kMaxHeadDim], to[kMaxHeadDim];
     for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t item = i / rows;
-      const std::int64_t row = i % rows;
+      const std::int64_t item = i / x.rows;
+      const std::int64_t row = i % x.rows;
       angles.turn_to(positions.at(item, row));
-      for (std::int64_t head = 0; head < heads; ++head) {
+      for (std::int64_t head = 0; head < x.heads; ++head) {
         load_row(x.at(item, row, head), x.dtype, dim, from);
         for (std::int64_t p = 0; p < pairs; ++p) {
           to[p] = from[p] * angles.cosines[p] - from[p + pairs] * angles.sines[p];
@@ -70,13 +71,12 @@ void rotary_as(Workers& workers, double theta, bool inverse, std::int64_t batch,
 
 }  // namespace
 
-void rotary(Workers& workers, double theta, bool inverse, std::int64_t batch, std::int64_t rows,
-            std::int64_t heads, std::int64_t dim, const Bshd& x, const RowIntegers& positions,
+void rotary(ThreadTeam& team, double theta, bool inverse, const Bshd& x, const RowIntegers& positions,
             const Bshd& y) {
   if (x.dtype == DType::kFloat64) {
-    rotary_as<double>(workers, theta, inverse, batch, rows, heads, dim, x, positions, y);
+    rotary_as<double>(team, theta, inverse, x, positions, y);
   } else {
-    rotary_as<float>(workers, theta, inverse, batch, rows, heads, dim, x, positions, y);
+    rotary_as<float>(team, theta, inverse, x, positions, y);
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the elements of the tensors lie, and elements of any floating dtype read and written one by one.
+// Addresses of tensor elements, and loads and stores of single elements of any floating-point dtype.
 #pragma once
 
 #include "attention/views.h"
@@ -61,20 +61,20 @@ LVX_GPU void store_as(T value, std::byte* data, DType dtype, std::int64_t at) {
   }
 }
 
-// value, or what is there plus value.
+// Stores value, or adds value to what memory holds.
 template <typename T>
 LVX_GPU void put_as(T value, bool add, std::byte* data, DType dtype, std::int64_t at) {
   store_as<T>(add ? load_as<T>(data, dtype, at) + value : value, data, dtype, at);
 }
 
-// What tensor-core kernels read and write beside tiles is of T, the dtype of q, or float32.
+// Elements outside shared-memory tiles, which tensor-core kernels read and write as T, the dtype of q, or as float32.
 template <typename T>
 LVX_GPU float load_half(const std::byte* data, DType dtype, std::int64_t at) {
   if (dtype == DType::kFloat32) return load_global(elements<float>(data) + at);
   return low(Pair<T>{load_global(elements<std::uint16_t>(data) + at)});
 }
 
-// Two elements at an even column; paired: every such pair of the tensor is aligned as a whole.
+// Two elements at an even column. paired: every such pair of the tensor is aligned to its size.
 template <typename T>
 LVX_GPU void store_pair(float first, float second, bool paired, std::byte* data, DType dtype,
                         std::int64_t at) {

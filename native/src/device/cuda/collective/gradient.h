@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// From logits to probabilities and the gradients of logits, in backward.
+// Computes probabilities and the gradients of logits from logits, in backward.
 #pragma once
 
 #include "device/cuda/collective/mask.h"
 
 namespace lvx::cuda {
 
-// What backward knows of one row. lse in powers of two; +infinity for a row that sees nothing or is none, so that its
+// A row's statistics in backward. lse is base 2; +infinity for a row that sees no key or is padding, so that its
 // probabilities are zero.
 struct RowState {
   float lse = kInfinity;
@@ -21,12 +21,12 @@ struct RowState {
   }
 };
 
-// From here on a weight is one but for rounding, that of lse above all.
+// At or above this, a weight is taken to be 1: the difference is rounding, mostly that of lse.
 constexpr float kCertain = -0x1p-18f;
 
-// s, a logit in powers of two, becomes the probability, and dp the gradient of the logit. Where a row sees one key, or
-// one alone counts, dp and delta are the same number, which was summed in two orders, and for delta from a rounded o: what
-// is left of it would be noise.
+// Replaces s, a base-2 logit, by the probability, and dp by the gradient of the logit. If a row sees a single key, or one key
+// has all the weight, dp and delta are the same number, summed in two orders, delta from a rounded o. Their difference would
+// be noise, so it is replaced by 0.
 LVX_GPU void to_gradient(const RowState& row, float& s, float& dp) {
   const float x = s - row.lse;
   s = exp2_fast(x);

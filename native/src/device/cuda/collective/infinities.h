@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows that some do not see may hold anything, and a tensor core would make NaN of zero times infinity. So before a
-// product p b in which zeros of p stand for hidden pairs, what is not finite is taken out of b, and what it does to the
-// rows that do see it is added to the result by hand. The way of masked tiles with such elements alone.
+// Hidden rows may hold NaN and infinity, and a tensor core computes NaN for zero times infinity. So before a product p b in
+// which zeros of p mean hidden pairs, non-finite elements of b are set to zero, and their effect on the rows that
+// see them is added separately. Used only for masked tiles with such elements.
 #pragma once
 
 #include "device/cuda/collective/mask.h"
@@ -20,7 +20,7 @@ struct HalfBits<Float16> {
   static constexpr std::uint32_t kExponent = 0x7c00, kMantissa = 0x3ff;
 };
 
-// Of a tile of up to 64 rows.
+// The non-finite elements of a tile of up to 64 rows.
 template <typename T, int kRows, int kDim>
 class Infinities {
  public:
@@ -29,7 +29,7 @@ class Infinities {
 
   LVX_GPU Infinities(const SharedTile<kDim>& tile, SharedAddress masks) : tile_(tile), masks_(masks) {}
 
-  // Each warp looks at the whole tile, so that all find the same.
+  // Each warp checks the whole tile, so that all agree.
   LVX_GPU bool any() const {
     constexpr std::uint32_t kExponent = HalfBits<T>::kExponent;
     bool found = false;
@@ -43,10 +43,10 @@ class Infinities {
     return ballot(found) != 0;
   }
 
-  // Makes zeros of them, and notes for each column which rows held +infinity or NaN, and which -infinity or NaN.
+  // Sets non-finite elements to zero. Records for each column which rows held +infinity or NaN, and which -infinity or NaN.
   template <int kThreads>
   LVX_GPU void take_out() const {
-    sync_block();  // all warps have looked
+    sync_block();  // all warps have checked
     for (int column = thread_index(); column < kDim; column += kThreads) {
       std::uint64_t positive = 0;
       std::uint64_t negative = 0;
@@ -65,7 +65,7 @@ class Infinities {
     sync_block();
   }
 
-  // Adds to c what they contribute to p b, for rows [first_row, first_row + kDepth) and columns from first_column on.
+  // Adds their contribution to p b to c, for rows [first_row, first_row + kDepth) and columns from first_column on.
   template <int kTiles, int kDepth, int kColumns>
   LVX_GPU void add(float (&c)[kTiles][kColumns / 8][4], const float (&p)[kTiles][kDepth / 8][4],
                    int first_row, int first_column) const {
@@ -74,8 +74,8 @@ class Infinities {
     for (int i = 0; i < kTiles; ++i) {
       LVX_UNROLL
       for (int half = 0; half < 2; ++half) {
-        sync_warp();  // or else the compiler holds the masks of all columns in registers
-        // Where factors are above and below zero; NaN is both.
+        sync_warp();  // otherwise the compiler keeps the masks of all columns in registers
+        // The rows where p is positive, and where it is negative. NaN counts as both.
         std::uint64_t above = 0;
         std::uint64_t below = 0;
         LVX_UNROLL
@@ -106,7 +106,7 @@ class Infinities {
   }
 
  private:
-  // Of the four lanes that hold one row.
+  // Combines the four lanes that hold one row.
   static LVX_GPU std::uint64_t joined(std::uint64_t bits) {
     bits |= shuffle_xor(bits, 1);
     return bits | shuffle_xor(bits, 2);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of layers, with a warp for each piece of a row.
+// Access to the rows of layers, with one warp per piece of a row.
 #pragma once
 
 #include "device/cuda/collective/row_index.h"
@@ -7,7 +7,7 @@
 
 namespace lvx::cuda {
 
-// Calls visit(item, row, column) for the elements of x that are this thread's. Blocks: piece_blocks.
+// Calls visit(item, row, column) for this thread's elements of x. The grid has piece_blocks blocks.
 template <typename Visit>
 LVX_GPU void for_elements(const Rows& x, const Visit& visit) {
   const WarpPiece piece(x.width);
@@ -24,7 +24,7 @@ template <typename T>
 LVX_GPU void store_as(T value, const Rows& x, std::int64_t item, std::int64_t row, std::int64_t column) {
   store_as<T>(value, x.data, x.dtype, item * x.batch_stride + row * x.row_stride + column);
 }
-// A parameter of each column, or what stands for it where there is none.
+// A parameter with one element per column, or its default if it is absent.
 template <typename T>
 LVX_GPU T load_as(const Parameter& x, std::int64_t column, T absent) {
   return x.data == nullptr ? absent : load_as<T>(x.data, x.dtype, column);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a query sees of a tile of keys: visibility as bits, bias as an added number.
+// The mask of a query and a tile of keys: visibility as a bit mask, bias as an additive number.
 #pragma once
 
 #include <limits>
@@ -22,7 +22,7 @@ LVX_GPU std::uint64_t bits_between(int begin, int end) {
   return (~std::uint64_t{0} >> (64 - (end - begin))) << begin;
 }
 
-// Which of the keys [first, first + keys), at most 64, numbered as visibility has them, a query sees.
+// Bit mask of the keys [first, first + keys) that a query sees; at most 64 keys, numbered as in visibility.
 LVX_GPU std::uint64_t visible_bits(const Visibility& visibility, std::int64_t batch, std::int64_t query,
                                    std::int64_t first, int keys) {
   const std::uint64_t all = bits_between(0, keys);
@@ -43,14 +43,14 @@ LVX_GPU std::uint64_t visible_bits(const Visibility& visibility, std::int64_t ba
   return bits;
 }
 
-// What the biases of a row count from, which is kept apart from them: zero where there is nothing of the kind.
+// The base of a row's biases, a separate term of lse; 0 if there is none.
 template <typename T>
 LVX_GPU T bias_base(const Bhs& bias_max, std::int64_t batch, int head, int query) {
   if (bias_max.data == nullptr) return 0;
   return load_global(elements<T>(bias_max.data) + offset_of(bias_max, batch, head, query));
 }
 
-// The bias of one pair, of T or float32.
+// The bias of one query and key. Its dtype is T or float32.
 template <typename T>
 LVX_GPU float bias_at(const Bias& bias, std::int64_t batch, int head, int query, std::int64_t key) {
   return load_half<T>(bias.data, bias.dtype, offset_of(bias, batch, head, query, key));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products of tiles by tensor cores. A warp's accumulator for 16 rows and n columns is float[n / 8][4]: of each 8
-// columns lane l holds, in row l / 4, columns 2 (l % 4) and the next, then the same in row l / 4 + 8.
+// Products of tiles by tensor cores. A warp's accumulator for 16 rows and n columns is float[n / 8][4]. Of each 8 columns,
+// lane l holds columns 2 (l % 4) and 2 (l % 4) + 1, first of row l / 4, then of row l / 4 + 8.
 #pragma once
 
 #include "device/cuda/collective/shared_tile.h"
@@ -31,14 +31,14 @@ LVX_GPU void multiply_transposed(float (&c)[kTiles][kColumns / 8][4], const Shar
   }
 }
 
-// Columns [16 k, 16 k + 16) of an accumulator as the left side of a product, rounded to T.
+// Columns [16 k, 16 k + 16) of an accumulator, rounded to T, as the left operand of a product.
 template <typename T, int kDepth>
 LVX_GPU Matrices as_left(const float (&p)[kDepth / 8][4], int k) {
   return {{pack<T>(p[2 * k][0], p[2 * k][1]).bits, pack<T>(p[2 * k][2], p[2 * k][3]).bits,
            pack<T>(p[2 * k + 1][0], p[2 * k + 1][1]).bits, pack<T>(p[2 * k + 1][2], p[2 * k + 1][3]).bits}};
 }
 
-// The address of lane l's row for columns [column, column + 16) of rows [row, row + 16) of a tile, transposed.
+// The address that lane l passes to load rows [row, row + 16) and columns [column, column + 16) of a tile, transposed.
 template <int kDim>
 LVX_GPU SharedAddress transposed_at(const SharedTile<kDim>& b, int row, int column) {
   return b.at(row + lane() % 16, column + lane() / 16 * 8);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which row a warp has, in kernels that give each row, or each piece of one, a warp.
+// The row, or piece of a row, that a warp processes, in kernels with one warp per row or piece.
 #pragma once
 
 #include "device/cuda/collective/address.h"
@@ -10,7 +10,7 @@ namespace lvx::cuda {
 
 LVX_GPU std::int64_t warp_row() { return block_index() * (kRowThreads / kWarp) + warp_index(); }
 
-// The piece of a row that a warp has, in kernels with a warp for each piece; blocks: piece_blocks.
+// The piece of a row that a warp processes, in kernels with one warp per piece. The grid has piece_blocks blocks.
 struct WarpPiece {
   std::int64_t row, begin, end;
 
@@ -26,7 +26,7 @@ struct WarpPiece {
   }
 };
 
-// Row i of a tensor [batch, rows, heads, ...], heads next to each other.
+// Row i of a tensor [batch, rows, heads, ...]; consecutive i run over the heads first.
 struct RowIndex {
   std::int64_t batch, row, head;
 
@@ -34,19 +34,19 @@ struct RowIndex {
       : batch(i / heads / rows), row(i / heads % rows), head(i % heads) {}
 };
 
-// All rows of the queries of a problem.
-LVX_GPU std::int64_t row_count(const Problem& problem) {
-  return problem.batch * problem.query_heads * problem.queries;
+// The number of query rows of a problem.
+LVX_GPU std::int64_t row_count(const ProblemShape& shape) {
+  return shape.batch * shape.query_heads * shape.queries;
 }
 
-// Row i of the queries of a problem, unit after unit.
+// Query row i of a problem, numbered unit by unit.
 struct UnitRow {
   std::int64_t batch;
   int query, head, key_head;
 
-  LVX_GPU UnitRow(const Problem& problem, std::int64_t i) {
-    const std::int64_t unit_rows = problem.queries * (problem.query_heads / problem.key_heads);
-    const UnitRows rows(problem, i / unit_rows);
+  LVX_GPU UnitRow(const ProblemShape& shape, std::int64_t i) {
+    const std::int64_t unit_rows = shape.queries * (shape.query_heads / shape.key_heads);
+    const UnitRows rows(shape, i / unit_rows);
     const int row = static_cast<int>(i % unit_rows);
     batch = rows.batch;
     query = rows.query(row);

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The end of one row of a partial result: merged into what is there, or put aside for the combination of splits.
+// Writes one row of a partial result: merges it into the output, or stores it for CombineSplits.
 #pragma once
 
 #include "device/cuda/collective/mask.h"
 
 namespace lvx::cuda {
 
-// Shares of two partial results in their merge: m = max(l1, l2), w = exp(l - m).
+// Weights of two partial results in their merge: w = exp(l - m), m = max(l1, l2).
 template <typename T>
 struct MergeWeights {
   T mine = 1, theirs = 0;
   T lse;
-  bool skip = false;  // mine is empty
+  bool skip = false;  // this thread's partial result is empty
 
   LVX_GPU MergeWeights(T my_lse, bool merge, T their_lse) : lse(my_lse) {
     constexpr T nothing = -std::numeric_limits<T>::infinity();
@@ -28,12 +28,12 @@ struct MergeWeights {
   }
 };
 
-// One row of o and lse. Several lanes of a warp construct it and write its elements; then, after sync_warp, one calls
-// close: the old lse must have been read by all.
+// One row of o and lse. Several lanes of a warp construct it and write its elements. After sync_warp, one lane calls close:
+// by then all lanes have read the old lse.
 template <typename T>
 class RowResult {
  public:
-  // shift: what is added to the lse that is there.
+  // shift: added to the lse that memory holds.
   LVX_GPU RowResult(const Bshd& o, const Bhs& lse, std::int64_t batch, std::int64_t row, std::int64_t head,
                     T row_lse, bool merge, T shift = 0)
       : o_(o),
@@ -45,7 +45,7 @@ class RowResult {
   LVX_GPU void element(int column, T value) const {
     if (!weights_.skip) store_as<T>(merged(column, value), o_.data, o_.dtype, o_at_ + column);
   }
-  // Two elements at an even column of an o of Half or float32.
+  // Two elements at an even column of o, whose dtype is Half or float32.
   template <typename Half>
   LVX_GPU void pair(int column, float first, float second, bool paired) const {
     if (weights_.skip) return;
@@ -65,7 +65,7 @@ class RowResult {
 
  private:
   LVX_GPU T merged(int column, T value) const {
-    // What stands beside an empty result is not read: it may be anything.
+    // The o of an empty result is undefined, so it is not read.
     if (weights_.theirs == 0) return weights_.mine * value;
     return weights_.mine * value + weights_.theirs * load_as<T>(o_.data, o_.dtype, o_at_ + column);
   }

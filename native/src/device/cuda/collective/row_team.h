@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who works on a row of any width: one warp of a block, or for wide rows all four.
+// The threads that process one row of any width: one warp of a block, or all four warps for wide rows.
 #pragma once
 
 #include "device/cuda/collective/warp_row.h"
@@ -22,7 +22,7 @@ struct RowTeam {
     for (std::int64_t column = first; column < width; column += kWarps * kWarp) visit(column);
   }
 
-  // Of all threads of the team, which have done then what they did before.
+  // Reduces over all threads of the team and synchronises them.
   static LVX_GPU double sum(double x) {
     x = warp_sum(x);
     if constexpr (kWarps > 1) {

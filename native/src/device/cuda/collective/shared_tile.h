@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of a tensor in shared memory, each padded by 16 bytes: eight consecutive rows then lie in different banks, since
-// the stride is an odd number of 16 bytes.
+// Rows of a tensor in shared memory, each padded by 16 bytes. The stride is then an odd multiple of 16 bytes, so that eight
+// consecutive rows are in different banks.
 #pragma once
 
 #include "device/cuda/collective/address.h"
@@ -19,7 +19,7 @@ struct SharedTile {
   LVX_GPU SharedAddress at(int row, int column) const { return base + (row * kRowBytes + 2 * column); }
 };
 
-// Eight elements that may lie at any multiple of their size.
+// Loads eight elements that are aligned only to the size of one.
 LVX_GPU Chunk load_unaligned(const std::uint16_t* from) {
   Chunk chunk;
   LVX_UNROLL
@@ -29,13 +29,13 @@ LVX_GPU Chunk load_unaligned(const std::uint16_t* from) {
   return chunk;
 }
 
-// Starts copying rows [first, first + kRows) of one unit; zeros beyond the last row and beyond head_dim. aligned: all
-// rows lie at multiples of 16 bytes.
+// Starts asynchronous copies of rows [first, first + kRows) of one unit, with zeros beyond the last row and beyond head_dim.
+// aligned: all rows are aligned to 16 bytes.
 template <int kDim, int kRows, int kThreads, typename Rows>
 LVX_GPU void load_tile(const SharedTile<kDim>& tile, const Bshd& x, const Rows& rows, int first, int head_dim,
                        bool aligned) {
   constexpr int kChunks = kDim / 8;
-  LVX_UNROLL_TWICE  // more would take registers from the accumulators
+  LVX_UNROLL_TWICE  // more would need registers of the accumulators
       for (int i = thread_index(); i < kRows * kChunks; i += kThreads) {
     const int row = i / kChunks;
     const int column = i % kChunks * 8;

@@ -7,7 +7,7 @@
 
 namespace lvx::cuda {
 
-// Over the four lanes that hold one row of an accumulator.
+// Reductions over the four lanes that hold one row of an accumulator.
 LVX_GPU float row_max(float x) {
   x = fmaxf(x, shuffle_xor(x, 1));
   return fmaxf(x, shuffle_xor(x, 2));
@@ -20,7 +20,7 @@ LVX_GPU float row_sum(float x) {
 template <int kTiles>
 struct Softmax {
   float max[kTiles][2];
-  float sum[kTiles][2];  // of this lane's columns alone, until finish
+  float sum[kTiles][2];  // until finish, only of this lane's columns
 
   LVX_GPU Softmax() {
     LVX_UNROLL
@@ -33,7 +33,7 @@ struct Softmax {
     }
   }
 
-  // s becomes 2^(s - max), and what o has summed so far is put on the same scale.
+  // Replaces s by 2^(s - max), and rescales o to the same maximum.
   template <int kKeys, int kColumns>
   LVX_GPU void step(float (&s)[kTiles][kKeys / 8][4], float (&o)[kTiles][kColumns / 8][4]) {
     LVX_UNROLL
@@ -44,7 +44,7 @@ struct Softmax {
         LVX_UNROLL
         for (int n = 0; n < kKeys / 8; ++n) top = fmaxf(top, fmaxf(s[i][n][2 * half], s[i][n][2 * half + 1]));
         top = row_max(top);
-        // A row that has seen nothing yet: any base does.
+        // The row has seen no key yet, so any finite base is valid.
         const float base = top == -kInfinity ? 0.0f : top;
         const float shrink = exp2_fast(max[i][half] - base);
         max[i][half] = top;
@@ -76,7 +76,7 @@ struct Softmax {
   }
 };
 
-// The natural logarithm of sum * 2^max; -infinity for nothing.
+// The natural logarithm of sum * 2^max; -infinity if no key was seen.
 LVX_GPU float lse_of(float max, float sum) { return sum == 0 ? -kInfinity : max * kLn2 + logarithm(sum); }
 
 }  // namespace lvx::cuda

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tiles that a block goes through: all of them, or a list of those that are seen, or one of several parts of it, or
-// one of the pieces of a part, each of at most so many tiles.
+// The tiles that a block iterates over: all tiles or a list of the seen tiles, or one split of these, or one piece of a
+// split. A piece has a limited number of tiles.
 #pragma once
 
 #include "device/cuda/kernel/params.h"
@@ -30,7 +30,7 @@ class TileWalk {
   LVX_GPU int begin() const { return begin_; }
   LVX_GPU int end() const { return end_; }
   LVX_GPU int tile(int i) const { return entries_ == nullptr ? i : load_global(entries_ + i) >> 1; }
-  // Whether some pairs of the tile do not see each other.
+  // Whether some pairs of a query and a key of the tile are hidden.
   LVX_GPU bool partial(int i) const { return entries_ != nullptr && (load_global(entries_ + i) & 1) != 0; }
 
  private:

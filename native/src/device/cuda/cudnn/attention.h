@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention of a CUDA device by the engine that its user chose: our kernels, cuDNN, or the faster of the two.
+// Attention of a CUDA device by the selected attention backend: our kernels, cuDNN, or the faster of the two.
 #pragma once
 
 #include <memory>
 
 #include "device/cuda/cudnn/choices.h"
-#include "device/cuda/cudnn/engine.h"
+#include "device/cuda/cudnn/sdpa_backend.h"
 
 namespace lvx::cudnn {
 
@@ -15,34 +15,35 @@ struct Gpu {
 
 class Attention {
  public:
-  // Throws Error(LVX_MISSING_LIBRARY) if cuDNN is wanted and not there. All must outlive this.
-  Attention(Device& device, const Gpu& gpu, lvx_engine wanted, Stopwatch& watch,
+  // Throws Error(LVX_MISSING_LIBRARY) if cuDNN is required and missing. All arguments must outlive this.
+  Attention(MemoryOperations& device, const Gpu& gpu, lvx_attention_backend wanted, Stopwatch& watch,
             std::shared_ptr<Choices> choices);
 
-  // Throws Error(LVX_UNSUPPORTED) where cuDNN is wanted and cannot.
+  // Throws Error(LVX_UNSUPPORTED) if cuDNN is required and does not support the problem.
   void require(const AttentionRequest& request) const;
 
-  std::size_t forward_scratch(const Problem& problem, DType dtype) const;
-  std::size_t backward_scratch(const Problem& problem, DType dtype) const;
-  void forward(const cuda::Queue& queue, const ForwardArguments& arguments, std::span<std::byte> scratch);
-  void backward(const cuda::Queue& queue, const BackwardArguments& arguments, std::span<std::byte> scratch);
+  std::size_t forward_scratch(const ProblemShape& shape, DType dtype) const;
+  std::size_t backward_scratch(const ProblemShape& shape, DType dtype) const;
+  void forward(const cuda::Queue& queue, const ForwardProblem& problem, std::span<std::byte> scratch);
+  void backward(const cuda::Queue& queue, const BackwardProblem& problem, std::span<std::byte> scratch);
 
-  // Bits 1 << lvx_engine of those that computed since this was last asked.
+  // The attention backends used since the last call, as bits 1 << lvx_attention_backend.
   std::uint32_t take_used();
-  std::vector<EngineChoice> choices() const { return choices_->all(); }
+  std::vector<AttentionBackendChoice> choices() const { return choices_->all(); }
 
  private:
-  template <typename Arguments, typename Measure>
-  lvx_engine engine_for(const AttentionRequest& request, const Arguments& arguments, Measure&& measure);
-  lvx_engine ours(bool backward, DType dtype, const std::string& reason);
+  template <typename Problem, typename Measure>
+  lvx_attention_backend backend_for(const AttentionRequest& request, const Problem& problem,
+                                    Measure&& measure);
+  lvx_attention_backend ours(bool backward, DType dtype, const std::string& reason);
   bool loaded(std::string& reason);
 
-  Device& device_;
+  MemoryOperations& device_;
   Gpu gpu_;
-  lvx_engine wanted_;
+  lvx_attention_backend wanted_;
   Stopwatch& watch_;
   std::shared_ptr<Choices> choices_;
-  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<SdpaBackend> sdpa_;
   std::uint32_t used_ = 0;
 };
 

@@ -15,18 +15,18 @@ std::shared_ptr<Choices> Choices::of_gpu(int ordinal) {
   return choices;
 }
 
-std::optional<lvx_engine> Choices::find(const Operation& operation) const {
+std::optional<lvx_attention_backend> Choices::find(const Operation& operation) const {
   const std::lock_guard lock(mutex_);
   const auto found = kept_.find(operation);
-  return found == kept_.end() ? std::nullopt : std::optional(found->second.engine);
+  return found == kept_.end() ? std::nullopt : std::optional(found->second.attention_backend);
 }
 
-lvx_engine Choices::keep(const Operation& operation, const EngineChoice& choice) {
+lvx_attention_backend Choices::keep(const Operation& operation, const AttentionBackendChoice& choice) {
   const std::lock_guard lock(mutex_);
-  return kept_.emplace(operation, choice).first->second.engine;
+  return kept_.emplace(operation, choice).first->second.attention_backend;
 }
 
-void Choices::note(const Operation& operation, const EngineChoice& choice) {
+void Choices::note(const Operation& operation, const AttentionBackendChoice& choice) {
   const std::lock_guard lock(mutex_);
   noted_.emplace(std::pair(operation, choice.reason), choice);
 }
@@ -37,9 +37,9 @@ bool Choices::full() const {
   return kept_.size() >= kMost;
 }
 
-std::vector<EngineChoice> Choices::all() const {
+std::vector<AttentionBackendChoice> Choices::all() const {
   const std::lock_guard lock(mutex_);
-  std::vector<EngineChoice> all;
+  std::vector<AttentionBackendChoice> all;
   for (const auto& [operation, choice] : kept_) all.push_back(choice);
   for (const auto& [operation, choice] : noted_) all.push_back(choice);
   return all;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What was measured, and hence chosen: alike for all devices of a GPU for as long as the process lives, so that the same
-// calls give the same bits.
+// The choices that AUTO made by measurement. All devices of a GPU share them until the process ends, so that the same calls
+// give the same bits.
 #pragma once
 
 #include <functional>
@@ -12,33 +12,33 @@
 #include <utility>
 #include <vector>
 
+#include "device/attention_backend.h"
 #include "device/cuda/cudnn/operation.h"
-#include "device/engines.h"
 
 namespace lvx::cudnn {
 
 class Choices {
  public:
-  // Those of a GPU.
+  // The choices of one GPU.
   static std::shared_ptr<Choices> of_gpu(int ordinal);
 
-  std::optional<lvx_engine> find(const Operation& operation) const;
-  // Keeps the choice unless there is one already; returns what is kept. Measuring happens without the lock, since what is
-  // measured may wait for other ranks, which may want to measure.
-  lvx_engine keep(const Operation& operation, const EngineChoice& choice);
-  // That these operations are not cuDNN's, whatever their other sizes, and why.
-  void note(const Operation& operation, const EngineChoice& choice);
-  // No more are measured then: a program whose sizes never come back gains nothing by it.
+  std::optional<lvx_attention_backend> find(const Operation& operation) const;
+  // Stores the choice unless there is one already; returns the stored choice. Callers measure without holding the lock,
+  // because a measurement may wait for other ranks, which may measure too.
+  lvx_attention_backend keep(const Operation& operation, const AttentionBackendChoice& choice);
+  // Records that cuDNN does not support these operations at any size, and why.
+  void note(const Operation& operation, const AttentionBackendChoice& choice);
+  // The maximum number of measurements: a program whose sizes never recur gains nothing from more.
   bool full() const;
-  std::vector<EngineChoice> all() const;
+  std::vector<AttentionBackendChoice> all() const;
 
  private:
   mutable std::mutex mutex_;
-  std::map<Operation, EngineChoice> kept_;
-  std::map<std::pair<Operation, std::string>, EngineChoice> noted_;
+  std::map<Operation, AttentionBackendChoice> kept_;
+  std::map<std::pair<Operation, std::string>, AttentionBackendChoice> noted_;
 };
 
-// Times work on a device, which has nothing else to do meanwhile.
+// Measures the time of work on an otherwise idle device.
 class Stopwatch {
  public:
   virtual ~Stopwatch() = default;
@@ -48,7 +48,7 @@ class Stopwatch {
   virtual double seconds(const std::function<void()>& work) = 0;
 };
 
-// Runs both in turn, after each has run once, and tells the shortest time of each.
+// Warms up both, then runs them alternately, and returns the shortest time of each.
 struct Race {
   double lvx_seconds;
   double cudnn_seconds;

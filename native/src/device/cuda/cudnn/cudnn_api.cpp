@@ -66,7 +66,7 @@ void Api::check(Status status, const char* what) const {
 }
 
 const Api& loaded_api() {
-  static const Api api = load();  // tried again if it throws
+  static const Api api = load();  // if it throws, the next call retries
   return api;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of cuDNN's backend graph API that is used here: 9.17 and later. Declared anew, so that neither its headers nor
-// the library are needed to build; tests compare this with the real header.
+// The part of cuDNN's backend graph API (9.17 and later) that this library uses. It is redeclared here, so that the build
+// needs neither cuDNN's headers nor its library. Tests compare these declarations with the real header.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace lvx::cudnn {
 
-// Thousands are classes of errors.
+// The thousands digit is the class of the error.
 enum Status : int {
   kSuccess = 0,
   kNotInitialized = 1001,
@@ -127,13 +127,13 @@ struct Api {
 
   // "9.24.0"
   std::string version_text() const;
-  // Throws Error for what is not success: what the attempt was, and what cuDNN says. Its class of errors becomes a
-  // status: LVX_UNSUPPORTED, LVX_OUT_OF_MEMORY, LVX_MISSING_LIBRARY, LVX_DEVICE_ERROR or LVX_INTERNAL.
+  // Throws Error unless the status is success. The message has what was attempted and cuDNN's message. The class of the error
+  // determines the status: LVX_UNSUPPORTED, LVX_OUT_OF_MEMORY, LVX_MISSING_LIBRARY, LVX_DEVICE_ERROR or LVX_INTERNAL.
   void check(Status status, const char* what) const;
 };
 
-// Loads cuDNN once: the file that LVX_CUDNN_LIBRARY names, else libcudnn.so.9 where the system finds it or in the CUDA
-// toolkit. Throws Error(LVX_MISSING_LIBRARY) naming what is missing and what would bring it.
+// Loads cuDNN once: the file that LVX_CUDNN_LIBRARY names, else libcudnn.so.9 from the system or the CUDA toolkit.
+// Throws Error(LVX_MISSING_LIBRARY) that names what is missing and how to install it.
 const Api& loaded_api();
 
 }  // namespace lvx::cudnn

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A descriptor of cuDNN's backend API: attributes are set, then it is finalised.
+// A descriptor of cuDNN's backend API. It is finalised after its attributes are set.
 #pragma once
 
 #include <algorithm>
@@ -36,7 +36,7 @@ class BackendDescriptor {
   void integers(AttributeName name, std::initializer_list<std::int64_t> values) {
     integers(name, std::span(values.begin(), values.size()));
   }
-  // An enumeration, or anything else of a type of its own.
+  // Sets an attribute of an enumeration type, or of any other type that has its own type id.
   template <typename T>
   void value(AttributeName name, AttributeType type, T value) {
     set(name, type, 1, &value);
@@ -57,7 +57,7 @@ class BackendDescriptor {
     api_->check(api_->get_attribute(descriptor_, name, type, 1, &count, &value), "attribute");
     return value;
   }
-  // Descriptors of a type that this one holds, at most so many.
+  // The descriptors of a type that this one holds, at most the given number.
   std::vector<BackendDescriptor> children(AttributeName name, DescriptorType type, std::size_t most) const {
     std::vector<BackendDescriptor> made;
     std::vector<Descriptor> filled;

@@ -65,17 +65,16 @@ class Description {
 
 }  // namespace
 
-Strides strides_of(const Bshd& x, const Problem& p, std::int64_t rows, std::int64_t heads) {
-  return {p.batch == 1 ? rows * heads * p.head_dim : x.batch_stride,
-          rows == 1 ? heads * p.head_dim : x.row_stride, heads == 1 ? p.head_dim : x.head_stride};
+Strides strides_of(const Bshd& x) {
+  return {x.batch == 1 ? x.rows * x.heads * x.dim : x.batch_stride,
+          x.rows == 1 ? x.heads * x.dim : x.row_stride, x.heads == 1 ? x.dim : x.head_stride};
 }
 
-Strides strides_of(const Bhs& x, const Problem& p) {
-  return {p.batch == 1 ? p.query_heads * p.queries : x.batch_stride, 1,
-          p.query_heads == 1 ? p.queries : x.head_stride};
+Strides strides_of(const Bhs& x) {
+  return {x.batch == 1 ? x.heads * x.rows : x.batch_stride, 1, x.heads == 1 ? x.rows : x.head_stride};
 }
 
-Operation operation_of(const Problem& p, const Bshd& q, const Bshd& k, const Bshd& v, bool backward) {
+Operation operation_of(const ProblemShape& p, const Bshd& q, const Bshd& k, const Bshd& v, bool backward) {
   Operation operation;
   operation.backward = backward;
   operation.dtype = q.dtype;
@@ -85,9 +84,9 @@ Operation operation_of(const Problem& p, const Bshd& q, const Bshd& k, const Bsh
   operation.query_heads = p.query_heads;
   operation.key_heads = p.key_heads;
   operation.head_dim = p.head_dim;
-  operation.q = strides_of(q, p, p.queries, p.query_heads);
-  operation.k = strides_of(k, p, p.keys, p.key_heads);
-  operation.v = strides_of(v, p, p.keys, p.key_heads);
+  operation.q = strides_of(q);
+  operation.k = strides_of(k);
+  operation.v = strides_of(v);
   return operation;
 }
 

@@ -11,7 +11,7 @@
 
 namespace lvx::cudnn {
 
-// In elements; what cuDNN is told of a tensor beside its extents.
+// Strides in elements, which cuDNN needs in addition to extents.
 struct Strides {
   std::int64_t batch = 0;
   std::int64_t row = 0;
@@ -19,11 +19,11 @@ struct Strides {
   auto operator<=>(const Strides&) const = default;
 };
 
-// Strides of extents up to 1 do not count, and are as compact tensors have them.
-Strides strides_of(const Bshd& x, const Problem& p, std::int64_t rows, std::int64_t heads);
-Strides strides_of(const Bhs& x, const Problem& p);
+// Strides of dimensions of extent 0 or 1 have no effect; they are set to those of a contiguous tensor.
+Strides strides_of(const Bshd& x);
+Strides strides_of(const Bhs& x);
 
-// All that distinguishes one plan from another.
+// The key of a plan.
 struct Operation {
   bool backward = false;
   DType dtype = DType::kBFloat16;
@@ -35,17 +35,17 @@ struct Operation {
   std::int64_t head_dim = 0;
   Strides q, k, v, o;
   Strides lse;              // row: 1
-  Strides d_o, dq, dk, dv;  // of backward
+  Strides d_o, dq, dk, dv;  // backward only
   auto operator<=>(const Operation&) const = default;
 };
 
-// The operation on these inputs; its other tensors are left to the caller.
-Operation operation_of(const Problem& p, const Bshd& q, const Bshd& k, const Bshd& v, bool backward);
+// The operation with these inputs. The caller adds its other tensors.
+Operation operation_of(const ProblemShape& p, const Bshd& q, const Bshd& k, const Bshd& v, bool backward);
 
-// Numbers of the tensors in a graph.
+// Ids of the tensors in a graph.
 enum TensorId : std::int64_t { kQ = 1, kK, kV, kO, kLse, kScale, kDo, kDq, kDk, kDv };
 
-// The operation and the tensors it is about; the first is the operation.
+// The descriptors of the operation and its tensors. The first is the operation's.
 std::vector<BackendDescriptor> describe(const Api& api, const Operation& operation);
 
 }  // namespace lvx::cudnn

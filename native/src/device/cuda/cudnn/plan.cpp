@@ -9,8 +9,8 @@
 namespace lvx::cudnn {
 namespace {
 
-// Looks for an engine of cuDNN that takes the graph: as its heuristics rank them; or, where it has no heuristics (backward,
-// up to 9.24 at least), one after the other with each of its kernels.
+// Finds a cuDNN engine that accepts the graph. Tries engines in the order of cuDNN's heuristics. If there are none (backward,
+// at least up to 9.24), tries engines in sequence, each with all its kernels.
 class Search {
  public:
   Search(const Api& api, const Target& target, const BackendDescriptor& graph)
@@ -24,8 +24,8 @@ class Search {
   }
 
  private:
-  // Remembers what cuDNN says against the last try. Errors of the machine go on; what else goes wrong with one engine may go
-  // right with another.
+  // Stores cuDNN's reason for rejecting the last attempt. Errors such as out of memory propagate; other errors
+  // of one engine may not affect the next engine.
   template <typename Try>
   auto attempt(Try&& make) -> std::optional<decltype(make())> {
     try {

@@ -13,7 +13,7 @@ std::string why_not(const AttentionRequest& request, int compute_major) {
     return "cuDNN's attention takes tensors whose rows begin at multiples of 16 bytes";
   }
   if (!request.backward) return {};
-  // What cuDNN 9.24 says of CUDNN_BACKEND_OPERATION_SDPA_BWD_DESCRIPTOR when it is asked for a plan.
+  // What cuDNN 9.24 reports for CUDNN_BACKEND_OPERATION_SDPA_BWD_DESCRIPTOR when planning.
   if (compute_major != 10) {
     return "cuDNN's backward operation runs on GPUs of compute capability 10.x, this one has " +
            std::to_string(compute_major) + ".x";

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which problems cuDNN's attention takes, as far as that can be known before it is asked for a plan.
+// Which problems cuDNN's attention supports, as far as can be known before planning.
 #pragma once
 
-#include "device/engines.h"
+#include "device/attention_backend.h"
 
 namespace lvx::cudnn {
 
-// Why cuDNN cannot take it on a GPU of this compute capability (the number before the point); empty where it can.
+// Why cuDNN does not support the request on a GPU of this major compute capability; empty if it does.
 std::string why_not(const AttentionRequest& request, int compute_major);
 
 }  // namespace lvx::cudnn

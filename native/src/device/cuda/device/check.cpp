@@ -8,7 +8,7 @@
 namespace lvx::cuda {
 namespace {
 
-// After these the GPU does nothing more for this process, and every call says so.
+// Whether the error is sticky: the process cannot use the GPU any more, and every later call reports the error.
 bool is_sticky(cudaError_t result) {
   switch (result) {
     case cudaErrorIllegalAddress:
@@ -40,7 +40,7 @@ std::string version_text(int version) {
 
 void check(cudaError_t result, const char* what) {
   if (result == cudaSuccess) return;
-  cudaGetLastError();  // what is not sticky is forgotten, so that the next call starts clean
+  cudaGetLastError();  // clears a non-sticky error, so that the next call does not report it
   const std::string said =
       std::string(what) + ": " + cudaGetErrorString(result) + " (" + cudaGetErrorName(result) + ")";
   switch (result) {

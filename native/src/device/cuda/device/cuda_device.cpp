@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The GPU behind the device interface: one stream, the device's own or the caller's, on which everything is ordered, and a
-// pool.
+// The CUDA device: a memory pool, and one stream, its own or the caller's, on which all work is enqueued.
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
@@ -19,6 +18,7 @@
 #include "device/cuda/launch/tensors.h"
 #include "device/cuda/layers/cuda_layers.h"
 #include "device/cuda/layers/make_products.h"
+#include "device/extents.h"
 #include "device/plugin.h"
 #include "device/shards_seen.h"
 
@@ -29,8 +29,9 @@ int checked_ordinal(int ordinal) {
   int count = 0;
   check(cudaGetDeviceCount(&count), "search for GPUs");
   if (ordinal < 0 || ordinal >= count) {
-    throw Error(LVX_INVALID_ARGUMENT, "ordinal: expected a GPU from 0 to " + std::to_string(count - 1) +
-                                          ", got " + std::to_string(ordinal));
+    throw ArgumentError(
+        LVX_INVALID_ARGUMENT, "options.ordinal",
+        "expected a GPU from 0 to " + std::to_string(count - 1) + ", got " + std::to_string(ordinal));
   }
   make_current(ordinal);
   return ordinal;
@@ -47,7 +48,7 @@ cudaDeviceProp properties_of(int ordinal) {
   return properties;
 }
 
-// By events of the stream.
+// Measures times by events on the stream.
 class StreamWatch final : public cudnn::Stopwatch {
  public:
   explicit StreamWatch(cudaStream_t stream) : stream_(stream) {}
@@ -75,9 +76,10 @@ class CudaDevice final : public Device {
         stream_(options.stream),
         pool_(ordinal_, options.memory_budget),
         watch_(stream_),
-        attention_(*this, {properties_.major}, options.engine, watch_, cudnn::Choices::of_gpu(ordinal_)) {}
+        attention_(*this, {properties_.major}, options.attention_backend, watch_,
+                   cudnn::Choices::of_gpu(ordinal_)) {}
   ~CudaDevice() override {
-    // Memory must not go while kernels use it.
+    // Memory must not be freed while kernels use it.
     cudaSetDevice(ordinal_);
     cudaStreamSynchronize(stream_);
   }
@@ -120,7 +122,7 @@ class CudaDevice final : public Device {
   }
   void release_host(std::byte* data) noexcept override {
     cudaSetDevice(ordinal_);
-    cudaStreamSynchronize(stream_);  // copies from and to it may be under way
+    cudaStreamSynchronize(stream_);  // copies from or to this memory may be in progress
     if (cudaFreeHost(data) != cudaSuccess) cudaGetLastError();
   }
   void check_address(const void* data) const override {
@@ -133,62 +135,53 @@ class CudaDevice final : public Device {
         found.type == cudaMemoryTypeDevice ? "memory of GPU " + std::to_string(found.device)
         : found.type == cudaMemoryTypeHost ? "page-locked host memory"
                                            : "memory that CUDA does not know, as the host's";
-    throw Error(LVX_INVALID_ARGUMENT,
-                "data: expected memory of GPU " + std::to_string(ordinal_) + ", got " + where);
+    throw ArgumentError(LVX_INVALID_ARGUMENT, "data",
+                        "expected memory of GPU " + std::to_string(ordinal_) + ", got " + where);
   }
   void zero(std::byte* data, std::size_t bytes) override {
     if (bytes > 0) check(cudaMemsetAsync(data, 0, bytes, queue_stream()), "zeros");
   }
 
-  std::size_t forward_scratch(const Problem& problem, DType dtype) const override {
-    return attention_.forward_scratch(problem, dtype);
+  std::size_t forward_scratch(const ProblemShape& shape, DType dtype) const override {
+    return attention_.forward_scratch(shape, dtype);
   }
-  std::size_t backward_scratch(const Problem& problem, DType dtype) const override {
-    return attention_.backward_scratch(problem, dtype);
+  std::size_t backward_scratch(const ProblemShape& shape, DType dtype) const override {
+    return attention_.backward_scratch(shape, dtype);
   }
   void require_attention(const AttentionRequest& request) const override { attention_.require(request); }
-  void forward(const ForwardArguments& arguments, std::span<std::byte> scratch) override {
-    attention_.forward(queue(), arguments, scratch);
+  void forward(const ForwardProblem& problem, std::span<std::byte> scratch) override {
+    require_extents_of_problem(problem);
+    attention_.forward(queue(), problem, scratch);
   }
-  void backward(const BackwardArguments& arguments, std::span<std::byte> scratch) override {
-    attention_.backward(queue(), arguments, scratch);
+  void backward(const BackwardProblem& problem, std::span<std::byte> scratch) override {
+    require_extents_of_problem(problem);
+    attention_.backward(queue(), problem, scratch);
   }
-  std::uint32_t take_engines_used() override { return attention_.take_used(); }
-  std::vector<EngineChoice> engine_choices() const override { return attention_.choices(); }
-  void merge(const Problem& problem, const Partial& part, const Partial& into) override {
-    cuda::merge(queue(), problem, part, into);
+  std::uint32_t take_attention_backends_used() override { return attention_.take_used(); }
+  std::vector<AttentionBackendChoice> attention_backend_choices() const override {
+    return attention_.choices();
   }
-  void delta(const Problem& problem, const Bshd& o, const Bshd& d_o, const Bhs& delta) override {
-    cuda::delta(queue(), problem, o, d_o, delta);
+  void merge(const Partial& part, const Partial& into) override { cuda::merge(queue(), part, into); }
+  void delta(const Bshd& o, const Bshd& d_o, const Bhs& delta) override {
+    cuda::delta(queue(), o, d_o, delta);
   }
-  void copy(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-            const Bshd& to) override {
-    cuda::copy(queue(), batch, rows, heads, dim, from, to, false);
-  }
-  void copy(std::int64_t batch, std::int64_t heads, std::int64_t rows, const Bhs& from,
-            const Bhs& to) override {
-    cuda::copy(queue(), batch, heads, rows, from, to);
-  }
-  void add(std::int64_t batch, std::int64_t rows, std::int64_t heads, std::int64_t dim, const Bshd& from,
-           const Bshd& to) override {
-    cuda::copy(queue(), batch, rows, heads, dim, from, to, true);
-  }
-  void copy(std::int64_t batch, std::int64_t rows, const Visibility& from, std::int32_t* to) override {
-    cuda::copy(queue(), batch, rows, from, to);
-  }
-  void shards_seen(std::int64_t batch, std::int64_t rows, const Visibility& visibility,
-                   std::span<const std::int64_t> bounds, std::span<std::uint8_t> seen) override {
-    if (visibility.everything()) return find_shards_seen(batch, rows, visibility, bounds, seen);
+  void copy(const Bshd& from, const Bshd& to) override { cuda::copy(queue(), from, to, false); }
+  void copy(const Visibility& from, std::int32_t* to) override { cuda::copy(queue(), from, to); }
+  void add(const Bshd& from, const Bshd& to) override { cuda::copy(queue(), from, to, true); }
+  void shards_seen(const Visibility& visibility, std::span<const std::int64_t> bounds,
+                   std::span<std::uint8_t> seen) override {
+    if (visibility.everything()) return find_shards_seen(visibility, bounds, seen);
+    const auto [batch, rows] = std::pair(visibility.batch, visibility.rows);
     std::vector<std::int32_t> ranges(static_cast<std::size_t>(batch * rows * visibility.ranges * 2));
     if (!ranges.empty()) {
       const std::size_t bytes = ranges.size() * sizeof(std::int32_t);
       const DeviceMemory compact(*this, bytes);
-      copy(batch, rows, visibility, reinterpret_cast<std::int32_t*>(compact.data()));
+      copy(visibility, reinterpret_cast<std::int32_t*>(compact.data()));
       check(cudaMemcpyAsync(ranges.data(), compact.data(), bytes, cudaMemcpyDeviceToHost, stream_),
             "visibility");
       check(cudaStreamSynchronize(stream_), "visibility");
     }
-    find_shards_seen(batch, rows, compact_visibility(ranges.data(), rows, visibility.ranges), bounds, seen);
+    find_shards_seen(compact_visibility(ranges.data(), batch, rows, visibility.ranges), bounds, seen);
   }
 
   void copy_bytes(const std::byte* from, std::byte* to, std::size_t bytes) override {
@@ -200,14 +193,14 @@ class CudaDevice final : public Device {
 
   LayerOperations& layers() override { return layers_; }
 
-  // One product of bfloat16, the second of two.
+  // Times one product of bfloat16 matrices, after another to warm up.
   double probe_gemm(std::int64_t n) override {
     const std::size_t bytes = static_cast<std::size_t>(n * n) * 2;
     const DeviceMemory a(*this, bytes);
     const DeviceMemory b(*this, bytes);
     const DeviceMemory c(*this, bytes);
     const DeviceMemory workspace(*this, layers_.products().workspace());
-    // Numbers from -3 to 3: zeros would take less power than work does.
+    // Numbers from -3 to 3, because zeros draw less power than real data.
     std::vector<std::uint16_t> numbers(static_cast<std::size_t>(n * n));
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       numbers[i] = to_bfloat16(static_cast<float>(i * i % 7) - 3.0f).bits;
@@ -259,7 +252,7 @@ class CudaDevice final : public Device {
   CudaLayers layers_{*this, [this] { return queue(); },
                      [this] {
                        make_current(ordinal_);
-                       // What NVIDIA recommends.
+                       // NVIDIA's recommendation.
                        return make_products(properties_.major >= 9 ? 32 << 20 : 4 << 20);
                      }};
 };

@@ -16,7 +16,7 @@ Pool::Pool(int ordinal, std::size_t budget) : budget_(budget) {
   properties.location.type = cudaMemLocationTypeDevice;
   properties.location.id = ordinal;
   check(cudaMemPoolCreate(&pool_, &properties), "memory pool");
-  // What was freed stays at hand: otherwise each synchronisation gives it back to the system.
+  // The pool keeps freed memory. By default, each synchronisation returns it to the system.
   std::uint64_t keep = std::numeric_limits<std::uint64_t>::max();
   check(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &keep), "memory pool");
 }
@@ -58,7 +58,7 @@ std::byte* Pool::allocate(std::size_t bytes, cudaStream_t stream) {
 
 void Pool::release(std::byte* data, std::size_t bytes, cudaStream_t stream) noexcept {
   if (data == nullptr) return;
-  // Fails only where the context is lost, and then everything is.
+  // Fails only if the context is lost.
   if (cudaFreeAsync(data, stream) != cudaSuccess) cudaGetLastError();
   in_use_.fetch_sub(bytes, std::memory_order_relaxed);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory of one GPU from a stream-ordered pool of its own, counted against a budget.
+// Memory of one GPU, allocated from its own stream-ordered pool and counted against a budget.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -16,7 +16,7 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  // To be used by what follows on the stream. Throws Error(LVX_OUT_OF_MEMORY): what was asked, and what is held.
+  // Allocates memory for later work on the stream. Throws Error(LVX_OUT_OF_MEMORY) with the bytes requested and in use.
   std::byte* allocate(std::size_t bytes, cudaStream_t stream);
   void release(std::byte* data, std::size_t bytes, cudaStream_t stream) noexcept;
 

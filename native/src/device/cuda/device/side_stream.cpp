@@ -51,8 +51,7 @@ class CudaSideStream final : public SideStream {
  private:
   int ordinal_;
   cudaStream_t device_stream_;
-  Event
-      given_;  // what the device had been given; a wait keeps to what was recorded when it was put on the stream
+  Event given_;  // all work enqueued on the device so far; a wait uses the record that precedes it
   Stream stream_;
 };
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Communication beside computation: a second stream, ordered against the device's by events.
+// A second stream for communication, synchronised with the device's stream by events.
 #pragma once
 
 #include <cuda_runtime_api.h>
 
 #include <memory>
 
-#include "device/device.h"
+#include "device/side_stream.h"
 
 namespace lvx::cuda {
 
-// Of the current GPU.
+// Creates a stream of the current GPU.
 std::unique_ptr<SideStream> make_side_stream(int ordinal, cudaStream_t device_stream);
 
 }  // namespace lvx::cuda

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Streams and events of the CUDA runtime, for as long as the objects live.
+// RAII owners of CUDA streams and events.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -8,12 +8,12 @@
 
 namespace lvx::cuda {
 
-// The GPU becomes the calling thread's current one, as the runtime wants it for what follows.
+// Makes the GPU the calling thread's current device, which the CUDA runtime requires for later calls.
 inline void make_current(int ordinal) { check(cudaSetDevice(ordinal), "choice of the GPU"); }
 
 class Stream {
  public:
-  // Of the current GPU; the caller's if he gives one.
+  // Creates a stream of the current GPU, or wraps the caller's stream if it is not null.
   explicit Stream(void* external = nullptr)
       : stream_(static_cast<cudaStream_t>(external)), owned_(external == nullptr) {
     if (owned_) check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "stream");

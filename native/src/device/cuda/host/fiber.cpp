@@ -16,7 +16,7 @@
 #error "fibers are written for x86-64, as the project's natives are"
 #endif
 
-// Saves what a called function must keep, swaps stacks, restores and returns there.
+// Pushes the callee-saved registers, switches stacks, pops the registers from the new stack and returns there.
 asm(R"(
 .text
 .globl lvx_switch_stack
@@ -48,8 +48,8 @@ namespace {
 thread_local Fiber* arriving = nullptr;
 thread_local Fiber* leaving = nullptr;
 
-// Stacks of fibers that are gone. A kernel has one for each thread of a block: taken from the system each time, their pages
-// cost nine tenths of a test's time, and far more where page faults are dear.
+// A cache of the stacks of destroyed fibers. A kernel needs one stack per thread of a block. With fresh pages from the system
+// each time, page faults took nine tenths of a test's time, and far more on machines where page faults are expensive.
 struct Stacks {
   std::mutex mutex;
   std::vector<std::unique_ptr<std::byte[]>> spare;
@@ -84,9 +84,9 @@ void Fiber::prepare(void (*entry)()) {
   bytes_ = kStackBytes;
   shadow_ = nullptr;
 #if defined(__SANITIZE_ADDRESS__)
-  __asan_unpoison_memory_region(stack_.get(), kStackBytes);  // frames that were left for good
+  __asan_unpoison_memory_region(stack_.get(), kStackBytes);  // frames that will never resume
 #endif
-  // Six registers below the address that ret jumps to; there the stack is as if a call had just been made.
+  // Six registers below the return address: the stack looks as if the fiber had just called the switch.
   const auto top = (reinterpret_cast<std::uintptr_t>(stack_.get()) + kStackBytes) / 16 * 16;
   void* frame[8] = {nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, reinterpret_cast<void*>(&begin),
                     nullptr};

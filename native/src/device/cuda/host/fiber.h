@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A stack of its own, switched to and from without the kernel: swapcontext would ask it to save signals each time.
+// A fiber: a stack that is switched in user space. swapcontext would make a system call for the signal mask at each switch.
 #pragma once
 
 #include <cstddef>
@@ -9,27 +9,27 @@ namespace lvx::cuda::host {
 
 class Fiber {
  public:
-  // The thread's own stack.
+  // A fiber for the thread's own stack.
   Fiber() = default;
   ~Fiber();  // keeps the stack for a later fiber
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
 
-  // Makes the next switch to this fiber begin entry, which must never return.
+  // Makes the next switch to this fiber call entry, which must never return.
   void prepare(void (*entry)());
 
-  // Leaves this fiber, which is running, for another; returns when somebody switches back.
+  // Switches from this fiber, which is running, to another. Returns after a switch back to this fiber.
   void switch_to(Fiber& other);
 
  private:
-  static constexpr std::size_t kStackBytes = std::size_t{256} << 10;  // touched only as far as it is used
+  static constexpr std::size_t kStackBytes = std::size_t{256} << 10;  // untouched pages take no memory
 
   static void begin();
 
   void* stack_pointer_ = nullptr;
   void (*entry_)() = nullptr;
   std::unique_ptr<std::byte[]> stack_;
-  // What AddressSanitizer wants to know.
+  // State for AddressSanitizer's fiber interface.
   void* shadow_ = nullptr;
   const void* bottom_ = nullptr;
   std::size_t bytes_ = 0;

@@ -27,7 +27,7 @@ void SharedMemory::begin_block(std::size_t bytes, std::uint32_t first_interval) 
     cells_.resize((bytes + kGrain - 1) / kGrain);
   }
   for (Cell& cell : cells_) cell.pending = false;
-  // Garbage, so that what is read by mistake is seen even where no check looks.
+  // Filled with garbage, so that erroneous reads give wrong results even if no check detects them.
   std::fill(bytes_.begin(), bytes_.end(), std::byte{0xff});
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The shared memory of one simulated block, with the history that tells a race from an ordered access.
+// The shared memory of one simulated block, with the access history that distinguishes a race from an ordered access.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 namespace lvx::cuda::host {
 
-// Who accesses, and when: intervals between barriers of the block, and between those of the thread's warp.
+// The accessing thread, and the time of the access as the interval between two barriers of the block and of the thread's warp.
 struct Access {
   int thread;
   std::uint32_t block_interval;
@@ -17,13 +17,13 @@ struct Access {
 
 class SharedMemory {
  public:
-  // What earlier blocks wrote counts as never written: first_interval is where the new block begins.
+  // first_interval is the first interval of the new block. Memory that only earlier blocks wrote counts as uninitialised.
   void begin_block(std::size_t bytes, std::uint32_t first_interval);
 
   void load(const Access& access, std::uint32_t offset, void* to, std::size_t bytes);
   void store(const Access& access, std::uint32_t offset, const void* from, std::size_t bytes);
 
-  // An asynchronous store: nobody may touch the bytes until it is finished.
+  // Marks the destination of an asynchronous copy: no thread may access the bytes until the copy has finished.
   void begin_store(const Access& access, std::uint32_t offset, std::size_t bytes);
   void finish_store(const Access& access, std::uint32_t offset, const void* from, std::size_t bytes);
 

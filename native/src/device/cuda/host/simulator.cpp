@@ -31,10 +31,10 @@ struct Copy {
 struct Lane {
   Fiber fiber;
   State state = State::kReady;
-  // What the lane brings to a primitive of its warp, and what it gets.
+  // The lane's arguments to a warp-level primitive, and its result.
   alignas(16) std::byte in[64];
   alignas(16) std::byte out[64];
-  std::vector<Copy> copies;              // not committed
+  std::vector<Copy> copies;              // not committed yet
   std::deque<std::vector<Copy>> groups;  // committed, oldest first
 };
 
@@ -42,7 +42,7 @@ struct Warp {
   int arrived = 0;
   const char* primitive = nullptr;
   unsigned line = 0;
-  std::uint32_t interval = 1;  // between its barriers
+  std::uint32_t interval = 1;  // number of the interval between barriers of the warp
 };
 
 class Machine {
@@ -58,7 +58,7 @@ class Machine {
   Access access() { return {current_, interval_, warp().interval}; }
   SharedMemory& shared() { return shared_; }
 
-  // Waits until all lanes of the warp are at this primitive; the last one to arrive does its work for all of them.
+  // Waits until all lanes of the warp are at this primitive. The last lane to arrive executes it for all.
   template <typename Work>
   void together(const char* primitive, const Site& site, const Work& work) {
     arrive(primitive, site);
@@ -113,7 +113,7 @@ class Machine {
     }
   }
 
-  // To a lane that can go on, of the same warp if there is one; to the block's end if all have ended.
+  // Switches to a runnable lane, preferably of the same warp, or to the end of the block if all lanes have ended.
   void switch_to_next();
   static void enter();
 
@@ -191,7 +191,7 @@ void Machine::run_block(std::int64_t index, std::size_t shared_bytes) {
 
 Machine& machine() { return *Machine::running(); }
 
-// Where the bytes lie on the host; null: they are none that a kernel may touch.
+// The host address of bytes of global memory; null if kernels may not access them.
 std::byte* find_global(const void* data, std::size_t bytes) {
   const auto* first = static_cast<const std::byte*>(data);
   for (const auto& range : registered) {
@@ -340,7 +340,7 @@ Matrices load_matrices(SharedAddress row, bool transposed, const Site& site) {
   Lane& mine = machine().lane();
   in<In>(mine) = {row, transposed};
   machine().together("load_matrices", site, [](Lane* lanes) {
-    // The lane that gives an address reads the row, which then counts as read by several: the others get it.
+    // The lane that gives an address reads the row for several lanes, so the row counts as read by several threads.
     std::uint16_t rows[kWarp][8];
     for (int i = 0; i < kWarp; ++i) {
       Access access = machine().access();

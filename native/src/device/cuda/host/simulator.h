@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Executes blocks of GPU threads on the host, one fiber a thread, lane by lane, and throws Fault where a GPU would
-// compute garbage in silence:
+// Executes blocks of GPU threads on the host, lane by lane, with one fiber per thread. Throws Fault for errors that a GPU
+// would not report:
 //   - an access outside shared memory, outside the registered global memory, or misaligned
-//   - a read of shared memory that nobody wrote in this block, or that an asynchronous copy has yet to fill
-//   - two threads on the same shared bytes, one of them writing, with no sync_block (or, within a warp, sync_warp)
-//     between them
-//   - lanes of a warp at different primitives, and threads that end while others wait for them
-// Asynchronous copies read and write as late as they may: when they are waited for.
+//   - a read of shared memory that is uninitialised in this block, or that an unfinished asynchronous copy will fill
+//   - accesses of two threads to the same shared bytes, at least one of them a write, with no sync_block (or, within a warp,
+//     sync_warp) between them
+//   - warp divergence at a warp-synchronous primitive, and threads that end while others wait for them
+// Asynchronous copies read and write as late as possible: when a thread waits for them.
 #pragma once
 
 #include <cstddef>
@@ -25,11 +25,10 @@ class Fault : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Blocks one after the other; body is what each thread does. Calls of one process must not overlap in time on one
-// thread.
+// Executes blocks in order; body is the code of each thread. Must not be called from a body.
 void simulate(std::int64_t blocks, int threads, std::size_t shared_bytes, const std::function<void()>& body);
 
-// Global memory that kernels of this thread may touch, for as long as the object lives.
+// Registers global memory that kernels of this thread may access, for the lifetime of the object.
 class Registered {
  public:
   explicit Registered(std::span<const std::byte> range);
@@ -41,24 +40,24 @@ class Registered {
   std::span<const std::byte> range_;
 };
 
-// Stands for the CUDA runtime, where a test brings one: memory whose addresses are not the host's, and streams.
+// The interface to a stand-in for the CUDA runtime, if a test has one: device memory with its own addresses, and streams.
 class Runtime {
  public:
   virtual ~Runtime() = default;
-  // Where these bytes lie on the host; null: they are none of its.
+  // The host address of these bytes; null if they are not device memory.
   virtual std::byte* find(const void* data, std::size_t bytes) = 0;
   virtual void enqueue(void* stream, std::function<void()> kernel) = 0;
 };
-// For all threads, from now on; null: kernels run at once, on registered memory.
+// Sets the stand-in for all threads. Null: kernels run immediately, on registered memory.
 void set_runtime(Runtime* runtime);
 
-// Puts a kernel on a stream.
+// Enqueues a kernel on a stream.
 void enqueue(void* stream, std::function<void()> kernel);
 
-// Where bytes of global memory lie on the host, for what stands for a library. Throws Fault if kernels may not touch them.
+// The host address of bytes of global memory, for stand-ins for libraries. Throws Fault if kernels may not access them.
 std::byte* global_memory(const void* data, std::size_t bytes);
 
-// What the primitives call; only within simulate.
+// Called by the primitives, and only within simulate.
 using Site = std::source_location;
 
 int thread_index();

@@ -41,7 +41,7 @@ class SwigluBackward {
   }
 };
 
-// The normal distribution function; erfc keeps its precision where the result is small.
+// The cumulative normal distribution function; erfc keeps precision if the result is small.
 template <typename T>
 LVX_GPU T phi_below(T x) {
   return static_cast<T>(0.5) * error_complement(x * static_cast<T>(-0.70710678118654752440));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// dk and dv with tensor cores: a block holds a tile of keys and goes through the tiles of query rows, of all heads of the
-// group, that see them. Logits are computed transposed, so that they are at once the left side of both products.
+// dk and dv with tensor cores. A block holds a tile of keys and iterates over the tiles of query rows, of all heads of the
+// group, that see these keys. Logits are computed transposed, so that they are the left operand of both products.
 #pragma once
 
 #include "device/cuda/collective/gradient.h"
@@ -30,9 +30,9 @@ class BackwardKeys {
     const int key_tile = static_cast<int>(block_index() % key_tiles);
     const int first_column = static_cast<int>(block_index() / key_tiles % kShape.column_parts) * kColumns;
     const std::int64_t unit = block_index() / key_tiles / kShape.column_parts;
-    const UnitRows rows(p.problem, unit);
-    const UnitKeys keys(p.problem, rows);
-    const int dim = static_cast<int>(p.problem.head_dim);
+    const UnitRows rows(p.shape, unit);
+    const UnitKeys keys(p.shape, rows);
+    const int dim = static_cast<int>(p.shape.head_dim);
     const int first_key = key_tile * kKeys;
     const int warp_key = warp_index() * 16;
 
@@ -52,7 +52,7 @@ class BackwardKeys {
     load_tile<kDim, kKeys, kThreads>(v_tile, p.v, keys, first_key, dim, p.aligned);
     load_rows(do_tile, p.d_o, walk, walk.begin());
     load_rows(q_tile, p.q, walk, walk.begin());
-    const float scale = static_cast<float>(p.problem.scale) * kLog2e;
+    const float scale = static_cast<float>(p.shape.scale) * kLog2e;
 
     Sums dk = {};
     Sums dv = {};
@@ -93,15 +93,15 @@ class BackwardKeys {
         }
       }
       add_product(masked, dv, s, do_tile, masks, first_column);
-      sync_block();  // nobody reads dO any more
+      sync_block();  // dO may be overwritten
       load_rows(do_tile, p.d_o, walk, i + 1);
       add_product(masked, dk, ds, q_tile, masks, first_column);
-      sync_block();  // nobody reads Q any more
+      sync_block();  // Q may be overwritten
       load_rows(q_tile, p.q, walk, i + 1);
     }
-    wait_for_copies<0>();  // where no row sees a key nobody has waited for K and V
+    wait_for_copies<0>();  // K and V may not have arrived if no row sees a key
     const int first_own = first_key + warp_key + lane() / 4;
-    write(p, keys, first_own, first_column, static_cast<float>(p.problem.scale), dk, p.dk);
+    write(p, keys, first_own, first_column, static_cast<float>(p.shape.scale), dk, p.dk);
     write(p, keys, first_own, first_column, 1, dv, p.dv);
   }
 
@@ -118,8 +118,8 @@ class BackwardKeys {
     multiply<T, 1, kRows, kColumns>(sums, left, right, 0, first_column);
   }
 
-  // to_gradient where a row sees a key, zero elsewhere, whatever s and ds are. own_key and the eighth after it are the
-  // lane's.
+  // Applies to_gradient to visible pairs. Sets hidden pairs to 0, even if s or ds is NaN. This lane has the keys own_key and
+  // own_key + 8.
   static LVX_GPU void hide(const Params& p, const UnitRows& rows, int first_row, int first_key, int own_key,
                            int key_count, const RowState (&states)[kRows / 8][2], Tile& s, Tile& ds) {
     const int keys = key_count - first_key < kKeys ? key_count - first_key : kKeys;
@@ -131,7 +131,7 @@ class BackwardKeys {
         const bool live = row < rows.count;
         const int query = live ? rows.query(row) : 0;
         const std::uint64_t seen =
-            live ? visible_bits(p.visibility, rows.batch, query, p.problem.first_key + first_key, keys) : 0;
+            live ? visible_bits(p.visibility, rows.batch, query, p.shape.first_key + first_key, keys) : 0;
         LVX_UNROLL
         for (int half = 0; half < 2; ++half) {
           const int key = own_key + 8 * half;
@@ -152,7 +152,7 @@ class BackwardKeys {
 
   static LVX_GPU void write(const Params& p, const UnitKeys& keys, int first_own, int first_column,
                             float factor, const Sums& sums, const Bshd& to) {
-    const int dim = static_cast<int>(p.problem.head_dim);
+    const int dim = static_cast<int>(p.shape.head_dim);
     LVX_UNROLL
     for (int half = 0; half < 2; ++half) {
       const int key = first_own + 8 * half;

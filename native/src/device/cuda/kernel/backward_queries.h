@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// dq with tensor cores: a block holds a tile of query rows and goes through the tiles of keys that they see, as forward
-// does, so that each row has one writer and the order of its sum is fixed.
+// dq with tensor cores. As in forward, a block holds a tile of query rows and iterates over the tiles of keys that they see,
+// so that one block alone writes a row, and sums it in a fixed order.
 #pragma once
 
 #include "device/cuda/collective/gradient.h"
@@ -25,7 +25,7 @@ class BackwardQueries {
       SharedTile<kDim>::bytes(2 * kRows + 2 * kKeys) + KeyInfinities::kSharedBytes;
 
   static LVX_GPU void run(const Params& p) {
-    // Each piece ends with a barrier after which nobody reads tiles any more.
+    // Each piece ends with a barrier, after which no thread reads tiles.
     for (int piece = 0; piece < p.pieces; ++piece) sum_up(p, piece);
   }
 
@@ -35,9 +35,9 @@ class BackwardQueries {
     const int row_tile = static_cast<int>(block_index() % row_tiles);
     const int split = static_cast<int>(block_index() / row_tiles % p.splits);
     const std::int64_t unit = block_index() / row_tiles / p.splits;
-    const UnitRows rows(p.problem, unit);
-    const UnitKeys keys(p.problem, rows);
-    const int dim = static_cast<int>(p.problem.head_dim);
+    const UnitRows rows(p.shape, unit);
+    const UnitKeys keys(p.shape, rows);
+    const int dim = static_cast<int>(p.shape.head_dim);
     const int first_row = row_tile * kRows;
     const int warp_row = warp_index() * 16;
 
@@ -63,7 +63,7 @@ class BackwardQueries {
       if (row < rows.count)
         states[half] = RowState(p.lse, p.delta, rows.batch, rows.head(row), rows.query(row));
     }
-    const float scale = static_cast<float>(p.problem.scale) * kLog2e;
+    const float scale = static_cast<float>(p.shape.scale) * kLog2e;
 
     Sums dq = {};
     for (int i = walk.begin(); i < walk.end(); ++i) {
@@ -75,7 +75,7 @@ class BackwardQueries {
       sync_block();  // V is there
       multiply_transposed<T, 1, kKeys>(dp, do_tile, warp_row, v_tile, 0);
       wait_for_copies<0>();
-      sync_block();  // K is there, and nobody reads V any more
+      sync_block();  // K has arrived, and V may be overwritten
       load_keys(v_tile, p.v, walk, i + 1);
       multiply_transposed<T, 1, kKeys>(s, q_tile, warp_row, k_tile, 0);
       LVX_UNROLL
@@ -97,10 +97,10 @@ class BackwardQueries {
         infinities.template add<1, kKeys, kDim>(dq, dp, 0, 0);
       }
       multiply<T, 1, kKeys, kDim>(dq, dp, k_tile, 0, 0);
-      sync_block();  // nobody reads K any more
+      sync_block();  // K may be overwritten
       load_keys(k_tile, p.k, walk, i + 1);
     }
-    wait_for_copies<0>();  // where no key is seen nobody has waited for Q and dO
+    wait_for_copies<0>();  // Q and dO may not have arrived if no key is seen
     if (p.split_dq != nullptr) {
       put_aside(p, rows, split, unit, first_row + warp_row, piece == 0, dq);
     } else {
@@ -111,7 +111,7 @@ class BackwardQueries {
   using Tile = float[1][kKeys / 8][4];
   using Sums = float[1][kDim / 8][4];
 
-  // to_gradient where a row sees a key, zero elsewhere, whatever s and dp are.
+  // Applies to_gradient to visible pairs. Sets hidden pairs to 0, even if s or dp is NaN.
   static LVX_GPU void hide(const Params& p, const UnitRows& rows, int first_row, int first_key, int key_count,
                            const RowState (&states)[2], Tile& s, Tile& dp) {
     const int keys = key_count - first_key < kKeys ? key_count - first_key : kKeys;
@@ -122,9 +122,8 @@ class BackwardQueries {
       const int query = live ? rows.query(row) : 0;
       const int column = lane() % 4 * 2;
       const std::uint64_t seen =
-          live
-              ? visible_bits(p.visibility, rows.batch, query, p.problem.first_key + first_key, keys) >> column
-              : 0;
+          live ? visible_bits(p.visibility, rows.batch, query, p.shape.first_key + first_key, keys) >> column
+               : 0;
       LVX_UNROLL
       for (int n = 0; n < kKeys / 8; ++n) {
         LVX_UNROLL
@@ -136,7 +135,7 @@ class BackwardQueries {
             const float bias =
                 bias_at<T>(p.bias, rows.batch, rows.head(row), query, first_key + 8 * n + column + e);
             sees = bias != -kInfinity;
-            // Read here rather than once for the row, which takes a register too many.
+            // Read here, not once per row: that would exceed the register budget.
             x += (bias - bias_base<float>(p.bias_max, rows.batch, rows.head(row), query)) * kLog2e;
           }
           to_gradient(states[half], x, dx);
@@ -146,15 +145,15 @@ class BackwardQueries {
     }
   }
 
-  // Adds what the warp has summed to what lies there, nothing if fresh: Forward::put_aside says why.
+  // Adds the warp's float32 sums to the float64 sums; overwrites these if fresh. Forward::put_aside has the reason.
   static LVX_GPU void put_aside(const Params& p, const UnitRows& rows, int split, std::int64_t unit,
                                 int first_row, bool fresh, const Sums& dq) {
-    const int dim = static_cast<int>(p.problem.head_dim);
+    const int dim = static_cast<int>(p.shape.head_dim);
     const int first = first_row + lane() / 4;
     LVX_UNROLL
     for (int half = 0; half < 2; ++half) {
       const int row = first + 8 * half;
-      const std::int64_t units = p.problem.batch * p.problem.key_heads;
+      const std::int64_t units = p.shape.batch * p.shape.key_heads;
       double* to = p.split_dq + ((split * units + unit) * rows.count + row) * dim;
       LVX_UNROLL
       for (int n = 0; n < kDim / 8; ++n) {
@@ -170,8 +169,8 @@ class BackwardQueries {
   }
 
   static LVX_GPU void write(const Params& p, const UnitRows& rows, int first_row, const Sums& dq) {
-    const int dim = static_cast<int>(p.problem.head_dim);
-    const float scale = static_cast<float>(p.problem.scale);
+    const int dim = static_cast<int>(p.shape.head_dim);
+    const float scale = static_cast<float>(p.shape.scale);
     LVX_UNROLL
     for (int half = 0; half < 2; ++half) {
       const int row = first_row + lane() / 4 + 8 * half;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// d_bias, in any dtype, without tensor cores: a thread for each element, which sums over the dimensions along which the
-// bias is broadcast, in a fixed order.
+// d_bias, in any dtype, without tensor cores. One thread per element sums over the dimensions along which the bias is
+// broadcast, in a fixed order.
 #pragma once
 
 #include "device/cuda/collective/row_blocks.h"
@@ -17,7 +17,7 @@ class BiasGradient {
   static constexpr int kSharedBytes = 0;
 
   static LVX_GPU void run(const Params& p) {
-    const Problem& a = p.problem;
+    const ProblemShape& a = p.shape;
     const std::int64_t index = block_index() * kThreads + thread_index();
     const int key = static_cast<int>(index % a.keys);
     std::int64_t rest = index / a.keys;
@@ -42,7 +42,7 @@ class BiasGradient {
   }
 
  private:
-  // One index of a dimension, or all where the bias is broadcast along it.
+  // The range of a dimension to sum over: one index, or all indices if the bias is broadcast along the dimension.
   struct Span {
     std::int64_t begin, end;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the biases of each row count from: a block for each row.
+// Computes the base of each row's biases, with one block per row.
 #pragma once
 
 #include "device/cuda/collective/mask.h"
@@ -17,12 +17,12 @@ class BiasMax {
 
   static LVX_GPU void run(const Params& p) {
     constexpr T kNothing = -std::numeric_limits<T>::infinity();
-    const RowIndex row(block_index(), p.problem.queries, p.problem.query_heads);
+    const RowIndex row(block_index(), p.shape.queries, p.shape.query_heads);
     T max = kNothing;
-    for (std::int64_t first = warp_index() * kWarp; first < p.problem.keys; first += kThreads) {
-      const int keys = p.problem.keys - first < kWarp ? static_cast<int>(p.problem.keys - first) : kWarp;
+    for (std::int64_t first = warp_index() * kWarp; first < p.shape.keys; first += kThreads) {
+      const int keys = p.shape.keys - first < kWarp ? static_cast<int>(p.shape.keys - first) : kWarp;
       const std::uint64_t seen =
-          visible_bits(p.visibility, row.batch, row.row, p.problem.first_key + first, keys);
+          visible_bits(p.visibility, row.batch, row.row, p.shape.first_key + first, keys);
       if ((seen >> lane() & 1) == 0) continue;
       const T bias = p.bias.data == nullptr
                          ? T{0}

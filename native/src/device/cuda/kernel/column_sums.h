@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gradients of parameters, which are sums over rows: parts of the rows side by side, then the parts in order, without
-// atomics.
+// Gradients of parameters, which are sums over rows. Sums parts of the rows in parallel, then adds the parts in order. Uses no
+// atomics, so that results are deterministic.
 #pragma once
 
 #include "device/cuda/collective/layer_rows.h"
@@ -70,7 +70,7 @@ class ColumnSums {
   static_assert(kSumColumns == kWarp);
 };
 
-// A thread for each column.
+// One thread per column.
 class AddColumnSums {
  public:
   using Params = AddColumnSumsParams;
@@ -90,7 +90,7 @@ class AddColumnSums {
   }
 };
 
-// One block.
+// Launched as one block.
 class AddTotal {
  public:
   using Params = AddTotalParams;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is left to do with the partial results of splits, a warp for each row, always in the order of the splits and in
-// double, so that it does not matter how many there are.
+// Combines the partial results of splits, with one warp per row. Adds them in the order of the splits and in float64, so that
+// the number of splits does not affect accuracy.
 #pragma once
 
 #include "device/cuda/collective/row_result.h"
@@ -9,7 +9,7 @@
 
 namespace lvx::cuda {
 
-// Part: what the sums are of.
+// Part: the element type of the splits' sums.
 template <typename Part>
 class CombineSplits {
  public:
@@ -18,10 +18,10 @@ class CombineSplits {
   static constexpr int kSharedBytes = 0;
 
   static LVX_GPU void run(const Params& p) {
-    const std::int64_t all = row_count(p.problem);
+    const std::int64_t all = row_count(p.shape);
     if (warp_row() >= all) return;
-    const UnitRow row(p.problem, warp_row());
-    const int dim = static_cast<int>(p.problem.head_dim);
+    const UnitRow row(p.shape, warp_row());
+    const int dim = static_cast<int>(p.shape.head_dim);
     float max = -kInfinity;
     for (int split = lane(); split < p.splits; split += kWarp) {
       max = fmaxf(max, load_global(p.sums.max + split * all + warp_row()));
@@ -66,17 +66,17 @@ class SumSplits {
   static constexpr int kSharedBytes = 0;
 
   static LVX_GPU void run(const Params& p) {
-    const std::int64_t all = row_count(p.problem);
+    const std::int64_t all = row_count(p.shape);
     if (warp_row() >= all) return;
-    const UnitRow row(p.problem, warp_row());
-    const int dim = static_cast<int>(p.problem.head_dim);
+    const UnitRow row(p.shape, warp_row());
+    const int dim = static_cast<int>(p.shape.head_dim);
     const std::int64_t at = offset_of(p.dq, row);
     for_columns(dim, [&](int, int column) {
       double sum = 0;
       for (int split = 0; split < p.splits; ++split) {
         sum += load_global(p.split_dq + (split * all + warp_row()) * dim + column);
       }
-      put_as<double>(p.problem.scale * sum, p.add, p.dq.data, p.dq.dtype, at + column);
+      put_as<double>(p.shape.scale * sum, p.add, p.dq.data, p.dq.dtype, at + column);
     });
   }
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What schedules do to whole tensors besides attention: a warp for each row, in T, float or double.
+// Elementwise operations of schedules, with one warp per row. T, the compute type, is float or double.
 #pragma once
 
 #include "device/cuda/collective/row_result.h"
@@ -8,7 +8,7 @@
 
 namespace lvx::cuda {
 
-// In double: a result may be merged of very many parts.
+// In float64, because a result may be merged from very many parts.
 class Merge {
  public:
   using Params = MergeParams;
@@ -16,13 +16,13 @@ class Merge {
   static constexpr int kSharedBytes = 0;
 
   static LVX_GPU void run(const Params& p) {
-    if (warp_row() >= row_count(p.problem)) return;
-    const RowIndex row(warp_row(), p.problem.queries, p.problem.query_heads);
+    if (warp_row() >= row_count(p.shape)) return;
+    const RowIndex row(warp_row(), p.shape.queries, p.shape.query_heads);
     double lse = load_as<double>(p.part_lse, row);
     double shift = 0;
     double base = 0;
     if (p.bias_max.data != nullptr) {
-      // Both count from the larger base from now on, but what is empty has none.
+      // Makes both relative to the larger base. Empty results have no base.
       const double mine = load_as<double>(p.part_bias_max, row);
       const double theirs = load_as<double>(p.bias_max, row);
       const bool first = load_as<double>(p.lse, row) == kNothing;
@@ -33,7 +33,7 @@ class Merge {
     const std::int64_t at = offset_of(p.part_o, row);
     const RowResult<double> result(p.o, p.lse, row.batch, row.row, row.head, lse, true, shift);
     sync_warp();  // all lanes have read the old lse
-    for_columns(static_cast<int>(p.problem.head_dim), [&](int, int column) {
+    for_columns(static_cast<int>(p.shape.head_dim), [&](int, int column) {
       result.element(column, load_as<double>(p.part_o.data, p.part_o.dtype, at + column));
     });
     if (lane() > 0) return;
@@ -56,12 +56,12 @@ class Delta {
   static constexpr int kSharedBytes = 0;
 
   static LVX_GPU void run(const Params& p) {
-    if (warp_row() >= row_count(p.problem)) return;
-    const RowIndex row(warp_row(), p.problem.queries, p.problem.query_heads);
+    if (warp_row() >= row_count(p.shape)) return;
+    const RowIndex row(warp_row(), p.shape.queries, p.shape.query_heads);
     const std::int64_t o_at = offset_of(p.o, row);
     const std::int64_t do_at = offset_of(p.d_o, row);
     T sum = 0;
-    for_columns(static_cast<int>(p.problem.head_dim), [&](int, int column) {
+    for_columns(static_cast<int>(p.shape.head_dim), [&](int, int column) {
       sum += load_as<T>(p.o.data, p.o.dtype, o_at + column) *
              load_as<T>(p.d_o.data, p.d_o.dtype, do_at + column);
     });
@@ -71,7 +71,7 @@ class Delta {
   }
 };
 
-// Rows of any width.
+// Supports rows of any width.
 template <typename T>
 class Copy {
  public:

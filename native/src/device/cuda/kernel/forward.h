@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Forward with tensor cores (Dao 2023, FlashAttention-2): a block holds a tile of query rows and goes through the tiles
-// of keys that they see. While logits are computed V is on its way, and while values are summed the next K.
+// Forward with tensor cores (Dao 2023, FlashAttention-2). A block holds a tile of query rows and iterates over the tiles of
+// keys that they see. V is loaded while logits are computed, the next K while values are summed.
 #pragma once
 
 #include "device/cuda/collective/infinities.h"
@@ -29,7 +29,8 @@ class Forward {
     if constexpr (kDecode) {
       sum_up(p, 0);
     } else {
-      // No barrier between them: the last one of a piece is after all reads of Q and K, and V is loaded after the next.
+      // No barrier is needed between pieces: the last barrier of a piece follows all reads of Q and K, and V is loaded after
+      // the next barrier.
       for (int piece = 0; piece < p.pieces; ++piece) sum_up(p, piece);
     }
   }
@@ -40,9 +41,9 @@ class Forward {
     const int row_tile = static_cast<int>(block_index() % row_tiles);
     const int split = static_cast<int>(block_index() / row_tiles % p.splits);
     const std::int64_t unit = block_index() / row_tiles / p.splits;
-    const UnitRows rows(p.problem, unit);
-    const UnitKeys keys(p.problem, rows);
-    const int dim = static_cast<int>(p.problem.head_dim);
+    const UnitRows rows(p.shape, unit);
+    const UnitKeys keys(p.shape, rows);
+    const int dim = static_cast<int>(p.shape.head_dim);
     const int first_row = row_tile * kRows;
 
     const SharedTile<kDim> q_tile{shared_memory()};
@@ -63,13 +64,13 @@ class Forward {
       const int first_key = walk.tile(i) * kKeys;
       const bool masked = walk.partial(i) || p.bias.data != nullptr || first_key + kKeys > keys.count;
       wait_for_copies<0>();
-      sync_block();  // K is there, and nobody reads the last V any more
+      sync_block();  // K has arrived, and the last V may be overwritten
       load_tile<kDim, kKeys, kThreads>(v_tile, p.v, keys, first_key, dim, p.aligned);
       commit_copies();
       Logits s = {};
       multiply_transposed<T, kTiles, kWarpKeys>(s, q_tile, warp_row, k_tile, warp_key);
       wait_for_copies<0>();
-      sync_block();  // V is there, and nobody reads K any more
+      sync_block();  // V has arrived, and K may be overwritten
       if (i + 1 < walk.end()) {
         load_tile<kDim, kKeys, kThreads>(k_tile, p.k, keys, walk.tile(i + 1) * kKeys, dim, p.aligned);
       }
@@ -116,7 +117,7 @@ class Forward {
   using Sums = float[kTiles][kDim / 8][4];
 
   static LVX_GPU void scale(const Params& p, Logits& s) {
-    const float factor = static_cast<float>(p.problem.scale) * kLog2e;
+    const float factor = static_cast<float>(p.shape.scale) * kLog2e;
     LVX_UNROLL
     for (int i = 0; i < kTiles; ++i) {
       LVX_UNROLL
@@ -127,7 +128,7 @@ class Forward {
     }
   }
 
-  // Adds the bias, which counts from the row's base; -infinity where a row does not see a key, whatever the logit is.
+  // Adds the bias, relative to the row's base. Sets hidden pairs to -infinity, even if the logit is NaN.
   static LVX_GPU void hide(const Params& p, const UnitRows& rows, int first_row, int first_key, int key_count,
                            Logits& s) {
     const int keys =
@@ -141,7 +142,7 @@ class Forward {
         const int query = rows.query(row);
         const int column = lane() % 4 * 2;
         const std::uint64_t seen =
-            visible_bits(p.visibility, rows.batch, query, p.problem.first_key + first_key, keys) >> column;
+            visible_bits(p.visibility, rows.batch, query, p.shape.first_key + first_key, keys) >> column;
         LVX_UNROLL
         for (int n = 0; n < kWarpKeys / 8; ++n) {
           LVX_UNROLL
@@ -152,7 +153,7 @@ class Forward {
               const float bias =
                   bias_at<T>(p.bias, rows.batch, rows.head(row), query, first_key + 8 * n + column + e);
               sees = bias != -kInfinity;
-              // Read here rather than once for the row, which takes a register too many.
+              // Read here, not once per row: that would exceed the register budget.
               x += (bias - bias_base<float>(p.bias_max, rows.batch, rows.head(row), query)) * kLog2e;
             }
             if (!sees) x = -kInfinity;
@@ -162,18 +163,18 @@ class Forward {
     }
   }
 
-  // Where the partial result of a row lies.
+  // The address of a row's partial result.
   static LVX_GPU std::int64_t aside(const Params& p, const UnitRows& rows, int split, std::int64_t unit,
                                     int row) {
-    return (split * p.problem.batch * p.problem.key_heads + unit) * rows.count + row;
+    return (split * p.shape.batch * p.shape.key_heads + unit) * rows.count + row;
   }
 
-  // Adds what the warp has summed to what lies there, nothing if fresh. A tensor core cuts off what it adds to
-  // a sum, and float32 rounds, so that sums over very many keys would be off by as much as their number: those of so many
-  // keys are added in double.
+  // Adds the warp's float32 sums to the float64 sums; overwrites these if fresh. Tensor cores truncate and float32 rounds, so
+  // the error of a float32 sum grows with the number of keys. Therefore a float32 sum spans a limited number of keys, and such
+  // sums are added in float64.
   static LVX_GPU void put_aside(const Params& p, const UnitRows& rows, int split, std::int64_t unit,
                                 int first_row, bool fresh, const Softmax<kTiles>& softmax, const Sums& o) {
-    const int dim = static_cast<int>(p.problem.head_dim);
+    const int dim = static_cast<int>(p.shape.head_dim);
     auto* sums_o = static_cast<double*>(p.sums.o);
     auto* sums = static_cast<double*>(p.sums.sum);
     const int first = first_row + lane() / 4;
@@ -210,14 +211,14 @@ class Forward {
     }
   }
 
-  // Lane `part` of kParts lanes that share a row writes its pairs of columns, 2 (n kParts + part) for each n.
+  // kParts lanes share a row. Lane `part` of them writes the pairs of columns that begin at 2 (n kParts + part), for each n.
   template <int kParts, typename Value>
   static LVX_GPU void write_row(const Params& p, const UnitRows& rows, int row, float lse, int part,
                                 const Value& value) {
-    const int dim = static_cast<int>(p.problem.head_dim);
+    const int dim = static_cast<int>(p.shape.head_dim);
     const bool live = row < rows.count;
     const int known = live ? row : 0;
-    // Of a row that is none nothing is read: another block may be writing row 0.
+    // Padding rows read nothing: they would read row 0, which another block may be writing.
     const RowResult<float> result(p.o, p.lse, rows.batch, rows.query(known), rows.head(known), lse,
                                   p.merge && live);
     sync_warp();  // all lanes have read the old lse
@@ -232,17 +233,17 @@ class Forward {
     if (part == 0) result.close();
   }
 
-  // The warps' partial results of the same rows, added in the order of their keys.
+  // Adds the warps' partial results of the same rows, in the order of their keys.
   static LVX_GPU void combine_warps(const Params& p, const UnitRows& rows, int split, std::int64_t unit,
                                     int first_row, const Softmax<kTiles>& softmax, const Sums& o) {
     constexpr int kWarps = kShape.key_warps;
-    constexpr int kStride = kDim + 8;  // so that rows lie in different banks
+    constexpr int kStride = kDim + 8;  // puts rows into different banks
     constexpr int kSumsBytes = kWarps * kRows * kStride * 4;
     static_assert(kTiles == 1 && kRows == 16);
     static_assert(kSumsBytes + kWarps * kRows * 8 <= kSharedBytes);
     const SharedAddress sums = shared_memory();
     const SharedAddress stats = sums + kSumsBytes;
-    sync_block();  // nobody reads tiles any more
+    sync_block();  // tiles may be overwritten
     LVX_UNROLL
     for (int half = 0; half < 2; ++half) {
       const int at = warp_index() * kRows + lane() / 4 + 8 * half;
@@ -292,12 +293,12 @@ class Forward {
     }
   }
 
-  // A split of decode is put aside at once.
+  // In decode, a split is one sum, which is stored directly.
   template <int kParts, typename Value>
   static LVX_GPU void store_split(const Params& p, const UnitRows& rows, int split, std::int64_t unit,
                                   int row, float max, float sum, int part, const Value& value) {
     if (row >= rows.count) return;
-    const int dim = static_cast<int>(p.problem.head_dim);
+    const int dim = static_cast<int>(p.shape.head_dim);
     const std::int64_t at = aside(p, rows, split, unit, row);
     float* to = static_cast<float*>(p.sums.o) + at * dim;
     LVX_UNROLL

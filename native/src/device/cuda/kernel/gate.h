@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How layers join what they computed with what they were given, element by element, computed in T. Rows that are not
-// live take nothing from the second tensor, which may hold anything there.
+// Gates that join a branch with the residual stream, elementwise, computed in T. In rows that are not live, the second tensor
+// is ignored and may hold NaN.
 #pragma once
 
 #include "device/cuda/collective/layer_rows.h"
@@ -8,7 +8,7 @@
 
 namespace lvx::cuda {
 
-// The factor of a branch: one without a gate.
+// The factor of a branch; 1 if there is no gate.
 template <typename T>
 LVX_GPU T factor_of(const Parameter& gate) {
   return gate.data == nullptr ? T{1} : hyperbolic_tangent(load_as<T>(gate.data, gate.dtype, 0));

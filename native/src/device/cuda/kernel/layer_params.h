@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernels of layers are given.
+// Parameters of layer kernels.
 #pragma once
 
 #include <cstdint>
@@ -11,15 +11,15 @@ namespace lvx::cuda {
 // The last dimension of [batch, rows, heads, width].
 struct NormParams {
   std::int64_t rows, heads, width;
-  std::int64_t first, end;  // of all batch * rows * heads rows
+  std::int64_t first, end;  // row range within all batch * rows * heads rows
   bool centred;             // layer norm
   double epsilon;
   Parameter weight, bias;
   Bshd x, y;
 };
 
-// For rows [first, end): statistics[2 * (row - first)] = their means, and the next their scales, of T: a normalised row
-// is (x - mean) * scale.
+// For rows [first, end), in T: statistics[2 * (row - first)] = the row's mean, and the next element = its scale. The normalised
+// row is (x - mean) * scale.
 struct NormStatisticsParams {
   NormParams norm;
   std::byte* statistics;
@@ -75,25 +75,25 @@ struct BlendBackwardParams {
 };
 struct ClearRowsParams {
   RowIntegers live;
-  bool all;  // whatever is live
+  bool all;  // clear all rows, even live ones
   Rows x;
 };
 
-// What is summed over rows, for each column.
+// The terms that are summed over rows, for each column.
 struct RowsTerm {
   Rows x;
 };
-// dy * branch, of live rows.
+// dy * branch of live rows.
 struct GatedAddTerm {
   Rows branch, dy;
   RowIntegers live;
 };
-// dy * (b - a), of live rows.
+// dy * (b - a) of live rows.
 struct BlendTerm {
   Rows a, b, dy;
   RowIntegers live;
 };
-// dy, times the normalised x for the weight.
+// dy for the bias, dy times the normalised x for the weight.
 struct NormTerm {
   NormParams norm;
   const std::byte* statistics;
@@ -101,7 +101,7 @@ struct NormTerm {
   bool of_weight;
 };
 
-// sums[part, column] = the sum of one part of the rows, plus what is there where add is set.
+// sums[part, column] = the sum of one part of the rows, plus its previous value if add is set.
 template <typename Term>
 struct ColumnSumParams {
   Term term;
@@ -110,14 +110,14 @@ struct ColumnSumParams {
   bool add;
 };
 
-// to[column] += the sum of all parts, times the slope of the gate's sigmoid where there is a gate.
+// to[column] += the sum of all parts, times the derivative of the gate's sigmoid if there is a gate.
 struct AddColumnSumsParams {
   const double* sums;
   std::int64_t width, parts;
   Parameter to, gate;
 };
 
-// to[0] += the sum of all sums, times the slope of the gate's tanh.
+// to[0] += the sum over all parts and columns, times the derivative of the gate's tanh.
 struct AddTotalParams {
   const double* sums;
   std::int64_t count;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// RMS norm (arXiv 1910.07467) and layer norm (arXiv 1607.06450), computed in T; the statistics of a row in double.
+// RMS norm (arXiv 1910.07467) and layer norm (arXiv 1607.06450), computed in T. The statistics of a row are computed in double.
 #pragma once
 
 #include "device/cuda/collective/layer_rows.h"
@@ -12,7 +12,7 @@ template <typename T>
 struct Statistics {
   T mean, scale;
 
-  // Of row x_at, by the team that has it.
+  // The statistics of the row at x_at, computed by the team that processes it.
   template <typename Team>
   static LVX_GPU Statistics of_row(const NormParams& p, std::int64_t x_at) {
     const auto width = static_cast<double>(p.width);
@@ -82,7 +82,7 @@ class NormStatistics {
   }
 };
 
-// With n = (x - mean) * scale and g = dy * weight: dx = scale * (g - mean(g) - n * mean(g * n)), mean(g) for layer norm
+// With n = (x - mean) * scale and g = dy * weight: dx = scale * (g - mean(g) - n * mean(g * n)). mean(g) is for layer norm
 // only.
 template <typename T, int kWarps>
 class NormBackward {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// An output o with rowsum(d_o * o) = delta, for a library that asks for o only to compute delta again: where queries
-// visit, o has stayed at home. o is taken along d_o, o = d_o * delta / |d_o|^2, so that all terms of the sum have one sign
-// and rounding o to half precision changes delta by no more than its own rounding would.
+// Computes an output o with rowsum(d_o * o) = delta, for a library that needs o only to compute delta again, because ranks do
+// not send o. o is parallel to d_o: o = d_o * delta / |d_o|^2. All terms of the sum then have one sign, so rounding o to half
+// precision changes delta by no more than rounding delta itself would.
 #pragma once
 
 #include "device/cuda/collective/warp_row.h"
@@ -16,12 +16,12 @@ class OutputOfDelta {
   static constexpr int kSharedBytes = 0;
 
   static LVX_GPU void run(const Params& p) {
-    if (warp_row() >= p.problem.batch * p.problem.query_heads * p.problem.queries) return;
-    const std::int64_t head = warp_row() % p.problem.query_heads;
-    const std::int64_t row = warp_row() / p.problem.query_heads % p.problem.queries;
-    const std::int64_t batch = warp_row() / p.problem.query_heads / p.problem.queries;
+    if (warp_row() >= p.shape.batch * p.shape.query_heads * p.shape.queries) return;
+    const std::int64_t head = warp_row() % p.shape.query_heads;
+    const std::int64_t row = warp_row() / p.shape.query_heads % p.shape.queries;
+    const std::int64_t batch = warp_row() / p.shape.query_heads / p.shape.queries;
     const std::int64_t from = offset_of(p.d_o, batch, row, head);
-    const int dim = static_cast<int>(p.problem.head_dim);
+    const int dim = static_cast<int>(p.shape.head_dim);
     float columns[kLaneColumns] = {};
     float largest = 0;
     for_columns(dim, [&](int i, int column) {
@@ -30,7 +30,7 @@ class OutputOfDelta {
       largest = size > largest ? size : largest;
     });
     largest = warp_max(largest);
-    // Squares of numbers up to 1 neither overflow nor vanish.
+    // Scaled to at most 1 in magnitude, so that squares neither overflow nor underflow to 0.
     const float shrink = largest == 0 ? 0 : 1 / largest;
     float squares = 0;
     for_columns(dim, [&](int i, int) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What kernels are given. Plain data: kernels take it by value.
+// Parameters of kernels. Trivially copyable: kernels take them by value.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,8 @@
 
 namespace lvx::cuda {
 
-// For each outer tile of each batch item, which inner tiles any of its pairs see, ascending: 2 * tile + (1 where some
-// pairs do not see each other). counts == nullptr: all tiles.
+// For each outer tile of each batch item, the inner tiles with at least one visible pair, ascending. An entry is
+// 2 * tile + (1 if some pairs are hidden). counts == nullptr: all tiles.
 struct TileLists {
   std::int32_t* counts = nullptr;   // [batch, outer]
   std::int32_t* entries = nullptr;  // [batch, outer, inner]
@@ -18,16 +18,16 @@ struct TileLists {
 };
 
 struct TileListParams {
-  Problem problem;
+  ProblemShape shape;
   Visibility visibility;
   TileLists lists;
-  int row_tile;  // rows of a unit
+  int row_tile;  // rows of a unit per tile
   int key_tile;
   bool by_keys;  // outer tiles are of keys, inner ones of rows
 };
 
 // Partial results of forward, [split, unit, row, head_dim] and [split, unit, row]: sums of 2^(s - max) v and of 2^(s - max).
-// float of decode, whose splits are short; else double, in which the parts of a split add up.
+// In decode, whose splits are short, they are float; otherwise double, in which the pieces of a split are accumulated.
 struct SplitSums {
   void* o = nullptr;
   void* sum = nullptr;
@@ -35,26 +35,26 @@ struct SplitSums {
 };
 
 struct ForwardParams {
-  Problem problem;
+  ProblemShape shape;
   Bshd q, k, v;
   Visibility visibility;
   Bias bias;
-  Bhs bias_max;  // what the biases, and lse, count from; none: zero
+  Bhs bias_max;  // the base of biases and lse; absent: 0
   Bshd o;
   Bhs lse;
   bool merge;
-  bool aligned;     // q, k, v by 16 bytes
-  bool paired;      // o by two elements
+  bool aligned;     // rows of q, k, v are aligned to 16 bytes
+  bool paired;      // rows of o are aligned to two elements
   TileLists tiles;  // outer: rows
-  int splits;       // of each list
-  int pieces;       // of each split, none of more tiles than longest: what float32 sums
+  int splits;       // per list
+  int pieces;       // per split, each of at most longest tiles: the terms of one float32 sum
   int longest;
-  SplitSums sums;  // none: one split, whose sum is not put aside on the way
+  SplitSums sums;  // absent: one split with one float32 sum
 };
 
-// Gradients are added where add is set, and overwritten where not.
+// Gradients are accumulated if add is set, otherwise overwritten.
 struct BackwardParams {
-  Problem problem;
+  ProblemShape shape;
   Bshd q, k, v, d_o;
   Bhs lse, delta;
   Visibility visibility;
@@ -63,17 +63,17 @@ struct BackwardParams {
   Bshd dq, dk, dv;
   bool add_dq;
   bool add_dkv;
-  bool aligned;     // q, k, v, d_o by 16 bytes
-  bool paired;      // dq, dk, dv by two elements
+  bool aligned;     // rows of q, k, v, d_o are aligned to 16 bytes
+  bool paired;      // rows of dq, dk, dv are aligned to two elements
   TileLists tiles;  // outer: rows for dq, keys for dk and dv
-  int splits;       // of each list, for dq
-  int pieces;       // of each split, none of more tiles than longest: what float32 sums, for dq
+  int splits;       // per list, for dq
+  int pieces;       // per split, for dq, each of at most longest tiles: the terms of one float32 sum
   int longest;
-  double* split_dq;  // [split, unit, row, head_dim], not scaled; none: one split, which is not put aside
+  double* split_dq;  // [split, unit, row, head_dim], not scaled; null: one split with one float32 sum
 };
 
 struct BiasGradientParams {
-  Problem problem;
+  ProblemShape shape;
   Bshd q, k, v, d_o;
   Bhs lse, delta;
   Visibility visibility;
@@ -82,19 +82,19 @@ struct BiasGradientParams {
   Bias d_bias;
 };
 
-// bias_max = the largest bias that each row sees, or what is there if that is larger and merge is set; lse, which counts
-// from it, then goes with it.
+// bias_max = the largest bias that each row sees. If merge is set, bias_max becomes the larger of that and its old value, and
+// lse is made relative to the new value.
 struct BiasMaxParams {
-  Problem problem;
+  ProblemShape shape;
   Visibility visibility;
   Bias bias;
   bool merge;
   Bhs bias_max, lse;
 };
 
-// o and lse are the sum of splits partial results.
+// o and lse = the combination of `splits` partial results.
 struct CombineParams {
-  Problem problem;
+  ProblemShape shape;
   Bshd o;
   Bhs lse;
   bool merge;
@@ -102,9 +102,9 @@ struct CombineParams {
   SplitSums sums;
 };
 
-// dq = scale * sum of splits, plus what is there where add is set.
+// dq = scale * the sum over the splits, plus its previous value if add is set.
 struct SumParams {
-  Problem problem;
+  ProblemShape shape;
   Bshd dq;
   bool add;
   int splits;
@@ -113,10 +113,10 @@ struct SumParams {
 
 // into = merge(into, part).
 struct MergeParams {
-  Problem problem;
+  ProblemShape shape;
   Bshd part_o;
   Bhs part_lse;
-  Bhs part_bias_max;  // what part_lse counts from; none: zero
+  Bhs part_bias_max;  // the base of part_lse; absent: 0
   Bshd o;
   Bhs lse;
   Bhs bias_max;
@@ -124,14 +124,14 @@ struct MergeParams {
 
 // delta = rowsum(o * d_o).
 struct DeltaParams {
-  Problem problem;
+  ProblemShape shape;
   Bshd o, d_o;
   Bhs delta;
 };
 
 // o with rowsum(o * d_o) = delta.
 struct OutputOfDeltaParams {
-  Problem problem;
+  ProblemShape shape;
   Bshd d_o;
   Bhs delta;
   Bshd o;

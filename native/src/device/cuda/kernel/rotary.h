@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rotary embedding (arXiv 2104.09864), pairs half a head apart: a warp for all heads of a row, whose angles they share.
+// Rotary embedding (arXiv 2104.09864). The two elements of a pair are half a head apart. One warp processes all heads of a row,
+// which share the angles.
 #pragma once
 
 #include "device/cuda/collective/row_index.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gradients in float32 or float64 without tensor cores: a warp for each row of a gradient, a lane for each of 32 rows of
-// the other side at a time. What 32 rows give is summed in T, and these sums in double: they may be very many.
+// Gradients in float32 or float64 without tensor cores. A warp computes one row of a gradient and processes 32 rows of the
+// other side at a time, one per lane. These 32 rows are summed in T, and such sums, of which there may be very many, in
+// float64.
 #pragma once
 
 #include "device/cuda/collective/scalar_logit.h"
@@ -17,14 +18,14 @@ class ScalarBackwardQueries {
   static constexpr int kSharedBytes = 0;
 
   static LVX_GPU void run(const Params& p) {
-    if (warp_row() >= row_count(p.problem)) return;
-    const UnitRow row(p.problem, warp_row());
-    const int dim = static_cast<int>(p.problem.head_dim);
+    if (warp_row() >= row_count(p.shape)) return;
+    const UnitRow row(p.shape, warp_row());
+    const int dim = static_cast<int>(p.shape.head_dim);
     double dq[kLaneColumns] = {};
-    for (std::int64_t first = 0; first < p.problem.keys; first += kWarp) {
-      const int keys = p.problem.keys - first < kWarp ? static_cast<int>(p.problem.keys - first) : kWarp;
+    for (std::int64_t first = 0; first < p.shape.keys; first += kWarp) {
+      const int keys = p.shape.keys - first < kWarp ? static_cast<int>(p.shape.keys - first) : kWarp;
       const std::uint64_t seen =
-          visible_bits(p.visibility, row.batch, row.query, p.problem.first_key + first, keys);
+          visible_bits(p.visibility, row.batch, row.query, p.shape.first_key + first, keys);
       if (seen == 0) continue;
       T ds = 0;
       if ((seen >> lane() & 1) != 0) {
@@ -35,7 +36,7 @@ class ScalarBackwardQueries {
       T added[kLaneColumns] = {};
       for (int j = 0; j < keys; ++j) {
         const T factor = shuffle(ds, j);
-        if (factor == 0) continue;  // hidden, or nothing: k may hold anything
+        if (factor == 0) continue;  // hidden or zero weight: k may hold NaN
         const std::int64_t at = offset_of(p.k, row.batch, first + j, row.key_head);
         for_columns(dim, [&](int i, int column) {
           added[i] += factor * load_global(elements<T>(p.k.data) + at + column);
@@ -45,7 +46,7 @@ class ScalarBackwardQueries {
     }
     const std::int64_t at = offset_of(p.dq, row);
     for_columns(dim, [&](int i, int column) {
-      put_as<double>(p.problem.scale * dq[i], p.add_dq, p.dq.data, p.dq.dtype, at + column);
+      put_as<double>(p.shape.scale * dq[i], p.add_dq, p.dq.data, p.dq.dtype, at + column);
     });
   }
 };
@@ -58,17 +59,17 @@ class ScalarBackwardKeys {
   static constexpr int kSharedBytes = 0;
 
   static LVX_GPU void run(const Params& p) {
-    if (warp_row() >= p.problem.batch * p.problem.key_heads * p.problem.keys) return;
-    const UnitRows rows(p.problem, warp_row() / p.problem.keys);
-    const int key = static_cast<int>(warp_row() % p.problem.keys);
-    const int dim = static_cast<int>(p.problem.head_dim);
+    if (warp_row() >= p.shape.batch * p.shape.key_heads * p.shape.keys) return;
+    const UnitRows rows(p.shape, warp_row() / p.shape.keys);
+    const int key = static_cast<int>(warp_row() % p.shape.keys);
+    const int dim = static_cast<int>(p.shape.head_dim);
     double dk[kLaneColumns] = {};
     double dv[kLaneColumns] = {};
     for (int first = 0; first < rows.count; first += kWarp) {
       const int row = first + lane();
       ScalarPair mine{0, 0};
       if (row < rows.count &&
-          visible_bits(p.visibility, rows.batch, rows.query(row), p.problem.first_key + key, 1) != 0) {
+          visible_bits(p.visibility, rows.batch, rows.query(row), p.shape.first_key + key, 1) != 0) {
         const ScalarGradient<T> gradient(p, rows.batch, rows.query(row), rows.head(row), key, rows.key_head);
         mine = {gradient.p, gradient.ds};
       }
@@ -100,7 +101,7 @@ class ScalarBackwardKeys {
     const std::int64_t dk_at = offset_of(p.dk, rows.batch, key, rows.key_head);
     const std::int64_t dv_at = offset_of(p.dv, rows.batch, key, rows.key_head);
     for_columns(dim, [&](int i, int column) {
-      put_as<double>(p.problem.scale * dk[i], p.add_dkv, p.dk.data, p.dk.dtype, dk_at + column);
+      put_as<double>(p.shape.scale * dk[i], p.add_dkv, p.dk.data, p.dk.dtype, dk_at + column);
       put_as<double>(dv[i], p.add_dkv, p.dv.data, p.dv.dtype, dv_at + column);
     });
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Forward in float32 or float64 without tensor cores: a warp for each row, a lane for each of 32 keys at a time. What 32
-// keys give is summed in T, and these sums in double: they may be very many.
+// Forward in float32 or float64 without tensor cores. A warp computes one row and processes 32 keys at a time, one per lane.
+// These 32 keys are summed in T, and such sums, of which there may be very many, in float64.
 #pragma once
 
 #include "device/cuda/collective/row_result.h"
@@ -18,22 +18,22 @@ class ScalarForward {
   static constexpr int kSharedBytes = 0;
 
   static LVX_GPU void run(const Params& p) {
-    if (warp_row() >= row_count(p.problem)) return;
-    const UnitRow row(p.problem, warp_row());
-    const int dim = static_cast<int>(p.problem.head_dim);
+    if (warp_row() >= row_count(p.shape)) return;
+    const UnitRow row(p.shape, warp_row());
+    const int dim = static_cast<int>(p.shape.head_dim);
     constexpr T kNothing = -std::numeric_limits<T>::infinity();
 
     T max = kNothing;
     double sum = 0;
     double o[kLaneColumns] = {};
-    for (std::int64_t first = 0; first < p.problem.keys; first += kWarp) {
-      const int keys = p.problem.keys - first < kWarp ? static_cast<int>(p.problem.keys - first) : kWarp;
+    for (std::int64_t first = 0; first < p.shape.keys; first += kWarp) {
+      const int keys = p.shape.keys - first < kWarp ? static_cast<int>(p.shape.keys - first) : kWarp;
       const std::uint64_t seen =
-          visible_bits(p.visibility, row.batch, row.query, p.problem.first_key + first, keys);
+          visible_bits(p.visibility, row.batch, row.query, p.shape.first_key + first, keys);
       if (seen == 0) continue;
       T x = kNothing;
       if ((seen >> lane() & 1) != 0) {
-        x = logit<T>(p.problem, p.q, p.k, p.bias, p.bias_max, row.batch, row.query, row.head,
+        x = logit<T>(p.shape, p.q, p.k, p.bias, p.bias_max, row.batch, row.query, row.head,
                      static_cast<int>(first) + lane(), row.key_head);
       }
       const T most = warp_max(x);
@@ -46,7 +46,7 @@ class ScalarForward {
       T added[kLaneColumns] = {};
       for (int j = 0; j < keys; ++j) {
         const T share = shuffle(weight, j);
-        if (share == 0) continue;  // hidden, or nothing: v may hold anything
+        if (share == 0) continue;  // hidden or zero weight: v may hold NaN
         const std::int64_t at = offset_of(p.v, row.batch, first + j, row.key_head);
         for_columns(dim, [&](int i, int column) {
           added[i] += share * load_global(elements<T>(p.v.data) + at + column);

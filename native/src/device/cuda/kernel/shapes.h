@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// How large the tiles of tensor-core kernels are, for each head_dim they are built for; other ones run in the next
-// larger. Chosen so that accumulators stay in registers and a block needs less than 99 KiB of shared memory, which all
-// GPUs from sm_80 on have.
+// Tile sizes of the tensor-core kernels, for each head_dim that they are compiled for; other sizes use the next larger one.
+// Chosen so that accumulators stay in registers and a block needs less than 99 KiB of shared memory, which all GPUs from
+// sm_80 on provide.
 #pragma once
 
 namespace lvx::cuda {
@@ -15,17 +15,17 @@ constexpr int padded_head_dim(int head_dim) {
   return 0;
 }
 
-// Backward has no kernels for 80: in 96 they need fewer registers.
+// Backward has no kernels for 80: those for 96 need fewer registers.
 constexpr int padded_backward_head_dim(int head_dim) {
   const int dim = padded_head_dim(head_dim);
   return dim == 80 ? 96 : dim;
 }
 
 struct ForwardShape {
-  int row_warps;  // side by side over rows,
-  int key_warps;  // and over the keys of a tile
-  int row_tiles;  // of 16 rows, for each warp
-  int keys;       // of a tile
+  int row_warps;  // warps along the rows
+  int key_warps;  // warps along the keys of a tile
+  int row_tiles;  // tiles of 16 rows per warp
+  int keys;       // keys per tile
 
   constexpr int rows() const { return 16 * row_tiles * row_warps; }
   constexpr int threads() const { return 32 * row_warps * key_warps; }
@@ -41,8 +41,8 @@ constexpr ForwardShape forward_shape(int dim, bool decode) {
 
 // Four warps of 16 rows each (of keys for dk and dv, of queries for dq) against tiles of the other side.
 struct BackwardShape {
-  int outer;         // rows of the block
-  int inner;         // rows of a tile of the other side
+  int outer;         // rows per block
+  int inner;         // rows per tile of the other side
   int column_parts;  // blocks that share the columns of the gradients
 };
 constexpr int kBackwardThreads = 128;

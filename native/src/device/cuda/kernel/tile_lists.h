@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lists the tiles that are seen at all, so that kernels skip the others: a block for each list.
+// Lists the tiles that at least one query sees, so that kernels skip the others. One block per list.
 #pragma once
 
 #include "device/cuda/collective/mask.h"
@@ -24,7 +24,7 @@ class ListTiles {
       if (inner < p.lists.inner) {
         entry = p.by_keys ? entry_of(p, batch, inner, outer, inner) : entry_of(p, batch, outer, inner, inner);
       }
-      // Entries before this one: of this warp, and of the warps before it.
+      // The number of entries before this one: in this warp, and in the warps before it.
       const std::uint32_t votes = ballot(entry >= 0);
       sync_block();
       if (lane() == 0) store_shared(shared_memory() + 4 * warp_index(), bits_in(votes));
@@ -47,20 +47,20 @@ class ListTiles {
     return count;
   }
 
-  // -1 if no row of the tile sees any of its keys.
+  // The tile's entry; -1 if all its pairs are hidden.
   static LVX_GPU int entry_of(const Params& p, std::int64_t batch, int row_tile, int key_tile, int inner) {
-    const std::int64_t group = p.problem.query_heads / p.problem.key_heads;
+    const std::int64_t group = p.shape.query_heads / p.shape.key_heads;
     const std::int64_t first_row = static_cast<std::int64_t>(row_tile) * p.row_tile;
     const std::int64_t end_row = first_row + p.row_tile;
     const std::int64_t end_query = (end_row + group - 1) / group;
     const std::int64_t first_key = static_cast<std::int64_t>(key_tile) * p.key_tile;
-    const std::int64_t left = p.problem.keys - first_key;
+    const std::int64_t left = p.shape.keys - first_key;
     const int keys = left < p.key_tile ? static_cast<int>(left) : p.key_tile;
     const std::uint64_t all = bits_between(0, keys);
     bool some = false;
     bool every = true;
-    for (std::int64_t q = first_row / group; q < end_query && q < p.problem.queries; ++q) {
-      const std::uint64_t seen = visible_bits(p.visibility, batch, q, p.problem.first_key + first_key, keys);
+    for (std::int64_t q = first_row / group; q < end_query && q < p.shape.queries; ++q) {
+      const std::uint64_t seen = visible_bits(p.visibility, batch, q, p.shape.first_key + first_key, keys);
       some |= seen != 0;
       every &= seen == all;
     }

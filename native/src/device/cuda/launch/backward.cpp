@@ -11,24 +11,24 @@ struct Plan {
   int dim;
   BackwardShape queries, keys;
   TileLists by_queries, by_keys;
-  std::int64_t splits;           // of dq's keys
-  int longest;                   // tiles of one float32 sum of dq
-  int pieces;                    // of a split, such sums
-  double* split_dq = nullptr;    // none: one split of one sum
+  std::int64_t splits;           // of the keys, for dq
+  int longest;                   // maximum number of tiles of one float32 sum of dq
+  int pieces;                    // float32 sums per split
+  double* split_dq = nullptr;    // null: one split with one float32 sum
   std::int64_t queries_at_once;  // for dk and dv
-  // Their sums where not all are; else none.
+  // Sums of dk and dv, if queries are processed in several parts; else absent.
   std::byte* dk = nullptr;
   std::byte* dv = nullptr;
   std::size_t bytes;
 
-  Plan(const Problem& p, const Cutting& cutting, std::byte* memory)
+  Plan(const ProblemShape& p, const Cutting& cutting, std::byte* memory)
       : dim(padded_backward_head_dim(static_cast<int>(p.head_dim))),
         queries(backward_queries_shape(dim)),
         keys(backward_keys_shape(dim)) {
     const std::int64_t rows = unit_rows_of(p);
     Scratch scratch(memory);
-    by_queries = take_lists(scratch, p, tiles_of(rows, queries.outer), tiles_of(p.keys, queries.inner));
-    by_keys = take_lists(scratch, p, tiles_of(p.keys, keys.outer), tiles_of(rows, keys.inner));
+    by_queries = take_lists(scratch, p, divide_up(rows, queries.outer), divide_up(p.keys, queries.inner));
+    by_keys = take_lists(scratch, p, divide_up(p.keys, keys.outer), divide_up(rows, keys.inner));
     splits = splits_of(units_of(p) * by_queries.outer, by_queries.inner, cutting);
     longest = longest_of(cutting.longest_sum_of_keys, queries.inner);
     pieces = pieces_of(by_queries.inner, splits, longest);
@@ -69,27 +69,28 @@ void launch_halves(const Queue& queue, DType dtype, int dim, std::int64_t blocks
   }
 }
 
-// Of queries [first, first + count) alone.
+// The problem restricted to queries [first, first + count).
 BackwardParams part_of(const BackwardParams& whole, std::int64_t first, std::int64_t count) {
   BackwardParams part = whole;
-  part.problem.queries = count;
-  part.q = whole.q.from_row(first);
-  part.d_o = whole.d_o.from_row(first);
-  part.lse.data = whole.lse.at(0, 0, first);
-  part.delta.data = whole.delta.at(0, 0, first);
-  if (whole.bias_max.data != nullptr) part.bias_max.data = whole.bias_max.at(0, 0, first);
-  if (!whole.visibility.everything()) part.visibility.data = whole.visibility.at(0, first);
-  if (!whole.bias.none()) part.bias = whole.bias.from(first, 0);
+  part.shape.queries = count;
+  const std::int64_t end = first + count;
+  part.q = whole.q.row_range(first, end);
+  part.d_o = whole.d_o.row_range(first, end);
+  part.lse = whole.lse.row_range(first, end);
+  part.delta = whole.delta.row_range(first, end);
+  part.bias_max = whole.bias_max.row_range(first, end);
+  part.visibility = whole.visibility.row_range(first, end);
+  part.bias = whole.bias.row_range(first, end);
   return part;
 }
 
-// dk and dv, one part of the queries after the other: what they add to halves is put together in float32.
-void sum_parts(const Queue& queue, const Plan& plan, const BackwardArguments& a, BackwardParams whole) {
-  const Problem& p = a.problem;
+// Computes dk and dv for one part of the queries after the other. Half-precision gradients are accumulated in float32.
+void sum_parts(const Queue& queue, const Plan& plan, const BackwardProblem& a, BackwardParams whole) {
+  const ProblemShape& p = a.shape;
   const bool apart = plan.dk != nullptr && (a.dk.dtype != DType::kFloat32 || a.dv.dtype != DType::kFloat32);
   if (apart) {
-    whole.dk = compact_bshd(plan.dk, DType::kFloat32, p.keys, p.key_heads, p.head_dim);
-    whole.dv = compact_bshd(plan.dv, DType::kFloat32, p.keys, p.key_heads, p.head_dim);
+    whole.dk = compact_keys(plan.dk, DType::kFloat32, p);
+    whole.dv = compact_keys(plan.dv, DType::kFloat32, p);
     whole.paired = true;
     whole.add_dkv = false;
   }
@@ -97,13 +98,13 @@ void sum_parts(const Queue& queue, const Plan& plan, const BackwardArguments& a,
   do {
     BackwardParams part = part_of(whole, first, std::min(plan.queries_at_once, p.queries - first));
     part.tiles = plan.by_keys;
-    part.tiles.inner = static_cast<int>(tiles_of(unit_rows_of(part.problem), plan.keys.inner));
+    part.tiles.inner = static_cast<int>(divide_up(unit_rows_of(part.shape), plan.keys.inner));
     if (a.visibility.everything()) {
       part.tiles.counts = nullptr;
     } else {
       launch<ListTiles>(
           queue, p.batch * part.tiles.outer,
-          TileListParams{part.problem, part.visibility, part.tiles, plan.keys.inner, plan.keys.outer, true});
+          TileListParams{part.shape, part.visibility, part.tiles, plan.keys.inner, plan.keys.outer, true});
     }
     launch_halves<BackwardKeys>(queue, a.q.dtype, plan.dim,
                                 units_of(p) * part.tiles.outer * plan.keys.column_parts, part);
@@ -111,13 +112,13 @@ void sum_parts(const Queue& queue, const Plan& plan, const BackwardArguments& a,
     first += plan.queries_at_once;
   } while (first < p.queries);
   if (!apart) return;
-  copy(queue, p.batch, p.keys, p.key_heads, p.head_dim, whole.dk, a.dk, a.add_dkv);
-  copy(queue, p.batch, p.keys, p.key_heads, p.head_dim, whole.dv, a.dv, a.add_dkv);
+  copy(queue, whole.dk, a.dk, a.add_dkv);
+  copy(queue, whole.dv, a.dv, a.add_dkv);
 }
 
-BackwardParams params_of(const BackwardArguments& a) {
+BackwardParams params_of(const BackwardProblem& a) {
   BackwardParams params{};
-  params.problem = a.problem;
+  params.shape = a.shape;
   params.q = a.q;
   params.k = a.k;
   params.v = a.v;
@@ -138,17 +139,17 @@ BackwardParams params_of(const BackwardArguments& a) {
   return params;
 }
 
-void backward_halves(const Queue& queue, const BackwardArguments& a, std::span<std::byte> scratch,
+void backward_halves(const Queue& queue, const BackwardProblem& a, std::span<std::byte> scratch,
                      const Cutting& cutting) {
-  const Problem& p = a.problem;
+  const ProblemShape& p = a.shape;
   const Plan plan(p, cutting, scratch.data());
   require_scratch("backward", plan.bytes, scratch.size());
   BackwardParams by_queries = params_of(a);
-  by_queries.aligned = queries_aligned(p, a.q, 16) && queries_aligned(p, a.d_o, 16) &&
-                       keys_aligned(p, a.k, 16) && keys_aligned(p, a.v, 16);
-  by_queries.paired = queries_aligned(p, a.dq, 2 * size_of(a.dq.dtype)) &&
-                      keys_aligned(p, a.dk, 2 * size_of(a.dk.dtype)) &&
-                      keys_aligned(p, a.dv, 2 * size_of(a.dv.dtype));
+  by_queries.aligned =
+      rows_aligned(a.q, 16) && rows_aligned(a.d_o, 16) && rows_aligned(a.k, 16) && rows_aligned(a.v, 16);
+  by_queries.paired = rows_aligned(a.dq, 2 * size_of(a.dq.dtype)) &&
+                      rows_aligned(a.dk, 2 * size_of(a.dk.dtype)) &&
+                      rows_aligned(a.dv, 2 * size_of(a.dv.dtype));
   BackwardParams by_keys = by_queries;
   by_queries.tiles = plan.by_queries;
   by_queries.splits = static_cast<int>(plan.splits);
@@ -172,29 +173,29 @@ void backward_halves(const Queue& queue, const BackwardArguments& a, std::span<s
 }
 
 template <typename T>
-void backward_scalars(const Queue& queue, const BackwardArguments& a) {
-  const Problem& p = a.problem;
+void backward_scalars(const Queue& queue, const BackwardProblem& a) {
+  const ProblemShape& p = a.shape;
   launch<ScalarBackwardQueries<T>>(queue, row_blocks(p.rows()), params_of(a));
   launch<ScalarBackwardKeys<T>>(queue, row_blocks(units_of(p) * p.keys), params_of(a));
 }
 
 template <typename T>
-void bias_gradient(const Queue& queue, const BackwardArguments& a) {
-  const BiasGradientParams params{a.problem, a.q,          a.k,    a.v,        a.d_o,   a.lse,
-                                  a.delta,   a.visibility, a.bias, a.bias_max, a.d_bias};
-  launch<BiasGradient<T>>(queue, bias_gradient_blocks(a.problem, a.d_bias), params);
+void bias_gradient(const Queue& queue, const BackwardProblem& a) {
+  const BiasGradientParams params{a.shape, a.q,          a.k,    a.v,        a.d_o,   a.lse,
+                                  a.delta, a.visibility, a.bias, a.bias_max, a.d_bias};
+  launch<BiasGradient<T>>(queue, bias_gradient_blocks(a.shape, a.d_bias), params);
 }
 
 }  // namespace
 
-std::size_t backward_scratch(const Problem& problem, DType dtype, const Cutting& cutting) {
-  return size_of(dtype) == 2 ? Plan(problem, cutting, nullptr).bytes : 0;
+std::size_t backward_scratch(const ProblemShape& shape, DType dtype, const Cutting& cutting) {
+  return size_of(dtype) == 2 ? Plan(shape, cutting, nullptr).bytes : 0;
 }
 
-void backward(const Queue& queue, const BackwardArguments& a, std::span<std::byte> scratch,
+void backward(const Queue& queue, const BackwardProblem& a, std::span<std::byte> scratch,
               const Cutting& cutting) {
-  require_countable(a.problem);
-  if (a.problem.batch == 0) return;
+  require_countable(a.shape);
+  if (a.shape.batch == 0) return;
   switch (a.q.dtype) {
     case DType::kFloat64:
       backward_scalars<double>(queue, a);

@@ -12,23 +12,23 @@ struct Plan {
   ForwardShape shape;
   TileLists lists;
   std::int64_t splits;
-  int longest;     // tiles of one float32 sum
-  int pieces;      // of a split, such sums
-  SplitSums sums;  // none: one split of one sum
+  int longest;     // maximum number of tiles of one float32 sum
+  int pieces;      // float32 sums per split
+  SplitSums sums;  // absent: one split with one float32 sum
   std::size_t bytes;
 
-  Plan(const Problem& p, const Cutting& cutting, std::byte* memory)
+  Plan(const ProblemShape& p, const Cutting& cutting, std::byte* memory)
       : decode(unit_rows_of(p) <= 2 * kDecodeRows),
         dim(padded_head_dim(static_cast<int>(p.head_dim))),
         shape(forward_shape(dim, decode)) {
-    const std::int64_t row_tiles = tiles_of(unit_rows_of(p), shape.rows());
-    const std::int64_t key_tiles = tiles_of(p.keys, shape.keys);
+    const std::int64_t row_tiles = divide_up(unit_rows_of(p), shape.rows());
+    const std::int64_t key_tiles = divide_up(p.keys, shape.keys);
     Scratch scratch(memory);
     lists = take_lists(scratch, p, row_tiles, key_tiles);
     splits = splits_of(units_of(p) * row_tiles, key_tiles, cutting);
     longest = longest_of(cutting.longest_sum_of_keys, shape.keys);
-    // Decode has so few rows that each sum can be a split.
-    if (decode) splits = std::max(splits, tiles_of(key_tiles, longest));
+    // Decode has so few rows that each float32 sum can be a split.
+    if (decode) splits = std::max(splits, divide_up(key_tiles, longest));
     pieces = pieces_of(key_tiles, splits, longest);
     if (splits > 1 || pieces > 1) {
       if (decode) {
@@ -42,7 +42,7 @@ struct Plan {
 
  private:
   template <typename Part>
-  void take_sums(Scratch& scratch, const Problem& p) {
+  void take_sums(Scratch& scratch, const ProblemShape& p) {
     sums.o = scratch.take<Part>(splits * p.rows() * p.head_dim);
     sums.sum = scratch.take<Part>(splits * p.rows());
     sums.max = scratch.take<float>(splits * p.rows());
@@ -74,9 +74,9 @@ void launch_forward(const Queue& queue, const Plan& plan, std::int64_t blocks, c
   }
 }
 
-ForwardParams params_of(const ForwardArguments& a) {
+ForwardParams params_of(const ForwardProblem& a) {
   ForwardParams params{};
-  params.problem = a.problem;
+  params.shape = a.shape;
   params.q = a.q;
   params.k = a.k;
   params.v = a.v;
@@ -92,24 +92,24 @@ ForwardParams params_of(const ForwardArguments& a) {
   return params;
 }
 
-// Before anything is added to what lse counts from.
-void find_bias_max(const Queue& queue, const ForwardArguments& a) {
-  const BiasMaxParams params{a.problem, a.visibility, a.bias, a.merge, a.out.bias_max, a.out.lse};
+// Must run before the kernels that add biases or merge: it sets the base of lse.
+void find_bias_max(const Queue& queue, const ForwardProblem& a) {
+  const BiasMaxParams params{a.shape, a.visibility, a.bias, a.merge, a.out.bias_max, a.out.lse};
   if (a.out.bias_max.dtype == DType::kFloat64) {
-    launch<BiasMax<double>>(queue, a.problem.rows(), params);
+    launch<BiasMax<double>>(queue, a.shape.rows(), params);
   } else {
-    launch<BiasMax<float>>(queue, a.problem.rows(), params);
+    launch<BiasMax<float>>(queue, a.shape.rows(), params);
   }
 }
 
-void forward_halves(const Queue& queue, const ForwardArguments& a, std::span<std::byte> scratch,
+void forward_halves(const Queue& queue, const ForwardProblem& a, std::span<std::byte> scratch,
                     const Cutting& cutting) {
-  const Problem& p = a.problem;
+  const ProblemShape& p = a.shape;
   const Plan plan(p, cutting, scratch.data());
   require_scratch("forward", plan.bytes, scratch.size());
   ForwardParams params = params_of(a);
-  params.aligned = queries_aligned(p, a.q, 16) && keys_aligned(p, a.k, 16) && keys_aligned(p, a.v, 16);
-  params.paired = queries_aligned(p, a.out.o, 2 * size_of(a.out.o.dtype));
+  params.aligned = rows_aligned(a.q, 16) && rows_aligned(a.k, 16) && rows_aligned(a.v, 16);
+  params.paired = rows_aligned(a.out.o, 2 * size_of(a.out.o.dtype));
   params.tiles = plan.lists;
   params.splits = static_cast<int>(plan.splits);
   params.pieces = plan.pieces;
@@ -138,20 +138,20 @@ void forward_halves(const Queue& queue, const ForwardArguments& a, std::span<std
 
 }  // namespace
 
-std::size_t forward_scratch(const Problem& problem, DType dtype, const Cutting& cutting) {
-  return size_of(dtype) == 2 ? Plan(problem, cutting, nullptr).bytes : 0;
+std::size_t forward_scratch(const ProblemShape& shape, DType dtype, const Cutting& cutting) {
+  return size_of(dtype) == 2 ? Plan(shape, cutting, nullptr).bytes : 0;
 }
 
-void forward(const Queue& queue, const ForwardArguments& a, std::span<std::byte> scratch,
+void forward(const Queue& queue, const ForwardProblem& a, std::span<std::byte> scratch,
              const Cutting& cutting) {
-  require_countable(a.problem);
-  if (a.problem.rows() == 0) return;
+  require_countable(a.shape);
+  if (a.shape.rows() == 0) return;
   if (a.out.bias_max.data != nullptr) find_bias_max(queue, a);
   switch (a.q.dtype) {
     case DType::kFloat64:
-      return launch<ScalarForward<double>>(queue, row_blocks(a.problem.rows()), params_of(a));
+      return launch<ScalarForward<double>>(queue, row_blocks(a.shape.rows()), params_of(a));
     case DType::kFloat32:
-      return launch<ScalarForward<float>>(queue, row_blocks(a.problem.rows()), params_of(a));
+      return launch<ScalarForward<float>>(queue, row_blocks(a.shape.rows()), params_of(a));
     default:
       return forward_halves(queue, a, scratch, cutting);
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernels by name, for code that launches them without seeing them.
+// Declarations of the kernels, for code that launches them without including their definitions.
 #pragma once
 
 #include <cstdint>
@@ -70,12 +70,12 @@ class ColumnSums;
 class AddColumnSums;
 class AddTotal;
 
-// Where launches go, in order.
+// The stream on which kernels are launched.
 struct Queue {
   void* stream = nullptr;  // a cudaStream_t
 };
 
-// Starts blocks of a kernel; nothing for no blocks. Defined in launch.h for the kernels that are instantiated.
+// Launches a kernel with that many blocks; does nothing for 0 blocks. Defined in launch.h for the instantiated kernels.
 template <typename Kernel, typename Params>
 void launch(const Queue& queue, std::int64_t blocks, const Params& params);
 

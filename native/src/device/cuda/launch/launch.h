@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Starts a kernel: on the GPU where nvcc compiles this, on the simulator elsewhere. For the files that instantiate
+// Launches a kernel: on the GPU if nvcc compiles this, otherwise in the simulator. Included by the files that instantiate
 // kernels.
 #pragma once
 
@@ -17,8 +17,8 @@
 
 namespace lvx::cuda {
 
-constexpr int kEveryBlockHas = 48 << 10;  // of shared memory
-constexpr int kBlockMayHave = 99 << 10;   // on every GPU from sm_80 on, when the kernel asks for it
+constexpr int kEveryBlockHas = 48 << 10;  // bytes of shared memory, by default
+constexpr int kBlockMayHave = 99 << 10;   // if the kernel requests it, on every GPU from sm_80 on
 
 #if defined(__CUDACC__)
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A product of row-major matrices as BLAS libraries want it: by columns, where C^T = B^T A^T lies the same way.
+// Expresses a product of row-major matrices for a column-major BLAS: C = A B in row-major order is C^T = B^T A^T in column-major
+// order, with the same memory layout.
 #pragma once
 
 #include "device/product.h"
@@ -10,9 +11,9 @@ struct ColumnMajor {
   struct Stored {
     std::byte* data;
     DType dtype;
-    std::int64_t rows, columns;  // as it lies
-    std::int64_t ld;             // from column to column
-    bool transposed;             // the product takes its transpose
+    std::int64_t rows, columns;  // as stored
+    std::int64_t ld;             // elements from column to column
+    bool transposed;             // the product uses its transpose
   };
 
   std::int64_t m, n, k;  // out [m, n] = left [m, k] right [k, n]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gradients of parameters that are sums over rows, in two steps over memory between them.
+// Gradients of parameters that are sums over rows, in two kernels with partial sums in memory between them.
 #pragma once
 
 #include "device/cuda/collective/row_blocks.h"
@@ -17,7 +17,7 @@ void sum_columns(const Queue& queue, const Term& term, std::int64_t rows, std::i
 
 inline void add_column_sums(const Queue& queue, const double* sums, std::int64_t width, std::int64_t parts,
                             const Parameter& to, const Parameter& gate) {
-  launch<AddColumnSums>(queue, (width + kRowThreads - 1) / kRowThreads,
+  launch<AddColumnSums>(queue, divide_up(width, kRowThreads),
                         AddColumnSumsParams{sums, width, parts, to, gate});
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The GPU's layer operations: kernels of our own, and a library's matrix products.
+// The GPU's layer operations: our own kernels, and matrix products by a library.
 #pragma once
 
 #include <functional>
@@ -7,16 +7,16 @@
 
 #include "device/cuda/launch/kernels.h"
 #include "device/cuda/layers/products.h"
-#include "device/device.h"
+#include "device/device_memory.h"
 #include "device/layers.h"
 
 namespace lvx::cuda {
 
 class CudaLayers final : public LayerOperations {
  public:
-  // queue: of the device, whose GPU it makes the calling thread's. products: asked once, when the first product is
-  // needed; what it throws, that product throws.
-  CudaLayers(Device& device, std::function<Queue()> queue,
+  // queue: returns the device's stream, and makes its GPU the calling thread's current device. products: called once, at the
+  // first product, which propagates its exceptions.
+  CudaLayers(MemoryOperations& device, std::function<Queue()> queue,
              std::function<std::unique_ptr<Products>()> products)
       : device_(device), queue_(std::move(queue)), make_products_(std::move(products)) {}
 
@@ -28,14 +28,12 @@ class CudaLayers final : public LayerOperations {
                        const Parameter& dw, const Parameter& db, std::span<std::byte> scratch) override;
 
   std::size_t norm_scratch(std::int64_t width) const override;
-  void norm_forward(const Norm& norm, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                    std::int64_t width, const Bshd& x, const Bshd& y) override;
-  void norm_backward(const Norm& norm, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                     std::int64_t width, const Bshd& x, const Bshd& dy, const Bshd& dx, bool add_dx,
+  void norm_forward(const Norm& norm, const Bshd& x, const Bshd& y) override;
+  void norm_backward(const Norm& norm, const Bshd& x, const Bshd& dy, const Bshd& dx, bool add_dx,
                      const Parameter& dweight, const Parameter& dbias, std::span<std::byte> scratch) override;
 
-  void rotary(double theta, bool inverse, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-              std::int64_t dim, const Bshd& x, const RowIntegers& positions, const Bshd& y) override;
+  void rotary(double theta, bool inverse, const Bshd& x, const RowIntegers& positions,
+              const Bshd& y) override;
 
   void swiglu_forward(const Rows& gate, const Rows& up, const Rows& y) override;
   void swiglu_backward(const Rows& gate, const Rows& up, const Rows& dy, const Rows& dgate,
@@ -53,11 +51,11 @@ class CudaLayers final : public LayerOperations {
   void add(const Rows& x, const Rows& y) override;
   void clear_rows(const RowIntegers& live, const Rows& x) override;
 
-  // Throws what the factory of products throws.
+  // Propagates the exceptions of the products factory.
   Products& products() const;
 
  private:
-  Device& device_;
+  MemoryOperations& device_;
   std::function<Queue()> queue_;
   std::function<std::unique_ptr<Products>()> make_products_;
   mutable std::unique_ptr<Products> products_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Operations on the elements of rows: one kernel each, and sums over rows where there is a gate.
+// Elementwise operations on rows: one kernel each, plus sums over rows if there is a gate.
 #include <cmath>
 
 #include "base/error.h"
@@ -11,7 +11,7 @@
 namespace lvx::cuda {
 namespace {
 
-// Starts Kernel<T> with a warp for each piece of a row of a tensor like this.
+// Launches Kernel<T> with one warp per piece of a row of x.
 template <template <typename> class Kernel, typename Params>
 void launch_elements(const Queue& queue, const Rows& like, const Params& params) {
   in_accumulator(like.dtype, [&]<typename T>(T) {
@@ -19,13 +19,13 @@ void launch_elements(const Queue& queue, const Rows& like, const Params& params)
   });
 }
 
-// Sums of a term over all rows of a tensor like this, in parts; the memory is the device's until the work is done.
+// Sums a term over all rows of a tensor, in parts. The sums are in device memory that is freed on the stream.
 struct PartSums {
   std::int64_t parts;
   DeviceMemory memory;
 
   template <typename Term>
-  PartSums(Device& device, const Queue& queue, const Rows& like, const Term& term)
+  PartSums(MemoryOperations& device, const Queue& queue, const Rows& like, const Term& term)
       : parts(sum_parts(like.batch * like.rows, like.width)),
         memory(device, static_cast<std::size_t>(parts * like.width) * sizeof(double)) {
     in_accumulator(like.dtype, [&]<typename T>(T) {
@@ -36,21 +36,24 @@ struct PartSums {
   double* sums() const { return reinterpret_cast<double*>(memory.data()); }
 };
 
-Bshd one_head(const Rows& x) { return {x.data, x.dtype, x.batch_stride, x.row_stride, 0}; }
+Bshd one_head(const Rows& x) {
+  return {x.data, x.dtype, x.batch, x.rows, 1, x.width, x.batch_stride, x.row_stride, 0};
+}
 
 }  // namespace
 
-void CudaLayers::rotary(double theta, bool inverse, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                        std::int64_t dim, const Bshd& x, const RowIntegers& positions, const Bshd& y) {
-  if (dim > 2 * kRotaryPairs) {
-    throw Error(LVX_INTERNAL, "rotary: expected a head of at most 256, got " + std::to_string(dim));
+void CudaLayers::rotary(double theta, bool inverse, const Bshd& x, const RowIntegers& positions,
+                        const Bshd& y) {
+  if (x.dim > 2 * kRotaryPairs) {
+    throw Error(LVX_INTERNAL, "rotary: expected a head of at most 256, got " + std::to_string(x.dim));
   }
-  RotaryParams params{batch, rows, heads, dim, inverse, x, y, positions, {}};
-  for (std::int64_t i = 0; i < dim / 2; ++i) {
-    params.frequencies[i] = std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(dim));
+  RotaryParams params{x.batch, x.rows, x.heads, x.dim, inverse, x, y, positions, {}};
+  for (std::int64_t i = 0; i < x.dim / 2; ++i) {
+    params.frequencies[i] = std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(x.dim));
   }
   const Queue queue = queue_();
-  in_accumulator(x.dtype, [&]<typename T>(T) { launch<Rotary<T>>(queue, row_blocks(batch * rows), params); });
+  in_accumulator(x.dtype,
+                 [&]<typename T>(T) { launch<Rotary<T>>(queue, row_blocks(x.batch * x.rows), params); });
 }
 
 void CudaLayers::swiglu_forward(const Rows& gate, const Rows& up, const Rows& y) {
@@ -78,7 +81,7 @@ void CudaLayers::gated_add_forward(const Rows& x, const Rows& branch, const Para
 void CudaLayers::gated_add_backward(const Rows& branch, const Parameter& gate, const RowIntegers& live,
                                     const Rows& dy, const Rows& dbranch, const Parameter& dgate) {
   const Queue queue = queue_();
-  // Before dbranch is written, which may be branch.
+  // Summed before dbranch is written, because dbranch may be branch.
   if (!dgate.none()) {
     const PartSums part(device_, queue, dy, GatedAddTerm{branch, dy, live});
     launch<AddTotal>(queue, 1, AddTotalParams{part.sums(), part.parts * dy.width, dgate, gate});
@@ -94,7 +97,7 @@ void CudaLayers::blend_forward(const Rows& a, const Rows& b, const Parameter& ga
 void CudaLayers::blend_backward(const Rows& a, const Rows& b, const Parameter& gate, const RowIntegers& live,
                                 const Rows& dy, const Rows& da, const Rows& db, const Parameter& dgate) {
   const Queue queue = queue_();
-  // Before da and db are written, which may be a and b.
+  // Summed before da and db are written, because they may be a and b.
   if (!dgate.none()) {
     const PartSums part(device_, queue, dy, BlendTerm{a, b, dy, live});
     add_column_sums(queue, part.sums(), dy.width, part.parts, dgate, gate);
@@ -102,9 +105,7 @@ void CudaLayers::blend_backward(const Rows& a, const Rows& b, const Parameter& g
   launch_elements<BlendBackward>(queue, dy, BlendBackwardParams{dy, da, db, gate, live});
 }
 
-void CudaLayers::add(const Rows& x, const Rows& y) {
-  copy(queue_(), x.batch, x.rows, 1, x.width, one_head(x), one_head(y), true);
-}
+void CudaLayers::add(const Rows& x, const Rows& y) { copy(queue_(), one_head(x), one_head(y), true); }
 
 void CudaLayers::clear_rows(const RowIntegers& live, const Rows& x) {
   if (live.none()) return;

@@ -5,7 +5,7 @@
 
 namespace lvx::cuda {
 
-// Calls compute(T{}) for the type T that dtype is computed in.
+// Calls compute(T{}), where T is the compute type of dtype.
 template <typename Compute>
 void in_accumulator(DType dtype, const Compute& compute) {
   if (dtype == DType::kFloat64) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Linear maps: a library's product where it takes the operands as they are; tile by tile in float32 where half precision
-// meets float32, which no library multiplies.
+// Linear maps. Uses the library's product if the library supports the operands. No library multiplies half precision by float32:
+// such operands are converted and multiplied tile by tile in float32.
 #include <algorithm>
 
 #include "base/error.h"
@@ -14,7 +14,7 @@
 namespace lvx::cuda {
 namespace {
 
-constexpr std::int64_t kTile = 2048;  // rows or columns that are converted at a time: enough work for a GPU
+constexpr std::int64_t kTile = 2048;  // rows or columns converted at a time: enough work for a GPU
 
 std::int64_t tile_elements(std::int64_t rows, std::int64_t columns) {
   return std::min(rows, kTile) * std::min(columns, kTile);
@@ -23,7 +23,7 @@ std::int64_t tile_elements(std::int64_t rows, std::int64_t columns) {
 struct Room {
   std::span<std::byte> workspace;
   double* sums;
-  std::byte* tiles;  // of one product; whichever it is, its three need the same together
+  std::byte* tiles;  // the three tiles of one product; all products need the same number of bytes
   float* a = nullptr;
   float* b = nullptr;
   float* c = nullptr;
@@ -43,7 +43,7 @@ struct Room {
     bytes = scratch.used();
   }
 
-  // For the tiles of one product.
+  // Bytes for the tiles of one product.
   void lay_out(const Product& p) {
     Scratch scratch(tiles);
     a = scratch.take<float>(tile_elements(p.m, p.k));
@@ -52,18 +52,20 @@ struct Room {
   }
 };
 
-// to = from, element by element, of matrices that lie alike.
+// to = from, elementwise; both have the same storage order.
 void convert(const Queue& queue, std::int64_t lines, std::int64_t length, const Matrix& from,
              const Matrix& to) {
-  copy(queue, 1, lines, 1, length, Bshd{from.data, from.dtype, 0, from.ld, 0},
-       Bshd{to.data, to.dtype, 0, to.ld, 0}, false);
+  const auto as_bshd = [&](const Matrix& x) {
+    return Bshd{x.data, x.dtype, 1, lines, 1, length, 0, x.ld, 0};
+  };
+  copy(queue, as_bshd(from), as_bshd(to), false);
 }
 
-// Puts what C starts from into c. Returns whether products are added to it.
+// Writes the initial C into c. Returns whether products are added to it.
 bool begin(const Queue& queue, std::int64_t m, std::int64_t n, const Parameter& bias, bool add,
            const Matrix& c) {
   if (add || bias.none()) return add;
-  convert(queue, m, n, Matrix{bias.data, bias.dtype, 0}, c);  // the same line for each row
+  convert(queue, m, n, Matrix{bias.data, bias.dtype, 0}, c);  // ld = 0 broadcasts the bias to all rows
   return true;
 }
 
@@ -102,7 +104,7 @@ class LinearProducts {
     });
   }
 
-  // Rows and columns of C from (row, column) on.
+  // The tile of C that begins at (row, column).
   void multiply_tile(const Product& p, std::int64_t row, std::int64_t column) {
     const std::int64_t m = std::min(kTile, p.m - row);
     const std::int64_t n = std::min(kTile, p.n - column);
@@ -129,7 +131,7 @@ class LinearProducts {
     if (!in_place) convert(queue_, m, n, c, whole);
   }
 
-  // Rows and columns of x from (row, column) on: in place, or converted into memory.
+  // The tile of x that begins at (row, column): in place, or converted into memory.
   Matrix in_float32(const Matrix& x, std::int64_t row, std::int64_t column, std::int64_t rows,
                     std::int64_t columns, float* memory) const {
     const Matrix part{x.at(row, column), x.dtype, x.ld, x.transposed};

@@ -8,7 +8,7 @@
 
 namespace lvx::cuda {
 
-// By cuBLASLt, for the calling thread's GPU. Throws Error(LVX_UNSUPPORTED) if this build has none,
+// Products by cuBLASLt on the calling thread's current GPU. Throws Error(LVX_UNSUPPORTED) if this build has no cuBLASLt, and
 // Error(LVX_MISSING_LIBRARY) if the library cannot be loaded.
 std::unique_ptr<Products> make_products(std::size_t workspace);
 

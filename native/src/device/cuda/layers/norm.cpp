@@ -10,8 +10,8 @@
 namespace lvx::cuda {
 namespace {
 
-constexpr std::int64_t kRowsAtOnce = 8192;  // of backward, whose statistics lie in scratch
-constexpr std::int64_t kWide = 512;         // from here on a block has one row alone
+constexpr std::int64_t kRowsAtOnce = 8192;  // in backward, which keeps statistics in scratch
+constexpr std::int64_t kWide = 512;         // rows of at least this width have a block each
 
 struct Room {
   std::byte* statistics;
@@ -28,13 +28,13 @@ struct Room {
   }
 };
 
-NormParams params_of(const Norm& norm, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                     std::int64_t width, const Bshd& x, const Bshd& y) {
-  return {rows,        heads,     width, 0, batch * rows * heads, norm.kind == LVX_NORM_LAYER, norm.epsilon,
-          norm.weight, norm.bias, x,     y};
+NormParams params_of(const Norm& norm, const Bshd& x, const Bshd& y) {
+  return {
+      x.rows,      x.heads,   x.dim, 0, x.batch * x.rows * x.heads, norm.kind == LVX_NORM_LAYER, norm.epsilon,
+      norm.weight, norm.bias, x,     y};
 }
 
-// Starts Kernel<T, warps of a row> for the rows [first, end).
+// Launches Kernel<T, warps per row> for the rows [first, end).
 template <template <typename, int> class Kernel, typename T, typename Params>
 void launch_rows(const Queue& queue, const NormParams& norm, const Params& params) {
   const std::int64_t rows = norm.end - norm.first;
@@ -49,24 +49,23 @@ void launch_rows(const Queue& queue, const NormParams& norm, const Params& param
 
 std::size_t CudaLayers::norm_scratch(std::int64_t width) const { return Room(nullptr, width).bytes; }
 
-void CudaLayers::norm_forward(const Norm& norm, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                              std::int64_t width, const Bshd& x, const Bshd& y) {
+void CudaLayers::norm_forward(const Norm& norm, const Bshd& x, const Bshd& y) {
   const Queue queue = queue_();
-  const NormParams params = params_of(norm, batch, rows, heads, width, x, y);
+  const NormParams params = params_of(norm, x, y);
   in_accumulator(x.dtype, [&]<typename T>(T) { launch_rows<NormForward, T>(queue, params, params); });
 }
 
-void CudaLayers::norm_backward(const Norm& norm, std::int64_t batch, std::int64_t rows, std::int64_t heads,
-                               std::int64_t width, const Bshd& x, const Bshd& dy, const Bshd& dx, bool add_dx,
+void CudaLayers::norm_backward(const Norm& norm, const Bshd& x, const Bshd& dy, const Bshd& dx, bool add_dx,
                                const Parameter& dweight, const Parameter& dbias,
                                std::span<std::byte> scratch) {
+  const std::int64_t width = x.dim;
   const Room room(scratch.data(), width);
   require_scratch("backward of a norm", room.bytes, scratch.size());
   const Queue queue = queue_();
-  const std::int64_t count = batch * rows * heads;
+  const std::int64_t count = x.batch * x.rows * x.heads;
   if (count == 0) return;
   const std::int64_t parts = sum_parts(count, width);
-  NormParams params = params_of(norm, batch, rows, heads, width, x, {});
+  NormParams params = params_of(norm, x, {});
   in_accumulator(x.dtype, [&]<typename T>(T) {
     for (std::int64_t first = 0; first < count; first += kRowsAtOnce) {
       params.first = first;
@@ -77,7 +76,7 @@ void CudaLayers::norm_backward(const Norm& norm, std::int64_t batch, std::int64_
         sum_columns<T>(queue, NormTerm{params, room.statistics, dy, of_weight}, params.end - first, width,
                        parts, sums, first > 0);
       };
-      // Before dx is written, which may be dy.
+      // Summed before dx is written, because dx may be dy.
       sum(dweight, true, room.weight_sums);
       sum(dbias, false, room.bias_sums);
       if (dx.data != nullptr) {

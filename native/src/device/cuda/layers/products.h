@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The matrix products of the GPU's layers, by whatever library computes them.
+// Interface of the matrix products of the GPU's layers, independent of the library that computes them.
 #pragma once
 
 #include <cstddef>
@@ -17,12 +17,13 @@ class Products {
   Products(const Products&) = delete;
   Products& operator=(const Products&) = delete;
 
-  // Whether multiply takes such operands: A and B of one dtype, C of that or of its accumulator's.
+  // Whether multiply supports these operands: A and B of one dtype, C of that dtype or its accumulator's.
   static bool takes(DType a, DType b, DType c) { return a == b && (c == a || c == accumulator_of(a)); }
 
-  // Workspace of any product.
+  // Bytes of workspace that any product needs at most.
   virtual std::size_t workspace() const = 0;
-  // Puts it on the queue. Sizes are not 0; there is no bias. Accumulated in the accumulator's dtype, and rounded once.
+  // Enqueues the product. Sizes must not be 0, and there must be no bias. Accumulates in the accumulator's dtype and rounds
+  // once.
   virtual void multiply(const Queue& queue, const Product& product, std::span<std::byte> workspace) = 0;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// In place of the folder cublaslt where its header was not found.
+// Replaces the sources in cublaslt if cuBLASLt's header was not found.
 #include "base/error.h"
 #include "device/cuda/layers/make_products.h"
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prints what no compiler reports of the tensor-core kernels: "KERNEL HEAD_DIM THREADS SHARED_BYTES", a line each.
+// Prints properties of the tensor-core kernels that compilers do not report, one kernel per line:
+// "KERNEL HEAD_DIM THREADS SHARED_BYTES".
 #include <cstdio>
 
 #include "device/cuda/kernel/backward_keys.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The primitives on the host: each thread of a block is a fiber of the simulator, which checks what it does.
+// The primitives on the host. Each thread of a block is a fiber of the simulator, which checks every access.
 #pragma once
 
 #include <bit>
@@ -61,7 +61,7 @@ T shuffle(T value, int from, host::Site site = host::Site::current()) {
 }
 template <typename T>
 T shuffle_xor(T value, int mask, host::Site site = host::Site::current()) {
-  return cuda::shuffle(value, lane() ^ mask, site);  // not std::shuffle, which site would bring in
+  return cuda::shuffle(value, lane() ^ mask, site);  // qualified, because ADL on site would find std::shuffle
 }
 inline std::uint32_t ballot(bool vote, host::Site site = host::Site::current()) {
   return host::ballot(vote, site);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What both implementations of the primitives share.
+// Types that both implementations of the primitives share.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +21,7 @@ namespace lvx::cuda {
 
 constexpr int kWarp = 32;
 
-// Where something lies in the block's shared memory, in bytes.
+// An offset in the block's shared memory, in bytes.
 struct SharedAddress {
   std::uint32_t offset;
 };
@@ -29,13 +29,13 @@ LVX_GPU SharedAddress operator+(SharedAddress address, int bytes) {
   return {address.offset + static_cast<std::uint32_t>(bytes)};
 }
 
-// What one thread moves at once.
+// Units that one thread loads or stores in one access.
 struct alignas(16) Chunk {
   std::uint32_t words[4];
 };
 
-// Four 8x8 matrices of 2-byte elements, spread over a warp: lane l holds, of each, row l / 4, columns 2 (l % 4) and the
-// next (transposed: the other way round), the first in the low half.
+// Four 8x8 matrices of 2-byte elements, distributed over a warp. Of each matrix, lane l holds columns 2 (l % 4) and
+// 2 (l % 4) + 1 of row l / 4 (transposed: rows and columns exchanged), the first in the low half.
 struct Matrices {
   std::uint32_t parts[4];
 };

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The primitives that kernels are written in, and the only place where they touch the machine. Two implementations:
-// gpu.h for nvcc, and host.h, which executes blocks lane by lane and checks every access. Kernels are the same text for
-// both.
+// The warp-level primitives of kernels, which are the only machine-specific code. There are two implementations: gpu.h for
+// nvcc, and host.h, which executes blocks lane by lane and checks every access. Both compile the same kernel sources.
 //
-//   thread_index, warp_index, lane, block_index                where one is; blocks and threads have one dimension
+//   thread_index, warp_index, lane, block_index                indices of this thread; blocks and grids are one-dimensional
 //   load_shared, store_shared, load_global, store_global       1 to 16 bytes, naturally aligned
 //   copy_async, commit_copies, wait_for_copies<n>              16 bytes from global to shared memory; zeros if not live
-//   sync_block, sync_warp                                      order memory accesses of the threads they join
-//   shuffle, shuffle_xor, ballot                               between the lanes of a warp; these order no memory
+//   sync_block, sync_warp                                      order memory accesses of the threads that they synchronise
+//   shuffle, shuffle_xor, ballot                               between the lanes of a warp; they do not order memory accesses
 //   load_matrices, load_matrices_transposed                    ldmatrix.x4: lane l gives the address of row l % 8 of
 //                                                              matrix l / 8
 //   multiply_add<T>(c, a, b0, b1)                              mma.m16n8k16: c += a b, fp32 accumulate

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Of the CUDA runtime's interface, what the CUDA device calls, by the same names and numbers: so that its sources can be
-// built against the stand-in, with no CUDA toolkit.
+// The part of the CUDA runtime's interface that the CUDA device uses, with the same names and numbers, so that its sources can be
+// built against the stand-in without a CUDA toolkit.
 #pragma once
 
 #include <cstddef>

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn;
 
+import org.lvxattn.internal.Closing;
+
 /**
- * The result of {@link CrossAttention#forward}: it owns output and log-sum-exp, and remembers what
- * they were computed from, which stays the caller's and must be unchanged and open in backward.
+ * The result of {@link CrossAttention#forward}: it owns output and log-sum-exp, and refers to their
+ * inputs, which the caller owns and must keep open and unchanged until backward.
  */
 public final class AttentionForward implements AutoCloseable {
   private final CrossAttention attention;
@@ -32,32 +34,35 @@ public final class AttentionForward implements AutoCloseable {
     this.mask = mask;
     this.output = output;
     this.logSumExpWithTerms = logSumExpWithTerms;
-    this.logSumExp = LogSumExp.alone(logSumExpWithTerms);
+    this.logSumExp = PartialAttention.logSumExp(logSumExpWithTerms);
     this.statistics = statistics;
   }
 
-  /** {@code [batch, queries, heads, headDim]} in the queries' dtype; 0 where nothing is seen. */
+  /**
+   * {@code [batch, queries, heads, headDim]} in the queries' dtype; 0 for queries that see no key.
+   */
   public Tensor output() {
     return output;
   }
 
   /**
    * Natural logarithm of the sum of the exponentials of each query's logits, {@code [batch, heads,
-   * queries]}, float32 (float64 for float64); -infinity where nothing is seen.
+   * queries]}, float32 (float64 for float64); -infinity for queries that see no key.
    */
   public Tensor logSumExp() {
     return logSumExp;
   }
 
   /**
-   * What backward and merges of parts need of log-sum-exp: with a bias {@code [3, batch, heads,
-   * queries]}, it and its two terms; without one, it alone.
+   * The log-sum-exp as backward and merges of partial results need it. With a bias: {@code [3,
+   * batch, heads, queries]}, the log-sum-exp and its two terms. Without a bias: the same as {@link
+   * #logSumExp}.
    */
   public Tensor logSumExpWithTerms() {
     return logSumExpWithTerms;
   }
 
-  /** What the call cost this rank. */
+  /** The cost of the call on this rank. */
   public Statistics statistics() {
     return statistics;
   }
@@ -83,13 +88,12 @@ public final class AttentionForward implements AutoCloseable {
   }
 
   /**
-   * Closes output and log-sum-exp.
+   * Closes output and log-sum-exp. Closing again does nothing.
    *
-   * @throws IllegalStateException if that was done already
    * @throws WrongThreadException if another thread owns the device
    */
   @Override
   public void close() {
-    Tensors.closeAll(output, logSumExpWithTerms);
+    Closing.closeAll(output, logSumExpWithTerms);
   }
 }

@@ -2,6 +2,7 @@
 package org.lvxattn;
 
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.internal.Closing;
 
 /** The result of {@link CrossAttention#backward}: it owns the gradients. */
 public final class AttentionGradients implements AutoCloseable {
@@ -37,25 +38,24 @@ public final class AttentionGradients implements AutoCloseable {
 
   /**
    * Shape and dtype of this rank's bias, summed over the dimensions along which it is broadcast;
-   * null if it was not asked for.
+   * null if it was not requested.
    */
   public @Nullable Tensor bias() {
     return bias;
   }
 
-  /** What the call cost this rank. */
+  /** The cost of the call on this rank. */
   public Statistics statistics() {
     return statistics;
   }
 
   /**
-   * Closes the gradients.
+   * Closes the gradients. Closing again does nothing.
    *
-   * @throws IllegalStateException if that was done already
    * @throws WrongThreadException if another thread owns the device
    */
   @Override
   public void close() {
-    Tensors.closeAll(query, key, value, bias);
+    Closing.closeAll(query, key, value, bias);
   }
 }

@@ -1,51 +1,98 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn;
 
+import org.lvxattn.internal.Preconditions;
+
 /**
- * How a CPU device is made.
+ * Options of a CPU device.
  *
- * <p>Large blocks that were released stay with the process, up to an eighth of the machine's
- * memory, for whoever next allocates as much; the system may take their pages at any time (on Linux
- * {@code MADV_FREE}). They count as nobody's memory, and end with the last device.
+ * <p>The process caches released large blocks, up to an eighth of the machine's memory, for the
+ * next allocation of the same size. The system may reclaim their pages at any time (on Linux {@code
+ * MADV_FREE}). They do not count against any device's budget, and are freed with the last device.
  *
- * @param threads threads that compute, the calling one among them: 1 to 1024, or 0 for as many as
- *     the process may use
- * @param memoryBudget bytes that tensors and workspaces of the device may hold together, or 0 for
- *     no limit
+ * <p>Immutable. Created by {@link #builder} or {@link #defaults}.
  */
-public record CpuOptions(int threads, long memoryBudget) {
+public final class CpuOptions {
   private static final int MAX_THREADS = 1024;
+  private static final CpuOptions DEFAULTS = builder().build();
 
-  /**
-   * Checks the components.
-   *
-   * @throws IllegalArgumentException if one is out of range
-   */
-  public CpuOptions {
-    if (threads < 0 || threads > MAX_THREADS) {
-      throw new IllegalArgumentException(
-          "threads is " + threads + "; 1 to " + MAX_THREADS + ", or 0 for all, was expected");
-    }
-    if (memoryBudget < 0) {
-      throw new IllegalArgumentException(
-          "memoryBudget is "
-              + memoryBudget
-              + "; a number of bytes, or 0 for no limit, was expected");
-    }
+  private final int threads;
+  private final long memoryBudget;
+
+  private CpuOptions(Builder builder) {
+    this.threads = builder.threads;
+    this.memoryBudget = builder.memoryBudget;
   }
 
-  /** All threads that the process may use, no limit of memory. */
+  /** All threads that the process may use, no memory limit. */
   public static CpuOptions defaults() {
-    return new CpuOptions(0, 0);
+    return DEFAULTS;
   }
 
-  /** These options with another number of threads. */
-  public CpuOptions withThreads(int threads) {
-    return new CpuOptions(threads, memoryBudget);
+  /** A builder that starts from {@link #defaults}. */
+  public static Builder builder() {
+    return new Builder();
   }
 
-  /** These options with another budget, in bytes. */
-  public CpuOptions withMemoryBudget(long memoryBudget) {
-    return new CpuOptions(threads, memoryBudget);
+  /** A builder that starts from these settings. */
+  public Builder toBuilder() {
+    return new Builder().threads(threads).memoryBudget(memoryBudget);
+  }
+
+  /** Number of compute threads; 0 for all that the process may use. */
+  public int threads() {
+    return threads;
+  }
+
+  /** The most bytes in use at any time; 0 for no limit. */
+  public long memoryBudget() {
+    return memoryBudget;
+  }
+
+  @Override
+  public String toString() {
+    return "CpuOptions[threads=" + threads + ", memoryBudget=" + memoryBudget + "]";
+  }
+
+  /** Sets up {@link CpuOptions}. */
+  public static final class Builder {
+    private int threads;
+    private long memoryBudget;
+
+    private Builder() {}
+
+    /**
+     * Sets the number of compute threads, including the calling thread.
+     *
+     * @param threads 1 to 1024; 0 (default) for all that the process may use
+     * @throws IllegalArgumentException if it is out of range
+     */
+    public Builder threads(int threads) {
+      Preconditions.require(
+          threads >= 0 && threads <= MAX_THREADS,
+          "threads",
+          threads,
+          "1 to " + MAX_THREADS + ", or 0 for all,");
+      this.threads = threads;
+      return this;
+    }
+
+    /**
+     * Limits the bytes that tensors and workspaces of the device hold together.
+     *
+     * @param memoryBudget bytes; 0 (default) for no limit
+     * @throws IllegalArgumentException if it is negative
+     */
+    public Builder memoryBudget(long memoryBudget) {
+      Preconditions.require(
+          memoryBudget >= 0, "memoryBudget", memoryBudget, "a number of bytes, or 0 for no limit,");
+      this.memoryBudget = memoryBudget;
+      return this;
+    }
+
+    /** Builds the options. */
+    public CpuOptions build() {
+      return new CpuOptions(this);
+    }
   }
 }

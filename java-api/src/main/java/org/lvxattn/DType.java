@@ -1,42 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn;
 
-import java.util.Locale;
+import org.lvxattn.internal.memory.ElementType;
 
 /** The type of a tensor's elements. */
 public enum DType {
   /** IEEE 754 double precision; computed and accumulated in float64. */
-  FLOAT64(8, 2),
+  FLOAT64(ElementType.FLOAT64),
   /** IEEE 754 single precision; accumulated in float32. */
-  FLOAT32(4, 2),
+  FLOAT32(ElementType.FLOAT32),
   /** The upper half of a float32: 8 bits of exponent, 8 of precision; accumulated in float32. */
-  BFLOAT16(2, 4),
+  BFLOAT16(ElementType.BFLOAT16),
   /** IEEE 754 half precision: 5 bits of exponent, 11 of precision; accumulated in float32. */
-  FLOAT16(2, 2),
-  /** Two's complement integers, for visibility ranges; not computed with. */
-  INT32(4, 0);
+  FLOAT16(ElementType.FLOAT16),
+  /** 32-bit two's complement integers, for visibility ranges, positions and row flags. */
+  INT32(ElementType.INT32);
 
-  private final int bytes;
-  private final int code;
+  private final ElementType element;
 
-  DType(int bytes, int code) {
-    this.bytes = bytes;
-    this.code = code;
+  DType(ElementType element) {
+    this.element = element;
   }
 
   /** Size of one element in bytes. */
   public int bytes() {
-    return bytes;
+    return element.bytes();
   }
 
   /** Whether this is one of the floating-point types. */
   public boolean isFloating() {
-    return this != INT32;
+    return element.isFloating();
   }
 
   /**
-   * What sums of this type, log-sum-exp and delta are kept in: float64 for float64, float32 for the
-   * other floating-point types.
+   * The dtype of sums of this type, of log-sum-exp and of delta: float64 for float64, float32 for
+   * the other floating-point types.
    *
    * @throws IllegalArgumentException for {@link #INT32}, which is never accumulated
    */
@@ -50,14 +48,13 @@ public enum DType {
     };
   }
 
-  /** DLPack's type code. */
-  int code() {
-    return code;
+  ElementType element() {
+    return element;
   }
 
   /** The name in lower case, as numerical libraries write it: {@code bfloat16}. */
   @Override
   public String toString() {
-    return name().toLowerCase(Locale.ROOT);
+    return element.toString();
   }
 }

@@ -8,25 +8,27 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.lvxattn.bindings.generated.Lvx;
+import org.lvxattn.bindings.generated.lvx_attention_backend_choice;
 import org.lvxattn.bindings.generated.lvx_cpu_options;
 import org.lvxattn.bindings.generated.lvx_cuda_options;
 import org.lvxattn.bindings.generated.lvx_device_info;
-import org.lvxattn.bindings.generated.lvx_engine_choice;
-import org.lvxattn.plan.KernelScratch;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.internal.ffi.NativeCalls;
+import org.lvxattn.internal.memory.DeviceResource;
+import org.lvxattn.internal.memory.Reachability;
 
 /**
- * What computes, and the memory it computes in: {@link #cpu()}, or {@link #cuda(int)} for a GPU.
- * Programs are the same for both.
+ * A processor and its memory: {@link #cpu()}, or {@link #cuda(int)} for a GPU. The same programs
+ * run on both.
  *
- * <p>A GPU works behind the program: calls return when their work is ordered, each sees the results
- * of those before it, and {@link #synchronize} waits for all of them. What brings numbers to the
- * host ({@link Tensor#toFloats} and its like) waits by itself. A failure of the work itself is
- * reported by whatever call waits next.
+ * <p>CUDA calls are asynchronous: they return once their work is enqueued. They execute in order,
+ * and {@link #synchronize} waits for all of them. Copies to the host ({@link Tensor#toFloats} and
+ * others) block. The next call that waits reports a failure of enqueued work.
  *
- * <p>A device and everything made on it, tensors and groups, is confined to one thread: the one
- * that made it, until {@link #handOver} names another. Every use is checked and ends in a {@link
- * WrongThreadException} elsewhere. Several threads compute at once by a device each, as the ranks
- * of a {@link LocalWorld} do; how many cores a device uses is its own matter.
+ * <p>A device and all tensors and groups on it are confined to one thread: the thread that opened
+ * the device, until {@link #handOver} names another. Use from any other thread throws a {@link
+ * WrongThreadException}. For concurrency, each thread opens its own device, as the ranks of a
+ * {@link org.lvxattn.group.LocalWorld} do. A device itself may use several cores.
  */
 public final class Device implements AutoCloseable {
   private final DeviceResource resource;
@@ -63,7 +65,7 @@ public final class Device implements AutoCloseable {
       this.code = code;
     }
 
-    /** DLPack's number of it. */
+    /** DLPack's device type code. */
     int code() {
       return code;
     }
@@ -87,7 +89,7 @@ public final class Device implements AutoCloseable {
    * @throws LvxException if its threads cannot be started
    */
   public static Device cpu(CpuOptions options) {
-    Arguments.present(options, "options");
+    Preconditions.present(options, "options");
     NativeCalls.load();
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment struct = lvx_cpu_options.allocate(arena);
@@ -103,7 +105,7 @@ public final class Device implements AutoCloseable {
   /**
    * Opens an NVIDIA GPU.
    *
-   * @param ordinal the GPU, as the CUDA runtime counts them, from 0
+   * @param ordinal index of the GPU in the CUDA runtime, from 0
    * @throws IllegalArgumentException if there is no such GPU
    * @throws LinkageError if the native library cannot be loaded; the message says what to do
    * @throws LvxException with {@link Status#MISSING_LIBRARY} if the build has no CUDA device, or
@@ -111,29 +113,28 @@ public final class Device implements AutoCloseable {
    * @throws UnsupportedRequestException if the GPU is older than compute capability 8.0
    */
   public static Device cuda(int ordinal) {
-    return cuda(CudaOptions.of(ordinal));
+    return cuda(CudaOptions.builder().ordinal(ordinal).build());
   }
 
   /**
-   * Opens an NVIDIA GPU. Several devices may be of one GPU, each with a stream and memory of its
-   * own.
+   * Opens an NVIDIA GPU. Several devices may share one GPU; each has its own stream and memory.
    *
    * @throws NullPointerException if options is null
    * @throws IllegalArgumentException if there is no such GPU
    * @throws LinkageError if the native library cannot be loaded; the message says what to do
    * @throws LvxException with {@link Status#MISSING_LIBRARY} if the build has no CUDA device, or
-   *     there is no driver, no GPU, or no cuDNN where {@link Engine#CUDNN} is wanted; the message
-   *     says which
+   *     there is no driver, no GPU, or no cuDNN where {@link AttentionBackend#CUDNN} is wanted; the
+   *     message says which
    * @throws UnsupportedRequestException if the GPU is older than compute capability 8.0
    */
   public static Device cuda(CudaOptions options) {
-    Arguments.present(options, "options");
+    Preconditions.present(options, "options");
     NativeCalls.load();
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment struct = lvx_cuda_options.allocate(arena);
       lvx_cuda_options.struct_size(struct, lvx_cuda_options.sizeof());
       lvx_cuda_options.ordinal(struct, options.ordinal());
-      lvx_cuda_options.engine(struct, options.engine().code());
+      lvx_cuda_options.attention_backend(struct, options.attentionBackend().code());
       lvx_cuda_options.memory_budget(struct, options.memoryBudget());
       lvx_cuda_options.stream(struct, options.stream());
       MemorySegment handle = arena.allocate(ValueLayout.JAVA_LONG);
@@ -147,13 +148,13 @@ public final class Device implements AutoCloseable {
     return kind;
   }
 
-  /** Which of its kind: the number by which {@link #cuda} opened it, 0 for a CPU. */
+  /** Index of the GPU in the CUDA runtime, as passed to {@link #cuda}; 0 for a CPU. */
   public int ordinal() {
     return ordinal;
   }
 
   /**
-   * What is known of the GPU; empty for a CPU.
+   * Properties of the GPU; empty for a CPU.
    *
    * @throws IllegalStateException if the device was closed
    * @throws WrongThreadException if another thread owns the device
@@ -176,12 +177,12 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * Returns when all that the device was given is done; at once on a CPU, which is done when a call
-   * returns.
+   * Waits until all enqueued work is done. On a CPU it returns at once, since calls are synchronous
+   * there.
    *
    * @throws IllegalStateException if the device was closed
    * @throws WrongThreadException if another thread owns the device
-   * @throws DeviceFailedException if some of it failed
+   * @throws DeviceFailedException if enqueued work failed
    */
   public void synchronize() {
     requireUsable("device");
@@ -189,18 +190,18 @@ public final class Device implements AutoCloseable {
     Reachability.keep(this);
   }
 
-  /** How many threads of the host compute, the calling one among them; 1 for a GPU. */
+  /** Number of host threads that compute, including the calling thread; 1 for a GPU. */
   public int threads() {
     return threads;
   }
 
-  /** For people: for instance the instruction set in use, or what the GPU is called. */
+  /** A name for users: the instruction set in use, or the GPU's name. */
   public String name() {
     return name;
   }
 
   /**
-   * Bytes now held by tensors and workspaces.
+   * Bytes that tensors and workspaces hold now.
    *
    * @throws IllegalStateException if the device was closed
    * @throws WrongThreadException if another thread owns the device
@@ -226,19 +227,7 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * What this device's kernels need beside their arguments, for predicting memory. Its answers can
-   * be had while the device is open, from the thread that owns it.
-   *
-   * @throws IllegalStateException if the device was closed
-   * @throws WrongThreadException if another thread owns the device
-   */
-  public KernelScratch kernelScratch() {
-    requireUsable("device");
-    return new DeviceScratch(this);
-  }
-
-  /**
-   * Loads cuDNN as {@link Engine#CUDNN} does, without a GPU.
+   * Loads cuDNN as {@link AttentionBackend#CUDNN} does. Needs no GPU.
    *
    * @return its version, for instance {@code 9.24.0}
    * @throws LinkageError if the native library cannot be loaded; the message says what to do
@@ -256,39 +245,41 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * What {@link Engine#AUTO} has chosen on this device's GPU so far; empty for a CPU.
+   * The choices of {@link AttentionBackend#AUTO} on this device's GPU so far; empty for a CPU.
    *
    * @throws IllegalStateException if the device was closed
    * @throws WrongThreadException if another thread owns the device
    */
-  public List<EngineChoice> engineChoices() {
+  public List<AttentionBackendChoice> attentionBackendChoices() {
     requireUsable("device");
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment count = arena.allocate(ValueLayout.JAVA_LONG);
       NativeCalls.check(
-          Lvx.lvx_device_engine_choices(resource.handle, MemorySegment.NULL, 0, count));
+          Lvx.lvx_device_attention_backend_choices(resource.handle, MemorySegment.NULL, 0, count));
       long capacity = count.get(ValueLayout.JAVA_LONG, 0);
-      MemorySegment choices = lvx_engine_choice.allocateArray(Math.max(capacity, 1), arena);
-      NativeCalls.check(Lvx.lvx_device_engine_choices(resource.handle, choices, capacity, count));
+      MemorySegment choices =
+          lvx_attention_backend_choice.allocateArray(Math.max(capacity, 1), arena);
+      NativeCalls.check(
+          Lvx.lvx_device_attention_backend_choices(resource.handle, choices, capacity, count));
       Reachability.keep(this);
-      // Other devices of the GPU may have met new problems in between.
+      // Other devices of the GPU may have added choices in between.
       long copied = Math.min(capacity, count.get(ValueLayout.JAVA_LONG, 0));
-      List<EngineChoice> result = new ArrayList<>();
+      List<AttentionBackendChoice> result = new ArrayList<>();
       for (long i = 0; i < copied; i++) {
-        result.add(EngineChoice.read(lvx_engine_choice.asSlice(choices, i)));
+        result.add(AttentionBackendChoice.read(lvx_attention_backend_choice.asSlice(choices, i)));
       }
       return List.copyOf(result);
     }
   }
 
-  /** The thread that may use the device and everything made on it. */
+  /** The thread that may use the device and everything on it. */
   public Thread owner() {
     return owner;
   }
 
   /**
-   * Gives the device and everything made on it to another thread. What this thread did before is
-   * visible to that thread.
+   * Transfers the device and everything on it to another thread. Earlier writes of this thread are
+   * visible to the new owner.
    *
    * @param next the new owner
    * @throws NullPointerException if next is null
@@ -296,22 +287,25 @@ public final class Device implements AutoCloseable {
    * @throws WrongThreadException if the caller does not own the device
    */
   public void handOver(Thread next) {
-    Arguments.present(next, "next");
+    Preconditions.present(next, "next");
     requireUsable("device");
     owner = next;
   }
 
   /**
-   * Stops the threads and gives everything back.
+   * Stops the threads and frees everything. Closing it again does nothing.
    *
    * @throws IllegalStateException if tensors or groups of this device are open (the message says
    *     how many, and the suppressed exceptions where they were made if {@link
-   *     LeakDetector.Mode#TRACE} is on; the device stays usable), or if it was closed already
+   *     LeakDetector.Mode#TRACE} is on; the device stays usable)
    * @throws WrongThreadException if another thread owns the device
    */
   @Override
   public void close() {
-    requireUsable("device");
+    requireOwner("device");
+    if (closed) {
+      return;
+    }
     resource.close();
     closed = true;
   }
@@ -334,7 +328,9 @@ public final class Device implements AutoCloseable {
     return resource;
   }
 
-  /** Checks liveness and thread; {@code what} names the argument or object that is used. */
+  /**
+   * Checks that it is open and owned by this thread; {@code what} names the argument for messages.
+   */
   void requireUsable(String what) {
     requireOwner(what);
     if (closed) {

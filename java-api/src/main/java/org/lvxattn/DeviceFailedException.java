@@ -3,8 +3,8 @@ package org.lvxattn;
 
 /**
  * A device failed, for instance because a kernel read outside of its memory or the hardware broke.
- * Nothing that was in its memory can be used any more. A GPU is lost to the whole process then:
- * close what is open, and go on in a new process.
+ * The contents of its memory are lost, and this process cannot use a GPU any more. Close all open
+ * objects and continue in a new process.
  */
 public final class DeviceFailedException extends LvxException {
   private static final long serialVersionUID = 1;

@@ -2,13 +2,13 @@
 package org.lvxattn;
 
 /**
- * What is known of a GPU.
+ * Properties of a GPU.
  *
- * @param computeMajor compute capability, before the dot
- * @param computeMinor compute capability, behind it
+ * @param computeMajor major number of the compute capability
+ * @param computeMinor minor number of the compute capability
  * @param multiprocessors number of streaming multiprocessors
- * @param memoryTotal bytes, whoever holds them
- * @param memoryFree bytes of them that nobody held when this was asked
+ * @param memoryTotal bytes of the GPU's memory
+ * @param memoryFree bytes that were free at the time of the query
  */
 public record GpuProperties(
     int computeMajor, int computeMinor, int multiprocessors, long memoryTotal, long memoryFree) {}

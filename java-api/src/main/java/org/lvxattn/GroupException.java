@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn;
 
-/** A group operation ended because of a peer. */
+/** A group operation failed because of a peer. */
 public abstract sealed class GroupException extends LvxException
-    permits DeadlineExceededException,
-        GroupJoinException,
-        PeerLostException,
-        PeerMismatchException {
+    permits PeerTimeoutException, GroupJoinException, PeerLostException, PeerMismatchException {
   private static final long serialVersionUID = 1;
 
   private final int rank;
@@ -20,12 +17,12 @@ public abstract sealed class GroupException extends LvxException
     this.operation = operation;
   }
 
-  /** The peer at fault, or -1 if it is not known. */
+  /** The peer at fault, or -1 if unknown. */
   public final int rank() {
     return rank;
   }
 
-  /** The number of the group's operation, counted from 1 alike on all ranks. */
+  /** Sequence number of the group's operation, from 1; the same on all ranks. */
   public final long sequence() {
     return sequence;
   }

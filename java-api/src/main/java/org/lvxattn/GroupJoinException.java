@@ -2,9 +2,9 @@
 package org.lvxattn;
 
 /**
- * Ranks that were to form a group do not fit together, and waiting would not help: their secrets,
- * sizes or versions differ, two processes are the same rank, the port of the rendezvous is in use,
- * or something else is there. {@link #rank()} is -1 where the fault cannot be given to one rank.
+ * Ranks cannot form a group, and waiting would not help: their secrets, sizes or versions differ,
+ * two processes are the same rank, the port of the rendezvous is in use, or another service answers
+ * there. {@link #rank()} is -1 if no single rank is at fault.
  */
 public final class GroupJoinException extends GroupException {
   private static final long serialVersionUID = 1;

@@ -4,11 +4,12 @@ package org.lvxattn;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.internal.Preconditions;
 
 /**
- * The elements of a tensor where Java can read and write them: the tensor's own memory where that
- * is the host's, otherwise a copy of it, which {@link #commit} brings back. Made and used by the
- * thread that owns the tensor's device.
+ * A view of a tensor that Java can read and write. It is the tensor's own memory if that is host
+ * memory, otherwise a copy, which {@link #commit} writes back. Only the thread that owns the
+ * tensor's device may use it.
  *
  * <pre>{@code
  * try (HostView view = HostView.updating(tensor)) {
@@ -32,7 +33,7 @@ public final class HostView implements AutoCloseable {
       segment = writable ? own : own.asReadOnly();
       return;
     }
-    long bytes = Shapes.extentBytes(tensor.shape(), tensor.strides(), tensor.dtype());
+    long bytes = tensor.layout().extentBytes();
     copy = Arena.ofConfined();
     try {
       MemorySegment memory = copy.allocate(bytes, 64);
@@ -47,19 +48,19 @@ public final class HostView implements AutoCloseable {
   }
 
   /**
-   * For reading alone.
+   * Opens a read-only view.
    *
    * @throws NullPointerException if tensor is null
    * @throws IllegalStateException if it was closed
    * @throws WrongThreadException if another thread owns the device
    */
   public static HostView reading(Tensor tensor) {
-    Arguments.present(tensor, "tensor").requireUsable("tensor");
+    Preconditions.present(tensor, "tensor").requireUsable("tensor");
     return new HostView(tensor, false, true);
   }
 
   /**
-   * For reading and writing.
+   * Opens a view for reading and writing.
    *
    * @throws NullPointerException if tensor is null
    * @throws UnsupportedOperationException if the tensor is read-only
@@ -67,12 +68,12 @@ public final class HostView implements AutoCloseable {
    * @throws WrongThreadException if another thread owns the device
    */
   public static HostView updating(Tensor tensor) {
-    Arguments.present(tensor, "tensor").requireWritable();
+    Preconditions.present(tensor, "tensor").requireWritable();
     return new HostView(tensor, true, true);
   }
 
   /**
-   * For writing every element; what is not written is undefined.
+   * Opens a view for writing every element. Elements that are not written are undefined.
    *
    * @throws NullPointerException if tensor is null
    * @throws UnsupportedOperationException if the tensor is read-only
@@ -80,25 +81,25 @@ public final class HostView implements AutoCloseable {
    * @throws WrongThreadException if another thread owns the device
    */
   public static HostView writing(Tensor tensor) {
-    Arguments.present(tensor, "tensor").requireWritable();
-    // What lies between the elements is not the tensor's, and must stay as it is.
+    Preconditions.present(tensor, "tensor").requireWritable();
+    // Memory between the elements belongs to other tensors and must not change.
     return new HostView(tensor, true, tensor.hasGaps());
   }
 
-  /** From the first element on, by the tensor's strides; until this is closed. */
+  /** Memory from the first element on, with the tensor's strides; valid until this is closed. */
   public MemorySegment segment() {
     return segment;
   }
 
   /**
-   * What was written becomes the tensor's; on a CPU it is already.
+   * Writes the elements back to the tensor. On a CPU it does nothing.
    *
-   * @throws UnsupportedOperationException if this is for reading alone
+   * @throws UnsupportedOperationException if this view is read-only
    * @throws IllegalStateException if the tensor was closed
    */
   public void commit() {
     if (!writable) {
-      throw new UnsupportedOperationException("the view is for reading alone");
+      throw new UnsupportedOperationException("the view is read-only");
     }
     if (copy != null) {
       tensor.requireUsable("tensor");
@@ -106,7 +107,7 @@ public final class HostView implements AutoCloseable {
     }
   }
 
-  /** Gives up what was not committed. */
+  /** Closes the view. A copy's uncommitted changes are lost. */
   @Override
   public void close() {
     if (copy != null) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn;
 
-/** Something went wrong that was no mistake of the caller; {@link #status} says what kind. */
+/** A failure that the caller did not cause; {@link #status} is its kind. */
 public class LvxException extends RuntimeException {
   private static final long serialVersionUID = 1;
 

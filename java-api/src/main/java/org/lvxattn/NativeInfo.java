@@ -4,9 +4,10 @@ package org.lvxattn;
 import java.nio.file.Path;
 import org.lvxattn.bindings.NativeLibrary;
 import org.lvxattn.bindings.generated.Lvx;
+import org.lvxattn.internal.ffi.NativeCalls;
 
 /**
- * The native library in use, for diagnosis.
+ * The native library in use, for diagnostics.
  *
  * @param file the file that was loaded
  * @param version the library's version
@@ -14,7 +15,7 @@ import org.lvxattn.bindings.generated.Lvx;
  */
 public record NativeInfo(Path file, String version, int abiVersion) {
   /**
-   * Loads the library if that has not happened yet, and describes it.
+   * Loads the library, unless it is loaded already, and describes it.
    *
    * @throws LinkageError if it cannot be loaded; the message says what to do
    */

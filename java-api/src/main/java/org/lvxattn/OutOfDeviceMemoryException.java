@@ -2,8 +2,8 @@
 package org.lvxattn;
 
 /**
- * The memory of a device, or the budget it was given, does not suffice. The message says what was
- * asked for and what is held. Everything stays usable: close something and try again.
+ * The memory of a device, or its budget, does not suffice. The message says how much was requested
+ * and how much is in use. All objects stay usable: close some and try again.
  */
 public final class OutOfDeviceMemoryException extends LvxException {
   private static final long serialVersionUID = 1;

@@ -2,8 +2,8 @@
 package org.lvxattn;
 
 /**
- * A peer called another operation, or the same with a dtype, shape, scale or mask that does not
- * fit. This is found before data moves, so the group stays usable.
+ * A peer called a different collective, or the same one with a different dtype, shape, scale or
+ * mask. No data has moved, so the group stays usable.
  */
 public final class PeerMismatchException extends GroupException {
   private static final long serialVersionUID = 1;

@@ -7,13 +7,17 @@ import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.Pointers;
 import org.lvxattn.bindings.generated.Lvx;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.internal.ffi.NativeCalls;
+import org.lvxattn.internal.memory.DeviceResource;
+import org.lvxattn.internal.memory.Resource;
 
 /**
- * Host memory that a GPU copies from and to by itself, while the program goes on: page-locked, so a
- * scarce good. On a CPU it is ordinary memory. It does not count against the device's budget.
+ * Page-locked host memory for asynchronous copies to and from a GPU. It is a scarce resource and
+ * does not count against the device's budget. On a CPU device it is ordinary memory.
  *
- * <p>{@link Tensor#copyFrom(PinnedMemory, long)} and {@link Tensor#copyTo} use it; {@link
- * Device#synchronize} says when they are done.
+ * <p>{@link Tensor#copyFrom(PinnedMemory, long)} and {@link Tensor#copyTo} enqueue copies; {@link
+ * Device#synchronize} waits for them.
  */
 public final class PinnedMemory implements AutoCloseable {
   private final Device device;
@@ -28,7 +32,7 @@ public final class PinnedMemory implements AutoCloseable {
     resource.watch(this);
   }
 
-  /** What is native of it. */
+  /** The native buffer. */
   private static final class Memory extends Resource {
     private final DeviceResource device;
     private final long buffer;
@@ -42,9 +46,9 @@ public final class PinnedMemory implements AutoCloseable {
     }
 
     @Override
-    synchronized void release() {
+    public synchronized void release() {
       if (arena.scope().isAlive()) {
-        // Refuses while some native call was given the segment; everything stays as it is then.
+        // Throws while a native call uses the segment, and changes nothing in that case.
         arena.close();
       }
       NativeCalls.check(Lvx.lvx_buffer_free(buffer));
@@ -53,18 +57,18 @@ public final class PinnedMemory implements AutoCloseable {
   }
 
   /**
-   * Allocates it, filled with zeros and aligned to 64 bytes.
+   * Allocates pinned memory, filled with zeros and aligned to 64 bytes.
    *
-   * @param device whose copies it serves
+   * @param device the device that copies to and from it
    * @param bytes 1 or more
    * @throws NullPointerException if device is null
    * @throws IllegalArgumentException if bytes is less than 1
    * @throws IllegalStateException if the device was closed
    * @throws WrongThreadException if another thread owns the device
-   * @throws OutOfDeviceMemoryException if the host has no such memory left
+   * @throws OutOfDeviceMemoryException if the host has no pinned memory left
    */
   public static PinnedMemory allocate(Device device, long bytes) {
-    Arguments.present(device, "device").requireUsable("device");
+    Preconditions.present(device, "device").requireUsable("device");
     if (bytes < 1) {
       throw new IllegalArgumentException("bytes is " + bytes + "; 1 or more was expected");
     }
@@ -78,7 +82,7 @@ public final class PinnedMemory implements AutoCloseable {
     }
   }
 
-  /** Its size. */
+  /** Size in bytes. */
   public long bytes() {
     return segment.byteSize();
   }
@@ -95,15 +99,18 @@ public final class PinnedMemory implements AutoCloseable {
   }
 
   /**
-   * Gives it back, once copies that were begun are done; the segment becomes inaccessible.
+   * Frees it after pending copies are done; the segment becomes inaccessible. Closing it again does
+   * nothing.
    *
-   * @throws IllegalStateException if this was closed already, or another thread is using the
-   *     segment in a native call
+   * @throws IllegalStateException if another thread is using the segment in a native call
    * @throws WrongThreadException if another thread owns the device
    */
   @Override
   public void close() {
-    requireUsable(null, "memory");
+    device.requireOwner("memory");
+    if (closed) {
+      return;
+    }
     resource.close();
     closed = true;
   }

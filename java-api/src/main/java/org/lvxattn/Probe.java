@@ -5,18 +5,21 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.lvxattn.bindings.generated.Lvx;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.internal.ffi.NativeCalls;
+import org.lvxattn.internal.memory.Reachability;
 
-/** What this machine can do: yardsticks for the kernels. */
+/** Measures rates of this machine, as yardsticks for kernels. */
 public final class Probe {
   private static final long MAX_SIZE = 16384;
 
   private Probe() {}
 
   /**
-   * Times one float32 matrix product by the BLAS on all threads of the device: 2 n<sup>3</sup>
-   * operations.
+   * Times one float32 matrix product of the BLAS, 2 n<sup>3</sup> operations, on all threads of the
+   * device.
    *
-   * @param device what computes
+   * @param device the device to measure
    * @param n rows and columns, 1 to 16384
    * @return seconds
    * @throws NullPointerException if device is null
@@ -26,8 +29,8 @@ public final class Probe {
    * @throws OutOfDeviceMemoryException if memory or the device's budget does not suffice
    */
   public static double gemmSeconds(Device device, long n) {
-    Arguments.present(device, "device").requireUsable("device");
-    Arguments.require(
+    Preconditions.present(device, "device").requireUsable("device");
+    Preconditions.require(
         n >= 1 && n <= MAX_SIZE, "n is " + n + "; 1 to " + MAX_SIZE + " was expected");
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment seconds = arena.allocate(ValueLayout.JAVA_DOUBLE);
@@ -38,10 +41,10 @@ public final class Probe {
   }
 
   /**
-   * Times one pass of all threads of the device over memory, read only.
+   * Times one read of memory by all threads of the device.
    *
-   * @param device what reads
-   * @param bytes how much, at least 1
+   * @param device the device to measure
+   * @param bytes how many bytes to read, at least 1
    * @return seconds
    * @throws NullPointerException if device is null
    * @throws IllegalArgumentException if bytes is not positive
@@ -50,8 +53,8 @@ public final class Probe {
    * @throws OutOfDeviceMemoryException if memory or the device's budget does not suffice
    */
   public static double readSeconds(Device device, long bytes) {
-    Arguments.present(device, "device").requireUsable("device");
-    Arguments.require(bytes >= 1, "bytes is " + bytes + "; 1 or more was expected");
+    Preconditions.present(device, "device").requireUsable("device");
+    Preconditions.require(bytes >= 1, "bytes is " + bytes + "; 1 or more was expected");
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment seconds = arena.allocate(ValueLayout.JAVA_DOUBLE);
       NativeCalls.check(Lvx.lvx_probe_read(device.handle(), bytes, seconds));

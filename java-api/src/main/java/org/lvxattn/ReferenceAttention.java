@@ -3,11 +3,14 @@ package org.lvxattn;
 
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.generated.Lvx;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.internal.ffi.NativeCalls;
+import org.lvxattn.internal.memory.Reachability;
 
 /**
- * The oracle that everything else is judged by: textbook attention in float64 on one thread,
- * without blocks or ranks. Slow on purpose. All tensors are float64 (visibility: int32) on one CPU
- * device, unsharded.
+ * The oracle with which all results are compared: textbook attention in float64 on one thread,
+ * without blocks or ranks. It is slow by design. All tensors are float64 (visibility: int32) on one
+ * CPU device, unsharded.
  */
 public final class ReferenceAttention {
   private ReferenceAttention() {}
@@ -19,7 +22,7 @@ public final class ReferenceAttention {
    * @param q {@code [batch, queries, heads, headDim]}
    * @param k {@code [batch, keys, keyValueHeads, headDim]}
    * @param v as k
-   * @param mask what the queries see
+   * @param mask which keys each query sees, and the bias
    * @param o output: shape of q
    * @param lse output: {@code [batch, heads, queries]}, or with its terms (see {@link
    *     CrossAttention#forwardInto})
@@ -31,24 +34,20 @@ public final class ReferenceAttention {
    */
   public static void forward(
       double scale, Tensor q, Tensor k, Tensor v, Mask mask, Tensor o, Tensor lse) {
-    Device device = Arguments.present(q, "q").device();
-    Arguments.present(mask, "mask");
+    Device device = Preconditions.present(q, "q").device();
+    Preconditions.present(mask, "mask");
     NativeCalls.check(
         Lvx.lvx_reference_forward(
             scale,
-            Arguments.input(q, device, "q"),
-            Arguments.input(k, device, "k"),
-            Arguments.input(v, device, "v"),
-            Arguments.optionalInput(mask.visibility(), device, "visibility"),
-            Arguments.optionalInput(mask.bias(), device, "bias"),
-            Arguments.output(o, device, "o"),
-            Arguments.output(lse, device, "lse")));
-    Reachability.keep(q);
-    Reachability.keep(k);
-    Reachability.keep(v);
-    Reachability.keep(mask);
-    Reachability.keep(o);
-    Reachability.keep(lse);
+            Internals.input(q, device, "q"),
+            Internals.input(k, device, "k"),
+            Internals.input(v, device, "v"),
+            Internals.optionalInput(mask.visibility(), device, "visibility"),
+            Internals.optionalInput(mask.bias(), device, "bias"),
+            Internals.output(o, device, "o"),
+            Internals.output(lse, device, "lse")));
+    Reachability.keep(q, k, v, mask);
+    Reachability.keep(o, lse);
   }
 
   /**
@@ -60,7 +59,7 @@ public final class ReferenceAttention {
    * @param v as in forward
    * @param mask as in forward
    * @param o output of forward
-   * @param lse log-sum-exp of forward, exact with any bias also without its terms
+   * @param lse log-sum-exp of forward; its terms are not needed, however large the bias
    * @param dO gradient of o: its shape
    * @param dq output: shape of q
    * @param dk output: shape of k
@@ -85,33 +84,25 @@ public final class ReferenceAttention {
       Tensor dk,
       Tensor dv,
       @Nullable Tensor dBias) {
-    Device device = Arguments.present(q, "q").device();
-    Arguments.present(mask, "mask");
+    Device device = Preconditions.present(q, "q").device();
+    Preconditions.present(mask, "mask");
     NativeCalls.check(
         Lvx.lvx_reference_backward(
             scale,
-            Arguments.input(q, device, "q"),
-            Arguments.input(k, device, "k"),
-            Arguments.input(v, device, "v"),
-            Arguments.optionalInput(mask.visibility(), device, "visibility"),
-            Arguments.optionalInput(mask.bias(), device, "bias"),
-            Arguments.input(o, device, "o"),
-            Arguments.input(lse, device, "lse"),
-            Arguments.input(dO, device, "dO"),
-            Arguments.output(dq, device, "dq"),
-            Arguments.output(dk, device, "dk"),
-            Arguments.output(dv, device, "dv"),
-            Arguments.optionalOutput(dBias, device, "dBias")));
-    Reachability.keep(q);
-    Reachability.keep(k);
-    Reachability.keep(v);
-    Reachability.keep(mask);
-    Reachability.keep(o);
-    Reachability.keep(lse);
-    Reachability.keep(dO);
-    Reachability.keep(dq);
-    Reachability.keep(dk);
-    Reachability.keep(dv);
-    Reachability.keep(dBias);
+            Internals.input(q, device, "q"),
+            Internals.input(k, device, "k"),
+            Internals.input(v, device, "v"),
+            Internals.optionalInput(mask.visibility(), device, "visibility"),
+            Internals.optionalInput(mask.bias(), device, "bias"),
+            Internals.input(o, device, "o"),
+            Internals.input(lse, device, "lse"),
+            Internals.input(dO, device, "dO"),
+            Internals.output(dq, device, "dq"),
+            Internals.output(dk, device, "dk"),
+            Internals.output(dv, device, "dv"),
+            Internals.optionalOutput(dBias, device, "dBias")));
+    Reachability.keep(q, k, v, mask);
+    Reachability.keep(o, lse, dO, dq);
+    Reachability.keep(dk, dv, dBias);
   }
 }

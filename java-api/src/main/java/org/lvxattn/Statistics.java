@@ -6,13 +6,14 @@ import java.util.Set;
 import org.lvxattn.bindings.generated.lvx_statistics;
 
 /**
- * What one call cost this rank. The caller owns it and may give it to any number of calls; each
- * overwrites what the last one left. Not thread-safe.
+ * The cost of one call on this rank. The caller owns it and may pass it to any number of calls;
+ * each overwrites it. Not thread-safe.
  *
- * <p>Bytes and messages are payload; headers and handshakes are the control counts.
+ * <p>Bytes and messages count payload only. Headers and handshakes are counted as control bytes and
+ * messages.
  *
- * <p>Seconds are those of the calling thread. A GPU computes behind it: what the thread counts as
- * computing there is the ordering of work, and what it waits for may be computation.
+ * <p>Seconds are those of the calling thread. CUDA calls are asynchronous: there, compute time is
+ * the time to enqueue work, and wait time may include computation.
  */
 public final class Statistics {
   private long bytesSent;
@@ -27,7 +28,7 @@ public final class Statistics {
   private double computeSeconds;
   private double exposedWaitSeconds;
   private Strategy strategy = Strategy.QUERY_RING;
-  private int engines;
+  private int attentionBackends;
 
   private Statistics() {}
 
@@ -71,7 +72,7 @@ public final class Statistics {
     return controlMessagesSent;
   }
 
-  /** The largest workspace beside the caller's tensors, in bytes. */
+  /** The largest workspace in addition to the caller's tensors, in bytes. */
   public long peakBytes() {
     return peakBytes;
   }
@@ -97,11 +98,11 @@ public final class Statistics {
   }
 
   /**
-   * The engines that computed attention: more than one where {@link Engine#AUTO} chose differently
-   * for blocks of different sizes. {@link Engine#LVX} for a CPU.
+   * The attention backends that computed attention; more than one if {@link AttentionBackend#AUTO}
+   * chose differently for blocks of different sizes. {@link AttentionBackend#LVX} for a CPU.
    */
-  public Set<Engine> engines() {
-    return Engine.ofBits(engines);
+  public Set<AttentionBackend> attentionBackends() {
+    return AttentionBackend.ofBits(attentionBackends);
   }
 
   void read(MemorySegment struct) {
@@ -117,7 +118,7 @@ public final class Statistics {
     computeSeconds = lvx_statistics.compute_seconds(struct);
     exposedWaitSeconds = lvx_statistics.exposed_wait_seconds(struct);
     strategy = Strategy.of(lvx_statistics.strategy(struct));
-    engines = lvx_statistics.engines(struct);
+    attentionBackends = lvx_statistics.attention_backends(struct);
   }
 
   @Override

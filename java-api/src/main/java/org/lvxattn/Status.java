@@ -2,8 +2,8 @@
 package org.lvxattn;
 
 /**
- * What kind of failure this is. The order is that of the native library's C header, up to {@link
- * #INTERNAL}; the Java side alone finds what follows.
+ * The kind of a failure. Up to {@link #INTERNAL} the order is that of the native library's C
+ * header; only the Java side sets the later ones.
  */
 public enum Status {
   /** No failure. */
@@ -14,28 +14,28 @@ public enum Status {
   INVALID_HANDLE,
   /** The object cannot do this now: its group failed, or it is still in use. */
   INVALID_STATE,
-  /** A valid request that this device, strategy or build does not serve. */
+  /** A valid request that this device, strategy or build does not support. */
   UNSUPPORTED,
-  /** The device's memory or its budget does not suffice; everything stays usable. */
+  /** The device's memory or its budget does not suffice; all objects stay usable. */
   OUT_OF_MEMORY,
   /** A peer did not answer in time. */
-  DEADLINE_EXCEEDED,
+  TIMEOUT,
   /** A peer left, failed or died. */
   PEER_LOST,
-  /** A peer called something else; found before data moved, the group stays usable. */
+  /** A peer called a different collective; no data moved, the group stays usable. */
   PEER_MISMATCH,
   /** An optional native library could not be loaded. */
   MISSING_LIBRARY,
-  /** The device failed; close it. A GPU is lost to the whole process. */
+  /** The device failed; close it. The process cannot use a GPU any more. */
   DEVICE_ERROR,
-  /** A fault of this library. */
+  /** A bug of this library. */
   INTERNAL,
-  /** Ranks that were to form a group do not fit together; waiting would not help. */
+  /** Ranks cannot form a group; waiting would not help. */
   JOIN_FAILED;
 
   private static final Status[] VALUES = values();
 
-  /** A number this version does not know is a fault of the library, too. */
+  /** A number that this version does not know is also a bug of the library. */
   static Status of(int number) {
     Status status = number >= 0 && number < VALUES.length ? VALUES[number] : INTERNAL;
     return status == JOIN_FAILED ? INTERNAL : status;

@@ -4,38 +4,41 @@ package org.lvxattn;
 import java.util.List;
 import org.lvxattn.bindings.generated.Lvx;
 
-/** What moves between the ranks of a group. Every strategy is exact. */
+/** Which tensors are sent between the ranks of a group. Every strategy is exact. */
 public enum Strategy {
   /**
-   * The cheapest of the others for the sizes, masks and links at hand, the same on every rank. Each
-   * call begins with the ranks telling each other their shapes; the first of a kind measures the
-   * kernels and links of the group, unless {@link Group#planner} was told of them.
+   * The cheapest of the other strategies for the call's sizes and masks and the group's links; the
+   * same on every rank. Each call first exchanges shapes. The first call of each kind also measures
+   * the kernels and links of the group, unless the group has a {@linkplain
+   * org.lvxattn.group.Group#setPlanner planner}.
    */
   AUTO(0),
   /**
-   * Query blocks go round, partial results go straight home and are merged there (LV-XAttn, arXiv
-   * 2502.02406). Right when a rank's keys outnumber its queries by far.
+   * Query blocks travel around the ring. Partial results go directly to the block's home rank and
+   * are merged there (LV-XAttn, arXiv 2502.02406). For many more keys than queries.
    */
   QUERY_RING(Lvx.LVX_QUERY_RING()),
   /**
-   * Query blocks go to all ranks at once, partial results straight home: the fewest steps, for
-   * decoding and very few queries.
+   * Query blocks go to all ranks at once, and partial results directly to the home rank. It has the
+   * fewest steps: for decoding and very few queries.
    */
   QUERY_GATHER(Lvx.LVX_QUERY_GATHER()),
   /**
-   * Keys and values go round (Ring Attention, arXiv 2310.01889). Right when queries outnumber keys.
+   * Keys and values travel around the ring (Ring Attention, arXiv 2310.01889). For more queries
+   * than keys.
    */
   KV_RING(Lvx.LVX_KV_RING()),
   /** Keys and values go to all ranks at once, as in Megatron's context parallelism. */
   KV_GATHER(Lvx.LVX_KV_GATHER()),
   /**
-   * Heads against sequence, as in DeepSpeed-Ulysses (arXiv 2309.14509): each rank gets all tokens
-   * of some heads. An {@link UnsupportedRequestException} where the heads do not go round.
+   * An all-to-all turns shards of the sequence into shards of the heads, as in DeepSpeed-Ulysses
+   * (arXiv 2309.14509): each rank gets all tokens of some heads. Throws an {@link
+   * UnsupportedRequestException} if the heads cannot be divided.
    */
   HEAD_ALL_TO_ALL(Lvx.LVX_HEAD_ALL_TO_ALL()),
   /**
-   * Query blocks enter each node once and one result leaves it, so that the least travels between
-   * nodes; see {@link GroupOptions#ranksPerNode}.
+   * Each query block enters each node once, and one result leaves it. This minimises traffic
+   * between nodes; see {@link org.lvxattn.group.GroupOptions#ranksPerNode}.
    */
   TWO_LEVEL(Lvx.LVX_TWO_LEVEL());
 
@@ -57,7 +60,7 @@ public enum Strategy {
     return code;
   }
 
-  /** That of a result. No list: its iterator is garbage until it is optimised away. */
+  /** The strategy of a result. Loops over an array, since a list's iterator would be garbage. */
   static Strategy of(int code) {
     for (Strategy strategy : VALUES) {
       if (strategy.code == code && strategy != AUTO) {

@@ -1,44 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
+// Longer than 500 lines: all operations on tensors are in one place, and half of the file is
+// Javadoc; shapes, elements and ownership are in org.lvxattn.internal.memory.
 package org.lvxattn;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.Pointers;
 import org.lvxattn.bindings.generated.Lvx;
+import org.lvxattn.internal.Closing;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.internal.ffi.NativeCalls;
+import org.lvxattn.internal.memory.Descriptors;
+import org.lvxattn.internal.memory.DeviceCopies;
+import org.lvxattn.internal.memory.Elements;
+import org.lvxattn.internal.memory.Layout;
+import org.lvxattn.internal.memory.Reachability;
+import org.lvxattn.internal.memory.TensorResource;
 
 /**
  * Memory of a device with a dtype, a shape and strides.
  *
- * <p>A tensor owns its memory ({@link #allocate}), describes memory of the caller ({@link #wrap}),
- * or is a view of another tensor ({@link #slice}, {@link #permute}, {@link #reshape}). It is used
- * by the thread that owns its device. Sizes and strides are in elements; dimension 0 comes first in
- * row-major order.
+ * <p>A tensor owns its memory ({@link #allocate}), wraps caller-owned memory ({@link #wrap}), or is
+ * a view of another tensor ({@link #slice}, {@link #permute}, {@link #reshape}). Only the thread
+ * that owns its device may use it. Sizes and strides are in elements; dimension 0 is the outermost
+ * in row-major order.
  *
- * <p>The struct that native calls read is made once, with the tensor, so calls marshal nothing.
+ * <p>The struct that native calls read is created once, with the tensor, so calls marshal nothing.
  *
- * <p>Memory of a GPU ({@link Device#cuda}) is no memory of the host: {@link #segment} is a mere
- * address there. Arrays go to and from it by {@link #copyFrom(float[])} and {@link #toFloats} and
- * their like, which wait; {@link HostView} shows it as the host's.
+ * <p>The host cannot access the memory of a GPU ({@link Device#cuda}): {@link #segment} has
+ * byteSize 0 there. {@link #copyFrom(float[])}, {@link #toFloats} and others copy arrays and block;
+ * {@link HostView} gives access to single elements.
  */
 public final class Tensor implements AutoCloseable {
   private final Device device;
   private final DType dtype;
-  private final long[] shape;
-  private final long[] strides;
-  private final long elements;
+  private final Layout layout;
   private final @Nullable Tensor parent;
   private final boolean wrapped;
   private final TensorResource resource;
 
-  /** From the first element on; bounds are those of the memory, its lifetime that of the caller. */
+  /**
+   * Memory from the first element on, with the bounds and the lifetime of the underlying memory.
+   */
   private final MemorySegment data;
 
   private final MemorySegment descriptor;
 
-  /** What {@link #segment} gave out. */
+  /** The segment that {@link #segment} returned. */
   private @Nullable MemorySegment exposed;
 
   private boolean closed;
@@ -46,22 +58,20 @@ public final class Tensor implements AutoCloseable {
   private Tensor(
       Device device,
       DType dtype,
-      long[] shape,
-      long[] strides,
+      Layout layout,
       MemorySegment data,
       TensorResource.Origin origin,
       @Nullable Tensor parent,
       long buffer) {
     this.device = device;
     this.dtype = dtype;
-    this.shape = shape;
-    this.strides = strides;
-    this.elements = Shapes.elements(shape);
+    this.layout = layout;
     this.data = data;
     this.parent = parent;
     this.wrapped = parent != null ? parent.wrapped : origin == TensorResource.Origin.WRAPPED;
     this.resource = new TensorResource(device.resource(), origin, buffer);
-    MemorySegment struct = Descriptors.fill(resource.slot(), device, data, dtype, shape, strides);
+    MemorySegment struct =
+        Descriptors.fill(resource.slot(), device.kind().code(), device.ordinal(), data, layout);
     // A native call then keeps the caller's arena open until it returns.
     this.descriptor = wrapped ? Pointers.livingWith(struct, data) : struct;
     resource.watch(this);
@@ -70,7 +80,7 @@ public final class Tensor implements AutoCloseable {
   /**
    * Allocates memory on a device, filled with zeros and aligned to 64 bytes.
    *
-   * @param device where
+   * @param device where to allocate
    * @param dtype type of the elements
    * @param shape extents, each 0 or more; at most 8
    * @throws NullPointerException if an argument is null
@@ -81,11 +91,10 @@ public final class Tensor implements AutoCloseable {
    * @throws OutOfDeviceMemoryException if memory or the device's budget does not suffice
    */
   public static Tensor allocate(Device device, DType dtype, long... shape) {
-    Arguments.present(device, "device").requireUsable("device");
-    Arguments.present(dtype, "dtype");
-    long[] extents = Shapes.checked(shape, dtype);
-    long[] strides = Shapes.rowMajorStrides(extents);
-    long bytes = Shapes.extentBytes(extents, strides, dtype);
+    Preconditions.present(device, "device").requireUsable("device");
+    Preconditions.present(dtype, "dtype");
+    Layout layout = Layout.compact(dtype.element(), shape);
+    long bytes = layout.extentBytes();
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment buffer = arena.allocate(ValueLayout.JAVA_LONG);
       MemorySegment address = arena.allocate(ValueLayout.ADDRESS);
@@ -96,8 +105,7 @@ public final class Tensor implements AutoCloseable {
       return new Tensor(
           device,
           dtype,
-          extents,
-          strides,
+          layout,
           data,
           TensorResource.Origin.ALLOCATED,
           null,
@@ -106,58 +114,94 @@ public final class Tensor implements AutoCloseable {
   }
 
   /**
-   * Describes memory of the caller, which stays his: closing the tensor does not free it. The
-   * segment's arena cannot be closed while a call of this library uses the memory; once it was
-   * closed, the tensor can only be closed.
+   * Allocates memory for a tensor of the same device, dtype and shape as another, filled with
+   * zeros.
+   *
+   * @throws NullPointerException if tensor is null
+   * @throws IllegalStateException if the device was closed
+   * @throws WrongThreadException if another thread owns the device
+   * @throws OutOfDeviceMemoryException if memory or the device's budget does not suffice
+   */
+  public static Tensor allocateLike(Tensor tensor) {
+    Preconditions.present(tensor, "tensor");
+    return allocate(tensor.device, tensor.dtype, tensor.layout.shape());
+  }
+
+  /**
+   * Allocates memory and fills it in row-major order. If filling fails, nothing stays allocated.
+   *
+   * @param device where to allocate
+   * @param dtype floating-point type of the elements; values are rounded to it
+   * @param values as many as the shape has elements
+   * @param shape extents, each 0 or more; at most 8
+   * @throws NullPointerException if an argument is null
+   * @throws IllegalArgumentException if the dtype is int32, the shape is invalid, or the number of
+   *     values differs from its elements
+   * @throws IllegalStateException if the device was closed
+   * @throws WrongThreadException if another thread owns the device
+   * @throws OutOfDeviceMemoryException if memory or the device's budget does not suffice
+   */
+  public static Tensor of(Device device, DType dtype, float[] values, long... shape) {
+    return filled(allocate(device, dtype, shape), tensor -> tensor.fill(values, "values"));
+  }
+
+  /** As {@link #of(Device, DType, float[], long...)}. */
+  public static Tensor of(Device device, DType dtype, double[] values, long... shape) {
+    return filled(allocate(device, dtype, shape), tensor -> tensor.fill(values, "values"));
+  }
+
+  /** As {@link #of(Device, DType, float[], long...)}, of {@link DType#INT32}. */
+  public static Tensor of(Device device, int[] values, long... shape) {
+    return filled(allocate(device, DType.INT32, shape), tensor -> tensor.fill(values, "values"));
+  }
+
+  private static Tensor filled(Tensor tensor, Consumer<Tensor> fill) {
+    try {
+      fill.accept(tensor);
+      return tensor;
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, tensor);
+      throw e;
+    }
+  }
+
+  /**
+   * Wraps caller-owned memory; close does not free it. The segment's arena cannot be closed while a
+   * call of this library uses the memory. Once the arena is closed, the tensor can only be closed.
    *
    * @param device a device that can use the memory
    * @param segment native memory that begins with the first element, aligned to the dtype; if it is
-   *     read-only, so is the tensor. On a GPU: a zero-length segment whose address is memory of
-   *     that GPU, for instance of a tensor of another framework, which stays as large as the shape
-   *     says
+   *     read-only, so is the tensor. On a GPU: a zero-length segment at an address in that GPU's
+   *     memory, for instance of another framework's tensor. The memory must be as large as the
+   *     shape and strides say
    * @param dtype type of the elements
    * @param shape extents, each 0 or more; at most 8
-   * @param strides distance between neighbours along each dimension, each 0 or more; null for
-   *     compact row-major order
+   * @param strides distance in elements between neighbours along each dimension, each 0 or more;
+   *     null for compact row-major order
    * @throws NullPointerException if an argument other than strides is null
-   * @throws IllegalArgumentException if the segment lies on the heap, is too small or not aligned,
-   *     is the host's and the device a GPU, or if shape or strides are wrong
+   * @throws IllegalArgumentException if the segment is on the heap, too small or not aligned, if it
+   *     is host memory and the device is a GPU, or if shape or strides are wrong
    * @throws IllegalStateException if the device or the segment's arena was closed
    * @throws WrongThreadException if another thread owns the device, or the segment is confined to
    *     another thread
    */
   public static Tensor wrap(
       Device device, MemorySegment segment, DType dtype, long[] shape, long @Nullable [] strides) {
-    Arguments.present(device, "device").requireUsable("device");
-    Arguments.present(segment, "segment");
-    Arguments.present(dtype, "dtype");
-    long[] extents = Shapes.checked(shape, dtype);
+    Preconditions.present(device, "device").requireUsable("device");
+    Preconditions.present(segment, "segment");
+    Preconditions.present(dtype, "dtype");
     if (!segment.isNative()) {
       throw new IllegalArgumentException(
           "segment lies on the Java heap; native memory was expected, for instance of an Arena");
     }
     requireAccessible(segment, "segment");
-    long[] distances = strides == null ? Shapes.rowMajorStrides(extents) : strides.clone();
-    if (distances.length != extents.length) {
-      throw new IllegalArgumentException(
-          "strides has "
-              + distances.length
-              + " entries; one for each of the "
-              + extents.length
-              + " dimensions was expected");
-    }
-    for (int i = 0; i < distances.length; i++) {
-      if (distances[i] < 0) {
-        throw new IllegalArgumentException(
-            "strides[" + i + "] is " + distances[i] + "; 0 or more was expected");
-      }
-    }
-    long bytes = Shapes.extentBytes(extents, distances, dtype);
+    Layout layout = Layout.strided(dtype.element(), shape, strides);
+    long bytes = layout.extentBytes();
     boolean external = !device.hasHostMemory();
     if (external && bytes > 0) {
       requireMemoryOf(device, segment);
     }
-    // The size of foreign memory is its owner's word.
+    // A zero-length segment of GPU memory has no size to check.
     if (segment.byteSize() < bytes && !(external && segment.byteSize() == 0)) {
       throw new IllegalArgumentException(
           "segment has "
@@ -165,9 +209,9 @@ public final class Tensor implements AutoCloseable {
               + " bytes; at least "
               + bytes
               + " were expected for shape "
-              + Arrays.toString(extents)
+              + Arrays.toString(layout.shape())
               + " and strides "
-              + Arrays.toString(distances)
+              + Arrays.toString(layout.strides())
               + " of "
               + dtype);
     }
@@ -178,8 +222,7 @@ public final class Tensor implements AutoCloseable {
               + " was expected for "
               + dtype);
     }
-    return new Tensor(
-        device, dtype, extents, distances, segment, TensorResource.Origin.WRAPPED, null, 0);
+    return new Tensor(device, dtype, layout, segment, TensorResource.Origin.WRAPPED, null, 0);
   }
 
   private static void requireMemoryOf(Device device, MemorySegment segment) {
@@ -208,7 +251,7 @@ public final class Tensor implements AutoCloseable {
 
   /** Number of dimensions. */
   public int rank() {
-    return shape.length;
+    return layout.shape().length;
   }
 
   /**
@@ -217,37 +260,38 @@ public final class Tensor implements AutoCloseable {
    * @throws IllegalArgumentException if there is no such dimension
    */
   public long dimension(int dimension) {
-    requireDimension(dimension);
-    return shape[dimension];
+    return layout.shape()[layout.requireDimension(dimension)];
   }
 
   /** A copy of the extents. */
   public long[] shape() {
-    return shape.clone();
+    return layout.shape().clone();
   }
 
   /** A copy of the strides, in elements. */
   public long[] strides() {
-    return strides.clone();
+    return layout.strides().clone();
   }
 
   /** Number of elements: the product of the extents. */
   public long elements() {
-    return elements;
+    return layout.elements();
   }
 
-  /** Whether this describes memory that cannot be written. */
+  /** Whether the tensor's memory is read-only. */
   public boolean isReadOnly() {
     return data.isReadOnly();
   }
 
   /**
    * The memory itself. For a tensor that owns its memory: all of it, accessible by any thread until
-   * the tensor is closed. For one that wraps a segment: that segment. For a view: the same from the
-   * view's first element on. Reads and writes through it are not ordered against other threads.
+   * the tensor is closed. For a tensor that wraps a segment: that segment. For a view: its tensor's
+   * segment from the view's first element on. Reads and writes through it are not ordered against
+   * other threads.
    *
-   * <p>On a GPU its length is zero: an address for native code, which Java cannot read or write;
-   * every attempt is an {@link IndexOutOfBoundsException}. {@link HostView} has the numbers.
+   * <p>A GPU tensor's segment has byteSize 0, so reading it from Java throws {@link
+   * IndexOutOfBoundsException}. Its address is for native code. {@link HostView} gives access from
+   * Java.
    *
    * @throws IllegalStateException if the tensor was closed
    * @throws WrongThreadException if another thread owns the device
@@ -267,7 +311,7 @@ public final class Tensor implements AutoCloseable {
 
   /**
    * A view of the elements {@code from} to {@code to - 1} along a dimension. It shares memory with
-   * this tensor and cannot be used once this one was closed.
+   * this tensor and cannot be used once this tensor is closed.
    *
    * @throws IllegalArgumentException if there is no such dimension or range
    * @throws IllegalStateException if the tensor was closed
@@ -275,30 +319,14 @@ public final class Tensor implements AutoCloseable {
    */
   public Tensor slice(int dimension, long from, long to) {
     requireUsable("tensor");
-    requireDimension(dimension);
-    if (from < 0 || from > to || to > shape[dimension]) {
-      throw new IllegalArgumentException(
-          "from "
-              + from
-              + " to "
-              + to
-              + " is no range of dimension "
-              + dimension
-              + "; 0 <= from <= to <= "
-              + shape[dimension]
-              + " was expected");
-    }
-    long[] extents = shape.clone();
-    extents[dimension] = to - from;
-    // Where nothing is left, the first element may lie beyond the end.
-    long offset = Shapes.elements(extents) == 0 ? 0 : from * strides[dimension] * dtype.bytes();
-    return view(extents, strides.clone(), offset);
+    Layout slice = layout.slice(dimension, from, to);
+    return view(slice, layout.sliceOffset(slice, dimension, from));
   }
 
   /**
-   * A view with the dimensions in another order: dimension {@code i} of it is dimension {@code
-   * order[i]} of this tensor. It shares memory with this tensor and cannot be used once this one
-   * was closed.
+   * A view with the dimensions in another order: its dimension {@code i} is dimension {@code
+   * order[i]} of this tensor. It shares memory with this tensor and cannot be used once this tensor
+   * is closed.
    *
    * @throws NullPointerException if order is null
    * @throws IllegalArgumentException if order does not name each dimension once
@@ -307,72 +335,26 @@ public final class Tensor implements AutoCloseable {
    */
   public Tensor permute(int... order) {
     requireUsable("tensor");
-    Arguments.present(order, "order");
-    boolean[] seen = new boolean[shape.length];
-    boolean valid = order.length == shape.length;
-    for (int i = 0; valid && i < order.length; i++) {
-      valid = order[i] >= 0 && order[i] < seen.length && !seen[order[i]];
-      if (valid) {
-        seen[order[i]] = true;
-      }
-    }
-    if (!valid) {
-      throw new IllegalArgumentException(
-          "order is "
-              + Arrays.toString(order)
-              + "; each of the dimensions 0 to "
-              + (shape.length - 1)
-              + " once was expected");
-    }
-    long[] extents = new long[shape.length];
-    long[] distances = new long[shape.length];
-    for (int i = 0; i < order.length; i++) {
-      extents[i] = shape[order[i]];
-      distances[i] = strides[order[i]];
-    }
-    return view(extents, distances, 0);
+    return view(layout.permute(Preconditions.present(order, "order")), 0);
   }
 
   /**
    * A view of the same elements, in the same logical row-major order, under another shape: {@code
    * [batch, rows, heads * headDim]} of {@code [batch, rows, heads, headDim]}, for instance. Nothing
-   * is copied, so dimensions that are joined must lie evenly. It shares memory with this tensor and
-   * cannot be used once this one was closed.
+   * is copied, so the strides must allow it: of two joined dimensions, the outer stride must be the
+   * inner stride times the inner extent. It shares memory with this tensor and cannot be used once
+   * this tensor is closed.
    *
    * @param shape extents, each 0 or more; at most 8; as many elements as this tensor has
    * @throws NullPointerException if shape is null
    * @throws IllegalArgumentException if shape is wrong, has another number of elements, or the
-   *     strides of this tensor allow no view of that shape; a copy into a new tensor does then
+   *     strides of this tensor allow no view of that shape; copy into a new tensor in that case
    * @throws IllegalStateException if the tensor was closed
    * @throws WrongThreadException if another thread owns the device
    */
   public Tensor reshape(long... shape) {
     requireUsable("tensor");
-    long[] extents = Shapes.checked(shape, dtype);
-    if (Shapes.elements(extents) != elements) {
-      throw new IllegalArgumentException(
-          "shape "
-              + Arrays.toString(extents)
-              + " has "
-              + Shapes.elements(extents)
-              + " elements; the "
-              + elements
-              + " of shape "
-              + Arrays.toString(this.shape)
-              + " were expected");
-    }
-    long[] distances = Shapes.reshapedStrides(this.shape, strides, extents);
-    if (distances == null) {
-      throw new IllegalArgumentException(
-          "shape "
-              + Arrays.toString(extents)
-              + " joins dimensions that do not lie evenly: strides "
-              + Arrays.toString(strides)
-              + " of shape "
-              + Arrays.toString(this.shape)
-              + "; a shape that keeps them apart was expected, or a compact tensor");
-    }
-    return view(extents, distances, 0);
+    return view(layout.reshape(shape), 0);
   }
 
   /**
@@ -388,8 +370,12 @@ public final class Tensor implements AutoCloseable {
    * @throws WrongThreadException if another thread owns the device
    */
   public Tensor copyFrom(float[] source) {
-    requireTarget(Arguments.present(source, "source").length, true);
-    return write(memory -> Elements.store(memory, dtype, shape, strides, source));
+    return fill(source, "source");
+  }
+
+  private Tensor fill(float[] values, String name) {
+    requireTarget(Preconditions.present(values, name).length, true, name);
+    return write(memory -> Elements.store(memory, layout, values));
   }
 
   /**
@@ -405,8 +391,12 @@ public final class Tensor implements AutoCloseable {
    * @throws WrongThreadException if another thread owns the device
    */
   public Tensor copyFrom(double[] source) {
-    requireTarget(Arguments.present(source, "source").length, true);
-    return write(memory -> Elements.store(memory, dtype, shape, strides, source));
+    return fill(source, "source");
+  }
+
+  private Tensor fill(double[] values, String name) {
+    requireTarget(Preconditions.present(values, name).length, true, name);
+    return write(memory -> Elements.store(memory, layout, values));
   }
 
   /**
@@ -421,8 +411,12 @@ public final class Tensor implements AutoCloseable {
    * @throws WrongThreadException if another thread owns the device
    */
   public Tensor copyFrom(int[] source) {
-    requireTarget(Arguments.present(source, "source").length, false);
-    return write(memory -> Elements.store(memory, dtype, shape, strides, source));
+    return fill(source, "source");
+  }
+
+  private Tensor fill(int[] values, String name) {
+    requireTarget(Preconditions.present(values, name).length, false, name);
+    return write(memory -> Elements.store(memory, layout, values));
   }
 
   /**
@@ -433,27 +427,27 @@ public final class Tensor implements AutoCloseable {
    * @param sourceType their dtype
    * @return this
    * @throws NullPointerException if an argument is null
-   * @throws IllegalArgumentException if source has another size or is not aligned, or just one of
-   *     the dtypes is int32
+   * @throws IllegalArgumentException if source has another size or is not aligned, or exactly one
+   *     of the dtypes is int32
    * @throws UnsupportedOperationException if the tensor is read-only
    * @throws IllegalStateException if the tensor or the segment's arena was closed
    * @throws WrongThreadException if another thread owns the device, or the segment is confined to
    *     another thread
    */
   public Tensor copyFrom(MemorySegment source, DType sourceType) {
-    Arguments.present(source, "source");
-    Arguments.present(sourceType, "sourceType");
+    Preconditions.present(source, "source");
+    Preconditions.present(sourceType, "sourceType");
     requireWritable();
     requireAccessible(source, "source");
     requireConvertible(sourceType);
-    if (source.byteSize() != elements * sourceType.bytes()) {
+    if (source.byteSize() != layout.elements() * sourceType.bytes()) {
       throw new IllegalArgumentException(
           "source has "
               + source.byteSize()
               + " bytes; "
-              + elements * sourceType.bytes()
+              + layout.elements() * sourceType.bytes()
               + " were expected for shape "
-              + Arrays.toString(shape)
+              + Arrays.toString(layout.shape())
               + " of "
               + sourceType);
     }
@@ -468,21 +462,20 @@ public final class Tensor implements AutoCloseable {
       copyBytes(source, data, source.byteSize());
       return this;
     }
-    long[] compact = Shapes.rowMajorStrides(shape);
-    return write(
-        memory -> Elements.copy(source, sourceType, compact, memory, dtype, strides, shape));
+    Layout compact = Layout.compact(sourceType.element(), layout.shape());
+    return write(memory -> Elements.copy(source, compact, memory, layout));
   }
 
   /**
-   * Copies bytes of pinned memory into this tensor, ordered as the device's other work. On a GPU it
-   * returns before that is done: leave the memory alone until {@link Device#synchronize}.
+   * Enqueues a copy from pinned memory into this tensor. On a GPU it is asynchronous: do not write
+   * to the memory until {@link Device#synchronize} returns.
    *
    * @param source of the same device
-   * @param offset of the first element's bytes in it
+   * @param offset of the first element in source, in bytes
    * @return this
    * @throws NullPointerException if source is null
-   * @throws IllegalArgumentException if source is too small from there on or of another device, or
-   *     the tensor is not compact row-major
+   * @throws IllegalArgumentException if source is too small from that offset on or belongs to
+   *     another device, or the tensor is not compact row-major
    * @throws UnsupportedOperationException if the tensor is read-only
    * @throws IllegalStateException if one of the two was closed
    * @throws WrongThreadException if another thread owns the device
@@ -494,14 +487,14 @@ public final class Tensor implements AutoCloseable {
   }
 
   /**
-   * Copies this tensor's bytes into pinned memory, ordered as the device's other work. On a GPU it
-   * returns before that is done: they are there after {@link Device#synchronize}.
+   * Enqueues a copy of this tensor into pinned memory. On a GPU it is asynchronous: the bytes are
+   * valid once {@link Device#synchronize} returns.
    *
    * @param target of the same device
-   * @param offset where the first element's bytes go
+   * @param offset of the first element in target, in bytes
    * @throws NullPointerException if target is null
-   * @throws IllegalArgumentException if target is too small from there on or of another device, or
-   *     the tensor is not compact row-major
+   * @throws IllegalArgumentException if target is too small from that offset on or belongs to
+   *     another device, or the tensor is not compact row-major
    * @throws IllegalStateException if one of the two was closed
    * @throws WrongThreadException if another thread owns the device
    */
@@ -511,14 +504,14 @@ public final class Tensor implements AutoCloseable {
   }
 
   private MemorySegment pinned(PinnedMemory memory, long offset, String name) {
-    Arguments.present(memory, name).requireUsable(device, name);
+    Preconditions.present(memory, name).requireUsable(device, name);
     if (!isCompact()) {
       throw new IllegalArgumentException(
           "tensor: it has strides "
-              + Arrays.toString(strides)
+              + Arrays.toString(layout.strides())
               + "; compact row-major order was expected");
     }
-    long bytes = elements * dtype.bytes();
+    long bytes = layout.bytes();
     if (offset < 0 || offset > memory.bytes() - bytes) {
       throw new IllegalArgumentException(
           name
@@ -534,8 +527,7 @@ public final class Tensor implements AutoCloseable {
   }
 
   private void beginCopy(MemorySegment from, MemorySegment to) {
-    NativeCalls.check(
-        Lvx.lvx_device_copy_begin(device.handle(), from, to, elements * dtype.bytes()));
+    NativeCalls.check(Lvx.lvx_device_copy_begin(device.handle(), from, to, layout.bytes()));
     Reachability.keep(this);
   }
 
@@ -543,7 +535,9 @@ public final class Tensor implements AutoCloseable {
     void on(MemorySegment memory);
   }
 
-  /** Writes every element. Memory of the host needs no view, which would give it a lifetime. */
+  /**
+   * Writes every element. Host memory is written directly, since a view would allocate an arena.
+   */
   private Tensor write(HostWork work) {
     if (device.hasHostMemory()) {
       work.on(data);
@@ -574,35 +568,43 @@ public final class Tensor implements AutoCloseable {
    *
    * @return this
    * @throws NullPointerException if source is null
-   * @throws IllegalArgumentException if the shapes differ, or just one of the dtypes is int32
+   * @throws IllegalArgumentException if the shapes differ, or exactly one of the dtypes is int32
    * @throws UnsupportedOperationException if this tensor is read-only
    * @throws IllegalStateException if one of the tensors was closed
    * @throws WrongThreadException if another thread owns one of the devices
    */
   public Tensor copyFrom(Tensor source) {
-    Arguments.present(source, "source").requireUsable("source");
+    Preconditions.present(source, "source").requireUsable("source");
     requireWritable();
-    if (!Arrays.equals(source.shape, shape)) {
+    if (!Arrays.equals(source.layout.shape(), layout.shape())) {
       throw new IllegalArgumentException(
           "source has shape "
-              + Arrays.toString(source.shape)
+              + Arrays.toString(source.layout.shape())
               + "; "
-              + Arrays.toString(shape)
+              + Arrays.toString(layout.shape())
               + " was expected");
     }
     requireConvertible(source.dtype);
-    if (!TensorCopies.onDevice(source, this)) {
-      // The source is shown before anything is written: the two may share memory.
-      source.read(
-          from ->
-              write(
-                  memory ->
-                      Elements.copy(
-                          from, source.dtype, source.strides, memory, dtype, strides, shape)));
+    if (!copiedByDevice(source)) {
+      // The source's host view is taken before anything is written: the two may share memory.
+      source.read(from -> write(memory -> Elements.copy(from, source.layout, memory, layout)));
     }
-    Reachability.keep(source);
-    Reachability.keep(this);
+    Reachability.keep(source, this);
     return this;
+  }
+
+  private boolean copiedByDevice(Tensor source) {
+    if (device.hasHostMemory()
+        || !device.equals(source.device)
+        || !DeviceCopies.serves(source.data, source.layout, data, layout)) {
+      return false;
+    }
+    NativeCalls.check(
+        Lvx.lvx_tensor_copy(
+            device.handle(),
+            Internals.input(source, device, "source"),
+            Internals.output(this, device, "tensor")));
+    return true;
   }
 
   private void requireConvertible(DType source) {
@@ -616,12 +618,12 @@ public final class Tensor implements AutoCloseable {
    * The elements in logical row-major order, rounded where the dtype is float64.
    *
    * @throws IllegalStateException if the tensor was closed, is int32, or has more elements than an
-   *     array
+   *     array can hold
    * @throws WrongThreadException if another thread owns the device
    */
   public float[] toFloats() {
     float[] values = new float[requireSource(true)];
-    read(memory -> Elements.load(memory, dtype, shape, strides, values));
+    read(memory -> Elements.load(memory, layout, values));
     return values;
   }
 
@@ -629,12 +631,12 @@ public final class Tensor implements AutoCloseable {
    * The elements in logical row-major order.
    *
    * @throws IllegalStateException if the tensor was closed, is int32, or has more elements than an
-   *     array
+   *     array can hold
    * @throws WrongThreadException if another thread owns the device
    */
   public double[] toDoubles() {
     double[] values = new double[requireSource(true)];
-    read(memory -> Elements.load(memory, dtype, shape, strides, values));
+    read(memory -> Elements.load(memory, layout, values));
     return values;
   }
 
@@ -642,54 +644,59 @@ public final class Tensor implements AutoCloseable {
    * The elements of an int32 tensor in logical row-major order.
    *
    * @throws IllegalStateException if the tensor was closed, is not int32, or has more elements than
-   *     an array
+   *     an array can hold
    * @throws WrongThreadException if another thread owns the device
    */
   public int[] toInts() {
     int[] values = new int[requireSource(false)];
-    read(memory -> Elements.load(memory, dtype, shape, strides, values));
+    read(memory -> Elements.load(memory, layout, values));
     return values;
   }
 
   /**
-   * Frees memory that the tensor owns; segments that {@link #segment} gave out become inaccessible
-   * and views unusable. A view owns nothing and may be left to the garbage collector.
+   * Frees the memory that the tensor owns. Segments that {@link #segment} returned become
+   * inaccessible, and views unusable. A view owns nothing and may be left to the garbage collector.
    *
-   * @throws IllegalStateException if the tensor was closed already, or another thread is using a
-   *     segment of it in a native call
+   * <p>Closing it again does nothing.
+   *
+   * @throws IllegalStateException if another thread is using a segment of it in a native call
    * @throws WrongThreadException if another thread owns the device
    */
   @Override
   public void close() {
     device.requireOwner("tensor");
     if (closed) {
-      throw new IllegalStateException("tensor: it was closed already");
+      return;
     }
     resource.close();
     closed = true;
   }
 
-  /** Whether the memory is the caller's, and so is its lifetime. */
+  /** Whether the caller owns the memory and decides its lifetime. */
   boolean isWrapped() {
     return wrapped;
   }
 
-  /** From the first element on; of no length on a GPU. */
+  Layout layout() {
+    return layout;
+  }
+
+  /** Memory from the first element on; zero-length on a GPU. */
   MemorySegment data() {
     return data;
   }
 
-  /** Whether elements lie side by side in row-major order. */
+  /** Whether the elements are contiguous in row-major order. */
   boolean isCompact() {
-    return Shapes.isCompact(shape, strides);
+    return layout.isCompact();
   }
 
-  /** Whether memory between the first and the last element is not this tensor's. */
+  /** Whether some memory between the first and the last element is not this tensor's. */
   boolean hasGaps() {
-    return Shapes.extentBytes(shape, strides, dtype) != elements * dtype.bytes();
+    return layout.hasGaps();
   }
 
-  /** Moves bytes to or from the device's memory, after what it was given, and waits. */
+  /** Copies bytes to or from the device's memory, after all enqueued work, and waits. */
   void copyBytes(MemorySegment from, MemorySegment to, long bytes) {
     if (bytes > 0) {
       NativeCalls.check(Lvx.lvx_device_copy(device.handle(), from, to, bytes));
@@ -697,12 +704,14 @@ public final class Tensor implements AutoCloseable {
     }
   }
 
-  /** The same struct: a native call that is given it keeps this tensor's memory open, too. */
+  /**
+   * The same struct, as a segment that also keeps this tensor's memory open during a native call.
+   */
   MemorySegment keptOpenBy(MemorySegment struct) {
     return Pointers.livingWith(struct, data);
   }
 
-  /** What native calls take, after a check that this call may use the tensor. */
+  /** The descriptor for native calls. Checks first that the call may use the tensor. */
   MemorySegment descriptorFor(Device expected, String name) {
     requireUsable(name);
     if (device != expected) {
@@ -712,7 +721,7 @@ public final class Tensor implements AutoCloseable {
     return descriptor;
   }
 
-  /** Checks liveness and thread; {@code name} is the argument for the message. */
+  /** Checks that it is open and owned by this thread; {@code name} is for messages. */
   void requireUsable(String name) {
     device.requireUsable(name);
     if (closed) {
@@ -743,18 +752,6 @@ public final class Tensor implements AutoCloseable {
     }
   }
 
-  private void requireDimension(int dimension) {
-    if (dimension < 0 || dimension >= shape.length) {
-      throw new IllegalArgumentException(
-          "dimension is "
-              + dimension
-              + "; 0 to "
-              + (shape.length - 1)
-              + " was expected for shape "
-              + Arrays.toString(shape));
-    }
-  }
-
   void requireWritable() {
     requireUsable("tensor");
     if (isReadOnly()) {
@@ -762,23 +759,25 @@ public final class Tensor implements AutoCloseable {
     }
   }
 
-  private void requireTarget(int length, boolean floating) {
+  private void requireTarget(int length, boolean floating, String name) {
     requireWritable();
     if (dtype.isFloating() != floating) {
       throw new IllegalArgumentException(
-          "source holds "
+          name
+              + " holds "
               + (floating ? "floating-point numbers" : "integers")
               + ", which are not converted to "
               + dtype);
     }
-    if (length != elements) {
+    if (length != layout.elements()) {
       throw new IllegalArgumentException(
-          "source has "
+          name
+              + " has "
               + length
               + " elements; "
-              + elements
+              + layout.elements()
               + " were expected for shape "
-              + Arrays.toString(shape));
+              + Arrays.toString(layout.shape()));
     }
   }
 
@@ -792,27 +791,20 @@ public final class Tensor implements AutoCloseable {
               + (floating ? "a floating-point dtype" : "int32")
               + " was expected");
     }
-    if (elements > Integer.MAX_VALUE - 8) {
+    if (layout.elements() > Integer.MAX_VALUE - 8) {
       throw new IllegalStateException(
-          "tensor: its " + elements + " elements do not fit an array; slice it");
+          "tensor: its " + layout.elements() + " elements do not fit an array; slice it");
     }
-    return (int) elements;
+    return (int) layout.elements();
   }
 
-  private Tensor view(long[] extents, long[] distances, long offset) {
+  private Tensor view(Layout part, long offset) {
     return new Tensor(
-        device,
-        dtype,
-        extents,
-        distances,
-        Pointers.behind(data, offset),
-        TensorResource.Origin.VIEW,
-        this,
-        0);
+        device, dtype, part, Pointers.behind(data, offset), TensorResource.Origin.VIEW, this, 0);
   }
 
   @Override
   public String toString() {
-    return "Tensor[" + dtype + " " + Arrays.toString(shape) + (closed ? ", closed]" : "]");
+    return "Tensor[" + dtype + " " + Arrays.toString(layout.shape()) + (closed ? ", closed]" : "]");
   }
 }

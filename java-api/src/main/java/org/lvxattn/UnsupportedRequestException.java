@@ -4,8 +4,8 @@ package org.lvxattn;
 import java.io.Serial;
 
 /**
- * A valid request that this device or strategy does not serve: another strategy, or another number
- * of ranks, may. Found before anything moved; the group stays usable.
+ * A valid request that this device or strategy does not support. Another strategy or another number
+ * of ranks may support it. No data has moved, so the group stays usable.
  */
 public final class UnsupportedRequestException extends IllegalArgumentException {
   @Serial private static final long serialVersionUID = 1;

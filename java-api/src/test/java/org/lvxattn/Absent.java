@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn;
 
-/** Null, for tests of what happens where callers pass it against the annotations. */
-final class Absent {
+/** Null, for tests that pass it despite the annotations. */
+public final class Absent {
   private Absent() {}
 
   @SuppressWarnings({"NullAway", "TypeParameterUnusedInFormals"})
-  static <T> T absent() {
+  public static <T> T absent() {
     return null;
   }
 }

@@ -7,13 +7,17 @@ import com.sun.management.ThreadMXBean;
 import java.lang.management.ManagementFactory;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.LocalWorld;
+import org.lvxattn.layer.LayerOperations;
+import org.lvxattn.layer.Norm;
 
-/** Calls that write into tensors of the caller allocate nothing on the heap. */
+/** Calls that write into the caller's tensors allocate nothing on the heap. */
 @Timeout(300)
 class AllocationTest {
   /**
-   * The JVM allocates a little now and then until it has compiled everything for good, which takes
-   * its time on a busy machine. What calls themselves allocate shows in every round.
+   * The JVM allocates a little until it has compiled everything, which takes a while on a busy
+   * machine. Allocations of the calls themselves show in every round.
    */
   private static final int MOST_ROUNDS = 500;
 
@@ -27,7 +31,7 @@ class AllocationTest {
     assertThat(after - before).isGreaterThanOrEqualTo(garbage.length);
   }
 
-  /** A call that allocates is found out, however many rounds it is given. */
+  /** A call that allocates is detected, for any number of rounds. */
   @Test
   void anAllocationInEveryCallShowsInEveryRound() {
     Object[] kept = new Object[1];
@@ -38,7 +42,7 @@ class AllocationTest {
 
   @Test
   void aRankAloneAllocatesNothing() {
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         Group group = Group.self(device);
         Problem problem = Problem.alone(device, DType.FLOAT32)) {
       assertThat(leastAllocated(group, problem, 1000)).isZero();
@@ -61,7 +65,7 @@ class AllocationTest {
 
   @Test
   void layerOperationsAllocateNothing() {
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         Tensor x = Tensor.allocate(device, DType.FLOAT32, 1, 4, 8);
         Tensor y = Tensor.allocate(device, DType.FLOAT32, 1, 4, 8);
         Tensor w = Tensor.allocate(device, DType.FLOAT32, 8, 8);
@@ -83,7 +87,9 @@ class AllocationTest {
     }
   }
 
-  /** Of all rounds of calls, until every rank has had one without any allocation. */
+  /**
+   * Allocated bytes of each round of calls, until every rank has had a round without allocations.
+   */
   private static long leastAllocated(Group group, Problem problem, int calls) {
     long least = Long.MAX_VALUE;
     for (int round = 0; round < MOST_ROUNDS; round++) {

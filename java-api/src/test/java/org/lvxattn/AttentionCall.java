@@ -7,9 +7,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.group.Group;
 
 /** A call of attention, forward or backward, whose tensors can be exchanged by name. */
-final class AttentionCall {
+public final class AttentionCall {
   private static final List<String> MAY_BE_NULL = List.of("visibility", "bias", "dBias");
 
   private final Group group;
@@ -18,7 +19,7 @@ final class AttentionCall {
   private final Map<String, Tensor> inputs = new LinkedHashMap<>();
   private final Map<String, Tensor> outputs = new LinkedHashMap<>();
 
-  AttentionCall(Group group, Problem problem, boolean backward) {
+  public AttentionCall(Group group, Problem problem, boolean backward) {
     this.group = group;
     this.problem = problem;
     this.backward = backward;
@@ -41,28 +42,28 @@ final class AttentionCall {
     }
   }
 
-  List<String> names() {
+  public List<String> names() {
     List<String> names = new ArrayList<>(inputs.keySet());
     names.addAll(outputs.keySet());
     return names;
   }
 
-  Tensor tensor(String name) {
+  public Tensor tensor(String name) {
     Tensor input = inputs.get(name);
     return input != null ? input : outputs.getOrDefault(name, problem.o);
   }
 
-  boolean isOutput(String name) {
+  public boolean isOutput(String name) {
     return outputs.containsKey(name);
   }
 
-  boolean mayBeNull(String name) {
+  public boolean mayBeNull(String name) {
     return MAY_BE_NULL.contains(name);
   }
 
-  /** The call with another tensor in place of the one of that name. */
+  /** Runs the call with another tensor for the given name. */
   @SuppressWarnings("NullAway") // null where none may be is one of the mistakes to be tried
-  void with(String name, @Nullable Tensor tensor) {
+  public void with(String name, @Nullable Tensor tensor) {
     Map<String, @Nullable Tensor> all = new LinkedHashMap<>(inputs);
     all.putAll(outputs);
     all.put(name, tensor);
@@ -80,38 +81,27 @@ final class AttentionCall {
     if (backward) {
       attention.backwardInto(
           group,
-          all.get("q"),
-          all.get("k"),
-          all.get("v"),
-          mask,
-          all.get("o"),
-          all.get("lse"),
+          new AttentionInputs(all.get("q"), all.get("k"), all.get("v"), mask),
+          new AttentionOutputs(all.get("o"), all.get("lse")),
           all.get("dO"),
-          all.get("dq"),
-          all.get("dk"),
-          all.get("dv"),
-          all.get("dBias"),
+          new GradientOutputs(all.get("dq"), all.get("dk"), all.get("dv"), all.get("dBias")),
           statistics);
     } else {
       attention.forwardInto(
           group,
-          all.get("q"),
-          all.get("k"),
-          all.get("v"),
-          mask,
-          all.get("o"),
-          all.get("lse"),
+          new AttentionInputs(all.get("q"), all.get("k"), all.get("v"), mask),
+          new AttentionOutputs(all.get("o"), all.get("lse")),
           statistics);
     }
   }
 
-  /** The call as it is meant. */
-  void run() {
+  /** Runs the valid call. */
+  public void run() {
     with("q", problem.q);
   }
 
-  /** Fills the outputs with a number that no computation gives. */
-  void mark() {
+  /** Fills the outputs with a number that no computation produces. */
+  public void mark() {
     for (Tensor output : outputs.values()) {
       double[] marks = new double[(int) output.elements()];
       Arrays.fill(marks, -77);
@@ -119,8 +109,8 @@ final class AttentionCall {
     }
   }
 
-  /** Whether the outputs hold what {@link #mark} left. */
-  boolean isUntouched() {
+  /** Whether the outputs still hold the number of {@link #mark}. */
+  public boolean isUntouched() {
     for (Tensor output : outputs.values()) {
       for (double element : output.toDoubles()) {
         if (element != -77) {

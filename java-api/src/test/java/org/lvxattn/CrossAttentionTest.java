@@ -20,6 +20,9 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LocalWorld;
 
 class CrossAttentionTest {
   private Device device;
@@ -27,7 +30,7 @@ class CrossAttentionTest {
 
   @BeforeEach
   void open() {
-    device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    device = Device.cpu(CpuOptions.builder().threads(1).build());
     group = Group.self(device);
   }
 
@@ -75,31 +78,20 @@ class CrossAttentionTest {
       try (AttentionForward forward =
               attention.forward(group, problem.q, problem.k, problem.v, problem.mask);
           AttentionGradients gradients = attention.backwardWithBias(group, forward, problem.dO);
-          // Backward with a bias is exact by lse with its terms, which the other form keeps.
+          // With a bias, exact backward needs lse with its terms, which the other form keeps.
           Tensor lse =
               Tensor.allocate(device, DType.FLOAT32, forward.logSumExpWithTerms().shape())) {
         attention.forwardInto(
             group,
-            problem.q,
-            problem.k,
-            problem.v,
-            problem.mask,
-            problem.o,
-            lse,
+            new AttentionInputs(problem.q, problem.k, problem.v, problem.mask),
+            new AttentionOutputs(problem.o, lse),
             problem.statistics);
         attention.backwardInto(
             group,
-            problem.q,
-            problem.k,
-            problem.v,
-            problem.mask,
-            problem.o,
-            lse,
+            new AttentionInputs(problem.q, problem.k, problem.v, problem.mask),
+            new AttentionOutputs(problem.o, lse),
             problem.dO,
-            problem.dq,
-            problem.dk,
-            problem.dv,
-            problem.dBias,
+            new GradientOutputs(problem.dq, problem.dk, problem.dv, problem.dBias),
             problem.statistics);
         assertThat(forward.output().toFloats()).isEqualTo(problem.o.toFloats());
         assertThat(forward.logSumExpWithTerms().toFloats()).isEqualTo(lse.toFloats());
@@ -137,12 +129,8 @@ class CrossAttentionTest {
       try (Tensor o = Tensor.wrap(device, memory, DType.FLOAT32, problem.o.shape(), null)) {
         problem.attention.forwardInto(
             group,
-            problem.q,
-            problem.k,
-            problem.v,
-            problem.mask,
-            o,
-            problem.lse,
+            new AttentionInputs(problem.q, problem.k, problem.v, problem.mask),
+            new AttentionOutputs(o, problem.lse),
             problem.statistics);
         assertThat(o.toFloats()).isEqualTo(problem.o.toFloats());
       }
@@ -151,7 +139,7 @@ class CrossAttentionTest {
 
   @Test
   void anArenaCannotBeClosedWhileItsMemoryIsComputedWith() throws InterruptedException {
-    GroupOptions options = GroupOptions.defaults().withDeadline(Duration.ofSeconds(1));
+    GroupOptions options = GroupOptions.builder().timeout(Duration.ofSeconds(1)).build();
     AtomicReference<Throwable> refusal = new AtomicReference<>();
     try (Arena arena = Arena.ofShared();
         LocalWorld world = LocalWorld.of(2, options);
@@ -174,7 +162,7 @@ class CrossAttentionTest {
               });
       closer.start();
       assertThatThrownBy(() -> problem.attention.forward(waiting, q, problem.k, problem.v))
-          .isInstanceOf(DeadlineExceededException.class);
+          .isInstanceOf(PeerTimeoutException.class);
       closer.join();
       assertThat(refusal.get()).isInstanceOf(IllegalStateException.class);
       assertThat(arena.scope().isAlive()).isTrue();

@@ -9,11 +9,12 @@ import static org.assertj.core.api.Assertions.assertThatNullPointerException;
 
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
+import org.lvxattn.group.Group;
 
 class DeviceTest {
   @Test
   void saysWhatItIs() {
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(2))) {
+    try (Device device = Device.cpu(CpuOptions.builder().threads(2).build())) {
       assertThat(device.kind()).isEqualTo(Device.Kind.CPU);
       assertThat(device.threads()).isEqualTo(2);
       assertThat(device.name()).isNotBlank();
@@ -29,13 +30,13 @@ class DeviceTest {
   @Test
   void optionsAreChecked() {
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> new CpuOptions(-1, 0))
+        .isThrownBy(() -> CpuOptions.builder().threads(-1))
         .withMessageContaining("threads is -1");
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> new CpuOptions(1025, 0))
+        .isThrownBy(() -> CpuOptions.builder().threads(1025))
         .withMessageContaining("threads");
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> new CpuOptions(1, -5))
+        .isThrownBy(() -> CpuOptions.builder().memoryBudget(-5))
         .withMessageContaining("memoryBudget is -5");
     assertThatNullPointerException()
         .isThrownBy(() -> Device.cpu(Absent.<CpuOptions>absent()))
@@ -44,7 +45,7 @@ class DeviceTest {
 
   @Test
   void whatIsOpenKeepsItOpen() {
-    Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    Device device = Device.cpu(CpuOptions.builder().threads(1).build());
     Tensor first = Tensor.allocate(device, DType.FLOAT32, 1);
     Tensor second = Tensor.allocate(device, DType.FLOAT32, 1);
     Group group = Group.self(device);
@@ -56,8 +57,10 @@ class DeviceTest {
     assertThatIllegalStateException().isThrownBy(device::close).withMessageContaining("1 group");
     group.close();
     device.close();
-    assertThatIllegalStateException().isThrownBy(device::close).withMessageContaining("closed");
-    assertThatIllegalStateException().isThrownBy(device::bytesInUse);
+    device.close();
+    assertThatIllegalStateException()
+        .isThrownBy(device::bytesInUse)
+        .withMessageContaining("closed");
     assertThatIllegalStateException()
         .isThrownBy(() -> Tensor.allocate(device, DType.FLOAT32, 1))
         .withMessageContaining("device");
@@ -67,8 +70,8 @@ class DeviceTest {
   @Test
   void tracingShowsWhereOpenTensorsWereMade() {
     LeakDetector.Mode before = LeakDetector.mode();
-    LeakDetector.mode(LeakDetector.Mode.TRACE);
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    LeakDetector.setMode(LeakDetector.Mode.TRACE);
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         Tensor tensor = Tensor.allocate(device, DType.FLOAT32, 1)) {
       assertThat(tensor.elements()).isEqualTo(1);
       assertThatIllegalStateException()
@@ -78,13 +81,13 @@ class DeviceTest {
                   assertThat(e.getSuppressed()[0].getStackTrace())
                       .anyMatch(frame -> frame.getClassName().equals(DeviceTest.class.getName())));
     } finally {
-      LeakDetector.mode(before);
+      LeakDetector.setMode(before);
     }
   }
 
   @Test
   void itsThreadOwnsIt() throws InterruptedException {
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         Tensor tensor = Tensor.allocate(device, DType.FLOAT32, 2);
         Group group = Group.self(device)) {
       assertThatExceptionOfType(WrongThreadException.class)
@@ -113,7 +116,7 @@ class DeviceTest {
 
   @Test
   void canBeHandedOver() throws InterruptedException {
-    Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    Device device = Device.cpu(CpuOptions.builder().threads(1).build());
     Tensor tensor = Tensor.allocate(device, DType.FLOAT32, 2).copyFrom(new float[] {1, 2});
     AtomicReference<float[]> seen = new AtomicReference<>();
     Thread next =
@@ -130,7 +133,7 @@ class DeviceTest {
     assertThat(seen.get()).containsExactly(1, 2);
   }
 
-  /** Rethrows what the other thread met. */
+  /** Rethrows the other thread's exception. */
   private static void onAnotherThread(Runnable use) throws InterruptedException {
     AtomicReference<RuntimeException> failure = new AtomicReference<>();
     Thread thread =

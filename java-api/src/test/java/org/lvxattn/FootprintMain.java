@@ -4,8 +4,12 @@ package org.lvxattn;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.lvxattn.group.Group;
 
-/** Makes and closes everything many times; prints by how many bytes the process has grown. */
+/**
+ * Creates and closes all kinds of objects many times; prints by how many bytes the process has
+ * grown.
+ */
 final class FootprintMain {
   private static final long PAGE = 4096;
   private static final int WARM_UP = 2_000;
@@ -23,7 +27,7 @@ final class FootprintMain {
 
   private static void cycle(int times) {
     for (int i = 0; i < times; i++) {
-      try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+      try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
           Tensor tensor = Tensor.allocate(device, DType.FLOAT32, ELEMENTS);
           Tensor view = tensor.slice(0, 0, ELEMENTS / 2);
           Group group = Group.self(device)) {
@@ -33,7 +37,7 @@ final class FootprintMain {
           throw new AssertionError("the device holds " + device.bytesInUse() + " bytes");
         }
       }
-      try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1))) {
+      try (Device device = Device.cpu(CpuOptions.builder().threads(1).build())) {
         if (device.bytesInUse() != 0) {
           throw new AssertionError("a new device holds " + device.bytesInUse() + " bytes");
         }

@@ -3,7 +3,6 @@ package org.lvxattn;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.io.File;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -13,7 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 
-/** Making and closing leaves no native memory behind, in a JVM whose heap cannot grow. */
+/** Creating and closing objects leaks no native memory, in a JVM whose heap cannot grow. */
 @EnabledOnOs(value = OS.LINUX, disabledReason = "reads /proc/self/statm")
 class FootprintTest {
   private static final long LIMIT = 2L << 20;
@@ -36,29 +35,11 @@ class FootprintTest {
         command.add("-D" + property + "=" + value);
       }
     }
-    command.addAll(List.of("-cp", everything(), FootprintMain.class.getName(), "10000"));
+    command.addAll(List.of("-cp", TestClassPath.all(), FootprintMain.class.getName(), "10000"));
     Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
     String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
     assertThat(process.exitValue()).as(output).isZero();
     assertThat(Long.parseLong(output.strip())).as("bytes grown").isLessThan(LIMIT);
-  }
-
-  /** Test classes, the module, and its dependencies, as one class path. */
-  static String everything() throws Exception {
-    List<String> entries = new ArrayList<>();
-    for (Class<?> type : List.of(FootprintMain.class, Device.class)) {
-      entries.add(
-          Path.of(type.getProtectionDomain().getCodeSource().getLocation().toURI()).toString());
-    }
-    for (String path : List.of("jdk.module.path", "java.class.path")) {
-      String value = System.getProperty(path);
-      if (value != null) {
-        entries.add(value);
-      }
-    }
-    // Surefire patches the test classes into the module, so they have no location of their own.
-    entries.add(Path.of("target", "test-classes").toAbsolutePath().toString());
-    return String.join(File.pathSeparator, entries);
   }
 }

@@ -14,6 +14,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.LocalWorld;
 
 @Timeout(300)
 class LeakDetectorTest {
@@ -45,14 +47,14 @@ class LeakDetectorTest {
   void stop() {
     logger.removeHandler(handler);
     logger.setUseParentHandlers(true);
-    LeakDetector.mode(before);
+    LeakDetector.setMode(before);
   }
 
   @Test
   void aForgottenTensorIsFreedAndReportedWithItsOrigin() throws InterruptedException {
-    LeakDetector.mode(LeakDetector.Mode.TRACE);
+    LeakDetector.setMode(LeakDetector.Mode.TRACE);
     long leaks = LeakDetector.leaks();
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1))) {
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build())) {
       forgetTensor(device);
       await(() -> LeakDetector.leaks() > leaks);
       assertThat(device.bytesInUse()).isZero();
@@ -66,7 +68,7 @@ class LeakDetectorTest {
 
   @Test
   void aForgottenDeviceGoesAfterEverythingOnIt() throws InterruptedException {
-    LeakDetector.mode(LeakDetector.Mode.COUNT);
+    LeakDetector.setMode(LeakDetector.Mode.COUNT);
     long leaks = LeakDetector.leaks();
     forgetEverything();
     await(() -> LeakDetector.leaks() - leaks >= 4);
@@ -82,9 +84,9 @@ class LeakDetectorTest {
 
   @Test
   void viewsMayBeForgotten() throws InterruptedException {
-    LeakDetector.mode(LeakDetector.Mode.COUNT);
+    LeakDetector.setMode(LeakDetector.Mode.COUNT);
     long leaks = LeakDetector.leaks();
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         Tensor tensor = Tensor.allocate(device, DType.FLOAT32, 2, 3)) {
       for (int i = 0; i < 100; i++) {
         assertThat(tensor.permute(1, 0).slice(0, 1, 3).elements()).isEqualTo(4);
@@ -97,9 +99,9 @@ class LeakDetectorTest {
 
   @Test
   void offIsQuiet() throws InterruptedException {
-    LeakDetector.mode(LeakDetector.Mode.OFF);
+    LeakDetector.setMode(LeakDetector.Mode.OFF);
     long leaks = LeakDetector.leaks();
-    Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    Device device = Device.cpu(CpuOptions.builder().threads(1).build());
     forgetTensor(device);
     await(() -> closes(device));
     assertThat(LeakDetector.leaks()).isEqualTo(leaks);
@@ -113,7 +115,7 @@ class LeakDetectorTest {
     }
   }
 
-  /** A device cannot be closed while a tensor of it is there. */
+  /** A device cannot be closed while one of its tensors is open. */
   private static boolean closes(Device device) {
     try {
       device.close();
@@ -130,7 +132,7 @@ class LeakDetectorTest {
   }
 
   private static void forgetEverything() {
-    Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    Device device = Device.cpu(CpuOptions.builder().threads(1).build());
     Tensor tensor = Tensor.allocate(device, DType.FLOAT32, 1000);
     Group group = LocalWorld.of(2).join(0, device);
     assertThat(group.size()).isEqualTo(2);

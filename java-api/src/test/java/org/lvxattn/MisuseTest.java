@@ -18,10 +18,15 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LocalWorld;
+import org.lvxattn.layer.LayerOperations;
+import org.lvxattn.testing.Seeds;
 
 /**
- * Every way to get a call wrong that a machine can enumerate: an exception each, of the right kind,
- * whose message names the argument; outputs untouched, and everything usable afterwards.
+ * Enumerates wrong calls. Each must throw the right exception, whose message names the argument,
+ * and must leave outputs unchanged and all objects usable.
  */
 @Timeout(120)
 class MisuseTest {
@@ -36,8 +41,8 @@ class MisuseTest {
 
   @BeforeEach
   void open() {
-    device = Device.cpu(CpuOptions.defaults().withThreads(1));
-    other = Device.cpu(CpuOptions.defaults().withThreads(1));
+    device = Device.cpu(CpuOptions.builder().threads(1).build());
+    other = Device.cpu(CpuOptions.builder().threads(1).build());
     group = Group.self(device);
   }
 
@@ -86,7 +91,7 @@ class MisuseTest {
   }
 
   private void wrongLife(AttentionCall call, String name, Tensor good) {
-    Tensor closed = Tensors.like(good);
+    Tensor closed = Tensor.allocateLike(good);
     Tensor view = closed.slice(0, 0, closed.dimension(0));
     closed.close();
     expect(IllegalStateException.class, call, name, closed);
@@ -108,7 +113,7 @@ class MisuseTest {
 
   private void wrongType(AttentionCall call, String name, Tensor good) {
     for (DType dtype : DType.values()) {
-      // A bias may be float32 whatever the queries are, but then its gradient is, too.
+      // A bias may be float32 for any dtype of queries, but then its gradient is float32, too.
       boolean allowed =
           name.equals("bias")
               && dtype == DType.FLOAT32
@@ -131,7 +136,7 @@ class MisuseTest {
     longer[shape.length] = 1;
     expectShape(call, name, good, longer);
     for (int i = 0; i < shape.length; i++) {
-      // A bias may have a batch of its own, and visibility any number of ranges.
+      // A bias may have batch 1, and visibility any number of ranges.
       boolean free =
           (name.equals("visibility") && i == 2)
               || (name.equals("bias") && i == 0 && !call.names().contains("dBias"));
@@ -187,7 +192,7 @@ class MisuseTest {
     }
   }
 
-  /** Strides with 0 along the second dimension, which every output has more than one of. */
+  /** Strides with 0 along the second dimension, which has an extent above 1 in every output. */
   private static long[] broadcast(Tensor tensor) {
     long[] strides = tensor.strides();
     strides[1] = 0;
@@ -225,7 +230,7 @@ class MisuseTest {
 
   @Test
   void hundredsOfWrongCallsOnTensors() {
-    Random random = new Random(7);
+    Random random = Seeds.random(7);
     try (Arena arena = Arena.ofConfined();
         Tensor tensor = Tensor.allocate(device, DType.FLOAT32, 3, 4, 5)) {
       MemorySegment memory = arena.allocate(3 * 4 * 5 * 4, 64);
@@ -281,15 +286,15 @@ class MisuseTest {
       absent("device", nil -> Group.self(cast(nil)));
       absent("options", nil -> Group.self(device, cast(nil)));
       absent("device", nil -> Group.fromEnvironment(Absent.<Device>absent()));
-      absent("engine", nil -> Group.fromEnvironment(device, cast(nil), GroupOptions.defaults()));
-      absent("deadline", nil -> group.deadline(cast(nil)));
+      absent("backend", nil -> Group.fromEnvironment(device, cast(nil), GroupOptions.defaults()));
+      absent("timeout", nil -> group.setTimeout(cast(nil)));
       absent("options", nil -> LocalWorld.of(2, cast(nil)));
       absent("task", nil -> LocalWorld.run(2, cast(nil)));
       absent("ranges", nil -> Mask.visible(cast(nil)));
       absent("bias", nil -> Mask.bias(cast(nil)));
       absent("strategy", nil -> CrossAttention.builder().strategy(cast(nil)));
       absent("device", nil -> Probe.gemmSeconds(cast(nil), 1));
-      absent("mode", nil -> LeakDetector.mode(cast(nil)));
+      absent("mode", nil -> LeakDetector.setMode(cast(nil)));
       absent("lsePart", nil -> merge(problem, cast(nil)));
     }
   }

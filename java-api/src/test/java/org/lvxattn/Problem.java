@@ -4,43 +4,48 @@ package org.lvxattn;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import org.lvxattn.group.Group;
+import org.lvxattn.testing.Seeds;
 
 /** The tensors of one small attention call, forward and backward, on one device. */
-final class Problem implements AutoCloseable {
-  static final int HEADS = 4;
-  static final int KEY_HEADS = 2;
-  static final int HEAD_DIM = 8;
+public final class Problem implements AutoCloseable {
+  public static final int HEADS = 4;
+  public static final int KEY_HEADS = 2;
+  public static final int HEAD_DIM = 8;
 
-  final CrossAttention attention =
+  public final CrossAttention attention =
       CrossAttention.builder().heads(HEADS).keyValueHeads(KEY_HEADS).headDim(HEAD_DIM).build();
-  final Tensor q;
-  final Tensor k;
-  final Tensor v;
-  final Tensor visibility;
-  final Tensor bias;
-  final Tensor o;
-  final Tensor lse;
-  final Tensor dO;
-  final Tensor dq;
-  final Tensor dk;
-  final Tensor dv;
-  final Tensor dBias;
-  final Mask mask;
-  final Statistics statistics = Statistics.create();
+  public final Tensor q;
+  public final Tensor k;
+  public final Tensor v;
+  public final Tensor visibility;
+  public final Tensor bias;
+  public final Tensor o;
+  public final Tensor lse;
+  public final Tensor dO;
+  public final Tensor dq;
+  public final Tensor dk;
+  public final Tensor dv;
+  public final Tensor dBias;
+  public final Mask mask;
+  public final AttentionInputs inputs;
+  public final AttentionOutputs outputs;
+  public final GradientOutputs gradients;
+  public final Statistics statistics = Statistics.create();
 
   private final Device device;
   private final Random random;
   private final List<Tensor> made = new ArrayList<>();
 
   /**
-   * @param queries and keys of this rank
+   * @param queries number of queries and of keys of this rank
    * @param allQueries of the group
    * @param allKeys of the group: every query sees the first three quarters
    */
-  Problem(
+  public Problem(
       Device device, DType dtype, int queries, int keys, int allQueries, int allKeys, long seed) {
     this.device = device;
-    this.random = new Random(seed);
+    this.random = Seeds.random(seed);
     int batch = 2;
     DType accumulator = dtype.accumulator();
     q = filled(dtype, batch, queries, HEADS, HEAD_DIM);
@@ -61,19 +66,22 @@ final class Problem implements AutoCloseable {
     dv = add(Tensor.allocate(device, dtype, v.shape()));
     dBias = add(Tensor.allocate(device, dtype, bias.shape()));
     mask = Mask.visible(visibility).withBias(bias);
+    inputs = new AttentionInputs(q, k, v, mask);
+    outputs = new AttentionOutputs(o, lse);
+    gradients = new GradientOutputs(dq, dk, dv, dBias);
   }
 
-  /** A problem that one rank has for itself. */
-  static Problem alone(Device device, DType dtype) {
+  /** A problem for a group of one rank. */
+  public static Problem alone(Device device, DType dtype) {
     return new Problem(device, dtype, 3, 5, 3, 5, 1);
   }
 
-  void forward(Group group) {
-    attention.forwardInto(group, q, k, v, mask, o, lse, statistics);
+  public void forward(Group group) {
+    attention.forwardInto(group, inputs, outputs, statistics);
   }
 
-  void backward(Group group) {
-    attention.backwardInto(group, q, k, v, mask, o, lse, dO, dq, dk, dv, dBias, statistics);
+  public void backward(Group group) {
+    attention.backwardInto(group, inputs, outputs, dO, gradients, statistics);
   }
 
   private Tensor filled(DType dtype, long... shape) {

@@ -12,8 +12,10 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.LocalWorld;
 
-/** Ranges that are none are refused, on one rank and over several, and everything stays usable. */
+/** Invalid ranges are rejected, on one rank and over several, and all objects stay usable. */
 @Timeout(120)
 class VisibilityTest {
   private static final int QUERIES = 3;
@@ -46,7 +48,7 @@ class VisibilityTest {
   @ParameterizedTest
   @CsvSource({"4, 2", "1, 0", "0, -1", "1000, 999", "-1, 3", "2147483647, -2147483648"})
   void wrongRangesAreRefusedByName(int begin, int end) {
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         Group group = Group.self(device)) {
       withRange(
           device,
@@ -65,7 +67,7 @@ class VisibilityTest {
 
   @Test
   void theOracleRefusesThemToo() {
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         Tensor q = Tensor.allocate(device, DType.FLOAT64, 2, QUERIES, 2, 8);
         Tensor k = Tensor.allocate(device, DType.FLOAT64, 2, 4, 2, 8);
         Tensor o = Tensor.allocate(device, DType.FLOAT64, 2, QUERIES, 2, 8);

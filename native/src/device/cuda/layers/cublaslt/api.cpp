@@ -44,7 +44,7 @@ void* open_library(std::string& name) {
       name = file;
       return library;
     }
-    const char* reason = dlerror();  // NOLINT(concurrency-mt-unsafe): glibc keeps it by thread
+    const char* reason = dlerror();  // NOLINT(concurrency-mt-unsafe): per thread in glibc
     if (reasons.empty()) reasons = reason == nullptr ? file : reason;
   }
   throw Error(LVX_MISSING_LIBRARY, "cuBLASLt cannot be loaded: " + reasons + kRemedy);
@@ -92,7 +92,7 @@ void CublasLt::check(cublasStatus_t status, const std::string& what) const {
 }
 
 const CublasLt& CublasLt::loaded() {
-  static const CublasLt api = load();  // tried again if it throws
+  static const CublasLt api = load();  // if it throws, the next call retries
   return api;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The functions of cuBLASLt that are used here, found when the first product is asked for.
+// The functions of cuBLASLt that this library uses, loaded at the first product.
 #pragma once
 
 #include <cublasLt.h>
@@ -24,11 +24,12 @@ struct CublasLt {
   decltype(&cublasLtMatmulPreferenceSetAttribute) preference_set;
   decltype(&cublasLtMatmulPreferenceDestroy) preference_destroy;
 
-  // Throws Error: LVX_OUT_OF_MEMORY, LVX_UNSUPPORTED or LVX_DEVICE_ERROR. what: the attempt, for people.
+  // Throws Error unless the status is success: LVX_OUT_OF_MEMORY, LVX_UNSUPPORTED or LVX_DEVICE_ERROR. what: what was
+  // attempted, for the message.
   void check(cublasStatus_t status, const std::string& what) const;
 
-  // Of the file that LVX_CUBLASLT_LIBRARY names, else of libcublasLt.so.13 or .12 where the system finds it or in the
-  // CUDA toolkit; loaded once. Throws Error(LVX_MISSING_LIBRARY) naming what is missing and what would bring it.
+  // Loads the library once: the file that LVX_CUBLASLT_LIBRARY names, else libcublasLt.so.13 or .12 from the system or the
+  // CUDA toolkit. Throws Error(LVX_MISSING_LIBRARY) that names what is missing and how to install it.
   static const CublasLt& loaded();
 };
 

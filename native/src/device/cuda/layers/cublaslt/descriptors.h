@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One product as cuBLASLt is told of it.
+// cuBLASLt's descriptors of one product.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ constexpr cudaDataType_t data_type_of(DType dtype) {
   }
 }
 
-// Plain float32: not TF32, which keeps ten bits of each factor.
+// Plain float32, not TF32, which keeps only ten bits of each operand's mantissa.
 constexpr cublasComputeType_t compute_type_of(DType dtype) {
   return dtype == DType::kFloat64 ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F;
 }
@@ -34,7 +34,7 @@ inline std::string text_of(const ColumnMajor& p) {
          std::to_string(p.m);
 }
 
-// Whatever cuBLASLt creates, as long as this lives.
+// Owns a cuBLASLt object.
 template <typename Handle>
 class Described {
  public:
@@ -85,8 +85,8 @@ struct Descriptors {
   }
 };
 
-// What an algorithm may be: within the workspace, good for these addresses, and one that adds the parts of a sum in the
-// type it is computed in.
+// Constraints on algorithms: the workspace, the alignment of these addresses, and split-K reductions only in the compute
+// type.
 struct Preference {
   Described<cublasLtMatmulPreference_t> handle;
 
@@ -105,7 +105,7 @@ struct Preference {
     set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment_of(p.out));
   }
 
-  // The largest power of two, up to 256, that the matrix begins at a multiple of.
+  // The alignment of the matrix in bytes, at most 256.
   static std::uint32_t alignment_of(const ColumnMajor::Stored& x) {
     const auto address = reinterpret_cast<std::uintptr_t>(x.data) | 256u;
     return static_cast<std::uint32_t>(address & (~address + 1));

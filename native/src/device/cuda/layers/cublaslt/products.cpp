@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products by cuBLASLt. The library proposes an algorithm for each shape once; the same shape then takes the same one,
-// so that results have the same bits.
+// Products by cuBLASLt. Its heuristics propose an algorithm for each shape once. The same shape then always uses that
+// algorithm, so that results have the same bits.
 #include <array>
 #include <map>
 #include <string>
@@ -28,7 +28,7 @@ class CublasLtProducts final : public Products {
     const ColumnMajor p(product);
     const Descriptors described(api_, p);
     const cublasLtMatmulAlgo_t& algorithm = algorithm_for(p, described);
-    // Factors are of the type that is computed in.
+    // The operands have the compute type already.
     const double one = 1, zero = 0;
     const float one_float = 1, zero_float = 0;
     const bool in_double = p.out.dtype == DType::kFloat64;
@@ -42,7 +42,7 @@ class CublasLtProducts final : public Products {
   }
 
  private:
-  // Sizes, dtypes, leading dimensions, alignments.
+  // The key: sizes, dtypes, leading dimensions and alignments.
   using Key = std::array<std::int64_t, 11>;
   static constexpr std::size_t kMostShapes = 4096;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.bench;
 
-/** Shapes that are measured wherever kernels are: published models' attention, and odd ones. */
+/** Shapes for all kernel measurements: published models' attention, and unusual shapes. */
 public enum NamedShape {
   /** Llama 3-V: one frame of four tiles, grouped heads. */
   LLAMA3V("llama3v", "1,128,6404,32,8,128"),
@@ -13,7 +13,7 @@ public enum NamedShape {
   DECODE("decode", "1,1,25616,32,8,128"),
   /** Few queries and keys. */
   SHORT("short", "1,16,512,32,8,128"),
-  /** Lengths that divide by nothing. */
+  /** Lengths that are not multiples of any tile size. */
   ODD("odd", "1,61,1601,14,2,72");
 
   private final String word;
@@ -24,7 +24,7 @@ public enum NamedShape {
     this.numbers = numbers;
   }
 
-  /** The shape of that name. */
+  /** The shape with the given name. */
   public static NamedShape named(String word) {
     for (NamedShape shape : values()) {
       if (shape.word.equals(word)) {
@@ -42,7 +42,7 @@ public enum NamedShape {
     return Sizes.parse(numbers);
   }
 
-  /** Whether it is a single query's, which has no backward. */
+  /** Whether it has a single query; such shapes have no backward. */
   public boolean isDecode() {
     return sizes().queries() == 1;
   }

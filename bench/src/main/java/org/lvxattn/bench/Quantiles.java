@@ -3,7 +3,7 @@ package org.lvxattn.bench;
 
 import java.util.Arrays;
 
-/** Quantiles of a few numbers, interpolated linearly. */
+/** Quantiles of a few numbers, with linear interpolation. */
 public final class Quantiles {
   private Quantiles() {}
 
@@ -11,7 +11,7 @@ public final class Quantiles {
     return of(0.5, values);
   }
 
-  /** The number that so large a share of the others lies below. */
+  /** The quantile of the given share, from 0 to 1. */
   public static double of(double share, double... values) {
     double[] sorted = values.clone();
     Arrays.sort(sorted);

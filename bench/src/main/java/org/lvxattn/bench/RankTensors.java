@@ -6,18 +6,21 @@ import java.util.Deque;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
+import org.lvxattn.GradientOutputs;
 import org.lvxattn.Mask;
 import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
+import org.lvxattn.group.Group;
 
-/** What one rank computes attention from and into: made once, used for any number of calls. */
+/** One rank's inputs and outputs of attention, allocated once for any number of calls. */
 public final class RankTensors implements AutoCloseable {
-  /** Rows of noise that long inputs repeat; what numbers are in them does not change the time. */
+  /** Number of random rows that long inputs repeat; values do not affect the time. */
   private static final long NOISE_ROWS = 512;
 
   private final Group group;
@@ -52,7 +55,7 @@ public final class RankTensors implements AutoCloseable {
             : null;
   }
 
-  /** Attention of the heads of those sizes. */
+  /** Attention with the heads of the given sizes. */
   public static CrossAttention attention(Sizes sizes, Strategy strategy) {
     return CrossAttention.builder()
         .heads(sizes.heads())
@@ -62,22 +65,28 @@ public final class RankTensors implements AutoCloseable {
         .build();
   }
 
-  /** Collective, as {@link CrossAttention#forwardInto} is. */
+  /** Computes forward. Collective, like {@link CrossAttention#forwardInto}. */
   public void forward(CrossAttention attention, Statistics statistics) {
-    attention.forwardInto(group, q, k, v, Mask.none(), o, lse, statistics);
+    attention.forwardInto(
+        group, new AttentionInputs(q, k, v, Mask.none()), new AttentionOutputs(o, lse), statistics);
   }
 
-  /** Collective; takes what the last {@link #forward} left. */
+  /** Computes backward from the last {@link #forward}. Collective. */
   public void backward(CrossAttention attention, Statistics statistics) {
     Gradients to = gradients;
     if (to == null) {
       throw new IllegalStateException("made for forward alone");
     }
     attention.backwardInto(
-        group, q, k, v, Mask.none(), o, lse, to.dO, to.dq, to.dk, to.dv, null, statistics);
+        group,
+        new AttentionInputs(q, k, v, Mask.none()),
+        new AttentionOutputs(o, lse),
+        to.dO,
+        new GradientOutputs(to.dq, to.dk, to.dv, null),
+        statistics);
   }
 
-  /** What a pass must read and write at least: its inputs and results, once. */
+  /** Lower bound of the bytes that a pass reads and writes: its inputs and results, once. */
   public long bytes() {
     return open.stream().mapToLong(tensor -> tensor.elements() * tensor.dtype().bytes()).sum();
   }
@@ -104,7 +113,7 @@ public final class RankTensors implements AutoCloseable {
     return tensor;
   }
 
-  /** The rank's device, for what is measured beside attention. */
+  /** The rank's device, for other measurements. */
   public Device device() {
     return group.device();
   }

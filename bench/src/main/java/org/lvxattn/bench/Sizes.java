@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.bench;
 
-/** Sizes of an attention, or of one rank's part in it. */
+/** Sizes of an attention call, or of one rank's part of it. */
 public record Sizes(int batch, long queries, long keys, int heads, int keyValueHeads, int headDim) {
   private static final int NUMBERS = 6;
 
@@ -20,12 +20,12 @@ public record Sizes(int batch, long queries, long keys, int heads, int keyValueH
         Integer.parseInt(parts[5]));
   }
 
-  /** Operations of the two products of forward, multiplications and additions. */
+  /** Operations (multiplications and additions) of forward's two products. */
   public double forwardFlops() {
     return 4.0 * batch * heads * queries * keys * headDim;
   }
 
-  /** Operations of the five products of backward. */
+  /** Operations of backward's five products. */
   public double backwardFlops() {
     return 2.5 * forwardFlops();
   }

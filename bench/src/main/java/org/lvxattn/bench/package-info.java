@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What benchmarks and experiments measure: one rank's work, and the shapes they have in common. */
+/** Shared by benchmarks and experiments: one rank's work, and the shapes. */
 @NullMarked
 package org.lvxattn.bench;
 

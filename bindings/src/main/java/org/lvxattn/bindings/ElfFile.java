@@ -10,9 +10,9 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The headers of a shared library, as far as it takes to know before it is loaded that it is one,
- * for this processor, and whole: the dynamic linker maps what the headers announce, and ends the
- * process where the file ends before.
+ * Checks the ELF headers of a file before it is loaded: it must be a complete shared library for
+ * this processor. The dynamic linker maps what the headers declare, and the process dies (SIGBUS)
+ * if the file is shorter.
  */
 final class ElfFile {
   private static final int HEADER = 64;
@@ -37,10 +37,10 @@ final class ElfFile {
   }
 
   /**
-   * Looks at a file that is to be loaded.
+   * Checks a file that is to be loaded.
    *
-   * @return the names of the libraries it needs
-   * @throws IOException if it cannot be read, or is no whole library for this processor
+   * @return the names of the libraries that it needs
+   * @throws IOException if it cannot be read, or is not a complete library for this processor
    */
   static List<String> check(OpenFile file) throws IOException {
     FileStatus status = file.status();
@@ -78,7 +78,7 @@ final class ElfFile {
       throw new IOException("is damaged: its program headers have " + entry + " bytes");
     }
     requireWhole(table, (long) entry * count);
-    // The table of sections comes last in nearly every file, so a cut one shows here.
+    // The section table is at the end of nearly every file, so truncation shows here.
     requireWhole(
         header.getLong(40), (long) (header.getShort(58) & 0xffff) * (header.getShort(60) & 0xffff));
     ByteBuffer headers = read(table, entry * count);
@@ -151,7 +151,7 @@ final class ElfFile {
     }
   }
 
-  /** As platforms are named, for those that one meets. */
+  /** The usual name of a machine, for common ones. */
   private static String machineName(int machine) {
     return switch (machine) {
       case 3 -> "x86";

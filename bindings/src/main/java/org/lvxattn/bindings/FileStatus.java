@@ -5,15 +5,15 @@ import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the operating system says of an open file.
+ * The operating system's status of an open file.
  *
- * @param device on which it lies
- * @param inode its number there
+ * @param device number of the device that holds it
+ * @param inode number of the inode
  * @param mode type and permissions
- * @param owner a user
+ * @param owner number of the owning user
  * @param size in bytes
- * @param seconds when it was changed last, since 1970
- * @param nanos of that second
+ * @param seconds time of the last change, in seconds since 1970
+ * @param nanos nanoseconds of that second
  */
 record FileStatus(
     long device, long inode, int mode, int owner, long size, long seconds, long nanos) {
@@ -21,7 +21,7 @@ record FileStatus(
   private static final int REGULAR = 0100000;
   private static final int WRITABLE_BY_OTHERS = 0022;
 
-  /** Changes whenever the content does, but for those who mean to deceive their own user. */
+  /** Changes whenever the content does, unless its owner forges timestamps. */
   String stamp() {
     return size + " " + seconds + "." + nanos + " " + inode;
   }
@@ -30,7 +30,7 @@ record FileStatus(
     return (mode & TYPE) == REGULAR;
   }
 
-  /** Why another user may have made or changed this file, or null. */
+  /** Why another user may have created or changed this file, or null. */
   @Nullable String distrust(int user) {
     if (!isRegular()) {
       return "is not a regular file";

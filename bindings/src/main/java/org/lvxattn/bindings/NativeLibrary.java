@@ -19,23 +19,23 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Loads the native library, once per class loader, before any generated binding is touched.
+ * Loads the native library, once per class loader, before any generated binding is used.
  *
  * <p>Natives come from the directory that the system property {@value #DIRECTORY_PROPERTY} names,
  * and only from there, if it is set. Otherwise they come from the jar of this platform on the class
  * or module path, and are extracted into a cache directory: {@value #CACHE_PROPERTY}, or {@code
  * $XDG_CACHE_HOME/lvxattn}, or {@code ~/.cache/lvxattn}.
  *
- * <p>The cache is for this user alone: what others could have written is not loaded. Nothing is
- * loaded that is no whole library for this processor.
+ * <p>The cache is private to this user: files that other users could have written are not loaded.
+ * Only complete libraries for this processor are loaded.
  *
  * <p>After a failure the next call tries again.
  */
 public final class NativeLibrary {
-  /** System property: a directory that holds the natives ready to load. */
+  /** System property: a directory that holds the natives. */
   public static final String DIRECTORY_PROPERTY = "org.lvxattn.native.dir";
 
-  /** System property: the directory below which natives from the jar are extracted. */
+  /** System property: the directory under which natives from the jar are extracted. */
   public static final String CACHE_PROPERTY = "org.lvxattn.cache.dir";
 
   private static final String RESOURCES = "org/lvxattn/native/";
@@ -47,7 +47,7 @@ public final class NativeLibrary {
   private NativeLibrary() {}
 
   /**
-   * Loads the library if that has not happened yet; cheap afterwards.
+   * Loads the library if it is not loaded yet; cheap afterwards.
    *
    * @throws NativeLibraryError if it cannot be loaded; the message says why and what to do
    */
@@ -56,7 +56,7 @@ public final class NativeLibrary {
   }
 
   /**
-   * The file that was loaded; plug-ins lie beside it.
+   * The file that was loaded; plug-ins are in the same folder.
    *
    * @throws NativeLibraryError as {@link #load}
    */
@@ -162,9 +162,7 @@ public final class NativeLibrary {
     }
   }
 
-  /**
-   * Through the loader, because a class of a named module is shown that module's resources only.
-   */
+  /** Uses the class loader, since a class of a named module sees only that module's resources. */
   private static @Nullable InputStream resource(String platform, String name) {
     ClassLoader loader = NativeLibrary.class.getClassLoader();
     return loader.getResourceAsStream(RESOURCES + platform + "/" + name);
@@ -209,8 +207,8 @@ public final class NativeLibrary {
   }
 
   /**
-   * Looks at the library, at those of the ones it needs that lie beside it, and at its plug-ins: of
-   * a file that was cut, the dynamic linker may end the process.
+   * Checks the library, the libraries in the same folder that it needs, and its plug-ins: with a
+   * truncated file, the dynamic linker may kill the process.
    */
   private static void requireLibraries(Path file) throws IOException {
     Path directory = Objects.requireNonNull(file.getParent());
@@ -221,7 +219,7 @@ public final class NativeLibrary {
     }
     while (!next.isEmpty()) {
       String name = next.remove();
-      // A directory that is named may hold links, and is the caller's to answer for.
+      // A directory that the caller names may hold links; the caller is responsible for it.
       Path beside = directory.resolve(name);
       if (seen.add(name) && Files.isRegularFile(beside)) {
         try (OpenFile open = OpenFile.read(beside.toRealPath())) {
@@ -237,7 +235,7 @@ public final class NativeLibrary {
 
   private static String advice(UnsatisfiedLinkError error, String property) {
     String message = String.valueOf(error.getMessage());
-    // What the dynamic linker says when the kernel refuses to map code.
+    // The dynamic linker's messages if the kernel refuses to map code.
     if (message.contains("failed to map segment") || message.contains("Operation not permitted")) {
       return "its file system forbids execution (mounted noexec?); set the system property "
           + property

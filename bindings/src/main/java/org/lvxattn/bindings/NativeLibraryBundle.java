@@ -27,12 +27,12 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The natives of one platform as the jar carries them: files and, in {@code natives.properties},
- * the SHA-256 of each.
+ * The natives of one platform in the jar: files and, in {@code natives.properties}, the SHA-256 of
+ * each.
  *
- * @param id hash of the index, thus of all contents
+ * @param id hash of the index, and thus of all contents
  * @param sha256 hash by file name
- * @param source where the bytes are
+ * @param source opens the files
  */
 record NativeLibraryBundle(String id, Map<String, String> sha256, Source source) {
   static final String INDEX = "natives.properties";
@@ -54,7 +54,7 @@ record NativeLibraryBundle(String id, Map<String, String> sha256, Source source)
     sha256 = Map.copyOf(sha256);
   }
 
-  /** Reads the index; null where the source has none. */
+  /** Reads the index; null if the source has none. */
   static @Nullable NativeLibraryBundle read(Source source) throws IOException {
     byte[] index;
     try (InputStream in = source.open(INDEX)) {
@@ -83,17 +83,17 @@ record NativeLibraryBundle(String id, Map<String, String> sha256, Source source)
     return new NativeLibraryBundle(id, hashes, source);
   }
 
-  /** Whether a directory holds the bundle. */
+  /** Condition of a bundle in a directory. */
   enum Condition {
-    /** Every file is there, and known to have its content. */
+    /** All files are there with the right content, according to the record. */
     RECORDED,
-    /** Every file is there and has its content; only hashing told. */
+    /** All files are there with the right content, according to their hashes. */
     INTACT,
     /** A file is missing, has other content, or could have been written by another user. */
     DAMAGED
   }
 
-  /** Writes every file into an existing directory, hashing on the way, and records them. */
+  /** Writes every file into an existing directory, checks its hash, and records it. */
   void extractTo(Path directory) throws IOException {
     for (var entry : sha256.entrySet()) {
       String name = entry.getKey();
@@ -118,7 +118,7 @@ record NativeLibraryBundle(String id, Map<String, String> sha256, Source source)
     }
   }
 
-  /** Writes down what the files in a directory, whose content is known, look like. */
+  /** Records the status of the files in a directory, whose content is known. */
   void record(Path directory) throws IOException {
     var lines = new StringBuilder();
     for (String name : sha256.keySet()) {
@@ -126,7 +126,7 @@ record NativeLibraryBundle(String id, Map<String, String> sha256, Source source)
         lines.append(name).append('=').append(file.status().stamp()).append('\n');
       }
     }
-    // Under another name first, so that a reader never finds a part of it.
+    // Written under another name first, so that no reader sees a part of it.
     Path fresh = directory.resolve(RECORD + ".new");
     Files.deleteIfExists(fresh);
     try (var out = Files.newByteChannel(fresh, NEW_FILE, OURS_ALONE)) {
@@ -139,10 +139,10 @@ record NativeLibraryBundle(String id, Map<String, String> sha256, Source source)
   }
 
   /**
-   * Looks at every file through a descriptor of it. Content is hashed only where size, time of
-   * change or inode are not those that were recorded of it.
+   * Checks every file through its descriptor. Hashes the content only if size, time of change or
+   * inode differ from the record.
    *
-   * @param directory that others cannot write
+   * @param directory a directory that other users cannot write
    */
   Condition conditionIn(Path directory) throws IOException {
     int user = OpenFile.user();
@@ -177,7 +177,7 @@ record NativeLibraryBundle(String id, Map<String, String> sha256, Source source)
             new StringReader(StandardCharsets.UTF_8.decode(file.read(0, bytes)).toString()));
       }
     } catch (NoSuchFileException | IllegalArgumentException e) {
-      recorded.clear(); // nothing is known, and everything is hashed
+      recorded.clear(); // without a record, every file is hashed
     }
     return recorded;
   }

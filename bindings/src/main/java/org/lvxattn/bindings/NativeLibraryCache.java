@@ -22,13 +22,13 @@ import org.jspecify.annotations.Nullable;
 /**
  * Natives on disk, one directory per content: {@code <root>/<hash>/liblvx.so}.
  *
- * <p>No other user can have a hand in it: the root, made for this user alone, and all above it are
- * {@link TrustedDirectory trusted}; links are not followed; each file is looked at through its
- * descriptor.
+ * <p>No other user can change it: the root is private to this user, the root and all directories
+ * above it are {@link TrustedDirectory trusted}, links are not followed, and each file is checked
+ * through its descriptor.
  *
- * <p>Any number of processes may install the same or different bundles at once. A directory appears
- * under its final name in one atomic move, complete; what is there is verified before each use, so
- * a damaged entry is replaced and a valid one in a read-only root serves without any write.
+ * <p>Any number of processes may install the same or different bundles at the same time. An atomic
+ * move gives a complete directory its final name. Entries are verified before each use: a damaged
+ * entry is replaced, and a valid entry in a read-only root is used without any write.
  */
 final class NativeLibraryCache {
   private final Path root;
@@ -42,7 +42,7 @@ final class NativeLibraryCache {
     this.patience = patience;
   }
 
-  /** The verified directory of the bundle's files, extracted first if need be. */
+  /** The verified directory of the bundle's files; extracts them first if necessary. */
   Path install(NativeLibraryBundle bundle) throws IOException {
     Path trusted = TrustedDirectory.create(root);
     Path entry = trusted.resolve(bundle.id());
@@ -58,7 +58,7 @@ final class NativeLibraryCache {
       if (!lock.isValid()) {
         throw new IOException("the lock on " + lockFile + " was lost");
       }
-      // Another process may have been faster.
+      // Another process may have installed it meanwhile.
       switch (condition(bundle, entry)) {
         case RECORDED -> {}
         case INTACT -> bundle.record(entry);
@@ -73,12 +73,12 @@ final class NativeLibraryCache {
       TrustedDirectory.require(entry);
       return bundle.conditionIn(entry);
     } catch (IOException unusable) {
-      // Not there, or not usable as it is; installing anew repairs it or reports why it cannot.
+      // Missing or unusable: installing it again repairs it or reports why not.
       return NativeLibraryBundle.Condition.DAMAGED;
     }
   }
 
-  /** Neither follows a link nor cuts what is there. */
+  /** Opens the lock file without following a link or truncating the file. */
   private static FileChannel openLock(Path lockFile) throws IOException {
     if (Files.exists(lockFile, LinkOption.NOFOLLOW_LINKS)
         && !Files.isRegularFile(lockFile, LinkOption.NOFOLLOW_LINKS)) {
@@ -91,8 +91,8 @@ final class NativeLibraryCache {
   }
 
   /**
-   * Under the lock, so the two names beside the entry are ours; a killed process may have left
-   * them.
+   * Installs the bundle under the lock. The two temporary names beside the entry are ours then; a
+   * killed process may have left them.
    */
   private void replace(NativeLibraryBundle bundle, Path entry) throws IOException {
     Path fresh = entry.resolveSibling(bundle.id() + ".new");
@@ -111,15 +111,17 @@ final class NativeLibraryCache {
     }
   }
 
-  /** Polls, because a blocked lock call could neither time out nor wait within one JVM. */
+  /**
+   * Polls the lock: a blocking call has no timeout, and fails if this JVM already holds the lock.
+   */
   private FileLock lock(FileChannel channel, Path lockFile) throws IOException {
-    long deadline = System.nanoTime() + patience.toNanos();
+    long expiry = System.nanoTime() + patience.toNanos();
     while (true) {
       FileLock lock = tryLock(channel);
       if (lock != null) {
         return lock;
       }
-      if (System.nanoTime() - deadline > 0) {
+      if (System.nanoTime() - expiry > 0) {
         throw new IOException(
             "waited "
                 + patience.toMillis()
@@ -139,7 +141,7 @@ final class NativeLibraryCache {
     try {
       return channel.tryLock();
     } catch (OverlappingFileLockException heldInThisJvm) {
-      return null; // by the same classes in another class loader
+      return null; // held by this class in another class loader
     }
   }
 

@@ -26,12 +26,12 @@ import java.util.HexFormat;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A file that is open for reading, through the C library: whatever becomes of its name meanwhile,
- * its status and its content are those of one and the same file. Links are not followed. Java's own
- * channels do not tell the status of the file that they have opened.
+ * A file that is open for reading, through the C library. Status and content belong to the same
+ * file, even if its name is reassigned meanwhile. Links are not followed. Java's channels do not
+ * give the status of the file that they have opened.
  */
 final class OpenFile implements AutoCloseable {
-  // <fcntl.h> of Linux, on every processor that there are natives for.
+  // <fcntl.h> of Linux, on every processor with natives.
   private static final int O_RDONLY = 0;
   private static final int O_NONBLOCK = 0x800; // or a named pipe would wait for its writer
   private static final int O_NOFOLLOW = isX86() ? 0x20000 : 0x8000;
@@ -44,7 +44,7 @@ final class OpenFile implements AutoCloseable {
 
   private static final int CHUNK = 1 << 20;
 
-  /** struct stat: of the fields used here, two lie elsewhere on x86-64 than on all others. */
+  /** Offsets in struct stat; two of them differ on x86-64 from all other processors. */
   private static final int STAT_BYTES = 144;
 
   private static final int STAT_MODE = isX86() ? 24 : 16;
@@ -65,8 +65,8 @@ final class OpenFile implements AutoCloseable {
       ERRNO.varHandle(MemoryLayout.PathElement.groupElement("errno"));
 
   /**
-   * Functions of the C library. No class initialiser looks for them: where this JVM denies native
-   * access, that would fail once and leave the class unusable.
+   * Functions of the C library. They are not looked up in a class initializer: if this JVM denies
+   * native access, that would fail and leave the class unusable.
    */
   private record C(
       MethodHandle open,
@@ -112,7 +112,7 @@ final class OpenFile implements AutoCloseable {
   /**
    * Opens a file.
    *
-   * @throws NoSuchFileException if there is none
+   * @throws NoSuchFileException if there is no such file
    * @throws FileSystemException if it is a link or cannot be read
    */
   static OpenFile read(Path path) throws IOException {
@@ -153,7 +153,7 @@ final class OpenFile implements AutoCloseable {
     }
   }
 
-  /** Up to so many bytes from an offset on, fewer at the end of the file. */
+  /** Reads up to the given number of bytes from an offset on, fewer at the end of the file. */
   ByteBuffer read(long offset, int bytes) throws IOException {
     ByteBuffer all = ByteBuffer.allocate(bytes);
     try (Arena arena = Arena.ofConfined()) {
@@ -201,7 +201,7 @@ final class OpenFile implements AutoCloseable {
   @Override
   public void close() {
     try (Arena arena = Arena.ofConfined()) {
-      // It was opened for reading: nothing can be lost.
+      // Ignored: a file that is open for reading has nothing to lose.
       int _ = (int) C.get().close().invokeExact(arena.allocate(ERRNO), descriptor);
     } catch (Throwable t) {
       throw unexpected(t);
@@ -209,7 +209,7 @@ final class OpenFile implements AutoCloseable {
   }
 
   private static MemorySegment name(Arena arena, Path path) {
-    // As Java's own file system spells names; what it cannot spell is no path.
+    // Encodes the name as Java's file system does.
     byte[] bytes =
         path.toString().getBytes(Charset.forName(System.getProperty("sun.jnu.encoding", "UTF-8")));
     MemorySegment name = arena.allocate(bytes.length + 1L);
@@ -231,7 +231,7 @@ final class OpenFile implements AutoCloseable {
     return NativeLibraryPlatform.current().endsWith("-x86_64");
   }
 
-  /** A downcall declares Throwable, and throws none but what is ours. */
+  /** A downcall declares Throwable, but throws only unchecked exceptions. */
   private static RuntimeException unexpected(Throwable t) {
     switch (t) {
       case RuntimeException e -> throw e;

@@ -17,8 +17,8 @@ import java.util.Objects;
 import java.util.Set;
 
 /**
- * Directories whose names nobody but this user and root can turn to something else. What lies in
- * one can be looked at by its path, and stays what it is.
+ * Directories that only this user and root can replace. A file in one can be checked by its path,
+ * and cannot be exchanged afterwards.
  */
 final class TrustedDirectory {
   private static final int BY_OTHERS = 0002;
@@ -31,12 +31,13 @@ final class TrustedDirectory {
   private TrustedDirectory() {}
 
   /**
-   * Makes a directory, and those above it that are missing, for this user alone, and requires that
-   * no other user can change what it and its name stand for.
+   * Creates a directory and its missing parents, private to this user. Requires that no other user
+   * can change the directory or exchange it.
    *
    * @return its real path
-   * @throws IOException if it cannot be made, is a link, belongs to another user or can be written
-   *     by others; or if one above it does, unless it is sticky
+   * @throws IOException if it cannot be created, is a link, belongs to another user or is writable
+   *     by others; or if a parent belongs to another user or is writable by others, unless it is
+   *     sticky
    */
   static Path create(Path directory) throws IOException {
     Deque<Path> missing = new ArrayDeque<>();
@@ -45,7 +46,7 @@ final class TrustedDirectory {
       missing.push(name(above));
       above = above.getParent();
     } while (above != null && !Files.isDirectory(above));
-    // Links on the way there are resolved once: what they become later is no matter.
+    // Links in the path are resolved once: later changes of them have no effect.
     Path real = Objects.requireNonNull(above, "/ is a directory").toRealPath();
     requireAbove(real);
     for (Path name : missing) {
@@ -69,7 +70,7 @@ final class TrustedDirectory {
       try {
         Files.createDirectory(directory, OURS_ALONE);
       } catch (FileAlreadyExistsException e) {
-        // By another process just now; or it is something else, and the checks say what.
+        // Another process has just created it, or it is something else, which the checks report.
         if (!Files.isDirectory(directory, LinkOption.NOFOLLOW_LINKS)) {
           throw new IOException(
               directory
@@ -82,7 +83,7 @@ final class TrustedDirectory {
     }
   }
 
-  /** Requires that a directory is this user's, or root's, and that others cannot write it. */
+  /** Requires that this user or root owns a directory and that others cannot write it. */
   static void require(Path directory) throws IOException {
     Attributes found = Attributes.of(directory);
     if (!found.isDirectory()) {
@@ -107,10 +108,10 @@ final class TrustedDirectory {
     }
   }
 
-  /** From the root down: a name that others cannot change stands for one thing. */
+  /** Checks all parents from the root down, so that no other user can exchange one. */
   private static void requireAbove(Path real) throws IOException {
     int user = OpenFile.user();
-    // Within a user namespace root may have another number.
+    // In a user namespace root may have another number.
     int root = Attributes.of(Objects.requireNonNull(real.getRoot())).owner();
     for (Path directory = real; directory != null; directory = directory.getParent()) {
       Attributes found = Attributes.of(directory);
@@ -121,7 +122,8 @@ final class TrustedDirectory {
                 + Integer.toUnsignedString(found.owner())
                 + ", who could replace what lies below");
       }
-      // The group of root, and the one that most systems give to each user, are of them alone.
+      // Root's group, and the private group that most systems give to each user, have no other
+      // members.
       boolean ownGroup = found.group() == 0 || found.group() == user;
       int others = BY_OTHERS | (ownGroup ? 0 : BY_GROUP);
       if ((found.mode() & others) != 0 && (found.mode() & STICKY) == 0) {

@@ -15,7 +15,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
-/** The jar has the licence of every library that it carries and others wrote. */
+/** The jar has the licence of every third-party library in it. */
 class LicensesTest {
   private static final String FOLDER = "/META-INF/licenses/";
   private static final Pattern COMMON =
@@ -40,7 +40,7 @@ class LicensesTest {
     }
   }
 
-  /** All but our own. */
+  /** All third-party libraries. */
   private static List<String> carried() throws IOException {
     Properties index = new Properties();
     try (InputStream in =

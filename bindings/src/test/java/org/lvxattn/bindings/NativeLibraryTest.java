@@ -18,7 +18,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The whole way from the jar's natives to a symbol, each case in a process of its own. */
+/** Loads the jar's natives and calls a symbol, each case in a separate process. */
 class NativeLibraryTest {
   private static final String ALLOW = "--enable-native-access=ALL-UNNAMED";
   private static final String LIBRARY = System.mapLibraryName("lvx");
@@ -120,7 +120,7 @@ class NativeLibraryTest {
     }
   }
 
-  /** What the dynamic linker would say nothing of before it ends the process, or says badly. */
+  /** Files with which the dynamic linker would kill the process or give a poor message. */
   @Test
   void whatIsNoWholeLibraryForThisProcessorIsNamedWithAdvice() throws Exception {
     ChildJvm.run(ALLOW, cache(temp.resolve("cache")));
@@ -147,7 +147,7 @@ class NativeLibraryTest {
           .contains(file.getKey())
           .contains("set the system property " + NativeLibrary.DIRECTORY_PROPERTY);
     }
-    // One that liblvx needs, and one that is loaded later.
+    // A library that liblvx needs, and one that is loaded later.
     for (String other : new String[] {"libstdc++.so.6", "liblvx_gloo.so"}) {
       Path copy = copyOf(natives, temp.resolve("copy of " + other));
       if (Files.exists(copy.resolve(other))) {
@@ -160,7 +160,7 @@ class NativeLibraryTest {
     }
   }
 
-  /** A library, but another one: one of the JDK. */
+  /** A different library: one of the JDK. */
   @Test
   void anotherLibraryIsNamed() throws Exception {
     Path jdk = Path.of(System.getProperty("java.home"), "lib", System.mapLibraryName("zip"));
@@ -185,7 +185,7 @@ class NativeLibraryTest {
 
   @Test
   void aHomeThatCannotBeSpeltNamesTheLocaleAndTheProperty() throws Exception {
-    // Octal, so that it does not matter what this JVM can spell.
+    // In octal, independent of this JVM's encoding.
     List<String> through =
         List.of(
             "sh",
@@ -242,7 +242,7 @@ class NativeLibraryTest {
     assertThat(ChildJvm.start(as, withoutCache(Map.of()), ALLOW).output())
         .contains("2 failed")
         .contains("set the system property " + NativeLibrary.CACHE_PROPERTY);
-    // Somebody else's cache is not used, one of the user's own is made.
+    // Another user's cache is not used; the user's own cache is created.
     Path shared = temp.resolve("shared");
     ChildJvm.run(ALLOW, cache(shared));
     Path open = Files.createDirectory(temp.resolve("open"));
@@ -293,7 +293,7 @@ class NativeLibraryTest {
 
   @Test
   void unwritableCacheNamesThePropertyToSet() throws Exception {
-    // A file in the way stops root too, unlike permissions.
+    // A file in place of the directory stops root too, unlike permissions.
     Path file = Files.createFile(temp.resolve("file"));
     assertThat(ChildJvm.run(ALLOW, cache(file.resolve("cache"))))
         .contains("cannot install the natives in " + file)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.cli;
 
-import org.lvxattn.Link;
+import org.lvxattn.plan.Link;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
-/** A link as {@code GB/s[,us]}: bandwidth in 10^9 bytes a second, and latency in microseconds. */
+/** A link as {@code GB/s[,us]}: bandwidth in 10^9 bytes per second, and latency in microseconds. */
 final class Bandwidth implements ITypeConverter<Link> {
   @Override
   public Link convert(String word) {
@@ -17,7 +17,7 @@ final class Bandwidth implements ITypeConverter<Link> {
         return new Link(gigabytes * 1e9, microseconds * 1e-6);
       }
     } catch (IllegalArgumentException e) {
-      // said below
+      // reported below
     }
     throw new TypeConversionException(
         "'" + word + "', expected GB/s or GB/s,us: a number above 0, and one from 0 on");

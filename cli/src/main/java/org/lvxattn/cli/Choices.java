@@ -2,25 +2,24 @@
 package org.lvxattn.cli;
 
 import java.util.List;
+import org.lvxattn.AttentionBackend;
 import org.lvxattn.DType;
-import org.lvxattn.Engine;
-import org.lvxattn.cli.workload.AttentionShape;
-import org.lvxattn.cli.workload.DeviceChoice;
 import org.lvxattn.cli.workload.Model;
+import org.lvxattn.oracle.AttentionShape;
+import org.lvxattn.oracle.DeviceChoice;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
-/** The words that options take. */
+/** Parsers for the values of options. */
 final class Choices {
-  /** What {@code --device} says, wherever it is an option. */
-  static final String DEVICE =
-      "What computes: cpu (default), cuda, or cuda:i for another GPU than the first.";
+  /** Description of every {@code --device} option. */
+  static final String DEVICE = "Device: cpu (default), cuda, or cuda:i for GPU number i.";
 
   private static final List<String> GROUPS = List.of("local", "gloo", "mpi", "nccl");
 
   private Choices() {}
 
-  /** A floating-point dtype by its lower-case name. */
+  /** Parses a floating-point dtype by its lower-case name. */
   static final class Dtype implements ITypeConverter<DType> {
     @Override
     public DType convert(String word) {
@@ -34,7 +33,7 @@ final class Choices {
     }
   }
 
-  /** A model by its name. */
+  /** Parses a model by its name. */
   static final class ModelWord implements ITypeConverter<Model> {
     @Override
     public Model convert(String word) {
@@ -46,7 +45,7 @@ final class Choices {
     }
   }
 
-  /** Six sizes. */
+  /** Parses six sizes. */
   static final class Shape implements ITypeConverter<AttentionShape> {
     @Override
     public AttentionShape convert(String word) {
@@ -58,7 +57,7 @@ final class Choices {
     }
   }
 
-  /** The engine between ranks. */
+  /** Parses the backend of a group. */
   static final class GroupWord implements ITypeConverter<String> {
     @Override
     public String convert(String word) {
@@ -70,22 +69,22 @@ final class Choices {
     }
   }
 
-  /** What computes attention on a GPU. */
-  static final class EngineWord implements ITypeConverter<Engine> {
+  /** Parses the attention backend of a GPU. */
+  static final class AttentionBackendWord implements ITypeConverter<AttentionBackend> {
     @Override
-    public Engine convert(String word) {
+    public AttentionBackend convert(String word) {
       return switch (word) {
-        case "lvx" -> Engine.LVX;
-        case "cudnn" -> Engine.CUDNN;
-        case "auto" -> Engine.AUTO;
+        case "lvx" -> AttentionBackend.LVX;
+        case "cudnn" -> AttentionBackend.CUDNN;
+        case "auto" -> AttentionBackend.AUTO;
         default ->
             throw new TypeConversionException(
-                "unknown engine '" + word + "', expected lvx, cudnn or auto");
+                "unknown backend '" + word + "', expected lvx, cudnn or auto");
       };
     }
   }
 
-  /** What computes. */
+  /** Parses a device. */
   static final class DeviceWord implements ITypeConverter<DeviceChoice> {
     @Override
     public DeviceChoice convert(String word) {

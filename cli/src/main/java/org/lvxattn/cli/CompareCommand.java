@@ -9,20 +9,20 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.LocalWorld;
+import org.lvxattn.Pass;
 import org.lvxattn.cli.output.ChartFile;
 import org.lvxattn.cli.output.Json;
 import org.lvxattn.cli.output.Progress;
-import org.lvxattn.cli.workload.AttentionShape;
-import org.lvxattn.cli.workload.Inputs;
 import org.lvxattn.cli.workload.LocalRun;
-import org.lvxattn.cli.workload.Oracle;
-import org.lvxattn.cli.workload.Results;
+import org.lvxattn.group.Calibration;
+import org.lvxattn.group.LocalWorld;
+import org.lvxattn.oracle.AttentionShape;
+import org.lvxattn.oracle.Inputs;
+import org.lvxattn.oracle.Oracle;
+import org.lvxattn.oracle.Results;
 import org.lvxattn.plan.AttentionProblem;
 import org.lvxattn.plan.AttentionSizes;
-import org.lvxattn.plan.Calibration;
 import org.lvxattn.plan.Machine;
-import org.lvxattn.plan.Pass;
 import org.lvxattn.plan.Plan;
 import org.lvxattn.plan.Planner;
 import org.lvxattn.plan.Shards;
@@ -32,13 +32,13 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code lvx compare}: every strategy on the same job, beside what the planner says of it. */
+/** {@code lvx compare}: every strategy on the same job, beside the planner's prediction. */
 @Command(
     name = "compare",
     description = {
-      "Computes the same cross-attention with every strategy, side by side.",
-      "The plan in the same table is made with the kernels' rates on this machine, measured first,"
-          + " and the links that are emulated."
+      "Runs the same cross-attention with every strategy, side by side.",
+      "The plan in the same table uses the kernels' rates on this machine, which are measured"
+          + " first, and the emulated links."
     },
     sortOptions = false)
 final class CompareCommand implements Callable<Integer> {
@@ -47,7 +47,7 @@ final class CompareCommand implements Callable<Integer> {
   @Option(
       names = "--chart",
       paramLabel = "FILE",
-      description = "Draw the times, measured and planned: an .svg or .png file.")
+      description = "Draw a chart of measured and planned times: an .svg or .png file.")
   private @Nullable Path chart;
 
   @Option(names = "--json", description = "Print one JSON object.")
@@ -78,13 +78,14 @@ final class CompareCommand implements Callable<Integer> {
         new AttentionSizes(
             shape.batch(), shape.queryHeads(), shape.keyHeads(), shape.headDim(), job.dtype);
     Shards shards = Shards.even(shape.queries(), shape.keys(), job.ranks);
-    // One rank's block; where there is none, one row stands for it.
+    // The largest block of a rank, at least one row.
     long queries = Math.max(shards.queries().getFirst(), 1);
     long keys = Math.max(shards.keys().getFirst(), 1);
     Machine machine =
         LocalWorld.run(
                 job.ranks,
                 job.groupOptions(),
+                job.linkEmulation(),
                 job.device().forRanks(job.ranks),
                 group -> Calibration.machine(group, sizes, queries, keys))
             .getFirst();
@@ -136,7 +137,7 @@ final class CompareCommand implements Callable<Integer> {
         if (results != null && expected != null) {
           errors = results.errors(expected);
         }
-      } catch (RuntimeException e) { // the other strategies are still worth knowing
+      } catch (RuntimeException e) { // go on with the other strategies
         failure = e.getClass().getSimpleName() + ": " + e.getMessage();
       }
     }

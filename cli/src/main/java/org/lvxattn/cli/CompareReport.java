@@ -12,9 +12,9 @@ import org.lvxattn.cli.workload.RankCost;
 import org.lvxattn.plan.Plan;
 import org.lvxattn.plan.StrategyPlan;
 
-/** What {@code lvx compare} says: one row for each strategy, in the order of the plan. */
+/** The report of {@code lvx compare}: one row for each strategy, in the order of the plan. */
 record CompareReport(Plan plan, List<Row> rows) {
-  /** One strategy; failure is what it ended with, if it did. */
+  /** One strategy; {@code failure} is the message of its failure, or null. */
   record Row(StrategyPlan planned, RunReport run, @Nullable String failure) {
     String status() {
       if (!planned.isSupported()) {
@@ -63,7 +63,7 @@ record CompareReport(Plan plan, List<Row> rows) {
     }
   }
 
-  /** Whether no strategy failed; one that cannot serve the job did not. */
+  /** Whether no strategy failed; a strategy that cannot serve the job does not count as failed. */
   boolean passed() {
     return rows.stream().noneMatch(row -> row.status().equals("failed"));
   }
@@ -96,7 +96,7 @@ record CompareReport(Plan plan, List<Row> rows) {
     return text + "\n  The plan's choice: " + plan.choice() + '\n';
   }
 
-  /** Times of those that ran. */
+  /** Times of the strategies that ran. */
   BarChart chart() {
     List<Row> ran = rows.stream().filter(Row::isOk).toList();
     BarChart chart =

@@ -2,11 +2,11 @@
 package org.lvxattn.cli;
 
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.Engine;
-import org.lvxattn.cli.workload.DeviceChoice;
+import org.lvxattn.AttentionBackend;
+import org.lvxattn.oracle.DeviceChoice;
 import picocli.CommandLine.Option;
 
-/** What computes, and by which engine. */
+/** The device and its attention backend. */
 final class DeviceOptions {
   @Option(
       names = "--device",
@@ -16,20 +16,20 @@ final class DeviceOptions {
   private DeviceChoice device = DeviceChoice.CPU;
 
   @Option(
-      names = "--engine",
+      names = "--attention-backend",
       paramLabel = "E",
-      converter = Choices.EngineWord.class,
+      converter = Choices.AttentionBackendWord.class,
       description =
-          "What computes attention on a GPU: lvx (default), cudnn, or auto, the faster of them.")
-  private @Nullable Engine engine;
+          "Attention backend on a GPU: lvx (default), cudnn, or auto, the faster of the two.")
+  private @Nullable AttentionBackend attentionBackend;
 
   DeviceChoice choice() {
-    if (engine == null) {
+    if (attentionBackend == null) {
       return device;
     }
     if (device.isCpu()) {
-      throw new UsageException("--engine is a GPU's; it goes with --device cuda");
+      throw new UsageException("--attention-backend is a GPU's; it goes with --device cuda");
     }
-    return device.withEngine(engine);
+    return device.withAttentionBackend(attentionBackend);
   }
 }

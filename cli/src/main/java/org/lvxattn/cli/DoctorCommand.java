@@ -7,10 +7,12 @@ import org.lvxattn.cli.output.Json;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** {@code lvx doctor}: what is there, what is missing, and what to do about it. */
+/** {@code lvx doctor}: what this machine has, what it lacks, and how to get it. */
 @Command(
     name = "doctor",
-    description = "Says what this machine has of what lvxattn needs or can use, and what to do.",
+    description =
+        "Lists what this machine has and lacks of what lvxattn needs or can use, and how to get"
+            + " it.",
     sortOptions = false)
 final class DoctorCommand implements Callable<Integer> {
   @Option(names = "--json", description = "Print one JSON object.")

@@ -6,18 +6,18 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
-/** What {@code lvx doctor} says: to programs, and to people. */
+/** The report of {@code lvx doctor}, as JSON or text. */
 record DoctorReport(List<Item> items) {
-  /** How something was found. */
+  /** State of a checked item. */
   enum Status {
     OK,
-    /** Not there, and not needed for what works without it. */
+    /** Missing, but optional. */
     ABSENT,
-    /** Needed, and not there or broken. */
+    /** Required, and missing or broken. */
     FAILED
   }
 
-  /** One thing that was looked at; the remedy is empty if there is nothing to do. */
+  /** One checked item; the remedy is empty if there is nothing to do. */
   record Item(String name, Status status, String detail, String remedy) {
     static Item ok(String name, String detail) {
       return new Item(name, Status.OK, detail, "");
@@ -28,7 +28,7 @@ record DoctorReport(List<Item> items) {
     }
   }
 
-  /** Whether everything that is needed to compute is there. */
+  /** Whether everything that is required to compute is there. */
   boolean ok() {
     return items.stream().noneMatch(item -> item.status() == Status.FAILED);
   }

@@ -7,23 +7,24 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.AttentionBackend;
+import org.lvxattn.AttentionBackendChoice;
 import org.lvxattn.AttentionForward;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.CudaOptions;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Engine;
-import org.lvxattn.EngineChoice;
 import org.lvxattn.GpuProperties;
-import org.lvxattn.Group;
 import org.lvxattn.LvxException;
 import org.lvxattn.NativeInfo;
 import org.lvxattn.Tensor;
 import org.lvxattn.cli.DoctorReport.Item;
 import org.lvxattn.cli.DoctorReport.Status;
 import org.lvxattn.cli.output.Units;
+import org.lvxattn.group.Group;
+import org.lvxattn.launch.GroupBackend;
 
-/** Looks at the machine. */
+/** Checks the machine. */
 final class Examination {
   private static final int JAVA_NEEDED = 25;
   private static final String NATIVE_DIRECTORY = "org.lvxattn.native.dir";
@@ -74,8 +75,8 @@ final class Examination {
       items.add(cuda());
       items.add(cudnn());
       items.add(Item.ok("gloo", "TCP, built in; Gloo itself is not needed"));
-      items.add(engine("mpi", Group.Kind.MPI));
-      items.add(engine("nccl", Group.Kind.NCCL));
+      items.add(backend("mpi", GroupBackend.MPI));
+      items.add(backend("nccl", GroupBackend.NCCL));
     } catch (LinkageError e) {
       items.add(
           new Item(
@@ -84,7 +85,7 @@ final class Examination {
               String.valueOf(e.getMessage()),
               "build it with ./lvx build, or set the system property "
                   + NATIVE_DIRECTORY
-                  + " to the directory it lies in"));
+                  + " to its directory"));
     }
   }
 
@@ -108,7 +109,7 @@ final class Examination {
     }
   }
 
-  /** Neither is a GPU that is not there: what is missing is the message's first words. */
+  /** A missing GPU is not a fault either; the message begins with what is missing. */
   private static Item cuda() {
     try (Device device = Device.cuda(0)) {
       GpuProperties gpu = device.gpu().orElseThrow();
@@ -138,19 +139,22 @@ final class Examination {
 
   private static Item cudnn() {
     try {
-      return Item.ok("cudnn", Device.loadCudnn() + ", for --engine cudnn and auto" + choices());
+      return Item.ok(
+          "cudnn", Device.loadCudnn() + ", for --attention-backend cudnn and auto" + choices());
     } catch (LvxException e) {
       return new Item(
           "cudnn",
           Status.ABSENT,
           String.valueOf(e.getMessage()),
-          "needed only for --engine cudnn and auto: cuDNN 9.17 or later");
+          "needed only for --attention-backend cudnn and auto: cuDNN 9.17 or later");
     }
   }
 
-  /** What AUTO chooses here for a block of usual size; nothing without a GPU. */
+  /** AUTO's choice for a block of a common size; empty without a GPU. */
   private static String choices() {
-    try (Device device = Device.cuda(CudaOptions.of(0).withEngine(Engine.AUTO));
+    try (Device device =
+            Device.cuda(
+                CudaOptions.builder().ordinal(0).attentionBackend(AttentionBackend.AUTO).build());
         Group group = Group.self(device);
         Tensor q = Tensor.allocate(device, DType.BFLOAT16, 1, 512, 32, 128);
         Tensor k = Tensor.allocate(device, DType.BFLOAT16, 1, 8192, 8, 128);
@@ -161,8 +165,9 @@ final class Examination {
         attention.backward(group, forward, forward.output()).close();
       }
       StringBuilder text = new StringBuilder();
-      for (EngineChoice choice : device.engineChoices()) {
-        text.append(choice.backward() ? "; backward: " : "; forward: ").append(choice.engine());
+      for (AttentionBackendChoice choice : device.attentionBackendChoices()) {
+        text.append(choice.backward() ? "; backward: " : "; forward: ")
+            .append(choice.attentionBackend());
         text.append(" (").append(choice.reason());
         if (choice.lvxSeconds() > 0) {
           text.append(", LVX ").append(Units.seconds(choice.lvxSeconds()));
@@ -182,18 +187,18 @@ final class Examination {
     }
     if (message.contains("driver")) {
       return message.contains("finds no GPU")
-          ? "look for GPUs with nvidia-smi, and at CUDA_VISIBLE_DEVICES"
+          ? "check nvidia-smi and CUDA_VISIBLE_DEVICES"
           : "install NVIDIA's driver, or in a container start it with its GPUs";
     }
     return "see the message";
   }
 
-  /** An engine that is not there is no fault: local ranks need none. */
-  private static Item engine(String name, Group.Kind kind) {
+  /** A missing backend is not a fault, since local ranks need none. */
+  private static Item backend(String name, GroupBackend kind) {
     try {
-      Group.loadEngine(kind);
+      Group.loadBackend(kind);
       return Item.ok(
-          name, kind == Group.Kind.NCCL ? "ranks can be CUDA devices" : "ranks can be processes");
+          name, kind == GroupBackend.NCCL ? "ranks can be CUDA devices" : "ranks can be processes");
     } catch (LvxException e) {
       return new Item(
           name, Status.ABSENT, String.valueOf(e.getMessage()), "needed only for --group " + name);

@@ -5,13 +5,14 @@ import java.io.IOException;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
-import org.lvxattn.GroupOptions;
 import org.lvxattn.Strategy;
-import org.lvxattn.cli.workload.AttentionShape;
-import org.lvxattn.cli.workload.DeviceChoice;
-import org.lvxattn.cli.workload.Inputs;
 import org.lvxattn.cli.workload.LocalRun;
 import org.lvxattn.cli.workload.VideoClip;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LinkEmulation;
+import org.lvxattn.oracle.AttentionShape;
+import org.lvxattn.oracle.DeviceChoice;
+import org.lvxattn.oracle.Inputs;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
@@ -19,7 +20,7 @@ import picocli.CommandLine.Option;
  * What is computed, on which ranks, and how often: the options of {@code run} and {@code compare}.
  */
 final class JobOptions {
-  /** Text tokens of the main job: few enough for the oracle to follow on two cores. */
+  /** Text tokens of the default job: few enough for the oracle on two cores. */
   private static final int MAIN_JOB_TEXT = 32;
 
   @Mixin final ShapeOptions sizes = new ShapeOptions();
@@ -35,7 +36,7 @@ final class JobOptions {
       paramLabel = "N",
       converter = Positive.class,
       description =
-          "Number of ranks (default: ${DEFAULT-VALUE}); that of the launcher, if there is one.")
+          "Number of ranks (default: ${DEFAULT-VALUE}, or the launcher's number of processes).")
   int ranks = 4;
 
   @Mixin final LinkOptions links = new LinkOptions();
@@ -45,7 +46,7 @@ final class JobOptions {
       paramLabel = "G",
       converter = Choices.GroupWord.class,
       description =
-          "What joins the ranks: local (default; threads), gloo (processes, started here unless"
+          "Backend of the group: local (default; threads), gloo (processes, started here unless"
               + " RANK is set), mpi (processes, started by mpirun) or nccl (CUDA devices, otherwise"
               + " as gloo).")
   String group = "local";
@@ -62,20 +63,20 @@ final class JobOptions {
   @Option(
       names = "--backward",
       negatable = true,
-      description = "Compute gradients too (default: in the main job).")
+      description = "Compute gradients too (default without sizes).")
   private @Nullable Boolean backward;
 
   @Option(
       names = "--check",
       negatable = true,
-      description = "Compare with the float64 oracle (default: in the main job).")
+      description = "Compare with the float64 oracle (default without sizes).")
   private @Nullable Boolean check;
 
   @Option(
       names = "--repeat",
       paramLabel = "N",
       converter = Positive.class,
-      description = "Timed calls after one that warms up (default: ${DEFAULT-VALUE}).")
+      description = "Timed calls after a warm-up call (default: ${DEFAULT-VALUE}).")
   int repeat = 1;
 
   @Option(
@@ -104,9 +105,9 @@ final class JobOptions {
     }
     if (sizes.frames != null || sizes.shape != null) {
       throw new UsageException(
-          "--video says how many keys there are; not with --frames or --shape");
+          "--video sets the number of keys; it cannot be combined with --frames or --shape");
     }
-    return inputs.withVideo(VideoClip.read(video), seed);
+    return VideoClip.read(video).inputs(inputs, seed);
   }
 
   long seed() {
@@ -117,12 +118,9 @@ final class JobOptions {
     return group.equals("local");
   }
 
-  /**
-   * How the ranks are joined. Where links are emulated, each rank's clock counts its own processor
-   * time: ranks that share processors are timed as if each had one.
-   */
+  /** Options of the group. */
   GroupOptions groupOptions() {
-    boolean emulated = links.intra != null || links.inter != null;
+    boolean emulated = links.isEmulated();
     if (emulated && !isLocal()) {
       throw new UsageException(
           "--intra and --inter emulate links between local ranks; not with --group " + group);
@@ -131,16 +129,34 @@ final class JobOptions {
       throw new UsageException(
           "--intra and --inter emulate links between CPUs; not with --device " + device());
     }
-    return GroupOptions.defaults()
-        .withVirtualTime(emulated && ranks >= Runtime.getRuntime().availableProcessors())
-        .withRanksPerNode(links.ranksPerNode())
-        .withLinks(links.intra(), links.inter(), links.sharedInter);
+    return GroupOptions.builder().ranksPerNode(links.ranksPerNode()).build();
+  }
+
+  /**
+   * How long messages between local ranks take. With emulated links, each rank's clock counts its
+   * own CPU time, so ranks that share processors are timed as if each had its own.
+   */
+  LinkEmulation linkEmulation() {
+    return LinkEmulation.builder()
+        .intra(links.intra())
+        .inter(links.inter())
+        .sharedInter(links.sharedInter)
+        .virtualTime(links.isEmulated() && ranks >= Runtime.getRuntime().availableProcessors())
+        .build();
   }
 
   LocalRun localRun(Inputs inputs, Strategy strategy, int size) {
     return new LocalRun(
         inputs,
         new LocalRun.Settings(
-            dtype, strategy, size, groupOptions(), device(), backward(), repeat, check()));
+            dtype,
+            strategy,
+            size,
+            groupOptions(),
+            linkEmulation(),
+            device(),
+            backward(),
+            repeat,
+            check()));
   }
 }

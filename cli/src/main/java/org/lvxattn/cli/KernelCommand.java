@@ -7,27 +7,27 @@ import org.lvxattn.DType;
 import org.lvxattn.Device;
 import org.lvxattn.cli.output.Json;
 import org.lvxattn.cli.output.Progress;
-import org.lvxattn.cli.workload.AttentionShape;
-import org.lvxattn.cli.workload.DeviceChoice;
-import org.lvxattn.cli.workload.Inputs;
 import org.lvxattn.cli.workload.KernelTiming;
+import org.lvxattn.oracle.AttentionShape;
+import org.lvxattn.oracle.DeviceChoice;
+import org.lvxattn.oracle.Inputs;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code lvx kernel}: how fast one rank computes, beside what its machine can do. */
+/** {@code lvx kernel}: the speed of one rank's kernels, compared with the machine's own rates. */
 @Command(
     name = "kernel",
     description = {
-      "Times one rank's attention beside a matrix product and a pass over memory.",
-      "The three are measured in turns in one process, so that their ratios hold even where the"
+      "Times one rank's attention, and for comparison a matrix product and a memory read.",
+      "The three are measured in alternation in one process, so that their ratios hold even if the"
           + " machine's speed changes.",
-      "LVX_CPU_TARGET=avx2 in the environment holds the kernels to that instruction set, and"
-          + " through OPENBLAS_CORETYPE the matrix product; an unknown name lists those there are."
+      "LVX_CPU_TARGET=avx2 in the environment restricts the kernels to that instruction set, and"
+          + " through OPENBLAS_CORETYPE the matrix product; an unknown name lists the valid ones."
     },
     sortOptions = false)
 final class KernelCommand implements Callable<Integer> {
-  /** What is timed. */
+  /** Which pass is timed. */
   enum Pass {
     FORWARD,
     BACKWARD,
@@ -55,14 +55,14 @@ final class KernelCommand implements Callable<Integer> {
       names = "--threads",
       paramLabel = "N",
       converter = Positive.class,
-      description = "Threads that compute (default: all there are).")
+      description = "Compute threads (default: all).")
   private @Nullable Integer threads;
 
   @Option(
       names = "--repeat",
       paramLabel = "N",
       converter = Positive.class,
-      description = "Timed rounds after one that warms up (default: ${DEFAULT-VALUE}).")
+      description = "Timed rounds after a warm-up round (default: ${DEFAULT-VALUE}).")
   private int repeat = 5;
 
   @Option(

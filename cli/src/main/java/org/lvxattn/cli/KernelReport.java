@@ -7,10 +7,10 @@ import java.util.Map;
 import org.lvxattn.DType;
 import org.lvxattn.cli.output.Table;
 import org.lvxattn.cli.output.Units;
-import org.lvxattn.cli.workload.AttentionShape;
 import org.lvxattn.cli.workload.KernelTiming;
+import org.lvxattn.oracle.AttentionShape;
 
-/** What {@code lvx kernel} says: to programs, and to people. */
+/** The report of {@code lvx kernel}, as JSON or text. */
 record KernelReport(
     AttentionShape shape,
     KernelCommand.Pass pass,

@@ -3,12 +3,12 @@ package org.lvxattn.cli;
 
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.VisualCheckpoint.Policy;
+import org.lvxattn.plan.RecomputePolicy;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 
-/** Whole layers instead of one attention. */
+/** Options for whole layers instead of attention alone. */
 final class LayerOptions {
   private static final int ALL = 0;
 
@@ -16,7 +16,7 @@ final class LayerOptions {
       names = "--layers",
       paramLabel = "N|all",
       converter = Count.class,
-      description = "Compute so many whole layers of the model, or all that it has.")
+      description = "Number of whole layers of the model to compute, or all.")
   private @Nullable Integer layers;
 
   @Option(
@@ -24,9 +24,9 @@ final class LayerOptions {
       paramLabel = "P",
       converter = Policies.class,
       description =
-          "With --layers: what is kept of keys and values, KEEP, RECOMPUTE, RECOMPUTE_TILED or all"
-              + " (default), one after the other.")
-  private @Nullable List<Policy> policies;
+          "With --layers: recomputation policy, KEEP, RECOMPUTE, RECOMPUTE_TILED or all (default)"
+              + " in turn.")
+  private @Nullable List<RecomputePolicy> policies;
 
   @Option(
       names = "--tile-rows",
@@ -40,8 +40,8 @@ final class LayerOptions {
       names = "--scale-width",
       paramLabel = "X",
       description =
-          "With --layers: width and heads, as a part of the model's own (default: the largest of 1,"
-              + " 1/2, 1/4, ... whose memory is there).")
+          "With --layers: width and heads as a fraction of the model's own (default: the largest of"
+              + " 1, 1/2, 1/4, ... that fits into memory).")
   private @Nullable Double scaleWidth;
 
   boolean areAsked() {
@@ -51,20 +51,20 @@ final class LayerOptions {
     return layers != null;
   }
 
-  /** How many, of a model that has so many. */
+  /** Number of layers to compute, of a model with the given number. */
   int layers(int all) {
     return layers == null || layers == ALL ? all : layers;
   }
 
-  List<Policy> policies() {
-    return policies == null ? List.of(Policy.values()) : policies;
+  List<RecomputePolicy> policies() {
+    return policies == null ? List.of(RecomputePolicy.values()) : policies;
   }
 
   int tileRows() {
     return tileRows == null ? 256 : tileRows;
   }
 
-  /** Null: by the memory. */
+  /** The scale; null to derive it from the memory. */
   @Nullable Double scaleWidth() {
     if (scaleWidth != null && !(scaleWidth > 0 && scaleWidth <= 1)) {
       throw new UsageException("--scale-width " + scaleWidth + ", expected above 0 up to 1");
@@ -72,7 +72,7 @@ final class LayerOptions {
     return scaleWidth;
   }
 
-  /** A number of layers, or all. */
+  /** Parses a number of layers, or all. */
   static final class Count implements ITypeConverter<Integer> {
     @Override
     public Integer convert(String word) {
@@ -80,14 +80,14 @@ final class LayerOptions {
     }
   }
 
-  /** One policy, or all. */
-  static final class Policies implements ITypeConverter<List<Policy>> {
+  /** Parses one policy, or all. */
+  static final class Policies implements ITypeConverter<List<RecomputePolicy>> {
     @Override
-    public List<Policy> convert(String word) {
+    public List<RecomputePolicy> convert(String word) {
       if (word.equals("all")) {
-        return List.of(Policy.values());
+        return List.of(RecomputePolicy.values());
       }
-      for (Policy policy : Policy.values()) {
+      for (RecomputePolicy policy : RecomputePolicy.values()) {
         if (policy.name().equalsIgnoreCase(word)) {
           return List.of(policy);
         }

@@ -7,9 +7,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.lvxattn.DType;
-import org.lvxattn.GroupOptions;
 import org.lvxattn.Strategy;
-import org.lvxattn.VisualCheckpoint.Policy;
 import org.lvxattn.cli.layers.Family;
 import org.lvxattn.cli.layers.LayerFlops;
 import org.lvxattn.cli.layers.LayerSizes;
@@ -17,9 +15,12 @@ import org.lvxattn.cli.layers.LayersRun;
 import org.lvxattn.cli.layers.PolicyResult;
 import org.lvxattn.cli.layers.RankLayers;
 import org.lvxattn.cli.output.Progress;
-import org.lvxattn.cli.workload.Results;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LinkEmulation;
+import org.lvxattn.oracle.Results;
+import org.lvxattn.plan.RecomputePolicy;
 
-/** {@code lvx run --layers}: whole layers over local ranks, the policies in turns. */
+/** {@code lvx run --layers}: whole layers over local ranks; the policies alternate. */
 final class LayersJob {
   private static final double MIN_SCALE = 1.0 / 64;
 
@@ -40,20 +41,21 @@ final class LayersJob {
     double scale = scale(wanted);
     LayersRun.Settings settings = settings(wanted.scaled(scale));
     GroupOptions group = job.groupOptions();
-    List<Policy> policies = options.policies();
+    LinkEmulation emulation = job.linkEmulation();
+    List<RecomputePolicy> policies = options.policies();
     List<List<LayersRun.Outcome>> outcomes = new ArrayList<>();
     policies.forEach(policy -> outcomes.add(new ArrayList<>()));
     int steps = (job.check() ? 1 : 0) + 2 * job.ranks * policies.size() * job.repeat;
     try (Progress progress = Progress.of("lvx run", steps)) {
       Results reference = job.check() ? reference(settings, progress) : null;
-      // In turns: a machine's speed moves while they run.
+      // Policies alternate, since the machine's speed changes while they run.
       for (int round = 0; round < job.repeat; round++) {
         for (int i = 0; i < policies.size(); i++) {
-          Policy policy = policies.get(i);
+          RecomputePolicy policy = policies.get(i);
           progress.doing(policy + ", " + job.ranks + " ranks");
           boolean checked = job.check() && round == 0;
           LayersRun run = new LayersRun(settings.with(policy), job.ranks, checked);
-          outcomes.get(i).add(run.run(group, progress::step));
+          outcomes.get(i).add(run.run(group, emulation, progress::step));
         }
       }
       List<PolicyResult> results = new ArrayList<>();
@@ -97,7 +99,7 @@ final class LayersJob {
         job.sizes.text(),
         job.dtype,
         strategy,
-        Policy.KEEP,
+        RecomputePolicy.KEEP,
         options.tileRows(),
         job.backward(),
         true,
@@ -105,11 +107,12 @@ final class LayersJob {
         job.device());
   }
 
-  /** On one rank, where nothing is sent or recomputed, in float64. */
+  /** Results on one rank in float64, where nothing is sent or recomputed. */
   private static Results reference(LayersRun.Settings settings, Progress progress) {
     progress.doing("float64 on one rank");
     LayersRun run = new LayersRun(settings.reference(), 1, true);
-    Results results = run.run(GroupOptions.defaults(), progress::step).results();
+    Results results =
+        run.run(GroupOptions.defaults(), LinkEmulation.none(), progress::step).results();
     if (results == null) {
       throw new IllegalStateException("the reference kept no results");
     }
@@ -128,7 +131,7 @@ final class LayersJob {
     return scale;
   }
 
-  /** Bytes of weights, their gradients, features and kept keys and values, roughly. */
+  /** Estimated bytes of weights, their gradients, features, and kept keys and values. */
   private double estimate(LayerSizes sizes) {
     double weights = 0;
     for (long[] shape : RankLayers.parameterShapes(sizes).values()) {
@@ -141,12 +144,12 @@ final class LayersJob {
     double run =
         job.dtype.bytes() * (weights + features + keys)
             + (job.backward() ? wide * (job.ranks * weights + features) : 0);
-    // With results of the run and of the reference, as float64.
+    // Plus the results of the run and of the reference, as float64.
     double check = job.check() ? Double.BYTES * (4 * weights + 4 * features + keys) : 0;
     return run + check;
   }
 
-  /** Of this machine, or of the container. */
+  /** Memory of this machine, or of the container. */
   private static double memory() {
     return ((OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean())
         .getTotalMemorySize();

@@ -8,24 +8,24 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.Strategy;
-import org.lvxattn.VisualCheckpoint.Policy;
 import org.lvxattn.cli.layers.LayerCost;
 import org.lvxattn.cli.layers.LayerSizes;
 import org.lvxattn.cli.layers.LayersRun;
 import org.lvxattn.cli.layers.PolicyResult;
 import org.lvxattn.cli.output.Table;
 import org.lvxattn.cli.output.Units;
-import org.lvxattn.cli.workload.AttentionShape;
-import org.lvxattn.cli.workload.Bounds;
+import org.lvxattn.oracle.AttentionShape;
+import org.lvxattn.oracle.Bounds;
+import org.lvxattn.plan.RecomputePolicy;
 
-/** What {@code lvx run --layers} says: a row for each policy. */
+/** The report of {@code lvx run --layers}, a row for each policy. */
 record LayersReport(
     JobOptions job,
     Strategy strategy,
     LayersRun.Settings settings,
     double scale,
     List<PolicyResult> policies) {
-  /** Whether every error is within the bound that golden layers are held to. */
+  /** Whether every error is within the bound for golden layers. */
   boolean passed() {
     return policies.stream()
         .flatMap(result -> Stream.of(result.errors(), result.weightErrors()))
@@ -100,7 +100,7 @@ record LayersReport(
 
   private @Nullable PolicyResult keep() {
     return policies.stream()
-        .filter(result -> result.policy() == Policy.KEEP)
+        .filter(result -> result.policy() == RecomputePolicy.KEEP)
         .findFirst()
         .orElse(null);
   }
@@ -171,8 +171,9 @@ record LayersReport(
           planned(result));
     }
     return table
-        + "\n  Of the slowest, busiest or fullest rank; weights, which local ranks share, are"
-        + " not counted.\n";
+        + "\n"
+        + "  Of the slowest, busiest or largest rank; weights, which local ranks share, are not"
+        + " counted.\n";
   }
 
   private static String planned(PolicyResult result) {

@@ -2,10 +2,10 @@
 package org.lvxattn.cli;
 
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.Link;
+import org.lvxattn.plan.Link;
 import picocli.CommandLine.Option;
 
-/** Where the ranks are, and the links between them. */
+/** Placement of the ranks on nodes, and the links between them. */
 final class LinkOptions {
   @Option(
       names = "--ranks-per-node",
@@ -33,7 +33,7 @@ final class LinkOptions {
       description = "The ranks of a node share one link to other nodes.")
   boolean sharedInter;
 
-  /** How many ranks a node has, 0 for all. */
+  /** Number of ranks per node; 0 for one node. */
   int ranksPerNode() {
     if (ranksPerNode == null && (inter != null || sharedInter)) {
       throw new UsageException(
@@ -48,5 +48,9 @@ final class LinkOptions {
 
   Link inter() {
     return inter == null ? Link.INSTANT : inter;
+  }
+
+  boolean isEmulated() {
+    return intra != null || inter != null;
   }
 }

@@ -16,19 +16,19 @@ import org.jspecify.annotations.Nullable;
 import org.lvxattn.Device;
 
 /**
- * Starts this command again as several processes of this machine, the ranks of a group, with the
- * environment that torchrun would give them. Rank 0 speaks for all.
+ * Restarts this command as several local processes, the ranks of a group, with the environment
+ * variables of torchrun. Only rank 0 prints results.
  */
 final class LocalProcesses {
-  /** Set in processes that end when their parent does. */
+  /** Set in child processes, which must end when their parent ends. */
   private static final String CHILD = "LVX_CHILD";
 
-  /** What the ranks prove to one another to know: other users of this machine cannot join. */
+  /** The shared secret of the ranks, so that other users of this machine cannot join. */
   private static final String SECRET = "LVX_SECRET";
 
   private LocalProcesses() {}
 
-  /** Runs them; the exit code of the first that failed, or 0. */
+  /** Runs the processes. Returns the exit code of the first that failed, or 0. */
   static int run(int ranks, List<String> arguments) throws IOException, InterruptedException {
     List<Process> processes = new ArrayList<>();
     Thread hook = new Thread(() -> processes.forEach(Process::destroyForcibly));
@@ -84,7 +84,7 @@ final class LocalProcesses {
     }
   }
 
-  /** Which of this machine's processes this is, as launchers count them; 0 where none says. */
+  /** This process's local rank on this machine, from the launcher; 0 if it sets none. */
   static int localRank() {
     for (String name :
         List.of("LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID", "MPI_LOCALRANKID")) {
@@ -101,7 +101,7 @@ final class LocalProcesses {
     return 0;
   }
 
-  /** This JVM's own command, as far as it matters. */
+  /** The relevant part of this JVM's command line. */
   private static List<String> command(List<String> arguments) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
@@ -134,7 +134,7 @@ final class LocalProcesses {
     }
   }
 
-  /** In such a process: ends it as soon as its parent, who holds its standard input, is gone. */
+  /** In a child process: exits when the parent, which holds its standard input, has ended. */
   static void endWithParent() {
     if (System.getenv(CHILD) == null) {
       return;
@@ -146,16 +146,16 @@ final class LocalProcesses {
             () -> {
               try {
                 while (System.in.read() >= 0) {
-                  // the parent says nothing
+                  // the parent writes nothing
                 }
               } catch (IOException e) {
-                // gone as well
+                // the parent has ended, too
               }
               Runtime.getRuntime().halt(1);
             });
   }
 
-  /** How many cores a device of this process should take, by what the launcher says. */
+  /** How many cores this process's device should use, from the launcher's variables. */
   static int share() {
     int processors = Runtime.getRuntime().availableProcessors();
     for (String name : List.of("LOCAL_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE")) {

@@ -11,7 +11,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 
-/** {@code lvx}: the command on top of the library. */
+/** {@code lvx}: the command-line tool of the library. */
 @Command(
     name = "lvx",
     description = "Exact distributed cross-attention.",
@@ -19,7 +19,7 @@ import picocli.CommandLine.ParameterException;
     versionProvider = VersionOfBuild.class,
     footer = {
       "",
-      "lvx build and lvx test build and test the project itself.",
+      "For contributors (each takes --help): lvx build, lvx format, lvx check, and lvx test.",
       "Exit codes: 0 success, 1 a check failed, 2 bad usage or something missing."
     },
     sortOptions = false)
@@ -62,7 +62,7 @@ public final class Main {
     line.setExecutionExceptionHandler((e, at, parsed) -> main.explainFailure(e, at));
     try {
       return line.execute(arguments);
-    } catch (LinkageError | OutOfMemoryError e) { // picocli handles exceptions alone
+    } catch (LinkageError | OutOfMemoryError e) { // picocli handles exceptions only, not errors
       return main.explainFailure(e, line);
     }
   }

@@ -10,24 +10,24 @@ import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
 import org.lvxattn.Strategy;
-import org.lvxattn.VisualCheckpoint.Policy;
 import org.lvxattn.cli.layers.LayerMemory;
 import org.lvxattn.cli.layers.LayerSizes;
 import org.lvxattn.cli.output.Json;
 import org.lvxattn.cli.workload.Model;
 import org.lvxattn.plan.KernelScratch;
+import org.lvxattn.plan.RecomputePolicy;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** {@code lvx memory}: what the policies of recomputation take, by the formulas. */
+/** {@code lvx memory}: predicts the memory of each recomputation policy. */
 @Command(
     name = "memory",
     description = {
-      "Says how much memory a rank needs to train a model's cross-attention layers by each policy"
-          + " of recomputation, and how many frames fit.",
-      "Nothing is computed: these are the formulas that lvx run --layers compares with what it"
-          + " measures, without the scratch memory of kernels. The default is 20 minutes of video"
-          + " at a frame a second."
+      "Predicts the memory of a rank that trains a model's cross-attention layers with each"
+          + " recomputation policy, and how many frames fit.",
+      "Nothing is run: lvx run --layers compares these formulas with measurements. Scratch memory"
+          + " of kernels is not included. The default is 20 minutes of video at one frame per"
+          + " second."
     },
     sortOptions = false)
 final class MemoryCommand implements Callable<Integer> {
@@ -80,8 +80,8 @@ final class MemoryCommand implements Callable<Integer> {
       names = "--fit",
       paramLabel = "GiB",
       description =
-          "Memory of a rank, beside weights and their gradients, to say how many frames fit"
-              + " (default: ${DEFAULT-VALUE}).")
+          "Memory of a rank in addition to weights and their gradients, for the number of frames"
+              + " that fit (default: ${DEFAULT-VALUE}).")
   private double fit = 40;
 
   @Option(names = "--json", description = "Print one JSON object.")
@@ -113,9 +113,9 @@ final class MemoryCommand implements Callable<Integer> {
             Strategy.QUERY_RING,
             tileRows,
             KernelScratch.NONE);
-    Map<Policy, Long> peak = new LinkedHashMap<>();
-    Map<Policy, Long> fitting = new LinkedHashMap<>();
-    for (Policy policy : Arrays.asList(Policy.values())) {
+    Map<RecomputePolicy, Long> peak = new LinkedHashMap<>();
+    Map<RecomputePolicy, Long> fitting = new LinkedHashMap<>();
+    for (RecomputePolicy policy : Arrays.asList(RecomputePolicy.values())) {
       peak.put(policy, memory.peakBytes(policy, true));
       long bytes = (long) (fit * GIBIBYTE);
       fitting.put(policy, memory.framesThatFit(policy, bytes, each.tokensPerFrame()));

@@ -8,36 +8,36 @@ import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
-import org.lvxattn.VisualCheckpoint.Policy;
 import org.lvxattn.cli.output.Table;
 import org.lvxattn.cli.output.Units;
+import org.lvxattn.plan.RecomputePolicy;
 
-/** What {@code lvx memory} says: a row for each model. */
+/** The report of {@code lvx memory}, a row for each model. */
 record MemoryReport(
     int frames, int text, int ranks, DType dtype, int tileRows, double fit, List<Row> rows) {
   /**
    * One model.
    *
-   * @param peakBytes of the fullest rank, weights and their gradients aside
-   * @param frames that fit
+   * @param peakBytes of the rank with the most memory, without weights and their gradients
+   * @param frames number of frames that fit
    */
   record Row(
       String model,
       int layers,
       long weightBytes,
       long gradientBytes,
-      Map<Policy, Long> peakBytes,
-      Map<Policy, Long> frames) {
-    long peak(Policy policy) {
+      Map<RecomputePolicy, Long> peakBytes,
+      Map<RecomputePolicy, Long> frames) {
+    long peak(RecomputePolicy policy) {
       return Objects.requireNonNull(peakBytes.get(policy));
     }
 
-    long fitting(Policy policy) {
+    long fitting(RecomputePolicy policy) {
       return Objects.requireNonNull(frames.get(policy));
     }
 
     double keepOverTiled() {
-      return (double) peak(Policy.KEEP) / peak(Policy.RECOMPUTE_TILED);
+      return (double) peak(RecomputePolicy.KEEP) / peak(RecomputePolicy.RECOMPUTE_TILED);
     }
   }
 
@@ -65,7 +65,7 @@ record MemoryReport(
     return json;
   }
 
-  private static Map<String, Long> byPolicy(Map<Policy, Long> values) {
+  private static Map<String, Long> byPolicy(Map<RecomputePolicy, Long> values) {
     Map<String, Long> named = new LinkedHashMap<>();
     values.forEach((policy, value) -> named.put(policy.name(), value));
     return named;
@@ -81,10 +81,11 @@ record MemoryReport(
             dtype)
         + peaks()
         + "\n"
-        + "  Of the fullest rank: features, their gradient, keys and values, text rows; the layers'"
+        + "  Rank with the most memory: features, their gradient, keys and values, text rows;"
         + " weights and\n"
-        + "  their gradients come on top.\n\n"
-        + String.format(Locale.ROOT, "Frames that fit into %s GiB a rank beside them%n%n", fit)
+        + "  their gradients are not included.\n\n"
+        + String.format(
+            Locale.ROOT, "Frames that fit into %s GiB per rank in addition to these%n%n", fit)
         + fitting();
   }
 
@@ -105,9 +106,9 @@ record MemoryReport(
           String.valueOf(row.layers()),
           Units.bytes(row.weightBytes()),
           Units.bytes(row.gradientBytes()),
-          Units.bytes(row.peak(Policy.KEEP)),
-          Units.bytes(row.peak(Policy.RECOMPUTE)),
-          Units.bytes(row.peak(Policy.RECOMPUTE_TILED)),
+          Units.bytes(row.peak(RecomputePolicy.KEEP)),
+          Units.bytes(row.peak(RecomputePolicy.RECOMPUTE)),
+          Units.bytes(row.peak(RecomputePolicy.RECOMPUTE_TILED)),
           String.format(Locale.ROOT, "%.2f", row.keepOverTiled()));
     }
     return table.toString();
@@ -116,12 +117,12 @@ record MemoryReport(
   private String fitting() {
     Table table = new Table("model", "KEEP", "RECOMPUTE", "RECOMPUTE_TILED", "TILED : KEEP");
     for (Row row : rows) {
-      long keep = row.fitting(Policy.KEEP);
-      long tiled = row.fitting(Policy.RECOMPUTE_TILED);
+      long keep = row.fitting(RecomputePolicy.KEEP);
+      long tiled = row.fitting(RecomputePolicy.RECOMPUTE_TILED);
       table.row(
           row.model(),
           String.format(Locale.ROOT, "%,d", keep),
-          String.format(Locale.ROOT, "%,d", row.fitting(Policy.RECOMPUTE)),
+          String.format(Locale.ROOT, "%,d", row.fitting(RecomputePolicy.RECOMPUTE)),
           String.format(Locale.ROOT, "%,d", tiled),
           keep == 0 ? "-" : String.format(Locale.ROOT, "%.2f", (double) tiled / keep));
     }

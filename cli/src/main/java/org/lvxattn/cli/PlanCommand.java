@@ -8,18 +8,18 @@ import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
-import org.lvxattn.Link;
+import org.lvxattn.Pass;
 import org.lvxattn.cli.output.ChartFile;
 import org.lvxattn.cli.output.Json;
-import org.lvxattn.cli.workload.AttentionShape;
+import org.lvxattn.oracle.AttentionShape;
 import org.lvxattn.plan.AttentionProblem;
 import org.lvxattn.plan.AttentionSizes;
+import org.lvxattn.plan.Link;
 import org.lvxattn.plan.Machine;
-import org.lvxattn.plan.Pass;
 import org.lvxattn.plan.Plan;
 import org.lvxattn.plan.Planner;
 import org.lvxattn.plan.Preset;
-import org.lvxattn.plan.Reach;
+import org.lvxattn.plan.RankVisibility;
 import org.lvxattn.plan.Shards;
 import org.lvxattn.plan.Topology;
 import picocli.CommandLine.Command;
@@ -28,12 +28,14 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 
-/** {@code lvx plan}: what each strategy would cost on machines that need not be there. */
+/**
+ * {@code lvx plan}: predicts the cost of each strategy, also for machines that are not available.
+ */
 @Command(
     name = "plan",
     description = {
-      "Says what each strategy would cost: bytes, time and memory of the busiest rank.",
-      "Nothing is computed. What is not said of the machines is as the preset has it."
+      "Predicts the cost of each strategy: bytes, time and memory of the busiest rank.",
+      "Nothing is run. Parameters that are not given come from the preset."
     },
     sortOptions = false)
 final class PlanCommand implements Callable<Integer> {
@@ -57,7 +59,7 @@ final class PlanCommand implements Callable<Integer> {
       names = "--ranks-per-node",
       paramLabel = "N",
       converter = Positive.class,
-      description = "Ranks of a node (default: the preset's).")
+      description = "Ranks per node (default: the preset's).")
   private @Nullable Integer ranksPerNode;
 
   @Option(
@@ -82,13 +84,13 @@ final class PlanCommand implements Callable<Integer> {
   @Option(
       names = "--tflops",
       paramLabel = "X",
-      description = "A rank's rate in 10^12 operations a second, memory aside.")
+      description = "A rank's compute rate in TFLOP/s, without memory limits.")
   private @Nullable Double teraflops;
 
   @Option(
       names = "--density",
       paramLabel = "X",
-      description = "Estimate for a mask that leaves this part of all pairs (default: 1).")
+      description = "Fraction of query-key pairs that the mask keeps (default: 1).")
   private @Nullable Double density;
 
   @Option(
@@ -104,7 +106,7 @@ final class PlanCommand implements Callable<Integer> {
   @Option(
       names = "--chart",
       paramLabel = "FILE",
-      description = "Draw the times: an .svg or .png file.")
+      description = "Draw a chart of the times: an .svg or .png file.")
   private @Nullable Path chart;
 
   @Option(names = "--json", description = "Print one JSON object.")
@@ -155,10 +157,10 @@ final class PlanCommand implements Callable<Integer> {
     AttentionProblem problem = AttentionProblem.of(common, shards);
     return density == null
         ? problem
-        : problem.withReach(Reach.estimate(shape.batch(), shards, density));
+        : problem.withRankVisibility(RankVisibility.estimate(shape.batch(), shards, density));
   }
 
-  /** A preset by its name. */
+  /** Parses a preset by its name. */
   static final class PresetWord implements ITypeConverter<Preset> {
     @Override
     public Preset convert(String word) {

@@ -7,16 +7,16 @@ import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
+import org.lvxattn.Pass;
 import org.lvxattn.cli.output.BarChart;
 import org.lvxattn.cli.output.Table;
 import org.lvxattn.cli.output.Units;
-import org.lvxattn.cli.workload.AttentionShape;
-import org.lvxattn.plan.Pass;
+import org.lvxattn.oracle.AttentionShape;
 import org.lvxattn.plan.Plan;
 import org.lvxattn.plan.StrategyPlan;
 import org.lvxattn.plan.Topology;
 
-/** What {@code lvx plan} says: one row for each strategy, the fastest first. */
+/** The report of {@code lvx plan}: one row for each strategy, the fastest first. */
 record PlanReport(
     AttentionShape shape, DType dtype, Pass pass, int ranks, Topology topology, Plan plan) {
   Map<String, @Nullable Object> toJson() {
@@ -74,7 +74,7 @@ record PlanReport(
         new StringBuilder(
             String.format(
                 Locale.ROOT,
-                "Planned cross-attention, %s: %,d queries, %,d keys, %d ranks, %d to a node%n%n",
+                "Planned cross-attention, %s: %,d queries, %,d keys, %d ranks, %d per node%n%n",
                 passName(),
                 shape.queries(),
                 shape.keys(),

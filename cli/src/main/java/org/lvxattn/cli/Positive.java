@@ -4,7 +4,7 @@ package org.lvxattn.cli;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
-/** An integer from 1 on. */
+/** Parses an integer of 1 or more. */
 final class Positive implements ITypeConverter<Integer> {
   @Override
   public Integer convert(String word) {
@@ -14,7 +14,7 @@ final class Positive implements ITypeConverter<Integer> {
         return value;
       }
     } catch (NumberFormatException e) {
-      // said below
+      // reported below
     }
     throw new TypeConversionException("'" + word + "', expected an integer from 1 on");
   }

@@ -5,32 +5,33 @@ import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.cli.workload.DeviceChoice;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.launch.GroupBackend;
+import org.lvxattn.oracle.DeviceChoice;
 import picocli.CommandLine.Model.CommandSpec;
 
-/** This process's rank in a group of processes, and the device it computes with. */
+/** This process's rank in a group of processes, and its device. */
 record ProcessGroup(Device device, Group group) implements AutoCloseable {
   /**
-   * By them launchers of MPI tell how many processes they have started; some say only who is who.
+   * Variables in which MPI launchers set the number of processes; some launchers set only the rank.
    */
   private static final List<String> MPI_SIZES = List.of("OMPI_COMM_WORLD_SIZE", "PMI_SIZE");
 
   private static final String PMIX_RANK = "PMIX_RANK";
 
   /**
-   * Whether nobody has started the ranks yet; mpirun must, Gloo's and NCCL's processes can be our
-   * own.
+   * Whether this command must start the ranks itself: for Gloo and NCCL, if no launcher has started
+   * them. MPI ranks are always started by mpirun.
    *
-   * @throws org.lvxattn.LvxException if they cannot be joined
+   * @throws org.lvxattn.LvxException if the backend is not installed
    */
-  static boolean isToBeStarted(String engine, DeviceChoice device) {
-    if (!device.isCpu() && !engine.equals("nccl")) {
+  static boolean isToBeStarted(String backend, DeviceChoice device) {
+    if (!device.isCpu() && !backend.equals("nccl")) {
       throw new UsageException(
-          "--group " + engine + " joins CPUs; --device " + device + " goes with local or nccl");
+          "--group " + backend + " joins CPUs; --device " + device + " goes with local or nccl");
     }
-    if (engine.equals("mpi") || System.getenv("RANK") != null) {
+    if (backend.equals("mpi") || System.getenv("RANK") != null) {
       return false;
     }
     for (String name : MPI_SIZES) {
@@ -38,7 +39,7 @@ record ProcessGroup(Device device, Group group) implements AutoCloseable {
       if (size != null && !size.equals("1")) {
         throw new UsageException(
             "--group "
-                + engine
+                + backend
                 + " would start ranks of its own in each of the processes that a launcher of MPI"
                 + " has started ("
                 + name
@@ -48,29 +49,29 @@ record ProcessGroup(Device device, Group group) implements AutoCloseable {
                 + " MASTER_ADDR and MASTER_PORT for each process");
       }
     }
-    Group.loadEngine(kind(engine)); // what is missing is said once, not by each
+    Group.loadBackend(kind(backend)); // reports a missing library once, not per rank
     return true;
   }
 
-  /** Whether an option was said, rather than left to its default. */
+  /** Whether an option was given on the command line. */
   static boolean given(CommandSpec command, String option) {
     return command.commandLine().getParseResult().hasMatchedOption(option);
   }
 
-  private static Group.Kind kind(String engine) {
-    return Group.Kind.valueOf(engine.toUpperCase(Locale.ROOT));
+  private static GroupBackend kind(String backend) {
+    return GroupBackend.valueOf(backend.toUpperCase(Locale.ROOT));
   }
 
   /**
    * Joins the group that this process was started for.
    *
-   * @param asked how many ranks the command line wants, null where it leaves that to the launcher
-   * @throws UsageException if there are others, or nothing can be joined
+   * @param asked the number of ranks on the command line, null if the launcher decides
+   * @throws UsageException if the group has another number of ranks, or cannot be joined
    */
   static ProcessGroup join(
-      String engine, DeviceChoice choice, GroupOptions options, @Nullable Integer asked) {
+      String backend, DeviceChoice choice, GroupOptions options, @Nullable Integer asked) {
     LocalProcesses.endWithParent();
-    if (engine.equals("mpi") && asked == null && !isStartedByMpi()) {
+    if (backend.equals("mpi") && asked == null && !isStartedByMpi()) {
       throw new UsageException(
           "--group mpi joins the processes that mpirun has started, and none has started this one ("
               + String.join(", ", MPI_SIZES)
@@ -81,9 +82,9 @@ record ProcessGroup(Device device, Group group) implements AutoCloseable {
     Device device = choice.ofProcess(LocalProcesses.localRank()).open(LocalProcesses.share());
     try {
       Group group =
-          engine.equals("mpi")
+          backend.equals("mpi")
               ? Group.mpi(device, options)
-              : Group.fromEnvironment(device, kind(engine), options);
+              : Group.fromEnvironment(device, kind(backend), options);
       ProcessGroup joined = new ProcessGroup(device, group);
       if (asked != null && asked != group.size()) {
         group.close();
@@ -91,14 +92,14 @@ record ProcessGroup(Device device, Group group) implements AutoCloseable {
             "--ranks "
                 + asked
                 + ", but --group "
-                + engine
+                + backend
                 + " has joined "
                 + group.size()
                 + (group.size() == 1 ? " rank: " : " ranks: ")
-                + whoStartedThem(engine));
+                + whoStartedThem(backend));
       }
       return joined;
-    } catch (IllegalStateException e) { // what the environment says cannot be
+    } catch (IllegalStateException e) { // the environment is invalid
       device.close();
       throw new UsageException(String.valueOf(e.getMessage()), e);
     } catch (RuntimeException e) {
@@ -112,8 +113,8 @@ record ProcessGroup(Device device, Group group) implements AutoCloseable {
         || MPI_SIZES.stream().anyMatch(name -> System.getenv(name) != null);
   }
 
-  private static String whoStartedThem(String engine) {
-    if (!engine.equals("mpi")) {
+  private static String whoStartedThem(String backend) {
+    if (!backend.equals("mpi")) {
       return "the environment variable WORLD_SIZE is " + System.getenv("WORLD_SIZE");
     }
     return isStartedByMpi()

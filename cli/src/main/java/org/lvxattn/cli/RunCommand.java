@@ -7,28 +7,28 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.Group;
 import org.lvxattn.Strategy;
 import org.lvxattn.cli.output.Json;
 import org.lvxattn.cli.output.Progress;
-import org.lvxattn.cli.workload.Inputs;
 import org.lvxattn.cli.workload.LocalRun;
-import org.lvxattn.cli.workload.Oracle;
-import org.lvxattn.cli.workload.Results;
+import org.lvxattn.group.Group;
+import org.lvxattn.oracle.Inputs;
+import org.lvxattn.oracle.Oracle;
+import org.lvxattn.oracle.Results;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** {@code lvx run}: one attention, or whole layers, over several ranks. */
+/** {@code lvx run}: attention, or whole layers, over several ranks. */
 @Command(
     name = "run",
     description = {
-      "Computes cross-attention over several ranks and says what it cost.",
-      "Without sizes it does the main job: forward and backward of a Llama 3-V layer's"
-          + " cross-attention, checked against the float64 oracle.",
-      "With --layers it computes whole layers, and says what each policy of recomputation takes."
+      "Runs cross-attention over several ranks and reports time, memory and traffic.",
+      "Without sizes: forward and backward of a Llama 3-V layer's cross-attention, checked"
+          + " against the float64 oracle.",
+      "With --layers it runs whole layers and reports the cost of each recomputation policy."
     },
     sortOptions = false)
 final class RunCommand implements Callable<Integer> {
@@ -75,7 +75,7 @@ final class RunCommand implements Callable<Integer> {
     return strategy == null ? Strategy.AUTO : strategy;
   }
 
-  /** As one rank among processes, of which rank 0 speaks. */
+  /** Runs as one rank of a group of processes; only rank 0 prints. */
   private int runInProcesses(Inputs inputs) throws InterruptedException {
     Integer asked = ProcessGroup.given(spec, "--ranks") ? Integer.valueOf(job.ranks) : null;
     try (ProcessGroup process =

@@ -11,16 +11,14 @@ import org.lvxattn.DType;
 import org.lvxattn.Strategy;
 import org.lvxattn.cli.output.Table;
 import org.lvxattn.cli.output.Units;
-import org.lvxattn.cli.workload.AttentionShape;
-import org.lvxattn.cli.workload.Bounds;
 import org.lvxattn.cli.workload.LocalRun;
 import org.lvxattn.cli.workload.RankCost;
 import org.lvxattn.cli.workload.RingAttention;
-import org.lvxattn.cli.workload.Split;
+import org.lvxattn.oracle.AttentionShape;
+import org.lvxattn.oracle.Bounds;
+import org.lvxattn.oracle.Split;
 
-/**
- * What {@code lvx run} says: to programs, and to people. Errors are empty if nothing was checked.
- */
+/** The report of {@code lvx run}, as JSON or text. Errors are empty if nothing was checked. */
 record RunReport(
     @Nullable String model,
     @Nullable Path video,
@@ -124,9 +122,9 @@ record RunReport(
   private static String whatMoves(Strategy ran) {
     return switch (ran) {
       case AUTO -> "whatever is cheapest";
-      case QUERY_RING -> "queries go round, keys and values stay";
+      case QUERY_RING -> "queries travel around the ring, keys and values stay";
       case QUERY_GATHER -> "queries go to all ranks at once, keys and values stay";
-      case KV_RING -> "keys and values go round";
+      case KV_RING -> "keys and values travel around the ring";
       case KV_GATHER -> "keys and values go to all ranks at once";
       case HEAD_ALL_TO_ALL -> "heads are exchanged for sequence";
       case TWO_LEVEL -> "queries enter each node once, keys and values stay";
@@ -197,7 +195,7 @@ record RunReport(
         text,
         "peak memory",
         Units.bytes(busiest(RankCost::deviceBytes))
-            + " on the fullest rank, inputs and results included");
+            + " on the rank with the most, inputs and results included");
     if (!errors.isEmpty()) {
       line(text, "result", passed() ? "exact" : "WRONG");
     }

@@ -2,11 +2,11 @@
 package org.lvxattn.cli;
 
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.cli.workload.AttentionShape;
 import org.lvxattn.cli.workload.Model;
+import org.lvxattn.oracle.AttentionShape;
 import picocli.CommandLine.Option;
 
-/** What is computed: a model's attention, or any sizes. */
+/** The sizes of the attention: a model's, or any. */
 final class ShapeOptions {
   @Option(
       names = "--model",
@@ -19,7 +19,8 @@ final class ShapeOptions {
       names = "--shape",
       paramLabel = "B,Sq,Skv,Hq,Hkv,D",
       converter = Choices.Shape.class,
-      description = "Sizes instead of a model: batch, queries, keys, query heads, key heads, head.")
+      description =
+          "Sizes instead of a model: batch, queries, keys, query heads, key heads, head dimension.")
   @Nullable AttentionShape shape;
 
   @Option(
@@ -31,7 +32,7 @@ final class ShapeOptions {
   @Option(names = "--text", paramLabel = "N", description = "Text tokens: Sq.")
   @Nullable Integer text;
 
-  /** Whether nothing was said about sizes. */
+  /** Whether no option for sizes was given. */
   boolean isDefault() {
     return model == null && shape == null && frames == null && text == null;
   }
@@ -41,12 +42,12 @@ final class ShapeOptions {
     return shape != null ? null : model().modelName();
   }
 
-  /** The sizes, with that many text tokens where the command line does not say. */
+  /** The sizes, with the given number of text tokens if the command line has none. */
   AttentionShape resolve(int defaultText) {
     if (shape != null) {
       if (model != null || frames != null || text != null) {
         throw new UsageException(
-            "--shape says all sizes; --model, --frames, --text do not go with it");
+            "--shape sets all sizes; it cannot be combined with --model, --frames or --text");
       }
       return shape;
     }
@@ -62,12 +63,12 @@ final class ShapeOptions {
     return resolve(model().defaultText());
   }
 
-  /** Frames of the video. */
+  /** Number of frames of the video. */
   int frames() {
     return frames == null ? model().defaultFrames() : frames;
   }
 
-  /** Text tokens. */
+  /** Number of text tokens. */
   int text() {
     return text == null ? model().defaultText() : text;
   }

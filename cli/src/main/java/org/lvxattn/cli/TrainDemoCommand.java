@@ -6,17 +6,17 @@ import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
-import org.lvxattn.VisualCheckpoint.Policy;
 import org.lvxattn.cli.layers.Family;
 import org.lvxattn.cli.layers.LayerSizes;
 import org.lvxattn.cli.output.ChartFile;
 import org.lvxattn.cli.output.Json;
 import org.lvxattn.cli.output.Progress;
 import org.lvxattn.cli.training.TrainingRun;
-import org.lvxattn.cli.workload.DeviceChoice;
 import org.lvxattn.optim.Adam;
 import org.lvxattn.optim.Sgd;
 import org.lvxattn.optim.UpdateRule;
+import org.lvxattn.oracle.DeviceChoice;
+import org.lvxattn.plan.RecomputePolicy;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
@@ -26,8 +26,8 @@ import picocli.CommandLine.TypeConversionException;
 @Command(
     name = "train-demo",
     description = {
-      "Trains a small stack of a model family's layers to say in which frame of a synthetic video a"
-          + " pattern is shown: on one rank, and on several that share text and video.",
+      "Trains a small stack of a model family's layers to find the frame of a synthetic video that"
+          + " shows a pattern: on one rank, and on several that share text and video.",
       "Fails if the loss curves differ or the loss does not fall."
     },
     sortOptions = false)
@@ -88,9 +88,8 @@ final class TrainDemoCommand implements Callable<Integer> {
   @Option(
       names = "--policy",
       paramLabel = "P",
-      description =
-          "What is kept of the video: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
-  private Policy policy = Policy.RECOMPUTE_TILED;
+      description = "Recomputation policy: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+  private RecomputePolicy policy = RecomputePolicy.RECOMPUTE_TILED;
 
   @Option(
       names = "--device",
@@ -175,7 +174,7 @@ final class TrainDemoCommand implements Callable<Integer> {
     return adam ? new Adam(rate) : new Sgd(rate, SGD_MOMENTUM, 0);
   }
 
-  /** A model family by its name. */
+  /** Parses a model family. */
   static final class FamilyWord implements ITypeConverter<Family> {
     @Override
     public Family convert(String word) {
@@ -187,7 +186,7 @@ final class TrainDemoCommand implements Callable<Integer> {
     }
   }
 
-  /** An optimiser by its name. */
+  /** Parses an optimizer. */
   static final class OptimizerWord implements ITypeConverter<String> {
     @Override
     public String convert(String word) {

@@ -12,20 +12,20 @@ import org.lvxattn.cli.output.Table;
 import org.lvxattn.cli.output.Units;
 import org.lvxattn.cli.training.TrainingRun;
 
-/** What {@code lvx train-demo} says of two trainings that should be the same. */
+/** The report of {@code lvx train-demo} on two trainings that should be equal. */
 record TrainDemoReport(
     TrainingRun.Settings settings,
     String optimizer,
     int ranks,
     TrainingRun.Outcome one,
     TrainingRun.Outcome many) {
-  /** What must be left of the first loss at most. */
+  /** The largest fraction of the first loss that may remain. */
   private static final double FALL = 0.6;
 
-  /** Lines of the table of losses. */
+  /** Number of lines in the table of losses. */
   private static final int LINES = 10;
 
-  /** By how much losses may differ between the rank counts; sums have another order. */
+  /** Largest difference of losses between rank counts, whose sums have different orders. */
   private static double tolerance(DType dtype) {
     return dtype == DType.FLOAT64 ? 1e-9 : 1e-3;
   }
@@ -42,7 +42,7 @@ record TrainDemoReport(
     return lastLoss(one) <= FALL * firstLoss(one) && lastLoss(many) <= FALL * firstLoss(many);
   }
 
-  /** NaN if a loss is. */
+  /** NaN if a loss is NaN. */
   private double maxDifference() {
     double max = 0;
     for (int i = 0; i < one.losses().size(); i++) {
@@ -55,7 +55,7 @@ record TrainDemoReport(
     return outcome.losses().getFirst();
   }
 
-  /** Mean of the last tenth of the steps, since every step has other videos. */
+  /** Mean over the last tenth of the steps, since every step has other videos. */
   private static double lastLoss(TrainingRun.Outcome outcome) {
     List<Double> losses = outcome.losses();
     return losses.subList(losses.size() - Math.ceilDiv(losses.size(), 10), losses.size()).stream()

@@ -3,7 +3,7 @@ package org.lvxattn.cli;
 
 import java.io.Serial;
 
-/** What was asked for cannot be done here: wrong arguments, or something missing. Exit code 2. */
+/** The request cannot be served: wrong arguments, or something is missing. Exit code 2. */
 public final class UsageException extends RuntimeException {
   @Serial private static final long serialVersionUID = 1L;
 

@@ -10,28 +10,28 @@ import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.lvxattn.DType;
-import org.lvxattn.GroupOptions;
 import org.lvxattn.Strategy;
-import org.lvxattn.cli.golden.CaseResult;
-import org.lvxattn.cli.golden.GoldenCheck;
-import org.lvxattn.cli.golden.Ranks;
 import org.lvxattn.cli.output.Json;
 import org.lvxattn.cli.output.Progress;
-import org.lvxattn.cli.workload.DeviceChoice;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.oracle.DeviceChoice;
+import org.lvxattn.oracle.golden.CaseResult;
+import org.lvxattn.oracle.golden.GoldenCheck;
+import org.lvxattn.oracle.golden.Ranks;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** {@code lvx verify}: golden cases against what this library computes. */
+/** {@code lvx verify}: compares golden cases with what this library computes. */
 @Command(
     name = "verify",
     description = {
-      "Recomputes golden cases over several ranks and compares every tensor they hold.",
-      "Sequences are split unevenly, some shards empty; a mask that can be given as ranges and as"
-          + " bias is given both ways. Whole layers are computed by every policy of keeping keys"
-          + " and values, and over cached ones."
+      "Recomputes golden cases over several ranks and compares every tensor in them.",
+      "Sequences are split unevenly, with some empty shards; masks that can be ranges and biases"
+          + " are tested as both. Whole layers run with every recomputation policy, and with cached"
+          + " keys and values."
     },
     sortOptions = false)
 final class VerifyCommand implements Callable<Integer> {
@@ -68,7 +68,7 @@ final class VerifyCommand implements Callable<Integer> {
       paramLabel = "G",
       converter = Choices.GroupWord.class,
       description =
-          "What joins the ranks: local (default; threads), gloo (processes, started here unless"
+          "Backend of the group: local (default; threads), gloo (processes, started here unless"
               + " RANK is set), mpi (processes, started by mpirun) or nccl (CUDA devices, otherwise"
               + " as gloo).")
   private String group = "local";
@@ -86,6 +86,13 @@ final class VerifyCommand implements Callable<Integer> {
       converter = Choices.Dtype.class,
       description = "float64, float32 (default), bfloat16 or float16.")
   private DType dtype = DType.FLOAT32;
+
+  @Option(
+      names = "--digest",
+      description =
+          "Also print the SHA-256 of each result tensor, as float64: two builds that print the same"
+              + " compute the same bits on this processor.")
+  private boolean digest;
 
   @Option(names = "--json", description = "Print one JSON object.")
   private boolean json;
@@ -121,7 +128,7 @@ final class VerifyCommand implements Callable<Integer> {
     }
   }
 
-  /** As one of the processes for which rank 0 speaks. */
+  /** Runs in a process other than rank 0's, which does not print. */
   private void assist(List<Path> files, List<Strategy> strategies, Ranks joined) {
     for (Path file : files) {
       GoldenCheck check = GoldenCheck.of(file, dtype);
@@ -138,7 +145,7 @@ final class VerifyCommand implements Callable<Integer> {
         progress.doing(check.name());
         for (Strategy each : strategies) {
           for (Ranks size : sizes) {
-            results.add(check.run(each, size));
+            results.add(check.run(each, size, digest));
             progress.step();
           }
         }

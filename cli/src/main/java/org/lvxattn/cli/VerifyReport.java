@@ -8,12 +8,12 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.stream.Collectors;
-import org.lvxattn.cli.golden.CaseResult;
 import org.lvxattn.cli.output.Table;
 import org.lvxattn.cli.output.Units;
-import org.lvxattn.cli.workload.RelativeError;
+import org.lvxattn.errors.RelativeError;
+import org.lvxattn.oracle.golden.CaseResult;
 
-/** What {@code lvx verify} says: to programs, and to people. */
+/** The report of {@code lvx verify}, as JSON or text. */
 record VerifyReport(String group, String device, List<CaseResult> results) {
   private long count(CaseResult.Status status) {
     return results.stream().filter(result -> result.status() == status).count();
@@ -34,7 +34,7 @@ record VerifyReport(String group, String device, List<CaseResult> results) {
     return json;
   }
 
-  /** A line for each case and strategy, then why something was skipped or failed. */
+  /** A line for each case and strategy, then the reasons of skipped and failed ones. */
   String toText() {
     Table table = new Table("case", "strategy", "ranks", "dtype", "tensors", "worst error", "");
     group(r -> r.name() + ' ' + r.strategy() + ' ' + r.status())
@@ -59,6 +59,7 @@ record VerifyReport(String group, String device, List<CaseResult> results) {
     }
     return table
         + "\n"
+        + digests()
         + (reasons.isEmpty() ? "" : reasons + "\n")
         + String.format(
             Locale.ROOT,
@@ -66,6 +67,19 @@ record VerifyReport(String group, String device, List<CaseResult> results) {
             count(CaseResult.Status.PASSED),
             failed(),
             count(CaseResult.Status.SKIPPED));
+  }
+
+  /** A line for each digest, in the format of sha256sum. */
+  private String digests() {
+    StringBuilder lines = new StringBuilder();
+    for (CaseResult result : results) {
+      String prefix =
+          result.name() + " " + result.strategy() + " " + result.ranks() + " " + result.dtype();
+      result
+          .digests()
+          .forEach((tensor, digest) -> lines.append(digest + "  " + prefix + " " + tensor + "\n"));
+    }
+    return lines.isEmpty() ? "" : lines + "\n";
   }
 
   private Collection<List<CaseResult>> group(Function<CaseResult, String> key) {

@@ -4,7 +4,7 @@ package org.lvxattn.cli;
 import org.lvxattn.NativeInfo;
 import picocli.CommandLine.IVersionProvider;
 
-/** The version, as the native library tells it; the two are built together. */
+/** The version of the native library, which is built together with this command. */
 final class VersionOfBuild implements IVersionProvider {
   @Override
   public String[] getVersion() {

@@ -60,7 +60,7 @@ class CompareCommandTest {
   void emulatedLinksSlowARunDown() {
     String sizes = "run --shape 1,64,64,4,4,64 --ranks 2 --json";
     double slow = seconds(sizes + " --intra 0.001,1000");
-    // A busy machine may slow one of them down as much.
+    // A busy machine may slow one run down as much.
     double free = IntStream.range(0, 5).mapToDouble(i -> seconds(sizes)).min().orElseThrow();
     // 32 queries out and back, 32 KiB each at 1 MB/s, twice a millisecond.
     assertThat(slow).isGreaterThan(0.065);

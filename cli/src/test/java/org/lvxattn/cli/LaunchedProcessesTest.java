@@ -19,12 +19,13 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.lvxattn.Group;
 import org.lvxattn.LvxException;
+import org.lvxattn.group.Group;
+import org.lvxattn.launch.GroupBackend;
 
 /**
- * The number of ranks that the command line or the launcher speaks of is the group's, or an error:
- * nobody computes alone and calls it exact.
+ * The group has the number of ranks of the command line or launcher, or the command fails: no rank
+ * may compute alone and report "exact".
  */
 @Timeout(300)
 class LaunchedProcessesTest {
@@ -54,7 +55,7 @@ class LaunchedProcessesTest {
     assertThat(alone.code()).as(alone.err()).isZero();
   }
 
-  /** As a launcher of another MPI leaves it, to which this library's is deaf. */
+  /** The environment of another MPI's launcher, which this library's MPI ignores. */
   @ParameterizedTest
   @ValueSource(strings = {"PMI_SIZE", "OMPI_COMM_WORLD_SIZE"})
   void aLauncherThatMpiDoesNotHearIsNamed(String variable) throws Exception {
@@ -83,21 +84,21 @@ class LaunchedProcessesTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"gloo", "nccl"})
-  void anotherWorldSizeIsRefused(String engine) throws Exception {
+  void anotherWorldSizeIsRefused(String backend) throws Exception {
     try {
-      Group.loadEngine(Group.Kind.valueOf(engine.toUpperCase(Locale.ROOT)));
+      Group.loadBackend(GroupBackend.valueOf(backend.toUpperCase(Locale.ROOT)));
     } catch (LvxException e) {
-      assumeTrue(false, e.getMessage());
+      assumeTrue(false, String.valueOf(e.getMessage()));
     }
     Map<String, String> one =
         Map.of("RANK", "0", "WORLD_SIZE", "1", "MASTER_ADDR", "127.0.0.1", "MASTER_PORT", "29500");
     expectRefusal(
-        run(List.of(), one, "--group", engine, "--ranks", "4"),
+        run(List.of(), one, "--group", backend, "--ranks", "4"),
         "--ranks 4",
         "has joined 1 rank",
         "WORLD_SIZE is 1");
     expectRefusal(
-        run(List.of(), Map.of("RANK", "0"), "--group", engine, "--ranks", "4"),
+        run(List.of(), Map.of("RANK", "0"), "--group", backend, "--ranks", "4"),
         "WORLD_SIZE is missing");
   }
 
@@ -114,7 +115,7 @@ class LaunchedProcessesTest {
         "mpirun is not on the PATH (Debian: openmpi-bin)");
   }
 
-  /** {@code lvx run}, small, in JVMs of its own with this environment alone. */
+  /** Runs a small {@code lvx run} in separate JVMs with only this environment. */
   private Lvx run(List<String> launcher, Map<String, String> variables, String... arguments)
       throws IOException, InterruptedException {
     Path out = folder.resolve("out");

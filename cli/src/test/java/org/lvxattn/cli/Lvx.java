@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.cli.output.Json;
+import org.lvxattn.oracle.JsonReader;
 
 /** One run of the command inside this process: what it printed, and its exit code. */
 record Lvx(int code, String out, String err) {
@@ -34,7 +34,7 @@ record Lvx(int code, String out, String err) {
 
   /** The one JSON object that was printed. */
   Map<String, @Nullable Object> json() {
-    return Json.readObject(out);
+    return JsonReader.readObject(out);
   }
 
   /** A member of the JSON object that must be there. */

@@ -44,8 +44,8 @@ class MemoryCommandTest {
     Map<String, Long> peak = byPolicy(lvx.objects("rows").getFirst(), "peakBytes");
     long rows = 160 * 6404 / 16;
     long kept = 8 * rows * 2 * 1024 * 2;
-    // Beside them, backward of a whole shard has one layer's normed keys, the gradients of keys and
-    // values, and those in float32 while they are summed.
+    // In addition, backward of a whole shard has one layer's normalised keys, the gradients of keys
+    // and values, and float32 copies of these while they are summed.
     assertThat(at(peak, "KEEP") - at(peak, "RECOMPUTE_TILED"))
         .isBetween(kept, kept + rows * 1024 * (2 + 2 * 2 + 2 * 4));
     long features = rows * 4096 * (2 + 4);
@@ -77,6 +77,6 @@ class MemoryCommandTest {
         .contains("1,200 frames, 2,048 text tokens, 16 ranks, bfloat16")
         .contains("KEEP : TILED")
         .contains("mplug-owl3-7b")
-        .contains("Frames that fit into 40.0 GiB a rank");
+        .contains("Frames that fit into 40.0 GiB per rank");
   }
 }

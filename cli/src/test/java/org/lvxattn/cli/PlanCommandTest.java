@@ -55,7 +55,7 @@ class PlanCommandTest {
     Lvx lvx = Lvx.run("plan", "--model", "llama3v-11b", "--frames", "100", "--backward");
     assertThat(lvx.code()).isZero();
     assertThat(lvx.out())
-        .contains("640,400 keys, 16 ranks, 8 to a node")
+        .contains("640,400 keys, 16 ranks, 8 per node")
         .contains("KV_RING")
         .contains("Choice: ");
   }

@@ -130,7 +130,7 @@ class RunCommandTest {
     assertThat(lvx.object("shape")).containsEntry("keys", 512L);
     Lvx both = Lvx.run("run", "--video", clip, "--frames", "2");
     assertThat(both.code()).isEqualTo(2);
-    assertThat(both.err()).contains("not with --frames");
+    assertThat(both.err()).contains("cannot be combined with --frames or --shape");
   }
 
   @Test
@@ -169,7 +169,7 @@ class RunCommandTest {
 
   @Test
   void theSameSeedGivesTheSameInputs() {
-    // By one strategy: AUTO measures the machine, and another strategy rounds otherwise.
+    // With a fixed strategy: AUTO measures the machine, and strategies round differently.
     String[] words = {
       "run", "--shape", SHAPE, "--strategy", "QUERY_RING", "--check", "--json", "--seed"
     };

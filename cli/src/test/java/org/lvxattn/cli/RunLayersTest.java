@@ -124,7 +124,8 @@ class RunLayersTest {
     List<Map<String, Object>> policies = lvx.objects("policies").stream().map(Map::copyOf).toList();
     long keep = number(policies.get(0), "peakBytes");
     long tiled = number(policies.get(2), "peakBytes");
-    // 1601 rows a rank of 2 layers' keys and values, 1 head of 128, and one layer's gradients.
+    // 1601 rows per rank of 2 layers' keys and values with 1 head of 128, and one layer's
+    // gradients.
     assertThat(keep - tiled).isGreaterThan(1601L * 2 * 128 * Float.BYTES * 2);
   }
 

@@ -8,9 +8,9 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.lvxattn.DType;
 import org.lvxattn.Strategy;
-import org.lvxattn.cli.workload.AttentionShape;
 import org.lvxattn.cli.workload.LocalRun;
-import org.lvxattn.cli.workload.Split;
+import org.lvxattn.oracle.AttentionShape;
+import org.lvxattn.oracle.Split;
 
 class RunReportTest {
   private static RunReport report(Map<String, Double> errors) {

@@ -39,7 +39,7 @@ class TrainDemoCommandTest {
       assertThat(Math.abs(one.get(step) - many.get(step))).isLessThanOrEqualTo(1e-9);
     }
     assertThat(many.getLast()).isLessThan(0.6 * many.getFirst());
-    // Guessing is right one time in six.
+    // Guessing is right in one of six cases.
     assertThat((double) Objects.requireNonNull(run(lvx, 1).get("accuracy"))).isGreaterThan(0.4);
   }
 

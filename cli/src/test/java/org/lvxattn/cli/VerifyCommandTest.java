@@ -13,7 +13,6 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.lvxattn.Strategy;
-import org.lvxattn.cli.golden.Goldens;
 
 class VerifyCommandTest {
   @TempDir private Path folder;
@@ -48,12 +47,32 @@ class VerifyCommandTest {
   }
 
   @Test
+  void digestsNameEveryTensorOfEveryWayAndAreTheSameAgain() {
+    String layer = Goldens.file("flamingo_previous").toString();
+    String plain = Goldens.file("plain_gqa4_d128").toString();
+    Lvx first = Lvx.run("verify", plain, layer, "--digest", "--json");
+    assertThat(first.code()).as(first.out() + first.err()).isZero();
+    List<Map<String, @Nullable Object>> cases = first.objects("cases");
+    assertThat(cases.getFirst())
+        .extractingByKey("digests", InstanceOfAssertFactories.MAP)
+        .containsKeys("unmasked.o", "unmasked.lse", "unmasked.dq", "unmasked.dk", "unmasked.dv");
+    assertThat(cases.getLast())
+        .extractingByKey("digests", InstanceOfAssertFactories.MAP)
+        .containsKeys("KEEP.out", "RECOMPUTE.out", "RECOMPUTE_TILED.out")
+        .allSatisfy((tensor, digest) -> assertThat((String) digest).matches("[0-9a-f]{64}"));
+    Lvx second = Lvx.run("verify", plain, layer, "--digest", "--json");
+    assertThat(second.out()).isEqualTo(first.out());
+    Lvx float64 = Lvx.run("verify", plain, "--digest", "--dtype", "float64");
+    assertThat(float64.out()).containsPattern("(?m)^[0-9a-f]{64}  plain_gqa4_d128 .* unmasked.o$");
+  }
+
+  @Test
   void everyStrategyGivesAnEntryForEveryNumberOfRanks() {
     Path golden = Goldens.file("plain_gqa4_d128");
     Lvx lvx = Lvx.run("verify", golden.toString(), "--strategy", "all", "--ranks", "2,3", "--json");
     assertThat(lvx.code()).as(lvx.out()).isZero();
     assertThat(lvx.objects("cases")).hasSize(2 * Strategy.schedules().size());
-    // Four heads do not go round three ranks.
+    // Four heads cannot be divided among three ranks.
     assertThat(lvx.objects("cases"))
         .filteredOn(entry -> "skipped".equals(entry.get("status")))
         .singleElement()

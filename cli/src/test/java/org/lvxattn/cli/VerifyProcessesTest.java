@@ -14,7 +14,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.lvxattn.Strategy;
-import org.lvxattn.cli.golden.Goldens;
 
 /** {@code lvx verify --group gloo}, which starts its ranks as processes. */
 @Timeout(180)
@@ -35,7 +34,7 @@ class VerifyProcessesTest {
                 assertThat(entry).containsEntry("status", "passed").containsEntry("ranks", 2L));
   }
 
-  /** All processes must go on with the same case after one that none of them computes. */
+  /** After a case that no process computes, all processes must continue with the same case. */
   @Test
   void whatIsSkippedOrBrokenDoesNotPartTheProcesses() throws Exception {
     Path broken = Files.writeString(folder.resolve("broken.safetensors"), "nonsense and more");
@@ -43,7 +42,7 @@ class VerifyProcessesTest {
     Lvx lvx = run(broken.toString(), golden.toString(), "--ranks", "3", "--strategy", "all");
     assertThat(lvx.code()).as(lvx.out() + lvx.err()).isEqualTo(1);
     assertThat(statuses(lvx, "broken")).hasSize(Strategy.schedules().size()).containsOnly("failed");
-    // Four heads do not go round three ranks.
+    // Four heads cannot be divided among three ranks.
     assertThat(statuses(lvx, "plain_gqa4_d128"))
         .hasSize(Strategy.schedules().size())
         .containsOnlyOnce("skipped")
@@ -57,7 +56,7 @@ class VerifyProcessesTest {
         .toList();
   }
 
-  /** In a JVM of its own, whose standard output rank 0 shares. */
+  /** Runs the command in a separate JVM, whose standard output rank 0 shares. */
   private Lvx run(String... arguments) throws IOException, InterruptedException {
     Path out = folder.resolve("out");
     Path err = folder.resolve("err");

@@ -8,16 +8,16 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** What is said where a folder is given as a file. */
+/** Errors for a folder that is passed as a file. */
 final class Folders {
   private static final int MOST = 5;
 
   private Folders() {}
 
   /**
-   * Checks that it is not a folder.
+   * Checks that a path is not a folder.
    *
-   * @throws FileSystemException that says what is in it, if it is one
+   * @throws FileSystemException that lists safetensors files in the folder, if it is one
    */
   static void refuse(Path file) throws IOException {
     if (Files.isDirectory(file)) {
@@ -30,7 +30,7 @@ final class Folders {
     }
   }
 
-  /** The files of a folder that could be meant. */
+  /** The files of a folder that the caller may have meant. */
   static String filesOf(Path folder) throws IOException {
     try (Stream<Path> files = Files.list(folder)) {
       List<String> names =

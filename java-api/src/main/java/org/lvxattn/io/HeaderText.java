@@ -16,21 +16,22 @@ import java.util.Objects;
 import java.util.SortedMap;
 
 /**
- * The header of a file that is to be written: byte for byte what the format's own implementation
- * makes of the same tensors and metadata. Larger elements come first, so that all tensors are
- * aligned, then names in the order of their UTF-8 bytes; spaces fill it to a multiple of 8.
+ * The header of a new file, byte for byte as the format's own implementation writes it for the same
+ * tensors and metadata. Tensors with larger elements come first, so that all tensors are aligned;
+ * then they are ordered by the UTF-8 bytes of their names. Spaces pad the header to a multiple of 8
+ * bytes.
  */
 final class HeaderText {
   private static final int ALIGNMENT = 8;
 
-  /** How the format's own implementation orders text. */
+  /** The order of texts in the format's own implementation. */
   static final Comparator<String> ORDER =
       Comparator.comparing(HeaderText::utf8, Arrays::compareUnsigned);
 
-  /** One tensor to come. */
+  /** One declared tensor. */
   record Entry(String name, StoredType type, List<Long> shape, long bytes) {
     /**
-     * @throws IllegalArgumentException if name or shape cannot be those of a tensor
+     * @throws IllegalArgumentException if name or shape is not valid for a tensor
      */
     static Entry of(String name, StoredType type, long... shape) {
       requireText(name);
@@ -87,7 +88,7 @@ final class HeaderText {
   private final Map<String, Long> offsets = new HashMap<>();
 
   /**
-   * @throws IllegalArgumentException if the whole would be too long
+   * @throws IllegalArgumentException if the header or the file would be too long
    */
   HeaderText(SortedMap<String, String> metadata, Collection<Entry> tensors) {
     List<Entry> sorted =
@@ -135,12 +136,12 @@ final class HeaderText {
     }
   }
 
-  /** The length and the text: the file up to its data. */
+  /** The length field and the text: the file up to its data. */
   byte[] bytes() {
     return bytes;
   }
 
-  /** Where a tensor's data begins in the file. */
+  /** Offset of a tensor's data in the file. */
   long offset(Entry entry) {
     return Objects.requireNonNull(offsets.get(entry.name()));
   }
@@ -156,7 +157,7 @@ final class HeaderText {
     utf8(text);
   }
 
-  /** A string as JSON has it; what need not be escaped is not. */
+  /** A JSON string with minimal escapes. */
   private static String quoted(String value) {
     StringBuilder text = new StringBuilder("\"");
     for (int i = 0; i < value.length(); i++) {

@@ -9,9 +9,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.regex.Pattern;
 
-/**
- * JSON tokens, read strictly (RFC 8259). What says where it stands counts from the file's start.
- */
+/** A strict scanner for JSON tokens (RFC 8259). Positions count from the start of the file. */
 final class JsonScanner {
   private static final int MAX_DEPTH = 32;
 
@@ -29,7 +27,7 @@ final class JsonScanner {
   private int next;
 
   /**
-   * @param start where in the file the text begins
+   * @param start offset in the file where the text begins
    */
   JsonScanner(Path file, long start, byte[] text) {
     this.file = file;
@@ -37,7 +35,7 @@ final class JsonScanner {
     this.text = text;
   }
 
-  /** Where the next token begins. */
+  /** Position of the next token. */
   long position() {
     skipSpace();
     return start + next;
@@ -99,7 +97,7 @@ final class JsonScanner {
     return Arrays.copyOf(values, count);
   }
 
-  /** Passes over a value of any kind. */
+  /** Skips a value of any kind. */
   void skipValue() throws SafetensorsException {
     skipValue(0);
   }
@@ -235,7 +233,7 @@ final class JsonScanner {
     }
   }
 
-  /** Two names that differ only in broken surrogates would print alike. */
+  /** Rejects unpaired surrogates: names that differ only in these would print the same. */
   private void checkSurrogates(CharSequence value) throws SafetensorsException {
     for (int i = 0; i < value.length(); i++) {
       if (Character.isHighSurrogate(value.charAt(i))

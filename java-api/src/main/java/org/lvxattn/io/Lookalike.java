@@ -9,8 +9,8 @@ import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a file is that is not what it was taken for, by its first bytes. Only asked about files that
- * could not be read: a header's length may look like anything.
+ * Recognises other file formats by their first bytes. Only for files that could not be read: the
+ * length field of a valid header may look like any signature.
  */
 final class Lookalike {
   private static final int LOOKED_AT = 512;
@@ -33,7 +33,7 @@ final class Lookalike {
 
   private Lookalike() {}
 
-  /** What it seems to be, and what to do; null if that cannot be told. */
+  /** What the file seems to be and what to do about it; null if unknown. */
   static @Nullable String of(MemorySegment file) {
     byte[] bytes =
         file.asSlice(0, Math.min(LOOKED_AT, file.byteSize())).toArray(ValueLayout.JAVA_BYTE);

@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
 
-/** What a message says of a name that is not there: the most similar ones that are. */
+/** Finds the most similar existing names, for messages about a missing name. */
 final class NearestNames {
   private static final int MOST = 5;
   private static final int LONGEST = 200;
@@ -17,7 +17,10 @@ final class NearestNames {
 
   private NearestNames() {}
 
-  /** As "it holds 3 tensors, \"a\", ...": all of a few, else the nearest, else the first. */
+  /**
+   * Text such as "it holds 3 tensors, \"a\", ...". It lists all names if they are few, else the
+   * nearest names, else the first.
+   */
   static String describe(String name, Collection<String> names) {
     if (names.isEmpty()) {
       return "it holds no tensors";
@@ -62,7 +65,10 @@ final class NearestNames {
         .toList();
   }
 
-  /** 0 but for case and a prefix ("model."), edits otherwise; more than the furthest if further. */
+  /**
+   * 0 if the names differ only in case or a prefix ("model."), otherwise their edit distance; above
+   * furthest it is not exact.
+   */
   private static int distance(String name, String other, int furthest) {
     if (name.equalsIgnoreCase(other) || isEndOf(name, other) || isEndOf(other, name)) {
       return 0;
@@ -74,7 +80,7 @@ final class NearestNames {
     return !end.isEmpty() && whole.endsWith("." + end);
   }
 
-  /** Levenshtein's distance, given up beyond the furthest. */
+  /** Levenshtein distance; stops early if it exceeds furthest. */
   private static int edits(String a, String b, int furthest) {
     if (Math.abs(a.length() - b.length()) > furthest) {
       return furthest + 1;

@@ -20,9 +20,9 @@ import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A file that is written beside its place, and takes it in one step. Links are followed: what they
- * lead to is replaced. A file that is replaced keeps its permissions; a new one has those that the
- * process gives to new files.
+ * An atomic write: a temporary file in the same folder that is renamed over the target. Symbolic
+ * links are followed: their target is replaced. A replaced file keeps its permissions; a new one
+ * gets the process's default permissions.
  */
 final class ReplacedFile implements AutoCloseable {
   private static final int MOST_LINKS = 40;
@@ -33,18 +33,18 @@ final class ReplacedFile implements AutoCloseable {
   private final @Nullable Set<PosixFilePermission> replaced;
 
   /**
-   * @throws FileSystemException if it is a folder, or links lead nowhere
+   * @throws FileSystemException if it is a folder, or a symbolic link is broken
    */
   ReplacedFile(Path file) throws IOException {
     place = follow(file);
     if (Files.isDirectory(place)) {
       throw new FileSystemException(file.toString(), null, "a folder, expected a file");
     }
-    // Short, so that names of any length have room beside it.
+    // A short name that does not depend on the length of the target's name.
     unfinished = place.resolveSibling(".safetensors-" + UUID.randomUUID());
     Set<StandardOpenOption> options =
         EnumSet.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
-    // Nobody reads an unfinished copy of a file that they may not read.
+    // An unfinished copy must not be readable by users who may not read the file.
     replaced = permissions();
     channel =
         replaced == null
@@ -68,7 +68,10 @@ final class ReplacedFile implements AutoCloseable {
     return place;
   }
 
-  /** Those of the file that is there; null if there is none, or the file system has none. */
+  /**
+   * Permissions of the existing file; null if there is no file, or no permissions in its file
+   * system.
+   */
   private @Nullable Set<PosixFilePermission> permissions() throws IOException {
     PosixFileAttributeView view =
         Files.getFileAttributeView(place, PosixFileAttributeView.class, LinkOption.NOFOLLOW_LINKS);
@@ -81,7 +84,7 @@ final class ReplacedFile implements AutoCloseable {
     return channel;
   }
 
-  /** Stores what was written, and puts it in its place. */
+  /** Flushes the temporary file to disk and renames it over the target. */
   void commit() throws IOException {
     Set<PosixFilePermission> now = permissions();
     Set<PosixFilePermission> kept = now == null ? replaced : now;
@@ -94,7 +97,7 @@ final class ReplacedFile implements AutoCloseable {
         unfinished, place, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
   }
 
-  /** Gives up what was not committed. */
+  /** Discards what was not committed. */
   @Override
   public void close() throws IOException {
     channel.close();

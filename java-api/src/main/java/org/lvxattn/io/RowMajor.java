@@ -7,11 +7,11 @@ import java.lang.foreign.MemorySegment;
 import org.lvxattn.HostView;
 import org.lvxattn.Tensor;
 
-/** The bytes of a tensor in row-major order, whatever its strides, a piece at a time. */
+/** Reads the bytes of a tensor with any strides in row-major order, in pieces. */
 final class RowMajor {
   private static final long PIECE_BYTES = 1 << 20;
 
-  /** Takes the pieces, in order. */
+  /** Receives the pieces in order. */
   interface Sink {
     void accept(MemorySegment piece) throws IOException;
   }
@@ -25,7 +25,7 @@ final class RowMajor {
     long[] shape = tensor.shape();
     long[] strides = tensor.strides();
     int width = tensor.dtype().bytes();
-    // From dimension `outer` on, elements lie side by side.
+    // From dimension `outer` on, elements are contiguous.
     int outer = shape.length;
     long run = 1;
     while (outer > 0 && (strides[outer - 1] == run || shape[outer - 1] == 1)) {
@@ -73,12 +73,12 @@ final class RowMajor {
 
   private interface Run {
     /**
-     * @param element with which the run begins
+     * @param element index of the run's first element
      */
     void at(long element) throws IOException;
   }
 
-  /** Visits every combination of the first dimensions. */
+  /** Visits every index combination of the outer dimensions. */
   private static void forEachRun(long[] shape, long[] strides, int outer, Run run)
       throws IOException {
     long[] position = new long[outer];

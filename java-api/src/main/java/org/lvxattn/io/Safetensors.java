@@ -18,12 +18,11 @@ import java.util.Map;
  * A safetensors file, mapped into memory: nothing is copied, and files may be far larger than 2
  * GiB.
  *
- * <p>The whole header is checked before anything is handed out; a file whose tensors do not tile
- * its data exactly (gaps, overlaps, trailing bytes), whose sizes and shapes disagree, that repeats
- * a name or is cut short is refused. A tensor of a type that is not known here costs that tensor
- * alone: it is listed, and asking for its data is an exception. May be used by any number of
- * threads. A file must not shrink while it is open: what native code then reads beyond its end
- * would end the process.
+ * <p>Opening checks the whole header. It rejects a file whose tensors do not cover its data exactly
+ * (gaps, overlaps, trailing bytes), whose sizes and shapes disagree, that repeats a name, or that
+ * is truncated. A tensor of an unknown type is listed, but reading its data throws. The class is
+ * thread-safe. A file must not shrink while it is open: native code that reads beyond its end would
+ * crash the process (SIGBUS).
  *
  * <p>Format: <a
  * href="https://github.com/huggingface/safetensors#format">huggingface/safetensors</a>.
@@ -51,8 +50,8 @@ public final class Safetensors implements StoredTensors {
   /**
    * Opens a file.
    *
-   * @throws SafetensorsException if it is not a well-formed safetensors file; what else it seems to
-   *     be (a Git LFS pointer, a web page, a pickle) is said
+   * @throws SafetensorsException if it is not a well-formed safetensors file; the message says what
+   *     it seems to be instead (a Git LFS pointer, a web page, a pickle)
    * @throws IOException if it cannot be read, or is a folder
    */
   public static Safetensors open(Path file) throws IOException {
@@ -71,7 +70,7 @@ public final class Safetensors implements StoredTensors {
       Map<String, StoredTensor> tensors = new LinkedHashMap<>();
       for (SafetensorsHeader.Entry entry : header.entries()) {
         long size = entry.end - entry.begin;
-        // Where there is nothing, any address will do, and this one is aligned.
+        // Without data any aligned address will do.
         MemorySegment slice = size == 0 ? bytes.asSlice(0, 0) : data.asSlice(entry.begin, size);
         tensors.put(entry.name, new StoredTensor(entry, slice));
       }
@@ -124,7 +123,7 @@ public final class Safetensors implements StoredTensors {
         : new SafetensorsException(file, 0, "this seems to be " + seems);
   }
 
-  /** The free text pairs of the file, in its order; empty if it has none. */
+  /** The file's metadata, pairs of free text, in file order; empty if there is none. */
   public Map<String, String> metadata() {
     return metadata;
   }

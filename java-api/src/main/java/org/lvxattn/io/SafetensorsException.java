@@ -5,7 +5,10 @@ import java.io.IOException;
 import java.io.Serial;
 import java.nio.file.Path;
 
-/** A file that is not a well-formed safetensors file: which one, where, and what was expected. */
+/**
+ * A file is not a well-formed safetensors file; the message says which file, where, and what was
+ * expected.
+ */
 public final class SafetensorsException extends IOException {
   @Serial private static final long serialVersionUID = 1L;
 

@@ -14,9 +14,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The header of a safetensors file. It is read by its own grammar, not as JSON in general: what the
- * format does not know has no way in, so a hostile file can neither nest deeply nor make large
- * things.
+ * The header of a safetensors file. The parser accepts only the constructs of this format, not JSON
+ * in general, so a hostile file can neither nest deeply nor cause large allocations.
  */
 final class SafetensorsHeader {
   static final String METADATA = "__metadata__";
@@ -162,7 +161,7 @@ final class SafetensorsHeader {
     return checked(name, type, shape, offsets, position);
   }
 
-  /** A type that is not known costs its tensor, not the file. */
+  /** An unknown type affects its tensor only. */
   private static StoredType typeOf(String text) {
     for (StoredType type : StoredType.values()) {
       if (type.name().equals(text)) {

@@ -10,7 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** The index of a sharded checkpoint: in which file each tensor lies. */
+/** The index of a sharded checkpoint: which file holds each tensor. */
 final class SafetensorsIndex {
   private static final String WEIGHT_MAP = "weight_map";
   private static final int FIRST_BYTES = 64;
@@ -18,8 +18,8 @@ final class SafetensorsIndex {
   /**
    * One tensor's entry.
    *
-   * @param file its name, in the index's own folder
-   * @param position of the entry in the index
+   * @param file name of the file, in the index's folder
+   * @param position offset of the entry in the index
    */
   record Entry(String file, long position) {}
 
@@ -52,7 +52,7 @@ final class SafetensorsIndex {
       if (member.equals(WEIGHT_MAP)) {
         weightMap = readWeightMap(position, weightMap);
       } else {
-        scanner.skipValue(); // sizes and the like, which the files themselves say
+        scanner.skipValue(); // metadata such as sizes, which the files have, too
       }
     }
     scanner.expectEnd();
@@ -68,7 +68,7 @@ final class SafetensorsIndex {
         .startsWith("{");
   }
 
-  /** By tensor, in the order of the index. */
+  /** The entries by tensor name, in the order of the index. */
   Map<String, Entry> entries() {
     return entries;
   }
@@ -93,7 +93,7 @@ final class SafetensorsIndex {
     return map;
   }
 
-  /** An index from elsewhere does not get to name files outside its folder. */
+  /** An untrusted index must not name files outside its folder. */
   private void requirePlainName(String file, long position) throws SafetensorsException {
     boolean plain =
         !file.isEmpty()

@@ -13,19 +13,19 @@ import java.util.TreeMap;
 import org.lvxattn.Tensor;
 
 /**
- * Writes a safetensors file, one tensor after the other, so that not all of them need be in memory
- * at once.
+ * Writes a safetensors file one tensor at a time, so that not all of them need be in memory at
+ * once.
  *
- * <p>All tensors are announced first, then written in any order, from where they lie. The file
- * appears under its name when {@link #commit} has stored it completely, and replaces one that was
- * there; until then, or if it is only closed, nothing is seen of it. The same tensors and metadata
- * give the same bytes, which are those of the format's own implementation: larger elements first,
- * then by name, so that every tensor is aligned. Used by one thread at a time.
+ * <p>Declare all tensors first, then write them in any order, without copies. Writing is atomic:
+ * {@link #commit} puts the complete file in place and replaces an existing one. Until then, or if
+ * the writer is closed without a commit, nothing changes. The same tensors and metadata give the
+ * same bytes, which equal those of the format's own implementation: larger elements come first,
+ * then names in order, so that every tensor is aligned. Not thread-safe.
  *
- * <p>A symbolic link is followed: the file that it leads to is replaced, and the link stays. The
- * file that is replaced keeps its permissions; owner, group, access control lists and hard links
- * are those of a new file. Until it is committed the file lies beside its place under a hidden
- * name, {@code .safetensors-} and a random one, which a process that is killed leaves behind.
+ * <p>Symbolic links are followed: the target is replaced, the link stays. A replaced file keeps its
+ * permissions, but gets the owner, group, access control lists and hard links of a new file. Until
+ * the commit, the data are in a hidden file in the same folder, named {@code .safetensors-} and a
+ * random suffix; a killed process leaves it behind.
  *
  * <p>Format: <a
  * href="https://github.com/huggingface/safetensors#format">huggingface/safetensors</a>.
@@ -53,7 +53,7 @@ public final class SafetensorsWriter implements AutoCloseable {
     }
   }
 
-  /** Announces what a file will hold. */
+  /** A builder that declares the contents of a file. */
   public static Builder builder() {
     return new Builder();
   }
@@ -62,10 +62,10 @@ public final class SafetensorsWriter implements AutoCloseable {
    * Writes a file at once.
    *
    * @param tensors by name; any strides
-   * @throws IllegalArgumentException if a name cannot be one
+   * @throws IllegalArgumentException if a name is not valid
    * @throws IllegalStateException if a tensor was closed
    * @throws WrongThreadException if another thread owns a tensor's device
-   * @throws IOException if it cannot be written; a file that was there stays as it was
+   * @throws IOException if it cannot be written; an existing file stays unchanged
    */
   public static void write(Path file, Map<String, String> metadata, Map<String, Tensor> tensors)
       throws IOException {
@@ -84,11 +84,11 @@ public final class SafetensorsWriter implements AutoCloseable {
   /**
    * Writes one tensor.
    *
-   * @param tensor of the dtype and shape that were announced; any strides
+   * @param tensor of the declared dtype and shape; any strides
    * @throws NullPointerException if an argument is null
-   * @throws IllegalArgumentException if none of that name was announced, or with another dtype or
-   *     shape
-   * @throws IllegalStateException if it was written already, the tensor was closed, or this was
+   * @throws IllegalArgumentException if no tensor with that name, dtype and shape was declared
+   * @throws IllegalStateException if it was written already, or the tensor or this writer was
+   *     closed
    * @throws WrongThreadException if another thread owns the tensor's device
    * @throws IOException if it cannot be written
    */
@@ -122,7 +122,7 @@ public final class SafetensorsWriter implements AutoCloseable {
    *
    * @param data row-major and little-endian, for instance {@link StoredTensor#data}
    * @throws NullPointerException if an argument is null
-   * @throws IllegalArgumentException if none of that name was announced, or with another size
+   * @throws IllegalArgumentException if no tensor with that name and size was declared
    * @throws IllegalStateException if it was written already, or this was closed
    * @throws IOException if it cannot be written
    */
@@ -165,10 +165,10 @@ public final class SafetensorsWriter implements AutoCloseable {
   }
 
   /**
-   * Stores the file under its name, in one step.
+   * Puts the complete file in place atomically.
    *
    * @throws IllegalStateException if a tensor was not written, or this was closed
-   * @throws IOException if it cannot be stored; a file that was there stays as it was
+   * @throws IOException if it cannot be stored; an existing file stays unchanged
    */
   public void commit() throws IOException {
     requireOpen();
@@ -187,13 +187,13 @@ public final class SafetensorsWriter implements AutoCloseable {
     }
   }
 
-  /** Gives up what was not committed. Closing twice does nothing. */
+  /** Closes the writer; without a commit it discards the file. Closing it again does nothing. */
   @Override
   public void close() throws IOException {
     replaced.close();
   }
 
-  /** Announces tensors and metadata. */
+  /** Declares tensors and metadata. */
   public static final class Builder {
     private final SortedMap<String, String> metadata = new TreeMap<>(HeaderText.ORDER);
     private final Map<String, HeaderText.Entry> tensors = new LinkedHashMap<>();
@@ -201,10 +201,10 @@ public final class SafetensorsWriter implements AutoCloseable {
     private Builder() {}
 
     /**
-     * Adds a pair of free text.
+     * Adds a pair of free text to the metadata.
      *
      * @throws NullPointerException if an argument is null
-     * @throws IllegalArgumentException if there is one of that key
+     * @throws IllegalArgumentException if the key exists already
      */
     public Builder metadata(String key, String value) {
       HeaderText.requireText(key);
@@ -216,12 +216,12 @@ public final class SafetensorsWriter implements AutoCloseable {
     }
 
     /**
-     * Announces a tensor.
+     * Declares a tensor.
      *
      * @param shape extents, outermost first, each 0 or more; at most 64
      * @throws NullPointerException if an argument is null
-     * @throws IllegalArgumentException if there is one of that name, the name is {@code
-     *     __metadata__} or no Unicode text, or shape is wrong
+     * @throws IllegalArgumentException if the name exists already, is {@code __metadata__} or is
+     *     not valid Unicode, or if shape is wrong
      */
     public Builder tensor(String name, StoredType type, long... shape) {
       HeaderText.Entry entry = HeaderText.Entry.of(name, type, shape);
@@ -232,10 +232,10 @@ public final class SafetensorsWriter implements AutoCloseable {
     }
 
     /**
-     * Begins the file.
+     * Creates the temporary file and writes the header.
      *
-     * @throws IllegalArgumentException if all of it would be too long
-     * @throws IOException if nothing can be written there
+     * @throws IllegalArgumentException if the header or the file would be too long
+     * @throws IOException if the folder is not writable
      */
     public SafetensorsWriter open(Path file) throws IOException {
       return new SafetensorsWriter(file, new HeaderText(metadata, tensors.values()), tensors);

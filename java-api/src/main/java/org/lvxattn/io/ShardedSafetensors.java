@@ -10,10 +10,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A checkpoint in several safetensors files, read as one set by its index ({@code
- * model.safetensors.index.json}). The index decides which tensors there are and where each lies;
- * one that its file does not hold is an error. All files are mapped, and checked, when it is
- * opened.
+ * A checkpoint in several safetensors files, described by an index ({@code
+ * model.safetensors.index.json}). The index lists the tensors and the file of each; a tensor that
+ * its file does not hold is an error. Opening maps and checks all files.
  */
 public final class ShardedSafetensors implements StoredTensors {
   private final Path index;
@@ -28,11 +27,11 @@ public final class ShardedSafetensors implements StoredTensors {
   }
 
   /**
-   * Opens all files that an index names; they lie beside it.
+   * Opens all files that an index names; they are in the index's folder.
    *
    * @throws SafetensorsException if the index or one of the files is not well-formed, or they
    *     disagree
-   * @throws IOException if one cannot be read
+   * @throws IOException if a file cannot be read
    */
   public static ShardedSafetensors open(Path index) throws IOException {
     Map<String, Safetensors> files = new LinkedHashMap<>();
@@ -81,7 +80,7 @@ public final class ShardedSafetensors implements StoredTensors {
     }
   }
 
-  /** The open files, in the order in which the index names them first. */
+  /** The open files, in the order of their first mention in the index. */
   public List<Safetensors> files() {
     return List.copyOf(files.values());
   }

@@ -26,25 +26,25 @@ public final class StoredTensor {
     this.data = data;
   }
 
-  /** Its name in the file. */
+  /** The tensor's name in the file. */
   public String name() {
     return name;
   }
 
   /**
-   * Element type; {@link StoredType#UNKNOWN} for one that the format did not have when this was
-   * written. Such a tensor can be listed, and nothing else.
+   * Element type; {@link StoredType#UNKNOWN} for a type that this version does not know. Such a
+   * tensor can only be listed.
    */
   public StoredType type() {
     return type;
   }
 
-  /** The element type as the file names it, of any type. */
+  /** The name of the element type in the file, even if the type is unknown. */
   public String typeName() {
     return typeName;
   }
 
-  /** Its dimensions, outermost first; empty for a scalar. A copy. */
+  /** A copy of the extents, outermost first; empty for a scalar. */
   public long[] shape() {
     return shape.clone();
   }
@@ -68,22 +68,23 @@ public final class StoredTensor {
   }
 
   /**
-   * Whether {@link #wrap} can use the file's memory as it is: its address is a multiple of the
-   * element's size. Files of the usual writers, {@link SafetensorsWriter} too, hold the larger
-   * elements first, so that all of their tensors are; the format does not promise it.
+   * Whether {@link #wrap} can use the mapped memory directly: its address must be a multiple of the
+   * element's size. The format does not guarantee that. The usual writers, {@link
+   * SafetensorsWriter} included, store larger elements first, so that all their tensors are
+   * aligned.
    */
   public boolean isAligned() {
     return data.address() % type.alignment() == 0;
   }
 
   /**
-   * A read-only tensor over the mapped file itself: nothing is copied, and pages are read when they
-   * are first used. It is usable until the file is closed, and is closed by the caller.
+   * Wraps the mapped memory in a read-only tensor: nothing is copied, and pages are read on first
+   * use. It is usable until the file is closed; the caller closes the tensor.
    *
-   * @param device a CPU device, which computes with host memory; {@link #load} serves others
+   * @param device a CPU device, which computes with host memory; use {@link #load} for others
    * @throws NullPointerException if device is null
-   * @throws IllegalArgumentException if the library does not compute with the type, there are more
-   *     than 8 dimensions, or the tensor is not aligned; {@link #load} takes that one
+   * @throws IllegalArgumentException if the library does not support the type, there are more than
+   *     8 dimensions, or the tensor is not aligned; use {@link #load} for unaligned tensors
    * @throws IllegalStateException if the file or the device was closed
    * @throws WrongThreadException if another thread owns the device
    */
@@ -92,12 +93,12 @@ public final class StoredTensor {
   }
 
   /**
-   * A copy on a device, converted to a dtype, rounding to nearest even where that is narrower; the
-   * caller's to close.
+   * Copies the tensor to a device and converts it to a dtype, rounding to nearest even if that is
+   * narrower. The caller closes the copy.
    *
    * @throws NullPointerException if an argument is null
-   * @throws IllegalArgumentException if the library does not compute with the type, just one of the
-   *     types is an integer's, or there are more than 8 dimensions
+   * @throws IllegalArgumentException if the library does not support the type, exactly one of the
+   *     types is an integer type, or there are more than 8 dimensions
    * @throws IllegalStateException if the file or the device was closed
    * @throws WrongThreadException if another thread owns the device
    * @throws org.lvxattn.OutOfDeviceMemoryException if memory or the device's budget does not
@@ -119,8 +120,8 @@ public final class StoredTensor {
    * Copies the elements into a tensor of the same shape, converting as {@link #load} does.
    *
    * @throws NullPointerException if target is null
-   * @throws IllegalArgumentException if the shapes differ, the library does not compute with the
-   *     type, or just one of the types is an integer's
+   * @throws IllegalArgumentException if the shapes differ, the library does not support the type,
+   *     or exactly one of the types is an integer type
    * @throws UnsupportedOperationException if target is read-only
    * @throws IllegalStateException if the file or target was closed
    * @throws WrongThreadException if another thread owns target's device

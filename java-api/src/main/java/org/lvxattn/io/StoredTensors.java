@@ -9,7 +9,7 @@ import java.util.Map;
 
 /**
  * Named tensors in one file or in several, such as a checkpoint's weights. Closing it makes every
- * view of them unusable.
+ * view of its tensors unusable.
  */
 public sealed interface StoredTensors extends AutoCloseable
     permits Safetensors, ShardedSafetensors {
@@ -19,7 +19,7 @@ public sealed interface StoredTensors extends AutoCloseable
    * model.safetensors}.
    *
    * @throws SafetensorsException if a file is not well-formed
-   * @throws IOException if there is none, or it cannot be read
+   * @throws IOException if there is no such file, or it cannot be read
    */
   static StoredTensors open(Path path) throws IOException {
     if (Files.isDirectory(path)) {
@@ -46,16 +46,16 @@ public sealed interface StoredTensors extends AutoCloseable
   Map<String, StoredTensor> tensors();
 
   /**
-   * One tensor.
+   * Returns one tensor.
    *
-   * @throws IllegalArgumentException if there is none of that name
+   * @throws IllegalArgumentException if there is none with that name
    */
   StoredTensor tensor(String name);
 
   /**
-   * Unmaps what is open. Closing twice does nothing.
+   * Unmaps all files. Closing it again does nothing.
    *
-   * @throws IllegalStateException if a native call is using a tensor of it
+   * @throws IllegalStateException if a native call is using one of its tensors
    */
   @Override
   void close();

@@ -5,9 +5,8 @@ import java.util.Optional;
 import org.lvxattn.DType;
 
 /**
- * Element types of a safetensors file, by the names the format gives them, in the format's own
- * order; little-endian. Elements of less than a byte are packed, those of a tensor fill whole
- * bytes.
+ * Element types of a safetensors file, with the format's names and in its order; little-endian.
+ * Elements of less than a byte are packed, and the elements of a tensor fill whole bytes.
  */
 public enum StoredType {
   BOOL(8),
@@ -33,7 +32,7 @@ public enum StoredType {
   I64(64),
   U64(64),
 
-  /** A type that the format did not have when this was written: {@link StoredTensor#typeName}. */
+  /** A type that this version does not know; {@link StoredTensor#typeName} has its name. */
   UNKNOWN(0);
 
   private final int bits;
@@ -50,7 +49,8 @@ public enum StoredType {
   /**
    * Bytes of one element.
    *
-   * @throws IllegalArgumentException if it has no whole bytes, as F4, or is {@link #UNKNOWN}
+   * @throws IllegalArgumentException if an element has no whole number of bytes, such as F4, or for
+   *     {@link #UNKNOWN}
    */
   public int bytes() {
     if (bits == 0 || bits % Byte.SIZE != 0) {
@@ -59,28 +59,28 @@ public enum StoredType {
     return bits / Byte.SIZE;
   }
 
-  /** What addresses of elements are a multiple of, in bytes, where the processor reads them. */
+  /** Alignment in bytes that processors need to read elements. */
   int alignment() {
     return Math.max(1, bits / Byte.SIZE);
   }
 
-  /** Whether so many elements leave no byte half empty. */
+  /** Whether the given number of elements fills whole bytes. */
   boolean fillsBytes(long elements) {
     return elements % Byte.SIZE * bits % Byte.SIZE == 0;
   }
 
   /**
-   * The size of so many elements in bytes, which they fill.
+   * The size in bytes of the given number of elements, which must fill whole bytes.
    *
    * @throws ArithmeticException if it exceeds 2^63
    */
   long bytesOf(long elements) {
-    // Eight elements are as many bytes as one has bits.
+    // Eight elements have as many bytes as one element has bits.
     long eights = Math.multiplyExact(elements / Byte.SIZE, bits);
     return Math.addExact(eights, elements % Byte.SIZE * bits / Byte.SIZE);
   }
 
-  /** What a tensor of it has; empty where the library does not compute with it. */
+  /** The dtype of a tensor with this element type; empty if the library does not support it. */
   public Optional<DType> dtype() {
     return switch (this) {
       case F64 -> Optional.of(DType.FLOAT64);
@@ -92,7 +92,7 @@ public enum StoredType {
     };
   }
 
-  /** How a tensor of a dtype is stored. */
+  /** The element type that stores a dtype. */
   public static StoredType of(DType dtype) {
     return switch (dtype) {
       case FLOAT64 -> F64;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Files that hold tensors. */
+/** Reading and writing safetensors files. */
 @NullMarked
 package org.lvxattn.io;
 

@@ -3,15 +3,16 @@ package org.lvxattn.model;
 
 import org.lvxattn.CrossAttention;
 import org.lvxattn.Strategy;
+import org.lvxattn.internal.Preconditions;
 
-/** The attentions of layers. */
+/** Creates the attention of a layer. */
 final class Attentions {
   private Attentions() {}
 
-  /** With the usual scale; as many key heads as query heads if keyValueHeads is 0. */
+  /** With scale headDim<sup>-1/2</sup>; keyValueHeads 0 stands for as many as query heads. */
   static CrossAttention of(int heads, int keyValueHeads, int headDim, Strategy strategy) {
-    Checks.set(heads, "heads");
-    Checks.set(headDim, "headDim");
+    Preconditions.set(heads, "heads");
+    Preconditions.set(headDim, "headDim");
     return CrossAttention.builder()
         .heads(heads)
         .keyValueHeads(keyValueHeads == 0 ? heads : keyValueHeads)

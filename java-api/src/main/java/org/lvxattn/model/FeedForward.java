@@ -4,12 +4,13 @@ package org.lvxattn.model;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.Device;
-import org.lvxattn.LayerOperations;
-import org.lvxattn.Norm;
 import org.lvxattn.Tensor;
+import org.lvxattn.TensorScope;
+import org.lvxattn.layer.LayerOperations;
+import org.lvxattn.layer.Norm;
 
 /**
- * OpenFlamingo's feed-forward: {@code out = y + tanh(g) * W3 gelu(W1 LN(y))}; without a gate g, the
+ * OpenFlamingo's feed-forward: {@code out = y + tanh(g) * W3 gelu(W1 LN(y))}; without a gate, the
  * factor is 1.
  */
 final class FeedForward {
@@ -23,9 +24,9 @@ final class FeedForward {
   private final double epsilon;
 
   /**
-   * A feed-forward.
+   * Creates a feed-forward.
    *
-   * @param prefix of its parameters' names, as {@code "ff."}
+   * @param prefix of its parameters' names, for instance {@code "ff."}
    */
   FeedForward(String prefix, @Nullable String residualGate, int width, int inner, double epsilon) {
     this.normWeight = prefix + "0.weight";
@@ -48,16 +49,16 @@ final class FeedForward {
     }
   }
 
-  /** What backward needs, all as large as the rows. */
+  /** What backward needs; all tensors have as many rows as the text. */
   record Saved(Tensor y, Tensor u, @Nullable Tensor branch) {}
 
-  /** Keeps what backward needs; y must stay as it is. */
-  Saved forward(Scope kept, Parameters w, Tensor y, Tensor out) {
+  /** Computes out and keeps what backward needs; y must stay unchanged until then. */
+  Saved forward(TensorScope kept, Parameters w, Tensor y, Tensor out) {
     Device device = kept.device();
     Tensor u = inner(kept, y);
-    // Only its own gradient needs what a gate multiplies.
+    // Only the gate's gradient needs the branch.
     Tensor branch = residualGate == null ? null : kept.like(y);
-    try (Scope scratch = new Scope(device)) {
+    try (TensorScope scratch = new TensorScope(device)) {
       Tensor z = scratch.like(y);
       norm(w, y, z);
       LayerOperations.linear(z, w.get(first), null, u);
@@ -70,10 +71,10 @@ final class FeedForward {
     return new Saved(y, u, branch);
   }
 
-  /** Turns d, the gradient of out, into that of y. */
+  /** Overwrites d, the gradient of out, with the gradient of y. */
   void backward(Saved saved, Parameters w, Gradients g, Tensor d) {
     Device device = d.device();
-    try (Scope scratch = new Scope(device)) {
+    try (TensorScope scratch = new TensorScope(device)) {
       Tensor dm = scratch.like(d);
       Tensor gateGradient = residualGate == null ? null : g.get(residualGate);
       LayerOperations.gatedAddBackward(saved.branch, gateOf(w), null, d, dm, gateGradient);
@@ -107,7 +108,7 @@ final class FeedForward {
     return residualGate == null ? null : w.get(residualGate);
   }
 
-  private Tensor inner(Scope scope, Tensor like) {
+  private Tensor inner(TensorScope scope, Tensor like) {
     return scope.allocate(like.dtype(), like.dimension(0), like.dimension(1), inner);
   }
 }

@@ -5,21 +5,25 @@ import java.util.LinkedHashMap;
 import java.util.SequencedMap;
 import org.lvxattn.AttentionForward;
 import org.lvxattn.CrossAttention;
-import org.lvxattn.Group;
-import org.lvxattn.KeyValueCache;
-import org.lvxattn.KeyValueLayout;
-import org.lvxattn.KeyValueProjection;
-import org.lvxattn.LayerOperations;
-import org.lvxattn.Norm;
-import org.lvxattn.Operation;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
-import org.lvxattn.VisualForward;
+import org.lvxattn.TensorScope;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.Operation;
+import org.lvxattn.internal.Closing;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.layer.KeyValueGradients;
+import org.lvxattn.layer.KeyValueLayout;
+import org.lvxattn.layer.KeyValueProjection;
+import org.lvxattn.layer.LayerOperations;
+import org.lvxattn.layer.Norm;
+import org.lvxattn.visual.KeyValueCache;
+import org.lvxattn.visual.VisualCheckpoint;
+import org.lvxattn.visual.VisualForward;
 
 /**
  * OpenFlamingo's gated cross-attention block (open_flamingo {@code GatedCrossAttentionBlock}),
- * which stands before a layer of the language model:
+ * which precedes a layer of the language model:
  *
  * <pre>
  * q = split(LN(x) to_q^T)    [k | v] = split(media to_kv^T)
@@ -27,13 +31,13 @@ import org.lvxattn.VisualForward;
  * out = y + tanh(ff_gate) * W3 gelu(W1 LN(y))
  * </pre>
  *
- * <p>Rows that average all visual rows ({@link FlamingoMasks}) do so whatever their logits are: no
- * gradient reaches their queries, nor the keys from them.
+ * <p>Rows that average all visual rows ({@link FlamingoMasks}) do so independently of their logits:
+ * they pass no gradient to their queries or to the keys.
  *
  * <p>Parameters: {@code attn.norm.weight}, {@code attn.norm.bias}, {@code attn.to_q.weight}, {@code
  * attn.to_kv.weight}, {@code attn.to_out.weight}, {@code attn_gate}, {@code ff.0.weight}, {@code
- * ff.0.bias}, {@code ff.1.weight}, {@code ff.3.weight}, {@code ff_gate}; in checkpoints {@code
- * lang_encoder.transformer.blocks.N.gated_cross_attn_layer.} stands before them. Immutable.
+ * ff.0.bias}, {@code ff.1.weight}, {@code ff.3.weight}, {@code ff_gate}; in checkpoints they have
+ * the prefix {@code lang_encoder.transformer.blocks.N.gated_cross_attn_layer.}. Immutable.
  */
 public final class FlamingoBlock {
   private static final String NORM_WEIGHT = "attn.norm.weight";
@@ -58,12 +62,12 @@ public final class FlamingoBlock {
     this.feedForward = new FeedForward("ff.", "ff_gate", width, inner, epsilon);
   }
 
-  /** Starts with 8 heads of 64; width and visualWidth must be set. */
+  /** A builder with 8 heads of 64 elements; width and visualWidth must be set. */
   public static Builder builder() {
     return new Builder();
   }
 
-  /** The attention that is computed. */
+  /** The attention that the layer computes. */
   public CrossAttention attention() {
     return attention;
   }
@@ -82,7 +86,7 @@ public final class FlamingoBlock {
     return shapes;
   }
 
-  /** How keys and values are made of the media. */
+  /** How keys and values are projected from the media. */
   public KeyValueProjection projection(Parameters weights) {
     return KeyValueProjection.builder()
         .layout(KeyValueLayout.CONCATENATED)
@@ -97,28 +101,28 @@ public final class FlamingoBlock {
    *
    * @param weights by the names above
    * @param x text rows of this rank, {@code [batch, rows, width]}
-   * @param visual media of this rank, {@code [batch, rows, visualWidth]}, as the resampler gives
-   *     them
+   * @param visual media of this rank, {@code [batch, rows, visualWidth]}, the output of the
+   *     resampler
    * @param mask of {@link FlamingoMasks}, or {@link VisualMask#none} without media locations
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if a tensor or parameter has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public Activations forward(
       Parameters weights, Tensor x, VisualCheckpoint visual, VisualMask mask) {
-    Group group = Checks.present(visual, "visual").group();
-    Turn turn = new Turn(group, Operation.FORWARD, 1);
-    Scope kept = new Scope(group.device());
+    Group group = Preconditions.present(visual, "visual").group();
+    CollectiveSequence calls = new CollectiveSequence(group, Operation.FORWARD, 1);
+    TensorScope kept = new TensorScope(group.device());
     try {
       requireFitting(weights, x, mask);
       Tensor q = query(kept, weights, x, mask);
       KeyValueProjection projection = projection(weights);
       VisualForward attended =
-          turn.call(() -> visual.forward(attention, projection, q, mask.mask()));
-      kept.atEnd(attended::close);
+          calls.call(() -> visual.forward(attention, projection, q, mask.mask()));
+      kept.add(attended);
       Tensor a = kept.like(x);
       LayerOperations.linear(Heads.join(attended.output()), weights.get(TO_OUT), null, a);
       Tensor y = kept.like(x);
@@ -126,49 +130,52 @@ public final class FlamingoBlock {
       Tensor out = kept.like(x);
       FeedForward.Saved mixed = feedForward.forward(kept, weights, y, out);
       return new Activations(new Saved(x, q, attended, a, mixed), weights, visual, mask, out, kept);
-    } catch (RuntimeException e) {
-      kept.closeAfter(e);
-      throw turn.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, kept);
+      calls.failed(e);
+      throw e;
     }
   }
 
   /**
-   * Computes gradients: adds those of the parameters to gradients, and that of the media to the
-   * checkpoint. A collective call.
+   * Computes gradients. Accumulates the parameters' gradients into {@code gradients} and the
+   * media's gradient into the checkpoint. A collective call.
    *
-   * @param activations of forward; what they were computed from must be open and unchanged
+   * @param activations of forward; their inputs must be open and unchanged
    * @param dOut gradient of the output: its shape and dtype
-   * @param gradients by the parameters' names; this rank's share
-   * @return gradient of x, for the caller to close
+   * @param gradients by the parameters' names; over this rank's rows
+   * @return gradient of x; the caller closes it
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public Tensor backward(Activations activations, Tensor dOut, Gradients gradients) {
-    Group group = Checks.present(activations, "activations").visual.group();
-    Turn turn = new Turn(group, Operation.BACKWARD, 1);
-    Scope made = new Scope(group.device());
+    Group group = Preconditions.present(activations, "activations").visual.group();
+    CollectiveSequence calls = new CollectiveSequence(group, Operation.BACKWARD, 1);
+    TensorScope made = new TensorScope(group.device());
     try {
-      Checks.sameShape(dOut, "dOut", activations.out);
-      Checks.present(gradients, "gradients").require(parameterShapes());
+      SequenceShapes.sameShape(dOut, "dOut", activations.out);
+      Preconditions.present(gradients, "gradients").require(parameterShapes());
       Tensor d = made.like(dOut).copyFrom(dOut);
       feedForward.backward(activations.saved.feedForward, activations.weights, gradients, d);
-      attentionBackward(turn, activations, gradients, d);
+      attentionBackward(calls, activations, gradients, d);
       return d;
-    } catch (RuntimeException e) {
-      made.closeAfter(e);
-      throw turn.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, made);
+      calls.failed(e);
+      throw e;
     }
   }
 
-  /** Turns d, the gradient of y, into that of x. */
-  private void attentionBackward(Turn turn, Activations activations, Gradients g, Tensor d) {
+  /** Overwrites d, the gradient of y, with the gradient of x. */
+  private void attentionBackward(
+      CollectiveSequence calls, Activations activations, Gradients g, Tensor d) {
     Parameters w = activations.weights;
     Saved saved = activations.saved;
-    try (Scope scratch = new Scope(d.device())) {
+    try (TensorScope scratch = new TensorScope(d.device())) {
       Tensor da = scratch.like(d);
       LayerOperations.gatedAddBackward(saved.branch, w.get(GATE), null, d, da, g.get(GATE));
       Tensor dO = scratch.like(saved.q);
@@ -181,13 +188,12 @@ public final class FlamingoBlock {
           g.get(TO_OUT),
           null);
       Tensor dq = scratch.like(saved.q);
-      KeyValueProjection.Gradients parts =
-          KeyValueProjection.Gradients.builder().weight(g.get(TO_KV)).build();
-      turn.call(() -> activations.visual.backward(saved.attention, dO, dq, parts));
+      KeyValueGradients parts = KeyValueGradients.builder().weight(g.get(TO_KV)).build();
+      calls.call(() -> activations.visual.backward(saved.attention, dO, dq, parts));
       clearAveraging(activations.mask, dq);
       Tensor h = scratch.like(d);
       norm(w, saved.x, h);
-      Tensor dh = da; // which nobody reads any more
+      Tensor dh = da; // not read any more
       LayerOperations.linearBackward(h, w.get(TO_Q), Heads.join(dq), dh, false, g.get(TO_Q), null);
       LayerOperations.normBackward(
           Norm.LAYER,
@@ -203,52 +209,54 @@ public final class FlamingoBlock {
   }
 
   /**
-   * Computes the block over cached keys and values and keeps nothing. A collective call.
+   * Computes the block over cached keys and values. Keeps nothing for backward. A collective call.
    *
    * @param group the ranks
    * @param weights by the names above
    * @param x new text rows of this rank, {@code [batch, rows, width]}
-   * @param cache what {@link VisualCheckpoint#project} made with {@link #projection}
-   * @param mask as in forward; mostly {@link FlamingoMasks#ofCached}
-   * @return the output, shape and dtype of x, for the caller to close
+   * @param cache result of {@link VisualCheckpoint#project} with {@link #projection}
+   * @param mask as in forward; usually {@link FlamingoMasks#ofCached}
+   * @return the output, shape and dtype of x; the caller closes it
    * @throws IllegalArgumentException if a tensor or parameter has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public Tensor decode(
       Group group, Parameters weights, Tensor x, KeyValueCache cache, VisualMask mask) {
-    Turn turn = new Turn(Checks.present(group, "group"), Operation.FORWARD, 1);
-    Scope made = new Scope(group.device());
-    try (Scope scratch = new Scope(group.device())) {
+    CollectiveSequence calls =
+        new CollectiveSequence(Preconditions.present(group, "group"), Operation.FORWARD, 1);
+    TensorScope made = new TensorScope(group.device());
+    try (TensorScope scratch = new TensorScope(group.device())) {
       requireFitting(weights, x, mask);
-      Checks.present(cache, "cache");
+      Preconditions.present(cache, "cache");
       Tensor out = made.like(x);
       Tensor q = query(scratch, weights, x, mask);
       Tensor y = scratch.like(x);
       try (AttentionForward attended =
-          turn.call(() -> attention.forward(group, q, cache.key(), cache.value(), mask.mask()))) {
+          calls.call(() -> attention.forward(group, q, cache.key(), cache.value(), mask.mask()))) {
         LayerOperations.linear(Heads.join(attended.output()), weights.get(TO_OUT), null, y);
       }
       LayerOperations.gatedAdd(x, y, weights.get(GATE), null, y);
       feedForward.forward(scratch, weights, y, out);
       return out;
-    } catch (RuntimeException e) {
-      made.closeAfter(e);
-      throw turn.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, made);
+      calls.failed(e);
+      throw e;
     }
   }
 
   private void requireFitting(Parameters weights, Tensor x, VisualMask mask) {
-    Checks.present(weights, "weights").require(parameterShapes());
-    Checks.rows(x, "x", width);
-    Checks.present(mask, "mask");
+    Preconditions.present(weights, "weights").require(parameterShapes());
+    SequenceShapes.rows(x, "x", width);
+    Preconditions.present(mask, "mask");
   }
 
-  private Tensor query(Scope scope, Parameters w, Tensor x, VisualMask mask) {
+  private Tensor query(TensorScope scope, Parameters w, Tensor x, VisualMask mask) {
     int inner = attention.heads() * attention.headDim();
     Tensor rows = scope.allocate(x.dtype(), x.dimension(0), x.dimension(1), inner);
-    try (Scope scratch = new Scope(x.device())) {
+    try (TensorScope scratch = new TensorScope(x.device())) {
       Tensor h = scratch.like(x);
       norm(w, x, h);
       LayerOperations.linear(h, w.get(TO_Q), null, rows);
@@ -258,7 +266,7 @@ public final class FlamingoBlock {
     return q;
   }
 
-  /** With q = 0 all logits of a row are the same, as for rows that average all visual rows. */
+  /** Sets q to 0 in rows that average all visual rows: all logits of such a row are then equal. */
   private static void clearAveraging(VisualMask mask, Tensor q) {
     Tensor live = mask.live();
     if (live != null) {
@@ -274,8 +282,8 @@ public final class FlamingoBlock {
       Tensor x, Tensor q, VisualForward attention, Tensor branch, FeedForward.Saved feedForward) {}
 
   /**
-   * The result of {@link #forward}: it owns the output and what backward needs, and remembers what
-   * it was computed from, which stays the caller's.
+   * The result of {@link #forward}: it owns the output and what backward needs, and refers to its
+   * inputs, which the caller owns.
    */
   public static final class Activations implements AutoCloseable {
     private final Saved saved;
@@ -283,7 +291,7 @@ public final class FlamingoBlock {
     private final VisualCheckpoint visual;
     private final VisualMask mask;
     private final Tensor out;
-    private final Scope kept;
+    private final TensorScope kept;
 
     private Activations(
         Saved saved,
@@ -291,7 +299,7 @@ public final class FlamingoBlock {
         VisualCheckpoint visual,
         VisualMask mask,
         Tensor out,
-        Scope kept) {
+        TensorScope kept) {
       this.saved = saved;
       this.weights = weights;
       this.visual = visual;
@@ -310,16 +318,12 @@ public final class FlamingoBlock {
       return saved.q;
     }
 
-    /** The attention itself, before its output projection. */
+    /** The attention before its output projection. */
     public VisualForward attention() {
       return saved.attention;
     }
 
-    /**
-     * Frees what is kept.
-     *
-     * @throws IllegalStateException if something of it was closed already
-     */
+    /** Frees what is kept. Closing again does nothing. */
     @Override
     public void close() {
       kept.close();
@@ -340,55 +344,55 @@ public final class FlamingoBlock {
 
     /** Width of the text rows; must be set. */
     public Builder width(int width) {
-      this.width = Checks.positive(width, "width");
+      this.width = Preconditions.positive(width, "width");
       return this;
     }
 
     /** Width of the media; must be set. */
     public Builder visualWidth(int visualWidth) {
-      this.visualWidth = Checks.positive(visualWidth, "visualWidth");
+      this.visualWidth = Preconditions.positive(visualWidth, "visualWidth");
       return this;
     }
 
     /** Number of heads; 8 if not set. */
     public Builder heads(int heads) {
-      this.heads = Checks.positive(heads, "heads");
+      this.heads = Preconditions.positive(heads, "heads");
       return this;
     }
 
     /** Elements of one head, a multiple of 8 up to 256; 64 if not set. */
     public Builder headDim(int headDim) {
-      this.headDim = Checks.positive(headDim, "headDim");
+      this.headDim = Preconditions.positive(headDim, "headDim");
       return this;
     }
 
-    /** Inner width of the feed-forward over width; 4 if not set. */
+    /** Inner width of the feed-forward, as a multiple of width; 4 if not set. */
     public Builder feedForwardFactor(int feedForwardFactor) {
-      this.feedForwardFactor = Checks.positive(feedForwardFactor, "feedForwardFactor");
+      this.feedForwardFactor = Preconditions.positive(feedForwardFactor, "feedForwardFactor");
       return this;
     }
 
-    /** What the norms add to the variance; 1e-5 if not set. */
+    /** Epsilon that the norms add to the variance; 1e-5 if not set. */
     public Builder epsilon(double epsilon) {
-      this.epsilon = Checks.epsilon(epsilon);
+      this.epsilon = Preconditions.finitePositive(epsilon, "epsilon");
       return this;
     }
 
-    /** What moves between ranks; {@link Strategy#QUERY_RING} if not set. */
+    /** Which tensors move between the ranks; {@link Strategy#QUERY_RING} if not set. */
     public Builder strategy(Strategy strategy) {
-      this.strategy = Checks.present(strategy, "strategy");
+      this.strategy = Preconditions.present(strategy, "strategy");
       return this;
     }
 
     /**
-     * The block that was described.
+     * Builds the block.
      *
-     * @throws IllegalStateException if something that must be set was not
-     * @throws IllegalArgumentException if heads and headDim make no attention
+     * @throws IllegalStateException if a required setting is missing
+     * @throws IllegalArgumentException if {@link CrossAttention} does not accept heads or headDim
      */
     public FlamingoBlock build() {
-      Checks.set(width, "width");
-      Checks.set(visualWidth, "visualWidth");
+      Preconditions.set(width, "width");
+      Preconditions.set(visualWidth, "visualWidth");
       return new FlamingoBlock(this, Attentions.of(heads, heads, headDim, strategy));
     }
   }

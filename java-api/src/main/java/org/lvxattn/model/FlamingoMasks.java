@@ -3,39 +3,40 @@ package org.lvxattn.model;
 
 import java.util.Arrays;
 import org.lvxattn.Device;
+import org.lvxattn.internal.Preconditions;
 
 /**
- * Masks of OpenFlamingo (open_flamingo {@code helpers.py}). With t(i) the number of image tokens up
- * to and including text row i, a row sees image t(i) alone, or images 1 to t(i). The visual rows of
- * an item are {@code image * latents + latent}. Without media locations, {@link VisualMask#none} is
- * the mask.
+ * Masks of OpenFlamingo (open_flamingo {@code helpers.py}). Let t(i) be the number of image tokens
+ * up to and including text row i. Row i sees only image t(i), or images 1 to t(i). The visual rows
+ * of an item are {@code image * latents + latent}. Without media locations, use {@link
+ * VisualMask#none}.
  *
- * <p>Rows that see no image differ: with {@link Seen#IMMEDIATE} and t(i) = 0 they attend to
- * nothing; with {@link Seen#IMMEDIATE} and more tokens than images, and with {@link Seen#PREVIOUS}
- * and t(i) = 0, all their logits are the same and they average all visual rows.
+ * <p>There are two kinds of rows that see no image. With {@link Seen#IMMEDIATE} and t(i) = 0 a row
+ * attends to nothing. With {@link Seen#IMMEDIATE} and more tokens than images, and with {@link
+ * Seen#PREVIOUS} and t(i) = 0, all logits of the row are equal, and it averages all visual rows.
  */
 public final class FlamingoMasks {
   private FlamingoMasks() {}
 
   /** Which images a row sees. */
   public enum Seen {
-    /** The latest one: {@code only_attend_immediate_media}, the released models' choice. */
+    /** Only the latest one: {@code only_attend_immediate_media}, as in the released models. */
     IMMEDIATE,
-    /** All up to the latest one. */
+    /** All images up to the latest one. */
     PREVIOUS
   }
 
   /**
-   * The mask of a whole text, or of a piece of one.
+   * The mask of a whole text, or of a piece of a text.
    *
-   * @param device where the mask lies
+   * @param device where to allocate the mask
    * @param seen which images a row sees
-   * @param mediaLocations {@code [batch][text row]} of all text rows, for a piece from the
-   *     beginning of the text to the piece's end: whether it is an image token
-   * @param images of an item
-   * @param latents visual rows of an image
-   * @param text this rank's text rows, for a piece {@link RowShard#after} those before it
-   * @throws IllegalArgumentException if mediaLocations has not as many rows as text
+   * @param mediaLocations {@code [batch][text row]} of all text rows: whether it is an image token.
+   *     For a piece: the rows from the beginning of the text to the end of the piece
+   * @param images number of images of an item
+   * @param latents number of visual rows of an image
+   * @param text this rank's text rows; for a piece, {@link RowShard#after} the earlier rows
+   * @throws IllegalArgumentException if mediaLocations and text differ in rows
    */
   public static VisualMask of(
       Device device,
@@ -47,7 +48,7 @@ public final class FlamingoMasks {
     int rows = Math.toIntExact(text.total());
     int[][] counts = new int[mediaLocations.length][rows];
     for (int item = 0; item < counts.length; item++) {
-      Checks.require(
+      Preconditions.require(
           mediaLocations[item].length == rows,
           "mediaLocations["
               + item
@@ -67,14 +68,14 @@ public final class FlamingoMasks {
 
   /**
    * The mask of text rows that follow a prompt whose images are cached ({@code use_cached_media}):
-   * each sees the prompt's last image, or all of its images. For a prompt itself that comes in
-   * pieces, {@link #of} is the mask.
+   * each row sees the prompt's last image, or all of its images. For pieces of the prompt itself,
+   * use {@link #of}.
    *
-   * @param device where the mask lies
+   * @param device where to allocate the mask
    * @param seen which images a row sees
    * @param mediaLocations {@code [batch][prompt row]}: whether it is an image token
-   * @param images of an item
-   * @param latents visual rows of an image
+   * @param images number of images of an item
+   * @param latents number of visual rows of an image
    * @param text this rank's text rows
    */
   public static VisualMask ofCached(
@@ -97,9 +98,9 @@ public final class FlamingoMasks {
 
   private static VisualMask of(
       Device device, Seen seen, int[][] counts, int images, int latents, RowShard text) {
-    Checks.present(seen, "seen");
-    Checks.require(images >= 0, "images is " + images + "; 0 or more was expected");
-    Checks.positive(latents, "latents");
+    Preconditions.present(seen, "seen");
+    Preconditions.require(images >= 0, "images is " + images + "; 0 or more was expected");
+    Preconditions.positive(latents, "latents");
     int rows = Math.toIntExact(text.total());
     RowRanges ranges = new RowRanges(counts.length, rows);
     boolean[] live = new boolean[counts.length * rows];

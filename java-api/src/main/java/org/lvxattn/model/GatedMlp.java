@@ -5,13 +5,14 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.LayerOperations;
-import org.lvxattn.Norm;
 import org.lvxattn.Tensor;
+import org.lvxattn.TensorScope;
+import org.lvxattn.layer.LayerOperations;
+import org.lvxattn.layer.Norm;
 
 /**
  * The second half of a Llama or Qwen2 layer: {@code out = y + tanh(g) * live * down(silu(gate z) *
- * up z)} with {@code z = RMS(y)}; without a gate g, the factor is 1.
+ * up z)} with {@code z = RMS(y)}; without a gate, the factor is 1.
  */
 final class GatedMlp {
   private static final String NORM = "post_attention_layernorm.weight";
@@ -41,17 +42,17 @@ final class GatedMlp {
     }
   }
 
-  /** What backward needs, all as large as the rows. */
+  /** What backward needs; all tensors have as many rows as the text. */
   record Saved(Tensor y, Tensor gate, Tensor up, @Nullable Tensor branch) {}
 
-  /** Keeps what backward needs; y must stay as it is. */
-  Saved forward(Scope kept, Parameters w, Tensor y, @Nullable Tensor live, Tensor out) {
+  /** Computes out and keeps what backward needs; y must stay unchanged until then. */
+  Saved forward(TensorScope kept, Parameters w, Tensor y, @Nullable Tensor live, Tensor out) {
     Device device = kept.device();
     Tensor gate = inner(kept, y);
     Tensor up = inner(kept, y);
-    // Only its own gradient needs what a gate multiplies.
+    // Only the gate's gradient needs the branch.
     Tensor branch = residualGate == null ? null : kept.like(y);
-    try (Scope scratch = new Scope(device)) {
+    try (TensorScope scratch = new TensorScope(device)) {
       Tensor z = scratch.like(y);
       LayerOperations.norm(Norm.RMS, epsilon, y, w.get(NORM), null, z);
       LayerOperations.linear(z, w.get(GATE), null, gate);
@@ -65,10 +66,10 @@ final class GatedMlp {
     return new Saved(y, gate, up, branch);
   }
 
-  /** Turns d, the gradient of out, into that of y. */
+  /** Overwrites d, the gradient of out, with the gradient of y. */
   void backward(Saved saved, Parameters w, Gradients g, @Nullable Tensor live, Tensor d) {
     Device device = d.device();
-    try (Scope scratch = new Scope(device)) {
+    try (TensorScope scratch = new TensorScope(device)) {
       Tensor dm = scratch.like(d);
       Tensor gateGradient = residualGate == null ? null : g.get(residualGate);
       LayerOperations.gatedAddBackward(saved.branch, gateOf(w), live, d, dm, gateGradient);
@@ -76,7 +77,7 @@ final class GatedMlp {
       LayerOperations.swiglu(saved.gate, saved.up, act);
       Tensor dAct = inner(scratch, d);
       LayerOperations.linearBackward(act, w.get(DOWN), dm, dAct, false, g.get(DOWN), null);
-      Tensor dUp = act; // which nobody reads any more
+      Tensor dUp = act; // not read any more
       Tensor dGate = inner(scratch, d);
       LayerOperations.swigluBackward(saved.gate, saved.up, dAct, dGate, dUp);
       Tensor z = scratch.like(d);
@@ -93,7 +94,7 @@ final class GatedMlp {
     return residualGate == null ? null : w.get(residualGate);
   }
 
-  private Tensor inner(Scope scope, Tensor like) {
+  private Tensor inner(TensorScope scope, Tensor like) {
     DType dtype = like.dtype();
     return scope.allocate(dtype, like.dimension(0), like.dimension(1), intermediate);
   }

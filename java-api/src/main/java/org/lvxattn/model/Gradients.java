@@ -8,14 +8,16 @@ import java.util.Map;
 import java.util.SequencedMap;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.LayerOperations;
-import org.lvxattn.Operation;
 import org.lvxattn.Tensor;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.Operation;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.layer.LayerOperations;
 
 /**
- * Gradients of parameters, by the same names: in float32, float64 for float64. Layers add to them.
- * They are parts of one tensor, so that one call sums all of them over the ranks.
+ * Gradients of parameters, by the parameters' names, in float32 (float64 for float64). Layers
+ * accumulate into them. They are slices of one tensor, so that one all-reduce sums all of them over
+ * the ranks.
  */
 public final class Gradients implements AutoCloseable {
   /** Each gradient begins at a multiple of 64 bytes, as allocated tensors do. */
@@ -32,11 +34,11 @@ public final class Gradients implements AutoCloseable {
   }
 
   /**
-   * Gradients that are 0.
+   * Allocates gradients that are 0.
    *
-   * @param device where
+   * @param device where to allocate
    * @param dtype of the parameters
-   * @param shapes by name, as layers and {@link Parameters#shapes} tell them
+   * @param shapes by name, from layers or {@link Parameters#shapes}
    * @throws org.lvxattn.OutOfDeviceMemoryException if memory or the device's budget does not
    *     suffice
    */
@@ -57,15 +59,15 @@ public final class Gradients implements AutoCloseable {
     return new Gradients(all, parts, true);
   }
 
-  /** All of them, by name; cannot be changed. */
+  /** All gradients by name, as an unmodifiable map. */
   public Map<String, Tensor> tensors() {
     return Collections.unmodifiableMap(parts);
   }
 
   /**
-   * One gradient.
+   * Returns one gradient.
    *
-   * @throws IllegalArgumentException if there is none of that name
+   * @throws IllegalArgumentException if there is none with that name
    */
   public Tensor get(String name) {
     Tensor gradient = parts.get(name);
@@ -77,8 +79,8 @@ public final class Gradients implements AutoCloseable {
   }
 
   /**
-   * Those whose names begin with a prefix, which is cut off. They stay parts of this object: it is
-   * closed, cleared and summed as a whole.
+   * The gradients whose names begin with a prefix, under names without it. They stay parts of this
+   * object, which is closed, cleared and summed as a whole.
    */
   public Gradients under(String prefix) {
     SequencedMap<String, Tensor> some = new LinkedHashMap<>();
@@ -92,18 +94,20 @@ public final class Gradients implements AutoCloseable {
   }
 
   /**
-   * Replaces every gradient by its sum over the ranks, which makes their shares whole; all ranks
-   * get the same bits. A collective call.
+   * Replaces every gradient by its sum over the ranks; all ranks get the same bits. A collective
+   * call.
    *
-   * @throws IllegalStateException if these are a part of others, the group or these were closed
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws IllegalStateException if these are a part of other gradients, or the group or these
+   *     were closed
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public void allReduce(Group group) {
     try {
       requireOwner();
     } catch (IllegalStateException e) {
-      throw group.decline(Operation.ALL_REDUCE, e);
+      group.decline(Operation.ALL_REDUCE, e);
+      throw e;
     }
     group.allReduce(all);
   }
@@ -111,7 +115,7 @@ public final class Gradients implements AutoCloseable {
   /**
    * Sets every gradient to 0.
    *
-   * @throws IllegalStateException if these are a part of others, or were closed
+   * @throws IllegalStateException if these are a part of other gradients, or were closed
    */
   public void clear() {
     requireOwner();
@@ -121,9 +125,8 @@ public final class Gradients implements AutoCloseable {
   }
 
   /**
-   * Frees them all; nothing where these are a part of others.
+   * Frees all gradients; does nothing if these are a part of others. Closing again does nothing.
    *
-   * @throws IllegalStateException if that was done already
    * @throws WrongThreadException if another thread owns the device
    */
   @Override
@@ -133,12 +136,12 @@ public final class Gradients implements AutoCloseable {
     }
   }
 
-  /** Checks that all that a layer adds to is there, in the right shapes. */
+  /** Checks that there is a gradient of the right shape for every parameter of a layer. */
   void require(Map<String, long[]> shapes) {
     shapes.forEach(
         (name, shape) -> {
           Tensor gradient = get(name);
-          Checks.require(
+          Preconditions.require(
               Arrays.equals(gradient.shape(), shape),
               "gradient \""
                   + name

@@ -3,7 +3,7 @@ package org.lvxattn.model;
 
 import org.lvxattn.Tensor;
 
-/** Views between rows of all heads, [batch, rows, heads * headDim], and those of each. */
+/** Views that split rows into heads, or join heads into rows. */
 final class Heads {
   private Heads() {}
 

@@ -6,20 +6,24 @@ import java.util.Map;
 import java.util.SequencedMap;
 import org.lvxattn.AttentionForward;
 import org.lvxattn.CrossAttention;
-import org.lvxattn.Group;
-import org.lvxattn.KeyValueCache;
-import org.lvxattn.KeyValueLayout;
-import org.lvxattn.KeyValueProjection;
-import org.lvxattn.LayerOperations;
-import org.lvxattn.Norm;
-import org.lvxattn.Operation;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
-import org.lvxattn.VisualForward;
+import org.lvxattn.TensorScope;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.Operation;
+import org.lvxattn.internal.Closing;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.layer.KeyValueGradients;
+import org.lvxattn.layer.KeyValueLayout;
+import org.lvxattn.layer.KeyValueProjection;
+import org.lvxattn.layer.LayerOperations;
+import org.lvxattn.layer.Norm;
+import org.lvxattn.visual.KeyValueCache;
+import org.lvxattn.visual.VisualCheckpoint;
+import org.lvxattn.visual.VisualForward;
 
 /**
- * Llama 3-V's cross-attention without what surrounds it (transformers {@code
+ * Llama 3-V's cross-attention without the rest of the layer (transformers {@code
  * MllamaTextCrossAttention}):
  *
  * <pre>
@@ -41,7 +45,7 @@ public final class LlamaCrossAttention {
     this.attention = attention;
   }
 
-  /** Starts with nothing set; hidden, heads and headDim must be. */
+  /** An empty builder; hidden, heads and headDim must be set. */
   public static Builder builder() {
     return new Builder();
   }
@@ -51,7 +55,7 @@ public final class LlamaCrossAttention {
     return hidden;
   }
 
-  /** The attention that is computed. */
+  /** The attention that the layer computes. */
   public CrossAttention attention() {
     return attention;
   }
@@ -74,7 +78,7 @@ public final class LlamaCrossAttention {
     shapes.put(prefix + "k_norm.weight", new long[] {attention.headDim()});
   }
 
-  /** How keys and values are made of the visual features. */
+  /** How keys and values are projected from the visual features. */
   public KeyValueProjection projection(Parameters weights) {
     return KeyValueProjection.builder()
         .layout(KeyValueLayout.SEPARATE)
@@ -97,65 +101,69 @@ public final class LlamaCrossAttention {
    * @throws IllegalArgumentException if a tensor or parameter has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public Activations forward(
       Parameters weights, Tensor h, VisualCheckpoint visual, VisualMask mask) {
-    Group group = Checks.present(visual, "visual").group();
-    Turn turn = new Turn(group, Operation.FORWARD, 1);
-    Scope kept = new Scope(group.device());
+    Group group = Preconditions.present(visual, "visual").group();
+    CollectiveSequence calls = new CollectiveSequence(group, Operation.FORWARD, 1);
+    TensorScope kept = new TensorScope(group.device());
     try {
-      Checks.present(weights, "weights").require(parameterShapes());
-      Checks.rows(h, "h", hidden);
-      Checks.present(mask, "mask");
+      Preconditions.present(weights, "weights").require(parameterShapes());
+      SequenceShapes.rows(h, "h", hidden);
+      Preconditions.present(mask, "mask");
       Tensor out = kept.like(h);
-      Saved saved = forward(turn, kept, weights, h, visual, mask, out);
+      Saved saved = forward(calls, kept, weights, h, visual, mask, out);
       return new Activations(weights, visual, saved, out, kept);
-    } catch (RuntimeException e) {
-      kept.closeAfter(e);
-      throw turn.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, kept);
+      calls.failed(e);
+      throw e;
     }
   }
 
   /**
-   * Computes gradients: adds those of the parameters to gradients, and that of the features to the
-   * checkpoint. A collective call.
+   * Computes gradients. Accumulates the parameters' gradients into {@code gradients} and the
+   * features' gradient into the checkpoint. A collective call.
    *
-   * @param activations of forward; what they were computed from must be open and unchanged
+   * @param activations of forward; their inputs must be open and unchanged
    * @param dOut gradient of the output: its shape and dtype
-   * @param gradients by the parameters' names; this rank's share
-   * @return gradient of h, for the caller to close
+   * @param gradients by the parameters' names; over this rank's rows
+   * @return gradient of h; the caller closes it
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public Tensor backward(Activations activations, Tensor dOut, Gradients gradients) {
-    VisualCheckpoint visual = Checks.present(activations, "activations").visual;
-    Turn turn = new Turn(visual.group(), Operation.BACKWARD, 1);
-    Scope made = new Scope(visual.group().device());
+    VisualCheckpoint visual = Preconditions.present(activations, "activations").visual;
+    CollectiveSequence calls = new CollectiveSequence(visual.group(), Operation.BACKWARD, 1);
+    TensorScope made = new TensorScope(visual.group().device());
     try {
-      Checks.sameShape(dOut, "dOut", activations.out);
-      Checks.present(gradients, "gradients").require(parameterShapes());
+      SequenceShapes.sameShape(dOut, "dOut", activations.out);
+      Preconditions.present(gradients, "gradients").require(parameterShapes());
       Tensor dh = made.like(dOut);
-      backward(turn, activations.saved, activations.weights, visual, gradients, dOut, dh);
+      backward(calls, activations.saved, activations.weights, visual, gradients, dOut, dh);
       return dh;
-    } catch (RuntimeException e) {
-      made.closeAfter(e);
-      throw turn.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, made);
+      calls.failed(e);
+      throw e;
     }
   }
 
-  /** What backward needs, all as large as the text rows or kept by the checkpoint. */
+  /**
+   * What backward needs: tensors with as many rows as the text, or kept by the checkpoint's policy.
+   */
   record Saved(Tensor h, Query query, VisualForward visual) {}
 
   /** Queries before and after their norm, [batch, rows, heads, headDim]. */
   record Query(Tensor raw, Tensor normed) {}
 
   Saved forward(
-      Turn turn,
-      Scope kept,
+      CollectiveSequence calls,
+      TensorScope kept,
       Parameters w,
       Tensor h,
       VisualCheckpoint visual,
@@ -164,32 +172,32 @@ public final class LlamaCrossAttention {
     Query q = query(kept, w, h);
     KeyValueProjection projection = projection(w);
     VisualForward forward =
-        turn.call(() -> visual.forward(attention, projection, q.normed, mask.mask()));
-    kept.atEnd(forward::close);
+        calls.call(() -> visual.forward(attention, projection, q.normed, mask.mask()));
+    kept.add(forward);
     output(w, forward.output(), out);
     return new Saved(h, q, forward);
   }
 
-  /** As forward, over cached keys and values; keeps nothing. */
+  /** As forward, over cached keys and values; keeps nothing for backward. */
   void decode(
-      Turn turn,
+      CollectiveSequence calls,
       Group group,
       Parameters w,
       Tensor h,
       KeyValueCache cache,
       VisualMask mask,
       Tensor out) {
-    try (Scope scratch = new Scope(group.device())) {
+    try (TensorScope scratch = new TensorScope(group.device())) {
       Query q = query(scratch, w, h);
       try (AttentionForward forward =
-          turn.call(
+          calls.call(
               () -> attention.forward(group, q.normed, cache.key(), cache.value(), mask.mask()))) {
         output(w, forward.output(), out);
       }
     }
   }
 
-  private Query query(Scope scope, Parameters w, Tensor h) {
+  private Query query(TensorScope scope, Parameters w, Tensor h) {
     int width = attention.heads() * attention.headDim();
     Tensor rows = scope.allocate(h.dtype(), h.dimension(0), h.dimension(1), width);
     LayerOperations.linear(h, w.get("q_proj.weight"), null, rows);
@@ -205,14 +213,14 @@ public final class LlamaCrossAttention {
 
   /** Overwrites dh. */
   void backward(
-      Turn turn,
+      CollectiveSequence calls,
       Saved saved,
       Parameters w,
       VisualCheckpoint visual,
       Gradients g,
       Tensor da,
       Tensor dh) {
-    try (Scope scratch = new Scope(da.device())) {
+    try (TensorScope scratch = new TensorScope(da.device())) {
       Query query = saved.query;
       Tensor dO = scratch.like(query.normed);
       LayerOperations.linearBackward(
@@ -224,13 +232,13 @@ public final class LlamaCrossAttention {
           g.get("o_proj.weight"),
           null);
       Tensor dq = scratch.like(query.normed);
-      KeyValueProjection.Gradients parts =
-          KeyValueProjection.Gradients.builder()
+      KeyValueGradients parts =
+          KeyValueGradients.builder()
               .weight(g.get("k_proj.weight"))
               .valueWeight(g.get("v_proj.weight"))
               .keyWeight(g.get("k_norm.weight"))
               .build();
-      turn.call(() -> visual.backward(saved.visual, dO, dq, parts));
+      calls.call(() -> visual.backward(saved.visual, dO, dq, parts));
       LayerOperations.normBackward(
           Norm.RMS,
           epsilon,
@@ -247,18 +255,18 @@ public final class LlamaCrossAttention {
   }
 
   /**
-   * The result of {@link #forward}: it owns the output and what backward needs, and remembers what
-   * it was computed from, which stays the caller's.
+   * The result of {@link #forward}: it owns the output and what backward needs, and refers to its
+   * inputs, which the caller owns.
    */
   public static final class Activations implements AutoCloseable {
     private final Parameters weights;
     private final VisualCheckpoint visual;
     private final Saved saved;
     private final Tensor out;
-    private final Scope kept;
+    private final TensorScope kept;
 
     private Activations(
-        Parameters weights, VisualCheckpoint visual, Saved saved, Tensor out, Scope kept) {
+        Parameters weights, VisualCheckpoint visual, Saved saved, Tensor out, TensorScope kept) {
       this.weights = weights;
       this.visual = visual;
       this.saved = saved;
@@ -276,16 +284,12 @@ public final class LlamaCrossAttention {
       return saved.query.normed;
     }
 
-    /** The attention itself, before its output projection. */
+    /** The attention before its output projection. */
     public VisualForward attention() {
       return saved.visual;
     }
 
-    /**
-     * Frees what is kept.
-     *
-     * @throws IllegalStateException if something of it was closed already
-     */
+    /** Frees what is kept. Closing again does nothing. */
     @Override
     public void close() {
       kept.close();
@@ -305,48 +309,48 @@ public final class LlamaCrossAttention {
 
     /** Width of the text rows and of the visual features; must be set. */
     public Builder hidden(int hidden) {
-      this.hidden = Checks.positive(hidden, "hidden");
+      this.hidden = Preconditions.positive(hidden, "hidden");
       return this;
     }
 
     /** Number of query heads; must be set. */
     public Builder heads(int heads) {
-      this.heads = Checks.positive(heads, "heads");
+      this.heads = Preconditions.positive(heads, "heads");
       return this;
     }
 
     /** Number of key and value heads; as many as query heads if not set. */
     public Builder keyValueHeads(int keyValueHeads) {
-      this.keyValueHeads = Checks.positive(keyValueHeads, "keyValueHeads");
+      this.keyValueHeads = Preconditions.positive(keyValueHeads, "keyValueHeads");
       return this;
     }
 
     /** Elements of one head, a multiple of 8 up to 256; must be set. */
     public Builder headDim(int headDim) {
-      this.headDim = Checks.positive(headDim, "headDim");
+      this.headDim = Preconditions.positive(headDim, "headDim");
       return this;
     }
 
-    /** What the norms add to the mean square; 1e-5 if not set. */
+    /** Epsilon that the norms add to the mean square; 1e-5 if not set. */
     public Builder epsilon(double epsilon) {
-      this.epsilon = Checks.epsilon(epsilon);
+      this.epsilon = Preconditions.finitePositive(epsilon, "epsilon");
       return this;
     }
 
-    /** What moves between ranks; {@link Strategy#QUERY_RING} if not set. */
+    /** Which tensors move between the ranks; {@link Strategy#QUERY_RING} if not set. */
     public Builder strategy(Strategy strategy) {
-      this.strategy = Checks.present(strategy, "strategy");
+      this.strategy = Preconditions.present(strategy, "strategy");
       return this;
     }
 
     /**
-     * The attention that was described.
+     * Builds the attention.
      *
-     * @throws IllegalStateException if something that must be set was not
-     * @throws IllegalArgumentException if heads and headDim make no attention
+     * @throws IllegalStateException if a required setting is missing
+     * @throws IllegalArgumentException if {@link CrossAttention} does not accept heads or headDim
      */
     public LlamaCrossAttention build() {
-      Checks.set(hidden, "hidden");
+      Preconditions.set(hidden, "hidden");
       return new LlamaCrossAttention(
           hidden, epsilon, Attentions.of(heads, keyValueHeads, headDim, strategy));
     }

@@ -4,16 +4,19 @@ package org.lvxattn.model;
 import java.util.LinkedHashMap;
 import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.Group;
-import org.lvxattn.KeyValueCache;
-import org.lvxattn.KeyValueProjection;
-import org.lvxattn.LayerOperations;
-import org.lvxattn.Norm;
-import org.lvxattn.Operation;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
-import org.lvxattn.VisualForward;
+import org.lvxattn.TensorScope;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.Operation;
+import org.lvxattn.internal.Closing;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.layer.KeyValueProjection;
+import org.lvxattn.layer.LayerOperations;
+import org.lvxattn.layer.Norm;
+import org.lvxattn.visual.KeyValueCache;
+import org.lvxattn.visual.VisualCheckpoint;
+import org.lvxattn.visual.VisualForward;
 
 /**
  * A cross-attention layer of Llama 3-V (transformers {@code MllamaCrossAttentionDecoderLayer}), a
@@ -24,14 +27,14 @@ import org.lvxattn.VisualForward;
  * out = y + tanh(cross_attn_mlp_gate) * live * down(silu(gate z) * up z), z = RMS(y; post_attention_layernorm)
  * </pre>
  *
- * where {@code live} is 0 for text rows that may see no tile. What those attend to is the mask's
- * choice: {@link EmptyRows}.
+ * where {@code live} is 0 for text rows that see no tile. The mask decides what these rows attend
+ * to: {@link EmptyRows}.
  *
- * <p>Parameters: those of {@link LlamaCrossAttention} with {@code cross_attn.} before them, {@code
+ * <p>Parameters: those of {@link LlamaCrossAttention} with the prefix {@code cross_attn.}, {@code
  * cross_attn_attn_gate}, {@code cross_attn_mlp_gate}, {@code input_layernorm.weight}, {@code
  * post_attention_layernorm.weight}, {@code mlp.gate_proj.weight}, {@code mlp.up_proj.weight},
- * {@code mlp.down_proj.weight}; in checkpoints {@code language_model.model.layers.N.} stands before
- * them. Immutable.
+ * {@code mlp.down_proj.weight}; in checkpoints they have the prefix {@code
+ * language_model.model.layers.N.}. Immutable.
  */
 public final class LlamaCrossAttentionLayer {
   private static final String ATTENTION = "cross_attn.";
@@ -48,7 +51,7 @@ public final class LlamaCrossAttentionLayer {
     this.epsilon = epsilon;
   }
 
-  /** Starts with nothing set; hidden, heads, headDim and intermediate must be. */
+  /** An empty builder; hidden, heads, headDim and intermediate must be set. */
   public static Builder builder() {
     return new Builder();
   }
@@ -63,7 +66,7 @@ public final class LlamaCrossAttentionLayer {
     return shapes;
   }
 
-  /** How keys and values are made of the visual features. */
+  /** How keys and values are projected from the visual features. */
   public KeyValueProjection projection(Parameters weights) {
     return attention.projection(weights.under(ATTENTION));
   }
@@ -79,64 +82,65 @@ public final class LlamaCrossAttentionLayer {
    * @throws IllegalArgumentException if a tensor or parameter has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public Activations forward(
       Parameters weights, Tensor x, VisualCheckpoint visual, VisualMask mask) {
-    Group group = Checks.present(visual, "visual").group();
-    Turn turn = new Turn(group, Operation.FORWARD, 1);
-    Scope kept = new Scope(group.device());
+    Group group = Preconditions.present(visual, "visual").group();
+    CollectiveSequence calls = new CollectiveSequence(group, Operation.FORWARD, 1);
+    TensorScope kept = new TensorScope(group.device());
     try {
       requireFitting(weights, x, mask);
       Tensor h = kept.like(x);
       norm(weights, x, h);
       Tensor a = kept.like(x);
       LlamaCrossAttention.Saved attended =
-          attention.forward(turn, kept, weights.under(ATTENTION), h, visual, mask, a);
+          attention.forward(calls, kept, weights.under(ATTENTION), h, visual, mask, a);
       Tensor y = kept.like(x);
       LayerOperations.gatedAdd(x, a, weights.get(GATE), null, y);
       Tensor out = kept.like(x);
       GatedMlp.Saved mixed = mlp.forward(kept, weights, y, mask.live(), out);
       return new Activations(
           new Saved(x, a, attended, mixed), weights, visual, mask.live(), out, kept);
-    } catch (RuntimeException e) {
-      kept.closeAfter(e);
-      throw turn.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, kept);
+      calls.failed(e);
+      throw e;
     }
   }
 
   /**
-   * Computes gradients: adds those of the parameters to gradients, and that of the features to the
-   * checkpoint. A collective call.
+   * Computes gradients. Accumulates the parameters' gradients into {@code gradients} and the
+   * features' gradient into the checkpoint. A collective call.
    *
-   * @param activations of forward; what they were computed from must be open and unchanged
+   * @param activations of forward; their inputs must be open and unchanged
    * @param dOut gradient of the output: its shape and dtype
-   * @param gradients by the parameters' names; this rank's share
-   * @return gradient of x, for the caller to close
+   * @param gradients by the parameters' names; over this rank's rows
+   * @return gradient of x; the caller closes it
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public Tensor backward(Activations activations, Tensor dOut, Gradients gradients) {
-    Group group = Checks.present(activations, "activations").visual.group();
-    Turn turn = new Turn(group, Operation.BACKWARD, 1);
+    Group group = Preconditions.present(activations, "activations").visual.group();
+    CollectiveSequence calls = new CollectiveSequence(group, Operation.BACKWARD, 1);
     Parameters w = activations.weights;
     Saved saved = activations.saved;
-    Scope made = new Scope(group.device());
-    try (Scope scratch = new Scope(group.device())) {
-      Checks.sameShape(dOut, "dOut", activations.out);
-      Checks.present(gradients, "gradients").require(parameterShapes());
+    TensorScope made = new TensorScope(group.device());
+    try (TensorScope scratch = new TensorScope(group.device())) {
+      SequenceShapes.sameShape(dOut, "dOut", activations.out);
+      Preconditions.present(gradients, "gradients").require(parameterShapes());
       Tensor d = made.like(dOut).copyFrom(dOut);
       mlp.backward(saved.mlp, w, gradients, activations.live, d);
       Tensor da = scratch.like(d);
       LayerOperations.gatedAddBackward(saved.branch, w.get(GATE), null, d, da, gradients.get(GATE));
       Tensor dh = scratch.like(d);
       attention.backward(
-          turn,
+          calls,
           saved.attention,
           w.under(ATTENTION),
           activations.visual,
@@ -146,51 +150,54 @@ public final class LlamaCrossAttentionLayer {
       LayerOperations.normBackward(
           Norm.RMS, epsilon, saved.x, w.get(NORM), dh, d, true, gradients.get(NORM), null);
       return d;
-    } catch (RuntimeException e) {
-      made.closeAfter(e);
-      throw turn.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, made);
+      calls.failed(e);
+      throw e;
     }
   }
 
   /**
-   * Computes the layer over cached keys and values and keeps nothing. A collective call.
+   * Computes the layer over cached keys and values. Keeps nothing for backward. A collective call.
    *
    * @param group the ranks
    * @param weights by the names above
    * @param x new text rows of this rank, {@code [batch, rows, hidden]}
-   * @param cache what {@link VisualCheckpoint#project} made with {@link #projection}
+   * @param cache result of {@link VisualCheckpoint#project} with {@link #projection}
    * @param mask of {@link LlamaMasks}, or {@link VisualMask#none}
-   * @return the output, shape and dtype of x, for the caller to close
+   * @return the output, shape and dtype of x; the caller closes it
    * @throws IllegalArgumentException if a tensor or parameter has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public Tensor decode(
       Group group, Parameters weights, Tensor x, KeyValueCache cache, VisualMask mask) {
-    Turn turn = new Turn(Checks.present(group, "group"), Operation.FORWARD, 1);
-    Scope made = new Scope(group.device());
-    try (Scope scratch = new Scope(group.device())) {
+    CollectiveSequence calls =
+        new CollectiveSequence(Preconditions.present(group, "group"), Operation.FORWARD, 1);
+    TensorScope made = new TensorScope(group.device());
+    try (TensorScope scratch = new TensorScope(group.device())) {
       requireFitting(weights, x, mask);
-      Checks.present(cache, "cache");
+      Preconditions.present(cache, "cache");
       Tensor out = made.like(x);
       Tensor h = scratch.like(x);
       norm(weights, x, h);
       Tensor y = scratch.like(x);
-      attention.decode(turn, group, weights.under(ATTENTION), h, cache, mask, y);
+      attention.decode(calls, group, weights.under(ATTENTION), h, cache, mask, y);
       LayerOperations.gatedAdd(x, y, weights.get(GATE), null, y);
       mlp.forward(scratch, weights, y, mask.live(), out);
       return out;
-    } catch (RuntimeException e) {
-      made.closeAfter(e);
-      throw turn.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, made);
+      calls.failed(e);
+      throw e;
     }
   }
 
   private void requireFitting(Parameters weights, Tensor x, VisualMask mask) {
-    Checks.present(weights, "weights").require(parameterShapes());
-    Checks.rows(x, "x", attention.hidden());
-    Checks.present(mask, "mask");
+    Preconditions.present(weights, "weights").require(parameterShapes());
+    SequenceShapes.rows(x, "x", attention.hidden());
+    Preconditions.present(mask, "mask");
   }
 
   private void norm(Parameters w, Tensor x, Tensor h) {
@@ -201,8 +208,8 @@ public final class LlamaCrossAttentionLayer {
       Tensor x, Tensor branch, LlamaCrossAttention.Saved attention, GatedMlp.Saved mlp) {}
 
   /**
-   * The result of {@link #forward}: it owns the output and what backward needs, and remembers what
-   * it was computed from, which stays the caller's.
+   * The result of {@link #forward}: it owns the output and what backward needs, and refers to its
+   * inputs, which the caller owns.
    */
   public static final class Activations implements AutoCloseable {
     private final Saved saved;
@@ -210,7 +217,7 @@ public final class LlamaCrossAttentionLayer {
     private final VisualCheckpoint visual;
     private final @Nullable Tensor live;
     private final Tensor out;
-    private final Scope kept;
+    private final TensorScope kept;
 
     private Activations(
         Saved saved,
@@ -218,7 +225,7 @@ public final class LlamaCrossAttentionLayer {
         VisualCheckpoint visual,
         @Nullable Tensor live,
         Tensor out,
-        Scope kept) {
+        TensorScope kept) {
       this.saved = saved;
       this.weights = weights;
       this.visual = visual;
@@ -237,16 +244,12 @@ public final class LlamaCrossAttentionLayer {
       return saved.attention.query().normed();
     }
 
-    /** The attention itself, before its output projection. */
+    /** The attention before its output projection. */
     public VisualForward attention() {
       return saved.attention.visual();
     }
 
-    /**
-     * Frees what is kept.
-     *
-     * @throws IllegalStateException if something of it was closed already
-     */
+    /** Frees what is kept. Closing again does nothing. */
     @Override
     public void close() {
       kept.close();
@@ -287,32 +290,32 @@ public final class LlamaCrossAttentionLayer {
 
     /** Inner width of the MLP; must be set. */
     public Builder intermediate(int intermediate) {
-      this.intermediate = Checks.positive(intermediate, "intermediate");
+      this.intermediate = Preconditions.positive(intermediate, "intermediate");
       return this;
     }
 
-    /** What the norms add to the mean square; 1e-5 if not set. */
+    /** Epsilon that the norms add to the mean square; 1e-5 if not set. */
     public Builder epsilon(double epsilon) {
       attention.epsilon(epsilon);
       this.epsilon = epsilon;
       return this;
     }
 
-    /** What moves between ranks; {@link Strategy#QUERY_RING} if not set. */
+    /** Which tensors move between the ranks; {@link Strategy#QUERY_RING} if not set. */
     public Builder strategy(Strategy strategy) {
       attention.strategy(strategy);
       return this;
     }
 
     /**
-     * The layer that was described.
+     * Builds the layer.
      *
-     * @throws IllegalStateException if something that must be set was not
-     * @throws IllegalArgumentException if heads and headDim make no attention
+     * @throws IllegalStateException if a required setting is missing
+     * @throws IllegalArgumentException if {@link CrossAttention} does not accept heads or headDim
      */
     public LlamaCrossAttentionLayer build() {
       LlamaCrossAttention built = attention.build();
-      Checks.set(intermediate, "intermediate");
+      Preconditions.set(intermediate, "intermediate");
       GatedMlp mlp = new GatedMlp(built.hidden(), intermediate, epsilon, "cross_attn_mlp_gate");
       return new LlamaCrossAttentionLayer(built, mlp, epsilon);
     }

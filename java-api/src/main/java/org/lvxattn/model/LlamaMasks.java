@@ -3,6 +3,7 @@ package org.lvxattn.model;
 
 import java.util.Arrays;
 import org.lvxattn.Device;
+import org.lvxattn.internal.Preconditions;
 
 /**
  * Masks of Llama 3-V, as its processor makes them (transformers {@code processing_mllama.py}). The
@@ -13,25 +14,25 @@ public final class LlamaMasks {
   private LlamaMasks() {}
 
   /**
-   * The mask of a {@code cross_attention_mask}, for a whole text or a piece of one.
+   * The mask of a {@code cross_attention_mask}, for a whole text or a piece of a text.
    *
-   * @param device where the mask lies
-   * @param tiles {@code [batch][text row][image][tile]} of all text rows, for a piece from the
-   *     beginning of the text to the piece's end: whether the row sees the tile
-   * @param tokensPerTile visual rows of a tile
-   * @param emptyRows what becomes of text rows that see no tile
-   * @param text this rank's text rows, for a piece {@link RowShard#after} those before it
-   * @throws IllegalArgumentException if the array is ragged or has not as many rows as text
+   * @param device where to allocate the mask
+   * @param tiles {@code [batch][text row][image][tile]} of all text rows: whether the row sees the
+   *     tile. For a piece: the rows from the beginning of the text to the end of the piece
+   * @param tokensPerTile number of visual rows of a tile
+   * @param emptyRows how text rows that see no tile are treated
+   * @param text this rank's text rows; for a piece, {@link RowShard#after} the earlier rows
+   * @throws IllegalArgumentException if the array is ragged or has not one row for each text row
    */
   public static VisualMask of(
       Device device, boolean[][][][] tiles, int tokensPerTile, EmptyRows emptyRows, RowShard text) {
-    Checks.positive(tokensPerTile, "tokensPerTile");
-    Checks.present(emptyRows, "emptyRows");
+    Preconditions.positive(tokensPerTile, "tokensPerTile");
+    Preconditions.present(emptyRows, "emptyRows");
     int rows = Math.toIntExact(text.total());
     RowRanges ranges = new RowRanges(tiles.length, rows);
     boolean[] live = new boolean[tiles.length * rows];
     for (int item = 0; item < tiles.length; item++) {
-      Checks.require(
+      Preconditions.require(
           tiles[item].length == rows,
           "item "
               + item
@@ -57,21 +58,22 @@ public final class LlamaMasks {
   }
 
   /**
-   * What the processor derives from the places of image tokens: a row sees an image from its token
-   * up to the next image token; of directly adjacent tokens all see as far as the last of them.
+   * The {@code cross_attention_mask} that the processor derives from the positions of image tokens.
+   * An image is visible from its token up to the next image token. Images of directly adjacent
+   * tokens stay visible as long as the last of them.
    *
    * @param positions {@code [batch][image]}: text rows of the image tokens, ascending
-   * @param realTiles {@code [batch][image]}: tiles of each image that are no padding
-   * @param rows text rows of all ranks
-   * @param images that an item has room for
-   * @param tiles that an image has room for
+   * @param realTiles {@code [batch][image]}: number of tiles of each image that are not padding
+   * @param rows number of text rows of all ranks
+   * @param images number of images that an item has room for
+   * @param tiles number of tiles that an image has room for
    * @return {@code [batch][text row][image][tile]}
    * @throws IllegalArgumentException if positions do not ascend within the rows, or there are more
    *     images or tiles than there is room for
    */
   public static boolean[][][][] fromImageTokens(
       int[][] positions, int[][] realTiles, int rows, int images, int tiles) {
-    Checks.require(
+    Preconditions.require(
         positions.length == realTiles.length,
         "realTiles has "
             + realTiles.length
@@ -81,7 +83,7 @@ public final class LlamaMasks {
     boolean[][][][] mask = new boolean[positions.length][rows][images][tiles];
     for (int item = 0; item < positions.length; item++) {
       int[] tokens = positions[item];
-      Checks.require(
+      Preconditions.require(
           tokens.length == realTiles[item].length && tokens.length <= images,
           "item "
               + item
@@ -94,11 +96,11 @@ public final class LlamaMasks {
       int end = rows;
       for (int image = tokens.length - 1; image >= 0; image--) {
         int next = image + 1 < tokens.length ? tokens[image + 1] : rows;
-        Checks.require(
+        Preconditions.require(
             tokens[image] >= 0 && tokens[image] < next,
             "positions[" + item + "] do not ascend from 0 to " + (rows - 1));
         int real = realTiles[item][image];
-        Checks.require(
+        Preconditions.require(
             real >= 0 && real <= tiles,
             "realTiles[" + item + "][" + image + "] is " + real + "; 0 to " + tiles + " expected");
         end = next == tokens[image] + 1 ? end : next;
@@ -113,9 +115,10 @@ public final class LlamaMasks {
   private static boolean[] flatten(boolean[][] images, boolean[][] first) {
     int tiles = first.length == 0 ? 0 : first[0].length;
     boolean[] flat = new boolean[first.length * tiles];
-    Checks.require(images.length == first.length, "tiles is ragged: rows differ in images");
+    Preconditions.require(images.length == first.length, "tiles is ragged: rows differ in images");
     for (int image = 0; image < images.length; image++) {
-      Checks.require(images[image].length == tiles, "tiles is ragged: images differ in tiles");
+      Preconditions.require(
+          images[image].length == tiles, "tiles is ragged: images differ in tiles");
       System.arraycopy(images[image], 0, flat, image * tiles, tiles);
     }
     return flat;

@@ -5,16 +5,18 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.AttentionForward;
 import org.lvxattn.CrossAttention;
-import org.lvxattn.Group;
-import org.lvxattn.KeyValueCache;
-import org.lvxattn.KeyValueLayout;
-import org.lvxattn.KeyValueProjection;
-import org.lvxattn.LayerOperations;
-import org.lvxattn.Norm;
 import org.lvxattn.PartialAttention;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
-import org.lvxattn.VisualForward;
+import org.lvxattn.TensorScope;
+import org.lvxattn.group.Group;
+import org.lvxattn.layer.KeyValueGradients;
+import org.lvxattn.layer.KeyValueLayout;
+import org.lvxattn.layer.KeyValueProjection;
+import org.lvxattn.layer.LayerOperations;
+import org.lvxattn.layer.Norm;
+import org.lvxattn.visual.KeyValueCache;
+import org.lvxattn.visual.VisualCheckpoint;
+import org.lvxattn.visual.VisualForward;
 
 /** The first half of an mPLUG-Owl3 layer: {@code y = x + context Wo^T}. */
 final class Owl3Attention {
@@ -77,8 +79,9 @@ final class Owl3Attention {
   }
 
   /**
-   * What backward needs, as large as the text rows, the past included. images are views of visual,
-   * which in the fused variant holds the merged softmax; text is null then.
+   * What backward needs; its size is proportional to the text rows, the past included. {@code
+   * images} are views of {@code visual}. In the fused variant, {@code visual} holds the merged
+   * softmax and {@code text} is null.
    */
   record Saved(
       Tensor x,
@@ -90,8 +93,8 @@ final class Owl3Attention {
       Owl3Text.@Nullable Attended text) {}
 
   Saved forward(
-      Turn turn,
-      Scope kept,
+      CollectiveSequence calls,
+      TensorScope kept,
       Parameters w,
       Tensor x,
       VisualCheckpoint visual,
@@ -101,28 +104,28 @@ final class Owl3Attention {
     Tensor k = text.behind(kept, past == null ? null : past.keys(), x);
     Tensor v = text.behind(kept, past == null ? null : past.values(), x);
     Tensor q = text.empty(kept, x);
-    try (Scope scratch = new Scope(x.device())) {
+    try (TensorScope scratch = new TensorScope(x.device())) {
       Tensor h = normed(scratch, w, x);
       text.query(w, h, batch.positions(), q);
       text.keyValues(w, h, batch.positions(), fresh(k, x), fresh(v, x));
     }
     KeyValueProjection projection = projection(w, batch);
     VisualForward seen =
-        turn.call(() -> visual.forward(attention, projection, folded(q), batch.images().mask()));
-    kept.atEnd(seen::close);
+        calls.call(() -> visual.forward(attention, projection, folded(q), batch.images().mask()));
+    kept.add(seen);
     Owl3Text.Attended images = unfolded(seen.output(), seen.logSumExp(), q);
-    try (Scope scratch = new Scope(x.device())) {
+    try (TensorScope scratch = new TensorScope(x.device())) {
       boolean gated = variant == Owl3Variant.GATED;
       Owl3Text.Attended own =
-          text.attend(turn, gated ? kept : scratch, visual.group(), q, k, v, batch.text());
+          text.attend(calls, gated ? kept : scratch, visual.group(), q, k, v, batch.text());
       residual(w, x, context(scratch, w, own, images, batch), y);
       return new Saved(x, q, k, v, seen, images, gated ? own : null);
     }
   }
 
-  /** As forward, over cached keys and values; writes those of the new rows behind the past's. */
+  /** As forward, over cached keys and values; appends those of the new rows to the past. */
   void decode(
-      Turn turn,
+      CollectiveSequence calls,
       Group group,
       Parameters w,
       Tensor x,
@@ -130,7 +133,7 @@ final class Owl3Attention {
       TextCache past,
       Owl3Batch batch,
       Tensor y) {
-    try (Scope scratch = new Scope(x.device())) {
+    try (TensorScope scratch = new TensorScope(x.device())) {
       Tensor h = normed(scratch, w, x);
       Tensor q = text.empty(scratch, x);
       text.query(w, h, batch.positions(), q);
@@ -138,9 +141,9 @@ final class Owl3Attention {
       Tensor k = past.keysAnd(rows);
       Tensor v = past.valuesAnd(rows);
       text.keyValues(w, h, batch.positions(), fresh(k, x), fresh(v, x));
-      Owl3Text.Attended own = text.attend(turn, scratch, group, q, k, v, batch.text());
+      Owl3Text.Attended own = text.attend(calls, scratch, group, q, k, v, batch.text());
       try (AttentionForward seen =
-          turn.call(
+          calls.call(
               () ->
                   attention.forward(
                       group, folded(q), visual.key(), visual.value(), batch.images().mask()))) {
@@ -150,9 +153,9 @@ final class Owl3Attention {
     }
   }
 
-  /** Turns d, the gradient of y, into that of x; overwrites dk and dv. */
+  /** Overwrites d, the gradient of y, with the gradient of x; also overwrites dk and dv. */
   void backward(
-      Turn turn,
+      CollectiveSequence calls,
       Saved saved,
       Parameters w,
       VisualCheckpoint visual,
@@ -161,13 +164,13 @@ final class Owl3Attention {
       Tensor d,
       Tensor dk,
       Tensor dv) {
-    try (Scope scratch = new Scope(d.device())) {
+    try (TensorScope scratch = new TensorScope(d.device())) {
       Tensor dText = scratch.like(saved.q);
       Tensor dImages = saved.text == null ? dText : scratch.like(saved.q);
       contextBackward(saved, w, batch, g, d, Heads.join(dText), Heads.join(dImages));
       Tensor dq = scratch.like(saved.q);
       text.attendBackward(
-          turn,
+          calls,
           visual.group(),
           saved.q,
           saved.k,
@@ -179,13 +182,13 @@ final class Owl3Attention {
           dk,
           dv);
       Tensor dqImages = scratch.like(saved.q);
-      KeyValueProjection.Gradients parts =
-          KeyValueProjection.Gradients.builder()
+      KeyValueGradients parts =
+          KeyValueGradients.builder()
               .inputWeight(g.get(NORM))
               .weight(g.get(VISUAL_WEIGHT))
               .bias(g.get(VISUAL_BIAS))
               .build();
-      turn.call(() -> visual.backward(saved.visual, folded(dImages), folded(dqImages), parts));
+      calls.call(() -> visual.backward(saved.visual, folded(dImages), folded(dqImages), parts));
       LayerOperations.add(Heads.join(dqImages), Heads.join(dq));
 
       Tensor h = normed(scratch, w, saved.x);
@@ -196,7 +199,7 @@ final class Owl3Attention {
     }
   }
 
-  /** Gradients of attention to text and images; one and the same tensor in the fused variant. */
+  /** Gradients of attention to text and images; the same tensor in the fused variant. */
   private static void contextBackward(
       Saved saved,
       Parameters w,
@@ -210,7 +213,7 @@ final class Owl3Attention {
       LayerOperations.linearBackward(images, w.get(OUT), d, dImages, false, g.get(OUT), null);
       return;
     }
-    try (Scope scratch = new Scope(d.device())) {
+    try (TensorScope scratch = new TensorScope(d.device())) {
       Tensor context = scratch.like(images);
       blend(w, saved.text, saved.images, batch, context);
       Tensor dContext = scratch.like(images);
@@ -227,7 +230,7 @@ final class Owl3Attention {
     }
   }
 
-  /** Gradients of the cached rows, the first of those of all keys or values. */
+  /** The gradient of the cached rows, which come first among all keys or values. */
   Tensor past(Saved saved, Tensor gradient) {
     return text.keys(gradient.slice(1, 0, gradient.dimension(1) - saved.x.dimension(1)));
   }
@@ -237,9 +240,9 @@ final class Owl3Attention {
     return text.keys(fresh(all, saved.x));
   }
 
-  /** What the output projection takes, [batch, rows, heads * headDim]; fused: merges text. */
+  /** The input of the output projection, [batch, rows, heads * headDim]; fused: merges text. */
   private Tensor context(
-      Scope scratch,
+      TensorScope scratch,
       Parameters w,
       Owl3Text.Attended own,
       Owl3Text.Attended images,
@@ -269,25 +272,25 @@ final class Owl3Attention {
     LayerOperations.add(x, y);
   }
 
-  private Tensor normed(Scope scope, Parameters w, Tensor x) {
+  private Tensor normed(TensorScope scope, Parameters w, Tensor x) {
     Tensor h = scope.like(x);
     LayerOperations.norm(Norm.RMS, epsilon, x, w.get(NORM), null, h);
     return h;
   }
 
-  /** All rows of all items as those of one item: the images of all are one sequence. */
+  /** Views the rows of all items as rows of one item, since all images form one sequence. */
   private static Tensor folded(Tensor heads) {
     long rows = heads.dimension(0) * heads.dimension(1);
     return heads.reshape(1, rows, heads.dimension(2), heads.dimension(3));
   }
 
-  /** Views of folded results by item. */
+  /** Views folded results by item. */
   private static Owl3Text.Attended unfolded(Tensor o, Tensor lse, Tensor q) {
     Tensor byItem = lse.reshape(lse.dimension(1), q.dimension(0), q.dimension(1));
     return new Owl3Text.Attended(o.reshape(q.shape()), byItem.permute(1, 0, 2));
   }
 
-  /** The last rows of keys or values, those of x. */
+  /** The last rows of keys or values, which belong to x. */
   private static Tensor fresh(Tensor all, Tensor x) {
     return all.slice(1, all.dimension(1) - x.dimension(1), all.dimension(1));
   }

@@ -3,24 +3,27 @@ package org.lvxattn.model;
 
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.LayerOperations;
 import org.lvxattn.Mask;
-import org.lvxattn.Operation;
 import org.lvxattn.Tensor;
+import org.lvxattn.TensorScope;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.Operation;
+import org.lvxattn.internal.Closing;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.layer.LayerOperations;
 
 /**
- * What every mPLUG-Owl3 layer needs to know of a batch: where its rows stand, which text and which
- * images each sees. Made once, used by all layers.
+ * A batch of mPLUG-Owl3: positions of its rows, and which text and images each row sees. Create it
+ * once for all layers.
  *
- * <p>Text rows continue those that are cached: a text may come in pieces of any length, down to one
- * row. The index of a row counts the cached rows of all ranks and the new rows before it. Each new
- * row sees all cached rows and the new rows up to itself, and the images whose tokens lie before it
- * ({@link Owl3Variant}), whether or not their embeddings are there for later rows already.
+ * <p>Text rows continue the cached ones: a text may be processed in pieces of any length, down to
+ * one row. The index of a row counts the cached rows of all ranks and the new rows before it. Each
+ * new row sees all cached rows and the new rows up to itself. It also sees the images whose tokens
+ * are before it ({@link Owl3Variant}); embeddings of images of later rows may be present already.
  *
- * <p>Texts of unequal length are padded on the left. A row's position is its index less the padded
- * rows of its item. Padded rows see nothing and nothing sees them, whatever they hold: their
- * outputs are 0, and so is all that backward gives or takes.
+ * <p>Texts of unequal length are padded on the left. A row's position is its index minus the number
+ * of padding rows of its item. Padding rows see no row and no row sees them, whatever their values
+ * are. Their outputs are 0; backward ignores their gradients and returns 0 for them.
  */
 public final class Owl3Batch implements AutoCloseable {
   private final Owl3Variant variant;
@@ -49,19 +52,19 @@ public final class Owl3Batch implements AutoCloseable {
   }
 
   /**
-   * Describes a batch without padding to this rank. A collective call.
+   * Describes a batch without padding. A collective call.
    *
    * @param group the ranks
-   * @param variant the layers' operator
+   * @param variant of the layers
    * @param images of all items, the same on every rank
    * @param textRows new text rows of this rank, of each item
    * @param cachedRows text rows of this rank, of each item, whose keys and values are cached
-   * @param visualRows of this rank, of the one sequence of all images
+   * @param visualRows rows of this rank, of the visual sequence of all images
    * @throws NullPointerException if an argument is null
-   * @throws IllegalArgumentException if a number is negative, or the ranks' visual rows are not
-   *     those of the images
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws IllegalArgumentException if a number is negative, or the ranks' visual rows do not add
+   *     up to those of the images
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public static Owl3Batch of(
       Group group,
@@ -74,25 +77,25 @@ public final class Owl3Batch implements AutoCloseable {
   }
 
   /**
-   * Describes a batch of texts that are padded on the left to equal length. A collective call, the
-   * same as the other form.
+   * Describes a batch of texts that are padded on the left to equal length. A collective call;
+   * ranks may mix it with the other overload.
    *
    * @param group the ranks
-   * @param variant the layers' operator
-   * @param images of all items, the same on every rank; their positions do not count padded rows
-   * @param padding {@code [batch]}: of each item, how many of this rank's text rows are padding:
-   *     the first ones, those cached counted before the new ones. With one rank, the padding of the
-   *     text as far as it has come; over several, each rank's share of it. Null: none
-   * @param textRows new text rows of this rank, of each item, padded ones included
-   * @param cachedRows text rows of this rank, of each item, padded ones included, whose keys and
-   *     values are cached
-   * @param visualRows of this rank, of the one sequence of all images
+   * @param variant of the layers
+   * @param images of all items, the same on every rank; their positions do not count padding rows
+   * @param padding {@code [batch]}: how many of this rank's text rows of each item are padding.
+   *     These are its first rows, where cached rows precede new ones. With one rank it is the
+   *     padding of the text so far; with several, each rank's part of it. Null: no padding
+   * @param textRows new text rows of this rank, of each item, padding included
+   * @param cachedRows text rows of this rank, of each item, padding included, whose keys and values
+   *     are cached
+   * @param visualRows rows of this rank, of the visual sequence of all images
    * @throws NullPointerException if another argument is null
    * @throws IllegalArgumentException if a number is negative, padding has not a number for each
-   *     item or exceeds the rows, the ranks' shares leave a padded row behind one that is not, or
-   *     the ranks' visual rows are not those of the images
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   *     item or exceeds the rows, a padding row would follow a row that is not padding, or the
+   *     ranks' visual rows do not add up to those of the images
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public static Owl3Batch of(
       Group group,
@@ -104,15 +107,16 @@ public final class Owl3Batch implements AutoCloseable {
       long visualRows) {
     long[] said;
     try {
-      Checks.present(variant, "variant");
-      Checks.present(images, "images");
+      Preconditions.present(variant, "variant");
+      Preconditions.present(images, "images");
       said = Owl3Rows.said(images.batch(), padding, textRows, cachedRows, visualRows);
-    } catch (RuntimeException e) {
-      throw Checks.present(group, "group").decline(Operation.ALL_GATHER, e);
+    } catch (RuntimeException | Error e) {
+      Preconditions.present(group, "group").decline(Operation.ALL_GATHER, e);
+      throw e;
     }
     Owl3Rows rows = Owl3Rows.gather(group, images.batch(), said);
     RowShard visual = rows.visual();
-    Checks.require(
+    Preconditions.require(
         visual.total() == images.rows(),
         "the ranks have "
             + visual.total()
@@ -120,27 +124,27 @@ public final class Owl3Batch implements AutoCloseable {
             + images.rows()
             + ", were expected");
     Device device = group.device();
-    Scope made = new Scope(device);
+    TensorScope made = new TensorScope(device);
     try {
       int[] lives = rows.live();
       Tensor live = lives == null ? null : ofText(made, images.batch(), textRows, lives);
       Tensor positions = ofText(made, images.batch(), textRows, rows.positions());
       Tensor causal = rows.causal().toTensor(device, images.batch(), rows.text());
-      made.atEnd(causal::close);
+      made.add(causal);
       VisualMask seen = seen(device, variant, images, rows);
-      made.atEnd(seen::close);
+      made.add(seen);
       Tensor keyPositions = images.keyPositions(device, variant, visual);
       return new Owl3Batch(variant, cachedRows, positions, live, causal, seen, keyPositions);
-    } catch (RuntimeException e) {
-      made.closeAfter(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, made);
       throw e;
     }
   }
 
   /** int32 [batch, rows]. */
-  private static Tensor ofText(Scope made, int batch, long rows, int[] values) {
-    Tensor tensor = Scope.filled(made.device(), values, batch, rows);
-    made.atEnd(tensor::close);
+  private static Tensor ofText(TensorScope made, int batch, long rows, int[] values) {
+    Tensor tensor = Tensor.of(made.device(), values, batch, rows);
+    made.add(tensor);
     return tensor;
   }
 
@@ -169,7 +173,7 @@ public final class Owl3Batch implements AutoCloseable {
     return variant;
   }
 
-  /** Of this rank, of each item. */
+  /** Cached rows of this rank, of each item. */
   long cachedRows() {
     return cachedRows;
   }
@@ -179,12 +183,12 @@ public final class Owl3Batch implements AutoCloseable {
     return positions;
   }
 
-  /** Fills padded rows with zeros: x itself if there are none, else a copy in the scope. */
-  Tensor withoutPadding(Scope scope, Tensor x) {
+  /** A copy of x in the scope with zeros in padding rows, or x itself if there is no padding. */
+  Tensor withoutPadding(TensorScope scope, Tensor x) {
     return live == null ? x : clearPadding(scope.like(x).copyFrom(x));
   }
 
-  /** Fills padded rows with zeros, in place. */
+  /** Fills padding rows with zeros, in-place. */
   Tensor clearPadding(Tensor x) {
     if (live != null) {
       LayerOperations.clearRows(live, x);
@@ -207,11 +211,7 @@ public final class Owl3Batch implements AutoCloseable {
     return keyPositions;
   }
 
-  /**
-   * Closes what it holds.
-   *
-   * @throws IllegalStateException if that was done already
-   */
+  /** Closes the tensors. Closing again does nothing. */
   @Override
   public void close() {
     positions.close();

@@ -4,32 +4,33 @@ package org.lvxattn.model;
 import java.util.Arrays;
 import org.lvxattn.Device;
 import org.lvxattn.Tensor;
+import org.lvxattn.internal.Preconditions;
 
 /**
- * Where the images of a batch stand in its texts. The embeddings of all images of all batch items,
- * one after the other, are one visual sequence: row {@code image * tokensPerImage + token}.
+ * The positions of a batch's images in its texts. The embeddings of all images of all batch items
+ * are concatenated into one visual sequence, with row {@code image * tokensPerImage + token}.
  */
 public final class Owl3Images {
   private final int[][] positions;
   private final int tokensPerImage;
 
   /**
-   * The images of a batch.
+   * Describes the images of a batch.
    *
    * @param positions {@code [batch][image of the item]}: text position of each image's token (the
    *     first, if the tokenizer splits it), ascending; empty for an item without images
-   * @param tokensPerImage visual rows of an image
+   * @param tokensPerImage number of visual rows of an image
    * @throws NullPointerException if positions is null
    * @throws IllegalArgumentException if positions do not ascend from 0 or more
    */
   public Owl3Images(int[][] positions, int tokensPerImage) {
-    this.tokensPerImage = Checks.positive(tokensPerImage, "tokensPerImage");
-    this.positions = new int[Checks.present(positions, "positions").length][];
+    this.tokensPerImage = Preconditions.positive(tokensPerImage, "tokensPerImage");
+    this.positions = new int[Preconditions.present(positions, "positions").length][];
     for (int item = 0; item < positions.length; item++) {
       this.positions[item] = positions[item].clone();
       int before = -1;
       for (int position : positions[item]) {
-        Checks.require(
+        Preconditions.require(
             position > before,
             "positions["
                 + item
@@ -65,13 +66,13 @@ public final class Owl3Images {
     return tokensPerImage;
   }
 
-  /** int32 [1, rows]: where the keys of this rank's visual rows are rotated. */
+  /** int32 [1, rows]: the rotary positions of the keys of this rank's visual rows. */
   Tensor keyPositions(Device device, Owl3Variant variant, RowShard visual) {
     int[] ofImages =
         Arrays.stream(positions).flatMapToInt(Arrays::stream).map(variant::keyPosition).toArray();
     int[] values = new int[Math.toIntExact(visual.rows())];
     Arrays.setAll(
         values, row -> ofImages[Math.toIntExact((visual.begin() + row) / tokensPerImage)]);
-    return Scope.filled(device, values, 1, values.length);
+    return Tensor.of(device, values, 1, values.length);
   }
 }

@@ -5,17 +5,20 @@ import java.util.LinkedHashMap;
 import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.CrossAttention;
-import org.lvxattn.Group;
-import org.lvxattn.KeyValueCache;
-import org.lvxattn.KeyValueProjection;
-import org.lvxattn.Operation;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.TensorScope;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.Operation;
+import org.lvxattn.internal.Closing;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.layer.KeyValueProjection;
+import org.lvxattn.visual.KeyValueCache;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /**
  * A layer of mPLUG-Owl3 with hyper attention ({@code HyperQwen2DecoderLayer}): text rows attend
- * causally to each other, and with the same queries to the images before them.
+ * causally to each other and, with the same queries, to the images before them.
  *
  * <pre>
  * h = RMS(x; input_layernorm)                 e = RMS(images; input_layernorm)
@@ -27,14 +30,14 @@ import org.lvxattn.VisualCheckpoint;
  * y = x + c Wo^T;  out = y + down(silu(gate z) * up z), z = RMS(y; post_attention_layernorm)
  * </pre>
  *
- * <p>The images of all batch items are one visual sequence, {@code [1, rows, hidden]}; which part
- * of it a row sees is the {@link Owl3Batch}'s to say. Rotary embedding pairs i with i + headDim/2.
+ * <p>The images of all batch items form one visual sequence, {@code [1, rows, hidden]}; {@link
+ * Owl3Batch} says which part of it a row sees. Rotary embedding pairs i with i + headDim/2.
  *
  * <p>Parameters: {@code input_layernorm.weight}, {@code self_attn.{q,k,v}_proj.{weight,bias}},
  * {@code self_attn.v_kv_proj.{weight,bias}}, {@code self_attn.o_proj.weight}, {@code
  * self_attn.gate} (gated), {@code post_attention_layernorm.weight}, {@code
- * mlp.{gate,up,down}_proj.weight}; in checkpoints {@code language_model.model.layers.N.} stands
- * before them. Immutable.
+ * mlp.{gate,up,down}_proj.weight}; in checkpoints they have the prefix {@code
+ * language_model.model.layers.N.}. Immutable.
  */
 public final class Owl3Layer {
   private final Owl3Attention attention;
@@ -45,12 +48,12 @@ public final class Owl3Layer {
     this.mlp = mlp;
   }
 
-  /** Starts with nothing set; variant, hidden, heads, headDim and intermediate must be. */
+  /** An empty builder; variant, hidden, heads, headDim and intermediate must be set. */
   public static Builder builder() {
     return new Builder();
   }
 
-  /** The attention that is computed, to text and to images. */
+  /** The attention that the layer computes, to text and to images. */
   public CrossAttention attention() {
     return attention.attention();
   }
@@ -63,7 +66,7 @@ public final class Owl3Layer {
     return shapes;
   }
 
-  /** How keys and values are made of the image embeddings. */
+  /** How keys and values are projected from the image embeddings. */
   public KeyValueProjection projection(Parameters weights, Owl3Batch batch) {
     return attention.projection(weights, batch);
   }
@@ -74,15 +77,15 @@ public final class Owl3Layer {
    * @param weights by the names above
    * @param x text rows of this rank, {@code [batch, rows, hidden]}
    * @param visual image embeddings of this rank, {@code [1, rows, hidden]}
-   * @param batch where these rows stand
+   * @param batch positions and masks of these rows
    * @param past keys and values of the rows before these, or null if there are none
    * @throws NullPointerException if an argument other than past is null
    * @throws IllegalArgumentException if a tensor or parameter has a wrong dtype, shape or device,
    *     or batch does not describe these rows
    * @throws IllegalStateException if something was closed, or the group has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public Activations forward(
       Parameters weights,
@@ -90,53 +93,54 @@ public final class Owl3Layer {
       VisualCheckpoint visual,
       Owl3Batch batch,
       @Nullable TextCache past) {
-    Group group = Checks.present(visual, "visual").group();
-    Turn turn = new Turn(group, Operation.FORWARD, 2);
-    Scope kept = new Scope(group.device());
+    Group group = Preconditions.present(visual, "visual").group();
+    CollectiveSequence calls = new CollectiveSequence(group, Operation.FORWARD, 2);
+    TensorScope kept = new TensorScope(group.device());
     try {
       requireFitting(weights, x, batch, past);
       Tensor y = kept.like(x);
       Tensor rows = batch.withoutPadding(kept, x);
       Owl3Attention.Saved attended =
-          attention.forward(turn, kept, weights, rows, visual, batch, past, y);
+          attention.forward(calls, kept, weights, rows, visual, batch, past, y);
       Tensor out = kept.like(x);
       GatedMlp.Saved mixed = mlp.forward(kept, weights, y, null, out);
       return new Activations(attention, attended, mixed, weights, visual, batch, out, kept);
-    } catch (RuntimeException e) {
-      kept.closeAfter(e);
-      throw turn.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, kept);
+      calls.failed(e);
+      throw e;
     }
   }
 
   /**
-   * Computes gradients: adds those of the parameters to gradients, and that of the embeddings to
-   * the checkpoint. A collective call.
+   * Computes gradients. Accumulates the parameters' gradients into {@code gradients} and the
+   * embeddings' gradient into the checkpoint. A collective call.
    *
-   * @param activations of forward; what they were computed from must be open and unchanged
+   * @param activations of forward; their inputs must be open and unchanged
    * @param dOut gradient of the output: its shape and dtype
-   * @param gradients by the parameters' names; this rank's share
-   * @return gradients of x and of the past, for the caller to close
+   * @param gradients by the parameters' names; over this rank's rows
+   * @return gradients of x and of the past; the caller closes them
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public InputGradients backward(Activations activations, Tensor dOut, Gradients gradients) {
-    Group group = Checks.present(activations, "activations").visual.group();
-    Turn turn = new Turn(group, Operation.BACKWARD, 2);
+    Group group = Preconditions.present(activations, "activations").visual.group();
+    CollectiveSequence calls = new CollectiveSequence(group, Operation.BACKWARD, 2);
     Owl3Attention.Saved saved = activations.attended;
-    Scope made = new Scope(group.device());
+    TensorScope made = new TensorScope(group.device());
     try {
-      Checks.sameShape(dOut, "dOut", activations.out);
-      Checks.present(gradients, "gradients").require(parameterShapes());
+      SequenceShapes.sameShape(dOut, "dOut", activations.out);
+      Preconditions.present(gradients, "gradients").require(parameterShapes());
       Tensor d = activations.batch.clearPadding(made.like(dOut).copyFrom(dOut));
       Tensor dk = made.like(saved.k());
       Tensor dv = made.like(saved.v());
       mlp.backward(activations.mixed, activations.weights, gradients, null, d);
       attention.backward(
-          turn,
+          calls,
           saved,
           activations.weights,
           activations.visual,
@@ -146,28 +150,29 @@ public final class Owl3Layer {
           dk,
           dv);
       return new InputGradients(d, attention.past(saved, dk), attention.past(saved, dv), made);
-    } catch (RuntimeException e) {
-      made.closeAfter(e);
-      throw turn.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, made);
+      calls.failed(e);
+      throw e;
     }
   }
 
   /**
-   * Computes the layer over cached keys and values of images and text, to which those of the new
-   * rows are added, and keeps nothing else. A collective call.
+   * Computes the layer over cached keys and values of images and text, and appends those of the new
+   * rows to the text cache. Keeps nothing for backward. A collective call.
    *
    * @param group the ranks
    * @param weights by the names above
    * @param x new text rows of this rank, {@code [batch, rows, hidden]}
-   * @param visual what {@link VisualCheckpoint#project} made with {@link #projection}
+   * @param visual result of {@link VisualCheckpoint#project} with {@link #projection}
    * @param past keys and values of the rows before these; the new ones are appended
-   * @param batch where these rows stand
-   * @return the output, shape and dtype of x, for the caller to close
+   * @param batch positions and masks of these rows
+   * @return the output, shape and dtype of x; the caller closes it
    * @throws IllegalArgumentException if a tensor or parameter has a wrong dtype, shape or device,
    *     batch does not describe these rows, or past has no room for them
    * @throws IllegalStateException if something was closed, or the group has failed
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public Tensor decode(
       Group group,
@@ -176,44 +181,46 @@ public final class Owl3Layer {
       KeyValueCache visual,
       TextCache past,
       Owl3Batch batch) {
-    Turn turn = new Turn(Checks.present(group, "group"), Operation.FORWARD, 2);
-    Scope made = new Scope(group.device());
-    try (Scope scratch = new Scope(group.device())) {
-      requireFitting(weights, x, batch, Checks.present(past, "past"));
-      Checks.present(visual, "visual");
+    CollectiveSequence calls =
+        new CollectiveSequence(Preconditions.present(group, "group"), Operation.FORWARD, 2);
+    TensorScope made = new TensorScope(group.device());
+    try (TensorScope scratch = new TensorScope(group.device())) {
+      requireFitting(weights, x, batch, Preconditions.present(past, "past"));
+      Preconditions.present(visual, "visual");
       Tensor out = made.like(x);
       Tensor y = scratch.like(x);
       Tensor rows = batch.withoutPadding(scratch, x);
-      attention.decode(turn, group, weights, rows, visual, past, batch, y);
+      attention.decode(calls, group, weights, rows, visual, past, batch, y);
       mlp.forward(scratch, weights, y, null, out);
       past.advance(x.dimension(1));
       return out;
-    } catch (RuntimeException e) {
-      made.closeAfter(e);
-      throw turn.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, made);
+      calls.failed(e);
+      throw e;
     }
   }
 
   private void requireFitting(
       Parameters weights, Tensor x, Owl3Batch batch, @Nullable TextCache past) {
-    Checks.present(weights, "weights").require(parameterShapes());
-    Checks.rows(x, "x", attention.hidden());
-    Checks.require(
-        Checks.present(batch, "batch").variant() == attention.variant(),
+    Preconditions.present(weights, "weights").require(parameterShapes());
+    SequenceShapes.rows(x, "x", attention.hidden());
+    Preconditions.require(
+        Preconditions.present(batch, "batch").variant() == attention.variant(),
         "batch is for " + batch.variant() + " attention; " + attention.variant() + " was expected");
-    Checks.require(
+    Preconditions.require(
         x.dimension(0) == batch.positions().dimension(0)
             && x.dimension(1) == batch.positions().dimension(1),
         "x is " + x + "; batch and rows of " + batch.positions() + " were expected");
     long cached = past == null ? 0 : past.rows();
-    Checks.require(
+    Preconditions.require(
         cached == batch.cachedRows(),
         "past has " + cached + " rows; the batch's " + batch.cachedRows() + " were expected");
   }
 
   /**
-   * The result of {@link #forward}: it owns the output and what backward needs, and remembers what
-   * it was computed from, which stays the caller's.
+   * The result of {@link #forward}: it owns the output and what backward needs, and refers to its
+   * inputs, which the caller owns.
    */
   public static final class Activations implements AutoCloseable {
     private final Owl3Attention attention;
@@ -223,7 +230,7 @@ public final class Owl3Layer {
     private final VisualCheckpoint visual;
     private final Owl3Batch batch;
     private final Tensor out;
-    private final Scope kept;
+    private final TensorScope kept;
 
     private Activations(
         Owl3Attention attention,
@@ -233,7 +240,7 @@ public final class Owl3Layer {
         VisualCheckpoint visual,
         Owl3Batch batch,
         Tensor out,
-        Scope kept) {
+        TensorScope kept) {
       this.attention = attention;
       this.attended = attended;
       this.mixed = mixed;
@@ -255,7 +262,8 @@ public final class Owl3Layer {
     }
 
     /**
-     * Attention to the images, fused: to images and text, {@code [batch, rows, heads, headDim]}.
+     * Attention to the images (gated) or to images and text (fused), {@code [batch, rows, heads,
+     * headDim]}.
      */
     public Tensor attention() {
       return attended.images().o();
@@ -266,14 +274,14 @@ public final class Owl3Layer {
       return attended.images().lse();
     }
 
-    /** Gated: attention to the text, {@code [batch, rows, heads, headDim]}; fused: null. */
+    /** Attention to the text (gated), {@code [batch, rows, heads, headDim]}, or null (fused). */
     public @Nullable Tensor textAttention() {
       Owl3Text.Attended text = attended.text();
       return text == null ? null : text.o();
     }
 
     /**
-     * Keys and values of these rows, for a cache to append.
+     * Appends keys and values of these rows to a cache.
      *
      * @throws IllegalArgumentException if the cache has no room
      */
@@ -282,11 +290,7 @@ public final class Owl3Layer {
           attention.fresh(attended, attended.k()), attention.fresh(attended, attended.v()));
     }
 
-    /**
-     * Frees what is kept.
-     *
-     * @throws IllegalStateException if something of it was closed already
-     */
+    /** Frees what is kept. Closing again does nothing. */
     @Override
     public void close() {
       kept.close();
@@ -298,9 +302,9 @@ public final class Owl3Layer {
     private final Tensor x;
     private final Tensor pastKeys;
     private final Tensor pastValues;
-    private final Scope made;
+    private final TensorScope made;
 
-    private InputGradients(Tensor x, Tensor pastKeys, Tensor pastValues, Scope made) {
+    private InputGradients(Tensor x, Tensor pastKeys, Tensor pastValues, TensorScope made) {
       this.x = x;
       this.pastKeys = pastKeys;
       this.pastValues = pastValues;
@@ -322,11 +326,7 @@ public final class Owl3Layer {
       return pastValues;
     }
 
-    /**
-     * Closes the gradients.
-     *
-     * @throws IllegalStateException if that was done already
-     */
+    /** Closes the gradients. Closing again does nothing. */
     @Override
     public void close() {
       made.close();
@@ -347,75 +347,75 @@ public final class Owl3Layer {
 
     private Builder() {}
 
-    /** Which operator; must be set. */
+    /** The variant of hyper attention; must be set. */
     public Builder variant(Owl3Variant variant) {
-      this.variant = Checks.present(variant, "variant");
+      this.variant = Preconditions.present(variant, "variant");
       return this;
     }
 
     /** Width of the text rows and of the image embeddings; must be set. */
     public Builder hidden(int hidden) {
-      this.hidden = Checks.positive(hidden, "hidden");
+      this.hidden = Preconditions.positive(hidden, "hidden");
       return this;
     }
 
     /** Number of query heads; must be set. */
     public Builder heads(int heads) {
-      this.heads = Checks.positive(heads, "heads");
+      this.heads = Preconditions.positive(heads, "heads");
       return this;
     }
 
     /** Number of key and value heads; as many as query heads if not set. */
     public Builder keyValueHeads(int keyValueHeads) {
-      this.keyValueHeads = Checks.positive(keyValueHeads, "keyValueHeads");
+      this.keyValueHeads = Preconditions.positive(keyValueHeads, "keyValueHeads");
       return this;
     }
 
     /** Elements of one head, a multiple of 8 up to 256; must be set. */
     public Builder headDim(int headDim) {
-      this.headDim = Checks.positive(headDim, "headDim");
+      this.headDim = Preconditions.positive(headDim, "headDim");
       return this;
     }
 
     /** Inner width of the MLP; must be set. */
     public Builder intermediate(int intermediate) {
-      this.intermediate = Checks.positive(intermediate, "intermediate");
+      this.intermediate = Preconditions.positive(intermediate, "intermediate");
       return this;
     }
 
-    /** What the norms add to the mean square; 1e-6 if not set. */
+    /** Epsilon that the norms add to the mean square; 1e-6 if not set. */
     public Builder epsilon(double epsilon) {
-      this.epsilon = Checks.epsilon(epsilon);
+      this.epsilon = Preconditions.finitePositive(epsilon, "epsilon");
       return this;
     }
 
     /** Base of the rotary embedding; 1e6 if not set. */
     public Builder theta(double theta) {
-      Checks.require(
+      Preconditions.require(
           Double.isFinite(theta) && theta > 0,
           "theta is " + theta + "; a finite number above 0 was expected");
       this.theta = theta;
       return this;
     }
 
-    /** What moves between ranks; {@link Strategy#QUERY_RING} if not set. */
+    /** Which tensors move between the ranks; {@link Strategy#QUERY_RING} if not set. */
     public Builder strategy(Strategy strategy) {
-      this.strategy = Checks.present(strategy, "strategy");
+      this.strategy = Preconditions.present(strategy, "strategy");
       return this;
     }
 
     /**
-     * The layer that was described.
+     * Builds the layer.
      *
-     * @throws IllegalStateException if something that must be set was not
-     * @throws IllegalArgumentException if heads and headDim make no attention
+     * @throws IllegalStateException if a required setting is missing
+     * @throws IllegalArgumentException if {@link CrossAttention} does not accept heads or headDim
      */
     public Owl3Layer build() {
       if (variant == null) {
         throw new IllegalStateException("variant was not set");
       }
-      Checks.set(hidden, "hidden");
-      Checks.set(intermediate, "intermediate");
+      Preconditions.set(hidden, "hidden");
+      Preconditions.set(intermediate, "intermediate");
       CrossAttention of = Attentions.of(heads, keyValueHeads, headDim, strategy);
       return new Owl3Layer(
           new Owl3Attention(variant, hidden, epsilon, theta, of),

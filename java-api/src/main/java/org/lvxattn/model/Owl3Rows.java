@@ -5,11 +5,12 @@ import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.Group;
+import org.lvxattn.group.Group;
+import org.lvxattn.internal.Preconditions;
 
 /**
- * The text rows of all ranks: how many each has, cached and new, and which of them are padding. The
- * index of a row counts all cached rows, then the new ones of each rank in rank order.
+ * The text rows of all ranks: how many cached and new rows each has, and which are padding. The
+ * index of a row counts all cached rows, then the new rows of each rank in rank order.
  */
 final class Owl3Rows {
   private static final int NUMBERS = 3; // before the padding of each item
@@ -34,10 +35,10 @@ final class Owl3Rows {
     }
   }
 
-  /** What a rank says of itself, checked as far as it can be alone. */
+  /** What a rank sends about itself, after the checks that it can do alone. */
   static long[] said(
       int batch, int @Nullable [] padding, long textRows, long cachedRows, long visualRows) {
-    Checks.require(
+    Preconditions.require(
         textRows >= 0 && cachedRows >= 0 && visualRows >= 0,
         "textRows is "
             + textRows
@@ -48,11 +49,11 @@ final class Owl3Rows {
             + "; 0 or more was expected");
     long[] said = Arrays.copyOf(new long[] {textRows, cachedRows, visualRows}, NUMBERS + batch);
     if (padding != null) {
-      Checks.require(
+      Preconditions.require(
           padding.length == batch,
           "padding has " + padding.length + " numbers; one for each item, " + batch + ", expected");
       for (int item = 0; item < batch; item++) {
-        Checks.require(
+        Preconditions.require(
             padding[item] >= 0 && padding[item] <= cachedRows + textRows,
             "padding["
                 + item
@@ -68,9 +69,10 @@ final class Owl3Rows {
   }
 
   /**
-   * Puts together what all ranks say. A collective call.
+   * Gathers what all ranks send. A collective call.
    *
-   * @throws IllegalArgumentException on every rank, if a padded row stands behind one that is not
+   * @throws IllegalArgumentException on every rank, if a padding row follows a row that is not
+   *     padding
    */
   static Owl3Rows gather(Group group, int batch, long[] said) {
     ByteBuffer bytes = ByteBuffer.allocate(said.length * Long.BYTES);
@@ -94,7 +96,7 @@ final class Owl3Rows {
       for (int of = 0; of < fresh.length; of++) {
         long said = Math.max(0, padding[item][of] - cached[of]);
         long expected = freshPadding(item, of);
-        Checks.require(
+        Preconditions.require(
             said == expected,
             "padding of item "
                 + item
@@ -113,7 +115,7 @@ final class Owl3Rows {
     }
   }
 
-  /** Padded rows among the new ones of a rank. */
+  /** Number of padding rows among the new rows of a rank. */
   private long freshPadding(int item, int of) {
     return Math.clamp(sum(padding[item]) - firstFresh(of), 0, fresh[of]);
   }
@@ -128,12 +130,12 @@ final class Owl3Rows {
     return sum(cached);
   }
 
-  /** The new rows of this rank among those of all. */
+  /** This rank's shard of the new rows. */
   RowShard text() {
     return shard(fresh);
   }
 
-  /** The visual rows of this rank. */
+  /** This rank's shard of the visual rows. */
   RowShard visual() {
     return shard(visual);
   }
@@ -148,7 +150,7 @@ final class Owl3Rows {
     return ofFresh((item, row) -> Math.toIntExact(Math.max(0, position(item, row))));
   }
 
-  /** [batch, new rows of this rank]: 1, or 0 for padding; null if none is padding. */
+  /** [batch, new rows of this rank]: 1, or 0 for padding; null without padding. */
   int @Nullable [] live() {
     boolean padded = false;
     for (int item = 0; item < batch; item++) {
@@ -170,7 +172,8 @@ final class Owl3Rows {
   }
 
   /**
-   * Which text rows each new row sees. Keys are each rank's cached rows followed by its new ones.
+   * Which text rows each new row sees. Keys are ordered by rank: its cached rows, then its new
+   * rows.
    */
   RowRanges causal() {
     int rows = Math.toIntExact(sum(fresh));

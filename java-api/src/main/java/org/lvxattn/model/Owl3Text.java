@@ -3,15 +3,19 @@ package org.lvxattn.model;
 
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
-import org.lvxattn.Group;
-import org.lvxattn.LayerOperations;
+import org.lvxattn.GradientOutputs;
 import org.lvxattn.Mask;
 import org.lvxattn.Statistics;
 import org.lvxattn.Tensor;
+import org.lvxattn.TensorScope;
+import org.lvxattn.group.Group;
+import org.lvxattn.layer.LayerOperations;
 
-/** Queries, keys and values of text rows, and their causal attention to each other. */
+/** Queries, keys and values of text rows, and causal attention among the rows. */
 final class Owl3Text {
   private static final String Q = "self_attn.q_proj";
   private static final String K = "self_attn.k_proj";
@@ -35,8 +39,8 @@ final class Owl3Text {
     }
   }
 
-  /** For queries of rows like those of x, [batch, rows, heads, headDim]. */
-  Tensor empty(Scope scope, Tensor x) {
+  /** Allocates room for the queries of x's rows, [batch, rows, heads, headDim]. */
+  Tensor empty(TensorScope scope, Tensor x) {
     return scope.allocate(
         x.dtype(), x.dimension(0), x.dimension(1), attention.heads(), attention.headDim());
   }
@@ -47,7 +51,7 @@ final class Owl3Text {
     LayerOperations.rotary(theta, false, q, positions, q);
   }
 
-  /** Writes rotated keys, and values, [batch, rows, keyValueHeads * headDim]. */
+  /** Writes rotated keys and values, [batch, rows, keyValueHeads * headDim]. */
   void keyValues(Parameters w, Tensor h, Tensor positions, Tensor k, Tensor v) {
     linear(w, K, h, k);
     linear(w, V, h, v);
@@ -55,22 +59,34 @@ final class Owl3Text {
     LayerOperations.rotary(theta, false, keys, positions, keys);
   }
 
-  /** Attention of the rows to each other; k and v as keyValues wrote them. */
-  Attended attend(Turn turn, Scope scope, Group group, Tensor q, Tensor k, Tensor v, Mask mask) {
+  /** Attention among the rows; k and v as written by {@link #keyValues}. */
+  Attended attend(
+      CollectiveSequence calls,
+      TensorScope scope,
+      Group group,
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      Mask mask) {
     Tensor o = scope.like(q);
     DType wide = q.dtype().accumulator();
     Tensor lse = scope.allocate(wide, q.dimension(0), attention.heads(), q.dimension(1));
-    turn.call(
-        () -> attention.forwardInto(group, q, keys(k), keys(v), mask, o, lse, Statistics.create()));
+    calls.call(
+        () ->
+            attention.forwardInto(
+                group,
+                new AttentionInputs(q, keys(k), keys(v), mask),
+                new AttentionOutputs(o, lse),
+                Statistics.create()));
     return new Attended(o, lse);
   }
 
   /** [batch, rows, heads, headDim] and [batch, heads, rows]. */
   record Attended(Tensor o, Tensor lse) {}
 
-  /** Overwrites dq, dk and dv; o and lse may be those of a larger softmax. */
+  /** Overwrites dq, dk and dv; o and lse may be those of a softmax over more keys. */
   void attendBackward(
-      Turn turn,
+      CollectiveSequence calls,
       Group group,
       Tensor q,
       Tensor k,
@@ -81,25 +97,18 @@ final class Owl3Text {
       Tensor dq,
       Tensor dk,
       Tensor dv) {
-    turn.call(
+    calls.call(
         () ->
             attention.backwardInto(
                 group,
-                q,
-                keys(k),
-                keys(v),
-                mask,
-                of.o,
-                of.lse,
+                new AttentionInputs(q, keys(k), keys(v), mask),
+                new AttentionOutputs(of.o, of.lse),
                 dO,
-                dq,
-                keys(dk),
-                keys(dv),
-                null,
+                new GradientOutputs(dq, keys(dk), keys(dv), null),
                 Statistics.create()));
   }
 
-  /** Overwrites dh, and dq and dk as well; dk and dv are those of the rows of h. */
+  /** Overwrites dh, dq and dk; dk and dv belong to the rows of h. */
   void backward(
       Parameters w,
       Gradients g,
@@ -117,8 +126,8 @@ final class Owl3Text {
     linearBackward(w, g, V, h, dv, dh, true);
   }
 
-  /** New keys or values behind those of the past, [batch, past + rows, width]. */
-  Tensor behind(Scope scope, @Nullable Tensor past, Tensor h) {
+  /** A copy of the past's keys or values with room for new ones, [batch, past + rows, width]. */
+  Tensor behind(TensorScope scope, @Nullable Tensor past, Tensor h) {
     long before = past == null ? 0 : past.dimension(1);
     Tensor all = scope.allocate(h.dtype(), h.dimension(0), before + h.dimension(1), keyWidth());
     if (past != null) {

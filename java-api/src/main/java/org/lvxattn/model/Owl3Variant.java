@@ -4,13 +4,14 @@ package org.lvxattn.model;
 /** The two operators of mPLUG-Owl3's hyper attention. */
 public enum Owl3Variant {
   /**
-   * Attention to text and to images apart, blended by a gate (releases 240728 and 241014). A row
-   * sees the images whose tokens lie before it; their keys are rotated at the next position.
+   * Separate attention to text and to images, blended by a gate (releases 240728 and 241014). A row
+   * sees the images whose tokens are before it; the rotary position of their keys is the position
+   * after the token.
    */
   GATED,
   /**
-   * One softmax over images and text (release 241101). A row sees the images whose tokens lie at or
-   * before it; their keys are rotated at the token's position.
+   * One softmax over images and text (release 241101). A row sees the images whose tokens are at or
+   * before it; the rotary position of their keys is the token's position.
    */
   FUSED;
 
@@ -19,7 +20,7 @@ public enum Owl3Variant {
     return this == GATED ? row > imagePosition : row >= imagePosition;
   }
 
-  /** Where the keys of an image are rotated. */
+  /** Rotary position of the keys of an image. */
   int keyPosition(int imagePosition) {
     return this == GATED ? imagePosition + 1 : imagePosition;
   }

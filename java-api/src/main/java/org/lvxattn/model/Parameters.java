@@ -12,12 +12,15 @@ import java.util.function.Function;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
 import org.lvxattn.Tensor;
+import org.lvxattn.TensorScope;
+import org.lvxattn.internal.Closing;
+import org.lvxattn.internal.Preconditions;
 import org.lvxattn.io.StoredTensor;
 import org.lvxattn.io.StoredTensors;
 
 /**
- * The parameters of layers, by the names that checkpoints give them. All lie on one device; linear
- * weights are {@code [out, in]}.
+ * The parameters of layers, by their names in checkpoints. All are on one device; linear weights
+ * are {@code [out, in]}.
  */
 public final class Parameters implements AutoCloseable {
   private final SequencedMap<String, Tensor> tensors;
@@ -29,49 +32,50 @@ public final class Parameters implements AutoCloseable {
   }
 
   /**
-   * Tensors of the caller, which stay his.
+   * Wraps the caller's tensors; close does not close them.
    *
    * @throws NullPointerException if a name or tensor is null
    */
   public static Parameters of(Map<String, Tensor> tensors) {
     SequencedMap<String, Tensor> copy = new LinkedHashMap<>();
     tensors.forEach(
-        (name, tensor) -> copy.put(Checks.present(name, "name"), Checks.present(tensor, name)));
+        (name, tensor) ->
+            copy.put(Preconditions.present(name, "name"), Preconditions.present(tensor, name)));
     return new Parameters(copy, List.of());
   }
 
   /**
-   * New parameters, all 0.
+   * Allocates parameters that are 0.
    *
-   * @param device where
-   * @param dtype of all
-   * @param shapes by name, as layers tell them
+   * @param device where to allocate
+   * @param dtype of all parameters
+   * @param shapes of a layer's parameters, by name
    * @throws org.lvxattn.OutOfDeviceMemoryException if memory or the device's budget does not
    *     suffice
    */
   public static Parameters allocate(Device device, DType dtype, Map<String, long[]> shapes) {
-    Scope made = new Scope(device);
+    TensorScope made = new TensorScope(device);
     try {
       SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
       shapes.forEach((name, shape) -> tensors.put(name, made.allocate(dtype, shape)));
       return new Parameters(tensors, new ArrayList<>(tensors.values()));
-    } catch (RuntimeException e) {
-      made.closeAfter(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, made);
       throw e;
     }
   }
 
   /**
-   * Copies of a checkpoint's parameters.
+   * Copies parameters of a checkpoint to a device.
    *
-   * @param device where
-   * @param dtype of the copies; what is stored in another one is converted
+   * @param device where to allocate
+   * @param dtype of the copies; other dtypes are converted
    * @param checkpoint safetensors, in one file or several
    * @param prefix of the names in the checkpoint, for instance {@code
    *     "language_model.model.layers.3."}
-   * @param shapes by name without the prefix, as layers tell them
+   * @param shapes of a layer's parameters, by name without the prefix
    * @throws NullPointerException if an argument is null
-   * @throws IllegalArgumentException if the checkpoint lacks one or has it in another shape
+   * @throws IllegalArgumentException if the checkpoint lacks a parameter or has it in another shape
    * @throws IllegalStateException if the checkpoint or the device was closed
    * @throws org.lvxattn.OutOfDeviceMemoryException if memory or the device's budget does not
    *     suffice
@@ -86,16 +90,16 @@ public final class Parameters implements AutoCloseable {
   }
 
   /**
-   * A checkpoint's parameters in the mapped file itself: nothing is copied, they cannot be written,
-   * and they are usable until the checkpoint is closed.
+   * Wraps a checkpoint's parameters in mapped memory of the file: nothing is copied. They are
+   * read-only, and usable until the checkpoint is closed.
    *
    * @param device a device that computes with host memory
    * @param checkpoint safetensors, in one file or several
    * @param prefix of the names in the checkpoint
-   * @param shapes by name without the prefix, as layers tell them
+   * @param shapes of a layer's parameters, by name without the prefix
    * @throws NullPointerException if an argument is null
-   * @throws IllegalArgumentException if the checkpoint lacks one, has it in another shape, or has
-   *     not aligned it
+   * @throws IllegalArgumentException if the checkpoint lacks a parameter, has it in another shape,
+   *     or stores it unaligned
    * @throws IllegalStateException if the checkpoint or the device was closed
    */
   public static Parameters wrap(
@@ -113,7 +117,7 @@ public final class Parameters implements AutoCloseable {
       shapes.forEach(
           (name, shape) -> {
             StoredTensor stored = checkpoint.tensor(prefix + name);
-            Checks.require(
+            Preconditions.require(
                 Arrays.equals(stored.shape(), shape),
                 "the checkpoint has " + stored + "; " + Arrays.toString(shape) + " was expected");
             tensors.put(name, reader.apply(stored));
@@ -125,20 +129,20 @@ public final class Parameters implements AutoCloseable {
     }
   }
 
-  /** The names, in the order in which they were given. */
+  /** The names, in the order of the shapes. */
   public List<String> names() {
     return List.copyOf(tensors.keySet());
   }
 
-  /** All of them, by name; cannot be changed. */
+  /** All parameters by name, as an unmodifiable map. */
   public Map<String, Tensor> tensors() {
     return Collections.unmodifiableMap(tensors);
   }
 
   /**
-   * One parameter.
+   * Returns one parameter.
    *
-   * @throws IllegalArgumentException if there is none of that name
+   * @throws IllegalArgumentException if there is none with that name
    */
   public Tensor get(String name) {
     Tensor tensor = tensors.get(name);
@@ -150,8 +154,8 @@ public final class Parameters implements AutoCloseable {
   }
 
   /**
-   * Those whose names begin with a prefix, which is cut off: the parameters of one layer among
-   * those of a model. They stay this object's; closing the result does nothing.
+   * The parameters whose names begin with a prefix, under names without it: for instance one layer
+   * of a model. This object keeps ownership; closing the result does nothing.
    *
    * @param prefix for instance {@code "language_model.model.layers.3."}
    */
@@ -173,12 +177,12 @@ public final class Parameters implements AutoCloseable {
     return shapes;
   }
 
-  /** Checks that all that a layer needs is there, in the right shapes. */
+  /** Checks that every parameter of a layer is present, in the right shape. */
   void require(Map<String, long[]> shapes) {
     shapes.forEach(
         (name, shape) -> {
           Tensor tensor = get(name);
-          Checks.require(
+          Preconditions.require(
               Arrays.equals(tensor.shape(), shape) && tensor.dtype().isFloating(),
               "parameter \""
                   + name
@@ -191,9 +195,9 @@ public final class Parameters implements AutoCloseable {
   }
 
   /**
-   * Closes what {@link #allocate}, {@link #load} or {@link #wrap} made.
+   * Closes the tensors that {@link #allocate}, {@link #load} or {@link #wrap} created. Closing
+   * again does nothing.
    *
-   * @throws IllegalStateException if that was done already
    * @throws WrongThreadException if another thread owns the device
    */
   @Override

@@ -3,22 +3,27 @@ package org.lvxattn.model;
 
 import java.util.Map;
 import org.lvxattn.AttentionForward;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.Device;
-import org.lvxattn.KeyValueLayout;
-import org.lvxattn.KeyValueProjection;
-import org.lvxattn.LayerOperations;
+import org.lvxattn.GradientOutputs;
 import org.lvxattn.Mask;
-import org.lvxattn.Norm;
 import org.lvxattn.PartialAttention;
 import org.lvxattn.Statistics;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
-import org.lvxattn.VisualForward;
+import org.lvxattn.TensorScope;
+import org.lvxattn.layer.KeyValueGradients;
+import org.lvxattn.layer.KeyValueLayout;
+import org.lvxattn.layer.KeyValueProjection;
+import org.lvxattn.layer.LayerOperations;
+import org.lvxattn.layer.Norm;
+import org.lvxattn.visual.VisualCheckpoint;
+import org.lvxattn.visual.VisualForward;
 
 /**
- * The attention of one resampler layer, with its residual: latents attend to the features and to
- * all latents in one softmax, whose two parts are merged by their log-sum-exp.
+ * The attention of one resampler layer, with its residual. Latents attend to the features and to
+ * all latents in one softmax; the two partial results are merged by their log-sum-exp.
  */
 final class PerceiverAttention {
   private final String prefix;
@@ -58,41 +63,51 @@ final class PerceiverAttention {
         .build();
   }
 
-  /** What backward needs, all as large as the latents: keyValues holds K and V of the latents. */
+  /** What backward needs, for this rank's latents; keyValues holds their K and V. */
   record Saved(Tensor latents, Tensor q, Tensor keyValues, VisualForward visual) {}
 
   Saved forward(
-      Turn turn, Scope kept, Parameters w, Tensor latents, VisualCheckpoint visual, Tensor out) {
+      CollectiveSequence calls,
+      TensorScope kept,
+      Parameters w,
+      Tensor latents,
+      VisualCheckpoint visual,
+      Tensor out) {
     Device device = kept.device();
     Tensor rows = rows(kept, latents, inner());
     Tensor keyValues = rows(kept, latents, 2 * inner());
     Tensor q = split(rows);
-    try (Scope scratch = new Scope(device)) {
+    try (TensorScope scratch = new TensorScope(device)) {
       Tensor h = scratch.like(latents);
       norm(w, latents, h);
       LayerOperations.linear(h, w.get(prefix + "to_q.weight"), null, rows);
       LayerOperations.linear(h, w.get(prefix + "to_kv.weight"), null, keyValues);
       KeyValueProjection projection = projection(w);
-      VisualForward seen = turn.call(() -> visual.forward(attention, projection, q, Mask.none()));
-      kept.atEnd(seen::close);
+      VisualForward seen = calls.call(() -> visual.forward(attention, projection, q, Mask.none()));
+      kept.add(seen);
       try (AttentionForward own =
-          turn.call(
+          calls.call(
               () -> attention.forward(visual.group(), q, keys(keyValues), values(keyValues)))) {
         PartialAttention.merge(
             device, own.output(), own.logSumExp(), seen.output(), seen.logSumExp());
       }
-      Tensor a = h; // which nobody reads any more
+      Tensor a = h; // not read any more
       LayerOperations.linear(Heads.join(seen.output()), w.get(prefix + "to_out.weight"), null, a);
       LayerOperations.gatedAdd(latents, a, null, null, out);
       return new Saved(latents, q, keyValues, seen);
     }
   }
 
-  /** Turns d, the gradient of out, into that of the latents. */
+  /** Overwrites d, the gradient of out, with the gradient of the latents. */
   void backward(
-      Turn turn, Saved saved, Parameters w, VisualCheckpoint visual, Gradients g, Tensor d) {
+      CollectiveSequence calls,
+      Saved saved,
+      Parameters w,
+      VisualCheckpoint visual,
+      Gradients g,
+      Tensor d) {
     Device device = d.device();
-    try (Scope scratch = new Scope(device)) {
+    try (TensorScope scratch = new TensorScope(device)) {
       VisualForward whole = saved.visual;
       Tensor dO = scratch.like(saved.q);
       LayerOperations.linearBackward(
@@ -104,30 +119,24 @@ final class PerceiverAttention {
           g.get(prefix + "to_out.weight"),
           null);
       Tensor dq = scratch.like(saved.q);
-      KeyValueProjection.Gradients parts =
-          KeyValueProjection.Gradients.builder()
+      KeyValueGradients parts =
+          KeyValueGradients.builder()
               .weight(g.get(prefix + "to_kv.weight"))
               .inputWeight(g.get(prefix + "norm_media.weight"))
               .inputBias(g.get(prefix + "norm_media.bias"))
               .build();
-      turn.call(() -> visual.backward(whole, dO, dq, parts));
+      calls.call(() -> visual.backward(whole, dO, dq, parts));
       Tensor dqOwn = scratch.like(saved.q);
       Tensor dKeyValues = scratch.like(saved.keyValues);
-      turn.call(
+      calls.call(
           () ->
               attention.backwardInto(
                   visual.group(),
-                  saved.q,
-                  keys(saved.keyValues),
-                  values(saved.keyValues),
-                  Mask.none(),
-                  whole.output(),
-                  whole.logSumExp(),
+                  new AttentionInputs(
+                      saved.q, keys(saved.keyValues), values(saved.keyValues), Mask.none()),
+                  new AttentionOutputs(whole.output(), whole.logSumExp()),
                   dO,
-                  dqOwn,
-                  keys(dKeyValues),
-                  values(dKeyValues),
-                  null,
+                  new GradientOutputs(dqOwn, keys(dKeyValues), values(dKeyValues), null),
                   Statistics.create()));
       LayerOperations.add(Heads.join(dqOwn), Heads.join(dq));
 
@@ -181,7 +190,7 @@ final class PerceiverAttention {
     return Heads.split(rows, attention.heads(), attention.headDim());
   }
 
-  private static Tensor rows(Scope scope, Tensor like, int width) {
+  private static Tensor rows(TensorScope scope, Tensor like, int width) {
     return scope.allocate(like.dtype(), like.dimension(0), like.dimension(1), width);
   }
 }

@@ -6,36 +6,40 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
 import org.lvxattn.CrossAttention;
-import org.lvxattn.Group;
-import org.lvxattn.KeyValueProjection;
-import org.lvxattn.LayerOperations;
-import org.lvxattn.Norm;
-import org.lvxattn.Operation;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.TensorScope;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.Operation;
+import org.lvxattn.internal.Closing;
+import org.lvxattn.internal.Preconditions;
+import org.lvxattn.layer.KeyValueProjection;
+import org.lvxattn.layer.LayerOperations;
+import org.lvxattn.layer.Norm;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /**
- * OpenFlamingo's resampler (open_flamingo {@code PerceiverResampler}): a fixed number of latents of
- * each image attend to its features and to each other, in several layers:
+ * OpenFlamingo's resampler (open_flamingo {@code PerceiverResampler}): in each of several layers, a
+ * fixed number of latents per image attend to the image's features and to each other.
  *
  * <pre>
  * latents += attention(LN(latents); [LN(features); LN(latents)])
  * latents += W3 gelu(W1 LN(latents))
  * </pre>
  *
- * and a layer norm at the end. Images are batch items; the ranks share the features of every image
- * and its latents. Ranks that rather share whole images use a group of one rank each.
+ * A layer norm follows the last layer. Images are batch items. Features and latents of every image
+ * are sharded over the ranks. To distribute whole images instead, give each rank a group of one
+ * rank.
  *
- * <p>The frames of an image, where it has several, follow each other in its rows: {@code frame *
- * tokens + token}. The embeddings of frames and of images that open_flamingo can add to the
- * features, and the released models have not, are the caller's to add before.
+ * <p>If an image has several frames, its rows are {@code frame * tokens + token}. open_flamingo can
+ * add frame and image embeddings to the features. The released models do not have them; a caller
+ * that needs them adds them beforehand.
  *
  * <p>Parameters: {@code latents} and for each layer N {@code
  * layers.N.0.{norm_media,norm_latents}.{weight,bias}}, {@code
  * layers.N.0.{to_q,to_kv,to_out}.weight}, {@code layers.N.1.0.{weight,bias}}, {@code
- * layers.N.1.{1,3}.weight}; {@code norm.{weight,bias}}. In checkpoints {@code perceiver.} stands
- * before them. Immutable.
+ * layers.N.1.{1,3}.weight}; {@code norm.{weight,bias}}. In checkpoints they have the prefix {@code
+ * perceiver.}. Immutable.
  */
 public final class PerceiverResampler {
   private static final String LATENTS = "latents";
@@ -60,12 +64,12 @@ public final class PerceiverResampler {
     }
   }
 
-  /** Starts with 6 layers, 64 latents and 8 heads of 64; width must be set. */
+  /** A builder with 6 layers, 64 latents and 8 heads of 64 elements; width must be set. */
   public static Builder builder() {
     return new Builder();
   }
 
-  /** Number of latents, and so of rows, of each image. */
+  /** Number of latents, and thus of output rows, of each image. */
   public int latents() {
     return latents;
   }
@@ -88,7 +92,7 @@ public final class PerceiverResampler {
     return shapes;
   }
 
-  /** How a layer's keys and values are made of the features. */
+  /** How a layer projects keys and values from the features. */
   public KeyValueProjection projection(Parameters weights, int layer) {
     return attentions.get(layer).projection(weights);
   }
@@ -98,19 +102,19 @@ public final class PerceiverResampler {
    *
    * @param weights by the names above
    * @param visual features of this rank, {@code [images, rows, width]}
-   * @param shard the latents that this rank computes
+   * @param shard this rank's latents
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if a tensor or parameter has a wrong dtype, shape or device,
    *     or shard is not one of all latents
    * @throws IllegalStateException if something was closed, or the group has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public Activations forward(Parameters weights, VisualCheckpoint visual, RowShard shard) {
-    Group group = Checks.present(visual, "visual").group();
-    Turn turn = new Turn(group, Operation.FORWARD, 2 * depth());
-    Scope kept = new Scope(group.device());
+    Group group = Preconditions.present(visual, "visual").group();
+    CollectiveSequence calls = new CollectiveSequence(group, Operation.FORWARD, 2 * depth());
+    TensorScope kept = new TensorScope(group.device());
     try {
       requireFitting(weights, shard);
       Tensor features = visual.features();
@@ -123,7 +127,7 @@ public final class PerceiverResampler {
       for (int layer = 0; layer < depth(); layer++) {
         Tensor mixed = kept.like(rows);
         PerceiverAttention.Saved attended =
-            attentions.get(layer).forward(turn, kept, weights, rows, visual, mixed);
+            attentions.get(layer).forward(calls, kept, weights, rows, visual, mixed);
         Tensor next = kept.like(rows);
         FeedForward.Saved fed = feedForwards.get(layer).forward(kept, weights, mixed, next);
         saved.add(new Saved(attended, fed));
@@ -133,40 +137,41 @@ public final class PerceiverResampler {
       LayerOperations.norm(
           Norm.LAYER, epsilon, rows, weights.get(NORM_WEIGHT), weights.get(NORM_BIAS), out);
       return new Activations(weights, visual, shard, saved, rows, out, kept);
-    } catch (RuntimeException e) {
-      kept.closeAfter(e);
-      throw turn.failed(e);
+    } catch (RuntimeException | Error e) {
+      Closing.closeAfter(e, kept);
+      calls.failed(e);
+      throw e;
     }
   }
 
   private void requireFitting(Parameters weights, RowShard shard) {
-    Checks.present(weights, "weights").require(parameterShapes());
-    Checks.require(
-        Checks.present(shard, "shard").total() == latents,
+    Preconditions.present(weights, "weights").require(parameterShapes());
+    Preconditions.require(
+        Preconditions.present(shard, "shard").total() == latents,
         "shard is of " + shard.total() + " latents; of " + latents + " was expected");
   }
 
   /**
-   * Computes gradients: adds those of the parameters to gradients, and that of the features to the
-   * checkpoint. A collective call.
+   * Computes gradients. Accumulates the parameters' gradients into {@code gradients} and the
+   * features' gradient into the checkpoint. A collective call.
    *
-   * @param activations of forward; what they were computed from must be open and unchanged
+   * @param activations of forward; their inputs must be open and unchanged
    * @param dOut gradient of the output: its shape and dtype
-   * @param gradients by the parameters' names; this rank's share
+   * @param gradients by the parameters' names; over this rank's rows
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if a tensor has a wrong dtype, shape or device
    * @throws IllegalStateException if something was closed, or the group has failed
    * @throws WrongThreadException if another thread owns the device
-   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called something
-   *     else
+   * @throws org.lvxattn.GroupException if a peer left, did not answer in time, or called a
+   *     different collective
    */
   public void backward(Activations activations, Tensor dOut, Gradients gradients) {
-    Group group = Checks.present(activations, "activations").visual.group();
-    Turn turn = new Turn(group, Operation.BACKWARD, 2 * depth());
+    Group group = Preconditions.present(activations, "activations").visual.group();
+    CollectiveSequence calls = new CollectiveSequence(group, Operation.BACKWARD, 2 * depth());
     Parameters w = activations.weights;
-    try (Scope scratch = new Scope(group.device())) {
-      Checks.sameShape(dOut, "dOut", activations.out);
-      Checks.present(gradients, "gradients").require(parameterShapes());
+    try (TensorScope scratch = new TensorScope(group.device())) {
+      SequenceShapes.sameShape(dOut, "dOut", activations.out);
+      Preconditions.present(gradients, "gradients").require(parameterShapes());
       Tensor d = scratch.like(dOut);
       LayerOperations.normBackward(
           Norm.LAYER,
@@ -181,9 +186,9 @@ public final class PerceiverResampler {
       for (int layer = depth() - 1; layer >= 0; layer--) {
         Saved saved = activations.layers.get(layer);
         feedForwards.get(layer).backward(saved.feedForward, w, gradients, d);
-        attentions.get(layer).backward(turn, saved.attention, w, activations.visual, gradients, d);
+        attentions.get(layer).backward(calls, saved.attention, w, activations.visual, gradients, d);
       }
-      // All images begin with the same latents.
+      // All images start from the same latents, so their gradients are summed.
       Tensor whole = gradients.get(LATENTS);
       RowShard shard = activations.shard;
       Tensor sum = whole.slice(0, shard.begin(), shard.end()).reshape(1, shard.rows(), width);
@@ -191,8 +196,9 @@ public final class PerceiverResampler {
       for (long image = 0; image < d.dimension(0); image++) {
         LayerOperations.add(wide.slice(0, image, image + 1), sum);
       }
-    } catch (RuntimeException e) {
-      throw turn.failed(e);
+    } catch (RuntimeException | Error e) {
+      calls.failed(e);
+      throw e;
     }
   }
 
@@ -204,8 +210,8 @@ public final class PerceiverResampler {
   private record Saved(PerceiverAttention.Saved attention, FeedForward.Saved feedForward) {}
 
   /**
-   * The result of {@link #forward}: it owns the output and what backward needs, and remembers what
-   * it was computed from, which stays the caller's.
+   * The result of {@link #forward}: it owns the output and what backward needs, and refers to its
+   * inputs, which the caller owns.
    */
   public static final class Activations implements AutoCloseable {
     private final Parameters weights;
@@ -214,7 +220,7 @@ public final class PerceiverResampler {
     private final List<Saved> layers;
     private final Tensor last;
     private final Tensor out;
-    private final Scope kept;
+    private final TensorScope kept;
 
     private Activations(
         Parameters weights,
@@ -223,7 +229,7 @@ public final class PerceiverResampler {
         List<Saved> layers,
         Tensor last,
         Tensor out,
-        Scope kept) {
+        TensorScope kept) {
       this.weights = weights;
       this.visual = visual;
       this.shard = shard;
@@ -238,11 +244,7 @@ public final class PerceiverResampler {
       return out;
     }
 
-    /**
-     * Frees what is kept.
-     *
-     * @throws IllegalStateException if something of it was closed already
-     */
+    /** Frees what is kept. Closing again does nothing. */
     @Override
     public void close() {
       kept.close();
@@ -264,60 +266,60 @@ public final class PerceiverResampler {
 
     /** Width of the features and latents; must be set. */
     public Builder width(int width) {
-      this.width = Checks.positive(width, "width");
+      this.width = Preconditions.positive(width, "width");
       return this;
     }
 
     /** Number of latents of an image; 64 if not set. */
     public Builder latents(int latents) {
-      this.latents = Checks.positive(latents, "latents");
+      this.latents = Preconditions.positive(latents, "latents");
       return this;
     }
 
     /** Number of layers; 6 if not set. */
     public Builder depth(int depth) {
-      this.depth = Checks.positive(depth, "depth");
+      this.depth = Preconditions.positive(depth, "depth");
       return this;
     }
 
     /** Number of heads; 8 if not set. */
     public Builder heads(int heads) {
-      this.heads = Checks.positive(heads, "heads");
+      this.heads = Preconditions.positive(heads, "heads");
       return this;
     }
 
     /** Elements of one head, a multiple of 8 up to 256; 64 if not set. */
     public Builder headDim(int headDim) {
-      this.headDim = Checks.positive(headDim, "headDim");
+      this.headDim = Preconditions.positive(headDim, "headDim");
       return this;
     }
 
-    /** Inner width of the feed-forward over width; 4 if not set. */
+    /** Inner width of the feed-forward, as a multiple of width; 4 if not set. */
     public Builder feedForwardFactor(int feedForwardFactor) {
-      this.feedForwardFactor = Checks.positive(feedForwardFactor, "feedForwardFactor");
+      this.feedForwardFactor = Preconditions.positive(feedForwardFactor, "feedForwardFactor");
       return this;
     }
 
-    /** What the norms add to the variance; 1e-5 if not set. */
+    /** Epsilon that the norms add to the variance; 1e-5 if not set. */
     public Builder epsilon(double epsilon) {
-      this.epsilon = Checks.epsilon(epsilon);
+      this.epsilon = Preconditions.finitePositive(epsilon, "epsilon");
       return this;
     }
 
-    /** What moves between ranks; {@link Strategy#QUERY_RING} if not set. */
+    /** Which tensors move between the ranks; {@link Strategy#QUERY_RING} if not set. */
     public Builder strategy(Strategy strategy) {
-      this.strategy = Checks.present(strategy, "strategy");
+      this.strategy = Preconditions.present(strategy, "strategy");
       return this;
     }
 
     /**
-     * The resampler that was described.
+     * Builds the resampler.
      *
      * @throws IllegalStateException if width was not set
-     * @throws IllegalArgumentException if heads and headDim make no attention
+     * @throws IllegalArgumentException if {@link CrossAttention} does not accept heads or headDim
      */
     public PerceiverResampler build() {
-      Checks.set(width, "width");
+      Preconditions.set(width, "width");
       return new PerceiverResampler(this, Attentions.of(heads, heads, headDim, strategy));
     }
   }

@@ -4,8 +4,9 @@ package org.lvxattn.model;
 import java.util.Arrays;
 import org.lvxattn.Device;
 import org.lvxattn.Tensor;
+import org.lvxattn.internal.Preconditions;
 
-/** For each text row of each batch item, over all ranks, the ascending ranges of keys it sees. */
+/** The ascending ranges of keys that each text row of each batch item sees, over all ranks. */
 final class RowRanges {
   private final int batch;
   private final int rows;
@@ -25,7 +26,9 @@ final class RowRanges {
     return rows;
   }
 
-  /** Lets a row see keys begin to end as well, none of which lie before those it sees already. */
+  /**
+   * Adds keys begin to end to those that a row sees; they must not be before its earlier ranges.
+   */
   void add(int item, int row, long begin, long end) {
     if (begin >= end) {
       return;
@@ -47,10 +50,10 @@ final class RowRanges {
   }
 
   /**
-   * The visibility of this rank's rows, int32 [items, rows, ranges, 2] with as many ranges as any
-   * row of any rank needs.
+   * The visibility of this rank's rows, int32 [items, rows, ranges, 2]. The number of ranges is the
+   * largest over the rows of all ranks.
    *
-   * @param items the batch; or 1 for the rows of all items, one after the other
+   * @param items the batch; or 1 to concatenate the rows of all items
    */
   Tensor toTensor(Device device, int items, RowShard shard) {
     int ranges = Math.max(1, Arrays.stream(bounds).mapToInt(row -> row.length / 2).max().orElse(0));
@@ -64,11 +67,11 @@ final class RowRanges {
         at += 2 * ranges;
       }
     }
-    return Scope.filled(device, values, items, items == 0 ? 0 : batch / items * local, ranges, 2);
+    return Tensor.of(device, values, items, items == 0 ? 0 : batch / items * local, ranges, 2);
   }
 
   private static int toInt(long key) {
-    Checks.require(
+    Preconditions.require(
         key <= Integer.MAX_VALUE,
         "a row sees up to key " + key + "; visibility counts keys in 32 bits");
     return (int) key;

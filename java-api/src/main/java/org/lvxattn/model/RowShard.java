@@ -2,11 +2,12 @@
 package org.lvxattn.model;
 
 import java.nio.ByteBuffer;
-import org.lvxattn.Group;
-import org.lvxattn.Operation;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.Operation;
+import org.lvxattn.internal.Preconditions;
 
 /**
- * The rows that one rank holds of a sequence that the ranks share in rank order.
+ * The rows that one rank holds of a sequence, which is sharded in rank order.
  *
  * @param begin its first row, counted over all ranks
  * @param end one past its last row
@@ -14,12 +15,12 @@ import org.lvxattn.Operation;
  */
 public record RowShard(long begin, long end, long total) {
   /**
-   * A shard.
+   * Checks the components.
    *
    * @throws IllegalArgumentException unless {@code 0 <= begin <= end <= total}
    */
   public RowShard {
-    Checks.require(
+    Preconditions.require(
         0 <= begin && begin <= end && end <= total,
         "rows "
             + begin
@@ -36,18 +37,19 @@ public record RowShard(long begin, long end, long total) {
   }
 
   /**
-   * The shard of this rank, as every rank says how many rows it has. A collective call.
+   * This rank's shard; the ranks exchange their numbers of rows. A collective call.
    *
-   * @param group the ranks that share the sequence
-   * @param rows of this rank, 0 or more
+   * @param group the ranks that hold the sequence
+   * @param rows number of rows of this rank, 0 or more
    * @throws IllegalArgumentException if rows is negative
    */
   public static RowShard of(Group group, long rows) {
-    Checks.present(group, "group");
+    Preconditions.present(group, "group");
     try {
-      Checks.require(rows >= 0, "rows is " + rows + "; 0 or more was expected");
+      Preconditions.require(rows >= 0, "rows is " + rows + "; 0 or more was expected");
     } catch (IllegalArgumentException e) {
-      throw group.decline(Operation.ALL_GATHER, e);
+      group.decline(Operation.ALL_GATHER, e);
+      throw e;
     }
     long[] all = gather(group, rows);
     long begin = 0;
@@ -60,10 +62,10 @@ public record RowShard(long begin, long end, long total) {
   }
 
   /**
-   * The same rows as a piece of a longer sequence: behind rows that came earlier. Masks of a piece
-   * are told of the rows up to its end.
+   * The same rows as a piece of a longer sequence, after earlier rows. Masks of a piece take an
+   * array that covers all rows up to the end of the piece.
    *
-   * @param earlier rows of all ranks before the piece, 0 or more
+   * @param earlier number of rows, over all ranks, before the piece; 0 or more
    * @throws IllegalArgumentException if earlier is negative
    */
   public RowShard after(long earlier) {
@@ -75,7 +77,7 @@ public record RowShard(long begin, long end, long total) {
     return end - begin;
   }
 
-  /** A number of each rank, in rank order. */
+  /** Gathers a number from each rank, in rank order. */
   static long[] gather(Group group, long mine) {
     byte[] said = ByteBuffer.allocate(Long.BYTES).putLong(mine).array();
     return group.allGather(said).stream()

@@ -4,11 +4,12 @@ package org.lvxattn.model;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
 import org.lvxattn.Tensor;
+import org.lvxattn.internal.Preconditions;
 
 /**
- * Keys and values of this rank's text rows of one layer, to be extended row by row while decoding:
+ * Keys and values of this rank's text rows of one layer, which decoding extends row by row. It has
  * room for {@code [batch, capacity, heads, headDim]}, of which the first rows are filled. Keys are
- * rotated already.
+ * already rotated.
  */
 public final class TextCache implements AutoCloseable {
   private final Tensor keys;
@@ -25,12 +26,12 @@ public final class TextCache implements AutoCloseable {
   }
 
   /**
-   * An empty cache.
+   * Allocates an empty cache.
    *
-   * @param device where
+   * @param device where to allocate
    * @param dtype of the text rows
-   * @param batch number of items
-   * @param capacity rows there is room for
+   * @param batch number of batch items
+   * @param capacity rows of each item that there is room for
    * @param heads number of key and value heads
    * @param headDim elements of a head
    * @throws org.lvxattn.OutOfDeviceMemoryException if memory or the device's budget does not
@@ -38,7 +39,8 @@ public final class TextCache implements AutoCloseable {
    */
   public static TextCache allocate(
       Device device, DType dtype, long batch, long capacity, int heads, int headDim) {
-    long width = (long) Checks.positive(heads, "heads") * Checks.positive(headDim, "headDim");
+    long width =
+        (long) Preconditions.positive(heads, "heads") * Preconditions.positive(headDim, "headDim");
     Tensor keys = Tensor.allocate(device, dtype, batch, capacity, width);
     try {
       Tensor values = Tensor.allocate(device, dtype, batch, capacity, width);
@@ -70,7 +72,7 @@ public final class TextCache implements AutoCloseable {
   }
 
   /**
-   * Copies rows behind those that are filled.
+   * Appends rows to those that are filled.
    *
    * @param k {@code [batch, rows, heads, headDim]}, rotated
    * @param v as k
@@ -87,23 +89,25 @@ public final class TextCache implements AutoCloseable {
     Heads.split(to.slice(1, rows, to.dimension(1)), heads, headDim).copyFrom(from);
   }
 
-  /** The filled keys and room for more rows, [batch, rows + added, heads * headDim]. */
+  /**
+   * A view of the filled keys and of room for more rows, [batch, rows + added, heads * headDim].
+   */
   Tensor keysAnd(long added) {
     return first(keys, added);
   }
 
-  /** As keysAnd. */
+  /** As {@link #keysAnd}, for values. */
   Tensor valuesAnd(long added) {
     return first(values, added);
   }
 
-  /** The rows that were written count as filled from now on. */
+  /** Counts rows that were written as filled. */
   void advance(long added) {
     rows += added;
   }
 
   private Tensor first(Tensor whole, long added) {
-    Checks.require(
+    Preconditions.require(
         added <= capacity() - rows,
         "the cache has room for "
             + capacity()
@@ -116,9 +120,8 @@ public final class TextCache implements AutoCloseable {
   }
 
   /**
-   * Frees the memory.
+   * Frees the memory. Closing again does nothing.
    *
-   * @throws IllegalStateException if that was done already
    * @throws WrongThreadException if another thread owns the device
    */
   @Override

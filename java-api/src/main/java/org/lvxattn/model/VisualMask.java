@@ -7,8 +7,9 @@ import org.lvxattn.Mask;
 import org.lvxattn.Tensor;
 
 /**
- * Which visual rows each of this rank's text rows sees, and which text rows see any. Made once for
- * a batch by {@link LlamaMasks}, {@link FlamingoMasks} or {@link Owl3Batch}; all layers use it.
+ * Which visual rows each of this rank's text rows sees, and which text rows see any. {@link
+ * LlamaMasks}, {@link FlamingoMasks} or {@link Owl3Batch} creates it once for a batch, and all
+ * layers use it.
  */
 public final class VisualMask implements AutoCloseable {
   private static final VisualMask NONE = new VisualMask(null, null);
@@ -29,13 +30,13 @@ public final class VisualMask implements AutoCloseable {
   /**
    * The mask of one rank's rows.
    *
-   * @param live for all rows of each batch item, [batch * rows], whether it sees an image
+   * @param live whether a row sees an image, for all rows of each batch item, [batch * rows]
    */
   static VisualMask of(Device device, RowRanges ranges, boolean[] live, RowShard shard) {
     return of(device, ranges.toTensor(device, ranges.batch(), shard), ranges, live, shard);
   }
 
-  /** As above, for a visual side that is one item for the rows of all items. */
+  /** As above, if the visual features are one item that the rows of all items attend to. */
   static VisualMask ofFolded(Device device, RowRanges ranges, boolean[] live, RowShard shard) {
     return of(device, ranges.toTensor(device, 1, shard), ranges, live, shard);
   }
@@ -49,31 +50,27 @@ public final class VisualMask implements AutoCloseable {
       flags[i] = live[i / rows * ranges.rows() + row] ? 1 : 0;
     }
     try {
-      return new VisualMask(visibility, Scope.filled(device, flags, ranges.batch(), rows));
+      return new VisualMask(visibility, Tensor.of(device, flags, ranges.batch(), rows));
     } catch (RuntimeException e) {
       visibility.close();
       throw e;
     }
   }
 
-  /** As attention takes it. */
+  /** The mask for {@link org.lvxattn.CrossAttention}. */
   public Mask mask() {
     return visibility == null ? Mask.none() : Mask.visible(visibility);
   }
 
   /**
-   * int32 {@code [batch, rows]}: 1 for text rows that see an image, 0 for those to which the model
-   * does something else; null if every row sees one.
+   * int32 {@code [batch, rows]}: 1 for text rows that see an image, 0 for those that the model
+   * treats differently; null if every row sees one.
    */
   public @Nullable Tensor live() {
     return live;
   }
 
-  /**
-   * Closes what it holds.
-   *
-   * @throws IllegalStateException if that was done already
-   */
+  /** Closes the tensors. Closing again does nothing. */
   @Override
   public void close() {
     if (visibility != null) {

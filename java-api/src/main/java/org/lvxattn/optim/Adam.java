@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.optim;
 
+import org.lvxattn.internal.Preconditions;
+
 /**
  * Adam (Kingma and Ba, arXiv 1412.6980), and AdamW (Loshchilov and Hutter, arXiv 1711.05101) where
  * the weight decay is decoupled. In step t:
@@ -13,11 +15,11 @@ package org.lvxattn.optim;
  * </pre>
  *
  * @param learningRate above 0
- * @param beta1 from 0 to below 1
- * @param beta2 from 0 to below 1
+ * @param beta1 decay of the first moment, in [0, 1)
+ * @param beta2 decay of the second moment, in [0, 1)
  * @param epsilon above 0
  * @param weightDecay 0 or more
- * @param decoupled whether the decay bypasses the averages
+ * @param decoupled whether the weight decay bypasses the moments, as in AdamW
  */
 public record Adam(
     double learningRate,
@@ -28,24 +30,24 @@ public record Adam(
     boolean decoupled)
     implements UpdateRule {
   /**
-   * Checks the numbers.
+   * Checks the components.
    *
    * @throws IllegalArgumentException if one is out of its range
    */
   public Adam {
-    Checks.positive(learningRate, "learningRate");
-    Checks.fraction(beta1, "beta1");
-    Checks.fraction(beta2, "beta2");
-    Checks.positive(epsilon, "epsilon");
-    Checks.nonNegative(weightDecay, "weightDecay");
+    Preconditions.finitePositive(learningRate, "learningRate");
+    Preconditions.fraction(beta1, "beta1");
+    Preconditions.fraction(beta2, "beta2");
+    Preconditions.finitePositive(epsilon, "epsilon");
+    Preconditions.finiteNonNegative(weightDecay, "weightDecay");
   }
 
-  /** Without weight decay, and otherwise as the paper has it: 0.9, 0.999, 1e-8. */
+  /** Without weight decay, and with the paper's defaults: beta1 0.9, beta2 0.999, epsilon 1e-8. */
   public Adam(double learningRate) {
     this(learningRate, 0.9, 0.999, 1e-8, 0, false);
   }
 
-  /** With decoupled weight decay, and otherwise as {@link #Adam(double)}. */
+  /** With decoupled weight decay (AdamW), otherwise as {@link #Adam(double)}. */
   public static Adam withDecoupledDecay(double learningRate, double weightDecay) {
     return new Adam(learningRate, 0.9, 0.999, 1e-8, weightDecay, true);
   }

@@ -8,7 +8,10 @@ import org.lvxattn.DType;
 import org.lvxattn.HostView;
 import org.lvxattn.Tensor;
 
-/** The elements of a float64 or float32 tensor, in host memory: its own, or a GPU's copy there. */
+/**
+ * The elements of a float64 or float32 tensor in host memory: the tensor's own, or a copy of a
+ * GPU's.
+ */
 final class Numbers implements AutoCloseable {
   private final HostView view;
   private final MemorySegment memory;
@@ -22,13 +25,13 @@ final class Numbers implements AutoCloseable {
     this.count = count;
   }
 
-  /** Numbers of a tensor that {@link #requireFitting} takes, which are read. */
+  /** Opens a tensor for reading; {@link #requireFitting} must accept it. */
   static Numbers reading(Tensor tensor) {
     return new Numbers(
         HostView.reading(tensor), tensor.dtype() == DType.FLOAT64, tensor.elements());
   }
 
-  /** Those that are written, too, and become the tensor's by {@link #commit}. */
+  /** Opens a tensor for reading and writing; {@link #commit} writes the elements back. */
   static Numbers updating(Tensor tensor) {
     return new Numbers(
         HostView.updating(tensor), tensor.dtype() == DType.FLOAT64, tensor.elements());
@@ -44,9 +47,8 @@ final class Numbers implements AutoCloseable {
   }
 
   /**
-   * @param what it is, for messages
-   * @throws IllegalArgumentException if it has another dtype, or its elements do not lie side by
-   *     side
+   * @param what name of the tensor for messages
+   * @throws IllegalArgumentException if it has another dtype or is not contiguous
    */
   static void requireFitting(Tensor tensor, String what) {
     if (tensor.dtype() != DType.FLOAT64 && tensor.dtype() != DType.FLOAT32) {

@@ -8,16 +8,17 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.lvxattn.Tensor;
+import org.lvxattn.internal.Preconditions;
 
 /**
- * Updates named parameters in place by their gradients, on the host, in plain Java: those of a GPU
- * travel there and back.
+ * Updates named parameters in-place by their gradients, on the host in Java. Parameters of a GPU
+ * are copied to the host and back.
  *
- * <p>Over several ranks each rank has its own optimiser of its own copy of the parameters. Sum the
- * gradients over the ranks first, so that all ranks have the same: the copies then stay equal to
- * the bit. The optimiser owns what it remembers between steps, as float64 for float64 parameters
- * and as float32 for others, and not the parameters; it is used by the thread that owns their
- * device, and closed before it.
+ * <p>With several ranks, each rank has an optimizer for its own copy of the parameters. Sum the
+ * gradients over the ranks before each step, so that all ranks apply the same gradients and the
+ * copies stay bitwise equal. The optimizer owns its state (float64 for float64 parameters, float32
+ * for others), but not the parameters. Only the thread that owns their device may use it. Close it
+ * before the device.
  */
 public final class Optimizer implements AutoCloseable {
   private static final String MOMENTUM = "momentum";
@@ -27,17 +28,17 @@ public final class Optimizer implements AutoCloseable {
   private final UpdateRule rule;
   private final Map<String, Tensor> parameters;
 
-  /** By parameter and then, behind a dot, what it is. */
+  /** By name: the parameter's name, a dot, and the name of the state. */
   private final Map<String, Tensor> state = new LinkedHashMap<>();
 
   private long steps;
   private boolean closed;
 
   /**
-   * Prepares for the first step.
+   * Allocates the state for the first step.
    *
    * @param rule how to update
-   * @param parameters by name: float64 or float32, compact, writable; they stay the caller's
+   * @param parameters by name: float64 or float32, compact, writable; the caller owns them
    * @throws NullPointerException if an argument is null
    * @throws IllegalArgumentException if a parameter has another dtype, or is strided or read-only
    * @throws IllegalStateException if a parameter was closed
@@ -45,7 +46,7 @@ public final class Optimizer implements AutoCloseable {
    * @throws org.lvxattn.OutOfDeviceMemoryException if memory or a device's budget does not suffice
    */
   public Optimizer(UpdateRule rule, Map<String, Tensor> parameters) {
-    this.rule = Objects.requireNonNull(rule, "rule is null");
+    this.rule = Preconditions.present(rule, "rule");
     this.parameters = Collections.unmodifiableMap(new LinkedHashMap<>(parameters));
     this.parameters.forEach(Optimizer::requireUsable);
     try {
@@ -87,8 +88,8 @@ public final class Optimizer implements AutoCloseable {
    *
    * @param gradients one for each parameter, of its name and shape; float64 or float32, compact
    * @throws NullPointerException if gradients is null
-   * @throws IllegalArgumentException if one is missing, has no parameter, or does not fit it; no
-   *     parameter has changed then
+   * @throws IllegalArgumentException if a gradient is missing, has no parameter, or does not fit
+   *     its parameter; no parameter is changed then
    * @throws IllegalStateException if this, a parameter or a gradient was closed
    * @throws WrongThreadException if another thread owns a parameter's device
    */
@@ -97,7 +98,7 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Updates every parameter once, at a learning rate of its own: for schedules.
+   * Updates every parameter once, at the given learning rate, for learning-rate schedules.
    *
    * @param gradients as in {@link #step(Map)}
    * @param learningRate 0 or more
@@ -108,7 +109,7 @@ public final class Optimizer implements AutoCloseable {
    * @throws WrongThreadException if another thread owns a parameter's device
    */
   public void step(Map<String, Tensor> gradients, double learningRate) {
-    Checks.nonNegative(learningRate, "learningRate");
+    Preconditions.finiteNonNegative(learningRate, "learningRate");
     requireOpen();
     gradients.forEach(this::requireFitting);
     for (String name : parameters.keySet()) {
@@ -168,15 +169,15 @@ public final class Optimizer implements AutoCloseable {
     return Numbers.updating(Objects.requireNonNull(state.get(name + '.' + part)));
   }
 
-  /** Steps that were made. */
+  /** Number of steps so far. */
   public long steps() {
     return steps;
   }
 
   /**
-   * What is remembered between steps, to be saved, or filled by {@link Tensor#copyFrom} before
-   * {@link #resume}: for each parameter {@code NAME.momentum}, or {@code NAME.exp_avg} and {@code
-   * NAME.exp_avg_sq}. The tensors stay the optimiser's.
+   * The state, for saving and restoring. For each parameter it has {@code NAME.momentum} (SGD with
+   * momentum), or {@code NAME.exp_avg} and {@code NAME.exp_avg_sq} (Adam). To restore it, fill the
+   * tensors by {@link Tensor#copyFrom} and call {@link #resume}. The optimizer owns the tensors.
    *
    * @throws IllegalStateException if this was closed
    */
@@ -186,7 +187,7 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Goes on after that many steps, which the state is of.
+   * Continues from a restored state, after the given number of steps.
    *
    * @throws IllegalArgumentException if steps is negative
    */
@@ -204,7 +205,7 @@ public final class Optimizer implements AutoCloseable {
   }
 
   /**
-   * Frees what is remembered. Closing twice does nothing.
+   * Frees the state. Closing twice does nothing.
    *
    * @throws WrongThreadException if another thread owns a parameter's device
    */

@@ -1,31 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.optim;
 
+import org.lvxattn.internal.Preconditions;
+
 /**
- * Stochastic gradient descent with heavy-ball momentum, in the form of Sutskever et al. (ICML 2013)
- * that keeps the learning rate out of the average:
+ * Stochastic gradient descent with heavy-ball momentum (Sutskever et al., ICML 2013). The momentum
+ * buffer m does not contain the learning rate:
  *
  * <pre>
  *   g = gradient + weightDecay p;   m = momentum m + g;   p = p - learningRate m
  * </pre>
  *
  * @param learningRate above 0
- * @param momentum from 0, which is plain descent, to below 1
+ * @param momentum in [0, 1); 0 is plain gradient descent
  * @param weightDecay 0 or more
  */
 public record Sgd(double learningRate, double momentum, double weightDecay) implements UpdateRule {
   /**
-   * Checks the numbers.
+   * Checks the components.
    *
    * @throws IllegalArgumentException if one is out of its range
    */
   public Sgd {
-    Checks.positive(learningRate, "learningRate");
-    Checks.fraction(momentum, "momentum");
-    Checks.nonNegative(weightDecay, "weightDecay");
+    Preconditions.finitePositive(learningRate, "learningRate");
+    Preconditions.fraction(momentum, "momentum");
+    Preconditions.finiteNonNegative(weightDecay, "weightDecay");
   }
 
-  /** Plain descent. */
+  /** Plain gradient descent. */
   public Sgd(double learningRate) {
     this(learningRate, 0, 0);
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.optim;
 
-/** How an {@link Optimizer} updates parameters; immutable, and without state of its own. */
+/** How an {@link Optimizer} updates parameters. Immutable; the optimizer holds the state. */
 public sealed interface UpdateRule permits Sgd, Adam {
-  /** What a step is multiplied by, unless a step is told otherwise. */
+  /** The learning rate of steps that do not pass their own. */
   double learningRate();
 }

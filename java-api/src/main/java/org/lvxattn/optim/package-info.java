@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Optimisers: what turns gradients into better parameters. */
+/** Optimizers: SGD, Adam and AdamW, on the host. */
 @NullMarked
 package org.lvxattn.optim;
 

@@ -1,46 +1,62 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.plan;
 
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.Pass;
+import org.lvxattn.internal.Preconditions;
 
 /**
- * One call as all its ranks know it.
+ * One attention call over all ranks.
  *
  * @param sizes what the ranks have in common
- * @param shards what each of them keeps
- * @param reach whose queries see whose keys
- * @param bias what is added to the logits, or null
+ * @param shards how many queries and keys each rank holds
+ * @param rankVisibility which ranks' queries see which ranks' keys
+ * @param bias the bias that is added to the logits, or null
+ * @param stridedQueries whether q's rows are not contiguous, for instance because q is a slice of a
+ *     wider tensor; it must then be packed before it is sent
  */
 public record AttentionProblem(
-    AttentionSizes sizes, Shards shards, Reach reach, @Nullable BiasShape bias) {
+    AttentionSizes sizes,
+    Shards shards,
+    RankVisibility rankVisibility,
+    @Nullable BiasShape bias,
+    boolean stridedQueries) {
   /**
    * Checks the components.
    *
-   * @throws NullPointerException if sizes, shards or reach is null
-   * @throws IllegalArgumentException if shards and reach are of different numbers of ranks
+   * @throws NullPointerException if sizes, shards or rankVisibility is null
+   * @throws IllegalArgumentException if shards and rankVisibility differ in the number of ranks
    */
   public AttentionProblem {
-    Objects.requireNonNull(sizes, "sizes is null");
-    Objects.requireNonNull(shards, "shards is null");
-    Objects.requireNonNull(reach, "reach is null");
-    Checks.require(
-        reach.ranks() == shards.ranks(), "ranks of reach", reach.ranks(), "as of shards");
+    Preconditions.present(sizes, "sizes");
+    Preconditions.present(shards, "shards");
+    Preconditions.present(rankVisibility, "rankVisibility");
+    Preconditions.require(
+        rankVisibility.ranks() == shards.ranks(),
+        "ranks of rankVisibility",
+        rankVisibility.ranks(),
+        "as of shards");
   }
 
-  /** Every query sees every key, without a bias. */
+  /** A problem in which every query sees every key, without a bias and with a contiguous q. */
   public static AttentionProblem of(AttentionSizes sizes, Shards shards) {
-    return new AttentionProblem(sizes, shards, Reach.everything(sizes.batch(), shards), null);
+    return new AttentionProblem(
+        sizes, shards, RankVisibility.everything(sizes.batch(), shards), null, false);
   }
 
-  /** This problem with that reach. */
-  public AttentionProblem withReach(Reach reach) {
-    return new AttentionProblem(sizes, shards, reach, bias);
+  /** This problem with the given visibility between ranks. */
+  public AttentionProblem withRankVisibility(RankVisibility rankVisibility) {
+    return new AttentionProblem(sizes, shards, rankVisibility, bias, stridedQueries);
   }
 
-  /** This problem with a bias. */
+  /** This problem with the given bias. */
   public AttentionProblem withBias(BiasShape bias) {
-    return new AttentionProblem(sizes, shards, reach, bias);
+    return new AttentionProblem(sizes, shards, rankVisibility, bias, stridedQueries);
+  }
+
+  /** This problem with a q whose rows are not contiguous. */
+  public AttentionProblem withStridedQueries() {
+    return new AttentionProblem(sizes, shards, rankVisibility, bias, true);
   }
 
   /** Number of ranks. */
@@ -48,38 +64,19 @@ public record AttentionProblem(
     return shards.ranks();
   }
 
-  /** Floating-point operations of all ranks, over the pairs that are visible. */
+  /** Floating-point operations of all ranks, over the visible pairs. */
   public double flops(Pass pass) {
     double pairs = 0;
     for (int home = 0; home < ranks(); home++) {
       for (int rank = 0; rank < ranks(); rank++) {
-        pairs += reach.pairs(home, rank);
+        pairs += rankVisibility.pairs(home, rank);
       }
     }
     return sizes.flops(pairs, pass);
   }
 
-  /** In how many terms lse is kept and travels. */
+  /** Number of terms in which lse is kept and sent. */
   int lseTerms() {
     return bias == null ? 1 : 2;
-  }
-
-  /** Bytes of home's visibility. */
-  long rangeBytes(int home) {
-    return (long) sizes.batch() * shards.queries(home) * reach.ranges(home) * 2 * Integer.BYTES;
-  }
-
-  /** Bytes of the part of the bias of home's keys for some queries and heads, in its own dtype. */
-  long biasBytes(int home, int heads, long queries) {
-    return bias == null
-        ? 0
-        : bias.elements(sizes, heads, queries, shards.keys(home)) * bias.dtype().bytes();
-  }
-
-  /** As {@link #biasBytes}, of the gradient on its way: 0 unless wanted. */
-  long biasGradientBytes(int home, int heads, long queries) {
-    return bias == null || !bias.gradient()
-        ? 0
-        : bias.elements(sizes, heads, queries, shards.keys(home)) * sizes.accumulatorBytes();
   }
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.plan;
 
-import java.util.Objects;
 import org.lvxattn.DType;
+import org.lvxattn.Pass;
+import org.lvxattn.internal.Preconditions;
 
 /**
- * What all ranks of a call have in common.
+ * The sizes that all ranks of a call have in common.
  *
  * @param batch batch items, 0 or more
  * @param heads query heads, a multiple of keyValueHeads
@@ -24,26 +25,26 @@ public record AttentionSizes(int batch, int heads, int keyValueHeads, int headDi
    * @throws IllegalArgumentException if a component is out of range
    */
   public AttentionSizes {
-    Objects.requireNonNull(dtype, "dtype is null");
-    Checks.require(batch >= 0, "batch", batch, "0 or more");
-    Checks.require(keyValueHeads >= 1, "keyValueHeads", keyValueHeads, "1 or more");
-    Checks.require(
+    Preconditions.present(dtype, "dtype");
+    Preconditions.require(batch >= 0, "batch", batch, "0 or more");
+    Preconditions.require(keyValueHeads >= 1, "keyValueHeads", keyValueHeads, "1 or more");
+    Preconditions.require(
         heads >= 1 && heads % keyValueHeads == 0,
         "heads",
         heads,
         "a multiple of the " + keyValueHeads + " key heads");
-    Checks.require(
+    Preconditions.require(
         headDim >= 8 && headDim <= 256 && headDim % 8 == 0,
         "headDim",
         headDim,
         "a multiple of 8 from 8 to 256");
-    Checks.require(dtype.isFloating(), "dtype", dtype, "a floating-point dtype");
+    Preconditions.require(dtype.isFloating(), "dtype", dtype, "a floating-point dtype");
   }
 
   /**
-   * Floating-point operations, multiplications and additions, for that many pairs of a query and a
-   * key that it sees, counted over batch items but not over heads: {@code 4 * heads * headDim} a
-   * pair forward, 2.5 times that backward.
+   * Floating-point operations (multiplications and additions) for a number of visible query-key
+   * pairs. Pairs are counted over batch items but not over heads. A pair costs {@code 4 * heads *
+   * headDim} in forward, and 2.5 times that in backward.
    */
   public double flops(double pairs, Pass pass) {
     double forward = 4.0 * heads * headDim * pairs;
@@ -75,10 +76,5 @@ public record AttentionSizes(int batch, int heads, int keyValueHeads, int headDi
 
   int accumulatorBytes() {
     return dtype.accumulator().bytes();
-  }
-
-  /** Whether results need another tensor to be summed in. */
-  boolean isNarrow() {
-    return dtype != dtype.accumulator();
   }
 }

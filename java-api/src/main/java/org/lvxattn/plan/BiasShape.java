@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.plan;
 
-import java.util.Objects;
 import org.lvxattn.DType;
+import org.lvxattn.internal.Preconditions;
 
 /**
  * The additive bias of a call, {@code [batch or 1, heads or 1, the group's queries or 1, keys]}.
@@ -11,7 +11,7 @@ import org.lvxattn.DType;
  * @param perHead whether it differs between query heads
  * @param perQuery whether it differs between queries
  * @param dtype of its elements; floating-point
- * @param gradient whether its gradient is wanted in backward
+ * @param gradient whether backward computes its gradient
  */
 public record BiasShape(
     boolean perBatchItem, boolean perHead, boolean perQuery, DType dtype, boolean gradient) {
@@ -22,15 +22,7 @@ public record BiasShape(
    * @throws IllegalArgumentException if dtype is not floating-point
    */
   public BiasShape {
-    Objects.requireNonNull(dtype, "dtype is null");
-    Checks.require(dtype.isFloating(), "dtype", dtype, "a floating-point dtype");
-  }
-
-  /** Elements of its part for some queries and heads and one rank's keys. */
-  long elements(AttentionSizes sizes, int heads, long queries, long keys) {
-    return (perBatchItem ? sizes.batch() : 1L)
-        * (perHead ? heads : 1)
-        * (perQuery ? queries : 1)
-        * keys;
+    Preconditions.present(dtype, "dtype");
+    Preconditions.require(dtype.isFloating(), "dtype", dtype, "a floating-point dtype");
   }
 }

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.plan;
 
-/**
- * Memory that a device's kernels need beside their arguments, in bytes. {@link
- * org.lvxattn.Device#kernelScratch} knows a device's.
- */
+import org.lvxattn.Device;
+import org.lvxattn.Pass;
+import org.lvxattn.internal.handle.Handles;
+
+/** Scratch memory that a device's kernels need in addition to their arguments, in bytes. */
 public interface KernelScratch {
-  /** Kernels that need none: leaves their part out of a plan. */
+  /** Kernels without scratch memory: plans then leave it out. */
   KernelScratch NONE =
       new KernelScratch() {
         @Override
-        public long attention(AttentionSizes sizes, long queries, long keys, Pass pass) {
+        public long handle() {
           return 0;
         }
 
@@ -20,9 +21,28 @@ public interface KernelScratch {
         }
       };
 
-  /** For a block of queries against a run of keys; the larger of the two for both passes. */
-  long attention(AttentionSizes sizes, long queries, long keys, Pass pass);
+  /**
+   * The scratch memory of a device's kernels. Usable while the device is open, by the thread that
+   * owns it.
+   *
+   * @throws NullPointerException if device is null
+   * @throws IllegalStateException if the device was closed
+   * @throws WrongThreadException if another thread owns the device
+   */
+  static KernelScratch of(Device device) {
+    return new DeviceScratch(Handles.requireUsable(device, "device"));
+  }
 
-  /** For projecting rows of each batch item; the larger of the two for both passes. */
+  /**
+   * The native handle of the device that is asked for its kernels' scratch memory; 0 for none.
+   *
+   * @throws IllegalStateException if the device was closed
+   */
+  long handle();
+
+  /**
+   * Scratch for projecting the given rows of each batch item; for {@link Pass#BOTH}, the larger of
+   * the two.
+   */
   long projection(VisualSizes sizes, long rows, Pass pass);
 }

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.plan;
 
+import org.lvxattn.Pass;
+import org.lvxattn.internal.Preconditions;
+
 /**
- * What one rank computes with.
+ * The rates of one rank's machine.
  *
- * @param forwardFlopsPerSecond rate of forward's kernel, floating-point operations per second
- * @param backwardFlopsPerSecond rate of backward's kernel
- * @param memoryBytesPerSecond rate at which kernels read and write memory; infinite to leave it out
+ * @param forwardFlopsPerSecond rate of the forward kernel, floating-point operations per second
+ * @param backwardFlopsPerSecond rate of the backward kernel, likewise
+ * @param memoryBytesPerSecond rate at which kernels read and write memory; infinite to ignore
+ *     memory
  */
 public record Machine(
     double forwardFlopsPerSecond, double backwardFlopsPerSecond, double memoryBytesPerSecond) {
@@ -16,17 +20,17 @@ public record Machine(
    * @throws IllegalArgumentException if a component is not positive
    */
   public Machine {
-    Checks.positive(forwardFlopsPerSecond, "forwardFlopsPerSecond");
-    Checks.positive(backwardFlopsPerSecond, "backwardFlopsPerSecond");
-    Checks.positive(memoryBytesPerSecond, "memoryBytesPerSecond");
+    Preconditions.positive(forwardFlopsPerSecond, "forwardFlopsPerSecond");
+    Preconditions.positive(backwardFlopsPerSecond, "backwardFlopsPerSecond");
+    Preconditions.positive(memoryBytesPerSecond, "memoryBytesPerSecond");
   }
 
-  /** A machine with that rate in both passes, whose memory never holds it up. */
+  /** A machine with the given rate in both passes and infinite memory bandwidth. */
   public static Machine ofRate(double flopsPerSecond) {
     return new Machine(flopsPerSecond, flopsPerSecond, Double.POSITIVE_INFINITY);
   }
 
-  /** Seconds of a kernel that is held up by its operations or by memory. */
+  /** Duration of a kernel that is bound by compute or by memory. */
   double seconds(double flops, long bytes, Pass pass) {
     double rate = pass == Pass.FORWARD ? forwardFlopsPerSecond : backwardFlopsPerSecond;
     return Math.max(flops / rate, bytes / memoryBytesPerSecond);

@@ -6,12 +6,13 @@ import java.util.List;
 import org.lvxattn.Strategy;
 
 /**
- * What every strategy costs for one problem.
+ * The cost of every strategy for one problem.
  *
- * @param rows one for each strategy, the fastest first, those that cannot serve the problem last
+ * @param rows one for each strategy, the fastest first; strategies that cannot serve the problem
+ *     come last
  */
 public record Plan(List<StrategyPlan> rows) {
-  /** Times that the model cannot tell apart. */
+  /** The model cannot distinguish times within this factor. */
   private static final double TOLERANCE = 1.01;
 
   private static final Comparator<StrategyPlan> THRIFT =
@@ -29,12 +30,15 @@ public record Plan(List<StrategyPlan> rows) {
             .toList();
   }
 
-  /** The strategy to take. */
+  /** The best strategy. */
   public Strategy choice() {
     return best().strategy();
   }
 
-  /** The row of {@link #choice}: of those within 1 % of the fastest the one that sends least. */
+  /**
+   * The row of {@link #choice}: of the strategies within 1 % of the fastest, the one that sends
+   * least.
+   */
   public StrategyPlan best() {
     double limit = rows.getFirst().seconds() * TOLERANCE;
     return rows.stream()
@@ -55,6 +59,6 @@ public record Plan(List<StrategyPlan> rows) {
       }
     }
     throw new IllegalArgumentException(
-        "strategy is " + strategy + "; one of a schedule was expected");
+        "strategy is " + strategy + "; a strategy other than AUTO was expected");
   }
 }

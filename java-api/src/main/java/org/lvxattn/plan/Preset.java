@@ -2,25 +2,25 @@
 package org.lvxattn.plan;
 
 import java.util.Locale;
-import org.lvxattn.Link;
 
 /**
- * Known machines: nodes of eight GPUs. Compute rates are what published attention kernels reach in
+ * Known machines: nodes of eight GPUs. Compute rates are those of published attention kernels in
  * half precision with headDim 128 (FlashAttention-2, arXiv 2307.08691; FlashAttention-3, arXiv
- * 2407.08608), the rest is the vendors' specification: NVLink and network per GPU and direction.
+ * 2407.08608). Memory, NVLink and network rates are from the vendors' specifications, the latter
+ * two per GPU and direction.
  */
 public enum Preset {
-  /** A100 80 GB SXM, 200 Gb/s a GPU. */
+  /** A100 80 GB SXM, 200 Gb/s per GPU. */
   A100_25(Gpu.A100, 25e9),
-  /** A100 80 GB SXM, 400 Gb/s a GPU. */
+  /** A100 80 GB SXM, 400 Gb/s per GPU. */
   A100_50(Gpu.A100, 50e9),
-  /** H100 SXM, 200 Gb/s a GPU. */
+  /** H100 SXM, 200 Gb/s per GPU. */
   H100_25(Gpu.H100, 25e9),
-  /** H100 SXM, 400 Gb/s a GPU. */
+  /** H100 SXM, 400 Gb/s per GPU. */
   H100_50(Gpu.H100, 50e9),
-  /** H200 SXM, 200 Gb/s a GPU. */
+  /** H200 SXM, 200 Gb/s per GPU. */
   H200_25(Gpu.H200, 25e9),
-  /** H200 SXM, 400 Gb/s a GPU. */
+  /** H200 SXM, 400 Gb/s per GPU. */
   H200_50(Gpu.H200, 50e9);
 
   private static final int GPUS_PER_NODE = 8;
@@ -35,12 +35,12 @@ public enum Preset {
     this.networkBytesPerSecond = networkBytesPerSecond;
   }
 
-  /** One GPU. */
+  /** The machine of a rank: one GPU. */
   public Machine machine() {
     return new Machine(gpu.forward, gpu.backward, gpu.memory);
   }
 
-  /** Nodes of eight. */
+  /** Nodes of eight GPUs. */
   public Topology topology() {
     return new Topology(
         GPUS_PER_NODE,

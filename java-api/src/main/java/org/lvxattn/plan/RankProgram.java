@@ -6,48 +6,42 @@ import java.util.List;
 
 /** What one rank does in a call: computations, transfers, and waits for transfers, in order. */
 final class RankProgram {
-  /** One step of it. */
+  /** One step of the program. */
   sealed interface Step permits Start, Compute, Await {}
 
-  /** Starts transfers that complete together. */
+  /** Starts transfers that are awaited together. */
   record Start(int ticket, List<Transfer> transfers) implements Step {}
 
   /** Computes. */
   record Compute(double seconds) implements Step {}
 
-  /** Waits for the transfers of a start. */
+  /** Waits for the transfers of a {@link Start}. */
   record Await(int ticket) implements Step {}
 
   /** A message to or from a peer. Messages between two ranks match in the order of their starts. */
   record Transfer(boolean sends, int peer, long bytes) {}
 
   private final List<Step> steps = new ArrayList<>();
-  private List<Transfer> transfers = new ArrayList<>();
   private int tickets;
+  private double computeSeconds;
 
-  /** Adds a message to the next start; an empty one is none. */
-  void send(int to, long bytes) {
-    if (bytes > 0) {
-      transfers.add(new Transfer(true, to, bytes));
+  /** Starts a message; consecutive messages with the same ticket form one {@link Start}. */
+  void start(int ticket, boolean sends, int peer, long bytes) {
+    if (steps.isEmpty() || !(steps.getLast() instanceof Start last) || last.ticket() != ticket) {
+      steps.add(new Start(ticket, new ArrayList<>()));
+      tickets = Math.max(tickets, ticket + 1);
     }
-  }
-
-  /** Adds a message to the next start; an empty one is none. */
-  void receive(int from, long bytes) {
-    if (bytes > 0) {
-      transfers.add(new Transfer(false, from, bytes));
-    }
-  }
-
-  /** Starts what was added; returns what to wait for. */
-  int start() {
-    steps.add(new Start(tickets, transfers));
-    transfers = new ArrayList<>();
-    return tickets++;
+    ((Start) steps.getLast()).transfers().add(new Transfer(sends, peer, bytes));
   }
 
   void compute(double seconds) {
-    if (seconds > 0) {
+    if (seconds == 0) {
+      return;
+    }
+    computeSeconds += seconds;
+    if (!steps.isEmpty() && steps.getLast() instanceof Compute last) {
+      steps.set(steps.size() - 1, new Compute(last.seconds() + seconds));
+    } else {
       steps.add(new Compute(seconds));
     }
   }
@@ -60,31 +54,12 @@ final class RankProgram {
     return steps;
   }
 
+  /** A number larger than every ticket. */
   int tickets() {
     return tickets;
   }
 
-  /** What it costs, beside the time that it waits. */
-  RankPlan cost(int rank, Topology topology, long peakBytes) {
-    long bytes = 0;
-    long messages = 0;
-    long interNodeBytes = 0;
-    double computeSeconds = 0;
-    for (Step step : steps) {
-      switch (step) {
-        case Start start -> {
-          for (Transfer transfer : start.transfers()) {
-            if (transfer.sends()) {
-              bytes += transfer.bytes();
-              messages++;
-              interNodeBytes += topology.isInter(rank, transfer.peer()) ? transfer.bytes() : 0;
-            }
-          }
-        }
-        case Compute compute -> computeSeconds += compute.seconds();
-        case Await await -> {}
-      }
-    }
-    return new RankPlan(bytes, messages, interNodeBytes, peakBytes, computeSeconds);
+  double computeSeconds() {
+    return computeSeconds;
   }
 }

@@ -3,9 +3,10 @@ package org.lvxattn.plan;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.lvxattn.internal.Preconditions;
 
 /**
- * How many queries and keys each rank keeps, in rank order; none is fine.
+ * How many queries and keys each rank holds, in rank order; 0 is allowed.
  *
  * @param queries one number for each rank
  * @param keys one number for each rank
@@ -15,15 +16,15 @@ public record Shards(List<Long> queries, List<Long> keys) {
    * Copies and checks the components.
    *
    * @throws NullPointerException if a component is null or holds null
-   * @throws IllegalArgumentException if there is no rank, the numbers of ranks differ, or a number
-   *     is negative
+   * @throws IllegalArgumentException if the lists are empty or differ in length, or if a number is
+   *     negative
    */
   public Shards {
     queries = List.copyOf(queries);
     keys = List.copyOf(keys);
-    Checks.require(
+    Preconditions.require(
         !queries.isEmpty(), "queries", queries, "one number for each of 1 or more ranks");
-    Checks.require(
+    Preconditions.require(
         keys.size() == queries.size(), "keys", keys, queries.size() + " numbers, as of queries,");
     requireCounts(queries, "queries");
     requireCounts(keys, "keys");
@@ -31,17 +32,17 @@ public record Shards(List<Long> queries, List<Long> keys) {
 
   private static void requireCounts(List<Long> counts, String name) {
     for (long count : counts) {
-      Checks.require(count >= 0, name, counts, "a list of numbers from 0 on");
+      Preconditions.require(count >= 0, name, counts, "a list of numbers from 0 on");
     }
   }
 
   /**
-   * Shards that differ by one row at most, larger ones first.
+   * Shards whose sizes differ by at most one row, larger ones first.
    *
    * @throws IllegalArgumentException if ranks is not positive or a number is negative
    */
   public static Shards even(long queries, long keys, int ranks) {
-    Checks.require(ranks >= 1, "ranks", ranks, "1 or more");
+    Preconditions.require(ranks >= 1, "ranks", ranks, "1 or more");
     return new Shards(even(queries, ranks), even(keys, ranks));
   }
 

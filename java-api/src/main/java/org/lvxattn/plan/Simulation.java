@@ -8,27 +8,26 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.PriorityQueue;
-import org.lvxattn.Link;
 
 /**
- * Lets the ranks' programs run against each other. A message moves once both sides have started it.
- * It has arrived a latency after both ends of its way, the sender's outgoing and the receiver's
- * incoming link, have carried it and all that they were given before.
+ * Simulates the ranks' programs. A message starts to move once both sides have started it. It
+ * occupies the sender's outgoing and the receiver's incoming link, after all earlier messages on
+ * these links, and arrives one latency later.
  */
 final class Simulation {
   /**
-   * What came out.
+   * The result of a simulation.
    *
-   * @param seconds until the last rank is done
-   * @param exposedSeconds the longest that a rank waited
-   * @param linkSeconds the longest that an outgoing link was busy, latencies not counted
+   * @param seconds time until the last rank is done
+   * @param exposedSeconds the longest time that a rank waited
+   * @param linkSeconds the longest time that an outgoing link was busy, without latencies
    */
   record Outcome(double seconds, double exposedSeconds, double linkSeconds) {}
 
-  /** Something that happens at a time; of several at one time the first made comes first. */
+  /** An action at a point in time; events at the same time run in the order of their creation. */
   private record Event(double time, long number, Runnable action) {}
 
-  /** One end of a message that waits for the other. */
+  /** One side of a message that waits for the other side. */
   private record Post(Rank rank, int ticket, long bytes) {}
 
   private final class Rank {
@@ -46,7 +45,7 @@ final class Simulation {
       this.open = new int[program.tickets()];
     }
 
-    /** Goes on until it computes, waits or is done. */
+    /** Runs the program until it computes, waits or is done. */
     void run() {
       while (next < steps.size()) {
         switch (steps.get(next++)) {
@@ -87,7 +86,7 @@ final class Simulation {
       new PriorityQueue<>(Comparator.comparingDouble(Event::time).thenComparingLong(Event::number));
   private final Map<Long, ArrayDeque<Post>> sends = new HashMap<>();
   private final Map<Long, ArrayDeque<Post>> receives = new HashMap<>();
-  // When each link is free: inside the node by rank, between nodes by rank or by node.
+  // When each link becomes free. Inside nodes: indexed by rank; between nodes: by rank or by node.
   private final double[] intraOut;
   private final double[] intraIn;
   private final double[] interOut;
@@ -111,7 +110,7 @@ final class Simulation {
     }
   }
 
-  /** Runs one program for each rank. */
+  /** Simulates one program for each rank. */
   static Outcome run(Topology topology, List<RankProgram> programs) {
     return new Simulation(topology, programs).run();
   }
@@ -128,7 +127,7 @@ final class Simulation {
     double waited = 0;
     for (Rank rank : ranks) {
       if (rank.next < rank.steps.size() || rank.awaited >= 0) {
-        throw new IllegalStateException("rank " + rank.number + " waits for ever");
+        throw new IllegalStateException("rank " + rank.number + " never finishes waiting");
       }
       waited = Math.max(waited, rank.waited);
     }

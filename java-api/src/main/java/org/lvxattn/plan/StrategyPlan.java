@@ -7,14 +7,15 @@ import org.jspecify.annotations.Nullable;
 import org.lvxattn.Strategy;
 
 /**
- * What a strategy costs.
+ * The cost of a strategy.
  *
- * @param strategy which one
- * @param obstacle why it cannot serve this problem, or null; without cost then
- * @param ranks what it costs each rank
- * @param seconds until the slowest rank is done; forward and then backward where both are planned
- * @param exposedSeconds the most that a rank waits for transfers
- * @param linkSeconds the most that a rank's outgoing link is busy, latencies not counted
+ * @param strategy the strategy
+ * @param obstacle why it cannot serve this problem, or null; if not null, there are no costs
+ * @param ranks the cost for each rank
+ * @param seconds time until the slowest rank is done; the sum of forward and backward if both are
+ *     planned
+ * @param exposedSeconds the longest time that a rank waits for transfers
+ * @param linkSeconds the longest time that a rank's outgoing link is busy, without latencies
  */
 public record StrategyPlan(
     Strategy strategy,
@@ -38,32 +39,32 @@ public record StrategyPlan(
     return obstacle == null;
   }
 
-  /** The part of {@link #linkSeconds} that computing hides. */
+  /** The part of {@link #linkSeconds} that computation hides. */
   public double hiddenSeconds() {
     return Math.max(0, linkSeconds - exposedSeconds);
   }
 
-  /** Bytes that the busiest rank sends. */
+  /** The most bytes that a rank sends. */
   public long busiestBytes() {
     return ranks.stream().mapToLong(RankPlan::bytes).max().orElse(0);
   }
 
-  /** Bytes that the rank sends that is busiest between nodes. */
+  /** The most bytes that a rank sends to other nodes. */
   public long busiestInterNodeBytes() {
     return ranks.stream().mapToLong(RankPlan::interNodeBytes).max().orElse(0);
   }
 
-  /** Messages that the busiest rank sends. */
+  /** The most messages that a rank sends. */
   public long busiestMessages() {
     return ranks.stream().mapToLong(RankPlan::messages).max().orElse(0);
   }
 
-  /** The most memory that a rank needs beside the caller's tensors and the kernels' scratch. */
+  /** The most memory that a rank needs; see {@link RankPlan#peakBytes}. */
   public long peakBytes() {
     return ranks.stream().mapToLong(RankPlan::peakBytes).max().orElse(0);
   }
 
-  /** The most that a rank computes. */
+  /** The longest time that a rank computes. */
   public double computeSeconds() {
     return ranks.stream().mapToDouble(RankPlan::computeSeconds).max().orElse(0);
   }

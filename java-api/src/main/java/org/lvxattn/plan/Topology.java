@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.plan;
 
-import java.util.Objects;
-import org.lvxattn.Link;
+import org.lvxattn.internal.Preconditions;
 
 /**
- * How ranks reach each other. Each rank sends and receives at once, one message after the other in
- * each direction, over its link inside the node and its link to other nodes.
+ * How ranks are connected. Each rank has a link inside its node and a link to other nodes. A link
+ * sends and receives at the same time, one message after the other in each direction.
  *
- * @param ranksPerNode ranks are placed on nodes in rank order, so many on each; at least 1
+ * @param ranksPerNode number of ranks per node, at least 1; ranks are assigned to nodes in rank
+ *     order
  * @param intra each rank's link inside its node
  * @param inter each rank's link to other nodes
  * @param sharedInter whether the ranks of a node share one such link
@@ -21,9 +21,9 @@ public record Topology(int ranksPerNode, Link intra, Link inter, boolean sharedI
    * @throws IllegalArgumentException if ranksPerNode is not positive
    */
   public Topology {
-    Checks.require(ranksPerNode >= 1, "ranksPerNode", ranksPerNode, "1 or more");
-    Objects.requireNonNull(intra, "intra is null");
-    Objects.requireNonNull(inter, "inter is null");
+    Preconditions.require(ranksPerNode >= 1, "ranksPerNode", ranksPerNode, "1 or more");
+    Preconditions.present(intra, "intra");
+    Preconditions.present(inter, "inter");
   }
 
   /** All ranks on one node. */

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.plan;
 
-import java.util.Objects;
-import org.lvxattn.Link;
+import org.lvxattn.Pass;
 import org.lvxattn.Strategy;
-import org.lvxattn.VisualCheckpoint.Policy;
+import org.lvxattn.internal.Preconditions;
 
 /**
- * What the policies of a {@link org.lvxattn.VisualCheckpoint} cost over some layers: memory, bytes
- * sent, operations. Memory is what comes on top of the caller's own: weights and their gradients,
- * queries, and the gradients of outputs and queries.
+ * The cost of each policy of a {@link org.lvxattn.visual.VisualCheckpoint} over several layers:
+ * memory, bytes sent, operations. Memory excludes the caller's tensors: weights and their
+ * gradients, queries, and the gradients of outputs and queries.
  *
- * @param features what is projected
+ * @param features the features that are projected
  * @param attention the attention of each layer; its keys are the features' rows
- * @param layers that read the same features
- * @param strategy of {@link Policy#KEEP} and {@link Policy#RECOMPUTE}; not AUTO
- * @param tileRows of {@link Policy#RECOMPUTE_TILED}
- * @param scratch of the device
+ * @param layers number of layers that read the same features
+ * @param strategy the strategy of {@link RecomputePolicy#KEEP} and {@link
+ *     RecomputePolicy#RECOMPUTE}; not AUTO
+ * @param tileRows rows of a tile under {@link RecomputePolicy#RECOMPUTE_TILED}
+ * @param scratch scratch memory of the device's kernels
  */
 public record VisualPlan(
     VisualSizes features,
@@ -25,7 +25,7 @@ public record VisualPlan(
     Strategy strategy,
     long tileRows,
     KernelScratch scratch) {
-  /** Rows of all batch items that whole shards are projected by at a time. */
+  /** Rows, over all batch items, that the projection of a whole shard processes at a time. */
   private static final long ROWS_AT_ONCE = 1024;
 
   /**
@@ -36,15 +36,15 @@ public record VisualPlan(
    *     differ in batch, dtype or heads
    */
   public VisualPlan {
-    Objects.requireNonNull(features, "features is null");
-    Objects.requireNonNull(attention, "attention is null");
-    Objects.requireNonNull(strategy, "strategy is null");
-    Objects.requireNonNull(scratch, "scratch is null");
-    Checks.require(layers >= 1, "layers", layers, "1 or more");
-    Checks.require(tileRows >= 1, "tileRows", tileRows, "1 or more");
-    Checks.require(strategy != Strategy.AUTO, "strategy", strategy, "one that says what moves");
+    Preconditions.present(features, "features");
+    Preconditions.present(attention, "attention");
+    Preconditions.present(strategy, "strategy");
+    Preconditions.present(scratch, "scratch");
+    Preconditions.require(layers >= 1, "layers", layers, "1 or more");
+    Preconditions.require(tileRows >= 1, "tileRows", tileRows, "1 or more");
+    Preconditions.require(strategy != Strategy.AUTO, "strategy", strategy, "one other than AUTO");
     AttentionSizes sizes = attention.sizes();
-    Checks.require(
+    Preconditions.require(
         features.batch() == sizes.batch()
             && features.dtype() == sizes.dtype()
             && features.keyValueHeads() == sizes.keyValueHeads()
@@ -55,11 +55,11 @@ public record VisualPlan(
   }
 
   /**
-   * The most memory that a rank has at any time.
+   * The peak memory of a rank.
    *
-   * @param pass FORWARD: all layers' results are kept, as for training, but nothing goes back
+   * @param pass with FORWARD all layers' results are kept, as for training, but no backward runs
    */
-  public long peakBytes(Policy policy, Pass pass, int rank) {
+  public long peakBytes(RecomputePolicy policy, Pass pass, int rank) {
     long rows = attention.shards().keys(rank);
     long kept = features.featureBytes(rows) + layers * keptBytes(policy, rank);
     long forward = kept + workspaceBytes(policy, Pass.FORWARD, rank);
@@ -72,8 +72,8 @@ public record VisualPlan(
     };
   }
 
-  /** {@link #peakBytes(Policy, Pass, int)} of the rank that has most. */
-  public long peakBytes(Policy policy, Pass pass) {
+  /** The largest {@link #peakBytes(RecomputePolicy, Pass, int)} of all ranks. */
+  public long peakBytes(RecomputePolicy policy, Pass pass) {
     long peak = 0;
     for (int rank = 0; rank < attention.ranks(); rank++) {
       peak = Math.max(peak, peakBytes(policy, pass, rank));
@@ -82,38 +82,38 @@ public record VisualPlan(
   }
 
   /**
-   * What one layer keeps from forward to backward: o and lse, with a bias also the terms of lse,
-   * and keys and values under KEEP.
+   * Bytes that one layer keeps from forward to backward: o and lse, with a bias also the terms of
+   * lse, and under KEEP keys and values.
    */
-  public long keptBytes(Policy policy, int rank) {
+  public long keptBytes(RecomputePolicy policy, int rank) {
     AttentionSizes sizes = attention.sizes();
     long queries = attention.shards().queries(rank);
     int lses = attention.bias() == null ? 1 : 1 + attention.lseTerms();
     long results =
         sizes.queryElements(queries) * sizes.elementBytes()
             + lses * sizes.rows(queries) * sizes.accumulatorBytes();
-    return policy == Policy.KEEP ? results + 2 * shardKeyBytes(rank) : results;
+    return policy == RecomputePolicy.KEEP ? results + 2 * shardKeyBytes(rank) : results;
   }
 
   private long shardKeyBytes(int rank) {
     return features.keyBytes(attention.shards().keys(rank));
   }
 
-  /** What a layer has in addition while it runs, beside what it keeps. */
-  public long workspaceBytes(Policy policy, Pass pass, int rank) {
+  /** Workspace of a layer while it runs, in addition to what it keeps. */
+  public long workspaceBytes(RecomputePolicy policy, Pass pass, int rank) {
     if (pass == Pass.BOTH) {
       return Math.max(
           workspaceBytes(policy, Pass.FORWARD, rank), workspaceBytes(policy, Pass.BACKWARD, rank));
     }
-    return policy == Policy.RECOMPUTE_TILED
-        ? new TiledSchedule(this, pass).workspaceBytes(rank)
+    return policy == RecomputePolicy.RECOMPUTE_TILED
+        ? tiled(pass, rank, scratch).peakBytes()
         : shardWorkspaceBytes(policy, pass, rank);
   }
 
-  private long shardWorkspaceBytes(Policy policy, Pass pass, int rank) {
+  private long shardWorkspaceBytes(RecomputePolicy policy, Pass pass, int rank) {
     long keys = shardKeyBytes(rank);
-    boolean keeps = policy == Policy.KEEP;
-    // Raw keys are apart where backward needs them after their norm.
+    boolean keeps = policy == RecomputePolicy.KEEP;
+    // Raw keys are a separate tensor if there is a key norm, for backward.
     boolean apart = features.keyNorm() && (keeps || pass == Pass.BACKWARD);
     long projected = keeps ? 0 : 2 * keys;
     long finished = apart ? keys : 0;
@@ -128,23 +128,26 @@ public record VisualPlan(
         projected + finished + gradients + Math.max(attended, projectionBytes(pass, rank)));
   }
 
-  /** Workspace of the attention of whole shards. */
+  /** Workspace of attention over whole shards. */
   private long attentionBytes(Pass pass, int rank) {
-    long messages =
-        new Planner(Machine.ofRate(1), Topology.oneNode(Link.INSTANT))
-            .plan(attention, pass, strategy)
-            .ranks()
-            .get(rank)
-            .peakBytes();
-    Shards shards = attention.shards();
-    boolean movesKeys = strategy == Strategy.KV_RING || strategy == Strategy.KV_GATHER;
-    long kernels = 0;
-    for (int peer = 0; peer < attention.ranks(); peer++) {
-      long queries = shards.queries(movesKeys ? rank : peer);
-      long keys = shards.keys(movesKeys ? peer : rank);
-      kernels = Math.max(kernels, scratch.attention(attention.sizes(), queries, keys, pass));
+    int oneNode = attention.ranks();
+    try (Recording recording = Recording.of(attention, pass, strategy, oneNode, scratch)) {
+      return recorded(recording, rank).peakBytes();
     }
-    return messages + kernels;
+  }
+
+  /** Messages and memory of attention over tiles. */
+  private RankPlan tiled(Pass pass, int rank, KernelScratch of) {
+    try (Recording recording = Recording.ofTiles(attention, features, tileRows, pass, of)) {
+      return recorded(recording, rank);
+    }
+  }
+
+  private RankPlan recorded(Recording recording, int rank) {
+    String obstacle = recording.record(rank);
+    Preconditions.require(
+        obstacle == null, "strategy", strategy, "one that can serve (" + obstacle + ")");
+    return recording.costs(0);
   }
 
   /** Workspace of projecting a whole shard, tile by tile. */
@@ -155,21 +158,21 @@ public record VisualPlan(
     return features.tileBytes(rows, pass) + totals + scratch.projection(features, rows, pass);
   }
 
-  /** Payload that a rank sends under {@link Policy#RECOMPUTE_TILED} in one layer. */
+  /** Payload that a rank sends under {@link RecomputePolicy#RECOMPUTE_TILED} in one layer. */
   public long tiledBytesSent(Pass pass, int rank) {
     return pass == Pass.BOTH
         ? tiledBytesSent(Pass.FORWARD, rank) + tiledBytesSent(Pass.BACKWARD, rank)
-        : new TiledSchedule(this, pass).bytesSent(rank);
+        : tiled(pass, rank, KernelScratch.NONE).bytes();
   }
 
   /**
-   * Floating-point operations of all ranks and layers: attention over the pairs that are visible,
-   * and the projections with their gradients. RECOMPUTE and RECOMPUTE_TILED project twice.
+   * Floating-point operations of all ranks and layers: attention over the visible pairs, and the
+   * projections with their gradients. RECOMPUTE and RECOMPUTE_TILED project twice.
    */
-  public double flops(Policy policy, Pass pass) {
+  public double flops(RecomputePolicy policy, Pass pass) {
     double once = features.projectionFlops(attention.shards().allKeys());
     double forward = once;
-    double backward = 2 * once + (policy == Policy.KEEP ? 0 : once);
+    double backward = 2 * once + (policy == RecomputePolicy.KEEP ? 0 : once);
     double projections =
         switch (pass) {
           case FORWARD -> forward;
@@ -180,15 +183,15 @@ public record VisualPlan(
   }
 
   /**
-   * How many frames fit into each rank's memory: the most whose tokens, shared out evenly and seen
-   * by every query, need at most so many bytes.
+   * How many frames fit into each rank's memory, if their tokens are sharded evenly and every query
+   * sees all of them.
    *
-   * @param bytes of each rank, beside what is the caller's
+   * @param bytes memory of each rank, without the caller's tensors
    * @param tokensPerFrame rows of features that a frame adds
    * @throws IllegalArgumentException if tokensPerFrame is not positive
    */
-  public long framesThatFit(Policy policy, Pass pass, long bytes, long tokensPerFrame) {
-    Checks.require(tokensPerFrame >= 1, "tokensPerFrame", tokensPerFrame, "1 or more");
+  public long framesThatFit(RecomputePolicy policy, Pass pass, long bytes, long tokensPerFrame) {
+    Preconditions.require(tokensPerFrame >= 1, "tokensPerFrame", tokensPerFrame, "1 or more");
     long fits = 0;
     long tooMany = 1;
     while (ofFrames(tooMany, tokensPerFrame).peakBytes(policy, pass) <= bytes) {

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.plan;
 
-import java.util.Objects;
 import org.lvxattn.DType;
+import org.lvxattn.Pass;
+import org.lvxattn.internal.Preconditions;
 
 /**
- * Visual features, and the keys and values that a layer makes of them: bytes and operations. Rows
- * are those of each batch item.
+ * Bytes and operations of visual features, and of the keys and values that a layer projects from
+ * them. Rows are counted per batch item.
  *
  * @param batch batch items, 0 or more
- * @param width of the features
+ * @param width row width of the features
  * @param keyValueHeads key and value heads
  * @param headDim elements of one head
- * @param inputNorm whether the features are normalised first
+ * @param inputNorm whether the features are normalised before the projection
  * @param keyNorm whether keys are normalised
  * @param dtype of features, keys and values; floating-point
  */
@@ -24,10 +25,10 @@ public record VisualSizes(
     boolean inputNorm,
     boolean keyNorm,
     DType dtype) {
-  /** Terms that float32 adds up alone; more of them have a total in float64 beside them. */
+  /** Number of terms that are summed in float32 alone; longer sums have totals in float64. */
   static final long TERMS_OF_GROUP = 64;
 
-  /** Rows that are one term of a parameter's gradient. */
+  /** Number of rows whose sum is one term of a parameter's gradient. */
   private static final long ROWS_OF_TERM = 256;
 
   /**
@@ -37,12 +38,12 @@ public record VisualSizes(
    * @throws IllegalArgumentException if a component is out of range
    */
   public VisualSizes {
-    Objects.requireNonNull(dtype, "dtype is null");
-    Checks.require(batch >= 0, "batch", batch, "0 or more");
-    Checks.require(width >= 1, "width", width, "1 or more");
-    Checks.require(keyValueHeads >= 1, "keyValueHeads", keyValueHeads, "1 or more");
-    Checks.require(headDim >= 1, "headDim", headDim, "1 or more");
-    Checks.require(dtype.isFloating(), "dtype", dtype, "a floating-point dtype");
+    Preconditions.present(dtype, "dtype");
+    Preconditions.require(batch >= 0, "batch", batch, "0 or more");
+    Preconditions.require(width >= 1, "width", width, "1 or more");
+    Preconditions.require(keyValueHeads >= 1, "keyValueHeads", keyValueHeads, "1 or more");
+    Preconditions.require(headDim >= 1, "headDim", headDim, "1 or more");
+    Preconditions.require(dtype.isFloating(), "dtype", dtype, "a floating-point dtype");
   }
 
   /** Bytes of the features. */
@@ -65,8 +66,8 @@ public record VisualSizes(
   }
 
   /**
-   * Bytes that a tile of so many rows takes: keys and values, what they are projected from if that
-   * is normalised, and in backward the gradients of all that in the accumulator's dtype.
+   * Bytes of a tile with the given number of rows: keys and values, the normalised features if
+   * there is a norm, and in backward the gradients of all these in the accumulator's dtype.
    */
   public long tileBytes(long rows, Pass pass) {
     Workspace workspace = new Workspace();
@@ -88,8 +89,8 @@ public record VisualSizes(
   }
 
   /**
-   * Bytes of the totals in float64 that the gradients of weights and norms need in backward over so
-   * many rows; none for few rows.
+   * Bytes of the float64 totals that backward needs for the gradients of weights and norms; 0 for
+   * few rows.
    */
   long gradientTotalBytes(long rows, long tileRows) {
     long terms =
@@ -110,7 +111,9 @@ public record VisualSizes(
     return workspace.bytes();
   }
 
-  /** The most rows whose tile takes at most so many bytes in both passes; at least 1. */
+  /**
+   * The largest number of rows whose tile needs at most the given bytes in both passes; at least 1.
+   */
   public long tileRows(long bytes) {
     long rows = Math.max(1, bytes / Math.max(1, tileBytes(1 << 10, Pass.BACKWARD) >> 10));
     while (rows > 1 && tileBytes(rows, Pass.BACKWARD) > bytes) {
@@ -120,7 +123,8 @@ public record VisualSizes(
   }
 
   /**
-   * Floating-point operations of projecting so many rows: {@code 4 * width * heads * headDim} each.
+   * Floating-point operations of projecting the given rows: {@code 4 * width * heads * headDim}
+   * each.
    */
   public double projectionFlops(long rows) {
     return 4.0 * batch * rows * width * keyValueHeads * headDim;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.plan;
 
-/** Adds up the pieces of one call's memory as the native side lays them out. */
+/** Adds up the parts of a call's workspace, with the padding of the native side. */
 final class Workspace {
   private static final long ALIGNMENT = 64;
 

@@ -16,25 +16,27 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.lvxattn.bindings.generated.Lvx;
 import org.lvxattn.bindings.generated.lvx_abi_field;
+import org.lvxattn.bindings.generated.lvx_attention_backend_choice;
 import org.lvxattn.bindings.generated.lvx_attention_options;
 import org.lvxattn.bindings.generated.lvx_cpu_options;
 import org.lvxattn.bindings.generated.lvx_cuda_options;
 import org.lvxattn.bindings.generated.lvx_device_info;
 import org.lvxattn.bindings.generated.lvx_dl_device;
 import org.lvxattn.bindings.generated.lvx_dl_dtype;
-import org.lvxattn.bindings.generated.lvx_engine_choice;
 import org.lvxattn.bindings.generated.lvx_error;
 import org.lvxattn.bindings.generated.lvx_group_info;
 import org.lvxattn.bindings.generated.lvx_group_options;
+import org.lvxattn.bindings.generated.lvx_plan_options;
+import org.lvxattn.bindings.generated.lvx_plan_step;
 import org.lvxattn.bindings.generated.lvx_projection;
 import org.lvxattn.bindings.generated.lvx_projection_gradients;
 import org.lvxattn.bindings.generated.lvx_record;
+import org.lvxattn.bindings.generated.lvx_rejected_connections;
 import org.lvxattn.bindings.generated.lvx_statistics;
-import org.lvxattn.bindings.generated.lvx_strangers;
 import org.lvxattn.bindings.generated.lvx_tensor;
 import org.lvxattn.bindings.generated.lvx_visual_options;
 
-/** Compares the bindings with what the library reports about itself: stale ones fail here. */
+/** Compares the bindings with what the library reports about itself, to find stale bindings. */
 class GeneratedBindingsTest {
   private static final List<Class<?>> STRUCTS =
       List.of(
@@ -45,15 +47,17 @@ class GeneratedBindingsTest {
           lvx_device_info.class,
           lvx_dl_device.class,
           lvx_dl_dtype.class,
-          lvx_engine_choice.class,
+          lvx_attention_backend_choice.class,
           lvx_error.class,
           lvx_group_info.class,
           lvx_group_options.class,
+          lvx_plan_options.class,
+          lvx_plan_step.class,
           lvx_projection.class,
           lvx_projection_gradients.class,
           lvx_record.class,
           lvx_statistics.class,
-          lvx_strangers.class,
+          lvx_rejected_connections.class,
           lvx_tensor.class,
           lvx_visual_options.class);
 

@@ -7,7 +7,7 @@ import java.lang.foreign.SymbolLookup;
 import org.junit.jupiter.api.Test;
 
 /**
- * As module org.lvxattn, with that one module allowed native access and the natives in a module.
+ * Loads as module org.lvxattn: only that module has native access, and the natives are in a module.
  */
 class NativeLibraryModuleTest {
   @Test

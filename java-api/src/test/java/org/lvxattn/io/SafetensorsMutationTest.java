@@ -16,10 +16,9 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.lvxattn.testing.Seeds;
 
-/**
- * Damaged files: each is refused by a clear exception, or still says exactly what its header says.
- */
+/** Damaged files are rejected by a clear exception, or read exactly as their header says. */
 class SafetensorsMutationTest {
   private static final int MUTATIONS = 5_000;
 
@@ -42,7 +41,7 @@ class SafetensorsMutationTest {
     byte[] original = SafetensorsFiles.file(HEADER, 58);
     int refused = 0;
     for (int seed = 0; seed < MUTATIONS; seed++) {
-      byte[] damaged = mutate(original, new Random(seed));
+      byte[] damaged = mutate(original, Seeds.random(seed));
       refused += check(damaged, seed) ? 0 : 1;
     }
     // Most damage hits the header's structure; the rest changes a name, padding or the data itself.
@@ -57,11 +56,11 @@ class SafetensorsMutationTest {
     }
   }
 
-  /** True if the file opened and everything it handed out agrees with its own header. */
+  /** True if the file opened and all its tensors agree with its header. */
   private boolean check(byte[] content, int seed) throws IOException {
     Path path = Files.write(folder.resolve("damaged"), content);
     try (Safetensors file = Safetensors.open(path)) {
-      // Numbers as an independent reader finds them, wherever the text kept its form.
+      // The numbers that an independent reader finds, if the text is still well-formed.
       int headerBytes = (int) ByteBuffer.wrap(content).order(ByteOrder.LITTLE_ENDIAN).getLong();
       int start = Long.BYTES + headerBytes;
       String text = new String(content, Long.BYTES, headerBytes, StandardCharsets.UTF_8);
@@ -134,7 +133,7 @@ class SafetensorsMutationTest {
     return content;
   }
 
-  /** Content with removed bytes at a place replaced by a stretch of source. */
+  /** Content in which the removed bytes are replaced by a part of source. */
   private static byte[] splice(
       byte[] content, int at, int removed, byte[] source, int from, int inserted) {
     int kept = Math.min(content.length, at + removed);

@@ -86,7 +86,7 @@ class SafetensorsTest {
             + "\"y\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[%d,%d]}}"
                 .formatted(bytes, bytes + 4);
     Path path = write(header, bytes + 4);
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         Safetensors file = Safetensors.open(path);
         Tensor target = Tensor.allocate(device, DType.FLOAT32, 2, 2);
         Tensor other = file.tensor("y").load(device, DType.FLOAT32)) {

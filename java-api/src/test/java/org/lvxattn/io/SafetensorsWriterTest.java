@@ -43,7 +43,7 @@ class SafetensorsWriterTest {
 
   @BeforeEach
   void open() {
-    device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    device = Device.cpu(CpuOptions.builder().threads(1).build());
     path = folder.resolve("file.safetensors");
   }
 
@@ -64,7 +64,9 @@ class SafetensorsWriterTest {
     return tensor.copyFrom(DoubleStream.iterate(1, x -> x + 1).limit(count).toArray());
   }
 
-  /** What the Python package safetensors 0.8.0 writes for the same tensors and metadata. */
+  /**
+   * The bytes that the Python package safetensors 0.8.0 writes for the same tensors and metadata.
+   */
   @Test
   void writesTheBytesOfTheFormatsOwnImplementation() throws IOException {
     String header =

@@ -18,8 +18,8 @@ import org.lvxattn.CpuOptions;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
 import org.lvxattn.Tensor;
+import org.lvxattn.group.Group;
 
 class StoredTensorTest {
   private static final String ALIGNED =
@@ -32,7 +32,7 @@ class StoredTensorTest {
 
   @BeforeEach
   void open() {
-    device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    device = Device.cpu(CpuOptions.builder().threads(1).build());
   }
 
   @AfterEach

@@ -22,8 +22,8 @@ import org.lvxattn.io.SafetensorsWriter;
 import org.lvxattn.io.StoredTensors;
 
 /**
- * Each family's layers find their weights under the names that the published checkpoints have, in
- * one file and in several with an index. Names and shapes stand here as published, at small widths.
+ * Each family's layers find their weights under the names of the published checkpoints, in one file
+ * or in several with an index. Names and shapes are as published, with small widths.
  */
 class CheckpointNamesTest {
   private static final int C = 16;
@@ -148,7 +148,7 @@ class CheckpointNamesTest {
         .build();
   }
 
-  /** Writes a checkpoint of these names; all of them must come back by the layers' own. */
+  /** Writes a checkpoint with these names; the layers' names must find all of them. */
   private void check(
       SequencedMap<String, long[]> published, Map<String, ? extends Map<String, long[]>> layers)
       throws IOException {
@@ -157,7 +157,7 @@ class CheckpointNamesTest {
     List<String> names = new ArrayList<>(published.keySet());
     try (Device device = Device.cpu();
         Parameters made = Parameters.allocate(device, DType.BFLOAT16, published)) {
-      // Each tensor begins with a number of its own.
+      // Each tensor begins with a unique number.
       for (int i = 0; i < names.size(); i++) {
         Tensor tensor = made.get(names.get(i));
         tensor.reshape(tensor.elements()).slice(0, 0, 1).copyFrom(new float[] {i + 1});
@@ -186,7 +186,7 @@ class CheckpointNamesTest {
     }
   }
 
-  /** As Hugging Face writes large models: two files, and an index that says what is where. */
+  /** Two files and an index, as Hugging Face writes large models. */
   private static void shard(Path several, List<String> names, Parameters made) throws IOException {
     Map<String, String> where = new LinkedHashMap<>();
     for (int file = 0; file < 2; file++) {

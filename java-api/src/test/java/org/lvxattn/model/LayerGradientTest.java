@@ -11,9 +11,10 @@ import java.util.Random;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
 import org.lvxattn.Strategy;
-import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.group.Group;
+import org.lvxattn.plan.RecomputePolicy;
+import org.lvxattn.testing.Seeds;
 
 /** Gradients of every input and parameter against central differences, in float64. */
 class LayerGradientTest {
@@ -25,13 +26,13 @@ class LayerGradientTest {
     TinyProblem problem = new TinyProblem(layer, 3);
     TinyProblem.Cut cut = new TinyProblem.Cut(new int[] {0, 3, 7}, new int[] {0, 8, 12});
     Map<String, double[]> gradients =
-        problem.solve(cut, Strategy.QUERY_RING, VisualCheckpoint.Policy.RECOMPUTE_TILED);
+        problem.solve(cut, Strategy.QUERY_RING, RecomputePolicy.RECOMPUTE_TILED);
     Map<String, double[]> inputs = new LinkedHashMap<>(problem.weights);
     inputs.put("dFeatures", problem.features);
     if (layer.takesText()) {
       inputs.put("dx", problem.x);
     }
-    Random random = new Random(4);
+    Random random = Seeds.random(4);
     try (Device device = Device.cpu();
         Group alone = Group.self(device)) {
       inputs.forEach(

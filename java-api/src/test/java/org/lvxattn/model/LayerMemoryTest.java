@@ -6,12 +6,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import org.junit.jupiter.api.Test;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
-import org.lvxattn.VisualCheckpoint.Policy;
+import org.lvxattn.group.Group;
+import org.lvxattn.plan.RecomputePolicy;
+import org.lvxattn.visual.VisualCheckpoint;
 
-/** What layers keep for backward. */
+/** Memory that layers keep for backward. */
 class LayerMemoryTest {
   private static final int TEXT_ROWS = 8;
 
@@ -20,10 +20,12 @@ class LayerMemoryTest {
 
   @Test
   void dependsOnVisualRowsOnlyWhereTheseAreKept() {
-    assertThat(kept(Policy.RECOMPUTE_TILED, 4000)).isEqualTo(kept(Policy.RECOMPUTE_TILED, 40));
-    assertThat(kept(Policy.RECOMPUTE, 4000)).isEqualTo(kept(Policy.RECOMPUTE, 40));
+    assertThat(kept(RecomputePolicy.RECOMPUTE_TILED, 4000))
+        .isEqualTo(kept(RecomputePolicy.RECOMPUTE_TILED, 40));
+    assertThat(kept(RecomputePolicy.RECOMPUTE, 4000))
+        .isEqualTo(kept(RecomputePolicy.RECOMPUTE, 40));
     long keysAndValues = 2L * 64 * Float.BYTES;
-    assertThat(kept(Policy.KEEP, 4000) - kept(Policy.KEEP, 40))
+    assertThat(kept(RecomputePolicy.KEEP, 4000) - kept(RecomputePolicy.KEEP, 40))
         .isGreaterThanOrEqualTo((4000 - 40) * keysAndValues);
   }
 
@@ -31,10 +33,11 @@ class LayerMemoryTest {
   void isAsSmallAsTheTextRows() {
     // h, q before and after its norm, o, a, y, out and m of 64; gate and up of 128; and lse.
     long numbers = TEXT_ROWS * (8 * 64 + 2 * 128 + 4);
-    assertThat(kept(Policy.RECOMPUTE_TILED, 40)).isBetween(numbers * 4, numbers * 4 + 16 * 64);
+    assertThat(kept(RecomputePolicy.RECOMPUTE_TILED, 40))
+        .isBetween(numbers * 4, numbers * 4 + 16 * 64);
   }
 
-  private long kept(Policy policy, int visualRows) {
+  private long kept(RecomputePolicy policy, int visualRows) {
     try (Device device = Device.cpu();
         Group group = Group.self(device);
         Parameters weights = Parameters.allocate(device, DType.FLOAT32, layer.parameterShapes());
@@ -42,6 +45,7 @@ class LayerMemoryTest {
         VisualCheckpoint visual =
             VisualCheckpoint.builder(
                     group, Tensor.allocate(device, DType.FLOAT32, 1, visualRows, 64))
+                .closeFeatures()
                 .policy(policy)
                 .build()) {
       long before = device.bytesInUse();

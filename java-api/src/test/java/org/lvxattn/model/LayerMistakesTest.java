@@ -23,31 +23,31 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
 import org.lvxattn.GroupException;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.LocalWorld;
 import org.lvxattn.OutOfDeviceMemoryException;
 import org.lvxattn.PeerMismatchException;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
-import org.lvxattn.VisualCheckpoint.Policy;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LocalWorld;
+import org.lvxattn.plan.RecomputePolicy;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /**
- * One rank of three fails in a layer before a collective call. Its peers are told at once: a peer
- * that is not would wait until a deadline that no test reaches.
+ * One rank of three fails in a layer before a collective call. Its peers must be told at once:
+ * otherwise they would wait for a timeout longer than the test's limit.
  */
 @Timeout(300)
 class LayerMistakesTest {
   private static final int RANKS = 3;
   private static final int OFFENDER = 1;
   private static final GroupOptions PATIENT =
-      GroupOptions.defaults().withDeadline(Duration.ofMinutes(10));
+      GroupOptions.builder().timeout(Duration.ofMinutes(10)).build();
   private static final int[] TEXT = {0, 3, 5, TinyLayer.TEXT_ROWS};
   private static final int[] VISUAL = {0, 5, 9, TinyLayer.VISUAL_ROWS};
 
-  /** What the offender passes in. */
+  /** What the failing rank passes. */
   private enum Mistake {
     NONE,
     NO_WEIGHT,
@@ -60,7 +60,7 @@ class LayerMistakesTest {
   @ParameterizedTest
   @EnumSource
   void wrongArguments(TinyLayer layer) {
-    for (Policy policy : Policy.values()) {
+    for (RecomputePolicy policy : RecomputePolicy.values()) {
       for (Mistake mistake : Mistake.values()) {
         List<@Nullable Throwable> outcomes =
             LocalWorld.run(
@@ -69,7 +69,7 @@ class LayerMistakesTest {
                 group -> {
                   Mistake own = group.rank() == OFFENDER ? mistake : Mistake.NONE;
                   Throwable outcome = catchThrowable(() -> compute(layer, group, policy, own));
-                  // The group goes on.
+                  // The group stays usable.
                   compute(layer, group, policy, Mistake.NONE);
                   return outcome;
                 });
@@ -98,7 +98,8 @@ class LayerMistakesTest {
     return message.substring(0, Math.min(60, message.length()));
   }
 
-  private static void compute(TinyLayer layer, Group group, Policy policy, Mistake mistake) {
+  private static void compute(
+      TinyLayer layer, Group group, RecomputePolicy policy, Mistake mistake) {
     Device device = group.device();
     RowShard text = shard(TEXT, group.rank());
     Map<String, long[]> weightShapes = new LinkedHashMap<>(layer.shapes());
@@ -114,7 +115,7 @@ class LayerMistakesTest {
     boolean wrongRows = mistake == Mistake.WRONG_ROWS;
     int width = TinyLayer.WIDTH + (wrongRows ? 8 : 0);
     long rows = text.rows() + (mistake == Mistake.WRONG_OUTPUT_GRADIENT ? 1 : 0);
-    // A resampler takes no rows.
+    // A resampler takes no text rows.
     RowShard said =
         wrongRows && !layer.takesText() ? RowShard.whole(TinyLayer.TEXT_ROWS + 1) : text;
     try (Parameters weights = Parameters.allocate(device, DType.FLOAT32, weightShapes);
@@ -131,7 +132,7 @@ class LayerMistakesTest {
     return new RowShard(bounds[rank], bounds[rank + 1], bounds[RANKS]);
   }
 
-  private static VisualCheckpoint visual(TinyLayer layer, Group group, Policy policy) {
+  private static VisualCheckpoint visual(TinyLayer layer, Group group, RecomputePolicy policy) {
     Tensor features =
         Tensor.allocate(
             group.device(),
@@ -139,15 +140,19 @@ class LayerMistakesTest {
             layer.visualBatch(),
             shard(VISUAL, group.rank()).rows(),
             layer.visualWidth());
-    return VisualCheckpoint.builder(group, features).policy(policy).tileRows(2).build();
+    return VisualCheckpoint.builder(group, features)
+        .closeFeatures()
+        .policy(policy)
+        .tileRows(2)
+        .build();
   }
 
-  /** Wherever the offender runs out of memory: between the collective calls, or in one. */
+  /** The failing rank runs out of memory at any point: between the collective calls, or in one. */
   @ParameterizedTest
   @EnumSource
   void memoryThatRunsOut(TinyLayer layer) throws Exception {
     int told = 0;
-    for (Policy policy : Policy.values()) {
+    for (RecomputePolicy policy : RecomputePolicy.values()) {
       Forward whole = forward(layer, policy, 0);
       assertThat(whole.outcomes()).containsOnlyNulls();
       for (int step = 0; step < 12; step++) {
@@ -171,13 +176,14 @@ class LayerMistakesTest {
   }
 
   /**
-   * How forward ended on each rank, and what the offender held before and at most.
+   * How forward ended on each rank, and the failing rank's memory before and at its peak.
    *
-   * @param outcomes null: well
+   * @param outcomes failures by rank, null for success
    */
   private record Forward(List<@Nullable Throwable> outcomes, long heldBytes, long peakBytes) {}
 
-  private static Forward forward(TinyLayer layer, Policy policy, long budget) throws Exception {
+  private static Forward forward(TinyLayer layer, RecomputePolicy policy, long budget)
+      throws Exception {
     CountDownLatch peersAreDone = new CountDownLatch(RANKS - 1);
     try (LocalWorld world = LocalWorld.of(RANKS, PATIENT);
         ExecutorService threads = Executors.newFixedThreadPool(RANKS)) {
@@ -201,13 +207,13 @@ class LayerMistakesTest {
 
   private static Forward forward(
       TinyLayer layer,
-      Policy policy,
+      RecomputePolicy policy,
       LocalWorld world,
       int rank,
       long budget,
       CountDownLatch peersAreDone)
       throws InterruptedException {
-    CpuOptions options = CpuOptions.defaults().withThreads(1).withMemoryBudget(budget);
+    CpuOptions options = CpuOptions.builder().threads(1).memoryBudget(budget).build();
     RowShard text = shard(TEXT, rank);
     try (Device device = Device.cpu(options);
         Group group = world.join(rank, device);
@@ -215,13 +221,13 @@ class LayerMistakesTest {
         Tensor x =
             Tensor.allocate(device, DType.FLOAT32, TinyLayer.BATCH, text.rows(), TinyLayer.WIDTH);
         VisualCheckpoint visual = visual(layer, group, policy)) {
-      long masks = 4096; // are made before the layer begins
+      long masks = 4096; // are allocated before the layer begins
       long held = device.bytesInUse() + masks;
       Throwable outcome =
           catchThrowable(
               () -> layer.run(group, Strategy.QUERY_RING, weights, x, visual, text, x, null));
       if (rank == OFFENDER) {
-        // It must not be its leaving that the peers notice.
+        // The peers must not notice it only because it leaves.
         assertThat(peersAreDone.await(120, TimeUnit.SECONDS)).as("%s", outcome).isTrue();
       } else {
         peersAreDone.countDown();

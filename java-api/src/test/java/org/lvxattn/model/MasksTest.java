@@ -11,10 +11,10 @@ import java.util.Objects;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
 import org.lvxattn.Tensor;
+import org.lvxattn.group.Group;
 
-/** Masks by hand, and what is refused. */
+/** Masks against hand-made expectations, and rejected arguments. */
 class MasksTest {
   private final Device device = Device.cpu();
 
@@ -71,10 +71,10 @@ class MasksTest {
             FlamingoMasks.of(device, FlamingoMasks.Seen.IMMEDIATE, locations, 2, 8, text);
         VisualMask previous =
             FlamingoMasks.of(device, FlamingoMasks.Seen.PREVIOUS, locations, 2, 8, text)) {
-      // Nothing; image 1 twice; image 2; more tokens than images: everything.
+      // No image; image 1 twice; image 2; more tokens than images: everything.
       assertThat(ranges(mask)).containsExactly(0, 0, 0, 8, 0, 8, 8, 16, 0, 16);
       assertThat(live(mask)).containsExactly(0, 1, 1, 1, 0);
-      // Everything where there is no image before.
+      // Rows without an earlier image see everything.
       assertThat(ranges(previous)).containsExactly(0, 16, 0, 8, 0, 8, 0, 16, 0, 16);
       assertThat(live(previous)).containsExactly(0, 1, 1, 1, 1);
     }
@@ -155,7 +155,7 @@ class MasksTest {
   }
 
   private interface PieceMask {
-    /** The mask of a piece, of which and before which there are so many rows. */
+    /** The mask of a piece, with the number of rows up to its end. */
     VisualMask of(int rows, RowShard text);
   }
 

@@ -11,11 +11,11 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.group.Group;
+import org.lvxattn.visual.VisualCheckpoint;
 
-/** Mistakes end in exceptions that name what was wrong, and leave nothing behind. */
+/** Wrong calls throw exceptions that name what was wrong, and leak nothing. */
 class ModelMisuseTest {
   private final LlamaCrossAttentionLayer layer =
       LlamaCrossAttentionLayer.builder().hidden(16).heads(2).headDim(8).intermediate(8).build();
@@ -30,7 +30,9 @@ class ModelMisuseTest {
     group = Group.self(device);
     weights = Parameters.allocate(device, DType.FLOAT32, layer.parameterShapes());
     visual =
-        VisualCheckpoint.builder(group, Tensor.allocate(device, DType.FLOAT32, 1, 5, 16)).build();
+        VisualCheckpoint.builder(group, Tensor.allocate(device, DType.FLOAT32, 1, 5, 16))
+            .closeFeatures()
+            .build();
   }
 
   @AfterEach

@@ -11,13 +11,14 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.KeyValueCache;
-import org.lvxattn.LocalWorld;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.LocalWorld;
+import org.lvxattn.testing.Seeds;
+import org.lvxattn.visual.KeyValueCache;
+import org.lvxattn.visual.VisualCheckpoint;
 
-/** A text that is decoded row by row over its caches comes out as if computed at once. */
+/** Decoding a text row by row over its caches equals computing it at once. */
 class Owl3DecodeTest {
   private static final int BATCH = 2;
   private static final int ROWS = 6;
@@ -28,7 +29,7 @@ class Owl3DecodeTest {
   @ParameterizedTest
   @CsvSource({"GATED, 1", "GATED, 3", "FUSED, 1", "FUSED, 3"})
   void equalsOneForward(Owl3Variant variant, int ranks) {
-    Random random = new Random(5);
+    Random random = Seeds.random(5);
     double[] x = random.doubles(BATCH * ROWS * WIDTH).map(value -> 2 * value - 1).toArray();
     double[] features = random.doubles(12 * WIDTH).map(value -> 2 * value - 1).toArray();
     Owl3Layer layer =
@@ -64,7 +65,7 @@ class Owl3DecodeTest {
     }
   }
 
-  /** The last rank has the prompt, and new rows go to the ranks in turn. */
+  /** The last rank has the prompt; new rows go to the ranks round-robin. */
   private static double[] stepwise(
       Group group, Owl3Layer layer, Owl3Variant variant, double[] x, double[] features) {
     int rank = group.rank();
@@ -96,7 +97,7 @@ class Owl3DecodeTest {
   }
 
   private static Parameters weights(Device device, Owl3Layer layer) {
-    Random random = new Random(6);
+    Random random = Seeds.random(6);
     Parameters weights = Parameters.allocate(device, DType.FLOAT64, layer.parameterShapes());
     weights
         .tensors()
@@ -112,6 +113,7 @@ class Owl3DecodeTest {
     return VisualCheckpoint.builder(
             group,
             Tensor.allocate(group.device(), DType.FLOAT64, 1, to - from, WIDTH).copyFrom(own))
+        .closeFeatures()
         .build();
   }
 

@@ -11,18 +11,19 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.lvxattn.Group;
-import org.lvxattn.LocalWorld;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.LocalWorld;
 import org.lvxattn.model.Owl3Prompts.Piece;
+import org.lvxattn.testing.Seeds;
 
 /**
- * Prompts in pieces of any size, down to one row, each shared anyhow among the ranks, come out as
- * the whole prompt on one rank does; padded prompts of one batch as each of them alone.
+ * Prompts in pieces of any size, down to one row, each sharded arbitrarily over the ranks, equal
+ * the whole prompt on one rank. Padded prompts of a batch equal each prompt alone.
  */
 class Owl3PiecesTest {
   private static final boolean LONG =
       Boolean.getBoolean("lvxattn.long") || "1".equals(System.getenv("LVX_LONG"));
-  private static final long SEED = Long.getLong("lvxattn.seed", 20261130);
+  private static final long SEED = Seeds.moved(20261130);
   private static final int ROUNDS = LONG ? 600 : 30;
 
   @ParameterizedTest
@@ -59,7 +60,7 @@ class Owl3PiecesTest {
       requireSame(
           prompts.inPieces(ranks, pieces),
           prompts.whole(),
-          "-Dlvxattn.seed=" + seed + " " + prompts + " over " + ranks + " ranks in " + pieces);
+          "round " + round + ": " + prompts + " over " + ranks + " ranks in " + pieces);
     }
   }
 
@@ -82,11 +83,11 @@ class Owl3PiecesTest {
       requireSame(
           prompts.inPieces(ranks, pieces),
           prompts.eachAlone(),
-          "-Dlvxattn.seed=" + seed + " " + prompts + " over " + ranks + " ranks in " + pieces);
+          "round " + round + ": " + prompts + " over " + ranks + " ranks in " + pieces);
     }
   }
 
-  /** Gradients as well: of the padded rows none, of everything else the sum over the prompts. */
+  /** Gradients: zero for padding rows, otherwise the sum over the prompts. */
   @ParameterizedTest
   @EnumSource
   void gradientsOfPaddedPromptsAreThoseOfEachAlone(Owl3Variant variant) {
@@ -105,8 +106,8 @@ class Owl3PiecesTest {
         2,
         group -> {
           int visual = group.rank() == 0 ? 4 : 0;
-          // The first rank has 3 rows: it cannot be that 2 of them and the first of the others'
-          // pad.
+          // The first rank has 3 rows, so 2 of them plus the first row of another rank cannot be
+          // padding.
           int[] padding = {group.rank() == 0 ? 2 : 1, 0};
           assertThatThrownBy(() -> batch(group, images, padding, visual))
               .isInstanceOf(IllegalArgumentException.class)

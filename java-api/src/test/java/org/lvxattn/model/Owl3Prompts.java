@@ -7,11 +7,12 @@ import java.util.List;
 import java.util.Random;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.KeyValueCache;
-import org.lvxattn.LocalWorld;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.LocalWorld;
+import org.lvxattn.testing.Seeds;
+import org.lvxattn.visual.KeyValueCache;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /** A batch of float64 prompts for a small layer of mPLUG-Owl3, to be computed in several ways. */
 final class Owl3Prompts {
@@ -62,7 +63,7 @@ final class Owl3Prompts {
     }
   }
 
-  /** Places for none to three images in each of some prompts. */
+  /** Random positions for zero to three images in each prompt. */
   static int[][] positions(Random random, int batch, int rows) {
     int[][] positions = new int[batch][];
     for (int item = 0; item < batch; item++) {
@@ -74,7 +75,7 @@ final class Owl3Prompts {
     return positions;
   }
 
-  /** A way to cut rows into pieces, and each into the ranks' parts, some empty. */
+  /** A random cut of rows into pieces, and of each piece into the ranks' parts, some empty. */
   static List<Piece> pieces(Random random, int rows, int ranks) {
     List<Piece> pieces = new ArrayList<>();
     for (int begin = 0; begin < rows; ) {
@@ -95,7 +96,7 @@ final class Owl3Prompts {
     return inPieces(1, List.of(new Piece(List.of(0, rows), false, true)));
   }
 
-  /** Each prompt by itself, without its padded rows, whose outputs are 0. */
+  /** Each prompt alone, without padding; the outputs of padding rows are 0. */
   double[] eachAlone() {
     double[] out = new double[texts.length * rows * WIDTH];
     for (int item = 0; item < texts.length; item++) {
@@ -119,7 +120,9 @@ final class Owl3Prompts {
     return sum(LocalWorld.run(ranks, group -> rank(group, pieces)));
   }
 
-  /** Only one rank has a row; of parameters each has a share. */
+  /**
+   * Sums over the ranks: only one rank has a given row, and gradients of parameters are partial.
+   */
   private static double[] sum(List<double[]> ofRanks) {
     double[] sum = new double[ofRanks.getFirst().length];
     for (double[] ofRank : ofRanks) {
@@ -161,7 +164,7 @@ final class Owl3Prompts {
     }
   }
 
-  /** With only those images whose tokens lie before the end of a piece. */
+  /** With only those images whose tokens are before the end of a piece. */
   private Owl3Prompts upTo(int end) {
     int[][] places = new int[positions.length][];
     for (int item = 0; item < places.length; item++) {
@@ -255,6 +258,7 @@ final class Owl3Prompts {
     return VisualCheckpoint.builder(
             group,
             Tensor.allocate(group.device(), DType.FLOAT64, 1, to - from, WIDTH).copyFrom(own))
+        .closeFeatures()
         .build();
   }
 
@@ -270,7 +274,7 @@ final class Owl3Prompts {
   }
 
   private static Parameters weights(Device device, Owl3Layer layer) {
-    Random random = new Random(6);
+    Random random = Seeds.random(6);
     Parameters weights = Parameters.allocate(device, DType.FLOAT64, layer.parameterShapes());
     weights
         .tensors()

@@ -12,13 +12,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.group.Group;
 import org.lvxattn.io.SafetensorsWriter;
 import org.lvxattn.io.StoredTensors;
+import org.lvxattn.visual.VisualCheckpoint;
 
-/** Parameters of checkpoints, by the names they have there. */
+/** Parameters of checkpoints, by their names in the checkpoint. */
 class ParametersTest {
   private static final String PREFIX = "language_model.model.layers.3.";
 
@@ -51,6 +51,7 @@ class ParametersTest {
           Tensor x = Tensor.allocate(device, DType.BFLOAT16, 1, 2, 16);
           VisualCheckpoint visual =
               VisualCheckpoint.builder(group, Tensor.allocate(device, DType.BFLOAT16, 1, 3, 16))
+                  .closeFeatures()
                   .build();
           LlamaCrossAttentionLayer.Activations activations =
               layer.forward(views, x, visual, VisualMask.none())) {

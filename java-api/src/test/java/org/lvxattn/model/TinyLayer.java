@@ -3,12 +3,12 @@ package org.lvxattn.model;
 
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.Group;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.group.Group;
+import org.lvxattn.visual.VisualCheckpoint;
 
-/** One small layer of each kind, all with rows of every kind that its masks distinguish. */
+/** One small layer of each kind, with rows of every kind that its masks distinguish. */
 enum TinyLayer {
   LLAMA_ATTEND_ALL,
   LLAMA_ZERO,
@@ -39,7 +39,7 @@ enum TinyLayer {
     return this == FLAMINGO_IMMEDIATE || this == FLAMINGO_PREVIOUS ? 8 : WIDTH;
   }
 
-  /** Whether text rows go in; a resampler's latents are parameters. */
+  /** Whether the layer takes text rows; a resampler's latents are parameters. */
   boolean takesText() {
     return this != PERCEIVER;
   }
@@ -56,7 +56,7 @@ enum TinyLayer {
   }
 
   /**
-   * Forward and, where there are gradients to fill, backward from dOut.
+   * Runs forward and, if gradients are given, backward from dOut.
    *
    * @return this rank's rows of the output, out, and of the gradient of x, dx
    */

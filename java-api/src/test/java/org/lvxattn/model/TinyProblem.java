@@ -11,11 +11,13 @@ import java.util.Random;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.LocalWorld;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.LocalWorld;
+import org.lvxattn.plan.RecomputePolicy;
+import org.lvxattn.testing.Seeds;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /**
  * Random inputs and parameters of a {@link TinyLayer}, exact in every dtype, computed over any
@@ -29,7 +31,7 @@ final class TinyProblem {
   final double[] dOut;
 
   TinyProblem(TinyLayer layer, long seed) {
-    Random random = new Random(seed);
+    Random random = Seeds.random(seed);
     this.layer = layer;
     layer
         .shapes()
@@ -52,7 +54,7 @@ final class TinyProblem {
     return random.doubles(size).map(v -> Math.rint(64 * scale * (2 * v - 1)) / 64).toArray();
   }
 
-  /** How ranks cut the text and the visual rows: the bounds between them. */
+  /** How text and visual rows are sharded: the bounds between the ranks. */
   static final class Cut {
     private final int[] text;
     private final int[] visual;
@@ -63,7 +65,7 @@ final class TinyProblem {
     }
 
     static Cut none() {
-      return random(1, new Random(0));
+      return random(1, Seeds.random(0));
     }
 
     static Cut random(int ranks, Random random) {
@@ -82,14 +84,13 @@ final class TinyProblem {
     }
   }
 
-  /** Output, and gradients by name: x, features and those of the parameters. */
-  Map<String, double[]> solve(Cut cut, Strategy strategy, VisualCheckpoint.Policy policy) {
+  /** Output and gradients by name: of x, of the features and of the parameters. */
+  Map<String, double[]> solve(Cut cut, Strategy strategy, RecomputePolicy policy) {
     return solve(cut, strategy, policy, DType.FLOAT64);
   }
 
-  /** As above, all tensors in that dtype. */
-  Map<String, double[]> solve(
-      Cut cut, Strategy strategy, VisualCheckpoint.Policy policy, DType dtype) {
+  /** As above, with all tensors in the given dtype. */
+  Map<String, double[]> solve(Cut cut, Strategy strategy, RecomputePolicy policy, DType dtype) {
     List<Map<String, double[]>> shards =
         LocalWorld.run(
             cut.text.length - 1, group -> gradients(group, cut, strategy, policy, dtype));
@@ -103,7 +104,7 @@ final class TinyProblem {
   }
 
   private Map<String, double[]> gradients(
-      Group group, Cut cut, Strategy strategy, VisualCheckpoint.Policy policy, DType dtype) {
+      Group group, Cut cut, Strategy strategy, RecomputePolicy policy, DType dtype) {
     try (Gradients gradients = Gradients.zeros(group.device(), dtype, layer.shapes())) {
       Map<String, double[]> results =
           new LinkedHashMap<>(run(group, cut, strategy, policy, dtype, gradients));
@@ -117,13 +118,7 @@ final class TinyProblem {
   double loss(Group alone) {
     double[] out =
         get(
-            run(
-                alone,
-                Cut.none(),
-                Strategy.QUERY_RING,
-                VisualCheckpoint.Policy.KEEP,
-                DType.FLOAT64,
-                null),
+            run(alone, Cut.none(), Strategy.QUERY_RING, RecomputePolicy.KEEP, DType.FLOAT64, null),
             "out");
     double sum = 0;
     for (int i = 0; i < out.length; i++) {
@@ -140,7 +135,7 @@ final class TinyProblem {
       Group group,
       Cut cut,
       Strategy strategy,
-      VisualCheckpoint.Policy policy,
+      RecomputePolicy policy,
       DType dtype,
       @Nullable Gradients gradients) {
     Device device = group.device();
@@ -152,6 +147,7 @@ final class TinyProblem {
         VisualCheckpoint visual =
             VisualCheckpoint.builder(
                     group, shard(device, dtype, features, layer.visualBatch(), cut.visual, rank))
+                .closeFeatures()
                 .policy(policy)
                 .tileRows(2)
                 .build()) {

@@ -18,6 +18,7 @@ import org.lvxattn.CpuOptions;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
 import org.lvxattn.Tensor;
+import org.lvxattn.testing.Seeds;
 
 class OptimizerTest {
   private static final int STEPS = 20;
@@ -26,7 +27,7 @@ class OptimizerTest {
 
   @BeforeEach
   void open() {
-    device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    device = Device.cpu(CpuOptions.builder().threads(1).build());
   }
 
   @AfterEach
@@ -34,15 +35,15 @@ class OptimizerTest {
     device.close();
   }
 
-  /** One number's way through the steps, written down once more from the papers. */
+  /** A reference for one parameter, written independently from the papers. */
   private interface Reference {
     double step(double parameter, double gradient, int step);
   }
 
-  /** Gradients do not depend on the parameters, so that errors do not heal. */
+  /** Gradients do not depend on the parameters, so that errors cannot cancel. */
   private void compare(UpdateRule rule, DType dtype, Reference[] references, double tolerance) {
     int count = references.length;
-    Random random = new Random(7);
+    Random random = Seeds.random(7);
     double[] expected = random.doubles(count, -1, 1).toArray();
     try (Tensor parameter = Tensor.allocate(device, dtype, count).copyFrom(expected);
         Tensor gradient = Tensor.allocate(device, dtype, count);

@@ -13,10 +13,10 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.lvxattn.DType;
-import org.lvxattn.Link;
+import org.lvxattn.Pass;
 import org.lvxattn.Strategy;
 
-/** What the planner says of sizes whose costs can be worked out by hand. */
+/** The planner on sizes whose costs can be computed by hand. */
 class PlannerTest {
   private static final AttentionSizes LLAMA = new AttentionSizes(1, 32, 8, 128, DType.BFLOAT16);
   private static final double FLOPS = 100e12;
@@ -35,13 +35,14 @@ class PlannerTest {
   void forwardOfQueryRingHidesFromSoManyKeysOnWhateverTheQueries(long localQueries, DType dtype) {
     int ranks = 8;
     AttentionSizes sizes = new AttentionSizes(1, 32, 8, 128, dtype);
-    // A query of one head costs 4 D operations a key, and moves D elements of q and D sums of o:
-    // FLOPS / bandwidth keys in the round, and more the wider the elements.
+    // A query of one head costs 4 D operations per key, and moves D elements of q and D
+    // accumulators of o. So compute hides transfers from FLOPS / bandwidth keys per round on, and
+    // from more with wider elements.
     double elements = (dtype.bytes() + dtype.accumulator().bytes()) / 4.0;
     double limit = elements * FLOPS / BANDWIDTH;
     Planner planner = planner(FLOPS, new Link(BANDWIDTH, 0));
     StrategyPlan enough = ring(planner, sizes, localQueries, Math.round(1.01 * limit), ranks);
-    // The last result is a little longer than half of the own block that hides it.
+    // Sending the last result takes a little longer than the half of the own block that hides it.
     double step = enough.computeSeconds() / ranks;
     assertThat(enough.exposedSeconds()).isLessThan(0.2 * step);
     StrategyPlan tooFew = ring(planner, sizes, localQueries, Math.round(0.5 * limit), ranks);
@@ -59,7 +60,8 @@ class PlannerTest {
   @ParameterizedTest
   @CsvSource({"1, 2", "100, 103", "101, 100", "2, 1", "8, 1000", "1000, 8"})
   void movingQueriesPaysWhileTheirHeadsAreFewerThanThoseOfTheKeys(long queries, long keys) {
-    // No latency, no compute, log-sum-exps of 1 / 512 of what they go with: what moves decides.
+    // No latency, no compute, and log-sum-exps of 1 / 512 of the data: only the data that move
+    // count.
     AttentionSizes sizes = new AttentionSizes(1, 8, 8, 256, DType.FLOAT64);
     Planner planner = planner(1e30, new Link(BANDWIDTH, 0));
     AttentionProblem problem = even(sizes, queries * 1000, keys * 1000, 4);
@@ -73,14 +75,15 @@ class PlannerTest {
     AttentionSizes sizes = new AttentionSizes(1, 1, 1, 8, DType.FLOAT32);
     int ranks = 4;
     AttentionProblem problem = even(sizes, ranks, 10L * ranks, ranks);
-    double visit = 4 * 8 * 10; // operations of one query and ten keys, at 1 a second
+    double visit = 4 * 8 * 10; // operations of one query and ten keys, at 1 per second
     double out = 8 * 4;
     double back = 8 * 4 + 4;
     StrategyPlan fast =
         planner(1, new Link(1e3, 0)).plan(problem, Pass.FORWARD, Strategy.QUERY_RING);
     assertThat(fast.seconds()).isEqualTo(ranks * visit, within(1e-9));
     assertThat(fast.exposedSeconds()).isZero();
-    // At a thousandth of that, steps move: out; out; out and back; back; back.
+    // At a thousandth of that rate, the transfers of the steps count: out; out; out and back; back;
+    // back.
     StrategyPlan slow =
         planner(1e9, new Link(1, 0)).plan(problem, Pass.FORWARD, Strategy.QUERY_RING);
     assertThat(slow.seconds()).isEqualTo(3 * out + 3 * back, within(1e-3));
@@ -181,10 +184,11 @@ class PlannerTest {
     Shards shards = new Shards(List.of(1L, 0L), List.of(3L, 4L));
     assertThat(AttentionProblem.of(sizes, shards).flops(Pass.FORWARD))
         .isEqualTo(4.0 * 2 * 4 * 1 * 7 * 16);
-    Reach reach = Reach.ofRanges(2, shards, List.of(new int[] {2, 5, 6, 6}, new int[0]));
-    AttentionProblem masked = AttentionProblem.of(sizes, shards).withReach(reach);
-    assertThat(reach.pairs(0, 0)).isEqualTo(1);
-    assertThat(reach.pairs(0, 1)).isEqualTo(2);
+    RankVisibility rankVisibility =
+        RankVisibility.ofRanges(2, shards, List.of(new int[] {2, 5, 6, 6}, new int[0]));
+    AttentionProblem masked = AttentionProblem.of(sizes, shards).withRankVisibility(rankVisibility);
+    assertThat(rankVisibility.pairs(0, 0)).isEqualTo(1);
+    assertThat(rankVisibility.pairs(0, 1)).isEqualTo(2);
     assertThat(masked.flops(Pass.FORWARD)).isEqualTo(4.0 * 4 * 3 * 16);
     assertThat(masked.flops(Pass.BACKWARD)).isEqualTo(2.5 * masked.flops(Pass.FORWARD));
     assertThat(masked.flops(Pass.BOTH)).isEqualTo(3.5 * masked.flops(Pass.FORWARD));
@@ -195,9 +199,9 @@ class PlannerTest {
   void anEstimateKeepsTheDensityAndLeavesRanksOut(double density) {
     int ranks = 10;
     Shards shards = Shards.even(1000, 100_000, ranks);
-    Reach reach = Reach.estimate(1, shards, density);
+    RankVisibility rankVisibility = RankVisibility.estimate(1, shards, density);
     AttentionProblem whole = AttentionProblem.of(LLAMA, shards);
-    AttentionProblem part = whole.withReach(reach);
+    AttentionProblem part = whole.withRankVisibility(rankVisibility);
     assertThat(part.flops(Pass.FORWARD))
         .isEqualTo(density * whole.flops(Pass.FORWARD), within(1e-9 * whole.flops(Pass.FORWARD)));
     Planner planner = planner(FLOPS, new Link(BANDWIDTH, 0));
@@ -236,13 +240,14 @@ class PlannerTest {
         .isThrownBy(() -> Machine.ofRate(Double.NaN))
         .withMessageContaining("forwardFlopsPerSecond is NaN");
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> Reach.estimate(1, Shards.even(1, 1, 1), 0))
+        .isThrownBy(() -> RankVisibility.estimate(1, Shards.even(1, 1, 1), 0))
         .withMessageContaining("density is 0.0");
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> Reach.ofRanges(1, Shards.even(2, 2, 1), List.of(new int[] {0, 1, 0})))
+        .isThrownBy(
+            () -> RankVisibility.ofRanges(1, Shards.even(2, 2, 1), List.of(new int[] {0, 1, 0})))
         .withMessageContaining("length of rank 0's ranges is 3; a multiple of 4");
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> Reach.of(Collections.nCopies(2, new long[1]), List.of(1, 1)))
+        .isThrownBy(() -> RankVisibility.of(Collections.nCopies(2, new long[1]), List.of(1, 1)))
         .withMessageContaining("2 numbers from 0 on");
   }
 }

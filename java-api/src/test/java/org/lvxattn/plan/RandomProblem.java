@@ -7,8 +7,9 @@ import java.util.Random;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
+import org.lvxattn.testing.Seeds;
 
-/** A small call over several ranks, as the seed will have it. */
+/** A small random call over several ranks, determined by a seed. */
 final class RandomProblem {
   private static final List<DType> DTYPES =
       List.of(DType.FLOAT64, DType.FLOAT32, DType.BFLOAT16, DType.FLOAT16);
@@ -24,7 +25,7 @@ final class RandomProblem {
   final int rangesPerQuery;
 
   RandomProblem(long seed) {
-    Random random = new Random(seed);
+    Random random = Seeds.random(seed);
     int ranks = 1 + random.nextInt(8);
     ranksPerNode = 1 + random.nextInt(4);
     int keyHeads = KEY_HEADS[random.nextInt(KEY_HEADS.length)];
@@ -38,7 +39,7 @@ final class RandomProblem {
     rangesPerQuery = 1 + random.nextInt(3);
     if (random.nextBoolean()) {
       ranges = ranges(random, batch, shards, rangesPerQuery);
-      plain = plain.withReach(Reach.ofRanges(batch, shards, ranges));
+      plain = plain.withRankVisibility(RankVisibility.ofRanges(batch, shards, ranges));
     } else {
       ranges = null;
     }

@@ -7,40 +7,41 @@ import static org.assertj.core.api.Assertions.within;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.KeyValueProjection;
-import org.lvxattn.LocalWorld;
 import org.lvxattn.Mask;
-import org.lvxattn.Norm;
+import org.lvxattn.Pass;
 import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
-import org.lvxattn.VisualCheckpoint.Policy;
-import org.lvxattn.VisualForward;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.LocalWorld;
+import org.lvxattn.layer.KeyValueGradients;
+import org.lvxattn.layer.KeyValueProjection;
+import org.lvxattn.layer.Norm;
+import org.lvxattn.visual.VisualCheckpoint;
+import org.lvxattn.visual.VisualForward;
 
-/** Memory and bytes of visual checkpoints are what was planned. */
+/** Memory and bytes of visual checkpoints equal the plan. */
 @Timeout(300)
 class VisualPlanTest {
   private static final int LAYERS = 3;
   private static final int TILE = 96;
 
-  /** So small that there are more tiles than float32 adds up alone. */
+  /** So small that there are more tiles than are summed in float32 alone. */
   private static final int SMALL_TILE = 12;
 
-  /** What one rank measured. */
+  /** Measurements of one rank. */
   private record Counts(
       long peak,
       Statistics forward,
       Statistics backward,
       long plannedPeak,
-      Map<Pass, Long> plannedWorkspace,
+      long plannedForward,
+      long plannedBackward,
       VisualPlan plan) {}
 
   @Test
@@ -48,16 +49,17 @@ class VisualPlanTest {
     for (DType dtype : List.of(DType.FLOAT64, DType.FLOAT32, DType.BFLOAT16, DType.FLOAT16)) {
       for (int ranks = 1; ranks <= 3; ranks++) {
         for (boolean norms : new boolean[] {false, true}) {
-          for (Policy policy : Policy.values()) {
+          for (RecomputePolicy policy : RecomputePolicy.values()) {
             check(dtype, ranks, norms, policy, TILE);
           }
-          check(dtype, ranks, norms, Policy.RECOMPUTE_TILED, SMALL_TILE);
+          check(dtype, ranks, norms, RecomputePolicy.RECOMPUTE_TILED, SMALL_TILE);
         }
       }
     }
   }
 
-  private static void check(DType dtype, int ranks, boolean norms, Policy policy, int tile) {
+  private static void check(
+      DType dtype, int ranks, boolean norms, RecomputePolicy policy, int tile) {
     VisualSizes features = new VisualSizes(1, 64, 2, 16, norms, norms, dtype);
     AttentionSizes sizes = new AttentionSizes(1, 4, 2, 16, dtype);
     AttentionProblem problem = AttentionProblem.of(sizes, Shards.even(100, 2500, ranks));
@@ -68,7 +70,7 @@ class VisualPlanTest {
       Counts counted = counts.get(rank);
       long planned = counted.plannedPeak();
       assertThat(counted.peak()).as(where).isCloseTo(planned, within(planned / 20));
-      if (policy == Policy.RECOMPUTE_TILED) {
+      if (policy == RecomputePolicy.RECOMPUTE_TILED) {
         VisualPlan plan = counted.plan();
         assertThat(counted.forward().bytesSent())
             .as(where)
@@ -76,19 +78,15 @@ class VisualPlanTest {
         assertThat(counted.backward().bytesSent())
             .as(where)
             .isEqualTo(plan.tiledBytesSent(Pass.BACKWARD, rank));
-        assertThat(counted.forward().peakBytes())
-            .as(where)
-            .isEqualTo(counted.plannedWorkspace().get(Pass.FORWARD));
-        assertThat(counted.backward().peakBytes())
-            .as(where)
-            .isEqualTo(counted.plannedWorkspace().get(Pass.BACKWARD));
         assertThat(counted.forward().strategy()).isEqualTo(Strategy.QUERY_GATHER);
+        assertThat(counted.forward().peakBytes()).as(where).isEqualTo(counted.plannedForward());
+        assertThat(counted.backward().peakBytes()).as(where).isEqualTo(counted.plannedBackward());
       }
     }
   }
 
   private static Counts measure(
-      Group group, VisualSizes sizes, AttentionProblem problem, Policy policy, int tile) {
+      Group group, VisualSizes sizes, AttentionProblem problem, RecomputePolicy policy, int tile) {
     Device device = group.device();
     DType dtype = sizes.dtype();
     long rows = problem.shards().keys(group.rank());
@@ -120,14 +118,16 @@ class VisualPlanTest {
     Tensor q = add(own, Tensor.allocate(device, dtype, shape));
     Tensor dO = add(own, Tensor.allocate(device, dtype, shape));
     Tensor dq = add(own, Tensor.allocate(device, dtype, shape));
-    KeyValueProjection.Gradients gradients = projection.newGradients();
+    KeyValueGradients gradients = projection.newGradients();
     VisualPlan plan =
-        new VisualPlan(sizes, problem, LAYERS, attention.strategy(), tile, device.kernelScratch());
+        new VisualPlan(
+            sizes, problem, LAYERS, attention.strategy(), tile, KernelScratch.of(device));
     long before = device.bytesInUse();
     List<VisualForward> layers = new ArrayList<>();
     Statistics backward = Statistics.create();
     try (VisualCheckpoint checkpoint =
         VisualCheckpoint.builder(group, Tensor.allocate(device, dtype, 1, rows, sizes.width()))
+            .closeFeatures()
             .policy(policy)
             .tileRows(tile)
             .build()) {
@@ -144,9 +144,8 @@ class VisualPlanTest {
             layers.get(0).statistics(),
             backward,
             plan.peakBytes(policy, Pass.BOTH, group.rank()),
-            Map.of(
-                Pass.FORWARD, plan.workspaceBytes(policy, Pass.FORWARD, group.rank()),
-                Pass.BACKWARD, plan.workspaceBytes(policy, Pass.BACKWARD, group.rank())),
+            plan.workspaceBytes(policy, Pass.FORWARD, group.rank()),
+            plan.workspaceBytes(policy, Pass.BACKWARD, group.rank()),
             plan);
     layers.forEach(VisualForward::close);
     gradients.close();
@@ -163,10 +162,10 @@ class VisualPlanTest {
   void aTiledLayerNeedsNoMoreForMoreFrames() {
     VisualPlan few = plan(128);
     VisualPlan many = plan(1280);
-    assertThat(many.workspaceBytes(Policy.RECOMPUTE_TILED, Pass.BOTH, 0))
-        .isEqualTo(few.workspaceBytes(Policy.RECOMPUTE_TILED, Pass.BOTH, 0));
-    assertThat(many.workspaceBytes(Policy.RECOMPUTE, Pass.BOTH, 0))
-        .isGreaterThan(8 * few.workspaceBytes(Policy.RECOMPUTE, Pass.BOTH, 0));
+    assertThat(many.workspaceBytes(RecomputePolicy.RECOMPUTE_TILED, Pass.BOTH, 0))
+        .isEqualTo(few.workspaceBytes(RecomputePolicy.RECOMPUTE_TILED, Pass.BOTH, 0));
+    assertThat(many.workspaceBytes(RecomputePolicy.RECOMPUTE, Pass.BOTH, 0))
+        .isGreaterThan(8 * few.workspaceBytes(RecomputePolicy.RECOMPUTE, Pass.BOTH, 0));
   }
 
   @Test
@@ -178,7 +177,7 @@ class VisualPlanTest {
       VisualSizes features = new VisualSizes(1, 4096, 8, 128, false, true, DType.BFLOAT16);
       bytes[i] =
           new VisualPlan(features, problem, 1, Strategy.QUERY_RING, 16, KernelScratch.NONE)
-              .workspaceBytes(Policy.RECOMPUTE_TILED, Pass.FORWARD, 0);
+              .workspaceBytes(RecomputePolicy.RECOMPUTE_TILED, Pass.FORWARD, 0);
     }
     assertThat(bytes[1] - bytes[0]).isEqualTo(8L * 512 * 32 * (128 + 1));
   }
@@ -199,25 +198,26 @@ class VisualPlanTest {
     VisualPlan plan = plan(1);
     long gib = 1L << 30;
     long before = 0;
-    for (Policy policy : List.of(Policy.KEEP, Policy.RECOMPUTE, Policy.RECOMPUTE_TILED)) {
+    for (RecomputePolicy policy :
+        List.of(RecomputePolicy.KEEP, RecomputePolicy.RECOMPUTE, RecomputePolicy.RECOMPUTE_TILED)) {
       long frames = plan.framesThatFit(policy, Pass.BOTH, 16 * gib, 6404);
       assertThat(frames).as(policy.toString()).isGreaterThan(before);
       assertThat(plan(frames).peakBytes(policy, Pass.BOTH)).isLessThanOrEqualTo(16 * gib);
       assertThat(plan(frames + 1).peakBytes(policy, Pass.BOTH)).isGreaterThan(16 * gib);
       before = frames;
     }
-    assertThat(plan.framesThatFit(Policy.KEEP, Pass.BOTH, 1, 6404)).isZero();
+    assertThat(plan.framesThatFit(RecomputePolicy.KEEP, Pass.BOTH, 1, 6404)).isZero();
   }
 
   @Test
   void recomputingAddsOneProjectionToBackward() {
     VisualPlan plan = plan(64);
-    double keep = plan.flops(Policy.KEEP, Pass.BOTH);
-    double tiled = plan.flops(Policy.RECOMPUTE_TILED, Pass.BOTH);
+    double keep = plan.flops(RecomputePolicy.KEEP, Pass.BOTH);
+    double tiled = plan.flops(RecomputePolicy.RECOMPUTE_TILED, Pass.BOTH);
     double projection = 8 * 4.0 * 64 * 6404 * 4096 * 8 * 128;
     assertThat(tiled - keep).isCloseTo(projection, within(1e-6 * projection));
-    assertThat(plan.flops(Policy.KEEP, Pass.FORWARD))
-        .isEqualTo(plan.flops(Policy.RECOMPUTE_TILED, Pass.FORWARD));
+    assertThat(plan.flops(RecomputePolicy.KEEP, Pass.FORWARD))
+        .isEqualTo(plan.flops(RecomputePolicy.RECOMPUTE_TILED, Pass.FORWARD));
   }
 
   @Test

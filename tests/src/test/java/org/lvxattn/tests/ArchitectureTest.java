@@ -3,6 +3,7 @@ package org.lvxattn.tests;
 
 import static com.tngtech.archunit.core.domain.JavaCall.Predicates.target;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.methods;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -11,19 +12,31 @@ import com.tngtech.archunit.base.DescribedPredicate;
 import com.tngtech.archunit.core.domain.AccessTarget;
 import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.domain.JavaMethod;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.lang.ArchCondition;
 import com.tngtech.archunit.lang.ArchRule;
+import com.tngtech.archunit.lang.ConditionEvents;
+import com.tngtech.archunit.lang.SimpleConditionEvent;
+import com.tngtech.archunit.library.dependencies.SliceAssignment;
+import com.tngtech.archunit.library.dependencies.SliceIdentifier;
+import com.tngtech.archunit.library.dependencies.SlicesRuleDefinition;
 import java.lang.foreign.MemorySegment;
 import java.util.Map;
 import java.util.Set;
 import java.util.logging.Logger;
+import java.util.stream.Stream;
 import jdk.jfr.Event;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.lvxattn.Tensor;
 import org.lvxattn.cli.output.Json;
+import org.lvxattn.internal.Closing;
+import org.lvxattn.tests.cycle.lower.Lower;
+import org.lvxattn.tests.cycle.upper.Upper;
 
-/** Who may call what. */
+/** Rules for dependencies between modules and packages. */
 class ArchitectureTest {
   /** The restricted methods of Java 25, by class. */
   private static final Map<String, Set<String>> RESTRICTED =
@@ -36,12 +49,16 @@ class ArchitectureTest {
           "java.lang.Runtime", Set.of("load", "loadLibrary"),
           "java.lang.ModuleLayer$Controller", Set.of("enableNativeAccess"));
 
+  private static final String[] ABOVE_THE_LIBRARY = {
+    "org.lvxattn.cli..", "org.lvxattn.oracle..", "org.lvxattn.errors.."
+  };
+
   private static final Module JAVA_BASE = Object.class.getModule();
 
-  /** The library does without it where it is not there. */
+  /** Optional: the library works without it. */
   private static final Module FLIGHT_RECORDER = Event.class.getModule();
 
-  /** What can crash the JVM is done by the bindings alone. */
+  /** Only the bindings call methods that can crash the JVM. */
   private static final ArchRule RESTRICTED_CALLS =
       noClasses()
           .that()
@@ -56,27 +73,90 @@ class ArchitectureTest {
                               .getOrDefault(target.getOwner().getName(), Set.of())
                               .contains(target.getName()))));
 
-  /** Users get no library with this one. */
+  /** The library has no dependencies. */
   private static final ArchRule LIBRARY_NEEDS =
       classes()
           .that()
           .resideInAPackage("org.lvxattn..")
           .and()
-          .resideOutsideOfPackage("org.lvxattn.cli..")
+          .resideOutsideOfPackages(ABOVE_THE_LIBRARY)
           .should()
           .onlyDependOnClassesThat(
               DescribedPredicate.describe(
                   "are its own, of java.base or jdk.jfr, or annotations of JSpecify",
                   ArchitectureTest::isAllowedInTheLibrary));
 
-  /** The arrow points from the command to the library. */
+  /** The command and the test oracle depend on the library, not the reverse. */
   private static final ArchRule DIRECTION =
       noClasses()
           .that()
-          .resideOutsideOfPackage("org.lvxattn.cli..")
+          .resideOutsideOfPackages(ABOVE_THE_LIBRARY)
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage(ABOVE_THE_LIBRARY);
+
+  /** The test oracle does not depend on the command. */
+  private static final ArchRule JUDGES =
+      noClasses()
+          .that()
+          .resideInAnyPackage("org.lvxattn.errors..", "org.lvxattn.oracle..")
           .should()
           .dependOnClassesThat()
           .resideInAPackage("org.lvxattn.cli..");
+
+  /** Every package is a slice, including non-exported packages and the root package. */
+  private static final ArchRule NO_CYCLES =
+      SlicesRuleDefinition.slices()
+          .assignedFrom(
+              new SliceAssignment() {
+                @Override
+                public SliceIdentifier getIdentifierOf(JavaClass each) {
+                  return each.getPackageName().startsWith("org.lvxattn")
+                      ? SliceIdentifier.of(each.getPackageName())
+                      : SliceIdentifier.ignore();
+                }
+
+                @Override
+                public String getDescription() {
+                  return "packages";
+                }
+              })
+          .namingSlices("package $1")
+          .should()
+          .beFreeOfCycles();
+
+  /** Signatures of exported classes have only exported types. */
+  private static final ArchRule SIGNATURES =
+      methods()
+          .that()
+          .arePublic()
+          .and()
+          .areDeclaredInClassesThat()
+          .arePublic()
+          .and()
+          .areDeclaredInClassesThat()
+          .resideOutsideOfPackages("org.lvxattn.internal..", "org.lvxattn.bindings..")
+          .should(
+              new ArchCondition<JavaMethod>("have exported types alone in their signatures") {
+                @Override
+                public void check(JavaMethod method, ConditionEvents events) {
+                  Stream.concat(
+                          method.getRawParameterTypes().stream(),
+                          Stream.of(method.getRawReturnType()))
+                      .map(JavaClass::getBaseComponentType)
+                      .filter(ArchitectureTest::isHidden)
+                      .forEach(
+                          type ->
+                              events.add(
+                                  SimpleConditionEvent.violated(
+                                      method, method.getFullName() + " names " + type.getName())));
+                }
+              });
+
+  private static boolean isHidden(JavaClass type) {
+    return type.getPackageName().startsWith("org.lvxattn.internal")
+        || type.getPackageName().startsWith("org.lvxattn.bindings");
+  }
 
   private static final JavaClasses PRODUCT =
       new ClassFileImporter()
@@ -117,6 +197,7 @@ class ArchitectureTest {
   @Test
   void theCommandIsAboveTheLibrary() {
     DIRECTION.check(PRODUCT);
+    JUDGES.check(PRODUCT);
   }
 
   @Test
@@ -127,9 +208,41 @@ class ArchitectureTest {
         .hasMessageContaining("reinterpret");
   }
 
-  /** What the rule is there to catch. */
-  static final class Offender {
+  @Test
+  void noPackagesDependOnEachOther() {
+    NO_CYCLES.check(PRODUCT);
+  }
+
+  @Test
+  void theRuleFindsACycleOfPackages() {
+    JavaClasses classes = new ClassFileImporter().importClasses(Upper.class, Lower.class);
+    assertThatThrownBy(() -> NO_CYCLES.check(classes))
+        .isInstanceOf(AssertionError.class)
+        .hasMessageContaining("Cycle detected")
+        .hasMessageContaining("org.lvxattn.tests.cycle.upper");
+  }
+
+  @Test
+  void signaturesNameWhatIsExported() {
+    SIGNATURES.check(PRODUCT);
+  }
+
+  @Test
+  void theRuleFindsAHiddenTypeInASignature() {
+    JavaClasses classes = new ClassFileImporter().importClasses(Offender.class);
+    assertThatThrownBy(() -> SIGNATURES.check(classes))
+        .isInstanceOf(AssertionError.class)
+        .hasMessageContaining("names org.lvxattn.internal.Closing");
+  }
+
+  /** Violations that the rules must find. */
+  public static final class Offender {
     private Offender() {}
+
+    /** Has a non-exported class in its signature. */
+    public static @Nullable Closing hidden() {
+      return null;
+    }
 
     @SuppressWarnings("restricted")
     static MemorySegment offend(Logger logger) {

@@ -17,13 +17,13 @@ import org.lvxattn.Device;
 import org.lvxattn.LvxException;
 import org.lvxattn.cli.Main;
 
-/** Machines without a CUDA device: what is missing is said, by an exception and by doctor. */
+/** Machines without a CUDA device: an exception and {@code lvx doctor} say what is missing. */
 @Timeout(300)
 class CudaAbsentTest {
   private static final String PLUGIN = "liblvx_cuda.so";
   private static final Path NATIVES = Path.of(System.getProperty("lvxattn.test.plugins", ""));
 
-  /** Opens the first GPU, in a process of its own: natives are loaded once in each. */
+  /** Opens the first GPU in a separate process, since a process loads the natives only once. */
   static final class Opening {
     private Opening() {}
 
@@ -48,13 +48,13 @@ class CudaAbsentTest {
 
   @Test
   void aBuildWithoutThePluginSaysHowToBuildIt(@TempDir Path folder) throws Exception {
-    // A copy: Java would follow a link, and plugins are looked for beside what it loads.
+    // A copy: Java would resolve a link, and plug-ins are searched beside the loaded file.
     Files.copy(NATIVES.resolve("liblvx.so"), folder.resolve("liblvx.so"));
     assertThat(opening(folder, Map.of()))
         .startsWith("LvxException MISSING_LIBRARY")
-        .contains("this build has no CUDA engine", PLUGIN, "./lvx build --cuda");
+        .contains("this build has no CUDA backend", PLUGIN, "./lvx build --cuda");
     assertThat(doctor(folder, Map.of()))
-        .contains("this build has no CUDA engine", "./lvx build --cuda, where NVIDIA's nvcc");
+        .contains("this build has no CUDA backend", "./lvx build --cuda, where NVIDIA's nvcc");
   }
 
   @Test
@@ -87,6 +87,6 @@ class CudaAbsentTest {
         .startsWith("LvxException MISSING_LIBRARY")
         .containsAnyOf("libcuda.so.1", "finds no GPU");
     assertThat(doctor(NATIVES, Map.of()))
-        .containsAnyOf("install NVIDIA's driver", "look for GPUs with nvidia-smi");
+        .containsAnyOf("install NVIDIA's driver", "check nvidia-smi");
   }
 }

@@ -16,15 +16,15 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.lvxattn.NativeInfo;
 import org.lvxattn.cli.Main;
-import org.lvxattn.cli.output.Json;
+import org.lvxattn.oracle.JsonReader;
 
-/** The command line on the CUDA device: what other tools computed is computed there, too. */
+/** The command line on the CUDA device, compared with results of other tools. */
 @Tag("cuda")
 @Timeout(600)
 class CudaCommandTest {
   private static final String GOLDENS = "src/test/resources/goldens/";
 
-  /** What was printed by a command that succeeded; the device is said. */
+  /** Runs a command, which must succeed and name the device; returns its output. */
   private static Map<String, @Nullable Object> lvx(String... arguments) throws Exception {
     List<String> command = new ArrayList<>(List.of(Main.class.getName()));
     command.addAll(List.of(arguments));
@@ -32,7 +32,7 @@ class CudaCommandTest {
     Path natives = Objects.requireNonNull(NativeInfo.load().file().getParent());
     JavaProcess end = JavaProcess.run(natives, Map.of(), command.toArray(String[]::new));
     assertThat(end.code()).as(end.out()).isZero();
-    return Json.readObject(end.out());
+    return JsonReader.readObject(end.out());
   }
 
   @ParameterizedTest

@@ -19,13 +19,14 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.CudaOptions;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
 import org.lvxattn.DeviceFailedException;
 import org.lvxattn.GpuProperties;
-import org.lvxattn.Group;
 import org.lvxattn.HostView;
 import org.lvxattn.Mask;
 import org.lvxattn.OutOfDeviceMemoryException;
@@ -33,12 +34,13 @@ import org.lvxattn.PinnedMemory;
 import org.lvxattn.Statistics;
 import org.lvxattn.Status;
 import org.lvxattn.Tensor;
+import org.lvxattn.group.Group;
 import org.lvxattn.io.SafetensorsWriter;
 import org.lvxattn.io.StoredTensors;
 import org.lvxattn.optim.Adam;
 import org.lvxattn.optim.Optimizer;
 
-/** The CUDA device from Java: its memory, what it refuses, and how it fails. */
+/** The CUDA device from Java: memory, rejected arguments, failures. */
 @Tag("cuda")
 @Timeout(300)
 class CudaDeviceTest {
@@ -198,7 +200,8 @@ class CudaDeviceTest {
 
   @Test
   void outOfMemorySaysWhatWasAskedAndHeldAndCanBeTriedAgain() {
-    CudaOptions options = CudaOptions.of(TestDevice.CHOICE.ordinal()).withMemoryBudget(4096);
+    CudaOptions options =
+        CudaOptions.builder().ordinal(TestDevice.CHOICE.ordinal()).memoryBudget(4096).build();
     try (Device small = Device.cuda(options)) {
       Tensor first = Tensor.allocate(small, DType.FLOAT32, 700);
       assertThatExceptionOfType(OutOfDeviceMemoryException.class)
@@ -223,7 +226,7 @@ class CudaDeviceTest {
         .isThrownBy(other::close)
         .withMessageContaining("1 tensor and 1 pinned buffer");
     Throwable[] thrown = new Throwable[1];
-    Thread stranger =
+    Thread wrongThread =
         new Thread(
             () -> {
               try {
@@ -232,8 +235,8 @@ class CudaDeviceTest {
                 thrown[0] = e;
               }
             });
-    stranger.start();
-    stranger.join();
+    wrongThread.start();
+    wrongThread.join();
     assertThat(thrown[0]).isInstanceOf(WrongThreadException.class);
     tensor.close();
     memory.close();
@@ -326,7 +329,7 @@ class CudaDeviceTest {
       Tensor o = Tensor.allocate(lost, DType.FLOAT32, 1, 1, 1, 16);
       Tensor lse = Tensor.allocate(lost, DType.FLOAT32, 1, 1, 1);
       Tensor key = Tensor.allocate(lost, DType.FLOAT32, 1, 1, 1, 16);
-      // Its owner's word is not true: there is memory for one key, not for 2000.
+      // The caller's shape is wrong: there is memory for one key, not for 2000.
       Tensor keys =
           Tensor.wrap(
               lost,
@@ -339,7 +342,11 @@ class CudaDeviceTest {
           .keyValueHeads(1)
           .headDim(16)
           .build()
-          .forwardInto(group, q, keys, keys, Mask.none(), o, lse, Statistics.create());
+          .forwardInto(
+              group,
+              new AttentionInputs(q, keys, keys, Mask.none()),
+              new AttentionOutputs(o, lse),
+              Statistics.create());
       assertThatExceptionOfType(DeviceFailedException.class)
           .isThrownBy(lost::synchronize)
           .withMessageContaining("lost to this process")

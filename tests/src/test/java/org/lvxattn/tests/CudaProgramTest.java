@@ -18,15 +18,16 @@ import org.lvxattn.AttentionGradients;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.LocalWorld;
 import org.lvxattn.Mask;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.cli.workload.RelativeError;
+import org.lvxattn.errors.RelativeError;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LocalWorld;
+import org.lvxattn.testing.Seeds;
 
-/** A program that says on what it computes in one word, and nowhere else. */
+/** A program that names its device in one place only. */
 @Tag("cuda")
 @Timeout(300)
 class CudaProgramTest {
@@ -57,7 +58,7 @@ class CudaProgramTest {
     }
   }
 
-  /** Another: tokens one after the other over keys that four ranks share. */
+  /** Another program: decodes tokens one by one over keys that are sharded over four ranks. */
   private static List<double[]> decode(IntFunction<Device> devices) {
     var attention =
         CrossAttention.builder()
@@ -91,7 +92,7 @@ class CudaProgramTest {
   private static Tensor noise(Device device, DType dtype, long... shape) {
     Tensor tensor = Tensor.allocate(device, dtype, shape);
     double[] values = new double[(int) tensor.elements()];
-    Random random = new Random(Arrays.hashCode(shape));
+    Random random = Seeds.random(Arrays.hashCode(shape));
     Arrays.setAll(values, i -> random.nextGaussian());
     return tensor.copyFrom(values);
   }
@@ -112,7 +113,7 @@ class CudaProgramTest {
         switch (dtype) {
           case FLOAT64 -> 1e-12;
           case FLOAT32 -> 1e-5;
-          case BFLOAT16 -> 3.2e-2; // either may be off by the contract's 1.6e-2
+          case BFLOAT16 -> 3.2e-2; // each may be off by the guaranteed 1.6e-2
           default -> 4e-3;
         };
     assertClose(attend(TestDevice::open, dtype), attend(Device::cpu, dtype), bound);
@@ -141,7 +142,7 @@ class CudaProgramTest {
     assertThat(sums).allSatisfy(sum -> assertThat(sum).containsExactly(6, 60, 0, -6, 1.5f));
   }
 
-  /** On whatever the tests run on: shards of any size, by every strategy, against the oracle. */
+  /** On the tests' device: shards of any size, with every strategy, against the oracle. */
   @ParameterizedTest
   @EnumSource
   void ranksOnOneGpuEqualTheOracle(Strategy strategy) {

@@ -12,12 +12,12 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.lvxattn.DType;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.LocalWorld;
 import org.lvxattn.Strategy;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LocalWorld;
 
-/** Decoding: a few query rows in each call, keys and values that stay for many calls. */
+/** Decoding: a few query rows per call; keys and values stay the same for many calls. */
 @Timeout(300)
 class DecodeTest {
   private static final int[] KEYS = {30, 0, 41, 17};
@@ -26,8 +26,8 @@ class DecodeTest {
   private static final int CALLS_OF_ROUND = 3000;
 
   /**
-   * The JVM allocates a little now and then until it has compiled everything for good, which takes
-   * its time on a busy machine. What steps themselves allocate shows in every round.
+   * The JVM allocates a little until it has compiled everything, which takes a while on a busy
+   * machine. Allocations of the steps themselves show in every round.
    */
   private static final int MOST_ROUNDS = 200;
 
@@ -40,7 +40,7 @@ class DecodeTest {
     List<Workload> steps = new ArrayList<>();
     for (int step = 0; step < 50; step++) {
       Workload work = new Workload(DType.FLOAT64, 2, 8, 2, 16, queries, KEYS, 51);
-      // The same keys and values in every step, and other queries.
+      // The same keys and values in every step, with other queries.
       Workload fresh = new Workload(DType.FLOAT64, 2, 8, 2, 16, queries, KEYS, 100 + step);
       System.arraycopy(fresh.q, 0, work.q, 0, work.q.length);
       steps.add(work.with(Strategy.QUERY_GATHER));
@@ -74,7 +74,7 @@ class DecodeTest {
     }
   }
 
-  /** One message to each rank that has keys, and one result from each. */
+  /** One message to each rank that has keys, and one result from it. */
   @ParameterizedTest
   @ValueSource(ints = {1, 2, 3, 4})
   void aStepTakesTheFewestMessages(int rows) {
@@ -117,7 +117,9 @@ class DecodeTest {
     assertThat(allocated).containsOnly(0L);
   }
 
-  /** Bytes, of all rounds of steps, until every rank has had one without any allocation. */
+  /**
+   * Allocated bytes of each round of steps, until every rank has had a round without allocations.
+   */
   private static long leastAllocated(Group group, RankTensors own) {
     long least = Long.MAX_VALUE;
     for (int round = 0; round < MOST_ROUNDS; round++) {

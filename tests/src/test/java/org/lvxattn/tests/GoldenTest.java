@@ -16,16 +16,16 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.lvxattn.cli.output.Json;
+import org.lvxattn.oracle.JsonReader;
 
-/** {@code lvx verify} of PyTorch's results, as users run it. */
+/** Runs {@code lvx verify} on PyTorch's results, as users do. */
 @Timeout(600)
 class GoldenTest {
   private static final String RANKS = "1,2,3,5";
   private static final int RANK_COUNTS = 4;
   private static final Path SUBSET = Path.of("src/test/resources/goldens");
 
-  /** The whole set, beside the repository unless a property says where. */
+  /** The whole set: beside the repository, or where a property says. */
   private static final Path WHOLE =
       Path.of(System.getProperty("lvx.goldens", "../../shared/goldens"));
 
@@ -67,7 +67,7 @@ class GoldenTest {
     }
   }
 
-  /** Runs the command in a JVM of its own. */
+  /** Runs the command in a separate JVM. */
   private Map<String, @Nullable Object> verify(Path goldens, String dtype) throws Exception {
     Path out = Objects.requireNonNull(folder).resolve("report.json");
     Process process =
@@ -94,6 +94,6 @@ class GoldenTest {
     }
     String text = Files.readString(out);
     assertThat(process.exitValue()).as(text).isZero();
-    return Json.readObject(text);
+    return JsonReader.readObject(text);
   }
 }

@@ -12,7 +12,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.lvxattn.DType;
 import org.lvxattn.Strategy;
 
-/** What keys that no query sees hold changes nothing: not one bit, forward and backward. */
+/** The values of keys that no query sees change no bit of forward or backward. */
 @Timeout(120)
 class HiddenKeysTest {
   /** The whole third rank is hidden, and parts of the others. */
@@ -46,7 +46,10 @@ class HiddenKeysTest {
     }
   }
 
-  /** The first half sees what lies before, the other what lies behind; one sees both sides. */
+  /**
+   * The first half of the queries sees keys before the hidden ones, the other half keys after them;
+   * one query sees both.
+   */
   private static Workload work(Strategy strategy, DType dtype, boolean withBias) {
     Workload work = new Workload(dtype, 1, 8, 4, 16, QUERIES, KEYS, 21).with(strategy);
     work.visible(

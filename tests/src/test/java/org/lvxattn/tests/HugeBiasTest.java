@@ -16,19 +16,24 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.lvxattn.AttentionForward;
 import org.lvxattn.AttentionGradients;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
+import org.lvxattn.GradientOutputs;
 import org.lvxattn.Mask;
 import org.lvxattn.PartialAttention;
 import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.cli.workload.Bounds;
-import org.lvxattn.cli.workload.RelativeError;
+import org.lvxattn.errors.EntryError;
+import org.lvxattn.errors.RelativeError;
+import org.lvxattn.group.Group;
+import org.lvxattn.oracle.Bounds;
+import org.lvxattn.testing.Seeds;
 
-/** Biases of any finite size: results are as exact as with small ones, over any ranks. */
+/** Results are as exact with biases of any finite size as with small ones, over any ranks. */
 @Timeout(300)
 class HugeBiasTest {
   private static final double[] HUGE = {
@@ -68,7 +73,7 @@ class HugeBiasTest {
               .isLessThanOrEqualTo(Bounds.of(dtype, name, false));
         }
       }
-      assertThat(entrywise(results.tensor("lse"), expected.tensor("lse")))
+      assertThat(EntryError.of(results.tensor("lse"), expected.tensor("lse")))
           .as("lse of %s, %s", work, kind)
           .isLessThanOrEqualTo(5e-6);
       Solve.onRanks(work).assertSameBits(results, work);
@@ -79,7 +84,7 @@ class HugeBiasTest {
     Workload work =
         new Workload(
             dtype, 2, HEADS, KEY_HEADS, HEAD_DIM, QUERIES, KEYS, seed + kind.name().hashCode());
-    Random random = new Random(seed);
+    Random random = Seeds.random(seed);
     work.wideBias = true;
     work.biasBatch = random.nextBoolean() ? 1 : 2;
     work.biasHeads = random.nextBoolean() ? 1 : HEADS;
@@ -107,17 +112,6 @@ class HugeBiasTest {
     return work;
   }
 
-  private static double entrywise(double[] x, double[] reference) {
-    double largest = 0;
-    for (int i = 0; i < x.length; i++) {
-      if (x[i] != reference[i]) {
-        double error = Math.abs(x[i] - reference[i]) / Math.max(1, Math.abs(reference[i]));
-        largest = Math.max(largest, Double.isNaN(error) ? Double.POSITIVE_INFINITY : error);
-      }
-    }
-    return largest;
-  }
-
   /** One rank's tensors, and attention over them. */
   private static final class Rank implements AutoCloseable {
     final Device device = Device.cpu();
@@ -131,7 +125,7 @@ class HugeBiasTest {
 
     private Tensor random(long seed, long... shape) {
       Tensor tensor = Tensor.allocate(device, DType.FLOAT32, shape);
-      return tensor.copyFrom(new Random(seed).doubles(tensor.elements(), -1, 1).toArray());
+      return tensor.copyFrom(Seeds.random(seed).doubles(tensor.elements(), -1, 1).toArray());
     }
 
     Tensor bias(double value, long keys) {
@@ -182,9 +176,7 @@ class HugeBiasTest {
     }
   }
 
-  /**
-   * Both halves of the keys have a bias of their own; without the terms of lse, o would be lost.
-   */
+  /** Both halves of the keys have their own bias; without the terms of lse, o would be wrong. */
   @Test
   void partsMergeByTheTermsOfTheirLogSumExp() {
     for (double[] shared :
@@ -230,7 +222,7 @@ class HugeBiasTest {
               .as("%s", Arrays.toString(shared))
               .isLessThan(1e-6);
           assertThat(
-                  entrywise(
+                  EntryError.of(
                       into.logSumExpWithTerms().toDoubles(),
                       whole.logSumExpWithTerms().toDoubles()))
               .as("%s", Arrays.toString(shared))
@@ -253,22 +245,19 @@ class HugeBiasTest {
       Statistics cost = Statistics.create();
       for (Tensor bias : new Tensor[] {small, huge}) {
         Mask mask = Mask.bias(bias);
-        rank.attention.forwardInto(rank.group, rank.q, rank.k, rank.v, mask, o, lse, cost);
+        rank.attention.forwardInto(
+            rank.group,
+            new AttentionInputs(rank.q, rank.k, rank.v, mask),
+            new AttentionOutputs(o, lse),
+            cost);
         Runnable backward =
             () ->
                 rank.attention.backwardInto(
                     rank.group,
-                    rank.q,
-                    rank.k,
-                    rank.v,
-                    mask,
-                    o,
-                    lse,
+                    new AttentionInputs(rank.q, rank.k, rank.v, mask),
+                    new AttentionOutputs(o, lse),
                     rank.dO,
-                    dq,
-                    dk,
-                    dv,
-                    null,
+                    new GradientOutputs(dq, dk, dv, null),
                     cost);
         if (bias == small) {
           backward.run();

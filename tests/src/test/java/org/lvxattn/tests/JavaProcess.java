@@ -10,13 +10,13 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * A JVM that has ended: natives are loaded once in each.
+ * A separate JVM that has ended; a JVM loads the natives only once.
  *
- * @param code how it ended
- * @param out what it printed, not counting errors
+ * @param code its exit code
+ * @param out its standard output
  */
 record JavaProcess(int code, String out) {
-  /** Runs a class of this class path on natives of a folder. */
+  /** Runs a class of this class path with the natives of a folder. */
   static JavaProcess run(Path natives, Map<String, String> variables, String... command)
       throws IOException, InterruptedException {
     List<String> line = new ArrayList<>();

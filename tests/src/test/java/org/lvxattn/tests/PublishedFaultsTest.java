@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.within;
 
 import java.util.Arrays;
 import java.util.Objects;
-import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -14,20 +13,24 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.lvxattn.DType;
 import org.lvxattn.Strategy;
-import org.lvxattn.cli.workload.Bounds;
+import org.lvxattn.oracle.Bounds;
+import org.lvxattn.testing.Seeds;
 
-/** Each fault of the published LV-XAttn code (arXiv 2502.02406), and that it is not one of ours. */
+/**
+ * Checks that this library has none of the faults of the published LV-XAttn code (arXiv
+ * 2502.02406).
+ */
 @Timeout(120)
 class PublishedFaultsTest {
   private static final double EXACT = 1e-12;
 
-  /** There, the running log-sum-exp starts at 0: one more key, with logit 0 and value 0. */
+  /** There, the running log-sum-exp starts at 0, which adds a key with logit 0 and value 0. */
   @ParameterizedTest
   @ValueSource(ints = {1, 2, 3, 5})
   void noPhantomKey(int ranks) {
     int[] sizes = even(2 * ranks, ranks);
     Workload work = new Workload(DType.FLOAT64, 1, 2, 2, 8, sizes, even(30, ranks), 1);
-    // Beside a phantom with logit 0, keys with logits of -40 would count for nothing.
+    // With an extra key of logit 0, keys with logits of -40 would have no weight.
     Arrays.fill(work.q, 1);
     Arrays.fill(work.k, -5);
     work.scale = 1;
@@ -43,7 +46,7 @@ class PublishedFaultsTest {
   @ValueSource(ints = {1, 3, 5, 7, 9})
   void everyRankGetsItsOwnOutputAlsoInOddWorlds(int ranks) {
     for (Strategy strategy : Strategy.schedules()) {
-      // Heads that HEAD_ALL_TO_ALL can share out, too.
+      // A number of heads that HEAD_ALL_TO_ALL can divide, too.
       int[] sizes = even(2 * ranks, ranks);
       Workload work =
           new Workload(DType.FLOAT64, 1, 2 * ranks, ranks, 8, sizes, even(4 * ranks, ranks), 2)
@@ -52,14 +55,14 @@ class PublishedFaultsTest {
     }
   }
 
-  /** There, logits above some 88 overflow float32. */
+  /** There, logits above about 88 overflow float32. */
   @ParameterizedTest
   @EnumSource(
       value = DType.class,
       names = {"FLOAT64", "FLOAT32", "BFLOAT16", "FLOAT16"})
   void largeLogitsAreSafe(DType dtype) {
     Workload work = new Workload(dtype, 1, 2, 1, 64, new int[] {3, 4, 2}, new int[] {9, 2, 12}, 3);
-    // Logits of 320 on average; how they differ is as usual.
+    // Logits of 320 on average, with the usual differences.
     work.bias = new double[work.allKeys()];
     Arrays.fill(work.bias, 320);
     Results results = Solve.onRanks(work);
@@ -93,9 +96,10 @@ class PublishedFaultsTest {
   }
 
   /**
-   * There, half precision is accumulated over the hops of the ring. Here, a number is rounded twice
-   * at most, on its way home and at home, however many ranks there are: an output of numbers of one
-   * sign is off by two halves of a unit in the last place of its largest.
+   * There, half precision is accumulated over the hops of the ring. Here, a number is rounded at
+   * most twice, before it is sent to its home rank and on the home rank, for any number of ranks.
+   * So an output of numbers of one sign has an error of at most two halves of a unit in the last
+   * place of its largest number.
    */
   @ParameterizedTest
   @EnumSource(
@@ -130,7 +134,7 @@ class PublishedFaultsTest {
     }
   }
 
-  /** There, o travels in backward beside q, dO, lse and dq. */
+  /** There, backward sends o in addition to q, dO, lse and dq. */
   @ParameterizedTest
   @EnumSource(
       value = DType.class,
@@ -161,10 +165,10 @@ class PublishedFaultsTest {
     derivative(work, Objects.requireNonNull(work.bias), results, "dBias");
   }
 
-  /** The change of sum(dO * o) along a random direction is the gradient's share in it. */
+  /** The directional derivative of sum(dO * o) equals the inner product with the gradient. */
   private static void derivative(Workload work, double[] input, Results results, String name) {
     double[] before = input.clone();
-    double[] direction = new Random(10).doubles(input.length, -1, 1).toArray();
+    double[] direction = Seeds.random(10).doubles(input.length, -1, 1).toArray();
     double step = 1e-5;
     double change =
         loss(work, input, before, direction, step) - loss(work, input, before, direction, -step);
@@ -190,7 +194,7 @@ class PublishedFaultsTest {
     return loss;
   }
 
-  /** There, there are no masks. Hiding a key by a range, or by a bias, is the same thing. */
+  /** There, there are no masks. Hiding a key by a range and by a bias must give the same result. */
   @ParameterizedTest
   @EnumSource
   void masksHideKeys(Strategy strategy) {

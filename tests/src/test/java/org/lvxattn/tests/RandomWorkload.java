@@ -5,15 +5,16 @@ import java.util.List;
 import java.util.Random;
 import org.lvxattn.DType;
 import org.lvxattn.Strategy;
+import org.lvxattn.testing.Seeds;
 
-/** Problems of all kinds, each made from its seed alone. */
+/** Random problems of all kinds, each determined by its seed. */
 final class RandomWorkload {
   private static final List<Strategy> STRATEGIES = Strategy.schedules();
 
   private RandomWorkload() {}
 
   static Workload of(long seed, DType dtype) {
-    Random random = new Random(seed);
+    Random random = Seeds.random(seed);
     int ranks = 1 + random.nextInt(7);
     int keyHeads = 1 + random.nextInt(2);
     int heads = keyHeads * (1 + random.nextInt(4));
@@ -41,7 +42,7 @@ final class RandomWorkload {
   private static int[] split(Random random, int rows, int ranks) {
     int[] sizes = new int[ranks];
     for (int row = 0; row < rows; row++) {
-      // The smaller of two: the first ranks have most, the last often nothing.
+      // The smaller of two random numbers: the first ranks get most, the last often nothing.
       sizes[Math.min(random.nextInt(ranks), random.nextInt(ranks))]++;
     }
     return sizes;

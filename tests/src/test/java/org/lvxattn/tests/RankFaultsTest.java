@@ -3,11 +3,11 @@ package org.lvxattn.tests;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
-import static org.lvxattn.tests.Offence.OFFENDER;
-import static org.lvxattn.tests.Offence.PATIENT;
-import static org.lvxattn.tests.Offence.RANKS;
-import static org.lvxattn.tests.Offence.named;
-import static org.lvxattn.tests.Offence.work;
+import static org.lvxattn.tests.RankMistake.OFFENDER;
+import static org.lvxattn.tests.RankMistake.PATIENT;
+import static org.lvxattn.tests.RankMistake.RANKS;
+import static org.lvxattn.tests.RankMistake.named;
+import static org.lvxattn.tests.RankMistake.work;
 
 import java.time.Duration;
 import java.util.ArrayList;
@@ -21,27 +21,27 @@ import org.junit.jupiter.api.Timeout;
 import org.lvxattn.AttentionForward;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.DType;
-import org.lvxattn.DeadlineExceededException;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.LocalWorld;
 import org.lvxattn.Mask;
 import org.lvxattn.PeerLostException;
 import org.lvxattn.PeerMismatchException;
+import org.lvxattn.PeerTimeoutException;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.tests.Offence.Deed;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LocalWorld;
+import org.lvxattn.tests.RankMistake.RankAction;
 
-/** One rank goes wrong: every other rank's call ends with an exception that names it. */
+/** One rank fails: every other rank's call throws an exception that names it. */
 @Timeout(300)
 class RankFaultsTest {
   @Test
   void anotherOperationIsNamedOnEveryRankAndTheGroupGoesOn() {
     List<@Nullable Throwable> outcomes =
-        Offence.outcomes(true, RankTensors::backward, RankTensors::forward);
+        RankMistake.outcomes(true, RankTensors::backward, RankTensors::forward);
     assertMismatch(outcomes, "backward");
-    outcomes = Offence.outcomes(true, (own, group) -> group.barrier(), RankTensors::backward);
+    outcomes = RankMistake.outcomes(true, (own, group) -> group.barrier(), RankTensors::backward);
     assertMismatch(outcomes, "barrier");
   }
 
@@ -52,15 +52,15 @@ class RankFaultsTest {
     assertMismatch(other(DType.FLOAT64, 2, 4, 2, 8, good.scale, good.strategy), "batch 2");
     assertMismatch(other(DType.FLOAT64, 1, 6, 2, 8, good.scale, good.strategy), "query heads 6");
     assertMismatch(other(DType.FLOAT64, 1, 4, 4, 8, good.scale, good.strategy), "key heads 4");
-    assertMismatch(other(DType.FLOAT64, 1, 4, 2, 16, good.scale, good.strategy), "headDim 16");
+    assertMismatch(other(DType.FLOAT64, 1, 4, 2, 16, good.scale, good.strategy), "head dim 16");
     assertMismatch(other(DType.FLOAT64, 1, 4, 2, 8, 7, good.strategy), "scale 7");
     assertMismatch(other(DType.FLOAT64, 1, 4, 2, 8, good.scale, Strategy.KV_RING), "strategy");
     assertMismatch(
-        Offence.outcomes(true, RankFaultsTest::forwardWithVisibility, RankTensors::forward),
+        RankMistake.outcomes(true, RankFaultsTest::forwardWithVisibility, RankTensors::forward),
         "a visibility");
   }
 
-  /** The offender takes part with a problem of another kind. */
+  /** The failing rank calls with a different problem. */
   private static List<@Nullable Throwable> other(
       DType dtype,
       int batch,
@@ -73,7 +73,7 @@ class RankFaultsTest {
         new Workload(dtype, batch, heads, keyHeads, headDim, work().queries, work().keys, 42);
     work.scale = scale;
     work.strategy = strategy;
-    return Offence.outcomes(
+    return RankMistake.outcomes(
         true,
         (own, group) -> {
           try (RankTensors others = new RankTensors(work, dtype, group.device(), group.rank())) {
@@ -97,9 +97,10 @@ class RankFaultsTest {
 
   @Test
   void aRankThatThrowsOrLeavesIsNamedOnEveryRank() {
-    Deed leaves = (own, group) -> group.close();
-    for (Deed right : List.<Deed>of(RankTensors::forward, (own, group) -> group.barrier())) {
-      List<@Nullable Throwable> outcomes = Offence.outcomes(false, leaves, right);
+    RankAction leaves = (own, group) -> group.close();
+    for (RankAction right :
+        List.<RankAction>of(RankTensors::forward, (own, group) -> group.barrier())) {
+      List<@Nullable Throwable> outcomes = RankMistake.outcomes(false, leaves, right);
       assertThat(outcomes.get(OFFENDER)).isNull();
       for (int rank : new int[] {0, 2}) {
         assertThat(outcomes.get(rank)).isInstanceOf(PeerLostException.class);
@@ -126,17 +127,17 @@ class RankFaultsTest {
   }
 
   @Test
-  void aRankThatStallsIsNamedWithinTheDeadlineAndANewGroupWorks() {
+  void aRankThatStallsIsNamedWithinTheTimeoutAndANewGroupWorks() {
     CountDownLatch allGaveUp = new CountDownLatch(RANKS - 1);
     List<Device> devices = new ArrayList<>();
     for (int rank = 0; rank < RANKS; rank++) {
-      devices.add(Device.cpu(CpuOptions.defaults().withThreads(1)));
+      devices.add(Device.cpu(CpuOptions.builder().threads(1).build()));
     }
-    Duration deadline = Duration.ofSeconds(1);
+    Duration timeout = Duration.ofSeconds(1);
     AtomicLong first = new AtomicLong(Long.MAX_VALUE); // when a rank began to wait
     onDevices(
         devices,
-        GroupOptions.defaults().withDeadline(deadline),
+        GroupOptions.builder().timeout(timeout).build(),
         group -> {
           if (group.rank() == OFFENDER) {
             await(allGaveUp);
@@ -147,10 +148,10 @@ class RankFaultsTest {
             first.accumulateAndGet(System.nanoTime(), Math::min);
             Throwable failure = catchThrowable(() -> own.forward(group));
             Duration waited = Duration.ofNanos(System.nanoTime() - first.get());
-            assertThat(failure).isInstanceOf(DeadlineExceededException.class);
+            assertThat(failure).isInstanceOf(PeerTimeoutException.class);
             assertThat(named(failure)).isEqualTo(OFFENDER);
-            // No sooner, nor by the default, which is 60 s.
-            assertThat(waited).isBetween(deadline, deadline.plusSeconds(30));
+            // Not before the timeout, and not at the default of 60 s.
+            assertThat(waited).isBetween(timeout, timeout.plusSeconds(30));
             assertThat(group.failed()).isTrue();
           } finally {
             allGaveUp.countDown();

@@ -2,9 +2,9 @@
 package org.lvxattn.tests;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.lvxattn.tests.Offence.OFFENDER;
-import static org.lvxattn.tests.Offence.RANKS;
-import static org.lvxattn.tests.Offence.work;
+import static org.lvxattn.tests.RankMistake.OFFENDER;
+import static org.lvxattn.tests.RankMistake.RANKS;
+import static org.lvxattn.tests.RankMistake.work;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -15,24 +15,27 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.lvxattn.AttentionForward;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
+import org.lvxattn.GradientOutputs;
 import org.lvxattn.PeerMismatchException;
 import org.lvxattn.Tensor;
-import org.lvxattn.tests.Offence.Deed;
+import org.lvxattn.group.Group;
+import org.lvxattn.tests.RankMistake.RankAction;
 
 /**
- * One rank calls with wrong arguments, of kinds that Java alone sees and others: its peers are told
- * at once and can compute on.
+ * One rank calls with wrong arguments; some are detected in Java, some in native code. Its peers
+ * are told at once and can continue.
  */
 @Timeout(300)
 class RankMistakesTest {
-  /** The offender's own mistake, after a check that all others were told of it. */
-  private static Throwable mistake(Deed wrong, Deed right) {
-    List<@Nullable Throwable> outcomes = Offence.outcomes(true, wrong, right);
+  /** The failing rank's own exception, after a check that all others were told of it. */
+  private static Throwable mistake(RankAction wrong, RankAction right) {
+    List<@Nullable Throwable> outcomes = RankMistake.outcomes(true, wrong, right);
     Throwable mistake = Objects.requireNonNull(outcomes.get(OFFENDER));
     String reason = String.valueOf(mistake.getMessage());
     for (int rank = 0; rank < RANKS; rank++) {
@@ -41,7 +44,7 @@ class RankMistakesTest {
             .isInstanceOf(PeerMismatchException.class)
             .hasMessageContaining("rank " + OFFENDER)
             .hasMessageContaining(reason.substring(0, Math.min(60, reason.length())));
-        assertThat(Offence.named(outcomes.get(rank))).isEqualTo(OFFENDER);
+        assertThat(RankMistake.named(outcomes.get(rank))).isEqualTo(OFFENDER);
       }
     }
     return mistake;
@@ -49,7 +52,7 @@ class RankMistakesTest {
 
   @Test
   void mistakesThatOnlyJavaSeesInForward() {
-    Deed right = RankTensors::forward;
+    RankAction right = RankTensors::forward;
     assertThat(mistake((own, group) -> forward(group, own, own.q, nil()), right))
         .isExactlyInstanceOf(NullPointerException.class)
         .hasMessage("k is null");
@@ -73,7 +76,7 @@ class RankMistakesTest {
   @Test
   void mistakesInTheFormsThatAllocate() {
     CrossAttention attention = work().attention();
-    Deed right = (own, group) -> attention.forward(group, own.q, own.k, own.v).close();
+    RankAction right = (own, group) -> attention.forward(group, own.q, own.k, own.v).close();
     assertThat(mistake((own, group) -> attention.forward(group, nil(), own.k, own.v), right))
         .hasMessage("q is null");
     assertThat(
@@ -81,7 +84,7 @@ class RankMistakesTest {
         .hasMessageContaining("v: the tensor was closed");
     assertThat(mistake((own, group) -> attention.forward(group, own.q, own.k, own.v, nil()), right))
         .hasMessage("mask is null");
-    Deed gradients = (own, group) -> backwardOf(attention, group, own, own.dO);
+    RankAction gradients = (own, group) -> backwardOf(attention, group, own, own.dO);
     assertThat(mistake((own, group) -> backwardOf(attention, group, own, nil()), gradients))
         .hasMessage("dO is null");
     CrossAttention other =
@@ -94,7 +97,7 @@ class RankMistakesTest {
 
   @Test
   void mistakesInBackwardAreNamedAsInJava() {
-    Deed right = RankTensors::backward;
+    RankAction right = RankTensors::backward;
     assertThat(mistake((own, group) -> backward(group, own, closed(own.dO)), right))
         .isExactlyInstanceOf(IllegalStateException.class)
         .hasMessageContaining("dO: the tensor was closed");
@@ -105,14 +108,20 @@ class RankMistakesTest {
 
   @Test
   void mistakesInAllGather() {
-    Deed right = (own, group) -> group.allGather(new byte[] {1});
+    RankAction right = (own, group) -> group.allGather(new byte[] {1});
     assertThat(mistake((own, group) -> group.allGather(nil()), right)).hasMessage("mine is null");
     assertThat(mistake((own, group) -> group.allGather(new byte[0]), right))
         .isExactlyInstanceOf(IllegalArgumentException.class);
   }
 
   private static void forward(Group group, RankTensors own, Tensor q, Tensor k) {
-    work().attention().forwardInto(group, q, k, own.v, own.mask, own.o, own.lse, own.forward);
+    work()
+        .attention()
+        .forwardInto(
+            group,
+            new AttentionInputs(q, k, own.v, own.mask),
+            new AttentionOutputs(own.o, own.lse),
+            own.forward);
   }
 
   private static void backward(Group group, RankTensors own, Tensor dO) {
@@ -120,17 +129,10 @@ class RankMistakesTest {
         .attention()
         .backwardInto(
             group,
-            own.q,
-            own.k,
-            own.v,
-            own.mask,
-            own.o,
-            own.lse,
+            new AttentionInputs(own.q, own.k, own.v, own.mask),
+            new AttentionOutputs(own.o, own.lse),
             dO,
-            own.dq,
-            own.dk,
-            own.dv,
-            null,
+            new GradientOutputs(own.dq, own.dk, own.dv, null),
             own.backward);
   }
 
@@ -140,7 +142,11 @@ class RankMistakesTest {
       try (Tensor o = Tensor.wrap(group.device(), memory, DType.FLOAT64, own.o.shape(), null)) {
         work()
             .attention()
-            .forwardInto(group, own.q, own.k, own.v, own.mask, o, own.lse, own.forward);
+            .forwardInto(
+                group,
+                new AttentionInputs(own.q, own.k, own.v, own.mask),
+                new AttentionOutputs(o, own.lse),
+                own.forward);
       }
     }
   }
@@ -177,13 +183,13 @@ class RankMistakesTest {
   }
 
   private static void foreign(RankTensors own, Consumer<Tensor> use) {
-    try (Device other = Device.cpu(CpuOptions.defaults().withThreads(1));
+    try (Device other = Device.cpu(CpuOptions.builder().threads(1).build());
         Tensor tensor = Tensor.allocate(other, own.q.dtype(), own.q.shape())) {
       use.accept(tensor);
     }
   }
 
-  /** Null where none may be. */
+  /** Passes null where it is not allowed. */
   @SuppressWarnings({"NullAway", "TypeParameterUnusedInFormals"})
   private static <T> T nil() {
     return (T) null;

@@ -4,13 +4,16 @@ package org.lvxattn.tests;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
+import org.lvxattn.GradientOutputs;
 import org.lvxattn.Mask;
 import org.lvxattn.Statistics;
 import org.lvxattn.Tensor;
+import org.lvxattn.group.Group;
 
 /** One rank's tensors of a problem, filled with its shards. */
 final class RankTensors implements AutoCloseable {
@@ -32,6 +35,9 @@ final class RankTensors implements AutoCloseable {
   private final CrossAttention attention;
   private final Device device;
   private final int rank;
+  private final AttentionInputs inputs;
+  private final AttentionOutputs outputs;
+  private final GradientOutputs gradients;
   private final Window queries;
   private final Window keys;
   private final List<Tensor> made = new ArrayList<>();
@@ -54,7 +60,7 @@ final class RankTensors implements AutoCloseable {
     v = empty(dtype, keyShape).copyFrom(keys.cut(work.v, keyWidth));
     dO = empty(dtype, queryShape).copyFrom(queries.cut(work.dO, width));
     o = empty(dtype, queryShape);
-    // Gradients need the terms of lse where there is a bias.
+    // With a bias, gradients need the terms of lse.
     lse =
         work.bias == null
             ? empty(dtype.accumulator(), work.batch, work.heads, sq)
@@ -76,14 +82,17 @@ final class RankTensors implements AutoCloseable {
       dBias = null;
     }
     mask = seen;
+    inputs = new AttentionInputs(q, k, v, mask);
+    outputs = new AttentionOutputs(o, lse);
+    gradients = new GradientOutputs(dq, dk, dv, dBias);
   }
 
   void forward(Group group) {
-    attention.forwardInto(group, q, k, v, mask, o, lse, forward);
+    attention.forwardInto(group, inputs, outputs, forward);
   }
 
   void backward(Group group) {
-    attention.backwardInto(group, q, k, v, mask, o, lse, dO, dq, dk, dv, dBias, backward);
+    attention.backwardInto(group, inputs, outputs, dO, gradients, backward);
   }
 
   void compute(Group group) {

@@ -2,9 +2,9 @@
 package org.lvxattn.tests;
 
 import java.util.function.Consumer;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.LocalWorld;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LocalWorld;
 
 /** Ranks that are threads, for work without a result. */
 final class Ranks {

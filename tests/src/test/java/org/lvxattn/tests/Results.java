@@ -5,14 +5,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
-import org.lvxattn.cli.workload.RelativeError;
+import org.lvxattn.errors.RelativeError;
 
-/** What an attention problem gave, put together from all ranks. */
+/** Results of an attention problem, combined from all ranks. */
 final class Results {
-  /** o, lse, dq, dk, dv and, where there is a bias, dBias; whole, in row-major order. */
+  /** o, lse, dq, dk, dv and, with a bias, dBias: whole tensors in row-major order. */
   final Map<String, double[]> tensors = new LinkedHashMap<>();
 
-  /** Sent by each rank. */
+  /** Bytes sent by each rank. */
   final long[] forwardBytes;
 
   final long[] backwardBytes;
@@ -38,19 +38,19 @@ final class Results {
     return tensor;
   }
 
-  /** The project's error of one tensor: NaN for a failure. */
+  /** The project's relative error of one tensor; NaN for a failure. */
   double error(String name, Results reference) {
     return RelativeError.of(tensor(name), reference.tensor(name));
   }
 
-  /** Every tensor is within a bound of the reference. */
+  /** Asserts that every tensor is within a bound of the reference. */
   void assertClose(Results reference, double bound, Object problem) {
     for (String name : reference.tensors.keySet()) {
       assertThat(error(name, reference)).as("%s of %s", name, problem).isLessThanOrEqualTo(bound);
     }
   }
 
-  /** Every tensor has the same bits. */
+  /** Asserts that every tensor has the same bits. */
   void assertSameBits(Results other, Object problem) {
     for (String name : other.tensors.keySet()) {
       assertThat(tensor(name)).as("%s of %s", name, problem).isEqualTo(other.tensor(name));

@@ -10,7 +10,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.lvxattn.DType;
 import org.lvxattn.Strategy;
 
-/** However queries and keys are shared out, the result is the same. */
+/** The result does not depend on how queries and keys are sharded. */
 @Timeout(300)
 class ShardsTest {
   private static final double EXACT = 1e-12;

@@ -12,18 +12,18 @@ import java.util.function.LongConsumer;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.lvxattn.DType;
-import org.lvxattn.GroupOptions;
+import org.lvxattn.group.GroupOptions;
 
 /**
- * What only time brings to light. Runs with {@code -Dlvx.soak.minutes=N} alone, each test for so
- * long; a seed in a message repeats the failure.
+ * Faults that only show over time. Runs only with {@code -Dlvx.soak.minutes=N}, each test for N
+ * minutes. The seed in a message reproduces a failure.
  */
 @Tag("soak")
 class SoakTest {
   private static final Duration LENGTH =
       Duration.ofMinutes(Long.parseLong(System.getProperty("lvx.soak.minutes", "1")));
 
-  /** What allocators and the JVM may keep, however long this runs. */
+  /** Bytes that allocators and the JVM may keep, independent of the duration. */
   private static final long SLACK_KILOBYTES = 64 << 10;
 
   @Test

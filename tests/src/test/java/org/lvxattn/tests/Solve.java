@@ -4,9 +4,9 @@ package org.lvxattn.tests;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.Link;
 import org.lvxattn.ReferenceAttention;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.plan.Link;
 import org.lvxattn.plan.Machine;
 import org.lvxattn.plan.Planner;
 import org.lvxattn.plan.Topology;
@@ -24,9 +24,9 @@ final class Solve {
     Results results = new Results(work);
     Ranks.run(
         work.ranks(),
-        GroupOptions.defaults().withRanksPerNode(2),
+        GroupOptions.builder().ranksPerNode(2).build(),
         group -> {
-          group.planner(PLANNER);
+          group.setPlanner(PLANNER);
           try (RankTensors own = new RankTensors(work, work.dtype, group.device(), group.rank())) {
             own.compute(group);
             synchronized (results) {
@@ -41,7 +41,7 @@ final class Solve {
   static Results byOracle(Workload work) {
     Results results = new Results(work);
     Workload whole = work.onOneRank();
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         RankTensors all = new RankTensors(whole, DType.FLOAT64, device, 0)) {
       ReferenceAttention.forward(work.scale, all.q, all.k, all.v, all.mask, all.o, all.lse);
       ReferenceAttention.backward(

@@ -3,10 +3,11 @@ package org.lvxattn.tests;
 
 import java.util.function.IntFunction;
 import org.lvxattn.Device;
-import org.lvxattn.cli.workload.DeviceChoice;
+import org.lvxattn.oracle.DeviceChoice;
 
 /**
- * What tests compute with: the system property {@code lvxattn.test.device}, as {@code --device}.
+ * The tests' device: the system property {@code lvxattn.test.device}, in the syntax of {@code
+ * --device}.
  */
 final class TestDevice {
   static final DeviceChoice CHOICE =
@@ -22,7 +23,7 @@ final class TestDevice {
     return CHOICE.forRanks(ranks);
   }
 
-  /** Whether a GPU is simulated, of which there are three that nobody else needs. */
+  /** Whether the GPU is simulated; the simulator has three GPUs. */
   static boolean isSimulated() {
     if (CHOICE.isCpu()) {
       return false;

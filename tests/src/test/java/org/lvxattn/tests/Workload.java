@@ -7,7 +7,8 @@ import org.jspecify.annotations.Nullable;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Strategy;
-import org.lvxattn.cli.workload.Rounding;
+import org.lvxattn.oracle.Rounding;
+import org.lvxattn.testing.Seeds;
 
 /** A whole attention problem, and how its queries and keys are shared out to ranks. */
 final class Workload {
@@ -62,7 +63,7 @@ final class Workload {
     this.headDim = headDim;
     this.queries = queries.clone();
     this.keys = keys.clone();
-    Random random = new Random(seed);
+    Random random = Seeds.random(seed);
     q = normal(random, batch * allQueries() * heads * headDim);
     k = normal(random, batch * allKeys() * keyHeads * headDim);
     v = normal(random, batch * allKeys() * keyHeads * headDim);
@@ -135,7 +136,7 @@ final class Workload {
     biasBatch = batch;
     biasHeads = heads;
     biasRows = allQueries();
-    bias = normal(new Random(seed), batch * heads * allQueries() * allKeys());
+    bias = normal(Seeds.random(seed), batch * heads * allQueries() * allKeys());
     return this;
   }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Tests of the whole, through what users of the library and of the command have. */
+/** Tests of the whole product through its public API and its command. */
 @NullMarked
 package org.lvxattn.tests;
 

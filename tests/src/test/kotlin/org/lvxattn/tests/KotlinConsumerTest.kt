@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.tests
 
+import org.lvxattn.CrossAttention
+import org.lvxattn.DType
+import org.lvxattn.Mask
+import org.lvxattn.Tensor
+import org.lvxattn.group.LocalWorld
+
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Test
-import org.lvxattn.CrossAttention
-import org.lvxattn.DType
-import org.lvxattn.LocalWorld
-import org.lvxattn.Mask
-import org.lvxattn.Tensor
 import kotlin.math.ln
 
 /** The library from Kotlin, whose compiler reads our null annotations. */

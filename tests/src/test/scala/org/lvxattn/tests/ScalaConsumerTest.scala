@@ -3,7 +3,8 @@ package org.lvxattn.tests
 
 import org.junit.jupiter.api.Assertions.{assertEquals, assertThrows}
 import org.junit.jupiter.api.Test
-import org.lvxattn.{CrossAttention, DType, LocalWorld, Strategy, Tensor}
+import org.lvxattn.group.LocalWorld
+import org.lvxattn.{CrossAttention, DType, Strategy, Tensor}
 
 import scala.jdk.CollectionConverters.*
 import scala.util.Using

@@ -7,7 +7,7 @@ import org.lvxattn.bench.NamedShape;
 
 /** What is timed: a shape, a pass (forward, backward, decode) and a dtype. */
 record Case(NamedShape shape, String pass, String dtype) {
-  /** Every pass that the shapes have, in every dtype. */
+  /** All passes of the shapes in all dtypes. */
   static List<Case> of(List<NamedShape> shapes, List<String> dtypes) {
     List<Case> cases = new ArrayList<>();
     for (NamedShape shape : shapes) {

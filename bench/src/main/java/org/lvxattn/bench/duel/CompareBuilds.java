@@ -19,7 +19,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** The guard against regressions: two builds of this library, side by side. */
+/** Finds performance regressions: times two builds of this library in alternation. */
 @Command(
     name = "compare-builds",
     mixinStandardHelpOptions = true,
@@ -37,11 +37,11 @@ public final class CompareBuilds implements Callable<Integer> {
   @Parameters(index = "1", paramLabel = "B", description = "Likewise, the newer.")
   private String second = "";
 
-  @Option(names = "--modules-a", required = true, hidden = true, description = "Module path of A.")
-  private String firstModules = "";
+  @Option(names = "--worker-a", required = true, hidden = true, description = "A's command.")
+  private String firstWorker = "";
 
-  @Option(names = "--modules-b", required = true, hidden = true, description = "Module path of B.")
-  private String secondModules = "";
+  @Option(names = "--worker-b", required = true, hidden = true, description = "B's command.")
+  private String secondWorker = "";
 
   @Mixin private final DuelOptions options = new DuelOptions();
 
@@ -62,30 +62,30 @@ public final class CompareBuilds implements Callable<Integer> {
   @Override
   public Integer call() throws IOException, InterruptedException {
     List<Case> cases = options.cases();
-    Map<Case, Duel> duels = new LinkedHashMap<>();
-    try (Worker a = JavaWorker.of("A (" + first + ")", firstModules, options.threads);
-        Worker b = JavaWorker.of("B (" + second + ")", secondModules, options.threads);
+    Map<Case, PairedTiming> timings = new LinkedHashMap<>();
+    try (Worker a = JavaWorker.of("A (" + first + ")", firstWorker, options.threads);
+        Worker b = JavaWorker.of("B (" + second + ")", secondWorker, options.threads);
         Progress progress = Progress.of("compare-builds", cases.size())) {
       for (Case what : cases) {
         progress.doing(what.toString());
-        Duel duel = Duel.fight(what, a, b, options.rounds);
-        if (isSlower(duel)) { // noise seldom says the same twice
-          duel = Duel.fight(what, a, b, 2 * options.rounds);
+        PairedTiming timing = PairedTiming.measure(what, a, b, options.rounds);
+        if (isSlower(timing)) { // noise rarely repeats
+          timing = PairedTiming.measure(what, a, b, 2 * options.rounds);
         }
-        duels.put(what, duel);
+        timings.put(what, timing);
         progress.step();
       }
     }
     Table table = new Table("", "A", "B", "B/A", "quartiles", "");
-    duels.forEach(
-        (what, duel) ->
+    timings.forEach(
+        (what, timing) ->
             table.row(
                 what.toString(),
-                String.format(Locale.ROOT, "%.2f ms", duel.first() * 1e3),
-                String.format(Locale.ROOT, "%.2f ms", duel.second() * 1e3),
-                String.format(Locale.ROOT, "%.3f", duel.ratio()),
-                String.format(Locale.ROOT, "%.3f-%.3f", duel.lowRatio(), duel.highRatio()),
-                isSlower(duel) ? "SLOWER" : "ok"));
+                String.format(Locale.ROOT, "%.2f ms", timing.first() * 1e3),
+                String.format(Locale.ROOT, "%.2f ms", timing.second() * 1e3),
+                String.format(Locale.ROOT, "%.3f", timing.ratio()),
+                String.format(Locale.ROOT, "%.3f-%.3f", timing.lowRatio(), timing.highRatio()),
+                isSlower(timing) ? "SLOWER" : "ok"));
     System.out.print(
         String.format(
                 Locale.ROOT,
@@ -98,29 +98,29 @@ public final class CompareBuilds implements Callable<Integer> {
                 threshold)
             + table);
     if (json != null) {
-      Files.writeString(json, Json.write(toJson(duels)) + "\n");
+      Files.writeString(json, Json.write(toJson(timings)) + "\n");
     }
-    return duels.values().stream().anyMatch(this::isSlower) ? 1 : 0;
+    return timings.values().stream().anyMatch(this::isSlower) ? 1 : 0;
   }
 
-  private boolean isSlower(Duel duel) {
-    return duel.ratio() > threshold;
+  private boolean isSlower(PairedTiming timing) {
+    return timing.ratio() > threshold;
   }
 
-  private Map<String, Object> toJson(Map<Case, Duel> duels) {
+  private Map<String, Object> toJson(Map<Case, PairedTiming> timings) {
     List<Map<String, Object>> rows =
-        duels.entrySet().stream()
+        timings.entrySet().stream()
             .map(
                 entry -> {
                   Case what = entry.getKey();
-                  Duel duel = entry.getValue();
+                  PairedTiming timing = entry.getValue();
                   Map<String, Object> row = new LinkedHashMap<>();
                   row.put("shape", what.shape().word());
                   row.put("pass", what.pass());
                   row.put("dtype", what.dtype());
-                  row.put("ratio", duel.ratio());
-                  row.put("ratioQuartiles", List.of(duel.lowRatio(), duel.highRatio()));
-                  row.put("slower", isSlower(duel));
+                  row.put("ratio", timing.ratio());
+                  row.put("ratioQuartiles", List.of(timing.lowRatio(), timing.highRatio()));
+                  row.put("slower", isSlower(timing));
                   return row;
                 })
             .toList();

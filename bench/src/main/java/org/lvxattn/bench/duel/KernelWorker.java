@@ -10,16 +10,16 @@ import org.lvxattn.CpuOptions;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
 import org.lvxattn.Probe;
 import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
 import org.lvxattn.bench.RankTensors;
 import org.lvxattn.bench.Sizes;
+import org.lvxattn.group.Group;
 
 /**
- * Times this library's kernels on request, one line in, one line out, so that two programs can take
- * turns. The one argument is the number of threads. Requests:
+ * Times this library's kernels on request, so that two programs can alternate. A request and its
+ * answer are one line each. The only argument is the number of threads. Requests:
  *
  * <pre>
  * prepare B,Sq,Skv,Hq,Hkv,D forward|backward DTYPE   ok: tensors made, called once
@@ -29,7 +29,8 @@ import org.lvxattn.bench.Sizes;
  * read BYTES                                         seconds of reading so much memory
  * </pre>
  *
- * An answer that begins with {@code error} says what was wrong. It ends with its input.
+ * An answer that begins with {@code error} says what was wrong. The worker exits at the end of its
+ * input.
  */
 public final class KernelWorker implements AutoCloseable {
   private final Device device;
@@ -40,7 +41,7 @@ public final class KernelWorker implements AutoCloseable {
   private record Job(RankTensors tensors, Runnable call) {}
 
   private KernelWorker(int threads) {
-    device = Device.cpu(CpuOptions.defaults().withThreads(threads));
+    device = Device.cpu(CpuOptions.builder().threads(threads).build());
     group = Group.self(device);
   }
 

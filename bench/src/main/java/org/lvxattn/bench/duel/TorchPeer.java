@@ -42,13 +42,13 @@ public final class TorchPeer implements Callable<Integer> {
   @Option(names = "--json", paramLabel = "FILE", description = "Write the rows as JSON.")
   private @Nullable Path json;
 
-  private record Row(Case what, Duel duel, double bytes) {
+  private record Row(Case what, PairedTiming timing, double bytes) {
     double gemmShare() {
-      return what.flops() / duel.first() / duel.rates().gemmFlops();
+      return what.flops() / timing.first() / timing.rates().gemmFlops();
     }
 
     double readShare() {
-      return bytes / duel.first() / duel.rates().readBytes();
+      return bytes / timing.first() / timing.rates().readBytes();
     }
 
     Map<String, Object> toJson() {
@@ -57,14 +57,14 @@ public final class TorchPeer implements Callable<Integer> {
       row.put("sizes", what.shape().sizes().toString());
       row.put("pass", what.pass());
       row.put("dtype", what.dtype());
-      row.put("oursSeconds", duel.first());
-      row.put("torchSeconds", duel.second());
-      row.put("ratio", duel.ratio());
-      row.put("ratioQuartiles", List.of(duel.lowRatio(), duel.highRatio()));
+      row.put("oursSeconds", timing.first());
+      row.put("torchSeconds", timing.second());
+      row.put("ratio", timing.ratio());
+      row.put("ratioQuartiles", List.of(timing.lowRatio(), timing.highRatio()));
       row.put("gemmShare", gemmShare());
       row.put("readShare", readShare());
-      row.put("gemmGflops", duel.rates().gemmFlops() * 1e-9);
-      row.put("readGigabytesPerSecond", duel.rates().readBytes() * 1e-9);
+      row.put("gemmGflops", timing.rates().gemmFlops() * 1e-9);
+      row.put("readGigabytesPerSecond", timing.rates().readBytes() * 1e-9);
       return row;
     }
   }
@@ -86,7 +86,8 @@ public final class TorchPeer implements Callable<Integer> {
       version = torch.ask("version");
       for (Case what : cases) {
         progress.doing(what.toString());
-        rows.add(new Row(what, Duel.fight(what, ours, torch, options.rounds), ours.bytes()));
+        rows.add(
+            new Row(what, PairedTiming.measure(what, ours, torch, options.rounds), ours.bytes()));
         progress.step();
       }
     }
@@ -106,13 +107,13 @@ public final class TorchPeer implements Callable<Integer> {
     Table table =
         new Table("", "ours", "torch", "torch/ours", "quartiles", "of GEMM rate", "of read rate");
     for (Row row : rows) {
-      Duel duel = row.duel();
+      PairedTiming timing = row.timing();
       table.row(
           row.what().toString(),
-          String.format(Locale.ROOT, "%.2f ms", duel.first() * 1e3),
-          String.format(Locale.ROOT, "%.2f ms", duel.second() * 1e3),
-          String.format(Locale.ROOT, "%.2f", duel.ratio()),
-          String.format(Locale.ROOT, "%.2f-%.2f", duel.lowRatio(), duel.highRatio()),
+          String.format(Locale.ROOT, "%.2f ms", timing.first() * 1e3),
+          String.format(Locale.ROOT, "%.2f ms", timing.second() * 1e3),
+          String.format(Locale.ROOT, "%.2f", timing.ratio()),
+          String.format(Locale.ROOT, "%.2f-%.2f", timing.lowRatio(), timing.highRatio()),
           String.format(Locale.ROOT, "%.0f %%", 100 * row.gemmShare()),
           String.format(Locale.ROOT, "%.0f %%", 100 * row.readShare()));
     }

@@ -7,7 +7,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 
-/** A process that answers the requests of {@link KernelWorker}, in whatever language. */
+/** A process, in any language, that answers the requests of {@link KernelWorker}. */
 final class Worker implements AutoCloseable {
   private final String name;
   private final Process process;
@@ -29,7 +29,7 @@ final class Worker implements AutoCloseable {
     ask("prepare " + what.shape().sizes() + " " + what.passOfKernel() + " " + what.dtype());
   }
 
-  /** Seconds of one of so many calls. */
+  /** Mean seconds of one call, over the given number of calls. */
   double run(int calls) throws IOException {
     return Double.parseDouble(ask("run " + calls));
   }
@@ -62,7 +62,7 @@ final class Worker implements AutoCloseable {
 
   @Override
   public void close() throws IOException {
-    requests.close(); // the end of its input is the end of its work
+    requests.close(); // the worker exits at the end of its input
     try {
       process.waitFor();
     } catch (InterruptedException e) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Two programs that compute the same, timed in turns: two builds of this library, or this library
- * and another one. A machine's speed changes from minute to minute, so ratios of what was measured
- * side by side are all that is compared.
+ * Times two programs that compute the same in alternation: two builds of this library, or this
+ * library and another one. A machine's speed changes from minute to minute, so only ratios of
+ * alternating measurements are compared.
  */
 @NullMarked
 package org.lvxattn.bench.duel;

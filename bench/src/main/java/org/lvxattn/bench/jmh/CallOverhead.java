@@ -6,13 +6,13 @@ import org.lvxattn.CpuOptions;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
 import org.lvxattn.PartialAttention;
 import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
 import org.lvxattn.bench.RankTensors;
 import org.lvxattn.bench.Sizes;
+import org.lvxattn.group.Group;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Mode;
@@ -24,19 +24,19 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
 /**
- * Calls with next to no work. Where {@link NativeTime} reports too, its time less than the score is
- * what calling from Java adds; {@code gc.alloc.rate.norm} is the heap that a call takes.
+ * Calls with almost no work. With {@link NativeTime}, the score minus the native time is the
+ * overhead of calling from Java. {@code gc.alloc.rate.norm} is the heap that a call allocates.
  */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
 @SuppressWarnings("NullAway.Init") // JMH calls setUp before it measures
 public class CallOverhead {
-  /** How much there is to do. */
+  /** Size of the work. */
   public enum Work {
     /** No query and no key. */
     EMPTY,
-    /** One of each. */
+    /** One query and one key. */
     TINY
   }
 
@@ -56,7 +56,7 @@ public class CallOverhead {
   public void setUp() {
     int rows = work == Work.EMPTY ? 0 : 1;
     Sizes sizes = new Sizes(1, rows, rows, 1, 1, 8);
-    device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    device = Device.cpu(CpuOptions.builder().threads(1).build());
     group = Group.self(device);
     tensors = new RankTensors(group, sizes, DType.FLOAT32, true);
     attention = RankTensors.attention(sizes, Strategy.QUERY_RING);

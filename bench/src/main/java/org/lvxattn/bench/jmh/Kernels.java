@@ -5,11 +5,11 @@ import java.util.concurrent.TimeUnit;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
 import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
 import org.lvxattn.bench.NamedShape;
 import org.lvxattn.bench.RankTensors;
+import org.lvxattn.group.Group;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Mode;
@@ -24,7 +24,7 @@ import org.openjdk.jmh.annotations.TearDown;
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MILLISECONDS)
 public class Kernels {
-  /** Tensors of one shape, which forward has filled. */
+  /** Tensors of one shape, after a forward call. */
   @State(Scope.Thread)
   @SuppressWarnings("NullAway.Init") // JMH calls open before it measures
   public abstract static class Rank {

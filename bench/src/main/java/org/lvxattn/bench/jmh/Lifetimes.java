@@ -7,8 +7,8 @@ import java.util.concurrent.TimeUnit;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
 import org.lvxattn.Tensor;
+import org.lvxattn.group.Group;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Mode;
@@ -18,7 +18,7 @@ import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
-/** Making and closing what owns memory, beside the arenas of the JDK. */
+/** Times creating and closing of objects that own memory, beside the JDK's arenas. */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
@@ -34,7 +34,7 @@ public class Lifetimes {
 
   @Setup
   public void setUp() {
-    device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    device = Device.cpu(CpuOptions.builder().threads(1).build());
     tensor = Tensor.allocate(device, DType.FLOAT32, ELEMENTS);
     arena = Arena.ofConfined();
     segment = arena.allocate(ELEMENTS * Float.BYTES, Float.BYTES);
@@ -91,7 +91,7 @@ public class Lifetimes {
 
   @Benchmark
   public int deviceOfOneThread() {
-    try (Device own = Device.cpu(CpuOptions.defaults().withThreads(1))) {
+    try (Device own = Device.cpu(CpuOptions.builder().threads(1).build())) {
       return own.threads();
     }
   }

@@ -13,14 +13,14 @@ import org.openjdk.jmh.results.Result;
 import org.openjdk.jmh.results.ScalarResult;
 
 /**
- * Reports beside a benchmark's time the part that the native call itself says it took: what is left
- * is the price of calling from Java. For benchmarks of one thread that {@link #add} their calls;
- * {@code -prof} takes it by its class name.
+ * Reports the time that the native calls themselves measure, beside a benchmark's time. The
+ * difference is the overhead of calling from Java. For single-threaded benchmarks that {@link #add}
+ * their calls. Enable it with {@code -prof} and its class name.
  */
 public final class NativeTime implements InternalProfiler {
   private static final double NANOS_PER_SECOND = 1e9;
 
-  // Written by the benchmark's thread, read by the harness between iterations.
+  // The benchmark's thread writes these; the harness reads them between iterations.
   private static long calls;
   private static double seconds;
 

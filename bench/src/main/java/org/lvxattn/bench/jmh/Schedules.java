@@ -6,12 +6,13 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
-import org.lvxattn.GroupOptions;
 import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
-import org.lvxattn.bench.RankCrew;
+import org.lvxattn.bench.RankPool;
 import org.lvxattn.bench.RankTensors;
 import org.lvxattn.bench.Sizes;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LinkEmulation;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Mode;
@@ -23,8 +24,8 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
 /**
- * Attention over the ranks of a local group, by strategy. Links are those of memory: what differs
- * is how much is copied, merged and waited for.
+ * Attention over the ranks of a local group, by strategy. Links are as fast as memory, so
+ * strategies differ in what they copy, merge and wait for.
  */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
@@ -39,20 +40,20 @@ public class Schedules {
   @Param({"2", "4"})
   public int ranks;
 
-  private RankCrew crew;
+  private RankPool pool;
   private List<Member> members;
   private CrossAttention attention;
 
-  /** What a rank works with. */
+  /** A rank's tensors and statistics. */
   private record Member(RankTensors tensors, Statistics statistics) {}
 
   @Setup
   public void setUp() {
     Sizes shard = new Sizes(1, QUERIES / ranks, KEYS / ranks, 8, 8, 64);
     int threads = Math.max(1, Runtime.getRuntime().availableProcessors() / ranks);
-    crew = new RankCrew(ranks, threads, GroupOptions.defaults());
+    pool = new RankPool(ranks, threads, GroupOptions.defaults(), LinkEmulation.none());
     members =
-        crew.each(
+        pool.each(
             group ->
                 new Member(
                     new RankTensors(group, shard, DType.FLOAT32, true), Statistics.create()));
@@ -62,7 +63,7 @@ public class Schedules {
   @TearDown
   public void tearDown() {
     all(member -> member.tensors.close());
-    crew.close();
+    pool.close();
   }
 
   @Benchmark
@@ -70,14 +71,14 @@ public class Schedules {
     all(member -> member.tensors.forward(attention, member.statistics));
   }
 
-  /** Reads what forward would have left; that it is all zero does not change the time. */
+  /** Reads forward's outputs, which are all zero here; that does not affect the time. */
   @Benchmark
   public void backward() {
     all(member -> member.tensors.backward(attention, member.statistics));
   }
 
   private void all(Consumer<Member> task) {
-    crew.each(
+    pool.each(
         group -> {
           task.accept(members.get(group.rank()));
           return group;

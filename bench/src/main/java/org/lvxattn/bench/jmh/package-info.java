@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** JMH benchmarks: what a call from Java costs, and how fast the kernels are. */
+/** JMH benchmarks: the overhead of a call from Java, and the speed of the kernels. */
 @NullMarked
 package org.lvxattn.bench.jmh;
 

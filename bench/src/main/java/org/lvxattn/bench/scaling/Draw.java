@@ -11,7 +11,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** Puts the rows of several files into one report. */
+/** Combines the rows of several files in one report. */
 @Command(name = "draw", mixinStandardHelpOptions = true, sortOptions = false)
 public final class Draw implements Callable<Integer> {
   @Parameters(arity = "1..*", description = "Files of rows.")

@@ -9,11 +9,12 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.Link;
 import org.lvxattn.Strategy;
-import org.lvxattn.bench.RankCrew;
+import org.lvxattn.bench.RankPool;
 import org.lvxattn.cli.output.Progress;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LinkEmulation;
+import org.lvxattn.plan.Link;
 import org.lvxattn.plan.Machine;
 import org.lvxattn.plan.Topology;
 import picocli.CommandLine;
@@ -21,7 +22,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** Every strategy over a local group whose links are emulated and whose time is virtual. */
+/** Every strategy over a local group with emulated links and virtual time. */
 @Command(
     name = "emulated",
     mixinStandardHelpOptions = true,
@@ -36,8 +37,8 @@ import picocli.CommandLine.Option;
           + " machines, --ranks one of its two sweeps, and needs some 10 GB of memory."
     })
 public final class Emulated implements Callable<Integer> {
-  /** Ranks wait while others have the processors, in real time. */
-  private static final Duration DEADLINE = Duration.ofHours(1);
+  /** Timeout in real time: ranks wait while other ranks use the processors. */
+  private static final Duration TIMEOUT = Duration.ofHours(1);
 
   private static final double LATENCY_SECONDS = 5e-6;
 
@@ -46,13 +47,13 @@ public final class Emulated implements Callable<Integer> {
   @Option(names = "--full", description = "The large sweeps instead of the small ones.")
   private boolean full;
 
-  @Option(names = "--ranks", paramLabel = "N", description = "Only the sweeps over so many ranks.")
+  @Option(names = "--ranks", paramLabel = "N", description = "Only the sweeps over N ranks.")
   private @Nullable Integer ranks;
 
   @Option(
       names = "--flops-per-byte",
       paramLabel = "X",
-      description = "What a rank computes while its link carries a byte.")
+      description = "FLOP that a rank computes in the time its link carries a byte.")
   private @Nullable Double flopsPerByte;
 
   @Option(
@@ -62,14 +63,14 @@ public final class Emulated implements Callable<Integer> {
       description = "Folder for rows.json and the charts.")
   private Path out = Path.of("");
 
-  /** Keys over a group; bandwidth as a ratio to what a rank computes. */
+  /** A sweep of keys over one group; the bandwidth is given relative to a rank's compute rate. */
   private record Sweep(int ranks, double flopsPerByte, long queries, List<Long> keys) {
     String series() {
       return ranks + " ranks, " + Math.round(flopsPerByte) + " FLOP per byte";
     }
   }
 
-  /** How a set of sweeps is run unless options say otherwise. */
+  /** Default settings of a set of sweeps. */
   private record Preset(List<Sweep> sweeps, List<Strategy> strategies, int warmUps, int rounds) {}
 
   private static final Preset SMALL =
@@ -82,8 +83,8 @@ public final class Emulated implements Callable<Integer> {
           3);
 
   /**
-   * At 16 ranks queries hide behind compute from some 12,000 keys a rank on, in float32. Long calls
-   * need neither a warm-up nor many rounds.
+   * At 16 ranks, in float32, compute hides the transfer of queries from about 12,000 keys per rank
+   * on. Long calls need neither a warm-up nor many rounds.
    */
   private static final Preset FULL =
       new Preset(
@@ -128,7 +129,7 @@ public final class Emulated implements Callable<Integer> {
     return full ? FULL : SMALL;
   }
 
-  /** The preset's, as far as options do not say otherwise. */
+  /** The preset's sweeps, with the options' changes. */
   private List<Sweep> sweeps() {
     List<Sweep> sweeps = new ArrayList<>();
     for (Sweep sweep : preset().sweeps()) {
@@ -146,24 +147,22 @@ public final class Emulated implements Callable<Integer> {
       throw new IllegalArgumentException(
           "no sweep is over " + ranks + " ranks; name --flops-per-byte as well to make one");
     }
-    // Options that override all in which the sweeps differ leave one and the same.
+    // If options override everything in which the sweeps differ, they become equal.
     return sweeps.stream().distinct().toList();
   }
 
-  private static RankCrew crew(int ranks, Link link) {
-    GroupOptions group =
-        GroupOptions.defaults()
-            .withDeadline(DEADLINE)
-            .withLinks(link, link, false)
-            .withVirtualTime(true);
-    return new RankCrew(ranks, 1, group);
+  private static RankPool pool(int ranks, Link link) {
+    GroupOptions group = GroupOptions.builder().timeout(TIMEOUT).build();
+    LinkEmulation emulation =
+        LinkEmulation.builder().intra(link).inter(link).virtualTime(true).build();
+    return new RankPool(ranks, 1, group, emulation);
   }
 
-  /** The link that carries a byte while a rank does the sweep's number of operations. */
+  /** The link that carries one byte in the time of the sweep's FLOP per byte. */
   private Link link(Sweep sweep) {
     Point longest = options.point(sweep.ranks(), sweep.queries(), sweep.keys().getLast());
-    try (RankCrew crew = crew(sweep.ranks(), Link.INSTANT)) {
-      Machine machine = crew.each(group -> Measurement.rates(group, longest)).getFirst();
+    try (RankPool pool = pool(sweep.ranks(), Link.INSTANT)) {
+      Machine machine = pool.each(group -> Measurement.rates(group, longest)).getFirst();
       double rate = Measurement.rate(machine, longest);
       return new Link(rate / sweep.flopsPerByte(), LATENCY_SECONDS);
     }
@@ -176,9 +175,9 @@ public final class Emulated implements Callable<Integer> {
             Objects.requireNonNullElse(options.strategies, preset().strategies()), point, topology);
     int warmUps = Objects.requireNonNullElse(options.warmUps, preset().warmUps());
     int rounds = Objects.requireNonNullElse(options.rounds, preset().rounds());
-    try (RankCrew crew = crew(sweep.ranks(), link)) {
+    try (RankPool pool = pool(sweep.ranks(), link)) {
       Measurement measured =
-          crew.each(group -> Measurement.of(group, point, strategies, warmUps, rounds)).getFirst();
+          pool.each(group -> Measurement.of(group, point, strategies, warmUps, rounds)).getFirst();
       return Rows.of(sweep.series(), point, topology, measured);
     }
   }

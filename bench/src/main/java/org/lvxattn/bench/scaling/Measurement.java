@@ -8,28 +8,28 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.ToDoubleFunction;
 import org.lvxattn.CrossAttention;
-import org.lvxattn.Group;
+import org.lvxattn.Pass;
 import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
 import org.lvxattn.bench.RankTensors;
-import org.lvxattn.plan.Calibration;
+import org.lvxattn.group.Calibration;
+import org.lvxattn.group.Group;
 import org.lvxattn.plan.Machine;
-import org.lvxattn.plan.Pass;
 
 /**
- * Forward plus backward by several strategies on one group, in turns, and the rates of the kernels
- * before and after each: a machine's speed moves within a minute. By the group's clock, and the
- * same on every rank.
+ * Forward plus backward by several strategies on one group, in alternation. The kernels' rates are
+ * measured before and after each, since a machine's speed changes within a minute. Times are by the
+ * group's clock, and the same on every rank.
  *
  * @param machine mean of all rates
  * @param timings by strategy
  */
 record Measurement(Machine machine, Map<Strategy, Timing> timings) {
   /**
-   * One strategy.
+   * The times of one strategy.
    *
    * @param machine mean of the rates before and after it
-   * @param rounds what each round took
+   * @param rounds times of each round
    */
   record Timing(Machine machine, List<Round> rounds) {
     double[] all(ToDoubleFunction<Round> what) {
@@ -40,9 +40,9 @@ record Measurement(Machine machine, Map<Strategy, Timing> timings) {
   /**
    * Forward plus backward, once.
    *
-   * @param seconds of the slowest rank
-   * @param computeSeconds of the rank that computes longest
-   * @param exposedSeconds of the rank that waits longest
+   * @param seconds duration on the slowest rank
+   * @param computeSeconds the longest time that a rank computes
+   * @param exposedSeconds the longest time that a rank waits
    */
   record Round(double seconds, double computeSeconds, double exposedSeconds) {
     private static final Round NOTHING = new Round(0, 0, 0);
@@ -61,7 +61,7 @@ record Measurement(Machine machine, Map<Strategy, Timing> timings) {
           Math.max(exposedSeconds, other.exposedSeconds));
     }
 
-    /** The largest numbers of all ranks. Collective. */
+    /** The maximum of each number over the ranks. Measures. Collective. */
     Round ofAll(Group group) {
       byte[] mine =
           ByteBuffer.allocate(3 * Double.BYTES)
@@ -76,14 +76,14 @@ record Measurement(Machine machine, Map<Strategy, Timing> timings) {
     }
   }
 
-  /** Blocks with more keys are computed at the same rate. */
+  /** Largest number of keys to measure rates with; larger blocks have the same rate. */
   private static final long RATE_KEYS = 8192;
 
   /**
-   * Collective.
+   * Measures a point of a sweep. Collective.
    *
-   * @param warmUps rounds that do not count
-   * @param counted those that do
+   * @param warmUps number of rounds that are not counted
+   * @param counted number of rounds that are counted
    */
   static Measurement of(
       Group group, Point point, List<Strategy> strategies, int warmUps, int counted) {
@@ -118,7 +118,7 @@ record Measurement(Machine machine, Map<Strategy, Timing> timings) {
     return new Measurement(mean(rates.values().stream().flatMap(List::stream).toList()), timings);
   }
 
-  /** Rates of the kernels on one rank's block. Collective. */
+  /** Rates of the kernels on one rank's block. Measures. Collective. */
   static Machine rates(Group group, Point point) {
     long queries = point.shard(0).queries();
     long keys = Math.min(point.shard(0).keys(), RATE_KEYS);
@@ -140,7 +140,7 @@ record Measurement(Machine machine, Map<Strategy, Timing> timings) {
         mean(machines, Machine::memoryBytesPerSecond));
   }
 
-  /** The rate at which equal shares of work at each of the rates end together: times add up. */
+  /** The harmonic mean of the rates, since times add up. */
   private static double mean(List<Machine> machines, ToDoubleFunction<Machine> rate) {
     return machines.size()
         / machines.stream().mapToDouble(machine -> 1 / rate.applyAsDouble(machine)).sum();

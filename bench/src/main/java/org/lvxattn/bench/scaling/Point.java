@@ -7,7 +7,7 @@ import org.lvxattn.plan.AttentionProblem;
 import org.lvxattn.plan.AttentionSizes;
 import org.lvxattn.plan.Shards;
 
-/** A problem over so many ranks, its sequences split evenly. */
+/** A problem over a number of ranks, with evenly split sequences. */
 record Point(int ranks, Sizes sizes, DType dtype) {
   AttentionSizes attentionSizes() {
     return new AttentionSizes(

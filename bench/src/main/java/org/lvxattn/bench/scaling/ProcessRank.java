@@ -10,10 +10,10 @@ import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
 import org.lvxattn.Strategy;
-import org.lvxattn.plan.Calibration;
+import org.lvxattn.group.Calibration;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
 import org.lvxattn.plan.Topology;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -21,18 +21,18 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /**
- * One process of a sweep over real links: a rank of the group that its environment describes. The
- * links are measured first, and rank 0 writes the rows.
+ * One process of a sweep over real links: a rank of the group that its environment variables
+ * describe. It measures the links first; rank 0 writes the rows.
  */
 @Command(name = "process-rank", mixinStandardHelpOptions = true, sortOptions = false)
 public final class ProcessRank implements Callable<Integer> {
-  private static final Duration DEADLINE = Duration.ofMinutes(5);
+  private static final Duration TIMEOUT = Duration.ofMinutes(5);
   private static final List<Long> KEYS = List.of(512L, 2048L, 8192L);
   private static final long QUERIES = 64;
 
   @Mixin private final SweepOptions options = new SweepOptions();
 
-  @Option(names = "--series", required = true, description = "What the links are, in words.")
+  @Option(names = "--series", required = true, description = "Description of the links.")
   private String series = "";
 
   @Option(names = "--out", required = true, description = "File for the rows.")
@@ -47,8 +47,8 @@ public final class ProcessRank implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    GroupOptions group = GroupOptions.defaults().withDeadline(DEADLINE).withRanksPerNode(1);
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    GroupOptions group = GroupOptions.builder().timeout(TIMEOUT).ranksPerNode(1).build();
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         Group all = Group.fromEnvironment(device, group)) {
       Topology topology = Calibration.topology(all, 1, false);
       List<Row> rows = new ArrayList<>();

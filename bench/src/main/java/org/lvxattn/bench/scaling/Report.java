@@ -16,7 +16,7 @@ import java.util.stream.Collectors;
 import org.lvxattn.Strategy;
 import org.lvxattn.cli.output.Table;
 
-/** Every row of a sweep: as a table, as JSON, and as charts. */
+/** All rows of a sweep, as a table, JSON and charts. */
 final class Report {
   private static final Strategy BASELINE = Strategy.KV_RING;
 
@@ -62,13 +62,13 @@ final class Report {
     return table.toString();
   }
 
-  /** How much slower the planner's choice is than what was fastest. */
+  /** How much slower the planner's choice is than the fastest strategy. */
   private String choice(Row chosen) {
     double best = peers(chosen).stream().mapToDouble(Row::seconds).min().orElseThrow();
     return String.format(Locale.ROOT, "planned choice: %.2f of the best", chosen.seconds() / best);
   }
 
-  /** How many times faster than the baseline at the same point, if that was measured. */
+  /** The speed-up over the baseline at the same point, if the baseline was measured. */
   private OptionalDouble speedUp(Row row, ToDoubleFunction<Row> seconds) {
     return peers(row).stream()
         .filter(peer -> peer.strategy() == BASELINE)
@@ -88,7 +88,7 @@ final class Report {
         .toList();
   }
 
-  /** Writes rows.json, and of each series a chart of times and one of speed-ups, SVG and PNG. */
+  /** Writes rows.json, and for each series a chart of times and one of speed-ups (SVG and PNG). */
   void write(Path folder) throws IOException {
     Files.createDirectories(folder);
     Rows.write(rows, folder.resolve("rows.json"));

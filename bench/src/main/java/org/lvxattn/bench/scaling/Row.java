@@ -9,24 +9,24 @@ import org.lvxattn.Strategy;
 /**
  * One strategy at one point of a sweep.
  *
- * @param series what the links are, in words; rows of one series make one chart
+ * @param series description of the links; rows of one series form one chart
  * @param ranks number of ranks
  * @param sizes {@code B,Sq,Skv,Hq,Hkv,D} over all ranks
  * @param dtype of the tensors
  * @param keysPerQuery Skv / Sq
- * @param bytesPerSecond of a rank's link, each way
- * @param flopsPerByte what a rank computes while its link carries a byte, by the rates measured
- *     before and after
- * @param strategy which one
- * @param seconds forward plus backward, slowest rank, median
+ * @param bytesPerSecond bandwidth of a rank's link in each direction
+ * @param flopsPerByte operations that a rank computes in the time its link carries a byte, at the
+ *     rates measured before and after
+ * @param strategy the strategy
+ * @param seconds forward plus backward on the slowest rank, median
  * @param lowSeconds the fastest round
  * @param highSeconds the slowest round
- * @param plannedSeconds by the planner, with those rates
- * @param computeSeconds of the rank that computes longest, median
- * @param linkSeconds the most that a rank's outgoing link is busy, latencies not counted: bytes
- *     over bandwidth
- * @param exposedSeconds of the rank that waits longest for transfers, median
- * @param plannedExposedSeconds by the planner
+ * @param plannedSeconds prediction of the planner with these rates
+ * @param computeSeconds the longest time that a rank computes, median
+ * @param linkSeconds the longest time that a rank's outgoing link is busy, without latencies: bytes
+ *     / bandwidth
+ * @param exposedSeconds the longest time that a rank waits for transfers, median
+ * @param plannedExposedSeconds prediction of the planner
  * @param chosen whether the planner would choose it
  */
 record Row(
@@ -48,12 +48,14 @@ record Row(
     double plannedExposedSeconds,
     boolean chosen) {
 
-  /** Measured time over planned time. */
+  /** Measured time / planned time. */
   double overPlan() {
     return seconds / plannedSeconds;
   }
 
-  /** Measured time over what a call takes at least: computing, or its busiest link. */
+  /**
+   * Measured time / lower bound of a call: the larger of its compute time and its busiest link's.
+   */
   double overBound() {
     return seconds / Math.max(computeSeconds, linkSeconds);
   }

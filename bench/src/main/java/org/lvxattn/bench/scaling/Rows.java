@@ -8,22 +8,23 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.Pass;
 import org.lvxattn.Strategy;
 import org.lvxattn.bench.Quantiles;
 import org.lvxattn.bench.scaling.Measurement.Round;
 import org.lvxattn.cli.output.Json;
+import org.lvxattn.oracle.JsonReader;
 import org.lvxattn.plan.Machine;
-import org.lvxattn.plan.Pass;
 import org.lvxattn.plan.Plan;
 import org.lvxattn.plan.Planner;
 import org.lvxattn.plan.StrategyPlan;
 import org.lvxattn.plan.Topology;
 
-/** Rows made of a measurement and a plan, and their file. */
+/** Creates rows from a measurement and a plan, and reads and writes them. */
 final class Rows {
   private Rows() {}
 
-  /** What was measured over links of that topology, beside the plan for it. */
+  /** Rows of a measurement over links of a topology, beside the plan for them. */
   static List<Row> of(String series, Point point, Topology topology, Measurement measured) {
     Strategy choice =
         new Planner(measured.machine(), topology).plan(point.problem(), Pass.BOTH).choice();
@@ -60,9 +61,9 @@ final class Rows {
     return rows;
   }
 
-  /** Those of the strategies that can serve the point. */
+  /** The strategies that can serve the point. */
   static List<Strategy> served(List<Strategy> strategies, Point point, Topology topology) {
-    // Whether a strategy can serve depends on the problem alone, not on how fast the machine is.
+    // This depends on the problem only, not on the machine's speed.
     Plan plan = new Planner(Machine.ofRate(1), topology).plan(point.problem(), Pass.BOTH);
     return plan.rows().stream()
         .filter(StrategyPlan::isSupported)
@@ -78,7 +79,7 @@ final class Rows {
   }
 
   static List<Row> read(Path file) throws IOException {
-    Map<String, @Nullable Object> json = Json.readObject(Files.readString(file));
+    Map<String, @Nullable Object> json = JsonReader.readObject(Files.readString(file));
     if (!(json.get("rows") instanceof List<?> list)) {
       throw new IOException(file + " holds no rows");
     }

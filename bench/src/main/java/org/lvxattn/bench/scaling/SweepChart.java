@@ -18,7 +18,7 @@ import org.knowm.xchart.style.colors.XChartSeriesColors;
 import org.knowm.xchart.style.lines.SeriesLines;
 import org.knowm.xchart.style.markers.SeriesMarkers;
 
-/** Lines over logarithmic axes: marks for what was measured, dashes for what was planned. */
+/** Lines over logarithmic axes: marks are measured, dashes are planned. */
 final class SweepChart {
   private static final int WIDTH = 900;
   private static final int HEIGHT = 560;
@@ -39,7 +39,7 @@ final class SweepChart {
             .build();
     chart.getStyler().setXAxisLogarithmic(true);
     chart.getStyler().setYAxisLogarithmic(true);
-    // Few sweeps span several powers of ten, so those between are labelled too.
+    // Few sweeps span several powers of ten, so values between them have labels, too.
     chart.getStyler().setXAxisLogarithmicDecadeOnly(false);
     chart.getStyler().setYAxisLogarithmicDecadeOnly(false);
     chart.getStyler().setChartBackgroundColor(Color.WHITE);

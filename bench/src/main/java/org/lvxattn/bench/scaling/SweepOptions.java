@@ -32,7 +32,7 @@ final class SweepOptions {
       names = "--keys",
       split = ",",
       paramLabel = "N",
-      description = "Skv over all ranks, each.")
+      description = "Values of Skv over all ranks.")
   @Nullable List<Long> keys;
 
   @Option(
@@ -42,10 +42,10 @@ final class SweepOptions {
       description = "The strategies to compare.")
   @Nullable List<Strategy> strategies;
 
-  @Option(names = "--warm-ups", paramLabel = "N", description = "Rounds that do not count.")
+  @Option(names = "--warm-ups", paramLabel = "N", description = "Rounds that are not counted.")
   @Nullable Integer warmUps;
 
-  @Option(names = "--rounds", paramLabel = "N", description = "Rounds that do.")
+  @Option(names = "--rounds", paramLabel = "N", description = "Rounds that are counted.")
   @Nullable Integer rounds;
 
   Point point(int ranks, long allQueries, long allKeys) {

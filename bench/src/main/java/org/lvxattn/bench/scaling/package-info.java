@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * How strategies compare as keys per query and bandwidth change: measured, and as the planner
- * predicts, in one table and one picture.
+ * Compares strategies over keys per query and bandwidth: measured and planned times in one table
+ * and one chart.
  */
 @NullMarked
 package org.lvxattn.bench.scaling;

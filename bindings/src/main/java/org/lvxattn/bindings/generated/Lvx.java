@@ -41,14 +41,14 @@ public class Lvx extends Lvx$shared {
     public static int LVX_SECRET_BYTES() {
         return LVX_SECRET_BYTES;
     }
-    private static final int LVX_STRANGERS_TOLD = (int)10L;
+    private static final int LVX_MAX_REJECTED_CONNECTIONS = (int)10L;
     /**
      * {@snippet lang=c :
-     * #define LVX_STRANGERS_TOLD 10
+     * #define LVX_MAX_REJECTED_CONNECTIONS 10
      * }
      */
-    public static int LVX_STRANGERS_TOLD() {
-        return LVX_STRANGERS_TOLD;
+    public static int LVX_MAX_REJECTED_CONNECTIONS() {
+        return LVX_MAX_REJECTED_CONNECTIONS;
     }
     private static final int LVX_NCCL_ID_BYTES = (int)128L;
     /**
@@ -229,14 +229,14 @@ public class Lvx extends Lvx$shared {
     public static int LVX_OUT_OF_MEMORY() {
         return LVX_OUT_OF_MEMORY;
     }
-    private static final int LVX_DEADLINE_EXCEEDED = (int)6L;
+    private static final int LVX_TIMEOUT = (int)6L;
     /**
      * {@snippet lang=c :
-     * enum lvx_status.LVX_DEADLINE_EXCEEDED = 6
+     * enum lvx_status.LVX_TIMEOUT = 6
      * }
      */
-    public static int LVX_DEADLINE_EXCEEDED() {
-        return LVX_DEADLINE_EXCEEDED;
+    public static int LVX_TIMEOUT() {
+        return LVX_TIMEOUT;
     }
     private static final int LVX_PEER_LOST = (int)7L;
     /**
@@ -418,32 +418,32 @@ public class Lvx extends Lvx$shared {
      * }
      */
     public static final OfLong lvx_buffer = Lvx.C_LONG;
-    private static final int LVX_ENGINE_LVX = (int)0L;
+    private static final int LVX_ATTENTION_BACKEND_LVX = (int)0L;
     /**
      * {@snippet lang=c :
-     * enum lvx_engine.LVX_ENGINE_LVX = 0
+     * enum lvx_attention_backend.LVX_ATTENTION_BACKEND_LVX = 0
      * }
      */
-    public static int LVX_ENGINE_LVX() {
-        return LVX_ENGINE_LVX;
+    public static int LVX_ATTENTION_BACKEND_LVX() {
+        return LVX_ATTENTION_BACKEND_LVX;
     }
-    private static final int LVX_ENGINE_CUDNN = (int)1L;
+    private static final int LVX_ATTENTION_BACKEND_CUDNN = (int)1L;
     /**
      * {@snippet lang=c :
-     * enum lvx_engine.LVX_ENGINE_CUDNN = 1
+     * enum lvx_attention_backend.LVX_ATTENTION_BACKEND_CUDNN = 1
      * }
      */
-    public static int LVX_ENGINE_CUDNN() {
-        return LVX_ENGINE_CUDNN;
+    public static int LVX_ATTENTION_BACKEND_CUDNN() {
+        return LVX_ATTENTION_BACKEND_CUDNN;
     }
-    private static final int LVX_ENGINE_AUTO = (int)2L;
+    private static final int LVX_ATTENTION_BACKEND_AUTO = (int)2L;
     /**
      * {@snippet lang=c :
-     * enum lvx_engine.LVX_ENGINE_AUTO = 2
+     * enum lvx_attention_backend.LVX_ATTENTION_BACKEND_AUTO = 2
      * }
      */
-    public static int LVX_ENGINE_AUTO() {
-        return LVX_ENGINE_AUTO;
+    public static int LVX_ATTENTION_BACKEND_AUTO() {
+        return LVX_ATTENTION_BACKEND_AUTO;
     }
 
     private static class lvx_device_open_cpu {
@@ -936,7 +936,7 @@ public class Lvx extends Lvx$shared {
         }
     }
 
-    private static class lvx_device_engine_choices {
+    private static class lvx_device_attention_backend_choices {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             Lvx.C_INT,
             Lvx.C_LONG,
@@ -945,7 +945,7 @@ public class Lvx extends Lvx$shared {
             Lvx.C_POINTER
         );
 
-        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_device_engine_choices");
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_device_attention_backend_choices");
 
         public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
     }
@@ -953,43 +953,43 @@ public class Lvx extends Lvx$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * lvx_status lvx_device_engine_choices(lvx_device device, lvx_engine_choice *choices, uint64_t capacity, uint64_t *count)
+     * lvx_status lvx_device_attention_backend_choices(lvx_device device, lvx_attention_backend_choice *choices, uint64_t capacity, uint64_t *count)
      * }
      */
-    public static FunctionDescriptor lvx_device_engine_choices$descriptor() {
-        return lvx_device_engine_choices.DESC;
+    public static FunctionDescriptor lvx_device_attention_backend_choices$descriptor() {
+        return lvx_device_attention_backend_choices.DESC;
     }
 
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * lvx_status lvx_device_engine_choices(lvx_device device, lvx_engine_choice *choices, uint64_t capacity, uint64_t *count)
+     * lvx_status lvx_device_attention_backend_choices(lvx_device device, lvx_attention_backend_choice *choices, uint64_t capacity, uint64_t *count)
      * }
      */
-    public static MethodHandle lvx_device_engine_choices$handle() {
-        return lvx_device_engine_choices.HANDLE;
+    public static MethodHandle lvx_device_attention_backend_choices$handle() {
+        return lvx_device_attention_backend_choices.HANDLE;
     }
 
     /**
      * Address for:
      * {@snippet lang=c :
-     * lvx_status lvx_device_engine_choices(lvx_device device, lvx_engine_choice *choices, uint64_t capacity, uint64_t *count)
+     * lvx_status lvx_device_attention_backend_choices(lvx_device device, lvx_attention_backend_choice *choices, uint64_t capacity, uint64_t *count)
      * }
      */
-    public static MemorySegment lvx_device_engine_choices$address() {
-        return lvx_device_engine_choices.ADDR;
+    public static MemorySegment lvx_device_attention_backend_choices$address() {
+        return lvx_device_attention_backend_choices.ADDR;
     }
 
     /**
      * {@snippet lang=c :
-     * lvx_status lvx_device_engine_choices(lvx_device device, lvx_engine_choice *choices, uint64_t capacity, uint64_t *count)
+     * lvx_status lvx_device_attention_backend_choices(lvx_device device, lvx_attention_backend_choice *choices, uint64_t capacity, uint64_t *count)
      * }
      */
-    public static int lvx_device_engine_choices(long device, MemorySegment choices, long capacity, MemorySegment count) {
-        var mh$ = lvx_device_engine_choices.HANDLE;
+    public static int lvx_device_attention_backend_choices(long device, MemorySegment choices, long capacity, MemorySegment count) {
+        var mh$ = lvx_device_attention_backend_choices.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("lvx_device_engine_choices", device, choices, capacity, count);
+                traceDowncall("lvx_device_attention_backend_choices", device, choices, capacity, count);
             }
             return (int)mh$.invokeExact(device, choices, capacity, count);
         } catch (Error | RuntimeException ex) {
@@ -1617,13 +1617,13 @@ public class Lvx extends Lvx$shared {
         }
     }
 
-    private static class lvx_group_load_engine {
+    private static class lvx_group_load_backend {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             Lvx.C_INT,
             Lvx.C_INT
         );
 
-        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_group_load_engine");
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_group_load_backend");
 
         public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
     }
@@ -1631,43 +1631,43 @@ public class Lvx extends Lvx$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * lvx_status lvx_group_load_engine(int32_t kind)
+     * lvx_status lvx_group_load_backend(int32_t kind)
      * }
      */
-    public static FunctionDescriptor lvx_group_load_engine$descriptor() {
-        return lvx_group_load_engine.DESC;
+    public static FunctionDescriptor lvx_group_load_backend$descriptor() {
+        return lvx_group_load_backend.DESC;
     }
 
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * lvx_status lvx_group_load_engine(int32_t kind)
+     * lvx_status lvx_group_load_backend(int32_t kind)
      * }
      */
-    public static MethodHandle lvx_group_load_engine$handle() {
-        return lvx_group_load_engine.HANDLE;
+    public static MethodHandle lvx_group_load_backend$handle() {
+        return lvx_group_load_backend.HANDLE;
     }
 
     /**
      * Address for:
      * {@snippet lang=c :
-     * lvx_status lvx_group_load_engine(int32_t kind)
+     * lvx_status lvx_group_load_backend(int32_t kind)
      * }
      */
-    public static MemorySegment lvx_group_load_engine$address() {
-        return lvx_group_load_engine.ADDR;
+    public static MemorySegment lvx_group_load_backend$address() {
+        return lvx_group_load_backend.ADDR;
     }
 
     /**
      * {@snippet lang=c :
-     * lvx_status lvx_group_load_engine(int32_t kind)
+     * lvx_status lvx_group_load_backend(int32_t kind)
      * }
      */
-    public static int lvx_group_load_engine(int kind) {
-        var mh$ = lvx_group_load_engine.HANDLE;
+    public static int lvx_group_load_backend(int kind) {
+        var mh$ = lvx_group_load_backend.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("lvx_group_load_engine", kind);
+                traceDowncall("lvx_group_load_backend", kind);
             }
             return (int)mh$.invokeExact(kind);
         } catch (Error | RuntimeException ex) {
@@ -1992,13 +1992,13 @@ public class Lvx extends Lvx$shared {
         }
     }
 
-    private static class lvx_last_strangers {
+    private static class lvx_last_rejected_connections {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             Lvx.C_INT,
             Lvx.C_POINTER
         );
 
-        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_last_strangers");
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_last_rejected_connections");
 
         public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
     }
@@ -2006,45 +2006,45 @@ public class Lvx extends Lvx$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * lvx_status lvx_last_strangers(lvx_strangers *strangers)
+     * lvx_status lvx_last_rejected_connections(lvx_rejected_connections *rejected)
      * }
      */
-    public static FunctionDescriptor lvx_last_strangers$descriptor() {
-        return lvx_last_strangers.DESC;
+    public static FunctionDescriptor lvx_last_rejected_connections$descriptor() {
+        return lvx_last_rejected_connections.DESC;
     }
 
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * lvx_status lvx_last_strangers(lvx_strangers *strangers)
+     * lvx_status lvx_last_rejected_connections(lvx_rejected_connections *rejected)
      * }
      */
-    public static MethodHandle lvx_last_strangers$handle() {
-        return lvx_last_strangers.HANDLE;
+    public static MethodHandle lvx_last_rejected_connections$handle() {
+        return lvx_last_rejected_connections.HANDLE;
     }
 
     /**
      * Address for:
      * {@snippet lang=c :
-     * lvx_status lvx_last_strangers(lvx_strangers *strangers)
+     * lvx_status lvx_last_rejected_connections(lvx_rejected_connections *rejected)
      * }
      */
-    public static MemorySegment lvx_last_strangers$address() {
-        return lvx_last_strangers.ADDR;
+    public static MemorySegment lvx_last_rejected_connections$address() {
+        return lvx_last_rejected_connections.ADDR;
     }
 
     /**
      * {@snippet lang=c :
-     * lvx_status lvx_last_strangers(lvx_strangers *strangers)
+     * lvx_status lvx_last_rejected_connections(lvx_rejected_connections *rejected)
      * }
      */
-    public static int lvx_last_strangers(MemorySegment strangers) {
-        var mh$ = lvx_last_strangers.HANDLE;
+    public static int lvx_last_rejected_connections(MemorySegment rejected) {
+        var mh$ = lvx_last_rejected_connections.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("lvx_last_strangers", strangers);
+                traceDowncall("lvx_last_rejected_connections", rejected);
             }
-            return (int)mh$.invokeExact(strangers);
+            return (int)mh$.invokeExact(rejected);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -2361,14 +2361,14 @@ public class Lvx extends Lvx$shared {
         }
     }
 
-    private static class lvx_group_set_deadline {
+    private static class lvx_group_set_timeout {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             Lvx.C_INT,
             Lvx.C_LONG,
             Lvx.C_DOUBLE
         );
 
-        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_group_set_deadline");
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_group_set_timeout");
 
         public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
     }
@@ -2376,43 +2376,43 @@ public class Lvx extends Lvx$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * lvx_status lvx_group_set_deadline(lvx_group group, double seconds)
+     * lvx_status lvx_group_set_timeout(lvx_group group, double seconds)
      * }
      */
-    public static FunctionDescriptor lvx_group_set_deadline$descriptor() {
-        return lvx_group_set_deadline.DESC;
+    public static FunctionDescriptor lvx_group_set_timeout$descriptor() {
+        return lvx_group_set_timeout.DESC;
     }
 
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * lvx_status lvx_group_set_deadline(lvx_group group, double seconds)
+     * lvx_status lvx_group_set_timeout(lvx_group group, double seconds)
      * }
      */
-    public static MethodHandle lvx_group_set_deadline$handle() {
-        return lvx_group_set_deadline.HANDLE;
+    public static MethodHandle lvx_group_set_timeout$handle() {
+        return lvx_group_set_timeout.HANDLE;
     }
 
     /**
      * Address for:
      * {@snippet lang=c :
-     * lvx_status lvx_group_set_deadline(lvx_group group, double seconds)
+     * lvx_status lvx_group_set_timeout(lvx_group group, double seconds)
      * }
      */
-    public static MemorySegment lvx_group_set_deadline$address() {
-        return lvx_group_set_deadline.ADDR;
+    public static MemorySegment lvx_group_set_timeout$address() {
+        return lvx_group_set_timeout.ADDR;
     }
 
     /**
      * {@snippet lang=c :
-     * lvx_status lvx_group_set_deadline(lvx_group group, double seconds)
+     * lvx_status lvx_group_set_timeout(lvx_group group, double seconds)
      * }
      */
-    public static int lvx_group_set_deadline(long group, double seconds) {
-        var mh$ = lvx_group_set_deadline.HANDLE;
+    public static int lvx_group_set_timeout(long group, double seconds) {
+        var mh$ = lvx_group_set_timeout.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("lvx_group_set_deadline", group, seconds);
+                traceDowncall("lvx_group_set_timeout", group, seconds);
             }
             return (int)mh$.invokeExact(group, seconds);
         } catch (Error | RuntimeException ex) {
@@ -4751,6 +4751,153 @@ public class Lvx extends Lvx$shared {
                 traceDowncall("lvx_projection_scratch", device, dtype_code, dtype_bits, rows, width, key_heads, head_dim, forward, backward);
             }
             return (int)mh$.invokeExact(device, dtype_code, dtype_bits, rows, width, key_heads, head_dim, forward, backward);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+    private static final int LVX_PLAN_STRIDED_Q = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_plan_layout.LVX_PLAN_STRIDED_Q = 1
+     * }
+     */
+    public static int LVX_PLAN_STRIDED_Q() {
+        return LVX_PLAN_STRIDED_Q;
+    }
+    private static final int LVX_PLAN_STRIDED_DBIAS = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_plan_layout.LVX_PLAN_STRIDED_DBIAS = 2
+     * }
+     */
+    public static int LVX_PLAN_STRIDED_DBIAS() {
+        return LVX_PLAN_STRIDED_DBIAS;
+    }
+    private static final int LVX_PLAN_PLAIN_LSE = (int)4L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_plan_layout.LVX_PLAN_PLAIN_LSE = 4
+     * }
+     */
+    public static int LVX_PLAN_PLAIN_LSE() {
+        return LVX_PLAN_PLAIN_LSE;
+    }
+    private static final int LVX_PLAN_SEND = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_plan_step_kind.LVX_PLAN_SEND = 1
+     * }
+     */
+    public static int LVX_PLAN_SEND() {
+        return LVX_PLAN_SEND;
+    }
+    private static final int LVX_PLAN_RECEIVE = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_plan_step_kind.LVX_PLAN_RECEIVE = 2
+     * }
+     */
+    public static int LVX_PLAN_RECEIVE() {
+        return LVX_PLAN_RECEIVE;
+    }
+    private static final int LVX_PLAN_WAIT = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_plan_step_kind.LVX_PLAN_WAIT = 3
+     * }
+     */
+    public static int LVX_PLAN_WAIT() {
+        return LVX_PLAN_WAIT;
+    }
+    private static final int LVX_PLAN_ATTENTION = (int)4L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_plan_step_kind.LVX_PLAN_ATTENTION = 4
+     * }
+     */
+    public static int LVX_PLAN_ATTENTION() {
+        return LVX_PLAN_ATTENTION;
+    }
+    private static final int LVX_PLAN_PRODUCT = (int)5L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_plan_step_kind.LVX_PLAN_PRODUCT = 5
+     * }
+     */
+    public static int LVX_PLAN_PRODUCT() {
+        return LVX_PLAN_PRODUCT;
+    }
+    private static final int LVX_PLAN_MEMORY = (int)6L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_plan_step_kind.LVX_PLAN_MEMORY = 6
+     * }
+     */
+    public static int LVX_PLAN_MEMORY() {
+        return LVX_PLAN_MEMORY;
+    }
+
+    private static class lvx_plan_rank {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_INT,
+            Lvx.C_POINTER,
+            Lvx.C_LONG,
+            Lvx.C_POINTER,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_plan_rank");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_plan_rank(lvx_device device, const lvx_plan_options *options, int32_t rank, lvx_plan_step *steps, uint64_t capacity, uint64_t *count, lvx_statistics *statistics)
+     * }
+     */
+    public static FunctionDescriptor lvx_plan_rank$descriptor() {
+        return lvx_plan_rank.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_plan_rank(lvx_device device, const lvx_plan_options *options, int32_t rank, lvx_plan_step *steps, uint64_t capacity, uint64_t *count, lvx_statistics *statistics)
+     * }
+     */
+    public static MethodHandle lvx_plan_rank$handle() {
+        return lvx_plan_rank.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_plan_rank(lvx_device device, const lvx_plan_options *options, int32_t rank, lvx_plan_step *steps, uint64_t capacity, uint64_t *count, lvx_statistics *statistics)
+     * }
+     */
+    public static MemorySegment lvx_plan_rank$address() {
+        return lvx_plan_rank.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_plan_rank(lvx_device device, const lvx_plan_options *options, int32_t rank, lvx_plan_step *steps, uint64_t capacity, uint64_t *count, lvx_statistics *statistics)
+     * }
+     */
+    public static int lvx_plan_rank(long device, MemorySegment options, int rank, MemorySegment steps, long capacity, MemorySegment count, MemorySegment statistics) {
+        var mh$ = lvx_plan_rank.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_plan_rank", device, options, rank, steps, capacity, count, statistics);
+            }
+            return (int)mh$.invokeExact(device, options, rank, steps, capacity, count, statistics);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

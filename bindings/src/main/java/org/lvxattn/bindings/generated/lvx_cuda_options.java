@@ -17,7 +17,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  * struct lvx_cuda_options {
  *     uint64_t struct_size;
  *     int32_t ordinal;
- *     int32_t engine;
+ *     int32_t attention_backend;
  *     uint64_t memory_budget;
  *     void *stream;
  * }
@@ -32,7 +32,7 @@ public class lvx_cuda_options {
     private static final GroupLayout $LAYOUT = MemoryLayout.structLayout(
         Lvx.C_LONG.withName("struct_size"),
         Lvx.C_INT.withName("ordinal"),
-        Lvx.C_INT.withName("engine"),
+        Lvx.C_INT.withName("attention_backend"),
         Lvx.C_LONG.withName("memory_budget"),
         Lvx.C_POINTER.withName("stream")
     ).withName("lvx_cuda_options");
@@ -132,48 +132,48 @@ public class lvx_cuda_options {
         struct.set(ordinal$LAYOUT, ordinal$OFFSET, fieldValue);
     }
 
-    private static final OfInt engine$LAYOUT = (OfInt)$LAYOUT.select(groupElement("engine"));
+    private static final OfInt attention_backend$LAYOUT = (OfInt)$LAYOUT.select(groupElement("attention_backend"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t engine
+     * int32_t attention_backend
      * }
      */
-    public static final OfInt engine$layout() {
-        return engine$LAYOUT;
+    public static final OfInt attention_backend$layout() {
+        return attention_backend$LAYOUT;
     }
 
-    private static final long engine$OFFSET = $LAYOUT.byteOffset(groupElement("engine"));
+    private static final long attention_backend$OFFSET = $LAYOUT.byteOffset(groupElement("attention_backend"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t engine
+     * int32_t attention_backend
      * }
      */
-    public static final long engine$offset() {
-        return engine$OFFSET;
+    public static final long attention_backend$offset() {
+        return attention_backend$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t engine
+     * int32_t attention_backend
      * }
      */
-    public static int engine(MemorySegment struct) {
-        return struct.get(engine$LAYOUT, engine$OFFSET);
+    public static int attention_backend(MemorySegment struct) {
+        return struct.get(attention_backend$LAYOUT, attention_backend$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t engine
+     * int32_t attention_backend
      * }
      */
-    public static void engine(MemorySegment struct, int fieldValue) {
-        struct.set(engine$LAYOUT, engine$OFFSET, fieldValue);
+    public static void attention_backend(MemorySegment struct, int fieldValue) {
+        struct.set(attention_backend$LAYOUT, attention_backend$OFFSET, fieldValue);
     }
 
     private static final OfLong memory_budget$LAYOUT = (OfLong)$LAYOUT.select(groupElement("memory_budget"));

@@ -20,6 +20,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t rank;
  *     uint64_t sequence;
  *     char operation[32];
+ *     char argument[32];
  *     char message[1024];
  * }
  * }
@@ -36,6 +37,7 @@ public class lvx_error {
         Lvx.C_INT.withName("rank"),
         Lvx.C_LONG.withName("sequence"),
         MemoryLayout.sequenceLayout(32, Lvx.C_CHAR).withName("operation"),
+        MemoryLayout.sequenceLayout(32, Lvx.C_CHAR).withName("argument"),
         MemoryLayout.sequenceLayout(1024, Lvx.C_CHAR).withName("message")
     ).withName("lvx_error");
 
@@ -297,6 +299,83 @@ public class lvx_error {
      */
     public static void operation(MemorySegment struct, long index0, byte fieldValue) {
         operation$ELEM_HANDLE.set(struct, operation$OFFSET, index0, fieldValue);
+    }
+
+    private static final SequenceLayout argument$LAYOUT = (SequenceLayout)$LAYOUT.select(groupElement("argument"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * char argument[32]
+     * }
+     */
+    public static final SequenceLayout argument$layout() {
+        return argument$LAYOUT;
+    }
+
+    private static final long argument$OFFSET = $LAYOUT.byteOffset(groupElement("argument"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * char argument[32]
+     * }
+     */
+    public static final long argument$offset() {
+        return argument$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * char argument[32]
+     * }
+     */
+    public static MemorySegment argument(MemorySegment struct) {
+        return struct.asSlice(argument$OFFSET, argument$LAYOUT.byteSize());
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * char argument[32]
+     * }
+     */
+    public static void argument(MemorySegment struct, MemorySegment fieldValue) {
+        MemorySegment.copy(fieldValue, 0L, struct, argument$OFFSET, argument$LAYOUT.byteSize());
+    }
+
+    private static long[] argument$DIMS = { 32 };
+
+    /**
+     * Dimensions for array field:
+     * {@snippet lang=c :
+     * char argument[32]
+     * }
+     */
+    public static long[] argument$dimensions() {
+        return argument$DIMS;
+    }
+    private static final VarHandle argument$ELEM_HANDLE = argument$LAYOUT.varHandle(sequenceElement());
+
+    /**
+     * Indexed getter for field:
+     * {@snippet lang=c :
+     * char argument[32]
+     * }
+     */
+    public static byte argument(MemorySegment struct, long index0) {
+        return (byte)argument$ELEM_HANDLE.get(struct, argument$OFFSET, index0);
+    }
+
+    /**
+     * Indexed setter for field:
+     * {@snippet lang=c :
+     * char argument[32]
+     * }
+     */
+    public static void argument(MemorySegment struct, long index0, byte fieldValue) {
+        argument$ELEM_HANDLE.set(struct, argument$OFFSET, index0, fieldValue);
     }
 
     private static final SequenceLayout message$LAYOUT = (SequenceLayout)$LAYOUT.select(groupElement("message"));

@@ -21,7 +21,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t size;
  *     int32_t failed;
  *     uint64_t sequence;
- *     double deadline_seconds;
+ *     double timeout_seconds;
  * }
  * }
  */
@@ -38,7 +38,7 @@ public class lvx_group_info {
         Lvx.C_INT.withName("size"),
         Lvx.C_INT.withName("failed"),
         Lvx.C_LONG.withName("sequence"),
-        Lvx.C_DOUBLE.withName("deadline_seconds")
+        Lvx.C_DOUBLE.withName("timeout_seconds")
     ).withName("lvx_group_info");
 
     /**
@@ -312,48 +312,48 @@ public class lvx_group_info {
         struct.set(sequence$LAYOUT, sequence$OFFSET, fieldValue);
     }
 
-    private static final OfDouble deadline_seconds$LAYOUT = (OfDouble)$LAYOUT.select(groupElement("deadline_seconds"));
+    private static final OfDouble timeout_seconds$LAYOUT = (OfDouble)$LAYOUT.select(groupElement("timeout_seconds"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * double deadline_seconds
+     * double timeout_seconds
      * }
      */
-    public static final OfDouble deadline_seconds$layout() {
-        return deadline_seconds$LAYOUT;
+    public static final OfDouble timeout_seconds$layout() {
+        return timeout_seconds$LAYOUT;
     }
 
-    private static final long deadline_seconds$OFFSET = $LAYOUT.byteOffset(groupElement("deadline_seconds"));
+    private static final long timeout_seconds$OFFSET = $LAYOUT.byteOffset(groupElement("timeout_seconds"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * double deadline_seconds
+     * double timeout_seconds
      * }
      */
-    public static final long deadline_seconds$offset() {
-        return deadline_seconds$OFFSET;
+    public static final long timeout_seconds$offset() {
+        return timeout_seconds$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * double deadline_seconds
+     * double timeout_seconds
      * }
      */
-    public static double deadline_seconds(MemorySegment struct) {
-        return struct.get(deadline_seconds$LAYOUT, deadline_seconds$OFFSET);
+    public static double timeout_seconds(MemorySegment struct) {
+        return struct.get(timeout_seconds$LAYOUT, timeout_seconds$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * double deadline_seconds
+     * double timeout_seconds
      * }
      */
-    public static void deadline_seconds(MemorySegment struct, double fieldValue) {
-        struct.set(deadline_seconds$LAYOUT, deadline_seconds$OFFSET, fieldValue);
+    public static void timeout_seconds(MemorySegment struct, double fieldValue) {
+        struct.set(timeout_seconds$LAYOUT, timeout_seconds$OFFSET, fieldValue);
     }
 
     /**

@@ -16,7 +16,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  * {@snippet lang=c :
  * struct lvx_group_options {
  *     uint64_t struct_size;
- *     double deadline_seconds;
+ *     double timeout_seconds;
  *     int32_t ranks_per_node;
  *     int32_t recorder_entries;
  *     double intra_bytes_per_second;
@@ -39,7 +39,7 @@ public class lvx_group_options {
 
     private static final GroupLayout $LAYOUT = MemoryLayout.structLayout(
         Lvx.C_LONG.withName("struct_size"),
-        Lvx.C_DOUBLE.withName("deadline_seconds"),
+        Lvx.C_DOUBLE.withName("timeout_seconds"),
         Lvx.C_INT.withName("ranks_per_node"),
         Lvx.C_INT.withName("recorder_entries"),
         Lvx.C_DOUBLE.withName("intra_bytes_per_second"),
@@ -104,48 +104,48 @@ public class lvx_group_options {
         struct.set(struct_size$LAYOUT, struct_size$OFFSET, fieldValue);
     }
 
-    private static final OfDouble deadline_seconds$LAYOUT = (OfDouble)$LAYOUT.select(groupElement("deadline_seconds"));
+    private static final OfDouble timeout_seconds$LAYOUT = (OfDouble)$LAYOUT.select(groupElement("timeout_seconds"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * double deadline_seconds
+     * double timeout_seconds
      * }
      */
-    public static final OfDouble deadline_seconds$layout() {
-        return deadline_seconds$LAYOUT;
+    public static final OfDouble timeout_seconds$layout() {
+        return timeout_seconds$LAYOUT;
     }
 
-    private static final long deadline_seconds$OFFSET = $LAYOUT.byteOffset(groupElement("deadline_seconds"));
+    private static final long timeout_seconds$OFFSET = $LAYOUT.byteOffset(groupElement("timeout_seconds"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * double deadline_seconds
+     * double timeout_seconds
      * }
      */
-    public static final long deadline_seconds$offset() {
-        return deadline_seconds$OFFSET;
+    public static final long timeout_seconds$offset() {
+        return timeout_seconds$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * double deadline_seconds
+     * double timeout_seconds
      * }
      */
-    public static double deadline_seconds(MemorySegment struct) {
-        return struct.get(deadline_seconds$LAYOUT, deadline_seconds$OFFSET);
+    public static double timeout_seconds(MemorySegment struct) {
+        return struct.get(timeout_seconds$LAYOUT, timeout_seconds$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * double deadline_seconds
+     * double timeout_seconds
      * }
      */
-    public static void deadline_seconds(MemorySegment struct, double fieldValue) {
-        struct.set(deadline_seconds$LAYOUT, deadline_seconds$OFFSET, fieldValue);
+    public static void timeout_seconds(MemorySegment struct, double fieldValue) {
+        struct.set(timeout_seconds$LAYOUT, timeout_seconds$OFFSET, fieldValue);
     }
 
     private static final OfInt ranks_per_node$LAYOUT = (OfInt)$LAYOUT.select(groupElement("ranks_per_node"));

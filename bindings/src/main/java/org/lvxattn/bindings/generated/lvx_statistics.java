@@ -28,7 +28,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     double compute_seconds;
  *     double exposed_wait_seconds;
  *     int32_t strategy;
- *     int32_t engines;
+ *     int32_t attention_backends;
  * }
  * }
  */
@@ -52,7 +52,7 @@ public class lvx_statistics {
         Lvx.C_DOUBLE.withName("compute_seconds"),
         Lvx.C_DOUBLE.withName("exposed_wait_seconds"),
         Lvx.C_INT.withName("strategy"),
-        Lvx.C_INT.withName("engines")
+        Lvx.C_INT.withName("attention_backends")
     ).withName("lvx_statistics");
 
     /**
@@ -634,48 +634,48 @@ public class lvx_statistics {
         struct.set(strategy$LAYOUT, strategy$OFFSET, fieldValue);
     }
 
-    private static final OfInt engines$LAYOUT = (OfInt)$LAYOUT.select(groupElement("engines"));
+    private static final OfInt attention_backends$LAYOUT = (OfInt)$LAYOUT.select(groupElement("attention_backends"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t engines
+     * int32_t attention_backends
      * }
      */
-    public static final OfInt engines$layout() {
-        return engines$LAYOUT;
+    public static final OfInt attention_backends$layout() {
+        return attention_backends$LAYOUT;
     }
 
-    private static final long engines$OFFSET = $LAYOUT.byteOffset(groupElement("engines"));
+    private static final long attention_backends$OFFSET = $LAYOUT.byteOffset(groupElement("attention_backends"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t engines
+     * int32_t attention_backends
      * }
      */
-    public static final long engines$offset() {
-        return engines$OFFSET;
+    public static final long attention_backends$offset() {
+        return attention_backends$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t engines
+     * int32_t attention_backends
      * }
      */
-    public static int engines(MemorySegment struct) {
-        return struct.get(engines$LAYOUT, engines$OFFSET);
+    public static int attention_backends(MemorySegment struct) {
+        return struct.get(attention_backends$LAYOUT, attention_backends$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t engines
+     * int32_t attention_backends
      * }
      */
-    public static void engines(MemorySegment struct, int fieldValue) {
-        struct.set(engines$LAYOUT, engines$OFFSET, fieldValue);
+    public static void attention_backends(MemorySegment struct, int fieldValue) {
+        struct.set(attention_backends$LAYOUT, attention_backends$OFFSET, fieldValue);
     }
 
     /**

@@ -3,29 +3,29 @@ package org.lvxattn.cli.layers;
 
 import java.util.Arrays;
 import org.lvxattn.Device;
-import org.lvxattn.cli.workload.Split;
 import org.lvxattn.model.EmptyRows;
 import org.lvxattn.model.FlamingoMasks;
 import org.lvxattn.model.LlamaMasks;
 import org.lvxattn.model.Owl3Images;
 import org.lvxattn.model.RowShard;
 import org.lvxattn.model.VisualMask;
+import org.lvxattn.oracle.Split;
 
 /**
- * A batch of videos with their texts, and how ranks share it: text rows and visual rows evenly. The
- * first text rows of an item are the tokens of its frames, in order; a row sees the frames whose
- * tokens come before it or are it.
+ * A batch of videos with their texts. Text rows and visual rows are sharded evenly over the ranks.
+ * The first text rows of an item are the tokens of its frames, in order. A row sees the frames
+ * whose tokens are at or before it.
  *
- * @param batch items
- * @param frames of an item
- * @param tokensPerFrame visual rows of a frame
- * @param textRows of an item
- * @param ranks that share the rows
- * @param masked false: every row sees every frame, where the family allows it
+ * @param batch number of items
+ * @param frames number of frames of an item
+ * @param tokensPerFrame number of visual rows of a frame
+ * @param textRows number of text rows of an item
+ * @param ranks number of ranks
+ * @param masked if false, every row sees every frame, if the family allows it
  */
 public record BatchPlan(
     int batch, int frames, int tokensPerFrame, int textRows, int ranks, boolean masked) {
-  /** Visual rows of an item. */
+  /** Number of visual rows of an item. */
   public int visualRows() {
     return Math.multiplyExact(frames, tokensPerFrame);
   }
@@ -64,7 +64,7 @@ public record BatchPlan(
     };
   }
 
-  /** Each frame as a picture of one tile. */
+  /** Each frame as an image of one tile. */
   private boolean[][][][] tiles() {
     boolean[][][][] seen = new boolean[batch][textRows][frames][1];
     for (boolean[][][] item : seen) {

@@ -4,11 +4,11 @@ package org.lvxattn.cli.layers;
 import java.util.Arrays;
 import java.util.stream.Collectors;
 
-/** The model families whose layers there are. */
+/** The model families with layers in this library. */
 public enum Family {
   LLAMA3V("llama3v"),
   OPENFLAMINGO("openflamingo"),
-  /** In its gated form. */
+  /** mPLUG-Owl3, gated. */
   MPLUG_OWL3("mplug-owl3");
 
   private final String familyName;
@@ -18,9 +18,9 @@ public enum Family {
   }
 
   /**
-   * The family of that name.
+   * The family with the given name.
    *
-   * @throws IllegalArgumentException naming those there are
+   * @throws IllegalArgumentException that lists the families, if there is none with that name
    */
   public static Family named(String name) {
     for (Family family : values()) {

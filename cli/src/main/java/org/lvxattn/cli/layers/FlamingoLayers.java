@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.cli.layers;
 
-import org.lvxattn.Group;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.group.Group;
 import org.lvxattn.model.FlamingoBlock;
 import org.lvxattn.model.Parameters;
 import org.lvxattn.model.VisualMask;
+import org.lvxattn.visual.VisualCheckpoint;
 
-/** OpenFlamingo: the gated blocks; the features are what the resampler gives. */
+/** OpenFlamingo's gated blocks; the features are outputs of the resampler. */
 final class FlamingoLayers implements RankLayers {
   private final FlamingoBlock block;
   private final VisualMask mask;

@@ -6,15 +6,15 @@ import java.util.SplittableRandom;
 import org.lvxattn.Tensor;
 import org.lvxattn.model.Parameters;
 
-/** Random parameters to begin with, the same on every rank. */
+/** Random initial parameters, the same on every rank. */
 public final class Initial {
   private static final int PIECE = 1 << 16;
 
   private Initial() {}
 
   /**
-   * Fills parameters by their names and shapes: weights of products so that they keep the scale of
-   * their input, weights of norms with 1, gates with 1, that is half open or more, biases with 0.
+   * Fills parameters by their names and shapes. Weights of linear maps keep the scale of their
+   * input. Weights of norms are 1, gates are 1 (at least half open), and biases are 0.
    */
   public static void fill(Parameters parameters, long seed) {
     parameters.tensors().forEach((name, tensor) -> fill(name, tensor, seed));
@@ -30,7 +30,7 @@ public final class Initial {
     }
   }
 
-  /** Variance 1 over the number of inputs. */
+  /** Variance 1 / (number of inputs). */
   private static void uniform(Tensor weight, SplittableRandom random) {
     int inputs = (int) weight.dimension(1);
     double limit = Math.sqrt(3.0 / inputs);

@@ -6,14 +6,14 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What all layers, forward and backward where both ran, cost one rank.
+ * The cost of all layers on one rank: forward, and backward if it ran.
  *
  * @param textRows of this rank
  * @param visualRows of this rank
- * @param bytesSent payload
- * @param seconds of one call of all layers
- * @param peakBytes the most that its device held, weights aside, which the ranks share
- * @param plannedBytes what {@link LayerMemory} says of that; null where AUTO chose the strategy
+ * @param bytesSent payload that the rank sent
+ * @param seconds duration of one call of all layers
+ * @param peakBytes peak memory of its device, without the weights, which the ranks share
+ * @param plannedBytes prediction of {@link LayerMemory}; null if AUTO chose the strategy
  */
 public record LayerCost(
     int rank,

@@ -4,15 +4,15 @@ package org.lvxattn.cli.layers;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SequencedMap;
-import org.lvxattn.cli.workload.RelativeError;
-import org.lvxattn.cli.workload.Results;
+import org.lvxattn.errors.RelativeError;
+import org.lvxattn.oracle.Results;
 
 /**
- * How far whole layers are off, tensor by tensor as {@link RelativeError} measures it, but for
- * gates. A gate is one number in a layer; its gradient sums a product of either sign over all rows
- * and columns, and may happen to cancel, while its error stays that of the summands. All layers'
- * gates of one name sum as many products of like size, so a gate's gradient is measured by the
- * largest of them.
+ * Errors of whole layers, tensor by tensor as {@link RelativeError} measures them, except for
+ * gates. A gate is one number of a layer. Its gradient sums products of both signs over all rows
+ * and columns, and may cancel, while the rounding error does not. The gates of one name sum equally
+ * many products of similar size in all layers. So the error of a gate's gradient is relative to the
+ * largest such gradient of all layers.
  */
 final class LayerErrors {
   private LayerErrors() {}
@@ -40,7 +40,7 @@ final class LayerErrors {
     return error.value();
   }
 
-  /** By name without the layer, the largest magnitude. */
+  /** The largest magnitude by name without the layer. */
   private static Map<String, Double> largestGates(Results reference) {
     Map<String, Double> largest = new LinkedHashMap<>();
     for (String name : reference.names()) {

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.cli.layers;
 
-import org.lvxattn.VisualCheckpoint.Policy;
+import org.lvxattn.plan.RecomputePolicy;
 
 /**
- * Floating-point operations of layers, multiplications and additions, over all ranks; norms and the
- * like are not counted.
+ * Floating-point operations (multiplications and additions) of layers over all ranks; elementwise
+ * operations and norms are not counted.
  *
  * @param projection one projection of all visual rows to keys and values
- * @param attention forward
- * @param text products of the text rows with weights, forward
+ * @param attention attention in forward
+ * @param text products of the text rows with weights in forward
  */
 public record LayerFlops(double projection, double attention, double text) {
-  /** Of all layers of a run. */
+  /** The operations of all layers of a run. */
   public static LayerFlops of(LayersRun.Settings settings) {
     LayerSizes sizes = settings.sizes();
     BatchPlan plan = settings.plan(1);
@@ -36,7 +36,7 @@ public record LayerFlops(double projection, double attention, double text) {
         sizes.layers() * 2 * textRows * products);
   }
 
-  /** A row sees the frames whose tokens come before it, and itself and the text before it. */
+  /** A row sees the frames whose tokens are before it, the text before it, and itself. */
   private static double visiblePairs(BatchPlan plan) {
     double pairs = 0;
     for (int row = 0; row < plan.textRows(); row++) {
@@ -45,13 +45,16 @@ public record LayerFlops(double projection, double attention, double text) {
     return plan.batch() * pairs;
   }
 
-  /** Of forward, and backward if it is computed: there every product is two, attention's 2.5. */
-  public double of(Policy policy, boolean backward) {
+  /**
+   * Operations of forward, and of backward if it is computed: it has twice forward's products, and
+   * 2.5 times forward's attention.
+   */
+  public double of(RecomputePolicy policy, boolean backward) {
     double forward = projection + attention + text;
     if (!backward) {
       return forward;
     }
-    double again = policy == Policy.KEEP ? 0 : projection;
+    double again = policy == RecomputePolicy.KEEP ? 0 : projection;
     return forward + 2 * projection + 2.5 * attention + 2 * text + again;
   }
 }

@@ -4,22 +4,23 @@ package org.lvxattn.cli.layers;
 import java.util.Arrays;
 import java.util.Map;
 import org.lvxattn.DType;
+import org.lvxattn.Pass;
 import org.lvxattn.Strategy;
-import org.lvxattn.VisualCheckpoint.Policy;
 import org.lvxattn.plan.AttentionProblem;
 import org.lvxattn.plan.AttentionSizes;
 import org.lvxattn.plan.KernelScratch;
-import org.lvxattn.plan.Pass;
+import org.lvxattn.plan.RecomputePolicy;
 import org.lvxattn.plan.Shards;
 import org.lvxattn.plan.VisualPlan;
 import org.lvxattn.plan.VisualSizes;
 
 /**
- * How much memory whole layers take on a rank: what {@link VisualPlan} says of features, keys and
- * values, and beside it what the layers keep of the text rows, and what they need while one runs.
+ * How much memory whole layers need on a rank: the prediction of {@link VisualPlan} for features,
+ * keys and values, plus what the layers keep of the text rows, plus the workspace of a running
+ * layer.
  *
- * @param rows text rows of all ranks
- * @param visualRows of all ranks
+ * @param rows number of text rows of all ranks
+ * @param visualRows number of visual rows of all ranks
  */
 public record LayerMemory(
     LayerSizes sizes,
@@ -30,10 +31,10 @@ public record LayerMemory(
     Strategy strategy,
     int tileRows,
     KernelScratch scratch) {
-  /** Gradients of parameters begin at multiples of so many elements. */
+  /** Gradients of parameters begin at multiples of this number of elements. */
   private static final long GRADIENT_ALIGNMENT = 16;
 
-  /** Features, keys and values. */
+  /** The plan for features, keys and values. */
   public VisualPlan visual() {
     AttentionSizes attention =
         new AttentionSizes(1, sizes.heads(), sizes.keyHeads(), sizes.headDim(), dtype);
@@ -70,8 +71,8 @@ public record LayerMemory(
     return sizes.layers() * ofLayer;
   }
 
-  /** The most that a rank holds at any time, weights and their gradients aside. */
-  public long peakBytes(Policy policy, boolean backward, int rank) {
+  /** Peak bytes of a rank, without weights and their gradients. */
+  public long peakBytes(RecomputePolicy policy, boolean backward, int rank) {
     VisualPlan visual = visual();
     Pass pass = backward ? Pass.BACKWARD : Pass.FORWARD;
     long workspace = visual.workspaceBytes(policy, pass, rank);
@@ -86,15 +87,16 @@ public record LayerMemory(
     long running =
         backward
             ? Math.max(workspace + row * besideAttention(), row * besideFeedForward())
-            // While the last layer's attention runs, most of what it keeps is still to come.
+            // While the last layer's attention runs, most of what this layer keeps is not allocated
+            // yet.
             : Math.max(
                 workspace - row * (keptOfRow() - keptBeforeAttention()),
                 row * (sizes.hidden() + sizes.inner()));
     return held + text + lse + running;
   }
 
-  /** Of the fullest rank. */
-  public long peakBytes(Policy policy, boolean backward) {
+  /** Peak bytes of the rank with the most memory. */
+  public long peakBytes(RecomputePolicy policy, boolean backward) {
     long peak = 0;
     for (int rank = 0; rank < ranks; rank++) {
       peak = Math.max(peak, peakBytes(policy, backward, rank));
@@ -102,16 +104,16 @@ public record LayerMemory(
     return peak;
   }
 
-  /** The same with another number of visual rows. */
+  /** A copy with another number of visual rows. */
   public LayerMemory withVisualRows(long other) {
     return new LayerMemory(sizes, dtype, rows, other, ranks, strategy, tileRows, scratch);
   }
 
   /**
-   * The most frames with which the fullest rank needs at most so many bytes, weights and their
-   * gradients aside; 0 if there are none.
+   * The largest number of frames with which the rank with the most memory needs at most the given
+   * bytes, without weights and their gradients; 0 if no frame fits.
    */
-  public long framesThatFit(Policy policy, long bytes, long tokensPerFrame) {
+  public long framesThatFit(RecomputePolicy policy, long bytes, long tokensPerFrame) {
     long fit = 0;
     long tooMany = 1;
     while (fits(policy, bytes, tooMany * tokensPerFrame)) {
@@ -129,11 +131,11 @@ public record LayerMemory(
     return fit;
   }
 
-  private boolean fits(Policy policy, long bytes, long more) {
+  private boolean fits(RecomputePolicy policy, long bytes, long more) {
     return withVisualRows(more).peakBytes(policy, true) <= bytes;
   }
 
-  /** Elements that a layer keeps of a text row, o and its log-sum-exp aside. */
+  /** Elements that a layer keeps of a text row, without o and its log-sum-exp. */
   private long keptOfRow() {
     long hidden = sizes.hidden();
     return switch (sizes.family()) {
@@ -146,7 +148,7 @@ public record LayerMemory(
     };
   }
 
-  /** The part of it that there is before attention runs. */
+  /** The part of {@link #keptOfRow} that is allocated before attention runs. */
   private long keptBeforeAttention() {
     return switch (sizes.family()) {
       case LLAMA3V -> sizes.hidden() + 2 * queryWidth();
@@ -155,7 +157,7 @@ public record LayerMemory(
     };
   }
 
-  /** Elements of a text row that live in backward while attention runs. */
+  /** Elements of a text row that are allocated in backward while attention runs. */
   private long besideAttention() {
     long hidden = sizes.hidden();
     return switch (sizes.family()) {
@@ -165,7 +167,7 @@ public record LayerMemory(
     };
   }
 
-  /** Elements of a text row that live in backward while the feed-forward runs. */
+  /** Elements of a text row that are allocated in backward while the feed-forward runs. */
   private long besideFeedForward() {
     long hidden = 3L * sizes.hidden();
     return switch (sizes.family()) {

@@ -7,9 +7,9 @@ import org.lvxattn.cli.workload.Model;
  * Sizes of a model's cross-attention layers.
  *
  * @param hidden width of the text rows
- * @param inner width inside the feed-forward
- * @param visualWidth of the features that keys and values are made of
- * @param layers that have cross-attention
+ * @param inner inner width of the feed-forward
+ * @param visualWidth width of the features that keys and values are projected from
+ * @param layers number of layers with cross-attention
  */
 public record LayerSizes(
     Family family,
@@ -33,14 +33,14 @@ public record LayerSizes(
     };
   }
 
-  /** The same with another number of layers. */
+  /** A copy with another number of layers. */
   public LayerSizes withLayers(int count) {
     return new LayerSizes(family, hidden, heads, keyHeads, headDim, inner, visualWidth, count);
   }
 
   /**
-   * Narrower by a factor from 0 to 1: all widths and the number of heads, while the dimension of a
-   * head and the number of query heads to a key head stay.
+   * Scales all widths and the number of heads by a factor from 0 to 1. headDim and the number of
+   * query heads per key head stay.
    */
   public LayerSizes scaled(double factor) {
     int scaledKeyHeads = Math.max(1, (int) Math.round(keyHeads * factor));

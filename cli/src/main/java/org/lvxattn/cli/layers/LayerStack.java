@@ -6,18 +6,18 @@ import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.SequencedMap;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
 import org.lvxattn.model.Gradients;
 import org.lvxattn.model.Parameters;
+import org.lvxattn.visual.VisualCheckpoint;
 
-/** Layers after each other, all over the same visual features. */
+/** A sequence of layers over the same visual features. */
 public final class LayerStack implements AutoCloseable {
   private final RankLayers layers;
   private final int count;
   private final Deque<RankLayers.Pass> passes = new ArrayDeque<>();
 
   /**
-   * @param layers which stay the caller's
+   * @param layers the layers; the caller owns them
    */
   public LayerStack(RankLayers layers, int count) {
     this.layers = layers;
@@ -47,7 +47,7 @@ public final class LayerStack implements AutoCloseable {
   /**
    * Computes all layers and keeps what backward needs.
    *
-   * @return the output of the last, x itself if there is none; the stack's
+   * @return the output of the last layer, or x itself if there is none; the stack owns it
    */
   public Tensor forward(Parameters weights, Tensor x, VisualCheckpoint visual) {
     Tensor rows = x;
@@ -59,8 +59,8 @@ public final class LayerStack implements AutoCloseable {
   }
 
   /**
-   * Turns d, the gradient of the output, into that of the input, and adds those of the parameters.
-   * Frees what a layer kept as soon as it is done.
+   * Overwrites d, the gradient of the output, with the gradient of the input, and accumulates the
+   * parameters' gradients. Frees what a layer kept as soon as the layer is done.
    */
   public void backward(Tensor d, Gradients gradients) {
     while (!passes.isEmpty()) {
@@ -70,7 +70,7 @@ public final class LayerStack implements AutoCloseable {
     }
   }
 
-  /** Frees what forward kept and backward has not. */
+  /** Frees what forward kept and backward has not freed. */
   public void clear() {
     while (!passes.isEmpty()) {
       passes.pop().close();

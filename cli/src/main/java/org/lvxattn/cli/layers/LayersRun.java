@@ -8,28 +8,30 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.FlightRecord;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.LocalWorld;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
-import org.lvxattn.VisualCheckpoint.Policy;
-import org.lvxattn.cli.workload.DeviceChoice;
-import org.lvxattn.cli.workload.OpenTensors;
-import org.lvxattn.cli.workload.Results;
-import org.lvxattn.cli.workload.Rows;
+import org.lvxattn.TensorScope;
+import org.lvxattn.group.FlightRecord;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LinkEmulation;
+import org.lvxattn.group.LocalWorld;
 import org.lvxattn.model.Gradients;
 import org.lvxattn.model.Parameters;
 import org.lvxattn.model.RowShard;
+import org.lvxattn.oracle.DeviceChoice;
+import org.lvxattn.oracle.Results;
+import org.lvxattn.oracle.Rows;
+import org.lvxattn.plan.KernelScratch;
+import org.lvxattn.plan.RecomputePolicy;
+import org.lvxattn.visual.VisualCheckpoint;
 
-/** Whole layers over local ranks, timed; random weights, text rows and visual features. */
+/** Times whole layers over local ranks, with random weights, text rows and visual features. */
 public final class LayersRun {
-  /** What results call the gradient of a parameter, before its name. */
+  /** Prefix of the results that are gradients of parameters. */
   public static final String WEIGHT = "weight ";
 
-  /** How to run; timed: a timed call follows the one that warms up. */
+  /** How to run. If timed, a timed call follows the warm-up call. */
   public record Settings(
       LayerSizes sizes,
       int frames,
@@ -37,7 +39,7 @@ public final class LayersRun {
       int textRows,
       DType dtype,
       Strategy strategy,
-      Policy policy,
+      RecomputePolicy policy,
       int tileRows,
       boolean backward,
       boolean timed,
@@ -47,8 +49,8 @@ public final class LayersRun {
       return new BatchPlan(1, frames, tokensPerFrame, textRows, ranks, false);
     }
 
-    /** The same with another policy. */
-    public Settings with(Policy other) {
+    /** A copy with another policy. */
+    public Settings with(RecomputePolicy other) {
       return new Settings(
           sizes,
           frames,
@@ -64,7 +66,7 @@ public final class LayersRun {
           device);
     }
 
-    /** What results are compared with: nothing recomputed, in float64 on the CPU. */
+    /** Settings of the reference: no recomputation, float64, on the CPU. */
     public Settings reference() {
       return new Settings(
           sizes,
@@ -73,7 +75,7 @@ public final class LayersRun {
           textRows,
           DType.FLOAT64,
           strategy,
-          Policy.KEEP,
+          RecomputePolicy.KEEP,
           tileRows,
           backward,
           false,
@@ -83,11 +85,11 @@ public final class LayersRun {
   }
 
   /**
-   * What came out.
+   * The result of a run.
    *
-   * @param seconds of the slowest rank; NaN if nothing was timed
+   * @param seconds duration on the slowest rank; NaN if nothing was timed
    * @param ranks costs by rank; empty if nothing was timed
-   * @param results whole tensors, if they were to be kept
+   * @param results whole tensors, or null if they were not kept
    */
   public record Outcome(double seconds, List<LayerCost> ranks, @Nullable Results results) {}
 
@@ -101,18 +103,19 @@ public final class LayersRun {
     this.keepResults = keepResults;
   }
 
-  /** Calls of {@code step} by {@link #run}: one for each call of each rank. */
+  /** Number of calls of {@code step} by {@link #run}: one for each call of each rank. */
   public int steps() {
     return (settings.timed() ? 2 : 1) * plan.ranks();
   }
 
-  public Outcome run(GroupOptions options, Runnable step) {
+  public Outcome run(GroupOptions options, LinkEmulation emulation, Runnable step) {
     try (SharedWeights weights =
         new SharedWeights(settings.sizes(), settings.dtype(), settings.seed())) {
       List<Rank> ranks =
           LocalWorld.run(
               plan.ranks(),
               options,
+              emulation,
               settings.device().forRanks(plan.ranks()),
               group -> {
                 Rank rank = new Rank(group);
@@ -152,7 +155,7 @@ public final class LayersRun {
     void run(SharedWeights weights, Runnable step) {
       LayerSizes sizes = settings.sizes();
       Map<String, long[]> trained = settings.backward() ? weights.shapes() : Map.of();
-      try (OpenTensors open = new OpenTensors(device);
+      try (TensorScope open = new TensorScope(device);
           RankLayers layers = RankLayers.open(group, sizes, plan, settings.strategy());
           LayerStack stack = new LayerStack(layers, sizes.layers());
           Gradients gradients = Gradients.zeros(device, settings.dtype(), trained);
@@ -177,7 +180,7 @@ public final class LayersRun {
           device.synchronize();
           double seconds = (System.nanoTime() - begin) * 1e-9;
           stack.clear();
-          peakBytes = call == 0 ? device.peakBytes() : peakBytes; // all calls are alike
+          peakBytes = call == 0 ? device.peakBytes() : peakBytes; // all calls are equal
           if (call > 0) {
             cost = cost(seconds, bytesSince(before));
           } else if (keepResults && settings.backward()) {
@@ -198,12 +201,13 @@ public final class LayersRun {
               settings.sizes().visualWidth());
       fill(rows, Rows.gaussian(settings.seed() + (1L << 32)), visual.begin());
       return VisualCheckpoint.builder(group, rows)
+          .closeFeatures()
           .policy(settings.policy())
           .tileRows(settings.tileRows())
           .build();
     }
 
-    /** Operations of the group so far. */
+    /** Number of operations of the group so far. */
     private long operations() {
       List<FlightRecord> records = group.flightRecords();
       return records.isEmpty() ? 0 : records.getLast().sequence();
@@ -226,7 +230,7 @@ public final class LayersRun {
     }
 
     private @Nullable Long plannedBytes() {
-      boolean tiled = settings.policy() == Policy.RECOMPUTE_TILED;
+      boolean tiled = settings.policy() == RecomputePolicy.RECOMPUTE_TILED;
       if (settings.strategy() == Strategy.AUTO && !tiled) {
         return null;
       }
@@ -237,10 +241,10 @@ public final class LayersRun {
               plan.textRows(),
               plan.visualRows(),
               plan.ranks(),
-              // Which does not matter to tiles.
+              // RECOMPUTE_TILED ignores the strategy.
               tiled ? Strategy.QUERY_RING : settings.strategy(),
               settings.tileRows(),
-              device.kernelScratch());
+              KernelScratch.of(device));
       long gradients = settings.backward() ? memory.gradientBytes() : 0;
       return gradients + memory.peakBytes(settings.policy(), settings.backward(), rank);
     }
@@ -260,7 +264,7 @@ public final class LayersRun {
     rows.fill(tensor.reshape(1, tensor.dimension(1), 1, tensor.dimension(2)), begin);
   }
 
-  /** Rows of all ranks after each other; gradients of parameters are whole already. */
+  /** Concatenates the rows of all ranks; gradients of parameters are already summed. */
   private Results gather(List<Rank> ranks) {
     Results whole = new Results();
     for (String name : ranks.getFirst().shard.names()) {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.cli.layers;
 
-import org.lvxattn.Group;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.group.Group;
 import org.lvxattn.model.LlamaCrossAttentionLayer;
 import org.lvxattn.model.Parameters;
 import org.lvxattn.model.VisualMask;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /** Llama 3-V. */
 final class LlamaLayers implements RankLayers {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.cli.layers;
 
-import org.lvxattn.Group;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.group.Group;
 import org.lvxattn.model.Owl3Batch;
 import org.lvxattn.model.Owl3Layer;
 import org.lvxattn.model.Owl3Variant;
 import org.lvxattn.model.Parameters;
+import org.lvxattn.visual.VisualCheckpoint;
 
-/** mPLUG-Owl3, gated; its rows always see the frames before them alone. */
+/** mPLUG-Owl3, gated; its rows always see only the frames before them. */
 final class Owl3Layers implements RankLayers {
   private final Owl3Layer layer;
   private final Owl3Batch batch;

@@ -7,24 +7,24 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
-import org.lvxattn.VisualCheckpoint.Policy;
-import org.lvxattn.cli.workload.Results;
+import org.lvxattn.oracle.Results;
+import org.lvxattn.plan.RecomputePolicy;
 
 /**
- * One policy's runs.
+ * The runs of one policy.
  *
- * @param rounds at least one, in the order of time
+ * @param rounds at least one, ordered by duration
  * @param flops over all ranks
- * @param errors of the output and the inputs' gradients, empty if nothing was checked
+ * @param errors of the output and the inputs' gradients; empty if nothing was checked
  * @param weightErrors of the gradients of all parameters of all layers
  */
 public record PolicyResult(
-    Policy policy,
+    RecomputePolicy policy,
     List<LayersRun.Outcome> rounds,
     double flops,
     Map<String, Double> errors,
     Map<String, Double> weightErrors) {
-  /** The round that took the median time; of two, the faster. */
+  /** The round with the median time; of two, the faster. */
   public LayersRun.Outcome outcome() {
     return rounds.stream()
         .sorted(Comparator.comparingDouble(LayersRun.Outcome::seconds))
@@ -32,7 +32,7 @@ public record PolicyResult(
         .get((rounds.size() - 1) / 2);
   }
 
-  /** Time over that of another policy in the same round, the median of the rounds. */
+  /** Time relative to another policy in the same round; median over the rounds. */
   public double secondsOver(PolicyResult other) {
     double[] ratios =
         IntStream.range(0, rounds.size())
@@ -43,12 +43,15 @@ public record PolicyResult(
   }
 
   /**
-   * Runs, and how far off the first is.
+   * The runs, and the errors of the first.
    *
-   * @param reference null: not to be known
+   * @param reference exact results, or null if nothing is checked
    */
   public static PolicyResult of(
-      Policy policy, List<LayersRun.Outcome> rounds, double flops, @Nullable Results reference) {
+      RecomputePolicy policy,
+      List<LayersRun.Outcome> rounds,
+      double flops,
+      @Nullable Results reference) {
     Map<String, Double> errors = new LinkedHashMap<>();
     Map<String, Double> weightErrors = new LinkedHashMap<>();
     Results results = rounds.getFirst().results();
@@ -66,7 +69,7 @@ public record PolicyResult(
     return new PolicyResult(policy, rounds, flops, errors, weightErrors);
   }
 
-  /** The parameter whose gradient is furthest off; null if none was checked. */
+  /** The parameter whose gradient has the largest error; null if none was checked. */
   public Map.@Nullable Entry<String, Double> worstWeight() {
     Map.Entry<String, Double> worst = null;
     for (Map.Entry<String, Double> each : weightErrors.entrySet()) {
@@ -77,12 +80,12 @@ public record PolicyResult(
     return worst;
   }
 
-  /** The most that a rank's device held, weights aside. */
+  /** Peak memory of the rank with the most memory, without weights. */
   public long peakBytes() {
     return outcome().ranks().stream().mapToLong(LayerCost::peakBytes).max().orElse(0);
   }
 
-  /** What the formula says of the fullest rank; null where it cannot. */
+  /** Planned peak memory of the rank with the most memory; null if there is no plan. */
   public @Nullable Long plannedBytes() {
     Long planned = null;
     for (LayerCost cost : outcome().ranks()) {

@@ -2,24 +2,24 @@
 package org.lvxattn.cli.layers;
 
 import java.util.SequencedMap;
-import org.lvxattn.Group;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.group.Group;
 import org.lvxattn.model.Gradients;
 import org.lvxattn.model.Parameters;
+import org.lvxattn.visual.VisualCheckpoint;
 
-/** The layers of one family on one rank, with what they must know of the batch. */
+/** The layers of one family on one rank, with their masks of the batch. */
 public interface RankLayers extends AutoCloseable {
   /**
-   * One layer's work, kept until backward.
+   * One layer's forward result, kept until backward.
    *
-   * @param output of the layer; this pass's own
-   * @param gradients what backward does
-   * @param ending frees what is kept
+   * @param output of the layer; owned by this pass
+   * @param gradients computes backward
+   * @param ending frees what the layer keeps
    */
   record Pass(Tensor output, Backward gradients, Runnable ending) implements AutoCloseable {
-    /** Adds the parameters' gradients, and writes that of the input. A collective call. */
+    /** Accumulates the parameters' gradients and writes the input's gradient. A collective call. */
     void backward(Tensor dOut, Gradients sums, Tensor dx) {
       gradients.run(dOut, sums, dx);
     }
@@ -36,7 +36,7 @@ public interface RankLayers extends AutoCloseable {
     void run(Tensor dOut, Gradients gradients, Tensor dx);
   }
 
-  /** Layers of those sizes for a rank's part of a batch. A collective call. */
+  /** Creates layers of the given sizes for a rank's part of a batch. A collective call. */
   static RankLayers open(Group group, LayerSizes sizes, BatchPlan batch, Strategy strategy) {
     return switch (sizes.family()) {
       case LLAMA3V -> new LlamaLayers(group, sizes, batch, strategy);

@@ -10,11 +10,11 @@ import java.util.SequencedMap;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
 import org.lvxattn.Tensor;
-import org.lvxattn.cli.workload.OpenTensors;
+import org.lvxattn.TensorScope;
 import org.lvxattn.model.Parameters;
 
 /**
- * One copy of random weights for all ranks of this process, which only read them; one on each GPU.
+ * One read-only copy of random weights for all ranks of this process; with GPUs, one on each GPU.
  */
 final class SharedWeights implements AutoCloseable {
   private static final long ALIGNMENT = 64;
@@ -28,7 +28,7 @@ final class SharedWeights implements AutoCloseable {
     this.dtype = dtype;
     this.shapes = LayerStack.parameterShapes(sizes);
     try (Device device = Device.cpu();
-        OpenTensors open = new OpenTensors(device)) {
+        TensorScope open = new TensorScope(device)) {
       shapes.forEach(
           (name, shape) -> {
             long elements = 1;
@@ -44,15 +44,15 @@ final class SharedWeights implements AutoCloseable {
     }
   }
 
-  /** The weights as tensors, which are closed with the others. */
-  Parameters on(OpenTensors open) {
+  /** The weights as tensors, which are closed with the scope. */
+  Parameters on(TensorScope open) {
     Map<String, Tensor> tensors = new LinkedHashMap<>();
     shapes.forEach(
         (name, shape) -> {
           MemorySegment segment = Objects.requireNonNull(memory.get(name));
           Tensor tensor =
               open.device().kind() == Device.Kind.CPU
-                  ? open.wrap(segment, dtype, shape)
+                  ? open.add(Tensor.wrap(open.device(), segment, dtype, shape, null))
                   : open.allocate(dtype, shape).copyFrom(segment, dtype);
           tensors.put(name, tensor);
         });

@@ -4,10 +4,10 @@ package org.lvxattn.cli.layers;
 /**
  * One rank's visual rows.
  *
- * @param sequences that its rows are of: the items, or one that joins them all
+ * @param sequences number of sequences: the batch items, or one that concatenates all
  * @param begin its first row of each sequence
- * @param rows of each sequence
- * @param rowsPerItem visual rows of an item
+ * @param rows number of its rows of each sequence
+ * @param rowsPerItem number of visual rows of an item
  */
 public record VisualShard(int sequences, long begin, long rows, int rowsPerItem) {
   /** The item that a row belongs to. */
@@ -15,7 +15,7 @@ public record VisualShard(int sequences, long begin, long rows, int rowsPerItem)
     return sequence + Math.toIntExact((begin + row) / rowsPerItem);
   }
 
-  /** Which row of its item that is. */
+  /** The index of a row in its item. */
   public int rowOfItem(long row) {
     return Math.toIntExact((begin + row) % rowsPerItem);
   }

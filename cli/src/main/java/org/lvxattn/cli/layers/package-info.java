@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Whole layers of the model families, used alike. */
+/** Whole layers of the model families, under one interface. */
 @NullMarked
 package org.lvxattn.cli.layers;
 

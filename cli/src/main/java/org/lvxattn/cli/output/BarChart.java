@@ -8,7 +8,7 @@ import org.knowm.xchart.CategoryChart;
 import org.knowm.xchart.CategoryChartBuilder;
 import org.knowm.xchart.style.Styler.LegendPosition;
 
-/** Bars side by side: one group for each category, one bar in it for each series. */
+/** A grouped bar chart: one group for each category, with one bar for each series. */
 public final class BarChart {
   private final CategoryChart chart;
   private final List<String> categories;
@@ -32,7 +32,7 @@ public final class BarChart {
     chart.addSeries(name, categories, values);
   }
 
-  /** Writes it to an {@code .svg} or {@code .png} file. */
+  /** Writes the chart to an {@code .svg} or {@code .png} file. */
   public void write(Path file) throws IOException {
     ChartFile.write(chart, file);
   }

@@ -10,7 +10,7 @@ import java.util.Locale;
 import org.knowm.xchart.ChartEncoder;
 import org.knowm.xchart.internal.chartpart.Chart;
 
-/** Files that charts are written to: SVG or PNG, as their names say. */
+/** Chart files: SVG or PNG, by their extension. */
 public final class ChartFile {
   static final int WIDTH = 900;
   static final int HEIGHT = 480;
@@ -18,9 +18,9 @@ public final class ChartFile {
   private ChartFile() {}
 
   /**
-   * Whether a file's name ends in a format there is.
+   * Checks that a file name has a supported extension.
    *
-   * @throws IllegalArgumentException naming the formats if it does not
+   * @throws IllegalArgumentException that lists the formats, if not
    */
   public static void requireFormat(Path file) {
     if (!isSvg(file) && !hasSuffix(file, ".png")) {
@@ -37,7 +37,7 @@ public final class ChartFile {
     return file.toString().toLowerCase(Locale.ROOT).endsWith(suffix);
   }
 
-  /** A chart needs no screen. */
+  /** Sets headless mode, since a chart needs no display. */
   static void goHeadless() {
     System.setProperty("java.awt.headless", "true");
   }

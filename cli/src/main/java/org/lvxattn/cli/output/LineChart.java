@@ -11,7 +11,7 @@ import org.knowm.xchart.XYSeries;
 import org.knowm.xchart.style.Styler.LegendPosition;
 import org.knowm.xchart.style.markers.SeriesMarkers;
 
-/** Numbers over steps, one line for each series; a later line is the thinner one. */
+/** A chart of values over steps, one line for each series; later lines are thinner. */
 public final class LineChart {
   private static final float WIDEST = 6;
 
@@ -37,11 +37,11 @@ public final class LineChart {
     List<Integer> steps = IntStream.rangeClosed(1, values.size()).boxed().toList();
     XYSeries series = chart.addSeries(name, steps, values);
     series.setMarker(SeriesMarkers.NONE);
-    series.setLineWidth(width); // so that lines on top of each other are both seen
+    series.setLineWidth(width); // so that overlapping lines stay visible
     width /= 3;
   }
 
-  /** Writes it to an {@code .svg} or {@code .png} file. */
+  /** Writes the chart to an {@code .svg} or {@code .png} file. */
   public void write(Path file) throws IOException {
     ChartFile.write(chart, file);
   }

@@ -12,8 +12,8 @@ import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 
 /**
- * A progress bar on standard error, shown once the work has taken a second, and only where standard
- * error is a terminal. Standard output stays the results' own.
+ * A progress bar on standard error. It appears once the work has taken a second, and only if
+ * standard error is a terminal. Standard output has results only.
  */
 public final class Progress implements AutoCloseable {
   private static final long QUIET_NANOS = Duration.ofSeconds(1).toNanos();
@@ -32,7 +32,7 @@ public final class Progress implements AutoCloseable {
             .setInitialMax(steps)
             .setStyle(ProgressBarStyle.ASCII)
             .setUpdateIntervalMillis(200)
-            // A consumer of our own: the library's asks the terminal for its width natively.
+            // A custom consumer, since the library's calls native code for the terminal's width.
             .setConsumer(new DelegatingProgressBarConsumer(terminal ? this::show : l -> {}, WIDTH))
             .build();
   }
@@ -53,7 +53,7 @@ public final class Progress implements AutoCloseable {
     bar.step();
   }
 
-  /** Says what is being done now. */
+  /** Shows the current activity. */
   public void doing(String what) {
     bar.setExtraMessage(what);
   }
@@ -71,7 +71,7 @@ public final class Progress implements AutoCloseable {
       String target = Files.readSymbolicLink(Path.of("/proc/self/fd/2")).toString();
       return target.startsWith("/dev/pts/") || target.startsWith("/dev/tty");
     } catch (IOException | UnsupportedOperationException e) {
-      return false; // no way to tell, and control characters in a log help nobody
+      return false; // unknown: avoid control characters in a log
     }
   }
 }

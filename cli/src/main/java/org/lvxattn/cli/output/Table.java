@@ -4,7 +4,7 @@ package org.lvxattn.cli.output;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Text in columns: the first is set to the left, the others to the right. */
+/** A text table: the first column is left-aligned, the others right-aligned. */
 public final class Table {
   private static final String INDENT = "  ";
   private static final String GAP = "  ";

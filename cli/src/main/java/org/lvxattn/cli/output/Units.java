@@ -3,7 +3,7 @@ package org.lvxattn.cli.output;
 
 import java.util.Locale;
 
-/** Quantities as people read them. */
+/** Formats quantities for users. */
 public final class Units {
   private Units() {}
 
@@ -31,7 +31,7 @@ public final class Units {
         : String.format(Locale.ROOT, "%.1f us", seconds * 1e6);
   }
 
-  /** An error in scientific notation; not a number where something was wrong altogether. */
+  /** An error in scientific notation, or NaN. */
   public static String error(double error) {
     return Double.isNaN(error) ? "NaN" : String.format(Locale.ROOT, "%.1e", error);
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** How results reach people and programs. */
+/** Output of results: tables, JSON, charts and progress bars. */
 @NullMarked
 package org.lvxattn.cli.output;
 

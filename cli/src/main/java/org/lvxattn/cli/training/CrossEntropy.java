@@ -53,17 +53,17 @@ final class CrossEntropy {
     correct += best == answer ? 1 : 0;
   }
 
-  /** This rank's share; the sum over the ranks is the loss. */
+  /** The loss of this rank's rows; the sum over the ranks is the loss. */
   double loss() {
     return loss;
   }
 
-  /** Questions of this rank whose answer has the largest logit. */
+  /** Number of questions of this rank whose answer has the largest logit. */
   long correct() {
     return correct;
   }
 
-  /** Of the logits. */
+  /** The gradient of the logits. */
   double[] gradient() {
     return gradient;
   }

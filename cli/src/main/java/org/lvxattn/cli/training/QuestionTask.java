@@ -13,8 +13,8 @@ import org.lvxattn.model.RowShard;
  *
  * <p>Each visual token carries its frame's code and noise. Each of several patterns is added to a
  * few tokens of one frame, chosen at random for every video. The text is a token for each frame and
- * then a question for each pattern. A question's row says nothing but its pattern's name, so that
- * the answer can only come from the video, through cross-attention.
+ * then a question for each pattern. A question's row holds only the code of its pattern, so the
+ * answer can only come from the video, through cross-attention.
  */
 public final class QuestionTask {
   private static final double NOISE = 0.3;
@@ -27,7 +27,7 @@ public final class QuestionTask {
   private final double[][] patternCodes;
   private final double[][] textCodes;
 
-  /** Codes of the widths that the rows have; the plan's texts must have room for the frames. */
+  /** Draws random codes of the rows' widths; the plan's texts must have room for the frames. */
   public QuestionTask(BatchPlan plan, int textWidth, int visualWidth, long seed) {
     this.plan = plan;
     this.patterns = plan.textRows() - plan.frames();
@@ -46,17 +46,17 @@ public final class QuestionTask {
     return codes;
   }
 
-  /** Questions of one video. */
+  /** Number of questions for one video. */
   public int patterns() {
     return patterns;
   }
 
-  /** One batch of videos; every rank makes the whole of it, and uses its rows. */
+  /** One batch of videos. Every rank generates the whole batch and uses its own rows. */
   public Batch batch(long number) {
     return new Batch(new SplittableRandom(seed ^ (number + 1) * 0x9e3779b97f4a7c15L));
   }
 
-  /** Some videos and their answers. */
+  /** A batch of videos and their answers. */
   public final class Batch {
     private final int[][] answers = new int[plan.batch()][patterns];
     private final double[][][] features = new double[plan.batch()][plan.visualRows()][];

@@ -7,36 +7,37 @@ import java.util.List;
 import java.util.SequencedMap;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.LayerOperations;
-import org.lvxattn.LocalWorld;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
-import org.lvxattn.VisualCheckpoint;
+import org.lvxattn.TensorScope;
 import org.lvxattn.cli.layers.BatchPlan;
 import org.lvxattn.cli.layers.Initial;
 import org.lvxattn.cli.layers.LayerSizes;
 import org.lvxattn.cli.layers.LayerStack;
 import org.lvxattn.cli.layers.RankLayers;
 import org.lvxattn.cli.layers.VisualShard;
-import org.lvxattn.cli.workload.DeviceChoice;
-import org.lvxattn.cli.workload.OpenTensors;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LocalWorld;
+import org.lvxattn.layer.LayerOperations;
 import org.lvxattn.model.Gradients;
 import org.lvxattn.model.Parameters;
 import org.lvxattn.model.RowShard;
 import org.lvxattn.optim.Optimizer;
 import org.lvxattn.optim.UpdateRule;
+import org.lvxattn.oracle.DeviceChoice;
+import org.lvxattn.plan.RecomputePolicy;
+import org.lvxattn.visual.VisualCheckpoint;
 
 /**
  * Trains a stack of layers and a linear head on the questions, over local ranks. Every rank has a
- * copy of all parameters, and its rows of the texts and of the videos; gradients are summed over
- * the ranks before each step, so the copies stay the same.
+ * copy of all parameters and its own rows of the texts and videos. Gradients are summed over the
+ * ranks before each step, so the copies stay equal.
  */
 public final class TrainingRun {
   private static final String HEAD = "head.weight";
 
-  /** What is trained, and how; of the rank count alone the result must not depend. */
+  /** What is trained, and how. The result must not depend on the number of ranks. */
   public record Settings(
       LayerSizes sizes,
       int videos,
@@ -44,7 +45,7 @@ public final class TrainingRun {
       int tokensPerFrame,
       int questions,
       DType dtype,
-      VisualCheckpoint.Policy policy,
+      RecomputePolicy policy,
       int tileRows,
       UpdateRule rule,
       int steps,
@@ -52,11 +53,11 @@ public final class TrainingRun {
       DeviceChoice device) {}
 
   /**
-   * What came out.
+   * The result of a training.
    *
-   * @param losses before each step
-   * @param accuracy of the last tenth of the steps: the part of the questions whose answer was best
-   * @param seconds of all steps
+   * @param losses loss before each step
+   * @param accuracy fraction of correctly answered questions in the last tenth of the steps
+   * @param seconds duration of all steps
    */
   public record Outcome(List<Double> losses, double accuracy, double seconds) {}
 
@@ -75,7 +76,7 @@ public final class TrainingRun {
             true);
   }
 
-  /** Trains; step is called after each one. */
+  /** Trains; calls {@code step} after each step. */
   public Outcome run(Runnable step) {
     List<Outcome> outcomes =
         LocalWorld.run(
@@ -86,7 +87,7 @@ public final class TrainingRun {
     return outcomes.getFirst();
   }
 
-  /** One rank's part, on its own thread. */
+  /** One rank's training, on its own thread. */
   private final class Rank {
     private final Group group;
     private final Device device;
@@ -133,7 +134,10 @@ public final class TrainingRun {
       return new Outcome(losses, accuracy, (System.nanoTime() - begin) * 1e-9);
     }
 
-    /** Smaller where the gradient is long, so that one odd batch does not undo what was learnt. */
+    /**
+     * Gradient clipping: the learning rate is reduced if the gradient's norm is large, so that one
+     * unusual batch does little harm.
+     */
     private double rate(Gradients gradients) {
       double squares = 0;
       for (Tensor gradient : gradients.tensors().values()) {
@@ -151,11 +155,13 @@ public final class TrainingRun {
       return shapes;
     }
 
-    /** Adds this rank's gradients; loss and correct answers of all ranks. */
+    /**
+     * Accumulates this rank's gradients; returns loss and number of correct answers over all ranks.
+     */
     private double[] backward(
         LayerStack stack, Parameters parameters, Gradients gradients, QuestionTask.Batch batch) {
       DType dtype = settings.dtype();
-      try (OpenTensors open = new OpenTensors(device);
+      try (TensorScope open = new TensorScope(device);
           VisualCheckpoint features = checkpoint(batch)) {
         Tensor x = open.allocate(dtype, plan.batch(), text.rows(), settings.sizes().hidden());
         batch.fillText(x, text);
@@ -184,6 +190,7 @@ public final class TrainingRun {
               settings.sizes().visualWidth());
       batch.fillFeatures(features, visual);
       return VisualCheckpoint.builder(group, features)
+          .closeFeatures()
           .policy(settings.policy())
           .tileRows(settings.tileRows())
           .frozen()

@@ -2,36 +2,43 @@
 package org.lvxattn.cli.workload;
 
 import java.util.Arrays;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
+import org.lvxattn.GradientOutputs;
 import org.lvxattn.Mask;
 import org.lvxattn.Probe;
 import org.lvxattn.Statistics;
 import org.lvxattn.Tensor;
+import org.lvxattn.TensorScope;
 import org.lvxattn.UnsupportedRequestException;
+import org.lvxattn.group.Group;
+import org.lvxattn.oracle.AttentionShape;
+import org.lvxattn.oracle.Inputs;
 
 /**
- * Medians of one rank's attention and of its machine's own rates, measured in turns. A pass shorter
- * than a turn is repeated to fill it, as a single one would mostly time what waking up and the
- * caches left by the other measurements cost.
+ * Medians of one rank's attention and of its machine's rates, measured in alternation. A pass that
+ * is shorter than a turn is repeated to fill it. A single pass would mostly measure the wake-up of
+ * threads and the caches that the other measurements left.
  *
- * @param medianSeconds one pass
- * @param bytesTouched what the pass must read and write at least: its inputs and results, once
- * @param gemmGflops rate of a float32 matrix product on the same threads; NaN: not known
- * @param readGigabytesPerSecond rate at which the same threads read memory; on a GPU, that of a
- *     copy within it, bytes read and bytes written together
+ * @param medianSeconds duration of one pass
+ * @param bytesTouched lower bound of the bytes that the pass reads and writes: its inputs and
+ *     results, once
+ * @param gemmGflops rate of a float32 matrix product on the same threads; NaN if unknown
+ * @param readGigabytesPerSecond rate at which the same threads read memory; on a GPU, the rate of a
+ *     device-to-device copy, where read and written bytes both count
  */
 public record KernelTiming(
     double medianSeconds, double bytesTouched, double gemmGflops, double readGigabytesPerSecond) {
-  /** Edge of the matrices: large enough for the rate to be that of longer products. */
+  /** Rows and columns of the matrices: so large that larger products have the same rate. */
   private static final long GEMM_SIZE = 1536;
 
-  /** Several times what the last cache of a processor holds. */
+  /** Several times the size of a processor's last-level cache. */
   private static final long READ_BYTES = 512L << 20;
 
-  /** Long enough for the virtual machine to compile the calls. */
+  /** Long enough for the JIT to compile the calls. */
   private static final double WARM_UP_SECONDS = 0.5;
 
   /** A turn of the pass takes at least this long. */
@@ -53,7 +60,7 @@ public record KernelTiming(
     double[] read = new double[repeat];
     long bytes;
     try (Group group = Group.self(device);
-        OpenTensors open = new OpenTensors(device)) {
+        TensorScope open = new TensorScope(device)) {
       Tensor q = open.allocate(dtype, queryShape);
       Tensor k = open.allocate(dtype, keyShape);
       Tensor v = open.allocate(dtype, keyShape);
@@ -65,7 +72,12 @@ public record KernelTiming(
       inputs.values().fill(v, 0);
       Statistics statistics = Statistics.create();
       Runnable forward =
-          () -> attention.forwardInto(group, q, k, v, Mask.none(), o, lse, statistics);
+          () ->
+              attention.forwardInto(
+                  group,
+                  new AttentionInputs(q, k, v, Mask.none()),
+                  new AttentionOutputs(o, lse),
+                  statistics);
       Runnable pass = forward;
       bytes = bytes(q, k, v, o, lse);
       if (backward) {
@@ -79,7 +91,12 @@ public record KernelTiming(
         pass =
             () ->
                 attention.backwardInto(
-                    group, q, k, v, Mask.none(), o, lse, dO, dq, dk, dv, null, statistics);
+                    group,
+                    new AttentionInputs(q, k, v, Mask.none()),
+                    new AttentionOutputs(o, lse),
+                    dO,
+                    new GradientOutputs(dq, dk, dv, null),
+                    statistics);
       }
       repeated(device, pass, WARM_UP_SECONDS);
       for (int round = -1; round < repeat; round++) {
@@ -99,7 +116,7 @@ public record KernelTiming(
         median(seconds), bytes, gemmFlops / median(gemm) * 1e-9, READ_BYTES / median(read) * 1e-9);
   }
 
-  /** NaN where the device does not tell. */
+  /** NaN if the device does not support it. */
   private static double gemmSeconds(Device device) {
     try {
       return Probe.gemmSeconds(device, GEMM_SIZE);
@@ -108,7 +125,7 @@ public record KernelTiming(
     }
   }
 
-  /** Seconds of one pass, over as many as take that long: one at least. */
+  /** Seconds of one pass, averaged over enough passes to take the given time; at least one. */
   private static double repeated(Device device, Runnable pass, double atLeast) {
     device.synchronize();
     long begin = System.nanoTime();

@@ -11,38 +11,52 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
-import org.lvxattn.LocalWorld;
+import org.lvxattn.GradientOutputs;
 import org.lvxattn.Mask;
 import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
+import org.lvxattn.TensorScope;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.group.LinkEmulation;
+import org.lvxattn.group.LocalWorld;
+import org.lvxattn.oracle.AttentionShape;
+import org.lvxattn.oracle.DeviceChoice;
+import org.lvxattn.oracle.GroupExchange;
+import org.lvxattn.oracle.Inputs;
+import org.lvxattn.oracle.Results;
+import org.lvxattn.oracle.Rows;
+import org.lvxattn.oracle.Sequences;
+import org.lvxattn.oracle.Split;
 
-/** One attention over the ranks of a group, timed; sequences are split evenly. */
+/** Times attention over the ranks of a group; sequences are split evenly. */
 public final class LocalRun {
-  /** How to run: repeat counts the timed calls after one that is not timed. */
+  /** How to run; {@code repeat} is the number of timed calls after a warm-up call. */
   public record Settings(
       DType dtype,
       Strategy strategy,
       int ranks,
       GroupOptions group,
+      LinkEmulation emulation,
       DeviceChoice device,
       boolean backward,
       int repeat,
       boolean keepResults) {}
 
   /**
-   * What came out.
+   * The result of a run.
    *
-   * @param seconds of the slowest rank, median over the repeats
-   * @param ranks costs of the repeat that took this long
-   * @param results the whole tensors, if they were to be kept
+   * @param seconds duration on the slowest rank, median over the repeats
+   * @param ranks costs of the repeat with the median duration
+   * @param results the whole tensors, or null if they were not kept
    */
   public record Outcome(double seconds, List<RankCost> ranks, @Nullable Results results) {
-    /** Of a run that did not take place. */
+    /** The outcome of a run that did not take place. */
     public static final Outcome NONE = new Outcome(Double.NaN, List.of(), null);
   }
 
@@ -67,12 +81,12 @@ public final class LocalRun {
             .build();
   }
 
-  /** How the keys are shared out. */
+  /** How the keys are sharded. */
   public Split keys() {
     return keys;
   }
 
-  /** Calls of {@code step} by {@link #run}: one for each call of each rank. */
+  /** Number of calls of {@code step} by {@link #run}: one for each call of each rank. */
   public int steps() {
     return (1 + settings.repeat()) * settings.ranks();
   }
@@ -82,6 +96,7 @@ public final class LocalRun {
         LocalWorld.run(
             settings.ranks(),
             settings.group(),
+            settings.emulation(),
             settings.device().forRanks(settings.ranks()),
             group -> {
               Rank rank = new Rank(group.rank());
@@ -92,9 +107,9 @@ public final class LocalRun {
   }
 
   /**
-   * This process's part, where each rank is a process. Every rank gets the whole outcome.
+   * Runs this process's rank of a group of processes. Every rank gets the whole outcome.
    *
-   * @param group has as many ranks as the settings say
+   * @param group a group with the settings' number of ranks
    */
   public Outcome runIn(Group group, Runnable step) {
     Rank mine = new Rank(group.rank());
@@ -167,7 +182,7 @@ public final class LocalRun {
       long rows = queries.rows(rank);
       long[] queryShape = {shape.batch(), rows, shape.queryHeads(), shape.headDim()};
       long[] keyShape = {shape.batch(), keys.rows(rank), shape.keyHeads(), shape.headDim()};
-      try (OpenTensors open = new OpenTensors(group.device())) {
+      try (TensorScope open = new TensorScope(group.device())) {
         Tensor q = filled(open, inputs.queries(), queryShape, queries.begin(rank));
         Tensor k = filled(open, inputs.keys(), keyShape, keys.begin(rank));
         Tensor v = filled(open, inputs.values(), keyShape, keys.begin(rank));
@@ -183,13 +198,17 @@ public final class LocalRun {
           Statistics backward = Statistics.create();
           group.barrier();
           long begin = System.nanoTime();
-          attention.forwardInto(group, q, k, v, Mask.none(), o, lse, forward);
+          attention.forwardInto(
+              group,
+              new AttentionInputs(q, k, v, Mask.none()),
+              new AttentionOutputs(o, lse),
+              forward);
           if (gradients != null) {
             gradients.compute(group, q, k, v, o, lse, backward);
           }
           group.device().synchronize();
           double seconds =
-              settings.group().virtualTime()
+              settings.emulation().isVirtualTime()
                   ? forward.totalSeconds() + backward.totalSeconds()
                   : (System.nanoTime() - begin) * 1e-9;
           if (call > 0) {
@@ -210,21 +229,21 @@ public final class LocalRun {
       }
     }
 
-    private Tensor filled(OpenTensors open, Rows rows, long[] shape, long begin) {
+    private Tensor filled(TensorScope open, Rows rows, long[] shape, long begin) {
       Tensor tensor = open.allocate(settings.dtype(), shape);
       rows.fill(tensor, begin);
       return tensor;
     }
   }
 
-  /** What backward needs beside forward. */
+  /** The tensors that backward needs in addition to forward's. */
   private final class Gradients {
     private final Tensor dO;
     private final Tensor dq;
     private final Tensor dk;
     private final Tensor dv;
 
-    Gradients(OpenTensors open, long[] queryShape, long[] keyShape) {
+    Gradients(TensorScope open, long[] queryShape, long[] keyShape) {
       dO = open.allocate(settings.dtype(), queryShape);
       dq = open.allocate(settings.dtype(), queryShape);
       dk = open.allocate(settings.dtype(), keyShape);
@@ -233,7 +252,13 @@ public final class LocalRun {
 
     void compute(
         Group group, Tensor q, Tensor k, Tensor v, Tensor o, Tensor lse, Statistics statistics) {
-      attention.backwardInto(group, q, k, v, Mask.none(), o, lse, dO, dq, dk, dv, null, statistics);
+      attention.backwardInto(
+          group,
+          new AttentionInputs(q, k, v, Mask.none()),
+          new AttentionOutputs(o, lse),
+          dO,
+          new GradientOutputs(dq, dk, dv, null),
+          statistics);
     }
   }
 

@@ -3,13 +3,14 @@ package org.lvxattn.cli.workload;
 
 import java.util.Arrays;
 import java.util.stream.Collectors;
+import org.lvxattn.oracle.AttentionShape;
 
 /**
  * The cross-attention of the published models: heads, and visual tokens per frame.
  *
- * <p>Llama 3-V sees a picture as four tiles of 1601 tokens at 560 pixels, mPLUG-Owl3 as 27 x 27
- * patches, OpenFlamingo as the 64 latents of its resampler. The default lengths make the keys about
- * equally many for all.
+ * <p>Llama 3-V encodes an image as four tiles of 1601 tokens at 560 pixels, mPLUG-Owl3 as 27 x 27
+ * patches, OpenFlamingo as the 64 latents of its resampler. With the default lengths, all models
+ * have about the same number of keys.
  */
 public enum Model {
   LLAMA3V_11B("llama3v-11b", 32, 8, 128, 6404, 1, 128),
@@ -46,9 +47,9 @@ public enum Model {
   }
 
   /**
-   * The model of that name.
+   * The model with the given name.
    *
-   * @throws IllegalArgumentException naming the models there are
+   * @throws IllegalArgumentException that lists the models, if there is none with that name
    */
   public static Model named(String name) {
     for (Model model : values()) {
@@ -79,7 +80,7 @@ public enum Model {
     return tokensPerFrame;
   }
 
-  /** One layer's attention over that many keys. */
+  /** One layer's attention with the given numbers of queries and keys. */
   public AttentionShape shape(long queries, long keys) {
     return new AttentionShape(1, queries, keys, queryHeads, keyHeads, headDim);
   }

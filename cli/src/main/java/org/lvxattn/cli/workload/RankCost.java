@@ -10,8 +10,8 @@ import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
 
 /**
- * What one call, or forward and backward together, cost one rank; bytes are payload. What AUTO
- * chose is that of forward.
+ * The cost of one call, or of forward and backward together, on one rank; bytes are payload. With
+ * AUTO, the strategy is forward's choice.
  */
 public record RankCost(
     int rank,
@@ -27,7 +27,7 @@ public record RankCost(
     long deviceBytes,
     Strategy ran) {
 
-  /** The cost of two calls after each other. */
+  /** The cost of two calls, one after the other. */
   static RankCost of(
       int rank,
       long queries,

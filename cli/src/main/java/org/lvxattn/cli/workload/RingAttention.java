@@ -2,15 +2,17 @@
 package org.lvxattn.cli.workload;
 
 import org.lvxattn.DType;
+import org.lvxattn.oracle.AttentionShape;
+import org.lvxattn.oracle.Split;
 
 /**
- * What Ring Attention (arXiv 2310.01889) would send, keys and values not expanded to the query
- * heads, everything in the inputs' dtype: the baseline that query-moving schedules are compared
- * with.
+ * The bytes that Ring Attention (arXiv 2310.01889) would send, the baseline for schedules that move
+ * queries. Keys and values are not expanded to the query heads, and all tensors are in the inputs'
+ * dtype.
  *
- * <p>Forward passes every shard of K and V on from rank to rank, N - 1 times. Backward does so
- * again, and moves each shard's dK and dV as often: from the rank after its home all the way round
- * to it.
+ * <p>Forward sends every shard of K and V from rank to rank, N - 1 times. Backward does the same,
+ * and also sends each shard's dK and dV N - 1 times, from the rank after its home around the ring
+ * to its home.
  */
 public final class RingAttention {
   private RingAttention() {}
@@ -20,7 +22,7 @@ public final class RingAttention {
       AttentionShape shape, DType dtype, Split keys, boolean backward) {
     long busiest = 0;
     for (int rank = 0; rank < keys.ranks(); rank++) {
-      // A shard is not passed on by the last rank that needs it.
+      // The last rank that needs a shard does not send it on.
       long keyRows = shape.keys() - keys.rows((rank + 1) % keys.ranks());
       long gradientRows = shape.keys() - keys.rows(rank);
       busiest = Math.max(busiest, backward ? 2 * keyRows + gradientRows : keyRows);

@@ -12,13 +12,16 @@ import java.util.Locale;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
+import org.lvxattn.oracle.AttentionShape;
+import org.lvxattn.oracle.Inputs;
+import org.lvxattn.oracle.Rows;
 
 /**
- * A video as visual tokens: the pictures of a folder, in the order of their names, each cut into
- * patches of 14 x 14 pixels, row by row. What a picture has beyond whole patches is left out.
+ * A video as visual tokens: the images of a folder, ordered by name, each cut into patches of 14 x
+ * 14 pixels, row by row. Incomplete patches at the right and lower edges are dropped.
  */
 public final class VideoClip {
-  /** Edge of a patch in pixels, as in the models' vision transformers. */
+  /** Width and height of a patch in pixels, as in the models' vision transformers. */
   public static final int PATCH = 14;
 
   private static final int PATCH_WIDTH = PATCH * PATCH * 3;
@@ -35,7 +38,7 @@ public final class VideoClip {
   /**
    * Reads the PNG and JPEG files of a folder.
    *
-   * @throws IOException if there are none, or one cannot be read or has no whole patch
+   * @throws IOException if there are no images, or one cannot be read or is smaller than a patch
    */
   public static VideoClip read(Path folder) throws IOException {
     if (!Files.isDirectory(folder)) {
@@ -88,7 +91,9 @@ public final class VideoClip {
     }
   }
 
-  /** Colours, 0 to 255, about as vision transformers want them: mean 0, deviation 1. */
+  /**
+   * Scales colours from 0 to 255 roughly as for vision transformers: mean 0, standard deviation 1.
+   */
   private static float[] patch(int[] pixels) {
     float[] values = new float[PATCH_WIDTH];
     int at = 0;
@@ -109,7 +114,23 @@ public final class VideoClip {
     return patches.size();
   }
 
-  /** Every patch times one random matrix: rows with the statistics of pictures. */
+  /** Inputs with the queries of {@code text} and with keys and values from this clip. */
+  public Inputs inputs(Inputs text, long seed) {
+    AttentionShape shape = text.shape();
+    AttentionShape longer =
+        new AttentionShape(
+            1, shape.queries(), tokens(), shape.queryHeads(), shape.keyHeads(), shape.headDim());
+    return new Inputs(
+        longer,
+        text.queries(),
+        project(shape.keyWidth(), 2 * seed),
+        project(shape.keyWidth(), 2 * seed + 1),
+        text.outputGradient());
+  }
+
+  /**
+   * Multiplies every patch by one random matrix, which gives rows with the statistics of images.
+   */
   public Rows project(int width, long seed) {
     SplittableRandom random = new SplittableRandom(seed);
     float[] weights = new float[PATCH_WIDTH * width];

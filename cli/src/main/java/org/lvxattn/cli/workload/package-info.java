@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What the commands compute: shapes, inputs, the oracle they are judged by. */
+/** What the commands compute: models, videos and timed runs. */
 @NullMarked
 package org.lvxattn.cli.workload;
 

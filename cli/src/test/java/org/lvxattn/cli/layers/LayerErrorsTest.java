@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.Map;
 import org.junit.jupiter.api.Test;
-import org.lvxattn.cli.workload.Results;
+import org.lvxattn.oracle.Results;
 
 class LayerErrorsTest {
   private static Results results(double first, double second, double... matrix) {

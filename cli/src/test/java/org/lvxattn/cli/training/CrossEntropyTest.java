@@ -4,10 +4,10 @@ package org.lvxattn.cli.training;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.lvxattn.cli.layers.BatchPlan;
 import org.lvxattn.model.RowShard;
+import org.lvxattn.testing.Seeds;
 
 class CrossEntropyTest {
   /** 3 videos of 4 frames; texts of 4 frame tokens and 5 questions. */
@@ -20,7 +20,7 @@ class CrossEntropyTest {
   }
 
   private static double[] logits(int count) {
-    return new Random(5).doubles(count, -3, 3).toArray();
+    return Seeds.random(5).doubles(count, -3, 3).toArray();
   }
 
   @Test

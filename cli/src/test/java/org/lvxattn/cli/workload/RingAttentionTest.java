@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import org.junit.jupiter.api.Test;
 import org.lvxattn.DType;
+import org.lvxattn.oracle.AttentionShape;
+import org.lvxattn.oracle.Split;
 
 class RingAttentionTest {
   private static final AttentionShape SHAPE = new AttentionShape(2, 5, 12, 6, 3, 16);

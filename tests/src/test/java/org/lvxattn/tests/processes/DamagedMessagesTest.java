@@ -15,20 +15,18 @@ import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
 import org.lvxattn.PeerLostException;
 import org.lvxattn.Strategy;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
 
-/** Two 16-bit words that are swapped on their way, which TCP's own sum does not see. */
+/** Two 16-bit words are swapped in transit, which TCP's checksum does not detect. */
 @Timeout(120)
 class DamagedMessagesTest {
-  /** Longer pieces than what ranks say to one another beside the data. */
+  /** Longer than any control message. */
   private static final int OF_DATA = 8192;
 
-  /**
-   * Swaps neighbouring words in both halves of some number in the middle of the first long piece.
-   */
+  /** Swaps neighbouring words in both halves of a number in the middle of the first long piece. */
   private static Consumer<byte[]> swapping(AtomicBoolean may, AtomicInteger swapped) {
     return piece -> {
       if (piece.length < OF_DATA || !may.compareAndSet(true, false)) {
@@ -74,7 +72,7 @@ class DamagedMessagesTest {
     }
   }
 
-  /** What {@code LVX_CHECKSUM=0} asks for: nobody looks. */
+  /** With {@code LVX_CHECKSUM=0} nothing is checked. */
   @Test
   void withoutChecksumsItArrives() throws Exception {
     AtomicBoolean may = new AtomicBoolean();
@@ -82,7 +80,7 @@ class DamagedMessagesTest {
     try (RelayedRanks ranks = new RelayedRanks(2, swapping(may, swapped))) {
       List<FutureTask<Double>> both =
           ranks.start(
-              GroupOptions.defaults().withChecksums(false),
+              GroupOptions.builder().checksums(false).build(),
               (device, group) -> error(device, group, may));
       double worst = 0;
       for (FutureTask<Double> rank : both) {

@@ -5,13 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.List;
 
-/** What all processes must have said. */
+/** Checks of the processes' output. */
 final class Expectations {
   private static final double TOLERANCE = 1e-12;
 
   private Expectations() {}
 
-  /** So many results, each of them exact, and a proper end. */
+  /** The given number of results, all of them exact, and a normal exit. */
   static void exact(List<String> lines, int results) {
     List<String> errors = lines.stream().filter(line -> line.startsWith("ERROR ")).toList();
     assertThat(errors).as(String.join("\n", lines)).hasSize(results);

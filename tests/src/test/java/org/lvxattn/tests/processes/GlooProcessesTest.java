@@ -3,7 +3,7 @@ package org.lvxattn.tests.processes;
 
 import java.util.Map;
 
-/** Joined by Gloo. */
+/** Processes joined by Gloo. */
 class GlooProcessesTest extends StartedProcessesTest {
   @Override
   Map<String, String> variables() {

@@ -21,9 +21,9 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Supplier;
 
-/** Does at all ports of some processes, all the time, what strangers and enemies do. */
+/** Attacks all ports of some processes continuously. */
 final class HostileClient implements AutoCloseable {
-  /** What it does at a port. */
+  /** The kinds of attack. */
   enum Attack {
     SAYS_NOTHING,
     GARBAGE,
@@ -59,9 +59,9 @@ final class HostileClient implements AutoCloseable {
   private volatile boolean stop;
 
   /**
-   * Begins at once.
+   * Starts the attacks.
    *
-   * @param scan tells which ports there are now
+   * @param scan lists the current ports
    * @param size of the group
    */
   HostileClient(Supplier<List<OpenPorts.Port>> scan, int size, List<byte[]> recorded, long seed) {
@@ -79,22 +79,22 @@ final class HostileClient implements AutoCloseable {
     }
   }
 
-  /** Something that a rank said once, from its greeting on. */
+  /** Adds the bytes of a rank, from its greeting on, to those that are replayed. */
   void replayToo(byte[] said) {
     recorded.add(said);
   }
 
-  /** How often it got to do something at a port that listened. */
+  /** How often an attack reached a listening port. */
   long done(Attack attack) {
     return done.getOrDefault(attack, new LongAdder()).sum();
   }
 
-  /** How often it was connected to a port at which a rank listened. */
+  /** How often it connected to a listening port of a rank. */
   long reached(int rank) {
     return reached.getOrDefault(rank, new LongAdder()).sum();
   }
 
-  /** How often nobody listened, as at the ports of connections. */
+  /** How often a connection was refused, as at the ports of connections. */
   long refused() {
     return refused.sum();
   }
@@ -108,10 +108,11 @@ final class HostileClient implements AutoCloseable {
 
   private void attack(Random random) {
     Attack[] attacks = Attack.values();
-    Deque<Socket> held = new ArrayDeque<>(); // for those that say nothing, or not enough
+    Deque<Socket> held = new ArrayDeque<>(); // connections that send nothing, or too little
     while (!stop) {
       List<OpenPorts.Port> now = ports;
-      // Ports of connections are many, and do not take anybody: half of the time is for the others.
+      // Most ports belong to connections and refuse others, so half of the time is for listening
+      // ports.
       List<OpenPorts.Port> listening = now.stream().filter(OpenPorts.Port::listens).toList();
       List<OpenPorts.Port> among = listening.isEmpty() || random.nextBoolean() ? now : listening;
       if (!among.isEmpty()) {
@@ -132,7 +133,7 @@ final class HostileClient implements AutoCloseable {
     held.forEach(HostileClient::closeQuietly);
   }
 
-  /** Whether somebody listened. */
+  /** Attacks a port; returns whether it was listening. */
   private boolean act(OpenPorts.Port port, Attack attack, Random random, Deque<Socket> held) {
     Socket socket = new Socket();
     try {
@@ -212,7 +213,7 @@ final class HostileClient implements AutoCloseable {
     }
   }
 
-  /** What was said once, with time for the answers. */
+  /** Replays recorded bytes, with time for answers. */
   private static void replay(Socket socket, byte[] said) throws IOException {
     InputStream in = socket.getInputStream();
     OutputStream out = socket.getOutputStream();
@@ -223,7 +224,7 @@ final class HostileClient implements AutoCloseable {
     in.read();
   }
 
-  /** As a rank begins at the rendezvous. */
+  /** The greeting of a rank to the rendezvous. */
   private static byte[] greeting(Random random) {
     return ByteBuffer.allocate(44)
         .put(RENDEZVOUS)
@@ -232,7 +233,7 @@ final class HostileClient implements AutoCloseable {
         .array();
   }
 
-  /** As a rank begins at another's port: who it is, to whom, of how many, by which connection. */
+  /** The greeting of a rank to another rank: its rank, the peer's, the size, and the connection. */
   private byte[] hello(Random random) {
     int to = random.nextInt(size - 1);
     int lane = random.nextInt(2);
@@ -269,7 +270,7 @@ final class HostileClient implements AutoCloseable {
     try {
       socket.close();
     } catch (IOException e) {
-      // It has gone in any case.
+      // Ignored: the connection is closed in any case.
     }
   }
 

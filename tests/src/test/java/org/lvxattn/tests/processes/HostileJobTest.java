@@ -15,11 +15,11 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.lvxattn.GroupOptions;
+import org.lvxattn.group.GroupOptions;
 
 /**
- * A job of four processes computes, with a hostile client at every port that any of them owns: from
- * before they meet until they have ended. {@code -Dlvxattn.long=true}: for ten minutes.
+ * A job of four processes computes while a hostile client attacks every port of theirs, from before
+ * they connect until they have ended. With {@code -Dlvxattn.long=true}: for ten minutes.
  */
 @Timeout(1200)
 class HostileJobTest {
@@ -29,13 +29,13 @@ class HostileJobTest {
   private static final Duration EACH_GROUP = LONG ? Duration.ofSeconds(15) : Duration.ofSeconds(1);
   private static final Duration PATIENCE = Duration.ofMinutes(2);
 
-  /** What a rank may grow by after its first groups, in KiB: noise of a JVM, and no leak. */
+  /** Allowed growth of a rank after its first groups, in KiB: noise of a JVM, not a leak. */
   private static final long GROWTH = 16 << 10;
 
   private static final Pattern HELD =
       Pattern.compile("HELD \\d+ calls (\\d+) worst (\\S+) kilobytes (\\d+) descriptors (\\d+)");
 
-  /** After one group. */
+  /** State of a rank after one group. */
   private record Held(int calls, double worst, long kilobytes, long descriptors) {
     static Held of(String line) {
       Matcher words = HELD.matcher(line);
@@ -61,7 +61,7 @@ class HostileJobTest {
       for (int rank = 0; rank < SIZE; rank++) {
         ranks.add(start(rank, rank == 1 ? rendezvous.port() : port, seed));
       }
-      // Rank 1's own words, of the very group that it has just met.
+      // Replays rank 1's own bytes of the group that it has just joined.
       ranks.get(1).await("MET 0", PATIENCE);
       rendezvous.said().forEach(client::replayToo);
       List<List<String>> lines = new ArrayList<>();
@@ -74,7 +74,7 @@ class HostileJobTest {
       }
       assertItWasAnAttack(client);
       assertThat(lines.getFirst())
-          .as("a line for a stranger")
+          .as("a line for a rejected connection")
           .anyMatch(
               line -> line.contains("rank 0 dropped a connection while the group was made: 1"));
     } catch (Throwable e) {
@@ -92,7 +92,7 @@ class HostileJobTest {
             String.valueOf(ALL.toMillis()),
             String.valueOf(EACH_GROUP.toMillis()),
             String.valueOf(seed));
-    // The heap is there from the beginning: what grows then is a leak.
+    // The heap has its full size from the start, so growth is a leak.
     command.addAll(1, List.of("-Xms256m", "-XX:+AlwaysPreTouch", "-XX:+UseSerialGC"));
     ProcessBuilder builder = new ProcessBuilder(command);
     builder.environment().put("RANK", String.valueOf(rank));
@@ -103,7 +103,7 @@ class HostileJobTest {
     return new RankProcess(builder);
   }
 
-  /** That of the rendezvous is attacked before anybody is there. */
+  /** The ports of the job; the rendezvous port is attacked even before rank 0 listens. */
   private static List<OpenPorts.Port> portsOf(List<RankProcess> ranks, int rendezvous) {
     List<OpenPorts.Port> ports = new ArrayList<>();
     ports.add(new OpenPorts.Port(0, rendezvous, true));
@@ -117,10 +117,10 @@ class HostileJobTest {
     return ports;
   }
 
-  /** Of another group of as many ranks with the same secret. */
+  /** Handshakes recorded in another group of the same size and secret. */
   private static List<byte[]> recordedHandshakes() throws Exception {
     try (RelayedRanks others = new RelayedRanks(SIZE, piece -> {})) {
-      GroupOptions options = GroupOptions.defaults().withSecret(BesiegedRank.SECRET);
+      GroupOptions options = GroupOptions.builder().secret(HostileJobRank.SECRET).build();
       for (FutureTask<Integer> rank :
           others.start(options, (device, group) -> group.allGather(new byte[1]).size())) {
         assertThat(rank.get(PATIENCE.toSeconds(), TimeUnit.SECONDS)).isEqualTo(SIZE);

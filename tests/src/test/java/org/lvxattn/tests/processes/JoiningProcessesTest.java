@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.lvxattn.Strategy;
 
-/** Processes that find each other under circumstances. */
+/** Processes that join under unusual circumstances. */
 @Timeout(300)
 class JoiningProcessesTest {
   private static final Duration LONG = Duration.ofSeconds(60);

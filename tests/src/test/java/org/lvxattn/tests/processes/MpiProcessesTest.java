@@ -18,6 +18,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.lvxattn.Strategy;
+import org.lvxattn.testing.Seeds;
 
 /** Real processes on this machine, started and joined by Open MPI. */
 @Timeout(600)
@@ -41,7 +42,7 @@ class MpiProcessesTest {
     }
   }
 
-  /** MPI tells the addresses, data takes NCCL. */
+  /** MPI exchanges the addresses, NCCL moves the data. */
   @Test
   void everyStrategyIsExactOverNccl() throws Exception {
     try (RankProcess job =
@@ -65,16 +66,16 @@ class MpiProcessesTest {
   @ParameterizedTest
   @ValueSource(strings = {"KILL", "STOP"})
   void survivorsNameTheVictim(String signal) throws Exception {
-    Random random = Campaign.random("MpiProcessesTest");
+    Random random = new Random(Seeds.campaign());
     for (int i = Campaign.size(20); i > 0; i--) {
       strike(signal, random.nextInt(3), random.nextInt(200));
     }
   }
 
   private static void strike(String signal, int victim, int delay) throws Exception {
-    Duration deadline = Duration.ofSeconds(3);
+    Duration timeout = Duration.ofSeconds(3);
     try (RankProcess job =
-        mpirun(3, List.of("--enable-recovery"), RankProcess.java(deadline, "endure"))) {
+        mpirun(3, List.of("--enable-recovery"), RankProcess.java(timeout, "endure"))) {
       for (int rank = 0; rank < 3; rank++) {
         job.await("READY", LONG);
       }
@@ -83,10 +84,9 @@ class MpiProcessesTest {
       long begin = System.nanoTime();
       for (int survivor = 0; survivor < 2; survivor++) {
         assertThat(job.await("LOST", LONG)).startsWith("LOST " + victim + " ");
-        assertThat(Duration.ofNanos(System.nanoTime() - begin))
-            .isLessThan(deadline.plusSeconds(30));
+        assertThat(Duration.ofNanos(System.nanoTime() - begin)).isLessThan(timeout.plusSeconds(30));
       }
-      // Whoever wrote into freed memory would not get there.
+      // A rank that wrote into freed memory would have crashed before.
       job.await("END", 2, LONG);
     }
   }

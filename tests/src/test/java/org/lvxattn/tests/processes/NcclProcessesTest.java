@@ -11,7 +11,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.lvxattn.Strategy;
 
-/** Joined by NCCL, whose place the stand-in of the native tests takes: no GPU is needed. */
+/** Processes joined by NCCL, for which the native tests' stand-in is used: no GPU is needed. */
 class NcclProcessesTest extends StartedProcessesTest {
   private static final String STANDIN = "lvxattn.nccl.standin";
   private static final Duration LIMIT = Duration.ofSeconds(60);

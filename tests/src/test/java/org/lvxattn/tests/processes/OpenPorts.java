@@ -10,20 +10,20 @@ import java.util.List;
 import java.util.Set;
 import java.util.stream.Stream;
 
-/** The TCP ports that a process owns now: those it listens at, and those of its connections. */
+/** The TCP ports of a process: those on which it listens, and those of its connections. */
 final class OpenPorts {
   private static final String LISTENING = "0A";
 
   private OpenPorts() {}
 
   /**
-   * A port of a process.
+   * A TCP port of a process.
    *
-   * @param listens whether the process takes connections there
+   * @param listens whether the process listens on it
    */
   record Port(int rank, int number, boolean listens) {}
 
-  /** Nothing where the process has ended. */
+  /** The ports; empty if the process has ended. */
   static List<Port> of(int rank, long process) throws IOException {
     Path folder = Path.of("/proc", String.valueOf(process));
     Set<String> sockets = new HashSet<>();

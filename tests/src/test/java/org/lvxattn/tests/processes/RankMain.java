@@ -5,28 +5,31 @@ import java.time.Duration;
 import java.util.List;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
 import org.lvxattn.GroupException;
-import org.lvxattn.GroupOptions;
 import org.lvxattn.PeerMismatchException;
-import org.lvxattn.Rendezvous;
 import org.lvxattn.Strategy;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
+import org.lvxattn.launch.Rendezvous;
 
-/** A plain main, as users write it: one rank, made from the environment. Talks by lines. */
+/**
+ * A main method as users write it: one rank, joined from the environment. Prints lines for the
+ * test.
+ */
 final class RankMain {
   private RankMain() {}
 
   public static void main(String[] arguments) {
     GroupOptions options =
-        GroupOptions.defaults().withDeadline(Duration.ofMillis(Long.getLong("deadline", 60_000)));
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1))) {
+        GroupOptions.builder().timeout(Duration.ofMillis(Long.getLong("timeout", 60_000))).build();
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build())) {
       switch (arguments[0]) {
         case "exact" -> exact(device, Group.fromEnvironment(device, options));
         case "id" -> exact(device, byId(device, options));
         case "mismatch" -> mismatch(device, options);
         case "survive" -> survive(device, options, Integer.parseInt(arguments[1]), true);
         case "besieged" ->
-            new BesiegedRank(device, options, millis(arguments[1]), millis(arguments[2]))
+            new HostileJobRank(device, options, millis(arguments[1]), millis(arguments[2]))
                 .run(Long.parseLong(arguments[3]));
         case "endure" -> survive(device, options, 0, false);
         default -> throw new IllegalArgumentException(arguments[0]);
@@ -35,7 +38,7 @@ final class RankMain {
     say("END");
   }
 
-  /** As a scheduler of one's own does that can spread a few bytes: NCCL's id, from rank 0. */
+  /** Like a scheduler that can broadcast a few bytes: distributes rank 0's NCCL id. */
   private static Group byId(Device device, GroupOptions options) {
     int rank = Integer.parseInt(System.getenv("RANK"));
     int size = Integer.parseInt(System.getenv("WORLD_SIZE"));
@@ -43,7 +46,7 @@ final class RankMain {
         Rendezvous.tcp(
             System.getenv("MASTER_ADDR"), Integer.parseInt(System.getenv("MASTER_PORT")));
     byte[] mine = rank == 0 ? Group.newNcclId() : new byte[0];
-    byte[] id = scheduler.allGather(rank, size, mine, options.deadline()).getFirst();
+    byte[] id = scheduler.allGather(rank, size, mine, options.timeout()).getFirst();
     return Group.nccl(device, rank, size, id, "127.0.0.1", options);
   }
 
@@ -70,16 +73,15 @@ final class RankMain {
     }
   }
 
-  /** Computes until a peer is lost, then with the others that are left. */
+  /** Computes until a peer is lost, then in a new group of the surviving ranks. */
   private static void survive(Device device, GroupOptions options, int nextPort, boolean again) {
     int rank;
     int size;
     int lost;
     try (WholeProblem problem = new WholeProblem(device, 96, 700)) {
-      // Processes of a busy machine may start seconds apart; only lost peers are to be noticed
-      // soon.
+      // On a busy machine processes may start seconds apart; only lost peers must be noticed soon.
       try (Group group = Group.fromEnvironment(device, GroupOptions.defaults())) {
-        group.deadline(options.deadline());
+        group.setTimeout(options.timeout());
         rank = group.rank();
         size = group.size();
         say("PID " + rank + " " + ProcessHandle.current().pid());
@@ -97,7 +99,7 @@ final class RankMain {
               size - 1,
               rendezvous,
               "127.0.0.1",
-              options.withDeadline(Duration.ofSeconds(30)))) {
+              options.toBuilder().timeout(Duration.ofSeconds(30)).build())) {
         say("ERROR rest " + problem.errorOf(rest, Strategy.QUERY_RING));
       }
     }

@@ -17,7 +17,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/** A child process and the lines it prints; killed at the latest when it is closed. */
+/** A child process and the lines that it prints; closing it kills the process. */
 final class RankProcess implements AutoCloseable {
   private static final AtomicInteger NEXT_PORT = new AtomicInteger();
 
@@ -32,13 +32,13 @@ final class RankProcess implements AutoCloseable {
   }
 
   /** The command of a JVM that runs {@link RankMain}. */
-  static List<String> java(Duration deadline, String... arguments) {
+  static List<String> java(Duration timeout, String... arguments) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.add("-Xmx256m");
     command.add("-XX:TieredStopAtLevel=1");
     command.add("--enable-native-access=ALL-UNNAMED");
-    command.add("-Ddeadline=" + deadline.toMillis());
+    command.add("-Dtimeout=" + timeout.toMillis());
     command.add("-cp");
     command.add(
         System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")));
@@ -64,8 +64,8 @@ final class RankProcess implements AutoCloseable {
   }
 
   /**
-   * A port that nobody listens on, below those from which systems give connections theirs: such a
-   * one could be taken before it is used here.
+   * A free port below the ephemeral range: a connection could take an ephemeral port before it is
+   * used here.
    */
   static int freePort() throws IOException {
     for (int tries = 0; tries < 100; tries++) {
@@ -94,9 +94,9 @@ final class RankProcess implements AutoCloseable {
 
   /** The next line that begins with a word. */
   String await(String word, Duration timeout) throws InterruptedException {
-    long deadline = System.nanoTime() + timeout.toNanos();
+    long expiry = System.nanoTime() + timeout.toNanos();
     while (true) {
-      String line = lines.poll(Math.max(0, deadline - System.nanoTime()), TimeUnit.NANOSECONDS);
+      String line = lines.poll(Math.max(0, expiry - System.nanoTime()), TimeUnit.NANOSECONDS);
       if (line == null) {
         throw new AssertionError(
             "no line '" + word + "' within " + timeout + ", but:\n" + String.join("\n", seen));
@@ -108,14 +108,14 @@ final class RankProcess implements AutoCloseable {
     }
   }
 
-  /** Waits until so many lines have begun with a word, those of before included. */
+  /** Waits until the given number of lines, earlier ones included, have begun with a word. */
   void await(String word, int count, Duration timeout) throws InterruptedException {
     while (seen.stream().filter(line -> line.startsWith(word)).count() < count) {
       await(word, timeout);
     }
   }
 
-  /** Everything it printed, once it has ended by itself. */
+  /** Waits until the process ends by itself; returns all lines. */
   List<String> end(Duration timeout) throws InterruptedException {
     if (!process.waitFor(timeout.toMillis(), TimeUnit.MILLISECONDS)) {
       lines.drainTo(seen);
@@ -138,7 +138,9 @@ final class RankProcess implements AutoCloseable {
     signal(process.pid(), name);
   }
 
-  /** Of a launcher's child, which has told its process id by a line {@code PID rank pid}. */
+  /**
+   * Signals a launcher's child, which has printed its process id in a line {@code PID rank pid}.
+   */
   void signalRank(int rank, String name) throws IOException, InterruptedException {
     String told =
         seen.stream()

@@ -15,10 +15,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/**
- * Somebody between those who connect and a port: it keeps what they say first, and may change what
- * they say.
- */
+/** A relay in front of a port. It keeps the first bytes of each connection, and may modify data. */
 final class Relay implements Closeable {
   private static final int KEPT = 4096;
 
@@ -29,9 +26,9 @@ final class Relay implements Closeable {
   private final List<ByteArrayOutputStream> said = new CopyOnWriteArrayList<>();
 
   /**
-   * Before a port of this machine.
+   * Creates a relay in front of a local port.
    *
-   * @param change is given what a connection says, in pieces, before it is passed on
+   * @param change modifies the data of a connection, in pieces, before the relay forwards them
    */
   Relay(int port, Consumer<byte[]> change) throws IOException {
     this.listener = new ServerSocket(0, 16, InetAddress.getLoopbackAddress());
@@ -44,7 +41,7 @@ final class Relay implements Closeable {
     return listener.getLocalPort();
   }
 
-  /** What each connection said first. */
+  /** The first bytes of each connection. */
   List<byte[]> said() {
     return said.stream().map(ByteArrayOutputStream::toByteArray).toList();
   }
@@ -59,7 +56,7 @@ final class Relay implements Closeable {
     }
   }
 
-  /** Nobody may listen there yet. */
+  /** Retries, since the port may not be open yet. */
   private void connect(Socket from) throws IOException {
     Socket to;
     try {
@@ -92,7 +89,7 @@ final class Relay implements Closeable {
         out.write(piece);
       }
     } catch (IOException e) {
-      // One side has gone: so does the other.
+      // One side has disconnected: disconnect the other.
     }
   }
 

@@ -16,12 +16,12 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
 
-/** Ranks over TCP, threads of this process: what the others say to rank 0 goes by a relay. */
+/** Ranks over TCP in threads of this process; connections to rank 0 go through a relay. */
 final class RelayedRanks implements AutoCloseable {
-  /** Of the port in a rank's address. */
+  /** Offset of the port in a rank's address. */
   private static final int PORT_OFFSET = 42;
 
   private final byte[][] addresses;
@@ -30,9 +30,10 @@ final class RelayedRanks implements AutoCloseable {
   private @Nullable Relay relay;
 
   /**
-   * So many of them.
+   * Creates ranks.
    *
-   * @param change is given what a connection to rank 0 says, in pieces, before it is passed on
+   * @param change modifies the data of a connection to rank 0, in pieces, before the relay forwards
+   *     them
    */
   RelayedRanks(int size, Consumer<byte[]> change) {
     this.addresses = new byte[size][];
@@ -52,7 +53,7 @@ final class RelayedRanks implements AutoCloseable {
   }
 
   private <T> T run(int rank, GroupOptions options, BiFunction<Device, Group, T> body) {
-    try (Device device = Device.cpu(CpuOptions.defaults().withThreads(1));
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build());
         Group group =
             Group.gloo(device, rank, addresses.length, this::meet, "127.0.0.1", options)) {
       return body.apply(device, group);
@@ -79,7 +80,7 @@ final class RelayedRanks implements AutoCloseable {
     address.putShort(PORT_OFFSET, (short) relay.port());
   }
 
-  /** What each connection to rank 0 said first. */
+  /** The first bytes of each connection to rank 0. */
   List<byte[]> said() {
     return relay == null ? List.of() : relay.said();
   }

@@ -13,13 +13,14 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.lvxattn.Strategy;
+import org.lvxattn.testing.Seeds;
 
-/** Real processes on this machine, started as torchrun does, whatever engine joins them. */
+/** Real processes on this machine, started as torchrun does, for each backend. */
 @Timeout(600)
 abstract class StartedProcessesTest {
   private static final Duration LONG = Duration.ofMinutes(3);
 
-  /** What the engine needs in the environment. */
+  /** Environment variables of the backend. */
   abstract Map<String, String> variables();
 
   private List<RankProcess> start(int size, List<String> command) throws IOException {
@@ -60,16 +61,16 @@ abstract class StartedProcessesTest {
   @ParameterizedTest
   @ValueSource(strings = {"KILL", "STOP"})
   void survivorsNameTheVictimAndComputeAgain(String signal) throws Exception {
-    Random random = Campaign.random("StartedProcessesTest");
+    Random random = new Random(Seeds.campaign());
     for (int i = Campaign.size(40); i > 0; i--) {
       strike(signal, random.nextInt(4), random.nextInt(200));
     }
   }
 
   private void strike(String signal, int victim, int delay) throws Exception {
-    Duration deadline = Duration.ofSeconds(3);
+    Duration timeout = Duration.ofSeconds(3);
     List<RankProcess> ranks =
-        start(4, RankProcess.java(deadline, "survive", String.valueOf(RankProcess.freePort())));
+        start(4, RankProcess.java(timeout, "survive", String.valueOf(RankProcess.freePort())));
     try {
       for (RankProcess rank : ranks) {
         rank.await("READY", LONG);
@@ -83,8 +84,7 @@ abstract class StartedProcessesTest {
         }
         String lost = ranks.get(rank).await("LOST", LONG);
         assertThat(lost).as("rank %d, %s of %d", rank, signal, victim).startsWith("LOST " + victim);
-        assertThat(Duration.ofNanos(System.nanoTime() - begin))
-            .isLessThan(deadline.plusSeconds(30));
+        assertThat(Duration.ofNanos(System.nanoTime() - begin)).isLessThan(timeout.plusSeconds(30));
       }
       for (int rank = 0; rank < 4; rank++) {
         if (rank != victim) {

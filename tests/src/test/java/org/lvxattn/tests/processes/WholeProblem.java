@@ -6,19 +6,23 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import org.lvxattn.AttentionInputs;
+import org.lvxattn.AttentionOutputs;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
+import org.lvxattn.GradientOutputs;
 import org.lvxattn.Mask;
 import org.lvxattn.ReferenceAttention;
 import org.lvxattn.Statistics;
 import org.lvxattn.Strategy;
 import org.lvxattn.Tensor;
+import org.lvxattn.errors.RelativeError;
+import org.lvxattn.group.Group;
 
 /**
- * One float64 attention that every process makes by itself from the same seed: it computes its
- * shards with the others, and compares them with the oracle's answer to the whole.
+ * A float64 attention problem that every process generates from the same seed. Each process
+ * computes its shards with the others and compares them with the oracle's result.
  */
 final class WholeProblem implements AutoCloseable {
   private static final int HEADS = 12;
@@ -86,20 +90,17 @@ final class WholeProblem implements AutoCloseable {
     Tensor localK = k.slice(1, ours[0], ours[1]);
     Tensor localV = v.slice(1, ours[0], ours[1]);
     Statistics statistics = Statistics.create();
-    attention.forwardInto(group, localQ, localK, localV, Mask.none(), localO, localLse, statistics);
+    attention.forwardInto(
+        group,
+        new AttentionInputs(localQ, localK, localV, Mask.none()),
+        new AttentionOutputs(localO, localLse),
+        statistics);
     attention.backwardInto(
         group,
-        localQ,
-        localK,
-        localV,
-        Mask.none(),
-        localO,
-        localLse,
+        new AttentionInputs(localQ, localK, localV, Mask.none()),
+        new AttentionOutputs(localO, localLse),
         dO.slice(1, mine[0], mine[1]),
-        localDq,
-        localDk,
-        localDv,
-        null,
+        new GradientOutputs(localDq, localDk, localDv, null),
         statistics);
     double worst = 0;
     for (Map.Entry<Tensor, Tensor> result : results.entrySet()) {
@@ -111,7 +112,7 @@ final class WholeProblem implements AutoCloseable {
     return worst;
   }
 
-  /** Uneven on purpose: the first ranks get more. */
+  /** Deliberately uneven: the first ranks get more. */
   private static long begin(int total, Group group) {
     return border(total, group.rank(), group.size());
   }
@@ -126,16 +127,7 @@ final class WholeProblem implements AutoCloseable {
   }
 
   private static double error(Tensor ours, Tensor reference) {
-    double[] a = ours.toDoubles();
-    double[] b = reference.toDoubles();
-    double difference = 0;
-    double largest = 0;
-    for (int i = 0; i < a.length; i++) {
-      double d = Math.abs(a[i] - b[i]);
-      difference = d <= difference ? difference : d; // keeps NaN
-      largest = Math.max(largest, Math.abs(b[i]));
-    }
-    return largest < 1e-6 ? difference : difference / largest;
+    return RelativeError.of(ours.toDoubles(), reference.toDoubles());
   }
 
   private static Tensor expect(Map<Tensor, Tensor> results, Tensor result, Tensor reference) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Groups whose ranks are processes of their own. */
+/** Groups whose ranks are processes. */
 @NullMarked
 package org.lvxattn.tests.processes;
 

@@ -12,9 +12,9 @@ import org.lvxattn.CpuOptions;
 import org.lvxattn.CrossAttention;
 import org.lvxattn.DType;
 import org.lvxattn.Device;
-import org.lvxattn.Group;
-import org.lvxattn.GroupOptions;
 import org.lvxattn.Tensor;
+import org.lvxattn.group.Group;
+import org.lvxattn.group.GroupOptions;
 import scala.collection.Iterator;
 import scala.collection.JavaConverters;
 import scala.reflect.ClassTag;
@@ -22,23 +22,23 @@ import scala.reflect.ClassTag$;
 import scala.runtime.AbstractFunction1;
 
 /**
- * Cross-attention of a text over visual tokens that lie in an RDD, wherever its partitions are. In
- * a barrier stage all tasks run at once: each is a rank of a Gloo group, its partition the rank's
- * shard of keys and values, and an equal part of the queries its own. The tokens stay where they
- * are; only queries and partial results travel, and not through Spark.
+ * Cross-attention of a text over visual tokens in an RDD. In a barrier stage all tasks run at the
+ * same time. Each task is a rank of a Gloo group: its partition is the rank's shard of keys and
+ * values, and it takes an equal part of the queries. The tokens stay in their partitions; only
+ * queries and partial results are sent, and not through Spark.
  */
 public final class BarrierAttention {
   private final Sizes sizes;
-  private final Duration deadline;
+  private final Duration timeout;
 
   /**
-   * Attention of these sizes.
+   * Creates attention of the given sizes.
    *
-   * @param deadline the longest wait of a task for another
+   * @param timeout the longest time that a task waits for another
    */
-  public BarrierAttention(Sizes sizes, Duration deadline) {
+  public BarrierAttention(Sizes sizes, Duration timeout) {
     this.sizes = sizes;
-    this.deadline = deadline;
+    this.timeout = timeout;
   }
 
   /**
@@ -48,7 +48,7 @@ public final class BarrierAttention {
    * @param tokens in the order of their partitions; Spark needs a free slot for each partition
    */
   public float[] forward(float[] queries, JavaRDD<VisualTokens> tokens) {
-    Task task = new Task(sizes, deadline, queries);
+    Task task = new Task(sizes, timeout, queries);
     ClassTag<float[]> rows = ClassTag$.MODULE$.apply(float[].class);
     float[][] parts = (float[][]) tokens.rdd().barrier().mapPartitions(task, true, rows).collect();
     float[] output = new float[queries.length];
@@ -60,18 +60,18 @@ public final class BarrierAttention {
     return output;
   }
 
-  /** What Spark sends to the executors. */
+  /** The task that Spark sends to the executors. */
   private static final class Task
       extends AbstractFunction1<Iterator<VisualTokens>, Iterator<float[]>> implements Serializable {
     private static final long serialVersionUID = 1;
 
     private final Sizes sizes;
-    private final Duration deadline;
+    private final Duration timeout;
     private final float[] queries;
 
-    Task(Sizes sizes, Duration deadline, float[] queries) {
+    Task(Sizes sizes, Duration timeout, float[] queries) {
       this.sizes = sizes;
-      this.deadline = deadline;
+      this.timeout = timeout;
       this.queries = queries;
     }
 
@@ -84,7 +84,7 @@ public final class BarrierAttention {
       int ranks = context.getTaskInfos().length;
       VisualTokens tokens = VisualTokens.concatenated(JavaConverters.asJava(partition));
       int cores = Math.max(1, context.cpus());
-      try (Device device = Device.cpu(CpuOptions.defaults().withThreads(cores));
+      try (Device device = Device.cpu(CpuOptions.builder().threads(cores).build());
           Group group =
               Group.gloo(
                   device,
@@ -92,13 +92,13 @@ public final class BarrierAttention {
                   ranks,
                   rendezvous,
                   rendezvous.ownHost(),
-                  GroupOptions.defaults().withDeadline(deadline))) {
+                  GroupOptions.builder().timeout(timeout).build())) {
         float[] rows = forward(group, queriesOf(rank, ranks), tokens);
         return JavaConverters.asScala(List.of(rows).iterator());
       }
     }
 
-    /** An equal part of the queries, to the row. */
+    /** This rank's part of the queries; the parts differ by at most one row. */
     private float[] queriesOf(int rank, int ranks) {
       int width = sizes.queryWidth();
       long rows = queries.length / width;

@@ -6,11 +6,11 @@ import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
 import org.apache.spark.BarrierTaskContext;
-import org.lvxattn.Rendezvous;
+import org.lvxattn.launch.Rendezvous;
 
 /**
- * The tasks of a barrier stage find each other by Spark. How long one waits for the others is
- * Spark's to say: {@code spark.barrier.sync.timeout}.
+ * A rendezvous of the tasks of a barrier stage, by Spark's all-gather. Spark's setting {@code
+ * spark.barrier.sync.timeout} bounds the wait for other tasks.
  */
 record SparkRendezvous(BarrierTaskContext context) implements Rendezvous {
   @Override
@@ -19,7 +19,7 @@ record SparkRendezvous(BarrierTaskContext context) implements Rendezvous {
     return Arrays.stream(all).map(Base64.getDecoder()::decode).toList();
   }
 
-  /** The name by which Spark reaches this task's executor; without its port. */
+  /** The host name by which Spark reaches this task's executor, without the port. */
   String ownHost() {
     String address = context.getTaskInfos()[context.partitionId()].address();
     int port = address.lastIndexOf(':');

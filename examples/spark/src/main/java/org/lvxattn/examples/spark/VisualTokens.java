@@ -8,12 +8,12 @@ import java.util.List;
 import java.util.function.Function;
 
 /**
- * Keys and values of some consecutive visual tokens, [tokens, keyValueHeads, headDim] each: an
- * element of the RDD.
+ * Keys and values of consecutive visual tokens, each [tokens, keyValueHeads, headDim]: an element
+ * of the RDD.
  */
 @SuppressWarnings("ArrayRecordComponent") // moved, never compared
 public record VisualTokens(float[] keys, float[] values) implements Serializable {
-  /** All tokens of a partition in one. */
+  /** Concatenates all tokens of a partition. */
   static VisualTokens concatenated(Iterator<VisualTokens> partition) {
     List<VisualTokens> parts = new ArrayList<>();
     partition.forEachRemaining(parts::add);

@@ -15,8 +15,9 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.lvxattn.testing.Seeds;
 
-/** Spark's local mode: the tasks are threads, and talk over real connections. */
+/** Runs in Spark's local mode: tasks are threads that communicate over TCP. */
 @Timeout(300)
 class BarrierAttentionTest {
   private static final Sizes SIZES = new Sizes(8, 2, 64);
@@ -26,7 +27,7 @@ class BarrierAttentionTest {
   @SuppressWarnings("NullAway.Init") // before all tests
   private static JavaSparkContext spark;
 
-  private final Random random = new Random(4);
+  private final Random random = Seeds.random(4);
 
   @BeforeAll
   static void start() {
@@ -63,7 +64,7 @@ class BarrierAttentionTest {
   }
 
   @Test
-  void whatIsWrongWithATaskIsSpokenOfByTheDriver() {
+  void driverReportsTheErrorOfATask() {
     float[] queries = random(QUERIES * SIZES.queryWidth());
     Sizes odd = new Sizes(8, 2, 63);
     JavaRDD<VisualTokens> tokens = spark.parallelize(tokens(), 4);
@@ -72,7 +73,7 @@ class BarrierAttentionTest {
         .hasStackTraceContaining("headDim");
   }
 
-  /** Uneven blocks, as frames and tiles come. */
+  /** Uneven blocks, as with frames and tiles. */
   private List<VisualTokens> tokens() {
     List<VisualTokens> blocks = new ArrayList<>();
     for (int left = TOKENS; left > 0; ) {
