@@ -45,6 +45,7 @@ void gemv(bool transpose, std::int64_t rows, std::int64_t columns, const double*
 // (FindOpenBLAS.cmake). NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the linker's --wrap
 // chooses these names.
 extern "C" {
+void blas_kernel_left_out();
 void* __real_blas_memory_alloc(int position);
 void __real_blas_memory_free(void* buffer);
 void* __wrap_blas_memory_alloc(int position);
@@ -64,4 +65,7 @@ void __wrap_blas_memory_free(void* buffer) {
   const std::lock_guard lock(g_pool);
   __real_blas_memory_free(buffer);
 }
+
+// Stands in for the kernels that liblvx.so does not contain (OpenBLASKernels.cmake). No product above calls one.
+void blas_kernel_left_out() { __builtin_trap(); }
 // NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
