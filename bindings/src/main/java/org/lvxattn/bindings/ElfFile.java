@@ -4,7 +4,12 @@ package org.lvxattn.bindings;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.SeekableByteChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -24,14 +29,14 @@ final class ElfFile {
   private static final int DT_STRTAB = 5;
   private static final int MOST = 1 << 20; // bytes of the parts that are read here
 
-  private final OpenFile file;
+  private final SeekableByteChannel file;
   private final long size;
   private final List<Segment> loaded = new ArrayList<>();
   private @Nullable Segment dynamic;
 
   private record Segment(long offset, long address, long fileBytes) {}
 
-  private ElfFile(OpenFile file, long size) {
+  private ElfFile(SeekableByteChannel file, long size) {
     this.file = file;
     this.size = size;
   }
@@ -42,14 +47,16 @@ final class ElfFile {
    * @return the names of the libraries that it needs
    * @throws IOException if it cannot be read, or is not a complete library for this processor
    */
-  static List<String> check(OpenFile file) throws IOException {
-    FileStatus status = file.status();
-    if (!status.isRegular()) {
-      throw new IOException("is not a regular file");
+  static List<String> check(Path file) throws IOException {
+    if (!FileStatus.of(file).isRegular()) {
+      throw new IOException("is not a regular file"); // opening a named pipe would wait
     }
-    ElfFile elf = new ElfFile(file, status.size());
-    elf.readHeaders();
-    return elf.needed();
+    try (var channel =
+        Files.newByteChannel(file, StandardOpenOption.READ, LinkOption.NOFOLLOW_LINKS)) {
+      ElfFile elf = new ElfFile(channel, channel.size());
+      elf.readHeaders();
+      return elf.needed();
+    }
   }
 
   private void readHeaders() throws IOException {
@@ -134,7 +141,12 @@ final class ElfFile {
   }
 
   private ByteBuffer read(long offset, int bytes) throws IOException {
-    return file.read(offset, bytes).order(ByteOrder.LITTLE_ENDIAN);
+    ByteBuffer all = ByteBuffer.allocate(bytes).order(ByteOrder.LITTLE_ENDIAN);
+    file.position(offset);
+    while (all.hasRemaining() && file.read(all) > 0) {
+      // fewer bytes at the end of the file
+    }
+    return all.flip();
   }
 
   private void requireWhole(long offset, long bytes) throws IOException {

@@ -3,7 +3,10 @@ package org.lvxattn.bindings;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.InterruptedIOException;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
@@ -15,6 +18,7 @@ import java.util.Deque;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -42,7 +46,12 @@ public final class NativeLibrary {
   private static final String LIBRARY = System.mapLibraryName("lvx");
   private static final Duration LOCK_PATIENCE = Duration.ofSeconds(60);
 
-  private static volatile @Nullable Path loaded;
+  /** Classifiers of jars with further files, after the platform's name. */
+  private static final List<String> ADDITIONS = List.of("-cuda13", "-cuda12");
+
+  private static volatile @Nullable Loaded loaded;
+
+  private record Loaded(Path file, SymbolLookup symbols) {}
 
   private NativeLibrary() {}
 
@@ -52,7 +61,7 @@ public final class NativeLibrary {
    * @throws NativeLibraryError if it cannot be loaded; the message says why and what to do
    */
   public static void load() {
-    file();
+    get();
   }
 
   /**
@@ -61,20 +70,55 @@ public final class NativeLibrary {
    * @throws NativeLibraryError as {@link #load}
    */
   public static Path file() {
-    Path file = loaded;
-    return file != null ? file : loadOnce();
+    return get().file();
   }
 
-  private static synchronized Path loadOnce() {
-    Path file = loaded;
-    if (file == null) {
-      file = loadNow();
-      loaded = file;
+  /**
+   * A function of the library, for the generated bindings. They ask in class initializers, which
+   * must not fail: every entry of the library calls {@link #load} first.
+   *
+   * @throws NativeLibraryError as {@link #load}
+   */
+  public static Optional<MemorySegment> find(String name) {
+    return get().symbols().find(name);
+  }
+
+  private static Loaded get() {
+    Loaded known = loaded;
+    return known != null ? known : loadOnce();
+  }
+
+  private static synchronized Loaded loadOnce() {
+    Loaded known = loaded;
+    if (known == null) {
+      known = loadWhenInterrupted();
+      loaded = known;
     }
-    return file;
+    return known;
   }
 
-  private static Path loadNow() {
+  /** Java's file channels close when their thread is interrupted; such an attempt is repeated. */
+  private static Loaded loadWhenInterrupted() {
+    boolean interrupted = Thread.interrupted();
+    try {
+      while (true) {
+        try {
+          return loadNow();
+        } catch (NativeLibraryError e) {
+          if (!(e.getCause() instanceof ClosedByInterruptException)) {
+            throw e;
+          }
+          interrupted |= Thread.interrupted();
+        }
+      }
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  private static Loaded loadNow() {
     try {
       String directory = System.getProperty(DIRECTORY_PROPERTY);
       return directory != null ? loadFromDirectory(directory) : loadFromJar();
@@ -103,7 +147,7 @@ public final class NativeLibrary {
     }
   }
 
-  private static Path loadFromDirectory(String directory) {
+  private static Loaded loadFromDirectory(String directory) {
     Path file = directory(directory, DIRECTORY_PROPERTY, "holds " + LIBRARY).resolve(LIBRARY);
     if (!Files.isRegularFile(file)) {
       throw new NativeLibraryError(
@@ -129,23 +173,33 @@ public final class NativeLibrary {
     return Path.of(value).toAbsolutePath();
   }
 
-  private static Path loadFromJar() {
+  private static Loaded loadFromJar() {
     String platform = NativeLibraryPlatform.current();
     Path cache = cacheDirectory();
     try {
-      NativeLibraryBundle bundle = NativeLibraryBundle.read(name -> resource(platform, name));
+      NativeLibraryBundle bundle = bundle(platform);
       if (bundle == null) {
         throw new NativeLibraryError(
             "no natives for this platform ("
                 + platform
                 + ") on the class or module path: add the artifact org.lvxattn:lvxattn-native"
-                + " built for it, or set the system property "
+                + " with the classifier "
+                + platform
+                + " (in a run-time image, its module, which jlink takes with --add-modules), or set"
+                + " the system property "
                 + DIRECTORY_PROPERTY
                 + " to a directory that holds "
                 + LIBRARY);
       }
       Path directory = new NativeLibraryCache(cache, LOCK_PATIENCE).install(bundle);
-      return load(directory.resolve(LIBRARY), CACHE_PROPERTY);
+      // Its files have been checked against the hashes of the build.
+      return open(directory.resolve(LIBRARY), CACHE_PROPERTY);
+    } catch (InterruptedIOException e) {
+      throw new NativeLibraryError(
+          e.getMessage()
+              + ", which another process or class loader holds while it installs the natives; the"
+              + " next call tries again",
+          e);
     } catch (IOException e) {
       throw new NativeLibraryError(
           "cannot install the natives in "
@@ -160,6 +214,20 @@ public final class NativeLibrary {
               + " to one that holds the natives already",
           e);
     }
+  }
+
+  private static @Nullable NativeLibraryBundle bundle(String platform) throws IOException {
+    NativeLibraryBundle bundle = NativeLibraryBundle.read(name -> resource(platform, name));
+    if (bundle != null) {
+      for (String addition : ADDITIONS) {
+        NativeLibraryBundle added =
+            NativeLibraryBundle.read(name -> resource(platform + addition, name));
+        if (added != null) {
+          return bundle.with(added);
+        }
+      }
+    }
+    return bundle;
   }
 
   /** Uses the class loader, since a class of a named module sees only that module's resources. */
@@ -190,20 +258,32 @@ public final class NativeLibrary {
     return Path.of(home, ".cache", "lvxattn");
   }
 
-  private static Path load(Path file, String property) {
+  private static Loaded load(Path file, String property) {
     try {
       requireLibraries(file);
-      System.load(file.toString());
-      if (SymbolLookup.loaderLookup().find("lvx_abi_version").isEmpty()) {
+    } catch (IOException e) {
+      throw cannotLoad(e, property);
+    }
+    return open(file, property);
+  }
+
+  private static Loaded open(Path file, String property) {
+    try {
+      SymbolLookup symbols = DynamicLinker.open(file);
+      if (symbols.find("lvx_abi_version").isEmpty()) {
         throw new IOException(file + " is another library: it has no lvx_abi_version");
       }
-      return file;
+      return new Loaded(file, symbols);
     } catch (IOException e) {
-      throw new NativeLibraryError(
-          "cannot load liblvx: " + e.getMessage() + "; " + otherDirectory(property), e);
+      throw cannotLoad(e, property);
     } catch (UnsatisfiedLinkError e) {
       throw new NativeLibraryError("cannot load liblvx: " + advice(e, property), e);
     }
+  }
+
+  private static NativeLibraryError cannotLoad(IOException e, String property) {
+    return new NativeLibraryError(
+        "cannot load liblvx: " + e.getMessage() + "; " + otherDirectory(property), e);
   }
 
   /**
@@ -222,8 +302,10 @@ public final class NativeLibrary {
       // A directory that the caller names may hold links; the caller is responsible for it.
       Path beside = directory.resolve(name);
       if (seen.add(name) && Files.isRegularFile(beside)) {
-        try (OpenFile open = OpenFile.read(beside.toRealPath())) {
-          ElfFile.check(open).stream().filter(needed -> !needed.contains("/")).forEach(next::add);
+        try {
+          ElfFile.check(beside.toRealPath()).stream()
+              .filter(needed -> !needed.contains("/"))
+              .forEach(next::add);
         } catch (FileSystemException e) {
           throw e;
         } catch (IOException e) {

@@ -2,6 +2,7 @@
 package org.lvxattn.bindings;
 
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
@@ -23,12 +24,13 @@ import org.jspecify.annotations.Nullable;
  * Natives on disk, one directory per content: {@code <root>/<hash>/liblvx.so}.
  *
  * <p>No other user can change it: the root is private to this user, the root and all directories
- * above it are {@link TrustedDirectory trusted}, links are not followed, and each file is checked
- * through its descriptor.
+ * above it are {@link TrustedDirectory trusted}, and links are not followed. So a file that has
+ * been checked by its path cannot be exchanged before it is loaded.
  *
  * <p>Any number of processes may install the same or different bundles at the same time. An atomic
- * move gives a complete directory its final name. Entries are verified before each use: a damaged
- * entry is replaced, and a valid entry in a read-only root is used without any write.
+ * move gives a complete directory its final name. Entries are verified before each use, most by
+ * size, time and inode: a damaged entry is replaced, and a valid entry in a read-only root is used
+ * without any write.
  */
 final class NativeLibraryCache {
   private final Path root;
@@ -132,7 +134,10 @@ final class NativeLibraryCache {
         Thread.sleep(10);
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
-        throw new IOException("interrupted while waiting for the lock " + lockFile, e);
+        var interruption =
+            new InterruptedIOException("interrupted while waiting for the lock " + lockFile);
+        interruption.initCause(e);
+        throw interruption;
       }
     }
   }

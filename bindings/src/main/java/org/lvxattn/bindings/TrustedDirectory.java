@@ -11,8 +11,6 @@ import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayDeque;
 import java.util.Deque;
-import java.util.Locale;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 
@@ -85,11 +83,11 @@ final class TrustedDirectory {
 
   /** Requires that this user or root owns a directory and that others cannot write it. */
   static void require(Path directory) throws IOException {
-    Attributes found = Attributes.of(directory);
+    FileStatus found = FileStatus.of(directory);
     if (!found.isDirectory()) {
       throw new IOException(directory + " is not a directory, or a link to one");
     }
-    int user = OpenFile.user();
+    int user = FileStatus.user();
     if (found.owner() != user && found.owner() != 0) {
       throw new IOException(
           directory
@@ -110,11 +108,11 @@ final class TrustedDirectory {
 
   /** Checks all parents from the root down, so that no other user can exchange one. */
   private static void requireAbove(Path real) throws IOException {
-    int user = OpenFile.user();
+    int user = FileStatus.user();
     // In a user namespace root may have another number.
-    int root = Attributes.of(Objects.requireNonNull(real.getRoot())).owner();
+    int root = FileStatus.of(Objects.requireNonNull(real.getRoot())).owner();
     for (Path directory = real; directory != null; directory = directory.getParent()) {
-      Attributes found = Attributes.of(directory);
+      FileStatus found = FileStatus.of(directory);
       if (found.owner() != user && found.owner() != 0 && found.owner() != root) {
         throw new IOException(
             directory
@@ -133,26 +131,6 @@ final class TrustedDirectory {
                 + found.permissions()
                 + "), who could replace what lies below");
       }
-    }
-  }
-
-  private record Attributes(int owner, int group, int mode) {
-    static Attributes of(Path path) throws IOException {
-      Map<String, Object> found =
-          Files.readAttributes(path, "unix:uid,gid,mode", LinkOption.NOFOLLOW_LINKS);
-      return new Attributes(number(found, "uid"), number(found, "gid"), number(found, "mode"));
-    }
-
-    private static int number(Map<String, Object> found, String name) {
-      return (int) Objects.requireNonNull(found.get(name));
-    }
-
-    boolean isDirectory() {
-      return (mode & 0170000) == 0040000;
-    }
-
-    String permissions() {
-      return String.format(Locale.ROOT, "mode %04o", mode & 07777);
     }
   }
 }

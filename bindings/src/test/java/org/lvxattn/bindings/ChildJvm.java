@@ -28,12 +28,19 @@ final class ChildJvm {
    */
   static ChildJvm start(List<String> through, Map<String, String> variables, String... options)
       throws IOException {
+    return start(LoadMain.class, through, variables, options);
+  }
+
+  /** As above, with another main class. */
+  static ChildJvm start(
+      Class<?> main, List<String> through, Map<String, String> variables, String... options)
+      throws IOException {
     List<String> command = new ArrayList<>(through);
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(List.of(options));
     command.add("-cp");
     command.add(Objects.requireNonNull(System.getProperty("java.class.path")));
-    command.add(LoadMain.class.getName());
+    command.add(main.getName());
     ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
     variables.forEach(
         (name, value) -> {

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.charset.StandardCharsets;
@@ -151,6 +152,49 @@ class NativeLibraryCacheTest {
           .hasMessageContaining(lockFile.toString());
     }
     assertThat(cache().install(bundle).resolve("a.so")).hasContent("one");
+  }
+
+  @Test
+  void anInterruptEndsTheWaitAndTheNextCallInstalls() throws Exception {
+    var bundle = bundle(Map.of("a.so", "one"));
+    Path lockFile = root.resolve(bundle.id() + ".lock");
+    try (var channel =
+            FileChannel.open(lockFile, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        FileLock lock = channel.lock()) {
+      assertThat(lock.isValid()).isTrue();
+      Thread.currentThread().interrupt();
+      assertThatThrownBy(() -> cache().install(bundle))
+          .isInstanceOf(InterruptedIOException.class)
+          .hasMessageContaining(lockFile.toString());
+      assertThat(Thread.interrupted()).isTrue();
+    }
+    assertThat(cache().install(bundle).resolve("a.so")).hasContent("one");
+  }
+
+  /** The build computes the id, so that nothing is hashed at a start. */
+  @Test
+  void theIdOfTheIndexNamesTheEntryButDoesNotVouchForItsContent() throws Exception {
+    var one = bundle(Map.of("a.so", "one"));
+    var named = new NativeLibraryBundle("name", one.sha256(), one.source());
+    assertThat(
+            read(Map.of(NativeLibraryBundle.INDEX, "id=name\nsha256.a.so=" + "0".repeat(64))).id())
+        .isEqualTo("name");
+    Path entry = cache().install(named);
+    assertThat(entry).hasFileName("name");
+    var two = bundle(Map.of("a.so", "two"));
+    assertThat(cache().install(new NativeLibraryBundle("name", two.sha256(), two.source())))
+        .isEqualTo(entry);
+    assertThat(entry.resolve("a.so")).hasContent("two");
+  }
+
+  @Test
+  void anAdditionIsInstalledBesideTheLibraries() throws Exception {
+    var base = bundle(Map.of("a.so", "one"));
+    var both = base.with(bundle(Map.of("b.so", "two")));
+    Path entry = cache().install(both);
+    assertThat(entry.resolve("a.so")).hasContent("one");
+    assertThat(entry.resolve("b.so")).hasContent("two");
+    assertThat(cache().install(base)).isNotEqualTo(entry);
   }
 
   private static int mode(Path path) throws IOException {

@@ -14,6 +14,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -324,6 +325,23 @@ class NativeLibraryTest {
         .contains("2 failed cause=IllegalCallerException")
         .contains("--enable-native-access=org.lvxattn")
         .contains("--enable-native-access=ALL-UNNAMED");
+  }
+
+  /** System.load would fail in the second one. */
+  @Test
+  void anyNumberOfClassLoadersLoadAtOnce() throws Exception {
+    String output =
+        ChildJvm.start(LoadersMain.class, List.of(), Map.of(), ALLOW, cache(temp)).output();
+    List<String> lines = output.lines().toList();
+    assertThat(lines).hasSize(3).allMatch(line -> line.startsWith("true symbol at "), output);
+    assertThat(Set.copyOf(lines)).as("one library").hasSize(1);
+  }
+
+  /** Java's file channels refuse to work for an interrupted thread. */
+  @Test
+  void anInterruptedThreadLoadsAndStaysInterrupted() throws Exception {
+    String output = ChildJvm.run(ALLOW, cache(temp), "-Dinterrupted=true");
+    assertThat(output).contains("1 loaded").contains("symbols=true").contains("still interrupted");
   }
 
   private static boolean command(String... command) throws InterruptedException {

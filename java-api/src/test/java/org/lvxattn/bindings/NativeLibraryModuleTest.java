@@ -3,7 +3,6 @@ package org.lvxattn.bindings;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.lang.foreign.SymbolLookup;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -15,6 +14,6 @@ class NativeLibraryModuleTest {
     assertThat(NativeLibrary.class.getModule().getName()).isEqualTo("org.lvxattn");
     assertThat(NativeLibrary.class.getModule().isNativeAccessEnabled()).isTrue();
     NativeLibrary.load();
-    assertThat(SymbolLookup.loaderLookup().find("lvx_abi_version")).isPresent();
+    assertThat(NativeLibrary.find("lvx_abi_version")).isPresent();
   }
 }

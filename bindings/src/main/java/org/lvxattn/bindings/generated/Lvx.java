@@ -20,8 +20,7 @@ public class Lvx extends Lvx$shared {
 
     static final Arena LIBRARY_ARENA = Arena.ofAuto();
 
-    static final SymbolLookup SYMBOL_LOOKUP = SymbolLookup.loaderLookup()
-            .or(Linker.nativeLinker().defaultLookup());
+    static final SymbolLookup SYMBOL_LOOKUP = org.lvxattn.bindings.NativeLibrary::find;
 
     private static final int LVX_ABI_VERSION = (int)1L;
     /**

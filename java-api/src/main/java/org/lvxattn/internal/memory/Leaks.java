@@ -11,13 +11,18 @@ public final class Leaks {
   /** System property with the mode at start; case-insensitive. */
   public static final String PROPERTY = "org.lvxattn.leaks";
 
-  /** The logger has the name of the public class. */
-  private static final System.Logger LOGGER = System.getLogger("org.lvxattn.LeakDetector");
-
   private static final AtomicLong FOUND = new AtomicLong();
   private static volatile Mode mode = modeAtStart();
 
   private Leaks() {}
+
+  /**
+   * Has the name of the public class. It is looked up only when there is something to log, since
+   * that loads Java's logging.
+   */
+  private static System.Logger logger() {
+    return System.getLogger("org.lvxattn.LeakDetector");
+  }
 
   /** How leaks are reported. */
   public enum Mode {
@@ -55,16 +60,17 @@ public final class Leaks {
     }
     FOUND.incrementAndGet();
     if (origin != null) {
-      LOGGER.log(Level.WARNING, what + " was never closed; it was made here:", origin);
+      logger().log(Level.WARNING, what + " was never closed; it was made here:", origin);
     } else {
-      LOGGER.log(
-          Level.WARNING,
-          what + " was never closed; set -D" + PROPERTY + "=trace to see where it was made");
+      logger()
+          .log(
+              Level.WARNING,
+              what + " was never closed; set -D" + PROPERTY + "=trace to see where it was made");
     }
   }
 
   static void failedToRelease(String what, RuntimeException failure) {
-    LOGGER.log(Level.WARNING, "cannot free a leaked " + what, failure);
+    logger().log(Level.WARNING, "cannot free a leaked " + what, failure);
   }
 
   private static Mode modeAtStart() {
@@ -77,9 +83,10 @@ public final class Leaks {
         return candidate;
       }
     }
-    LOGGER.log(
-        Level.WARNING,
-        "system property " + PROPERTY + " is " + wanted + "; off, count or trace was expected");
+    logger()
+        .log(
+            Level.WARNING,
+            "system property " + PROPERTY + " is " + wanted + "; off, count or trace was expected");
     return Mode.COUNT;
   }
 }
