@@ -311,7 +311,8 @@ public final class LlamaCrossAttentionLayer {
      * Builds the layer.
      *
      * @throws IllegalStateException if a required setting is missing
-     * @throws IllegalArgumentException if {@link CrossAttention} does not accept heads or headDim
+     * @throws IllegalArgumentException if {@link org.lvxattn.CrossAttention} does not accept heads
+     *     or headDim
      */
     public LlamaCrossAttentionLayer build() {
       LlamaCrossAttention built = attention.build();
