@@ -30,16 +30,10 @@ quietly() {
 cuda_plugin=$home/native/target/cmake/cuda
 cuda_architectures="80-real;90a-real"
 
-configure_cuda_plugin() {
-  # CMake rejects a build folder that was moved or copied here.
-  grep -qsxF "CMAKE_HOME_DIRECTORY:INTERNAL=$home/native" "$cuda_plugin/CMakeCache.txt" || rm -rf "$cuda_plugin"
-  cmake -S "$home/native" -B "$cuda_plugin" -G Ninja -DCMAKE_BUILD_TYPE=Release -DLVX_BUILD_TESTS=OFF \
-    -DLVX_BUILD_CUDA=ON "-DLVX_CUDA_ARCHITECTURES=$cuda_architectures"
-}
-
 build_cuda_plugin() {
   local log=$state/cuda.log
-  quietly "configuring the CUDA plugin" "$log" configure_cuda_plugin || return 1
+  quietly "configuring the CUDA plugin" "$log" \
+    configure_plugin "$cuda_plugin" "-DLVX_CUDA_ARCHITECTURES=$cuda_architectures" || return 1
   left_out "$log"
   quietly "CUDA plugin" "$log" cmake --build "$cuda_plugin" --target lvx_cuda || return 1
   # The library looks for plugins in its own folder.
@@ -94,6 +88,17 @@ with_spark() {
   fi
 }
 
+# Programs that use dist and nothing else. The plugin in it, if there is one, is that of the tests.
+clients() { # OPTIONS OF MAVEN VERIFY
+  local cuda=none
+  [[ $1 != *"$cuda_plugin"* ]] || cuda=$cuda_plugin
+  # shellcheck source=dist.sh
+  source "$home/tests/scripts/dist.sh"
+  if section "dist: a Maven repository" make_dist "$cuda"; then
+    section "clients of dist, in fresh folders" "$home/tests/clients/run" || true
+  fi
+}
+
 # Builds the natives and the plugin first, so that Maven runs once. With the plugin, its tests open a CUDA device without a
 # driver and check the exception and what doctor says about it.
 everything() {
@@ -110,6 +115,7 @@ everything() {
   fi
   with_spark
   section "Maven verify: Java and native tests" maven "${verify_options[@]}" verify || true
+  clients "${verify_options[*]}"
   if ! has_command nvcc; then
     result SKIPPED "CUDA kernels: their PTX, executed" "nvcc is not on the PATH"
   elif [[ ! -r $ptxrun/src/machine.cpp ]]; then

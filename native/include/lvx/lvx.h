@@ -44,7 +44,7 @@ extern "C" {
 /** The LVX_ABI_VERSION that the library was built with. */
 LVX_API int32_t lvx_abi_version(void);
 
-/** The library's version, for instance "0.1.0"; static storage. */
+/** The library's version, for instance "0.2.0"; static storage. */
 LVX_API const char* lvx_version(void);
 
 /* ---- Status and errors ---------------------------------------------------------------------------------------- */

@@ -17,5 +17,9 @@ module org.lvxattn {
 
   requires static transitive org.jspecify;
   requires static jdk.jfr;
-  requires org.lvxattn.natives;
+  requires org.lvxattn.natives.linux.x86_64;
+
+  // Binds the other modules of natives that are on the module path; each provides this service. Its
+  // type has no meaning.
+  uses java.util.function.Supplier;
 }

@@ -19,7 +19,7 @@ import picocli.CommandLine.ParameterException;
     versionProvider = VersionOfBuild.class,
     footer = {
       "",
-      "For contributors (each takes --help): lvx build, lvx format, lvx check, and lvx test.",
+      "For contributors (each takes --help): lvx build, dist, format, check and test.",
       "Exit codes: 0 success, 1 a check failed, 2 bad usage or something missing."
     },
     sortOptions = false)

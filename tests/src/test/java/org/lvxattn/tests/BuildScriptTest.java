@@ -160,12 +160,71 @@ class BuildScriptTest {
         .contains("LEFT OUT: the MPI backend, its headers are not here");
   }
 
+  /** Makes dist; Maven only deploys one file, or fails if there is a file "fail". */
+  private static final String DIST =
+      """
+      source ./lvx
+      source tests/scripts/dist.sh
+      set_up() { :; }
+      maven() {
+        local option
+        for option in "$@"; do
+          case $option in
+            -DaltDeploymentRepository=dist::file://*)
+              mkdir -p "${option#*file://}/org"
+              echo jar >"${option#*file://}/org/a.jar"
+              echo sum >"${option#*file://}/org/a.jar.md5" ;;
+          esac
+        done
+        [[ ! -e fail ]]
+      }
+      command_dist --without-cuda
+      """;
+
+  private void version(String jars, String natives, String url) throws IOException {
+    source(
+        "pom.xml",
+        "<groupId>org.lvxattn</groupId>",
+        "<version>" + jars + "</version>",
+        "<publish.url>" + url + "</publish.url>");
+    source("native/CMakeLists.txt", "project(lvxattn VERSION " + natives + " LANGUAGES C CXX)");
+  }
+
+  @Test
+  void distHasChecksumsAndWarnsOfPlaceholders() throws Exception {
+    version("0.2.0", "0.2.0", "https://example.invalid/lvxattn");
+    assertThat(bash(DIST))
+        .contains("warning: the POMs in dist name addresses of example.invalid. Set publish.url")
+        .contains("org.lvxattn:lvxattn:0.2.0", "<url>file://" + checkout + "/dist</url>");
+    for (String sum : List.of("sha256", "sha512")) {
+      String expected = bash(sum + "sum dist/org/a.jar").split(" ", -1)[0];
+      assertThat(checkout.resolve("dist/org/a.jar." + sum)).hasContent(expected);
+    }
+    assertThat(checkout.resolve("dist/org/a.jar.md5.sha256")).doesNotExist();
+    version("0.2.0", "0.2.0", "https://example.org/lvxattn");
+    assertThat(bash(DIST)).doesNotContain("warning");
+  }
+
+  @Test
+  void distThatFailsLeavesTheOneBefore() throws Exception {
+    version("0.2.0", "0.2.0", "https://example.org/lvxattn");
+    bash(DIST);
+    Files.createFile(checkout.resolve("dist/before"));
+    Files.createFile(checkout.resolve("fail"));
+    bash(1, DIST);
+    assertThat(checkout.resolve("dist/before")).exists();
+    Files.delete(checkout.resolve("fail"));
+    version("0.2.0", "0.3.0", "https://example.org/lvxattn");
+    assertThat(bash(2, DIST)).contains("pom.xml has version 0.2.0", "CMakeLists.txt has 0.3.0");
+  }
+
   // ---- Help and mistakes
   // ---------------------------------------------------------------------------------------
 
   @Test
   void helpNamesWhatContributorsNeed() throws Exception {
-    assertThat(bash("./lvx --help")).contains("build", "format", "check", "test", "train-demo");
+    assertThat(bash("./lvx --help")).contains("build", "dist", "format", "check", "test");
+    assertThat(bash("./lvx dist --help")).contains("Maven repository", "--offline");
     assertThat(bash("./lvx test --help")).contains("PATTERN", "--seed N", "--long", "LVX_SEED");
     assertThat(bash("./lvx check --help")).contains("clang-tidy", "native/src/FOLDER");
     assertThat(bash("./lvx format --help")).contains("clang-format");
@@ -175,6 +234,7 @@ class BuildScriptTest {
   void whatIsNotUnderstoodIsNamed() throws Exception {
     assertThat(bash(2, "./lvx build --fast"))
         .contains("build takes --cuda or nothing, got '--fast'");
+    assertThat(bash(2, "./lvx dist to /tmp")).contains("dist takes --offline", "got 'to /tmp'");
     assertThat(bash(2, "./lvx check all")).contains("check takes nothing, got 'all'");
     assertThat(bash(2, "./lvx format x y")).contains("format takes nothing, got 'x y'");
     assertThat(bash(2, "./lvx test Ring --sed 1")).contains("got '--sed'");
