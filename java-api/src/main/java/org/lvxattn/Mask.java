@@ -16,6 +16,25 @@ import org.lvxattn.internal.Preconditions;
  * as empty, and unordered or overlapping ones give wrong results. Keys outside all ranges may have
  * any value, NaN included. Visibility is sent with the queries.
  *
+ * <p>So rows are local and columns are global. In a group of two ranks, rank 0 with 2 queries and 4
+ * keys, rank 1 with 1 query and 3 keys:
+ *
+ * <pre>
+ *                   columns: the keys of the group
+ *                     of rank 0   | of rank 1
+ *                   0   1   2   3 | 4   5   6
+ *                 +---------------+-----------+
+ *  rank 0, row 0  | x   x   .   . | .   .   . |   rank 0 passes  [0, 2) [0, 0)
+ *          row 1  | .   x   x   x | x   .   . |                  [1, 5) [0, 0)
+ *                 +---------------+-----------+
+ *  rank 1, row 0  | .   .   x   x | .   x   x |   rank 1 passes  [2, 4) [5, 7)
+ *                 +---------------+-----------+
+ * </pre>
+ *
+ * <p>Here R is 2, and {@code [0, 0)} is an empty range. Rank 0 passes {@code [1, 2, 2, 2]} and rank
+ * 1 {@code [1, 1, 2, 2]}; ranks may differ in R. {@link Visibility} makes these tensors from
+ * booleans, lists of ranges and {@code cu_seqlens}.
+ *
  * <p><i>Bias</i> is {@code [batch or 1, heads or 1, the group's queries or 1, keys]} in the dtype
  * of the queries or float32 (float64 for float64). Each rank passes the columns of its own keys.
  * Entries are finite, or -infinity to hide a key. The bias is sent only by strategies that send
@@ -42,7 +61,8 @@ public final class Mask {
   /**
    * A mask with which queries see only the keys of their ranges.
    *
-   * @param ranges int32 {@code [batch, queries, R, 2]}
+   * @param ranges int32 {@code [batch, queries, R, 2]}, for instance of {@link Visibility}; the
+   *     caller closes it, once the mask is no longer used
    * @throws NullPointerException if ranges is null
    */
   public static Mask visible(Tensor ranges) {
