@@ -52,6 +52,16 @@ public enum DType {
     return element;
   }
 
+  static DType of(ElementType element) {
+    return switch (element) {
+      case FLOAT64 -> FLOAT64;
+      case FLOAT32 -> FLOAT32;
+      case BFLOAT16 -> BFLOAT16;
+      case FLOAT16 -> FLOAT16;
+      case INT32 -> INT32;
+    };
+  }
+
   /** The name in lower case, as numerical libraries write it: {@code bfloat16}. */
   @Override
   public String toString() {

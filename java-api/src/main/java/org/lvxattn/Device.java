@@ -187,6 +187,7 @@ public final class Device implements AutoCloseable {
   public void synchronize() {
     requireUsable("device");
     NativeCalls.check(Lvx.lvx_device_synchronize(resource.handle));
+    resource.workIsDone();
     Reachability.keep(this);
   }
 
@@ -295,9 +296,9 @@ public final class Device implements AutoCloseable {
   /**
    * Stops the threads and frees everything. Closing it again does nothing.
    *
-   * @throws IllegalStateException if tensors or groups of this device are open (the message says
-   *     how many, and the suppressed exceptions where they were made if {@link
-   *     LeakDetector.Mode#TRACE} is on; the device stays usable)
+   * @throws IllegalStateException if tensors or groups of this device are open, or consumers hold
+   *     DLPack exports of its tensors (the message says how many, and the suppressed exceptions
+   *     where they were made if {@link LeakDetector.Mode#TRACE} is on; the device stays usable)
    * @throws WrongThreadException if another thread owns the device
    */
   @Override

@@ -6,6 +6,7 @@ package org.lvxattn;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -13,12 +14,14 @@ import org.lvxattn.bindings.Pointers;
 import org.lvxattn.bindings.generated.Lvx;
 import org.lvxattn.internal.Closing;
 import org.lvxattn.internal.Preconditions;
+import org.lvxattn.internal.dlpack.ManagedStruct;
 import org.lvxattn.internal.ffi.NativeCalls;
 import org.lvxattn.internal.memory.Descriptors;
 import org.lvxattn.internal.memory.DeviceCopies;
 import org.lvxattn.internal.memory.Elements;
 import org.lvxattn.internal.memory.Layout;
 import org.lvxattn.internal.memory.Reachability;
+import org.lvxattn.internal.memory.Storage;
 import org.lvxattn.internal.memory.TensorResource;
 
 /**
@@ -41,6 +44,8 @@ public final class Tensor implements AutoCloseable {
   private final Layout layout;
   private final @Nullable Tensor parent;
   private final boolean wrapped;
+  private final boolean exposesItself;
+  private final Storage storage;
   private final TensorResource resource;
 
   /**
@@ -55,21 +60,23 @@ public final class Tensor implements AutoCloseable {
 
   private boolean closed;
 
-  private Tensor(
+  Tensor(
       Device device,
       DType dtype,
       Layout layout,
       MemorySegment data,
       TensorResource.Origin origin,
       @Nullable Tensor parent,
-      long buffer) {
+      Storage storage) {
     this.device = device;
     this.dtype = dtype;
     this.layout = layout;
     this.data = data;
     this.parent = parent;
-    this.wrapped = parent != null ? parent.wrapped : origin == TensorResource.Origin.WRAPPED;
-    this.resource = new TensorResource(device.resource(), origin, buffer);
+    this.wrapped = parent != null ? parent.wrapped : origin != TensorResource.Origin.ALLOCATED;
+    this.exposesItself = origin == TensorResource.Origin.WRAPPED;
+    this.storage = storage;
+    this.resource = new TensorResource(device.resource(), origin, storage, !device.hasHostMemory());
     MemorySegment struct =
         Descriptors.fill(resource.slot(), device.kind().code(), device.ordinal(), data, layout);
     // A native call then keeps the caller's arena open until it returns.
@@ -109,7 +116,7 @@ public final class Tensor implements AutoCloseable {
           data,
           TensorResource.Origin.ALLOCATED,
           null,
-          buffer.get(ValueLayout.JAVA_LONG, 0));
+          Storage.allocated(buffer.get(ValueLayout.JAVA_LONG, 0)));
     }
   }
 
@@ -187,56 +194,146 @@ public final class Tensor implements AutoCloseable {
    */
   public static Tensor wrap(
       Device device, MemorySegment segment, DType dtype, long[] shape, long @Nullable [] strides) {
-    Preconditions.present(device, "device").requireUsable("device");
-    Preconditions.present(segment, "segment");
-    Preconditions.present(dtype, "dtype");
-    if (!segment.isNative()) {
-      throw new IllegalArgumentException(
-          "segment lies on the Java heap; native memory was expected, for instance of an Arena");
-    }
-    requireAccessible(segment, "segment");
-    Layout layout = Layout.strided(dtype.element(), shape, strides);
-    long bytes = layout.extentBytes();
-    boolean external = !device.hasHostMemory();
-    if (external && bytes > 0) {
-      requireMemoryOf(device, segment);
-    }
-    // A zero-length segment of GPU memory has no size to check.
-    if (segment.byteSize() < bytes && !(external && segment.byteSize() == 0)) {
-      throw new IllegalArgumentException(
-          "segment has "
-              + segment.byteSize()
-              + " bytes; at least "
-              + bytes
-              + " were expected for shape "
-              + Arrays.toString(layout.shape())
-              + " and strides "
-              + Arrays.toString(layout.strides())
-              + " of "
-              + dtype);
-    }
-    if (segment.address() % dtype.bytes() != 0) {
-      throw new IllegalArgumentException(
-          "segment is not aligned; an address that is a multiple of "
-              + dtype.bytes()
-              + " was expected for "
-              + dtype);
-    }
-    return new Tensor(device, dtype, layout, segment, TensorResource.Origin.WRAPPED, null, 0);
+    return ForeignMemory.wrap(device, segment, dtype, shape, strides, null);
   }
 
-  private static void requireMemoryOf(Device device, MemorySegment segment) {
-    try {
-      NativeCalls.check(Lvx.lvx_device_check_address(device.handle(), segment));
-    } catch (IllegalArgumentException e) {
-      throw new IllegalArgumentException(
-          "segment: "
-              + e.getMessage()
-              + "; Device.cuda computes with memory of its GPU alone: allocate a tensor there and"
-              + " copy into it by copyFrom",
-          e);
-    }
-    Reachability.keep(device);
+  /**
+   * As {@link #wrap(Device, MemorySegment, DType, long[], long[])}, with an owner, which is held
+   * while calls use the memory and released at the end: see {@link MemoryOwner}. The tensor can be
+   * exported by {@link #toDLPack}.
+   *
+   * @param owner keeps the memory valid; if this throws, it is not released
+   * @throws NullPointerException also if owner is null
+   * @since 0.2.0
+   */
+  public static Tensor wrap(
+      Device device,
+      MemorySegment segment,
+      DType dtype,
+      long[] shape,
+      long @Nullable [] strides,
+      MemoryOwner owner) {
+    Preconditions.present(owner, "owner");
+    return ForeignMemory.wrap(device, segment, dtype, shape, strides, owner);
+  }
+
+  /**
+   * Wraps the bytes of a direct buffer from its position to its limit; close does not free them.
+   * The tensor keeps the buffer reachable, which suffices for {@link ByteBuffer#allocateDirect}. If
+   * the memory belongs to another framework's array, give an {@link #wrap(Device, ByteBuffer,
+   * DType, long[], long[], MemoryOwner) owner}.
+   *
+   * @param device a CPU device
+   * @param buffer direct, aligned to the dtype at its position, with elements in native byte order,
+   *     whatever its {@link ByteBuffer#order}; if it is read-only, so is the tensor. A buffer holds
+   *     less than 2 GiB: wrap a {@link MemorySegment} for more, or call {@link #fromDLPack}
+   * @param dtype type of the elements
+   * @param shape extents, each 0 or more; at most 8
+   * @param strides distance in elements between neighbours along each dimension, each 0 or more;
+   *     null for compact row-major order
+   * @throws NullPointerException if an argument other than strides is null
+   * @throws IllegalArgumentException if the buffer is on the heap, too small or not aligned, if the
+   *     device is a GPU, or if shape or strides are wrong
+   * @throws IllegalStateException if the device was closed, or the buffer is of an arena that was
+   * @throws WrongThreadException if another thread owns the device
+   * @since 0.2.0
+   */
+  public static Tensor wrap(
+      Device device, ByteBuffer buffer, DType dtype, long[] shape, long @Nullable [] strides) {
+    return ForeignMemory.wrap(device, buffer, dtype, shape, strides, null);
+  }
+
+  /**
+   * As {@link #wrap(Device, ByteBuffer, DType, long[], long[])}, with an owner, which is held while
+   * calls use the memory and released at the end: see {@link MemoryOwner}. The tensor can be
+   * exported by {@link #toDLPack}.
+   *
+   * @param owner keeps the memory valid; if this throws, it is not released
+   * @throws NullPointerException also if owner is null
+   * @since 0.2.0
+   */
+  public static Tensor wrap(
+      Device device,
+      ByteBuffer buffer,
+      DType dtype,
+      long[] shape,
+      long @Nullable [] strides,
+      MemoryOwner owner) {
+    Preconditions.present(owner, "owner");
+    return ForeignMemory.wrap(device, buffer, dtype, shape, strides, owner);
+  }
+
+  /**
+   * Takes over a tensor that another framework lends as a {@code DLManagedTensor} of DLPack. No
+   * element is copied.
+   *
+   * <p>The tensor calls the struct's deleter once: when it was closed, all consumers of its own
+   * exports have called their deleters, and the device has done all work with the memory. If this
+   * method throws, the deleter is not called, and the struct stays with the caller.
+   *
+   * <p>On a GPU, the producer's work must be done, or be enqueued on the device's stream ({@link
+   * CudaOptions.Builder#stream}).
+   *
+   * @param device a CPU device for memory of DLPack's device types CPU (1) and page-locked CUDA
+   *     (3); a GPU for its CUDA memory (2) and managed memory (13)
+   * @param managed pointer to the struct, as a segment of 0 bytes or of at least its 64 bytes. Its
+   *     dtype is float64, float32, bfloat16, float16 or int32, with at most 8 dimensions, without
+   *     negative strides; null strides mean compact row-major order
+   * @throws NullPointerException if an argument is null
+   * @throws IllegalArgumentException if the pointer is null, or the struct describes a tensor that
+   *     this library cannot hold; the message says what was expected
+   * @throws IllegalStateException if the device, or the arena of managed, was closed
+   * @throws WrongThreadException if another thread owns the device, or managed is confined to
+   *     another thread
+   * @since 0.2.0
+   */
+  public static Tensor fromDLPack(Device device, MemorySegment managed) {
+    return ForeignMemory.fromDLPack(device, managed, ManagedStruct.UNVERSIONED);
+  }
+
+  /**
+   * As {@link #fromDLPack}, of the struct {@code DLManagedTensorVersioned} of DLPack 1.x, which has
+   * 80 bytes. If its flags say that the memory is read-only, so is the tensor.
+   *
+   * @throws IllegalArgumentException also if the major version is not 1
+   * @since 0.2.0
+   */
+  public static Tensor fromDLPackVersioned(Device device, MemorySegment managed) {
+    return ForeignMemory.fromDLPack(device, managed, ManagedStruct.VERSIONED);
+  }
+
+  /**
+   * Lends this tensor to another framework as a {@code DLManagedTensor} of DLPack. No element is
+   * copied.
+   *
+   * <p>The memory, or its owner, is held until the consumer calls the struct's deleter, which it
+   * must do once, on any thread. This tensor may be closed before; its device cannot. To take an
+   * export back that no consumer wants, import it by {@link #fromDLPack} and close the result.
+   *
+   * <p>On a GPU this waits for all enqueued work, so that the consumer may read on any stream. The
+   * consumer must have done its own work when it calls the deleter.
+   *
+   * @return pointer to the struct, valid until its deleter is called
+   * @throws UnsupportedOperationException if this tensor is read-only, which only {@link
+   *     #toDLPackVersioned} can say
+   * @throws IllegalStateException if this tensor was closed, or wraps memory without an owner
+   * @throws WrongThreadException if another thread owns the device
+   * @since 0.2.0
+   */
+  public MemorySegment toDLPack() {
+    return ForeignMemory.toDLPack(this, ManagedStruct.UNVERSIONED);
+  }
+
+  /**
+   * As {@link #toDLPack}, as the struct {@code DLManagedTensorVersioned} of DLPack 1.0. If this
+   * tensor is read-only, its flags say so.
+   *
+   * @throws IllegalStateException if this tensor was closed, or wraps memory without an owner
+   * @throws WrongThreadException if another thread owns the device
+   * @since 0.2.0
+   */
+  public MemorySegment toDLPackVersioned() {
+    return ForeignMemory.toDLPack(this, ManagedStruct.VERSIONED);
   }
 
   /** Type of the elements. */
@@ -285,9 +382,9 @@ public final class Tensor implements AutoCloseable {
 
   /**
    * The memory itself. For a tensor that owns its memory: all of it, accessible by any thread until
-   * the tensor is closed. For a tensor that wraps a segment: that segment. For a view: its tensor's
-   * segment from the view's first element on. Reads and writes through it are not ordered against
-   * other threads.
+   * the tensor is closed. The same holds for a tensor of a buffer with an owner, or of DLPack. For
+   * a tensor that wraps a segment: that segment. For a view: its tensor's segment from the view's
+   * first element on. Reads and writes through it are not ordered against other threads.
    *
    * <p>A GPU tensor's segment has byteSize 0, so reading it from Java throws {@link
    * IndexOutOfBoundsException}. Its address is for native code. {@link HostView} gives access from
@@ -303,7 +400,7 @@ public final class Tensor implements AutoCloseable {
         long offset = data.address() - parent.data.address();
         exposed = Pointers.behind(parent.segment(), offset);
       } else {
-        exposed = wrapped ? data : resource.expose(data);
+        exposed = exposesItself ? data : resource.expose(data);
       }
     }
     return exposed;
@@ -657,10 +754,14 @@ public final class Tensor implements AutoCloseable {
    * Frees the memory that the tensor owns. Segments that {@link #segment} returned become
    * inaccessible, and views unusable. A view owns nothing and may be left to the garbage collector.
    *
+   * <p>Memory that a consumer holds by a DLPack export is freed when the consumer calls the
+   * deleter.
+   *
    * <p>Closing it again does nothing.
    *
    * @throws IllegalStateException if another thread is using a segment of it in a native call
    * @throws WrongThreadException if another thread owns the device
+   * @throws RuntimeException what {@link MemoryOwner#release} threw; the tensor is closed
    */
   @Override
   public void close() {
@@ -668,8 +769,17 @@ public final class Tensor implements AutoCloseable {
     if (closed) {
       return;
     }
+    if (parent == null && storage.hasOwner() && !device.hasHostMemory()) {
+      device.synchronize(); // enqueued work may use the memory
+    }
     resource.close();
     closed = true;
+    resource.throwOwnersFailure();
+  }
+
+  /** The memory, which views share with their tensor. */
+  Storage storage() {
+    return storage;
   }
 
   /** Whether the caller owns the memory and decides its lifetime. */
@@ -735,10 +845,11 @@ public final class Tensor implements AutoCloseable {
     }
     if (wrapped) {
       requireAccessible(data, name);
+      storage.requireOpen(name);
     }
   }
 
-  private static void requireAccessible(MemorySegment segment, String name) {
+  static void requireAccessible(MemorySegment segment, String name) {
     if (!segment.scope().isAlive()) {
       throw new IllegalStateException(
           name + ": the segment's arena was closed; an open one was expected");
@@ -800,7 +911,13 @@ public final class Tensor implements AutoCloseable {
 
   private Tensor view(Layout part, long offset) {
     return new Tensor(
-        device, dtype, part, Pointers.behind(data, offset), TensorResource.Origin.VIEW, this, 0);
+        device,
+        dtype,
+        part,
+        Pointers.behind(data, offset),
+        TensorResource.Origin.VIEW,
+        this,
+        storage);
   }
 
   @Override

@@ -281,7 +281,9 @@ class MisuseTest {
       absent("order", nil -> problem.q.permute(Absent.<int[]>absent()));
       absent("source", nil -> problem.q.copyFrom(Absent.<Tensor>absent()));
       absent("source", nil -> problem.q.copyFrom(Absent.<float[]>absent()));
-      absent("segment", nil -> Tensor.wrap(device, cast(nil), DType.INT32, new long[1], null));
+      absent(
+          "segment",
+          nil -> Tensor.wrap(device, (MemorySegment) nil, DType.INT32, new long[1], null));
       absent("next", nil -> device.handOver(cast(nil)));
       absent("device", nil -> Group.self(cast(nil)));
       absent("options", nil -> Group.self(device, cast(nil)));

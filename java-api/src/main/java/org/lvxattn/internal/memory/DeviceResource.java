@@ -14,6 +14,7 @@ public final class DeviceResource extends Resource {
   public final Slots slots = new Slots();
 
   private final Set<Resource> open = new LinkedHashSet<>();
+  private final List<Storage> awaited = new ArrayList<>();
   private boolean abandoned;
 
   public DeviceResource(long handle) {
@@ -34,6 +35,23 @@ public final class DeviceResource extends Resource {
     }
   }
 
+  /** Ends a holder of foreign memory once the work is done that is enqueued now. */
+  synchronized void releaseAfterWork(Storage storage) {
+    awaited.add(storage);
+  }
+
+  /** All work that was enqueued before the caller began to wait is done. */
+  public void workIsDone() {
+    List<Storage> unused;
+    synchronized (this) {
+      unused = List.copyOf(awaited);
+      awaited.clear();
+    }
+    for (Storage storage : unused) {
+      Leaks.ownerFailed(storage.release());
+    }
+  }
+
   @Override
   public synchronized void release() {
     if (!open.isEmpty()) {
@@ -41,6 +59,7 @@ public final class DeviceResource extends Resource {
     }
     NativeCalls.check(Lvx.lvx_device_close(handle));
     slots.close();
+    workIsDone();
   }
 
   @Override
@@ -61,7 +80,8 @@ public final class DeviceResource extends Resource {
 
   private IllegalStateException stillOpen() {
     List<String> kinds = new ArrayList<>();
-    for (String kind : List.of("tensor", "group", "visual checkpoint", "pinned buffer")) {
+    for (String kind :
+        List.of("tensor", "group", "visual checkpoint", "pinned buffer", "DLPack export")) {
       long count = open.stream().filter(resource -> resource.kind().equals(kind)).count();
       if (count > 0) {
         kinds.add(count + " " + kind + (count == 1 ? "" : "s"));

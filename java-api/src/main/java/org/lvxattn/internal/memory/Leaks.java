@@ -67,6 +67,13 @@ public final class Leaks {
     LOGGER.log(Level.WARNING, "cannot free a leaked " + what, failure);
   }
 
+  /** Logs what an owner of foreign memory threw where nobody can catch it; null is fine. */
+  public static void ownerFailed(@Nullable Throwable failure) {
+    if (failure != null) {
+      LOGGER.log(Level.WARNING, "the owner of a tensor's memory failed to release it", failure);
+    }
+  }
+
   private static Mode modeAtStart() {
     String wanted = System.getProperty(PROPERTY);
     if (wanted == null) {

@@ -17,16 +17,27 @@ public final class Slots {
 
   private static final int CHUNK = 32;
 
+  private final long bytes;
   private final Arena arena = Arena.ofShared();
   private final ArrayDeque<MemorySegment> free = new ArrayDeque<>();
   private boolean closed;
 
+  /** Slots of {@link #BYTES}. */
+  public Slots() {
+    this(BYTES);
+  }
+
+  /** Slots of a multiple of 64 bytes. */
+  public Slots(long bytes) {
+    this.bytes = bytes;
+  }
+
   /** Returns a zeroed slot. */
   public synchronized MemorySegment take() {
     if (free.isEmpty()) {
-      MemorySegment chunk = arena.allocate(CHUNK * BYTES, 64);
+      MemorySegment chunk = arena.allocate(CHUNK * bytes, 64);
       for (int i = 0; i < CHUNK; i++) {
-        free.add(chunk.asSlice(i * BYTES, BYTES));
+        free.add(chunk.asSlice(i * bytes, bytes));
       }
     }
     return free.removeLast().fill((byte) 0);

@@ -5,29 +5,39 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.Pointers;
-import org.lvxattn.bindings.generated.Lvx;
-import org.lvxattn.internal.ffi.NativeCalls;
 
-/** A tensor's descriptor and, unless it wraps memory or is a view, its buffer. */
+/** A tensor's descriptor and, unless it is a view, its memory. */
 public final class TensorResource extends Resource {
   /** Origin of the memory that a tensor describes. */
   public enum Origin {
     ALLOCATED,
+    /** It wraps a segment, with whose arena it ends. */
     WRAPPED,
+    /** It wraps memory that ends with it. */
+    OWNED,
     VIEW
   }
 
   private final DeviceResource device;
   private final Origin origin;
-  private final long buffer;
+  private final Storage storage;
+  private final boolean asynchronous;
   private final MemorySegment slot;
   private @Nullable Arena exposed;
+  private @Nullable Throwable ownersFailure;
+  private boolean workMayRun;
 
-  public TensorResource(DeviceResource device, Origin origin, long buffer) {
+  /**
+   * @param storage the memory; for a view, that of its tensor
+   * @param asynchronous whether the device may use the memory after a call has returned
+   */
+  public TensorResource(
+      DeviceResource device, Origin origin, Storage storage, boolean asynchronous) {
     super("tensor");
     this.device = device;
     this.origin = origin;
-    this.buffer = buffer;
+    this.storage = storage;
+    this.asynchronous = asynchronous;
     this.slot = device.slots.take();
     if (origin != Origin.VIEW) {
       device.opened(this);
@@ -51,12 +61,24 @@ public final class TensorResource extends Resource {
       // Throws while a native call uses the segment, and changes nothing in that case.
       exposed.close();
     }
-    if (origin == Origin.ALLOCATED) {
-      NativeCalls.check(Lvx.lvx_buffer_free(buffer));
+    if (workMayRun) {
+      device.releaseAfterWork(storage);
+    } else if (origin != Origin.VIEW) {
+      ownersFailure = storage.release();
     }
     device.slots.giveBack(slot);
     if (origin != Origin.VIEW) {
       device.closed(this);
+    }
+  }
+
+  /** Throws what the owner of the memory threw when it was released. */
+  public void throwOwnersFailure() {
+    if (ownersFailure instanceof RuntimeException e) {
+      throw e;
+    }
+    if (ownersFailure instanceof Error e) {
+      throw e;
     }
   }
 
@@ -65,8 +87,11 @@ public final class TensorResource extends Resource {
     if (origin == Origin.VIEW) {
       // Not a leak: a view owns no memory, and expressions often create temporary views.
       release();
-    } else {
-      super.forgotten();
+      return;
     }
+    // This thread must not use the device to wait, and a native buffer is freed in stream order.
+    workMayRun = asynchronous && storage.hasOwner();
+    super.forgotten();
+    Leaks.ownerFailed(ownersFailure);
   }
 }
