@@ -13,6 +13,7 @@ module org.lvxattn {
   exports org.lvxattn.model;
   exports org.lvxattn.optim;
   exports org.lvxattn.plan;
+  exports org.lvxattn.serving;
   exports org.lvxattn.visual;
 
   requires static transitive org.jspecify;

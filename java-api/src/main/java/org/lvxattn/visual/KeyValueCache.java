@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.lvxattn.visual;
 
+import org.lvxattn.KeyValues;
 import org.lvxattn.Tensor;
 import org.lvxattn.internal.Closing;
+import org.lvxattn.internal.Preconditions;
 
 /**
  * Keys and values of this rank's shard of visual features, in the layout of {@link
@@ -16,6 +18,20 @@ public final class KeyValueCache implements AutoCloseable {
   KeyValueCache(Tensor key, Tensor value) {
     this.key = key;
     this.value = value;
+  }
+
+  /**
+   * A cache over the tensors of shared keys and values, so that layers of many devices decode with
+   * one copy: {@code KeyValueCache.of(shared.on(device))}. To share a cache: {@code
+   * SharedKeyValues.of(cache.key(), cache.value())}.
+   *
+   * @param keyValues normalised and rotated; the cache closes them
+   * @throws NullPointerException if keyValues is null
+   * @since 0.2.0
+   */
+  public static KeyValueCache of(KeyValues keyValues) {
+    Preconditions.present(keyValues, "keyValues");
+    return new KeyValueCache(keyValues.key(), keyValues.value());
   }
 
   /** {@code [batch, rows, keyValueHeads, headDim]}, normalised and rotated. */
