@@ -6,6 +6,7 @@
  */
 module org.lvxattn {
   exports org.lvxattn;
+  exports org.lvxattn.diagnostics;
   exports org.lvxattn.group;
   exports org.lvxattn.io;
   exports org.lvxattn.launch;

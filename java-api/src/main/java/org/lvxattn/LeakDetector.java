@@ -23,11 +23,11 @@ public final class LeakDetector {
   public enum Mode {
     /** Leaks are not reported. */
     OFF,
-    /** Each leak is counted and logged as a warning. */
+    /** Each leak is counted and logged as a warning, a tensor's with its dtype and shape. */
     COUNT,
     /**
-     * As {@link #COUNT}, with the stack trace of the allocation. Each new object costs a stack
-     * trace: use it in tests and to find a leak.
+     * As {@link #COUNT}, with the stack trace of the allocation, which is logged once for each
+     * place. Each new object costs a stack trace: use it in tests and to find a leak.
      */
     TRACE
   }

@@ -36,13 +36,20 @@ public final class PinnedMemory implements AutoCloseable {
   private static final class Memory extends Resource {
     private final DeviceResource device;
     private final long buffer;
+    private final long bytes;
     private final Arena arena = Arena.ofShared();
 
-    Memory(DeviceResource device, long buffer) {
+    Memory(DeviceResource device, long buffer, long bytes) {
       super("pinned buffer");
+      this.bytes = bytes;
       this.device = device;
       this.buffer = buffer;
       device.opened(this);
+    }
+
+    @Override
+    protected String description() {
+      return "a pinned buffer of " + bytes + (bytes == 1 ? " byte" : " bytes");
     }
 
     @Override
@@ -76,7 +83,7 @@ public final class PinnedMemory implements AutoCloseable {
       MemorySegment buffer = arena.allocate(ValueLayout.JAVA_LONG);
       MemorySegment address = arena.allocate(ValueLayout.ADDRESS);
       NativeCalls.check(Lvx.lvx_host_buffer_allocate(device.handle(), bytes, buffer, address));
-      Memory memory = new Memory(device.resource(), buffer.get(ValueLayout.JAVA_LONG, 0));
+      Memory memory = new Memory(device.resource(), buffer.get(ValueLayout.JAVA_LONG, 0), bytes);
       MemorySegment data = Pointers.sized(address.get(ValueLayout.ADDRESS, 0), bytes);
       return new PinnedMemory(device, memory, Pointers.within(data, memory.arena));
     }

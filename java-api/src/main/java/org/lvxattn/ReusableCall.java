@@ -6,6 +6,7 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.generated.Lvx;
 import org.lvxattn.internal.Preconditions;
+import org.lvxattn.internal.collective.CallSizes;
 import org.lvxattn.internal.collective.Collective;
 import org.lvxattn.internal.collective.NativeCall;
 
@@ -68,6 +69,20 @@ abstract class ReusableCall implements Supplier<Strategy>, NativeCall {
     Collective collective = group().collective();
     MemorySegment options = collective.options(attention().scale(), strategy.code());
     return invoke(collective, options, inputs(), outputs());
+  }
+
+  @Override
+  public final CallSizes sizes() {
+    CrossAttention caller = attention();
+    AttentionInputs in = inputs();
+    return new CallSizes(
+        in.q().dtype().name(),
+        in.q().dimension(0),
+        in.q().dimension(1),
+        in.k().dimension(1),
+        caller.heads(),
+        caller.keyValueHeads(),
+        caller.headDim());
   }
 
   abstract Strategy choose(CrossAttention caller, AttentionInputs checked);

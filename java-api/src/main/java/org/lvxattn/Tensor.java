@@ -69,7 +69,8 @@ public final class Tensor implements AutoCloseable {
     this.data = data;
     this.parent = parent;
     this.wrapped = parent != null ? parent.wrapped : origin == TensorResource.Origin.WRAPPED;
-    this.resource = new TensorResource(device.resource(), origin, buffer);
+    this.resource =
+        new TensorResource(device.resource(), origin, buffer, dtype.name(), layout.shape());
     MemorySegment struct =
         Descriptors.fill(resource.slot(), device.kind().code(), device.ordinal(), data, layout);
     // A native call then keeps the caller's arena open until it returns.

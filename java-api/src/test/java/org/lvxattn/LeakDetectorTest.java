@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.BooleanSupplier;
 import java.util.logging.Handler;
 import java.util.logging.LogRecord;
@@ -61,9 +62,29 @@ class LeakDetectorTest {
     }
     assertThat(LeakDetector.leaks() - leaks).isEqualTo(1);
     assertThat(reports).hasSize(1);
-    assertThat(reports.getFirst().getMessage()).contains("tensor was never closed");
+    assertThat(reports.getFirst().getMessage())
+        .contains("a tensor of FLOAT32 [1000] was never closed; it was made here (place ");
     assertThat(reports.getFirst().getThrown().getStackTrace())
         .anyMatch(frame -> frame.getMethodName().equals("forgetTensor"));
+  }
+
+  @Test
+  void aPlaceIsLoggedOnce() throws InterruptedException {
+    LeakDetector.setMode(LeakDetector.Mode.TRACE);
+    long leaks = LeakDetector.leaks();
+    try (Device device = Device.cpu(CpuOptions.builder().threads(1).build())) {
+      for (int i = 0; i < 3; i++) {
+        forgetTensor(device);
+      }
+      await(() -> LeakDetector.leaks() - leaks == 3);
+    }
+    assertThat(reports).extracting(LogRecord::getThrown).filteredOn(Objects::nonNull).hasSize(1);
+    String first = reports.getFirst().getMessage();
+    String place = first.substring(first.indexOf("(place ") + 1, first.indexOf("):"));
+    assertThat(reports.subList(1, 3))
+        .extracting(LogRecord::getMessage)
+        .containsOnly(
+            "a tensor of FLOAT32 [1000] was never closed; it was made at " + place + ", see above");
   }
 
   @Test

@@ -2,6 +2,7 @@
 package org.lvxattn.group;
 
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.internal.collective.NativeCall;
 
 /**
  * Access to JDK Flight Recorder, which a run-time image may lack. If no recording runs, a call
@@ -25,12 +26,17 @@ final class FlightEvents {
     return OperationEvent.begun(newest == null ? 0 : newest.sequence());
   }
 
-  /** Ends the event after the call, whether or not it succeeded. */
-  static void end(@Nullable OperationEvent event, NativeGroup group) {
+  /**
+   * Ends the event after the call.
+   *
+   * @param succeeded the call, or null if it failed
+   */
+  static void end(
+      @Nullable OperationEvent event, NativeGroup group, @Nullable NativeCall succeeded) {
     if (event != null) {
       FlightRecord newest = group.newestRecord();
       if (newest != null) {
-        event.finish(group, newest);
+        event.finish(group, newest, succeeded == null ? null : succeeded.sizes());
       }
     }
   }

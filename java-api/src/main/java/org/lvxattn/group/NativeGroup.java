@@ -48,6 +48,10 @@ final class NativeGroup implements Collective {
     resource.watch(this);
   }
 
+  Device device() {
+    return device;
+  }
+
   int rank() {
     return rank;
   }
@@ -113,7 +117,7 @@ final class NativeGroup implements Collective {
     } catch (Error e) {
       throw decline(operation, e);
     }
-    FlightEvents.end(event, this);
+    FlightEvents.end(event, this, status == Lvx.LVX_OK() ? call : null);
     NativeCalls.check(status);
     Reachability.keep(this);
   }
@@ -128,7 +132,7 @@ final class NativeGroup implements Collective {
       MemorySegment reason = arena.allocateFrom(String.valueOf(mistake.getMessage()));
       OperationEvent event = FlightEvents.begin(this);
       int status = Lvx.lvx_group_decline(resource.handle, operation, reason);
-      FlightEvents.end(event, this);
+      FlightEvents.end(event, this, null);
       NativeCalls.check(status);
       Reachability.keep(this);
     } catch (RuntimeException | Error e) {

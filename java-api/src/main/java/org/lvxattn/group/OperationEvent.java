@@ -8,6 +8,12 @@ import jdk.jfr.Event;
 import jdk.jfr.Label;
 import jdk.jfr.Name;
 import jdk.jfr.StackTrace;
+import jdk.jfr.Timespan;
+import org.jspecify.annotations.Nullable;
+import org.lvxattn.Device;
+import org.lvxattn.Statistics;
+import org.lvxattn.internal.collective.CallSizes;
+import org.lvxattn.internal.handle.Handles;
 
 /** An entry of a group's flight recorder as an event of JDK Flight Recorder. */
 @Name("org.lvxattn.Operation")
@@ -47,6 +53,46 @@ final class OperationEvent extends Event {
   @DataAmount
   long bytesReceived;
 
+  @Label("Device")
+  String device = "";
+
+  @Label("Dtype")
+  @Description("Of q; empty if this is not attention, or it failed. So are the fields below")
+  String dtype = "";
+
+  @Label("Strategy")
+  String strategy = "";
+
+  @Label("Batch")
+  long batch;
+
+  @Label("Queries")
+  @Description("Of this rank")
+  long queries;
+
+  @Label("Keys")
+  @Description("Of this rank")
+  long keys;
+
+  @Label("Heads")
+  int heads;
+
+  @Label("Key and Value Heads")
+  int keyValueHeads;
+
+  @Label("Head Dimension")
+  int headDim;
+
+  @Label("Compute")
+  @Description("The time in which this rank computed; on a GPU, in which it enqueued work")
+  @Timespan(Timespan.NANOSECONDS)
+  long compute;
+
+  @Label("Wait")
+  @Description("The time in which this rank waited for transfers, not hidden behind compute")
+  @Timespan(Timespan.NANOSECONDS)
+  long exposedWait;
+
   /** Sequence number of the previous operation. */
   private transient long before;
 
@@ -64,7 +110,7 @@ final class OperationEvent extends Event {
   }
 
   /** Records the group's latest operation, unless it is still the previous one. */
-  void finish(NativeGroup group, FlightRecord newest) {
+  void finish(NativeGroup group, FlightRecord newest, @Nullable CallSizes sizes) {
     end();
     if (newest.sequence() == before) {
       return;
@@ -77,6 +123,30 @@ final class OperationEvent extends Event {
     peer = newest.peer();
     bytesSent = newest.bytesSent();
     bytesReceived = newest.bytesReceived();
+    Device own = group.device();
+    device = own.kind() == Device.Kind.CPU ? "cpu" : "cuda:" + own.ordinal();
+    if (sizes != null) {
+      describe(sizes, group);
+    }
     commit();
+  }
+
+  private void describe(CallSizes sizes, NativeGroup group) {
+    dtype = sizes.dtype();
+    batch = sizes.batch();
+    queries = sizes.queries();
+    keys = sizes.keys();
+    heads = sizes.heads();
+    keyValueHeads = sizes.keyValueHeads();
+    headDim = sizes.headDim();
+    Statistics statistics = Statistics.create();
+    Handles.read(statistics, group.statistics());
+    strategy = statistics.strategy().name();
+    compute = nanoseconds(statistics.computeSeconds());
+    exposedWait = nanoseconds(statistics.exposedWaitSeconds());
+  }
+
+  private static long nanoseconds(double seconds) {
+    return Math.round(1e9 * seconds);
   }
 }

@@ -2,12 +2,15 @@
 package org.lvxattn.visual;
 
 import java.util.function.ToLongFunction;
+import org.lvxattn.CrossAttention;
 import org.lvxattn.Device;
 import org.lvxattn.Statistics;
 import org.lvxattn.Tensor;
 import org.lvxattn.bindings.generated.Lvx;
 import org.lvxattn.group.Group;
+import org.lvxattn.internal.collective.CallSizes;
 import org.lvxattn.internal.collective.Collective;
+import org.lvxattn.internal.collective.NativeCall;
 import org.lvxattn.internal.handle.Handles;
 import org.lvxattn.internal.memory.Reachability;
 import org.lvxattn.layer.KeyValueProjection;
@@ -47,18 +50,20 @@ final class TiledRecomputation implements Recomputation {
     KeyValueProjection projection = call.projection();
     collective.call(
         forwardOperation(),
-        () ->
-            Lvx.lvx_visual_forward(
-                collective.handle(),
-                structs.options(call.attention().scale(), tileRows.applyAsLong(projection)),
-                structs.projection(projection, device),
-                Handles.input(call.query(), device, "q"),
-                Handles.input(features, device, "features"),
-                Handles.optionalInput(call.mask().visibility(), device, "visibility"),
-                Handles.optionalInput(call.mask().bias(), device, "bias"),
-                Handles.output(call.output(), device, "o"),
-                Handles.output(call.logSumExpWithTerms(), device, "lse"),
-                collective.statistics()));
+        NativeCall.ofAttention(
+            () ->
+                Lvx.lvx_visual_forward(
+                    collective.handle(),
+                    structs.options(call.attention().scale(), tileRows.applyAsLong(projection)),
+                    structs.projection(projection, device),
+                    Handles.input(call.query(), device, "q"),
+                    Handles.input(features, device, "features"),
+                    Handles.optionalInput(call.mask().visibility(), device, "visibility"),
+                    Handles.optionalInput(call.mask().bias(), device, "bias"),
+                    Handles.output(call.output(), device, "o"),
+                    Handles.output(call.logSumExpWithTerms(), device, "lse"),
+                    collective.statistics()),
+            () -> sizes(call)));
     Handles.read(call.statistics(), collective.statistics());
     Reachability.keep(this, call);
   }
@@ -69,24 +74,38 @@ final class TiledRecomputation implements Recomputation {
     KeyValueProjection projection = forward.projection();
     collective.call(
         backwardOperation(),
-        () ->
-            Lvx.lvx_visual_backward(
-                collective.handle(),
-                structs.options(forward.attention().scale(), tileRows.applyAsLong(projection)),
-                structs.projection(projection, device),
-                Handles.input(forward.query(), device, "q"),
-                Handles.input(features, device, "features"),
-                Handles.optionalInput(forward.mask().visibility(), device, "visibility"),
-                Handles.optionalInput(forward.mask().bias(), device, "bias"),
-                Handles.input(call.o(), device, "o"),
-                Handles.input(call.lse(), device, "lse"),
-                Handles.input(call.dO(), device, "dO"),
-                Handles.output(call.dq(), device, "dq"),
-                Handles.optionalOutput(call.dFeatures(), device, "dFeatures"),
-                structs.gradients(call.gradients(), device),
-                Handles.optionalOutput(call.dBias(), device, "dBias"),
-                collective.statistics()));
+        NativeCall.ofAttention(
+            () ->
+                Lvx.lvx_visual_backward(
+                    collective.handle(),
+                    structs.options(forward.attention().scale(), tileRows.applyAsLong(projection)),
+                    structs.projection(projection, device),
+                    Handles.input(forward.query(), device, "q"),
+                    Handles.input(features, device, "features"),
+                    Handles.optionalInput(forward.mask().visibility(), device, "visibility"),
+                    Handles.optionalInput(forward.mask().bias(), device, "bias"),
+                    Handles.input(call.o(), device, "o"),
+                    Handles.input(call.lse(), device, "lse"),
+                    Handles.input(call.dO(), device, "dO"),
+                    Handles.output(call.dq(), device, "dq"),
+                    Handles.optionalOutput(call.dFeatures(), device, "dFeatures"),
+                    structs.gradients(call.gradients(), device),
+                    Handles.optionalOutput(call.dBias(), device, "dBias"),
+                    collective.statistics()),
+            () -> sizes(forward)));
     Handles.read(statistics, collective.statistics());
     Reachability.keep(this, call);
+  }
+
+  private CallSizes sizes(VisualForward call) {
+    CrossAttention attention = call.attention();
+    return new CallSizes(
+        call.query().dtype().name(),
+        call.query().dimension(0),
+        call.query().dimension(1),
+        features.dimension(1),
+        attention.heads(),
+        attention.keyValueHeads(),
+        attention.headDim());
   }
 }

@@ -77,6 +77,31 @@ class OperationEventTest {
             })
         .extracting(event -> event.getInt("rank"))
         .containsOnly(0, 1, 2);
+    assertThat(events).extracting(event -> event.getString("device")).containsOnly("cpu");
+    for (String operation : List.of("attention_forward", "attention_backward")) {
+      assertThat(events)
+          .filteredOn(event -> event.getString("operation").equals(operation))
+          .hasSize(3)
+          .allSatisfy(OperationEventTest::describesTheCall);
+    }
+    assertThat(events)
+        .filteredOn(event -> !event.getString("operation").startsWith("attention"))
+        .hasSize(3 * 4)
+        .extracting(event -> event.getString("dtype"), event -> event.getLong("keys"))
+        .containsOnly(tuple("", 0L));
+  }
+
+  private static void describesTheCall(RecordedEvent event) {
+    assertThat(event.getString("dtype")).isEqualTo("FLOAT32");
+    assertThat(event.getString("strategy")).isEqualTo("QUERY_RING");
+    assertThat(event.getLong("batch")).isEqualTo(2);
+    assertThat(event.getLong("queries")).isEqualTo(1);
+    assertThat(event.getLong("keys")).isEqualTo(2);
+    assertThat(event.getInt("heads")).isEqualTo(Problem.HEADS);
+    assertThat(event.getInt("keyValueHeads")).isEqualTo(Problem.KEY_HEADS);
+    assertThat(event.getInt("headDim")).isEqualTo(Problem.HEAD_DIM);
+    assertThat(event.getDuration("compute")).isPositive().isLessThan(event.getDuration());
+    assertThat(event.getDuration("exposedWait")).isLessThan(event.getDuration());
   }
 
   /** One operation of each kind. */

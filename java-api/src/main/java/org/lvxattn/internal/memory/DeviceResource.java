@@ -48,7 +48,7 @@ public final class DeviceResource extends Resource {
     try {
       releaseOrAbandon();
     } finally {
-      Leaks.report("a " + kind(), origin());
+      Leaks.report(description(), origin());
     }
   }
 

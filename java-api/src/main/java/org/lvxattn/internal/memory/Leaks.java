@@ -2,7 +2,11 @@
 package org.lvxattn.internal.memory;
 
 import java.lang.System.Logger.Level;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
@@ -15,6 +19,10 @@ public final class Leaks {
   private static final System.Logger LOGGER = System.getLogger("org.lvxattn.LeakDetector");
 
   private static final AtomicLong FOUND = new AtomicLong();
+
+  /** Numbers of the places where leaked resources were made; each trace is logged once. */
+  private static final Map<List<StackTraceElement>, Integer> PLACES = new HashMap<>();
+
   private static volatile Mode mode = modeAtStart();
 
   private Leaks() {}
@@ -25,7 +33,7 @@ public final class Leaks {
     OFF,
     /** Each leak is counted and logged. */
     COUNT,
-    /** As COUNT, with the stack trace of its creation. */
+    /** As COUNT, with the stack trace of its creation, once for each place. */
     TRACE
   }
 
@@ -53,13 +61,32 @@ public final class Leaks {
     if (mode == Mode.OFF) {
       return;
     }
-    FOUND.incrementAndGet();
     if (origin != null) {
-      LOGGER.log(Level.WARNING, what + " was never closed; it was made here:", origin);
+      reportWithPlace(what, origin);
     } else {
       LOGGER.log(
           Level.WARNING,
           what + " was never closed; set -D" + PROPERTY + "=trace to see where it was made");
+    }
+    FOUND.incrementAndGet(); // last, so that whoever sees the count finds the report
+  }
+
+  private static void reportWithPlace(String what, Throwable origin) {
+    List<StackTraceElement> trace = Arrays.asList(origin.getStackTrace());
+    int next;
+    Integer known;
+    synchronized (PLACES) {
+      next = PLACES.size() + 1;
+      known = PLACES.putIfAbsent(trace, next);
+    }
+    if (known == null) {
+      LOGGER.log(
+          Level.WARNING,
+          what + " was never closed; it was made here (place " + next + "):",
+          origin);
+    } else {
+      LOGGER.log(
+          Level.WARNING, what + " was never closed; it was made at place " + known + ", see above");
     }
   }
 

@@ -26,6 +26,11 @@ public abstract class Resource {
     return kind;
   }
 
+  /** For reports of leaks, for instance "a tensor of FLOAT32 [2, 3]". */
+  protected String description() {
+    return "a " + kind;
+  }
+
   /** Stack trace of its creation, if recorded. */
   public final @Nullable Throwable origin() {
     return origin;
@@ -42,7 +47,7 @@ public abstract class Resource {
     try {
       release();
     } finally {
-      Leaks.report("a " + kind, origin);
+      Leaks.report(description(), origin);
     }
   }
 

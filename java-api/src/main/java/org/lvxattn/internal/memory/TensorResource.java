@@ -3,6 +3,7 @@ package org.lvxattn.internal.memory;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.Pointers;
 import org.lvxattn.bindings.generated.Lvx;
@@ -21,10 +22,16 @@ public final class TensorResource extends Resource {
   private final Origin origin;
   private final long buffer;
   private final MemorySegment slot;
+  private final String dtype;
+  private final long[] shape;
   private @Nullable Arena exposed;
 
-  public TensorResource(DeviceResource device, Origin origin, long buffer) {
+  /** The resource of a tensor with this dtype and shape, which reports of leaks name. */
+  public TensorResource(
+      DeviceResource device, Origin origin, long buffer, String dtype, long[] shape) {
     super("tensor");
+    this.dtype = dtype;
+    this.shape = shape;
     this.device = device;
     this.origin = origin;
     this.buffer = buffer;
@@ -32,6 +39,11 @@ public final class TensorResource extends Resource {
     if (origin != Origin.VIEW) {
       device.opened(this);
     }
+  }
+
+  @Override
+  protected String description() {
+    return "a tensor of " + dtype + " " + Arrays.toString(shape);
   }
 
   /** Room for the descriptor. */

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.lvxattn.cli;
+package org.lvxattn.diagnostics;
 
-import java.io.File;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
+import java.util.Locale;
 import org.lvxattn.AttentionBackend;
 import org.lvxattn.AttentionBackendChoice;
 import org.lvxattn.AttentionForward;
@@ -18,29 +16,34 @@ import org.lvxattn.GpuProperties;
 import org.lvxattn.LvxException;
 import org.lvxattn.NativeInfo;
 import org.lvxattn.Tensor;
-import org.lvxattn.cli.DoctorReport.Item;
-import org.lvxattn.cli.DoctorReport.Status;
-import org.lvxattn.cli.output.Units;
+import org.lvxattn.diagnostics.DiagnosticReport.Item;
+import org.lvxattn.diagnostics.DiagnosticReport.Status;
 import org.lvxattn.group.Group;
 import org.lvxattn.launch.GroupBackend;
 
-/** Checks the machine. */
-final class Examination {
+/**
+ * Checks of this machine, for support requests and start-up logs. {@code lvx doctor} prints them.
+ *
+ * @since 0.2.0
+ */
+public final class Diagnostics {
   private static final int JAVA_NEEDED = 25;
   private static final String NATIVE_DIRECTORY = "org.lvxattn.native.dir";
 
-  private Examination() {}
+  private Diagnostics() {}
 
-  static List<Item> all() {
+  /**
+   * Checks Java, the native library, the devices and the backends of groups. Loads what it checks,
+   * and opens a CPU device and the first GPU for a moment. Never throws for what it finds: a broken
+   * installation is an item of the report. Any thread may call it; it takes up to a few seconds
+   * where there is a GPU.
+   */
+  public static DiagnosticReport report() {
     List<Item> items = new ArrayList<>();
     items.add(java());
     items.add(nativeAccess());
     addNative(items);
-    for (String tool : List.of("mvn", "cmake", "ninja", "g++")) {
-      items.add(tool(tool, "needed only to build from source; install it by your package manager"));
-    }
-    items.add(tool("nvcc", "needed only to build CUDA kernels; part of NVIDIA's CUDA Toolkit"));
-    return items;
+    return new DiagnosticReport(items);
   }
 
   private static Item java() {
@@ -105,7 +108,7 @@ final class Examination {
               + ", "
               + device.threads()
               + " threads, Java heap up to "
-              + Units.bytes(Runtime.getRuntime().maxMemory()));
+              + gibibytes(Runtime.getRuntime().maxMemory()));
     }
   }
 
@@ -123,9 +126,9 @@ final class Examination {
               + ", "
               + gpu.multiprocessors()
               + " multiprocessors, "
-              + Units.bytes(gpu.memoryFree())
+              + gibibytes(gpu.memoryFree())
               + " of "
-              + Units.bytes(gpu.memoryTotal())
+              + gibibytes(gpu.memoryTotal())
               + " free");
     } catch (LvxException e) {
       String message = String.valueOf(e.getMessage());
@@ -133,20 +136,20 @@ final class Examination {
           "cuda",
           e.status() == org.lvxattn.Status.MISSING_LIBRARY ? Status.ABSENT : Status.FAILED,
           message,
-          "needed only for --device cuda: " + remedy(message));
+          "needed only for CUDA devices: " + remedy(message));
     }
   }
 
   private static Item cudnn() {
     try {
       return Item.ok(
-          "cudnn", Device.loadCudnn() + ", for --attention-backend cudnn and auto" + choices());
+          "cudnn", Device.loadCudnn() + ", for the attention backends CUDNN and AUTO" + choices());
     } catch (LvxException e) {
       return new Item(
           "cudnn",
           Status.ABSENT,
           String.valueOf(e.getMessage()),
-          "needed only for --attention-backend cudnn and auto: cuDNN 9.17 or later");
+          "needed only for the attention backends CUDNN and AUTO: cuDNN 9.17 or later");
     }
   }
 
@@ -170,8 +173,8 @@ final class Examination {
             .append(choice.attentionBackend());
         text.append(" (").append(choice.reason());
         if (choice.lvxSeconds() > 0) {
-          text.append(", LVX ").append(Units.seconds(choice.lvxSeconds()));
-          text.append(", CUDNN ").append(Units.seconds(choice.cudnnSeconds()));
+          text.append(", LVX ").append(microseconds(choice.lvxSeconds()));
+          text.append(", CUDNN ").append(microseconds(choice.cudnnSeconds()));
         }
         text.append(")");
       }
@@ -201,25 +204,18 @@ final class Examination {
           name, kind == GroupBackend.NCCL ? "ranks can be CUDA devices" : "ranks can be processes");
     } catch (LvxException e) {
       return new Item(
-          name, Status.ABSENT, String.valueOf(e.getMessage()), "needed only for --group " + name);
+          name,
+          Status.ABSENT,
+          String.valueOf(e.getMessage()),
+          "needed only for groups by " + name.toUpperCase(Locale.ROOT));
     }
   }
 
-  private static Item tool(String name, String remedy) {
-    Path found = onPath(name);
-    return found == null
-        ? new Item(name, Status.ABSENT, "not on the PATH", remedy)
-        : Item.ok(name, found.toString());
+  private static String gibibytes(long bytes) {
+    return String.format(Locale.ROOT, "%.1f GiB", (double) bytes / (1L << 30));
   }
 
-  private static @Nullable Path onPath(String name) {
-    String path = System.getenv("PATH");
-    for (String folder : path == null ? new String[0] : path.split(File.pathSeparator)) {
-      Path file = Path.of(folder, name);
-      if (Files.isExecutable(file) && !Files.isDirectory(file)) {
-        return file;
-      }
-    }
-    return null;
+  private static String microseconds(double seconds) {
+    return String.format(Locale.ROOT, "%.1f us", 1e6 * seconds);
   }
 }
