@@ -116,7 +116,6 @@ lvx_status lvx_device_attention_backend_choices(lvx_device device, lvx_attention
     require_not_null(count, "count");
     if (capacity > 0) require_not_null(choices, "choices");
     const auto object = find_handle<DeviceObject>(device);
-    const InUse use(object->busy, "device");
     const std::vector<AttentionBackendChoice> made = object->device->attention_backend_choices();
     for (std::size_t i = 0; i < std::min<std::uint64_t>(capacity, made.size()); ++i) {
       choices[i] = entry_of(made[i]);

@@ -4,14 +4,18 @@ package org.lvxattn;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.generated.Lvx;
 import org.lvxattn.bindings.generated.lvx_attention_backend_choice;
 import org.lvxattn.bindings.generated.lvx_cpu_options;
 import org.lvxattn.bindings.generated.lvx_cuda_options;
 import org.lvxattn.bindings.generated.lvx_device_info;
+import org.lvxattn.internal.Ownership;
 import org.lvxattn.internal.Preconditions;
 import org.lvxattn.internal.ffi.NativeCalls;
 import org.lvxattn.internal.memory.DeviceResource;
@@ -25,10 +29,19 @@ import org.lvxattn.internal.memory.Reachability;
  * and {@link #synchronize} waits for all of them. Copies to the host ({@link Tensor#toFloats} and
  * others) block. The next call that waits reports a failure of enqueued work.
  *
- * <p>A device and all tensors and groups on it are confined to one thread: the thread that opened
- * the device, until {@link #handOver} names another. Use from any other thread throws a {@link
- * WrongThreadException}. For concurrency, each thread opens its own device, as the ranks of a
- * {@link org.lvxattn.group.LocalWorld} do. A device itself may use several cores.
+ * <p>A device and all tensors, groups and layers on it belong to one thread at a time: at first the
+ * one that opened the device. Use from any other thread throws a {@link WrongThreadException}.
+ *
+ * <ul>
+ *   <li>{@link #release} leaves the device to whichever thread takes it next by {@link #acquire},
+ *       for the time of a {@link DeviceLease}: a service parks its devices like that.
+ *   <li>{@link #handOver} gives it to one certain thread.
+ *   <li>{@link #reclaim} takes it from a thread that has ended.
+ * </ul>
+ *
+ * <p>What one owner did happens before what the next one does. Any thread may read what the device
+ * is and how much memory it uses. For concurrency, each thread uses a device of its own, as the
+ * ranks of a {@link org.lvxattn.group.LocalWorld} do. A device itself may use several cores.
  */
 public final class Device implements AutoCloseable {
   private final DeviceResource resource;
@@ -37,8 +50,7 @@ public final class Device implements AutoCloseable {
   private final int threads;
   private final String name;
 
-  private volatile Thread owner = Thread.currentThread();
-  private boolean closed;
+  private final Ownership ownership = new Ownership();
 
   private Device(DeviceResource resource) {
     this.resource = resource;
@@ -154,13 +166,12 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * Properties of the GPU; empty for a CPU.
+   * Properties of the GPU; empty for a CPU. Any thread may call this.
    *
    * @throws IllegalStateException if the device was closed
-   * @throws WrongThreadException if another thread owns the device
    */
   public Optional<GpuProperties> gpu() {
-    requireUsable("device");
+    ownership.requireOpen("device");
     if (kind == Kind.CPU) {
       return Optional.empty();
     }
@@ -201,26 +212,25 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * Bytes that tensors and workspaces hold now.
+   * Bytes that tensors and workspaces hold now. Any thread may call this, even during a call of the
+   * device's owner.
    *
    * @throws IllegalStateException if the device was closed
-   * @throws WrongThreadException if another thread owns the device
    */
   public long bytesInUse() {
-    requireUsable("device");
+    ownership.requireOpen("device");
     try (Arena arena = Arena.ofConfined()) {
       return lvx_device_info.bytes_in_use(query(arena));
     }
   }
 
   /**
-   * The largest {@link #bytesInUse} so far.
+   * The largest {@link #bytesInUse} so far. Any thread may call this.
    *
    * @throws IllegalStateException if the device was closed
-   * @throws WrongThreadException if another thread owns the device
    */
   public long peakBytes() {
-    requireUsable("device");
+    ownership.requireOpen("device");
     try (Arena arena = Arena.ofConfined()) {
       return lvx_device_info.peak_bytes(query(arena));
     }
@@ -245,13 +255,13 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * The choices of {@link AttentionBackend#AUTO} on this device's GPU so far; empty for a CPU.
+   * The choices of {@link AttentionBackend#AUTO} on this device's GPU so far; empty for a CPU. Any
+   * thread may call this.
    *
    * @throws IllegalStateException if the device was closed
-   * @throws WrongThreadException if another thread owns the device
    */
   public List<AttentionBackendChoice> attentionBackendChoices() {
-    requireUsable("device");
+    ownership.requireOpen("device");
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment count = arena.allocate(ValueLayout.JAVA_LONG);
       NativeCalls.check(
@@ -272,9 +282,9 @@ public final class Device implements AutoCloseable {
     }
   }
 
-  /** The thread that may use the device and everything on it. */
-  public Thread owner() {
-    return owner;
+  /** The thread that may use the device and everything on it; null if it was released or closed. */
+  public @Nullable Thread owner() {
+    return ownership.owner();
   }
 
   /**
@@ -287,13 +297,72 @@ public final class Device implements AutoCloseable {
    * @throws WrongThreadException if the caller does not own the device
    */
   public void handOver(Thread next) {
-    Preconditions.present(next, "next");
-    requireUsable("device");
-    owner = next;
+    ownership.handOver(Preconditions.present(next, "next"));
   }
 
   /**
-   * Stops the threads and frees everything. Closing it again does nothing.
+   * Leaves the device and everything on it to the next thread that acquires it. Until then nobody
+   * may use it, but any thread may close it.
+   *
+   * @throws IllegalStateException if the device was closed
+   * @throws WrongThreadException if the caller does not own the device
+   * @since 0.2.0
+   */
+  public void release() {
+    ownership.release();
+  }
+
+  /**
+   * Takes the device and everything on it for the calling thread, until the lease is closed. Waits
+   * until no thread owns the device; threads get it in the order in which they began to wait.
+   * Earlier writes of the threads that owned it are visible to this one.
+   *
+   * <p>If the caller owns the device already, it returns at once, and closing the lease does not
+   * release the device.
+   *
+   * @return the lease, for try-with-resources
+   * @throws InterruptedException if the thread is interrupted while it waits
+   * @throws IllegalStateException if the device was closed, also while it waits
+   * @since 0.2.0
+   */
+  public DeviceLease acquire() throws InterruptedException {
+    DeviceLease lease = new DeviceLease(this, ownership);
+    ownership.acquire(lease);
+    return lease;
+  }
+
+  /**
+   * As {@link #acquire}, with a time limit.
+   *
+   * @param timeout the longest wait; 0 or less: no wait, and those that wait already go first
+   * @return the lease, or null if other threads owned the device all the time
+   * @throws NullPointerException if timeout is null
+   * @throws InterruptedException if the thread is interrupted while it waits
+   * @throws IllegalStateException if the device was closed, also while it waits
+   * @since 0.2.0
+   */
+  public @Nullable DeviceLease tryAcquire(Duration timeout) throws InterruptedException {
+    long nanoseconds =
+        TimeUnit.NANOSECONDS.convert(Preconditions.present(timeout, "timeout")); // saturates
+    DeviceLease lease = new DeviceLease(this, ownership);
+    return ownership.tryAcquire(lease, nanoseconds) ? lease : null;
+  }
+
+  /**
+   * Takes the device and everything on it from an owner that has ended without releasing it; the
+   * calling thread owns it then. Does nothing if it does already.
+   *
+   * @throws IllegalStateException if the device was closed, or belongs to no thread
+   * @throws WrongThreadException if the owner has not ended; the message names it
+   * @since 0.2.0
+   */
+  public void reclaim() {
+    ownership.reclaim();
+  }
+
+  /**
+   * Stops the threads and frees everything. The owner may close it, or any thread if it was
+   * released. Closing it again does nothing.
    *
    * @throws IllegalStateException if tensors or groups of this device are open (the message says
    *     how many, and the suppressed exceptions where they were made if {@link
@@ -302,16 +371,11 @@ public final class Device implements AutoCloseable {
    */
   @Override
   public void close() {
-    requireOwner("device");
-    if (closed) {
-      return;
-    }
-    resource.close();
-    closed = true;
+    ownership.close(resource::close);
   }
 
   boolean isOpen() {
-    return !closed;
+    return !ownership.isClosed();
   }
 
   /** Whether segments of its memory can be read and written in Java. */
@@ -328,27 +392,19 @@ public final class Device implements AutoCloseable {
     return resource;
   }
 
+  Ownership ownership() {
+    return ownership;
+  }
+
   /**
    * Checks that it is open and owned by this thread; {@code what} names the argument for messages.
    */
   void requireUsable(String what) {
-    requireOwner(what);
-    if (closed) {
-      throw new IllegalStateException(what + ": the device was closed; an open one was expected");
-    }
+    ownership.requireUsable(what);
   }
 
   void requireOwner(String what) {
-    Thread caller = Thread.currentThread();
-    if (!caller.equals(owner)) {
-      throw new WrongThreadException(
-          what
-              + " belongs to thread "
-              + owner.getName()
-              + " but was used by thread "
-              + caller.getName()
-              + "; Device.handOver gives a device and what is on it to another thread");
-    }
+    ownership.requireOwner(what);
   }
 
   private MemorySegment query(Arena arena) {
@@ -362,6 +418,6 @@ public final class Device implements AutoCloseable {
   @Override
   public String toString() {
     String what = kind == Kind.CPU ? ", " + threads + " threads" : ", cuda:" + ordinal;
-    return "Device[" + name + what + (closed ? ", closed]" : "]");
+    return "Device[" + name + what + (ownership.isClosed() ? ", closed]" : "]");
   }
 }

@@ -3,6 +3,7 @@ package org.lvxattn;
 
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
+import org.lvxattn.internal.Ownership;
 import org.lvxattn.internal.Preconditions;
 import org.lvxattn.internal.access.RootAccess;
 import org.lvxattn.internal.collective.Collective;
@@ -97,6 +98,11 @@ final class Internals {
     @Override
     public long handle(Object device) {
       return ((Device) device).handle();
+    }
+
+    @Override
+    public Ownership ownership(Object device) {
+      return ((Device) device).ownership();
     }
 
     @Override

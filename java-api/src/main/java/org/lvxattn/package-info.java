@@ -7,9 +7,10 @@
  * <p>A {@link org.lvxattn.Device} computes and owns memory, a {@link org.lvxattn.Tensor} is memory
  * with a shape, a {@link org.lvxattn.Communicator} is one rank's part in a group of ranks that
  * compute together ({@link org.lvxattn.group.Group} makes them), and {@link
- * org.lvxattn.CrossAttention} is what they compute. The first three are thread-confined: only the
- * thread that opened a device uses it and everything on it, until {@link
- * org.lvxattn.Device#handOver} names another thread.
+ * org.lvxattn.CrossAttention} is what they compute. The first three are thread-confined: a device
+ * and everything on it belong to the thread that opened the device, until {@link
+ * org.lvxattn.Device#release} leaves them to the next thread that acquires the device, or {@link
+ * org.lvxattn.Device#handOver} names one.
  *
  * <p>Wrong arguments throw exceptions that name the argument and what was expected: {@link
  * java.lang.NullPointerException}, {@link java.lang.IllegalArgumentException}, {@link

@@ -97,7 +97,7 @@ class DeviceTest {
           .withMessageContaining("foreigner");
       for (Runnable use :
           new Runnable[] {
-            device::bytesInUse,
+            device::synchronize,
             device::close,
             tensor::close,
             tensor::segment,

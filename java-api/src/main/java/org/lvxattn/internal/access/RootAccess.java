@@ -4,6 +4,7 @@ package org.lvxattn.internal.access;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.internal.Hook;
+import org.lvxattn.internal.Ownership;
 import org.lvxattn.internal.collective.Collective;
 import org.lvxattn.internal.memory.DeviceResource;
 import org.lvxattn.internal.memory.ElementType;
@@ -28,6 +29,9 @@ public interface RootAccess {
 
   /** The native handle of a Device. */
   long handle(Object device);
+
+  /** Which thread may use a Device. */
+  Ownership ownership(Object device);
 
   /** The native resource of a Device. */
   DeviceResource resource(Object device);

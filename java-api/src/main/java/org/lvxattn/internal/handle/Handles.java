@@ -9,6 +9,7 @@ import org.lvxattn.Device;
 import org.lvxattn.Statistics;
 import org.lvxattn.Status;
 import org.lvxattn.Tensor;
+import org.lvxattn.internal.Ownership;
 import org.lvxattn.internal.Preconditions;
 import org.lvxattn.internal.access.RootAccess;
 import org.lvxattn.internal.collective.Collective;
@@ -43,6 +44,11 @@ public final class Handles {
   /** The native handle of a device; check {@link #requireUsable(Device, String)} first. */
   public static long handle(Device device) {
     return root().handle(device);
+  }
+
+  /** Which thread may use a device. */
+  public static Ownership ownership(Device device) {
+    return root().ownership(device);
   }
 
   /** The native resource of a device. */
