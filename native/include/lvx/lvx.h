@@ -124,7 +124,7 @@ typedef uint64_t lvx_buffer;
 
 typedef struct lvx_cpu_options {
   uint64_t struct_size;
-  int32_t threads; /**< 0: as many as this process may use; otherwise 1 to 1024 */
+  int32_t threads; /**< 0: the processors of this process's affinity mask; otherwise 1 to 1024 */
   int32_t reserved;
   uint64_t memory_budget; /**< bytes this device may hold, 0: no limit */
 } lvx_cpu_options;

@@ -6,6 +6,10 @@ import org.lvxattn.internal.Preconditions;
 /**
  * Options of a CPU device.
  *
+ * <p>A device has as many threads as the JVM counts processors, unless the options say otherwise:
+ * {@link Runtime#availableProcessors} heeds the limits of a container and {@code
+ * -XX:ActiveProcessorCount}.
+ *
  * <p>The process caches released large blocks, up to an eighth of the machine's memory, for the
  * next allocation of the same size. The system may reclaim their pages at any time (on Linux {@code
  * MADV_FREE}). They do not count against any device's budget, and are freed with the last device.
@@ -24,7 +28,7 @@ public final class CpuOptions {
     this.memoryBudget = builder.memoryBudget;
   }
 
-  /** All threads that the process may use, no memory limit. */
+  /** A thread for each processor that the JVM counts, no memory limit. */
   public static CpuOptions defaults() {
     return DEFAULTS;
   }
@@ -39,9 +43,16 @@ public final class CpuOptions {
     return new Builder().threads(threads).memoryBudget(memoryBudget);
   }
 
-  /** Number of compute threads; 0 for all that the process may use. */
+  /** Number of compute threads; 0 for one for each processor that the JVM counts. */
   public int threads() {
     return threads;
+  }
+
+  /** The number of threads of a device that is opened now. */
+  int threadsToStart() {
+    return threads == 0
+        ? Math.min(Runtime.getRuntime().availableProcessors(), MAX_THREADS)
+        : threads;
   }
 
   /** The most bytes in use at any time; 0 for no limit. */
@@ -64,7 +75,8 @@ public final class CpuOptions {
     /**
      * Sets the number of compute threads, including the calling thread.
      *
-     * @param threads 1 to 1024; 0 (default) for all that the process may use
+     * @param threads 1 to 1024; 0 (default) for {@link Runtime#availableProcessors} when the device
+     *     is opened
      * @throws IllegalArgumentException if it is out of range
      */
     public Builder threads(int threads) {

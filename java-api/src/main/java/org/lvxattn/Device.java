@@ -84,7 +84,8 @@ public final class Device implements AutoCloseable {
   }
 
   /**
-   * Opens a CPU device that uses every core the process may use.
+   * Opens a CPU device with as many threads as the JVM counts processors ({@link
+   * Runtime#availableProcessors}).
    *
    * @throws LinkageError if the native library cannot be loaded; the message says what to do
    * @throws LvxException if its threads cannot be started
@@ -106,7 +107,7 @@ public final class Device implements AutoCloseable {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment struct = lvx_cpu_options.allocate(arena);
       lvx_cpu_options.struct_size(struct, lvx_cpu_options.sizeof());
-      lvx_cpu_options.threads(struct, options.threads());
+      lvx_cpu_options.threads(struct, options.threadsToStart());
       lvx_cpu_options.memory_budget(struct, options.memoryBudget());
       MemorySegment handle = arena.allocate(ValueLayout.JAVA_LONG);
       NativeCalls.check(Lvx.lvx_device_open_cpu(struct, handle));
