@@ -62,7 +62,8 @@ typedef enum lvx_status {
   LVX_MISSING_LIBRARY = 9, /**< an optional library could not be loaded; the message names it */
   /** The device failed; close it. After that the process cannot use a GPU any more: start a new process. */
   LVX_DEVICE_ERROR = 10,
-  LVX_INTERNAL = 11 /**< a fault of this library */
+  LVX_INTERNAL = 11,   /**< a fault of this library */
+  LVX_INTERRUPTED = 12 /**< lvx_group_interrupt ended the operation; the group has failed */
 } lvx_status;
 
 /** What went wrong in the last call on this thread that did not return LVX_OK. */
@@ -382,6 +383,14 @@ LVX_API lvx_status lvx_bootstrap_address(lvx_bootstrap bootstrap, uint8_t* addre
 LVX_API lvx_status lvx_bootstrap_connect(lvx_bootstrap bootstrap, lvx_device device, const uint8_t* addresses,
                                          uint64_t bytes, lvx_group* group);
 
+/**
+ * Ends lvx_bootstrap_connect, now or later: it returns LVX_INTERRUPTED within a second unless all ranks are there. Any
+ * thread may call it at any time, even while another closes the bootstrap. Does not block.
+ *
+ * @param reason UTF-8 for people; cut off after 255 bytes
+ */
+LVX_API lvx_status lvx_bootstrap_interrupt(lvx_bootstrap bootstrap, const char* reason);
+
 /** A group made by the bootstrap stays usable. */
 LVX_API lvx_status lvx_bootstrap_close(lvx_bootstrap bootstrap);
 
@@ -456,6 +465,16 @@ typedef enum lvx_operation {
  * @param reason    UTF-8 for people; cut off after 255 bytes
  */
 LVX_API lvx_status lvx_group_decline(lvx_group group, int32_t operation, const char* reason);
+
+/**
+ * Ends the operation that this rank is in, if it waits for its peers or as soon as it does: it returns LVX_INTERRUPTED.
+ * The group has failed then. The peers that wait, for whichever rank, get LVX_PEER_LOST with this rank and the reason.
+ * Work on the device is finished first. Without effect if no operation is in progress, or if it needs no peer any more. Any thread may call
+ * it at any time, even while another closes the group. Does not block.
+ *
+ * @param reason UTF-8 for people; cut off after 255 bytes
+ */
+LVX_API lvx_status lvx_group_interrupt(lvx_group group, const char* reason);
 
 /** Copies the newest entries of the flight recorder that fit, oldest first; count gets the number of all. Any thread
  *  may call it while an operation runs. */

@@ -169,6 +169,13 @@ lvx_status lvx_group_decline(lvx_group group, int32_t operation, const char* rea
   });
 }
 
+lvx_status lvx_group_interrupt(lvx_group group, const char* reason) {
+  return guard([&] {
+    require_not_null(reason, "reason");
+    find_handle<GroupObject>(group)->group.interrupt(reason);
+  });
+}
+
 lvx_status lvx_group_records(lvx_group group, lvx_record* records, uint64_t capacity, uint64_t* count) {
   return guard([&] {
     require_not_null(count, "count");

@@ -58,8 +58,8 @@ lvx_status begin(Begin& begin_backend, std::int32_t rank, std::int32_t size, con
     const GroupOptions wanted = read_group_options(options);
     require_no_links(wanted);
     const JoinOptions joining = read_join_options(options, host);
-    *bootstrap = add_handle(
-        std::make_shared<BootstrapObject>(begin_backend(rank, size, joining), wanted, joining.rejected));
+    *bootstrap =
+        add_handle(std::make_shared<BootstrapObject>(begin_backend(rank, size, joining), wanted, joining));
   });
 }
 
@@ -112,6 +112,13 @@ lvx_status lvx_bootstrap_connect(lvx_bootstrap bootstrap, lvx_device device, con
     auto transport = object->bootstrap->connect(parts, owner->device);
     *group =
         add_handle(std::make_shared<GroupObject>(std::move(owner), std::move(transport), object->options));
+  });
+}
+
+lvx_status lvx_bootstrap_interrupt(lvx_bootstrap bootstrap, const char* reason) {
+  return guard([&] {
+    require_not_null(reason, "reason");
+    find_handle<BootstrapObject>(bootstrap)->interruption->set(reason);
   });
 }
 

@@ -140,12 +140,16 @@ struct BootstrapObject {
   static constexpr HandleType kType = HandleType::kBootstrap;
 
   BootstrapObject(std::unique_ptr<Bootstrap> begun, const GroupOptions& group_options,
-                  std::shared_ptr<const RejectedConnections> rejected_connections)
-      : bootstrap(std::move(begun)), options(group_options), rejected(std::move(rejected_connections)) {}
+                  const JoinOptions& joining)
+      : bootstrap(std::move(begun)),
+        options(group_options),
+        rejected(joining.rejected),
+        interruption(joining.interruption) {}
 
   const std::unique_ptr<Bootstrap> bootstrap;
   const GroupOptions options;
   const std::shared_ptr<const RejectedConnections> rejected;
+  const std::shared_ptr<SharedInterruption> interruption;
   std::atomic<bool> busy{false};
 };
 

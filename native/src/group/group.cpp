@@ -17,7 +17,10 @@ Group::Group(std::unique_ptr<Transport> transport, std::shared_ptr<Device> devic
       announcements_(static_cast<std::size_t>(transport_->size())) {}
 
 Group::~Group() {
-  if (!failed_) transport_->leave(rank(), "closed its group");
+  if (failed_) return;
+  // An interrupt that came too late to end an operation does not change how the rank leaves.
+  transport_->resume();
+  transport_->leave(rank(), "closed its group");
 }
 
 void Group::require_usable() const {
@@ -30,6 +33,24 @@ void Group::require_usable() const {
 Clock::time_point Group::expiry() const {
   return Clock::now() +
          std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options_.timeout_seconds));
+}
+
+void Group::begin_operation() {
+  const std::lock_guard lock(operation_mutex_);
+  if (std::exchange(interrupted_, false)) transport_->resume();
+  in_operation_ = true;
+}
+
+void Group::end_operation() noexcept {
+  const std::lock_guard lock(operation_mutex_);
+  in_operation_ = false;
+}
+
+void Group::interrupt(std::string_view reason) noexcept {
+  const std::lock_guard lock(operation_mutex_);
+  if (!in_operation_) return;
+  interrupted_ = true;
+  transport_->interrupt(reason);
 }
 
 void Group::fail(int culprit, const char* reason) noexcept {
@@ -72,6 +93,7 @@ void Group::all_gather(std::span<const std::byte> mine, std::span<std::byte> all
 
 Collective::Collective(Group& group, Announcement mine) : group_(group), begin_(now()) {
   group_.require_usable();
+  group_.begin_operation();
   mine.sequence = ++group_.sequence_;
   mine.ranks_per_node = group_.ranks_per_node();
   group_.recorder_.begin(mine.sequence, name_of(mine.operation));
@@ -170,6 +192,7 @@ void Collective::refuse(lvx_status status, const std::string& message, int peer)
 void Collective::finish(lvx_strategy strategy, lvx_statistics* statistics) {
   if (under_way_ != 0) throw Error(LVX_INTERNAL, "a schedule ends before transfers that it has started");
   ended_ = true;
+  group_.end_operation();
   group_.recorder_.end(LVX_OK, -1);
   if (statistics == nullptr) return;
   statistics_.struct_size = statistics->struct_size;
@@ -180,6 +203,7 @@ void Collective::finish(lvx_strategy strategy, lvx_statistics* statistics) {
 
 void Collective::abandon(lvx_status status, int peer, const char* reason) noexcept {
   ended_ = true;
+  group_.end_operation();
   group_.recorder_.end(status, peer);
   if (!refused_ || under_way_ != 0) group_.fail(peer, reason);
 }

@@ -5,7 +5,9 @@
 #include <cstddef>
 #include <exception>
 #include <memory>
+#include <mutex>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -48,6 +50,10 @@ class Group {
   // Never blocks.
   void decline(Operation operation, const char* reason, const char* argument = "") noexcept;
 
+  // Ends the operation in progress, if any: its waits for peers throw Error(LVX_INTERRUPTED) with the reason. Any thread may
+  // call it. Never blocks.
+  void interrupt(std::string_view reason) noexcept;
+
   void barrier();
   // Fills all with every rank's message in rank order. Messages have the same number of bytes on every rank.
   void all_gather(std::span<const std::byte> mine, std::span<std::byte> all);
@@ -57,6 +63,8 @@ class Group {
 
   void require_usable() const;
   Clock::time_point expiry() const;
+  void begin_operation();
+  void end_operation() noexcept;
   void fail(int culprit, const char* reason) noexcept;
 
   std::unique_ptr<Transport> transport_;
@@ -67,6 +75,9 @@ class Group {
   std::uint64_t round_ = 0;
   bool failed_ = false;
   std::vector<Announcement> announcements_;  // of the current call; a member, so that calls do not allocate
+  std::mutex operation_mutex_;  // guards the next two members
+  bool in_operation_ = false;
+  bool interrupted_ = false;
 };
 
 // A collective call from its announcement to its end. Use run_collective below.

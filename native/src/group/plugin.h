@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "device/device.h"
+#include "group/interruption.h"
 #include "group/rejected_connections.h"
 #include "group/transport.h"
 
@@ -28,8 +29,9 @@ class Bootstrap {
   virtual int size() const = 0;
   virtual std::span<const std::byte> address() const = 0;
   // To be called once. addresses are those of all ranks in rank order. Throws Error(LVX_INVALID_ARGUMENT) for an address that
-  // is not one of this group, Error(LVX_PEER_LOST) or Error(LVX_TIMEOUT) that names a rank that cannot be reached, and
-  // Error(LVX_UNSUPPORTED) for a device whose memory the backend cannot move.
+  // is not one of this group, Error(LVX_PEER_LOST) or Error(LVX_TIMEOUT) that names a rank that cannot be reached,
+  // Error(LVX_INTERRUPTED) if the options' interruption is set meanwhile, and Error(LVX_UNSUPPORTED) for a device whose memory
+  // the backend cannot move.
   virtual std::unique_ptr<Transport> connect(const std::vector<std::span<const std::byte>>& addresses,
                                              const std::shared_ptr<Device>& device) = 0;
 };
@@ -42,6 +44,7 @@ struct JoinOptions {
   bool checksums = true;
   // Filled while the ranks connect, even if they fail to.
   std::shared_ptr<RejectedConnections> rejected = std::make_shared<RejectedConnections>();
+  std::shared_ptr<SharedInterruption> interruption = std::make_shared<SharedInterruption>();
 };
 
 // A group over TCP. Named after Gloo, which moved the data in an earlier version.

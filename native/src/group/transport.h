@@ -67,6 +67,11 @@ class Transport {
   virtual void leave(int culprit, std::string_view reason) noexcept = 0;
   // After leave: whether there are transfers that could not be stopped. Their memory must never be released.
   virtual bool has_stuck_transfers() const noexcept { return false; }
+
+  // Ends this rank's waits for its peers, current and later ones, until resume: they throw Error(LVX_INTERRUPTED) with the
+  // reason. Once the rank has left, all waits of its peers end, too, whichever rank they wait for. Any thread may call both, but not after the destructor has begun. Never blocks.
+  virtual void interrupt(std::string_view reason) noexcept = 0;
+  virtual void resume() noexcept = 0;
 };
 
 }  // namespace lvx

@@ -26,6 +26,8 @@ class RecordingTransport final : public Transport {
                Clock::time_point expiry) override;
   Ticket start(std::span<const Transfer> transfers) override;
   void wait(Ticket ticket, Clock::time_point expiry) override;
+  void interrupt(std::string_view) noexcept override {}  // it never waits
+  void resume() noexcept override {}
   void leave(int, std::string_view) noexcept override {}
 
  private:

@@ -3,11 +3,14 @@
 #include <gmock/gmock.h>
 #include <lvx/lvx.h>
 
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstring>
 #include <random>
 #include <thread>
+#include <vector>
 
 #include "owned_tensor.h"
 #include "support/seed.h"
@@ -159,6 +162,54 @@ TEST(Use, AfterClose) {
   EXPECT_EQ(lvx_device_close(device), LVX_INVALID_HANDLE);
   EXPECT_EQ(lvx_group_create_self(device, nullptr, &group), LVX_INVALID_HANDLE);
   EXPECT_THAT(error_now().message, HasSubstr("this device was closed"));
+}
+
+TEST(Use, InterruptsMayComeAtAnyTime) {
+  const lvx_device device = open_device();
+  std::atomic<lvx_group> current{0};
+  std::atomic<bool> over{false};
+  std::thread other([&] {
+    while (!over) {
+      const lvx_status status = lvx_group_interrupt(current, "now");
+      EXPECT_TRUE(status == LVX_OK || status == LVX_INVALID_HANDLE) << error_now().message;
+    }
+  });
+  for (int i = 0; i < 200; ++i) {
+    lvx_group group = 0;
+    ASSERT_EQ(lvx_group_create_self(device, nullptr, &group), LVX_OK) << error_now().message;
+    current = group;
+    EXPECT_EQ(lvx_group_barrier(group), LVX_OK) << "a group of one rank waits for nobody";
+    EXPECT_EQ(lvx_group_close(group), LVX_OK) << error_now().message;
+  }
+  over = true;
+  other.join();
+  EXPECT_EQ(lvx_group_interrupt(current, "now"), LVX_INVALID_HANDLE);
+  EXPECT_EQ(lvx_group_interrupt(current, nullptr), LVX_INVALID_ARGUMENT);
+  EXPECT_EQ(lvx_bootstrap_interrupt(current, "now"), LVX_INVALID_HANDLE);
+  EXPECT_EQ(lvx_bootstrap_interrupt(current, nullptr), LVX_INVALID_ARGUMENT);
+  EXPECT_EQ(lvx_device_close(device), LVX_OK);
+}
+
+TEST(Use, ABootstrapThatWasInterruptedDoesNotConnect) {
+  const lvx_device device = open_device();
+  std::array<lvx_bootstrap, 2> ranks{};
+  std::vector<std::uint8_t> addresses;
+  std::uint64_t length = 0;
+  for (int rank = 0; rank < 2; ++rank) {
+    lvx_bootstrap& bootstrap = ranks[static_cast<std::size_t>(rank)];
+    ASSERT_EQ(lvx_gloo_begin(rank, 2, "127.0.0.1", nullptr, &bootstrap), LVX_OK) << error_now().message;
+    ASSERT_EQ(lvx_bootstrap_address(bootstrap, nullptr, 0, &length), LVX_OK);
+    std::vector<std::uint8_t> address(length);
+    ASSERT_EQ(lvx_bootstrap_address(bootstrap, address.data(), length, &length), LVX_OK);
+    addresses.insert(addresses.end(), address.begin(), address.end());
+  }
+  EXPECT_EQ(lvx_bootstrap_interrupt(ranks[1], "too late for this"), LVX_OK);
+  lvx_group group = 0;
+  EXPECT_EQ(lvx_bootstrap_connect(ranks[1], device, addresses.data(), addresses.size(), &group),
+            LVX_INTERRUPTED);
+  EXPECT_THAT(error_now().message, HasSubstr("rank 0: too late for this"));
+  for (const lvx_bootstrap bootstrap : ranks) EXPECT_EQ(lvx_bootstrap_close(bootstrap), LVX_OK);
+  EXPECT_EQ(lvx_device_close(device), LVX_OK);
 }
 
 TEST(Use, TheLastErrorStaysWithItsThread) {

@@ -89,6 +89,8 @@ class FailingTransport final : public Transport {
     to_->wait(ticket, expiry);
     fuse_->pass(Step::kWaited);
   }
+  void interrupt(std::string_view reason) noexcept override { to_->interrupt(reason); }
+  void resume() noexcept override { to_->resume(); }
   void leave(int culprit, std::string_view reason) noexcept override {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
     to_->leave(culprit, reason);

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/thread_name.h"
+
 namespace lvx {
 namespace {
 
@@ -43,7 +45,12 @@ std::shared_ptr<ThreadPool> ThreadPool::shared() {
 
 ThreadPool::ThreadPool(int threads) {
   threads_.reserve(static_cast<std::size_t>(threads));
-  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { help(); });
+  for (int i = 0; i < threads; ++i) {
+    threads_.emplace_back([this] {
+      name_this_thread("lvx-cpu");
+      help();
+    });
+  }
 }
 
 ThreadPool::~ThreadPool() {

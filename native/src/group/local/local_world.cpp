@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "group/interruption.h"
 #include "group/local/emulated_links.h"
 #include "group/local/rank_clock.h"
 
@@ -59,6 +60,7 @@ struct RankState {
   int waiting_for = kNobody;
   bool begins = false;   // has not waited for a transfer since the last control message
   bool settles = false;  // waits until all other ranks wait
+  Interruption interruption;
 };
 
 // Unmatched messages from one rank to another, in the order in which they were started.
@@ -85,6 +87,8 @@ class World final : public LocalWorld, public std::enable_shared_from_this<World
                Clock::time_point expiry, RankClock& clock);
   Ticket start(int me, std::span<const Transfer> transfers, Clock::time_point now, SideStream* stream);
   void wait(int me, Ticket ticket, Clock::time_point expiry, RankClock& clock);
+  void interrupt(int me, std::string_view reason) noexcept;
+  void resume(int me) noexcept;
   void leave(int me, int culprit, std::string_view reason) noexcept;
 
  private:
@@ -112,6 +116,7 @@ class World final : public LocalWorld, public std::enable_shared_from_this<World
   std::vector<RankState> ranks_;
   std::vector<Channel> channels_;
   std::uint64_t times_all_waited_ = 0;
+  int interrupted_ = kNobody;  // the first rank that left because it was interrupted
   bool closed_ = false;
 };
 
@@ -146,6 +151,8 @@ class LocalTransport final : public Transport {
     return ticket;
   }
   void wait(Ticket ticket, Clock::time_point expiry) override { world_->wait(rank_, ticket, expiry, clock_); }
+  void interrupt(std::string_view reason) noexcept override { world_->interrupt(rank_, reason); }
+  void resume() noexcept override { world_->resume(rank_); }
   void leave(int culprit, std::string_view reason) noexcept override {
     world_->leave(rank_, culprit, reason);
   }
@@ -418,10 +425,12 @@ void World::end_copies(Lock& lock, const std::list<Post>& posts) noexcept {
   lock.lock();
 }
 
-// Sleeps until a state changes, or until `until`. Throws after the expiry. waiting_for stays set while the caller checks its
+// Sleeps until a state changes, or until `until`. Throws after the expiry, or if a rank is interrupted. waiting_for stays set while the caller checks its
 // condition and, after a throw, until leave, so that other ranks see the whole chain of waits.
 void World::sleep(Lock& lock, int me, int peer, Clock::time_point until, Clock::time_point expiry) {
   state(me).waiting_for = peer;
+  state(me).interruption.require_none(peer);
+  if (interrupted_ != kNobody) throw_lost(me, interrupted_);
   if (Clock::now() < expiry) {
     state(me).wake.wait_until(lock, until);
     return;
@@ -449,12 +458,24 @@ void World::throw_lost(int me, int peer) {
   throw Error(LVX_PEER_LOST, "rank " + std::to_string(peer) + " left the group: " + lost.reason, culprit);
 }
 
+void World::interrupt(int me, std::string_view reason) noexcept {
+  const Lock lock(mutex_);
+  state(me).interruption.set(reason);
+  state(me).wake.notify_all();
+}
+
+void World::resume(int me) noexcept {
+  const Lock lock(mutex_);
+  state(me).interruption.clear();
+}
+
 void World::leave(int me, int culprit, std::string_view reason) noexcept {
   Lock lock(mutex_);
   RankState& mine = state(me);
   if (mine.left) return;
   mine.left = true;
   mine.culprit = culprit;
+  if (mine.interruption.is_set() && interrupted_ == kNobody) interrupted_ = me;
   try {
     mine.reason = reason;
   } catch (const std::exception&) {

@@ -23,6 +23,8 @@ class SelfTransport final : public Transport {
     throw Error(LVX_INTERNAL, "a group of one rank has no peers to exchange data with");
   }
   void wait(Ticket, Clock::time_point) override {}
+  void interrupt(std::string_view) noexcept override {}  // it never waits
+  void resume() noexcept override {}
   void leave(int, std::string_view) noexcept override {}
 
  private:

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/thread_name.h"
 
 namespace lvx {
 namespace {
@@ -79,7 +80,10 @@ void MpiBackend::start(double timeout_seconds) {
   std::unique_lock lock(mutex_);
   timeout_seconds_ = timeout_seconds;
   if (!thread_.joinable()) {
-    thread_ = std::thread([this] { run(); });
+    thread_ = std::thread([this] {
+      name_this_thread("lvx-mpi");
+      run();
+    });
     std::atexit([] { instance().end_with_process(); });
   }
   const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(

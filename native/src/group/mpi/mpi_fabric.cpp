@@ -16,6 +16,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kFlushPatience{1000};
+// Of a rank that was interrupted: enough for peers that run.
+constexpr milliseconds kInterruptedPatience{200};
 constexpr milliseconds kSlice{10};
 // MPI guarantees tags up to 32767.
 constexpr int kGroupsTold = 16000;
@@ -111,7 +113,7 @@ void MpiFabric::start(std::span<const Transfer> transfers, Operations& started) 
 // Waits for sends to all peers, even to the culprit and to ranks that have left, since they may wait for this rank's farewell
 // in await_readers.
 void MpiFabric::flush(const std::vector<std::shared_ptr<MpiTransfer>>& transfers) {
-  const auto until = Clock::now() + kFlushPatience;
+  const auto until = Clock::now() + (mailbox_->interrupted() ? kInterruptedPatience : kFlushPatience);
   for (const auto& transfer : transfers) {
     if (transfer->tag != tag_of_frames() || transfer->direction != Transfer::Direction::kSend) continue;
     try {
@@ -125,7 +127,7 @@ void MpiFabric::flush(const std::vector<std::shared_ptr<MpiTransfer>>& transfers
 // A peer reads a large message directly from this rank's memory, and MPI cannot cancel such a send. So this rank keeps that
 // memory unchanged until the peer has received the message, or has sent the farewell with which it answers this rank's.
 void MpiFabric::await_readers(const std::vector<std::shared_ptr<MpiTransfer>>& transfers, int culprit) {
-  const auto until = backend_.expiry();
+  const auto until = mailbox_->interrupted() ? Clock::now() + kInterruptedPatience : backend_.expiry();
   for (const auto& transfer : transfers) {
     if (transfer->tag != tag_of_data() || transfer->direction != Transfer::Direction::kSend) continue;
     if (transfer->peer == culprit) continue;

@@ -44,7 +44,8 @@ class NcclBootstrap final : public Bootstrap {
  public:
   NcclBootstrap(int rank, int size, const JoinOptions& options)
       : meeting_(rank, size, kLanes, options, bytes_of(rank == 0 ? new_id() : nccl::UniqueId{})),
-        timeout_seconds_(options.timeout_seconds) {
+        timeout_seconds_(options.timeout_seconds),
+        interruption_(options.interruption) {
     nccl::loaded_api();  // fails early if this rank has no NCCL
   }
 
@@ -57,6 +58,7 @@ class NcclBootstrap final : public Bootstrap {
  private:
   Meeting meeting_;
   double timeout_seconds_;
+  const std::shared_ptr<const SharedInterruption> interruption_;
   bool connected_ = false;
 };
 
@@ -70,7 +72,7 @@ std::unique_ptr<Transport> NcclBootstrap::connect(const std::vector<std::span<co
                                           " bytes, got " + std::to_string(addresses.front().size()));
   }
   const nccl::UniqueId id = id_of(meeting_.extra_of(addresses.front()));
-  NcclRank self{nccl::loaded_api(), id, rank(), size(), timeout_seconds_, device};
+  NcclRank self{nccl::loaded_api(), id, rank(), size(), timeout_seconds_, device, interruption_};
   self.take_stream();
   return transport_of(std::move(self), meeting_.connect(addresses));
 }
@@ -127,7 +129,7 @@ std::unique_ptr<Transport> join(const nccl::UniqueId& id, int rank, int size, co
   Meeting meeting(rank, size, kLanes, options);
   AddressBuffers buffers(*device, size, meeting.address().size());
   // Declared after buffers, so that it is destroyed before the memory that it may access.
-  NcclRank self{api, id, rank, size, options.timeout_seconds, device};
+  NcclRank self{api, id, rank, size, options.timeout_seconds, device, options.interruption};
   self.take_stream();
   const Clock::time_point expiry = self.expiry();
   self.begin();

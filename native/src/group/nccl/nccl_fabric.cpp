@@ -95,6 +95,7 @@ void NcclFabric::connect() {
   while (!ready()) {
     const int gone = mailbox_->await_any_end(Clock::now() + milliseconds(1));
     if (gone >= 0) mailbox_->throw_lost(gone);
+    self_.interruption->require_none(-1);
     if (Clock::now() < expiry) continue;
     mailbox_->forget_answers();
     Frame probe;
@@ -182,7 +183,8 @@ int NcclFabric::awaited_peer(const Launch& launch) {
 void NcclFabric::close(int culprit) noexcept {
   if (mailbox_ == nullptr || std::exchange(closed_, true)) return;
   channel_.close(culprit);
-  if (self_.communicator != nullptr && launches_.empty() && culprit == rank()) {
+  // A rank that was interrupted does not wait for its peers to finalize.
+  if (self_.communicator != nullptr && launches_.empty() && culprit == rank() && !mailbox_->interrupted()) {
     self_.communicator->finalize(Clock::now() + kPatienceWithEnd);
   }
   self_.communicator.reset();

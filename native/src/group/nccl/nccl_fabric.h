@@ -23,6 +23,7 @@ struct NcclRank {
   int size;
   double timeout_seconds;
   std::shared_ptr<Device> device;
+  std::shared_ptr<const SharedInterruption> interruption;  // of the join
 
   std::unique_ptr<SideStream> stream = nullptr;  // null: messages are in host memory
   std::unique_ptr<Communicator> communicator = nullptr;

@@ -11,9 +11,10 @@ namespace lvx {
 
 struct Frame {
   enum class Type : std::uint32_t {
-    kControl = 1,   // a part of a rank's message of one round
-    kFarewell = 2,  // the sender has left; rank: the culprit; payload: the reason
-    kProbe = 3,     // asks which rank the receiver waits for
+    kControl = 1,  // a part of a rank's message of one round
+    kFarewell =
+        2,  // the sender has left; rank: the culprit; total: 1 if it was interrupted; payload: the reason
+    kProbe = 3,  // asks which rank the receiver waits for
     // Answers a probe. rank: the rank that the sender waits for, or -1; round: number of transfers that the sender has begun
     // with the receiver; total: milliseconds since a byte last moved on the awaited transfer
     kState = 4,

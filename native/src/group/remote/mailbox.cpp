@@ -33,6 +33,7 @@ std::optional<Frame> Mailbox::deliver(int peer, const Frame& frame) {
       if (!state.gone) {
         state.gone = true;
         state.broke_off = frame.broken_off != 0;
+        state.interrupted = frame.total != 0;
         state.culprit = frame.rank >= 0 && frame.rank < size() ? frame.rank : peer;
         state.reason.assign(reinterpret_cast<const char*>(frame.payload.data()), frame.bytes);
       }
@@ -80,6 +81,34 @@ void Mailbox::connection_lost(int peer, const std::string& reason) {
   state.culprit = peer;
   state.reason = reason;
   changed_.notify_all();
+}
+
+void Mailbox::interrupt(std::string_view reason) noexcept {
+  const Lock lock(mutex_);
+  interruption_.set(reason);
+  changed_.notify_all();
+}
+
+void Mailbox::resume() noexcept {
+  const Lock lock(mutex_);
+  interruption_.clear();
+}
+
+bool Mailbox::interrupted() {
+  const Lock lock(mutex_);
+  return interruption_.is_set();
+}
+
+void Mailbox::require_uninterrupted(int peer) {
+  const Lock lock(mutex_);
+  require_uninterrupted_locked(peer);
+}
+
+void Mailbox::require_uninterrupted_locked(int peer) {
+  interruption_.require_none(peer);
+  for (int other = 0; other < size(); ++other) {
+    if (at(other).interrupted) throw_lost_locked(other);
+  }
 }
 
 void Mailbox::waiting_for(int peer, Clock::time_point moved) {
@@ -143,6 +172,7 @@ int Mailbox::await_round(std::uint64_t round, std::span<std::byte> all, std::siz
     }
     waiting_for_ = missing;
     moved_ = {};
+    if (missing >= 0) require_uninterrupted_locked(missing);
     return missing < 0;
   };
   if (!changed_.wait_until(lock, until, find_missing)) return missing;
@@ -196,11 +226,12 @@ int Mailbox::first_gone() const {
 // Meanwhile, a peer that knows the cause may leave. Its farewell then names the culprit.
 void Mailbox::await_answers(Lock& lock, Clock::time_point until) {
   changed_.wait_until(lock, until, [&] {
-    return first_gone() >= 0 || std::all_of(peers_.begin(), peers_.end(), [&](const Peer& other) {
-             return &other == &at(rank_) || other.answered;
-           });
+    return first_gone() >= 0 || interruption_.is_set() ||
+           std::all_of(peers_.begin(), peers_.end(),
+                       [&](const Peer& other) { return &other == &at(rank_) || other.answered; });
   });
   if (first_gone() >= 0) throw_lost_locked(first_gone());
+  interruption_.require_none(waiting_for_);
 }
 
 int Mailbox::silent_peer(Clock::time_point until) {

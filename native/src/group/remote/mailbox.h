@@ -8,8 +8,10 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "group/interruption.h"
 #include "group/remote/frame.h"
 #include "group/transport.h"
 
@@ -28,7 +30,18 @@ class Mailbox {
   // The connection to a peer has ended. The peer's own farewell takes precedence.
   void connection_lost(int peer, const std::string& reason);
 
+  // ---- For any thread.
+
+  // As in Transport.
+  void interrupt(std::string_view reason) noexcept;
+  void resume() noexcept;
+  bool interrupted();
+
   // ---- For the rank's thread.
+
+  // Throws Error(LVX_INTERRUPTED) if this rank, which waits for the peer, is interrupted, and Error(LVX_PEER_LOST) if any peer
+  // has left because it was. await_round and find_late do so themselves.
+  void require_uninterrupted(int peer);
 
   // Sets the answer to probes: the rank that this one waits for, -1 for none, and when a byte last moved on that transfer.
   void waiting_for(int peer, Clock::time_point moved = {});
@@ -79,6 +92,7 @@ class Mailbox {
   struct Peer {
     bool gone = false;
     bool broke_off = false;
+    bool interrupted = false;
     int culprit = -1;
     std::string reason;
     std::map<std::uint64_t, Message> rounds;
@@ -96,6 +110,7 @@ class Mailbox {
   bool complete(Peer& peer, std::uint64_t round);
   void await_answers(Lock& lock, Clock::time_point until);
   int first_gone() const;
+  void require_uninterrupted_locked(int peer);
   [[noreturn]] void throw_lost_locked(int peer);
 
   const int rank_;
@@ -104,6 +119,7 @@ class Mailbox {
   std::vector<Peer> peers_;
   int waiting_for_ = -1;
   Clock::time_point moved_{};  // when a byte last moved on the transfer that this rank waits for
+  Interruption interruption_;
 };
 
 }  // namespace lvx

@@ -85,6 +85,7 @@ void RemoteTransport::wait(Ticket ticket, Clock::time_point expiry) {
       const bool gone = mailbox_.gone(peer);
       if (operation->finished()) break;
       if (gone) mailbox_.throw_lost(peer);
+      mailbox_.require_uninterrupted(peer);
       // A byte that moves shows that the peer is alive.
       expiry = std::max(expiry, operation->moved() + patience);
       if (Clock::now() >= expiry) expiry = find_late(operation->peer(), patience) + patience;
@@ -109,6 +110,7 @@ void RemoteTransport::leave(int culprit, std::string_view reason) noexcept {
   Frame farewell;
   farewell.type = Frame::Type::kFarewell;
   farewell.rank = culprit;
+  farewell.total = mailbox_.interrupted() ? 1 : 0;
   farewell.broken_off = started_.empty() ? 0 : 1;
   farewell.bytes = static_cast<std::uint32_t>(std::min(reason.size(), Frame::kPayloadBytes));
   std::copy_n(reinterpret_cast<const std::byte*>(reason.data()), farewell.bytes, farewell.payload.begin());

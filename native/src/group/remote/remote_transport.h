@@ -25,6 +25,8 @@ class RemoteTransport final : public Transport {
                Clock::time_point expiry) override;
   Ticket start(std::span<const Transfer> transfers) override;
   void wait(Ticket ticket, Clock::time_point expiry) override;
+  void interrupt(std::string_view reason) noexcept override { mailbox_.interrupt(reason); }
+  void resume() noexcept override { mailbox_.resume(); }
   void leave(int culprit, std::string_view reason) noexcept override;
   bool has_stuck_transfers() const noexcept override { return fabric_->has_stuck_transfers(); }
 

@@ -11,6 +11,7 @@
 
 #include "base/crc32c.h"
 #include "base/error.h"
+#include "base/thread_name.h"
 #include "group/remote/mailbox.h"
 
 namespace lvx {
@@ -42,7 +43,10 @@ ControlChannel::~ControlChannel() { close(rank_); }
 
 void ControlChannel::open(Mailbox& mailbox) {
   mailbox_ = &mailbox;
-  thread_ = std::thread([this] { serve(); });
+  thread_ = std::thread([this] {
+    name_this_thread("lvx-control");
+    serve();
+  });
 }
 
 // The thread's loop. Receives frames, and sends frames that post could not send immediately.

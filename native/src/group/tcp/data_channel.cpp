@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/thread_name.h"
 #include "group/remote/mailbox.h"
 
 namespace lvx {
@@ -101,7 +102,10 @@ DataChannel::DataChannel(int rank, std::vector<Socket> connections, bool checksu
 
 void DataChannel::open(Mailbox& mailbox) {
   mailbox_ = &mailbox;
-  thread_ = std::thread([this] { serve(); });
+  thread_ = std::thread([this] {
+    name_this_thread("lvx-data");
+    serve();
+  });
 }
 
 std::unique_ptr<Fabric::Operation> DataChannel::start(const Transfer& transfer) {

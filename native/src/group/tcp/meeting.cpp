@@ -20,13 +20,15 @@ constexpr milliseconds kRetry{20};
 constexpr milliseconds kLongestRetry{1000};
 // Time limit for a peer to finish the handshake once it has begun to answer.
 constexpr milliseconds kPatience{5000};
-constexpr milliseconds kLongestWait{1000};
+constexpr milliseconds kLongestWait{200};  // interruptions are noticed after a wait
 
-bool all_there(const Connections& connections) {
-  const auto here = [](const std::vector<Socket>& lane) {
-    return std::count_if(lane.begin(), lane.end(), [](const Socket& socket) { return socket.none(); }) == 1;
-  };
-  return std::all_of(connections.lanes.begin(), connections.lanes.end(), here);
+int first_missing(const Connections& connections) {
+  for (const std::vector<Socket>& lane : connections.lanes) {
+    for (int peer = 0; peer < static_cast<int>(lane.size()); ++peer) {
+      if (peer != connections.rank && lane[static_cast<std::size_t>(peer)].none()) return peer;
+    }
+  }
+  return -1;
 }
 
 }  // namespace
@@ -187,9 +189,10 @@ void Meeting::await(std::vector<Dial>& dials, Reception& reception, Connections&
                     Clock::time_point until) const {
   std::vector<pollfd> entries;
   auto expiry = until;  // earlier once a peer has rejected this rank
-  while (!all_there(connections)) {
+  for (int missing = 0; (missing = first_missing(connections)) >= 0;) {
     const auto now = Clock::now();
     require_acceptance(dials, now, expiry);
+    options_.interruption->require_none(missing);
     if (now >= until) return;
     auto wake = std::min({until, now + kLongestWait, reception.next_expiry()});
     entries.clear();

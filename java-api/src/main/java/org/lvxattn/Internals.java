@@ -62,6 +62,7 @@ final class Internals {
         case TIMEOUT -> new PeerTimeoutException(message, rank, sequence, operation);
         case PEER_LOST -> new PeerLostException(message, rank, sequence, operation);
         case PEER_MISMATCH -> new PeerMismatchException(message, rank, sequence, operation);
+        case INTERRUPTED -> new GroupInterruptedException(message);
         case DEVICE_ERROR -> new DeviceFailedException(message);
         case OK, MISSING_LIBRARY, INTERNAL, JOIN_FAILED -> new LvxException(status, message);
       };
@@ -70,6 +71,11 @@ final class Internals {
     @Override
     public RuntimeException timedOut(String message, int rank) {
       return new PeerTimeoutException(message, rank, 0, "rendezvous");
+    }
+
+    @Override
+    public RuntimeException interrupted(String message) {
+      return new GroupInterruptedException(message);
     }
 
     @Override

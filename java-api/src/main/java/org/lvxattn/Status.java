@@ -2,7 +2,7 @@
 package org.lvxattn;
 
 /**
- * The kind of a failure. Up to {@link #INTERNAL} the order is that of the native library's C
+ * The kind of a failure. Up to {@link #INTERRUPTED} the order is that of the native library's C
  * header; only the Java side sets the later ones.
  */
 public enum Status {
@@ -30,6 +30,8 @@ public enum Status {
   DEVICE_ERROR,
   /** A bug of this library. */
   INTERNAL,
+  /** The thread was interrupted while it waited for other ranks. */
+  INTERRUPTED,
   /** Ranks cannot form a group; waiting would not help. */
   JOIN_FAILED;
 

@@ -31,7 +31,7 @@ final class LocalProcesses {
   /** Runs the processes. Returns the exit code of the first that failed, or 0. */
   static int run(int ranks, List<String> arguments) throws IOException, InterruptedException {
     List<Process> processes = new ArrayList<>();
-    Thread hook = new Thread(() -> processes.forEach(Process::destroyForcibly));
+    Thread hook = new Thread(() -> processes.forEach(Process::destroyForcibly), "lvx-end-ranks");
     Runtime.getRuntime().addShutdownHook(hook);
     try {
       int port = freePort();
@@ -70,7 +70,7 @@ final class LocalProcesses {
           .start();
     }
     Process process = builder.redirectErrorStream(true).start();
-    Thread.ofVirtual().start(() -> passOn(rank, process));
+    Thread.ofVirtual().name("lvx-output-of-rank-" + rank).start(() -> passOn(rank, process));
     return process;
   }
 

@@ -41,6 +41,12 @@ import org.lvxattn.plan.Planner;
  * #failed}: close it and make a new one. After {@link org.lvxattn.PeerMismatchException} it stays
  * usable.
  *
+ * <p>If a thread is interrupted while it waits for peers, its call ends promptly with a {@link
+ * org.lvxattn.GroupInterruptedException}, and the peers' calls with a {@link
+ * org.lvxattn.PeerLostException}. In a virtual thread, a platform thread of the library waits for
+ * the peers, so that the rank does not hold a carrier; a group of one rank computes in the virtual
+ * thread itself.
+ *
  * <p>If a call's arguments are invalid on one rank, the other ranks' calls fail with {@link
  * org.lvxattn.PeerMismatchException} at once. If the group is null, closed or owned by another
  * thread, the peers cannot be notified and time out.
@@ -54,7 +60,7 @@ public final class Group extends Communicator implements AutoCloseable {
   }
 
   Group(Device device, long handle, GroupOptions options, LinkEmulation emulation) {
-    this(device, new NativeGroup(device, handle), options, emulation);
+    this(device, new NativeGroup(device, handle, emulation.isVirtualTime()), options, emulation);
   }
 
   private Group(Device device, NativeGroup calls, GroupOptions options, LinkEmulation emulation) {
@@ -117,6 +123,7 @@ public final class Group extends Communicator implements AutoCloseable {
    * @throws org.lvxattn.GroupJoinException if the ranks do not fit together, so that waiting would
    *     not help; for instance, if their secrets differ
    * @throws GroupException that names a rank that did not arrive or is unreachable
+   * @throws org.lvxattn.GroupInterruptedException if the thread is interrupted while it waits
    * @throws WrongThreadException if another thread owns the device
    */
   public static Group gloo(
@@ -158,6 +165,7 @@ public final class Group extends Communicator implements AutoCloseable {
    * @throws org.lvxattn.GroupJoinException if the ranks do not fit together, so that waiting would
    *     not help
    * @throws GroupException that names a rank that did not arrive or is unreachable
+   * @throws org.lvxattn.GroupInterruptedException if the thread is interrupted while it waits
    * @throws org.lvxattn.LvxException with {@link org.lvxattn.Status#MISSING_LIBRARY} if NCCL is not
    *     installed
    * @throws WrongThreadException if another thread owns the device
@@ -197,6 +205,11 @@ public final class Group extends Communicator implements AutoCloseable {
         id.length == Lvx.LVX_NCCL_ID_BYTES(),
         "id has " + id.length + " bytes; " + Lvx.LVX_NCCL_ID_BYTES() + " were expected");
     GroupOptions told = options.withEnvironment(System::getenv);
+    return PlatformThreads.run(null, () -> joinByNcclId(device, rank, size, id, host, told));
+  }
+
+  private static Group joinByNcclId(
+      Device device, int rank, int size, byte[] id, @Nullable String host, GroupOptions told) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment handle = arena.allocate(ValueLayout.JAVA_LONG);
       MemorySegment name = Texts.optional(host, arena, "host");
@@ -257,6 +270,10 @@ public final class Group extends Communicator implements AutoCloseable {
   public static Group mpi(Device device, GroupOptions options) {
     Handles.requireUsable(device, "device");
     Preconditions.present(options, "options");
+    return PlatformThreads.run(null, () -> joinByMpi(device, options));
+  }
+
+  private static Group joinByMpi(Device device, GroupOptions options) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment handle = arena.allocate(ValueLayout.JAVA_LONG);
       NativeCalls.check(
@@ -299,6 +316,7 @@ public final class Group extends Communicator implements AutoCloseable {
    * @throws org.lvxattn.GroupJoinException if the ranks do not fit together, so that waiting would
    *     not help
    * @throws GroupException that names a rank that did not arrive or is unreachable
+   * @throws org.lvxattn.GroupInterruptedException if the thread is interrupted while it waits
    * @throws org.lvxattn.LvxException with {@link org.lvxattn.Status#MISSING_LIBRARY} if the backend
    *     is not installed
    * @throws WrongThreadException if another thread owns the device
@@ -413,6 +431,7 @@ public final class Group extends Communicator implements AutoCloseable {
    *
    * @throws IllegalStateException if the group was closed or has failed
    * @throws GroupException if a peer left, did not answer in time, or called a different collective
+   * @throws org.lvxattn.GroupInterruptedException if the thread is interrupted while it waits
    * @throws WrongThreadException if another thread owns the device
    */
   public void barrier() {
@@ -441,6 +460,7 @@ public final class Group extends Communicator implements AutoCloseable {
    * @throws IllegalArgumentException if mine is empty or too long
    * @throws IllegalStateException if the group was closed or has failed
    * @throws GroupException if a peer left, did not answer in time, or called a different collective
+   * @throws org.lvxattn.GroupInterruptedException if the thread is interrupted while it waits
    * @throws WrongThreadException if another thread owns the device
    */
   public List<byte[]> allGather(byte[] mine) {
@@ -475,6 +495,7 @@ public final class Group extends Communicator implements AutoCloseable {
    * @throws IllegalStateException if the tensor or the group was closed, or the group has failed
    * @throws WrongThreadException if another thread owns the device
    * @throws GroupException if a peer left, did not answer in time, or called a different collective
+   * @throws org.lvxattn.GroupInterruptedException if the thread is interrupted while it waits
    * @throws org.lvxattn.OutOfDeviceMemoryException if memory or the device's budget does not
    *     suffice
    */

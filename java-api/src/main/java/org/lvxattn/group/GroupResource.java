@@ -2,6 +2,7 @@
 package org.lvxattn.group;
 
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 import org.lvxattn.bindings.generated.Lvx;
 import org.lvxattn.internal.ffi.NativeCalls;
 import org.lvxattn.internal.memory.DeviceResource;
@@ -13,6 +14,7 @@ final class GroupResource extends Resource {
 
   private final DeviceResource device;
   private final MemorySegment slot;
+  private @Nullable InterruptibleCall call;
 
   GroupResource(DeviceResource device, long handle) {
     super("group");
@@ -26,9 +28,21 @@ final class GroupResource extends Resource {
     return slot;
   }
 
+  /** The calls that wait for other ranks, watched until this is released. */
+  InterruptibleCall interruptibleCall() {
+    long group = handle; // the watch must not keep this from being collected
+    InterruptibleCall watched =
+        new InterruptibleCall(reason -> Lvx.lvx_group_interrupt(group, reason));
+    call = watched;
+    return watched;
+  }
+
   @Override
   public void release() {
     NativeCalls.check(Lvx.lvx_group_close(handle));
+    if (call != null) {
+      call.close();
+    }
     device.slots.giveBack(slot);
     device.closed(this);
   }

@@ -139,7 +139,8 @@ public final class LocalWorld implements AutoCloseable {
 
   /**
    * Runs a task on every rank of a new local group. Each rank has its own thread and CPU device;
-   * the devices share the process's cores evenly.
+   * the devices share the process's cores evenly. The threads are platform threads, whatever the
+   * calling thread is. If that is interrupted, so are they.
    *
    * @param size number of ranks, 1 to 4096
    * @param task what each rank does

@@ -10,11 +10,13 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.Device;
 import org.lvxattn.GroupException;
+import org.lvxattn.GroupInterruptedException;
 import org.lvxattn.bindings.generated.Lvx;
 import org.lvxattn.bindings.generated.lvx_attention_options;
 import org.lvxattn.bindings.generated.lvx_group_info;
 import org.lvxattn.bindings.generated.lvx_record;
 import org.lvxattn.bindings.generated.lvx_statistics;
+import org.lvxattn.internal.ThreadNames;
 import org.lvxattn.internal.collective.Collective;
 import org.lvxattn.internal.collective.NativeCall;
 import org.lvxattn.internal.ffi.NativeCalls;
@@ -29,11 +31,21 @@ final class NativeGroup implements Collective {
   private final MemorySegment statistics;
   private final int rank;
   private final int size;
+  private final boolean timesItsThread;
+
+  /** Null if there is no rank to wait for. */
+  private final @Nullable InterruptibleCall interruptible;
 
   private volatile boolean closed;
 
-  NativeGroup(Device device, long handle) {
+  /**
+   * The native side of a rank that has joined.
+   *
+   * @param timesItsThread whether the processor time of the rank's thread is its clock
+   */
+  NativeGroup(Device device, long handle, boolean timesItsThread) {
     this.device = device;
+    this.timesItsThread = timesItsThread;
     this.resource = new GroupResource(Handles.resource(device), handle);
     this.callOptions = resource.slot().asSlice(0, lvx_attention_options.sizeof());
     this.statistics =
@@ -45,6 +57,7 @@ final class NativeGroup implements Collective {
       rank = lvx_group_info.rank(info);
       size = lvx_group_info.size(info);
     }
+    interruptible = size > 1 ? resource.interruptibleCall() : null;
     resource.watch(this);
   }
 
@@ -103,11 +116,34 @@ final class NativeGroup implements Collective {
 
   @Override
   public void call(int operation, NativeCall call) {
+    if (interruptible == null || !Thread.currentThread().isVirtual()) {
+      callHere(operation, call);
+      return;
+    }
+    requireUsable();
+    if (timesItsThread) {
+      throw decline(
+          operation,
+          new IllegalStateException(
+              "group: the processor time of the rank's thread is its clock, which virtual threads"
+                  + " such as "
+                  + ThreadNames.of(Thread.currentThread())
+                  + " do not have; a platform thread was expected"));
+    }
+    PlatformThreads.run(
+        interruptible,
+        () -> {
+          Handles.ownership(device).delegate(() -> callHere(operation, call));
+          return null;
+        });
+  }
+
+  private void callHere(int operation, NativeCall call) {
     OperationEvent event;
     int status;
     try {
       event = FlightEvents.begin(this);
-      status = call.invoke();
+      status = invoke(call);
     } catch (RuntimeException e) { // native code never throws: the call was not made
       throw decline(operation, e);
     } catch (Error e) {
@@ -118,9 +154,21 @@ final class NativeGroup implements Collective {
     Reachability.keep(this);
   }
 
+  private int invoke(NativeCall call) {
+    if (interruptible == null) {
+      return call.invoke();
+    }
+    interruptible.begin();
+    try {
+      return call.invoke();
+    } finally {
+      interruptible.end();
+    }
+  }
+
   @Override
   public <E extends Throwable> E decline(int operation, E mistake) {
-    if (mistake instanceof GroupException) {
+    if (mistake instanceof GroupException || mistake instanceof GroupInterruptedException) {
       return mistake; // the peers know it already
     }
     try (Arena arena = Arena.ofConfined()) {
@@ -177,7 +225,17 @@ final class NativeGroup implements Collective {
   }
 
   void close() {
-    resource.close();
+    // Leaving a group may wait briefly for the others to leave, too.
+    if (interruptible == null) {
+      resource.close();
+    } else {
+      PlatformThreads.run(
+          null,
+          () -> {
+            resource.close();
+            return null;
+          });
+    }
     closed = true;
   }
 }

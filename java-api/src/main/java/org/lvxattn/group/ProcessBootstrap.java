@@ -55,7 +55,11 @@ final class ProcessBootstrap implements AutoCloseable {
     List<byte[]> all =
         rendezvous.allGatherAddresses(rank, size, mine, options.timeout(), options.secret());
     requireAddresses(all, mine.length);
-    return connect(device, all);
+    long bootstrap = handle;
+    try (InterruptibleCall call =
+        new InterruptibleCall(reason -> Lvx.lvx_bootstrap_interrupt(bootstrap, reason))) {
+      return PlatformThreads.run(call, () -> connect(device, all, call));
+    }
   }
 
   private byte[] address() {
@@ -95,7 +99,7 @@ final class ProcessBootstrap implements AutoCloseable {
     }
   }
 
-  private Group connect(Device device, List<byte[]> addresses) {
+  private Group connect(Device device, List<byte[]> addresses, InterruptibleCall call) {
     try (Arena arena = Arena.ofConfined()) {
       long bytes = addresses.stream().mapToLong(address -> address.length).sum();
       MemorySegment all = arena.allocate(Math.max(bytes, 1));
@@ -105,7 +109,13 @@ final class ProcessBootstrap implements AutoCloseable {
         offset += address.length;
       }
       MemorySegment group = arena.allocate(ValueLayout.JAVA_LONG);
-      int status = Lvx.lvx_bootstrap_connect(handle, Handles.handle(device), all, bytes, group);
+      int status;
+      call.begin();
+      try {
+        status = Lvx.lvx_bootstrap_connect(handle, Handles.handle(device), all, bytes, group);
+      } finally {
+        call.end();
+      }
       RejectedConnections.log(rank);
       try {
         NativeCalls.check(status);

@@ -90,8 +90,8 @@ final class RankThreads<R extends @Nullable Object> {
   }
 
   /**
-   * Waits for all threads, even if interrupted: ranks wait for each other, so none may be left
-   * running.
+   * Waits for all threads. An interrupt is passed on to all of them, because ranks wait for each
+   * other: none may be left running.
    */
   private static void awaitAll(List<Thread> threads) {
     boolean interrupted = false;
@@ -102,6 +102,7 @@ final class RankThreads<R extends @Nullable Object> {
           break;
         } catch (InterruptedException e) {
           interrupted = true;
+          threads.forEach(Thread::interrupt);
         }
       }
     }

@@ -15,7 +15,7 @@ public final class Ownership {
   private final Semaphore idle = new Semaphore(0, true);
 
   private volatile @Nullable Thread owner = Thread.currentThread();
-  private volatile @Nullable Thread standIn;
+  private volatile @Nullable Thread delegate;
   private volatile boolean closed;
 
   /** How the owner got it; null if not by a lease. Guarded by this. */
@@ -45,10 +45,10 @@ public final class Ownership {
     }
   }
 
-  /** The owner or its stand-in. */
+  /** The owner, or the thread that works on its behalf. */
   private boolean isOwner() {
     Thread caller = Thread.currentThread();
-    return caller.equals(owner) || caller.equals(standIn);
+    return caller.equals(owner) || caller.equals(delegate);
   }
 
   private String refusal(String what) {
@@ -174,6 +174,16 @@ public final class Ownership {
   /** What an ended thread did happens before a call that finds that it is not alive. */
   private static boolean hasEnded(Thread thread) {
     return !thread.isAlive() && thread.getState() == Thread.State.TERMINATED;
+  }
+
+  /** Runs work on this thread on behalf of the owner, which waits for that. */
+  public void delegate(Runnable work) {
+    delegate = Thread.currentThread();
+    try {
+      work.run();
+    } finally {
+      delegate = null;
+    }
   }
 
   /**

@@ -244,7 +244,7 @@ public record LaunchEnvironment(Kind kind, int rank, int size, String masterHost
           e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new IllegalStateException("interrupted while waiting for rank 0's name", e);
+      throw Failures.interruption("interrupted while it waited for rank 0's name", e);
     }
   }
 

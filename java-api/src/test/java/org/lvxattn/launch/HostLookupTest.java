@@ -18,6 +18,7 @@ import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.lvxattn.GroupInterruptedException;
 import org.lvxattn.PeerTimeoutException;
 import org.lvxattn.internal.rendezvous.HostLookup;
 import org.lvxattn.internal.rendezvous.OwnAddress;
@@ -209,7 +210,7 @@ class HostLookupTest {
         .isThrownBy(() -> hangs.find("slow", System.nanoTime() + 300_000_000))
         .withMessageContaining("nobody answered which host 'slow' is");
     Thread.currentThread().interrupt();
-    assertThatIllegalStateException()
+    assertThatExceptionOfType(GroupInterruptedException.class)
         .isThrownBy(() -> ownHost(1, "slow", Map.of(), hangs))
         .withMessageContaining("interrupted");
     assertThat(Thread.interrupted()).isTrue();

@@ -283,6 +283,15 @@ public class Lvx extends Lvx$shared {
     public static int LVX_INTERNAL() {
         return LVX_INTERNAL;
     }
+    private static final int LVX_INTERRUPTED = (int)12L;
+    /**
+     * {@snippet lang=c :
+     * enum lvx_status.LVX_INTERRUPTED = 12
+     * }
+     */
+    public static int LVX_INTERRUPTED() {
+        return LVX_INTERRUPTED;
+    }
 
     private static class lvx_last_error {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
@@ -1932,6 +1941,67 @@ public class Lvx extends Lvx$shared {
         }
     }
 
+    private static class lvx_bootstrap_interrupt {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_bootstrap_interrupt");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_bootstrap_interrupt(lvx_bootstrap bootstrap, const char *reason)
+     * }
+     */
+    public static FunctionDescriptor lvx_bootstrap_interrupt$descriptor() {
+        return lvx_bootstrap_interrupt.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_bootstrap_interrupt(lvx_bootstrap bootstrap, const char *reason)
+     * }
+     */
+    public static MethodHandle lvx_bootstrap_interrupt$handle() {
+        return lvx_bootstrap_interrupt.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_bootstrap_interrupt(lvx_bootstrap bootstrap, const char *reason)
+     * }
+     */
+    public static MemorySegment lvx_bootstrap_interrupt$address() {
+        return lvx_bootstrap_interrupt.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_bootstrap_interrupt(lvx_bootstrap bootstrap, const char *reason)
+     * }
+     */
+    public static int lvx_bootstrap_interrupt(long bootstrap, MemorySegment reason) {
+        var mh$ = lvx_bootstrap_interrupt.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_bootstrap_interrupt", bootstrap, reason);
+            }
+            return (int)mh$.invokeExact(bootstrap, reason);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class lvx_bootstrap_close {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             Lvx.C_INT,
@@ -2724,6 +2794,67 @@ public class Lvx extends Lvx$shared {
                 traceDowncall("lvx_group_decline", group, operation, reason);
             }
             return (int)mh$.invokeExact(group, operation, reason);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lvx_group_interrupt {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            Lvx.C_INT,
+            Lvx.C_LONG,
+            Lvx.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lvx_group_interrupt");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lvx_status lvx_group_interrupt(lvx_group group, const char *reason)
+     * }
+     */
+    public static FunctionDescriptor lvx_group_interrupt$descriptor() {
+        return lvx_group_interrupt.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lvx_status lvx_group_interrupt(lvx_group group, const char *reason)
+     * }
+     */
+    public static MethodHandle lvx_group_interrupt$handle() {
+        return lvx_group_interrupt.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lvx_status lvx_group_interrupt(lvx_group group, const char *reason)
+     * }
+     */
+    public static MemorySegment lvx_group_interrupt$address() {
+        return lvx_group_interrupt.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lvx_status lvx_group_interrupt(lvx_group group, const char *reason)
+     * }
+     */
+    public static int lvx_group_interrupt(long group, MemorySegment reason) {
+        var mh$ = lvx_group_interrupt.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lvx_group_interrupt", group, reason);
+            }
+            return (int)mh$.invokeExact(group, reason);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

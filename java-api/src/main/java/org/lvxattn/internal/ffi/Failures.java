@@ -22,12 +22,22 @@ public interface Failures {
   /** The exception for a rank that did not arrive at a rendezvous in time. */
   RuntimeException timedOut(String message, int rank);
 
+  /** The exception for a thread that was interrupted while it waited for other ranks. */
+  RuntimeException interrupted(String message);
+
   /** The exception for ranks that do not fit together. */
   RuntimeException joinFailed(String message, int rank);
 
   /** As {@link #timedOut}, of the installed implementation. */
   static RuntimeException timeout(String message, int rank) {
     return HOOK.get().timedOut(message, rank);
+  }
+
+  /** As {@link #interrupted}, of the installed implementation, with a cause. */
+  static RuntimeException interruption(String message, InterruptedException cause) {
+    RuntimeException failure = HOOK.get().interrupted(message);
+    failure.initCause(cause);
+    return failure;
   }
 
   /** As {@link #joinFailed}, of the installed implementation. */

@@ -104,7 +104,7 @@ final class RendezvousServer {
       return List.of(mine);
     }
     try (ServerSocketChannel server = bind()) {
-      Thread.ofVirtual().start(() -> accept(server));
+      Thread.ofVirtual().name("lvxattn-rendezvous-port").start(() -> accept(server));
       awaitAll();
     } catch (IOException e) {
       // Closing the port failed: the result stands.
@@ -157,7 +157,7 @@ final class RendezvousServer {
         if (!pending.add(connection)) {
           connection.close();
         } else {
-          Thread.ofVirtual().start(connection);
+          Thread.ofVirtual().name("lvxattn-rendezvous-connection").start(connection);
         }
       } catch (ClosedChannelException e) {
         closeQuietly(channel);
@@ -375,7 +375,8 @@ final class RendezvousServer {
         arrivals.values().stream().map(arrival -> arrival.connection).toList();
     List<Thread> threads = new ArrayList<>();
     for (IncomingConnection arrival : present) {
-      threads.add(Thread.ofVirtual().start(() -> answer.to(arrival)));
+      threads.add(
+          Thread.ofVirtual().name("lvxattn-rendezvous-answer").start(() -> answer.to(arrival)));
     }
     long latest = Math.max(expiry, System.nanoTime() + ANSWER_PATIENCE.toNanos());
     try {

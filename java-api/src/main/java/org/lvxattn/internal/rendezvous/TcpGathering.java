@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.lvxattn.internal.Preconditions;
+import org.lvxattn.internal.ffi.Failures;
 
 /**
  * A rendezvous over TCP at one address: {@link RendezvousServer} is rank 0's part, {@link
@@ -64,7 +65,7 @@ public record TcpGathering(String host, int port, HostLookup lookup, @Nullable L
               .gather();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new IllegalStateException("interrupted while waiting for the other ranks", e);
+      throw Failures.interruption("interrupted while it waited for the other ranks", e);
     }
   }
 

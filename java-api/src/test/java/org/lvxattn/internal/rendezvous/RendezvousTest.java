@@ -29,6 +29,7 @@ import org.junit.jupiter.params.provider.NullSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.lvxattn.Device;
 import org.lvxattn.GroupException;
+import org.lvxattn.GroupInterruptedException;
 import org.lvxattn.GroupJoinException;
 import org.lvxattn.LvxException;
 import org.lvxattn.PeerTimeoutException;
@@ -317,7 +318,7 @@ class RendezvousTest {
       thread.interrupt();
       long begin = System.nanoTime();
       assertThat(failureOf(task))
-          .isInstanceOf(IllegalStateException.class)
+          .isInstanceOf(GroupInterruptedException.class)
           .hasMessageContaining("interrupted");
       assertThat(Duration.ofNanos(System.nanoTime() - begin)).isLessThan(LONG.dividedBy(3));
       thread.join();

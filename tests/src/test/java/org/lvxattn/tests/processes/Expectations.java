@@ -4,6 +4,8 @@ package org.lvxattn.tests.processes;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** Checks of the processes' output. */
 final class Expectations {
@@ -20,5 +22,14 @@ final class Expectations {
       assertThat(error).as(line).isLessThanOrEqualTo(TOLERANCE);
     }
     assertThat(lines).contains("END");
+  }
+
+  /** An interrupt that ended a wait within a second and is still known to its thread. */
+  static void interrupted(String line) {
+    Matcher told =
+        Pattern.compile("INTERRUPTED true after (\\d+) ms: interrupted while it waited for rank .*")
+            .matcher(line);
+    assertThat(told.matches()).as(line).isTrue();
+    assertThat(Integer.parseInt(told.group(1))).as(line).isLessThan(1000);
   }
 }

@@ -72,6 +72,18 @@ class MpiProcessesTest {
     }
   }
 
+  @Test
+  void anInterruptEndsTheWaitForAStoppedRank() throws Exception {
+    try (RankProcess job =
+        mpirun(3, List.of("--enable-recovery"), RankProcess.java(LONG, "interrupted", "3000"))) {
+      job.await("READY", 3, LONG);
+      job.signalRank(1, "STOP");
+      job.await("INTERRUPTED", 1, LONG);
+      job.await("LOST 0 PeerLostException", 1, LONG);
+      Expectations.interrupted(job.first("INTERRUPTED"));
+    }
+  }
+
   private static void strike(String signal, int victim, int delay) throws Exception {
     Duration timeout = Duration.ofSeconds(3);
     try (RankProcess job =

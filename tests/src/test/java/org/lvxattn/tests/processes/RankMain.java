@@ -3,9 +3,12 @@ package org.lvxattn.tests.processes;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
 import org.lvxattn.CpuOptions;
 import org.lvxattn.Device;
 import org.lvxattn.GroupException;
+import org.lvxattn.GroupInterruptedException;
 import org.lvxattn.PeerMismatchException;
 import org.lvxattn.Strategy;
 import org.lvxattn.group.Group;
@@ -32,6 +35,7 @@ final class RankMain {
             new HostileJobRank(device, options, millis(arguments[1]), millis(arguments[2]))
                 .run(Long.parseLong(arguments[3]));
         case "endure" -> survive(device, options, 0, false);
+        case "interrupted" -> beInterrupted(device, options, millis(arguments[1]));
         default -> throw new IllegalArgumentException(arguments[0]);
       }
     }
@@ -116,6 +120,34 @@ final class RankMain {
       }
       if (call == 0) {
         say("READY");
+      }
+    }
+  }
+
+  /** Computes with the others; after a while, rank 0's thread is interrupted. */
+  private static void beInterrupted(Device device, GroupOptions options, Duration pause) {
+    try (WholeProblem problem = new WholeProblem(device, 96, 700);
+        Group group = Group.fromEnvironment(device, options)) {
+      say("PID " + group.rank() + " " + ProcessHandle.current().pid());
+      Thread main = Thread.currentThread();
+      AtomicLong interrupted = new AtomicLong();
+      if (group.rank() == 0) {
+        group.barrier();
+        Thread.ofVirtual()
+            .start(
+                () -> {
+                  LockSupport.parkNanos(pause.toNanos());
+                  interrupted.set(System.nanoTime());
+                  main.interrupt();
+                });
+      } else {
+        group.barrier();
+      }
+      try {
+        computeUntilLost(group, problem);
+      } catch (GroupInterruptedException e) {
+        long millis = (System.nanoTime() - interrupted.get()) / 1_000_000;
+        say("INTERRUPTED " + Thread.interrupted() + " after " + millis + " ms: " + e.getMessage());
       }
     }
   }

@@ -115,6 +115,11 @@ final class RankProcess implements AutoCloseable {
     }
   }
 
+  /** The first line so far that begins with a word. */
+  String first(String word) {
+    return seen.stream().filter(line -> line.startsWith(word)).findFirst().orElseThrow();
+  }
+
   /** Waits until the process ends by itself; returns all lines. */
   List<String> end(Duration timeout) throws InterruptedException {
     if (!process.waitFor(timeout.toMillis(), TimeUnit.MILLISECONDS)) {

@@ -67,6 +67,25 @@ abstract class StartedProcessesTest {
     }
   }
 
+  @Test
+  void anInterruptEndsTheWaitForAStoppedRank() throws Exception {
+    List<RankProcess> ranks = start(3, RankProcess.java(LONG, "interrupted", "3000"));
+    try {
+      for (RankProcess rank : ranks) {
+        rank.await("READY", LONG);
+      }
+      ranks.get(1).signal("STOP");
+      Expectations.interrupted(ranks.get(0).await("INTERRUPTED", LONG));
+      assertThat(ranks.get(2).await("LOST", LONG))
+          .startsWith("LOST 0 PeerLostException")
+          .contains("was interrupted");
+      ranks.get(0).await("END", LONG);
+      ranks.get(2).await("END", LONG);
+    } finally {
+      ranks.forEach(RankProcess::close);
+    }
+  }
+
   private void strike(String signal, int victim, int delay) throws Exception {
     Duration timeout = Duration.ofSeconds(3);
     List<RankProcess> ranks =
