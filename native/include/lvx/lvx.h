@@ -299,14 +299,14 @@ typedef struct lvx_group_info {
   double timeout_seconds;
 } lvx_group_info;
 
-#define LVX_MAX_REJECTED_CONNECTIONS 10
+#define LVX_REJECTED_CONNECTION_LINES 10
 
 /** Connections that were rejected while a group was made, because they did not authenticate as a rank of it. */
 typedef struct lvx_rejected_connections {
   uint64_t struct_size;
   uint64_t count;
-  char lines[LVX_MAX_REJECTED_CONNECTIONS]
-            [128]; /**< for each of the first: its address and why it was rejected */
+  /** For each of the first: its address and why it was rejected. */
+  char lines[LVX_REJECTED_CONNECTION_LINES][128];
 } lvx_rejected_connections;
 
 /** One entry of the flight recorder. */

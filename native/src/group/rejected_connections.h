@@ -17,7 +17,7 @@ struct RejectedConnections {
 
   void add(std::string which) {
     ++count;
-    if (lines.size() < LVX_MAX_REJECTED_CONNECTIONS) lines.push_back(std::move(which));
+    if (lines.size() < LVX_REJECTED_CONNECTION_LINES) lines.push_back(std::move(which));
   }
 };
 

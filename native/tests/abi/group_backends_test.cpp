@@ -110,7 +110,7 @@ TEST(GlooAbi, RejectedConnectionsAreReportedAfterAFailure) {
     if (called_on) {
       lvx::RankAddress first;
       std::memcpy(&first, addresses.data(), sizeof(first));
-      for (int i = 0; i < LVX_MAX_REJECTED_CONNECTIONS + 5; ++i) {
+      for (int i = 0; i < LVX_REJECTED_CONNECTION_LINES + 5; ++i) {
         callers.push_back(lvx::Socket::connecting(first.socket));
         shutdown(callers.back().descriptor(), SHUT_WR);
       }

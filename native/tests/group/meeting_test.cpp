@@ -95,7 +95,7 @@ TEST(TcpMeeting, RanksConnectAlthoughForeignConnectionsAreMade) {
     // Rank 2 waits for no connections, so it need not accept any.
     for (const std::size_t rank : {0, 1}) {
       const RejectedConnections& seen = *met.rejected[rank];
-      EXPECT_EQ(seen.lines.size(), std::min<std::uint64_t>(seen.count, LVX_MAX_REJECTED_CONNECTIONS));
+      EXPECT_EQ(seen.lines.size(), std::min<std::uint64_t>(seen.count, LVX_REJECTED_CONNECTION_LINES));
       EXPECT_GE(seen.count, 1u);
       for (const std::string& line : seen.lines) {
         EXPECT_TRUE(line.starts_with(std::string(kLoopback) + " ")) << line;
@@ -105,7 +105,8 @@ TEST(TcpMeeting, RanksConnectAlthoughForeignConnectionsAreMade) {
   }
 }
 
-// Every rejected connection is reported with its own reason, in the order in which they were dropped, whether or not the ranks connect.
+// Every rejected connection is reported with its own reason, in the order in which they were dropped, whether or not the ranks
+// connect.
 TEST(TcpMeeting, EachRejectedConnectionIsReportedWithTheReason) {
   for (const bool complete : {true, false}) {
     std::vector<JoinOptions> options(2, joining("open sesame", complete ? 20 : 1));

@@ -27,16 +27,18 @@ inline Bhs row_values_view(const Values& values, const ProblemShape& p) {
 }
 
 // max |x - reference| / max |reference| over finite elements, as in the numeric contract. Infinite for a misplaced infinity or
-// NaN. If terms cancel in the reference, the error is relative to the largest term.
+// NaN. Where terms cancel in the reference, differences of a few roundings of the largest term count as none.
 inline double relative_error(const Values& x, const Values& reference, double largest_term = 0) {
+  constexpr double kRoundings = 64 * std::numeric_limits<double>::epsilon();
   double difference = 0;
-  double magnitude = largest_term;
+  double magnitude = 0;
   for (std::size_t i = 0; i < reference.size(); ++i) {
     if (std::isinf(reference[i]) && x[i] == reference[i]) continue;
     if (!std::isfinite(reference[i]) || !std::isfinite(x[i])) return std::numeric_limits<double>::infinity();
     difference = std::max(difference, std::abs(x[i] - reference[i]));
     magnitude = std::max(magnitude, std::abs(reference[i]));
   }
+  if (difference <= kRoundings * largest_term) return 0;
   return magnitude < 1e-6 ? difference : difference / magnitude;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Handles connections to this rank's listener until they have authenticated or are dropped. Unauthenticated connections take a bounded number of
-// sockets, a few bytes each, and no threads.
+// Handles connections to this rank's listener until they have authenticated or are dropped. Unauthenticated connections take a
+// bounded number of sockets, a few bytes each, and no threads.
 #pragma once
 
 #include <poll.h>

@@ -41,14 +41,14 @@ public class Lvx extends Lvx$shared {
     public static int LVX_SECRET_BYTES() {
         return LVX_SECRET_BYTES;
     }
-    private static final int LVX_MAX_REJECTED_CONNECTIONS = (int)10L;
+    private static final int LVX_REJECTED_CONNECTION_LINES = (int)10L;
     /**
      * {@snippet lang=c :
-     * #define LVX_MAX_REJECTED_CONNECTIONS 10
+     * #define LVX_REJECTED_CONNECTION_LINES 10
      * }
      */
-    public static int LVX_MAX_REJECTED_CONNECTIONS() {
-        return LVX_MAX_REJECTED_CONNECTIONS;
+    public static int LVX_REJECTED_CONNECTION_LINES() {
+        return LVX_REJECTED_CONNECTION_LINES;
     }
     private static final int LVX_NCCL_ID_BYTES = (int)128L;
     /**
